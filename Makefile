@@ -1,0 +1,59 @@
+# make up       install what is needed and start Aquilon        make up ARGS="--port 9000 --home DIR"
+# make install  the same without starting
+# make test     every test, with what it needs installed        make test ARGS="-k tokenizer"
+# make lint     format, lint, types, import contracts
+# make bench    side-by-side benchmarks against peers           make bench ARGS="--quick"
+.PHONY: up install install-dev browser test lint format bench wheel clean
+.DEFAULT_GOAL := install
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt hatch_build.py native frontend/src frontend/package-lock.json frontend/build.py
+
+up: install
+	@$(BIN)/aquilon up $(ARGS)
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Aquilon needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(shell find $(INPUTS) -type f 2>/dev/null)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,lint]"
+	@touch $@
+
+# Debian's chromium, where no browser is there yet; the browser tests say so where it can't be had.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] && S= || S=sudo; $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }; } || \
+	  { echo "The browser tests need chromium: install it and run again"; exit 1; }
+
+test: install-dev browser
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install-dev
+	$(BIN)/python -m bench $(ARGS)
+
+wheel: install
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build src/aquilon/web/static src/aquilon/engine/kernels/*.so frontend/node_modules

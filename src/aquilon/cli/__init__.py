@@ -1,0 +1,1 @@
+"""Commands: parse, call, render. No logic lives here."""

@@ -1,0 +1,155 @@
+"""What crosses the socket between the API process and an engine process.
+
+Every message is one msgspec struct, encoded as MessagePack behind a four-byte
+big-endian length. Nothing in this file imports torch: the API process speaks
+it without ever loading a model.
+
+Times are seconds, sizes are bytes, positions and budgets are tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+MAX_FRAME_BYTES = 64 * 2**20
+"""A longer frame is a broken peer: the connection is closed."""
+
+MAX_TOP_LOGPROBS = 20
+
+FinishReason = Literal["stop", "length", "cancelled"]
+"""``stop``: an end or stop token; ``length``: max_tokens or the end of the context."""
+
+
+class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the next token is drawn; defaults draw from the model's own distribution."""
+
+    temperature: float = 1.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    top_k: int = 0
+    """0 keeps the whole vocabulary."""
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: dict[int, float] = {}
+    seed: int | None = None
+    """Same seed, same tokens, whatever else runs in the batch."""
+    max_tokens: int | None = None
+    """None: to the end of the context. 0 only computes the prompt (for its log probabilities)."""
+    min_tokens: int = 0
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    logprobs: int | None = None
+    """How many alternatives to report beside each token drawn; None reports nothing."""
+    prompt_logprobs: int | None = None
+    """The same for each prompt token but the first."""
+
+
+class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
+    """One prompt to continue ``n`` times; the prompt is computed once."""
+
+    id: str
+    model: str
+    prompt_ids: list[int]
+    sampling: SamplingParameters
+    n: int = 1
+    cache_salt: str = ""
+    """The owner's organization: prefixes are never shared across salts."""
+
+
+class CancelSequence(msgspec.Struct, frozen=True, tag="cancel"):
+    id: str
+    index: int | None = None
+    """One continuation of ``n``, or None for all."""
+
+
+class LoadModel(msgspec.Struct, frozen=True, tag="load"):
+    """Load a checkpoint under a name; answered by ``ModelState`` messages."""
+
+    name: str
+    path: str
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    quantize: Literal["auto", "none", "int8", "int4"] = "auto"
+
+
+class UnloadModel(msgspec.Struct, frozen=True, tag="unload"):
+    name: str
+
+
+ToEngine = SequenceRequest | CancelSequence | LoadModel | UnloadModel
+
+
+class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True):
+    """Natural log probabilities under the model's own distribution (before temperature and filters)."""
+
+    token_id: int
+    logprob: float
+    rank: int
+    """1 for the most likely token."""
+    top: list[tuple[int, float]]
+    """The most likely tokens in order, as many as were asked for."""
+
+
+class SequenceOutput(msgspec.Struct, array_like=True):
+    """What one step added to one continuation of one request."""
+
+    id: str
+    index: int
+    token_ids: list[int]
+    """Includes the end or stop token that finished it, which is billed and not shown."""
+    finish_reason: FinishReason | None = None
+    cached_tokens: int = 0
+    """Prompt tokens taken from the prefix cache; known with the first output."""
+    logprobs: list[TokenLogprobs] | None = None
+    prompt_logprobs: list[TokenLogprobs | None] | None = None
+    """One entry a prompt token, None for the first; sent with the first output."""
+
+
+class StepFrame(msgspec.Struct, frozen=True, tag="step"):
+    """All that one engine step produced, in one frame."""
+
+    outputs: list[SequenceOutput]
+
+
+class SequenceFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """The request ended without an answer; ``message`` is for the person who sent it."""
+
+    id: str
+    kind: Literal["invalid", "overloaded", "internal"]
+    message: str
+
+
+class ModelState(msgspec.Struct, frozen=True, tag="model"):
+    name: str
+    state: Literal["loading", "ready", "failed", "unloaded"]
+    progress: float = 0.0
+    """Share of the weights read, 0 to 1."""
+    detail: str = ""
+    max_context: int = 0
+    memory: int = 0
+    """Bytes held: weights and KV cache."""
+
+
+class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics"):
+    """Counters since the process started and gauges of now; sent once a second, also as the heartbeat."""
+
+    steps: int
+    running: int
+    waiting: int
+    preemptions: int
+    prompt_tokens: int
+    generation_tokens: int
+    prefix_cache_queries: int
+    """Prompt tokens looked up in the prefix cache."""
+    prefix_cache_hits: int
+    """Prompt tokens found there."""
+    kv_cache_usage: float
+    """Share of KV blocks in use by running sequences, 0 to 1."""
+    busy_since_last_step: float
+    """Seconds since the last step ended while work is queued; 0 when idle. 30 or more is a hang."""
+
+
+FromEngine = StepFrame | SequenceFailed | ModelState | EngineStatistics

@@ -1,0 +1,1 @@
+"""What a language model is: its architecture's numbers and the transformer that they describe."""

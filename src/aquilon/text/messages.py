@@ -1,0 +1,40 @@
+"""Messages and tools as every part of the program passes them, whatever API they came in by."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class FunctionCall(msgspec.Struct, frozen=True):
+    name: str
+    arguments: str
+    """A JSON object, as text."""
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    id: str
+    function: FunctionCall
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the model may ask for."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+    """JSON schema of its arguments."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of a conversation. ``content`` is text: parts are joined where they enter."""
+
+    role: Role
+    content: str = ""
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    """On a ``tool`` message: the call it answers."""

