@@ -3,7 +3,7 @@
 # make test     every test, with what it needs installed        make test ARGS="-k tokenizer"
 # make lint     format, lint, types, import contracts
 # make bench    side-by-side benchmarks against peers           make bench ARGS="--quick"
-.PHONY: up install install-dev browser test lint format bench wheel clean
+.PHONY: up install install-dev browser test lint format bench wheel check-wheel clean
 .DEFAULT_GOAL := install
 
 PYTHON ?= python3
@@ -54,6 +54,10 @@ bench: install-dev
 
 wheel: install
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The wheel, installed into an empty environment, must serve and chat.
+check-wheel: install-dev
+	scripts/check-wheel
 
 clean:
 	rm -rf $(VENV) dist build src/aquilon/web/static src/aquilon/engine/kernels/*.so frontend/node_modules
