@@ -1,0 +1,82 @@
+"""What the command line and the server do with accounts, each in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.storage import Database, accounts, api_keys
+from aquilon.platform.storage.schema import User
+
+FIRST_ORGANIZATION = "default"
+FIRST_ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """Shown once, after the first administrator was made."""
+
+    user_name: str
+    api_key: str
+    login_token: str
+    """The page's address with ``#login=TOKEN`` signs in once."""
+
+
+@dataclass(frozen=True)
+class UserSummary:
+    name: str
+    role: str
+    created_at: int
+    disabled: bool
+
+
+async def prepare_first_run(database: Database) -> FirstRun | None:
+    """Make the organization, its administrator, a key and a login link; None if there are users already."""
+    async with database.writing() as session:
+        if await accounts.any_user(session):
+            return None
+        organization = await accounts.create_organization(session, FIRST_ORGANIZATION)
+        user = await accounts.create_user(session, organization.id, FIRST_ADMINISTRATOR, "administrator")
+        key = await api_keys.create_api_key(session, user, "first key")
+        token = await accounts.create_login_link(session, user)
+        return FirstRun(user.name, key.secret, token)
+
+
+async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
+    """A new key's secret, for the named user or the first administrator.
+
+    Raises UnknownUser, or ValueError for a name that won't do.
+    """
+    async with database.writing() as session:
+        user = await _user(session, user_name)
+        return (await api_keys.create_api_key(session, user, name)).secret
+
+
+async def create_login_link(database: Database, user_name: str | None = None) -> str:
+    """A one-time login token for the named user or the first administrator. Raises UnknownUser."""
+    async with database.writing() as session:
+        return await accounts.create_login_link(session, await _user(session, user_name))
+
+
+async def reset_user(database: Database, user_name: str | None = None) -> str:
+    """End a user's sessions and open links, and give a fresh login token: the way back in. Raises UnknownUser."""
+    async with database.writing() as session:
+        user = await _user(session, user_name)
+        await accounts.revoke_access(session, user)
+        return await accounts.create_login_link(session, user)
+
+
+async def list_users(database: Database) -> list[UserSummary]:
+    async with database.reading() as session:
+        users = await accounts.list_users(session)
+    return [UserSummary(user.name, user.role, user.created_at, user.disabled_at is not None) for user in users]
+
+
+async def _user(session: AsyncSession, name: str | None) -> User:
+    if name is not None:
+        return await accounts.user_named(session, name)
+    administrator = await accounts.first_administrator(session)
+    if administrator is None:
+        raise accounts.UnknownUser("There is no user yet: the first start of `aquilon up` makes the administrator")
+    return administrator

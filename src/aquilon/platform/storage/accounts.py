@@ -1,0 +1,137 @@
+"""Organizations and the people in them; login links and sessions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.domain.identity import Principal, Role
+from aquilon.platform.domain.secrets import fingerprint, new_id, new_token
+from aquilon.platform.storage.schema import LoginLink, Organization, Session, User
+
+LOGIN_LINK_SECONDS = 24 * 3600
+SESSION_SECONDS = 30 * 24 * 3600
+MAX_NAME_CHARACTERS = 100
+
+
+class UnknownUser(LookupError):
+    """No user of that name; the message lists those that exist."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    session_id: str
+    """The cookie's value; only its SHA-256 is stored."""
+    expires_at: int
+    principal: Principal
+
+
+async def create_organization(session: AsyncSession, name: str) -> Organization:
+    organization = Organization(id=new_id("org"), name=name, created_at=_now())
+    session.add(organization)
+    await session.flush()
+    return organization
+
+
+async def create_user(session: AsyncSession, organization_id: str, name: str, role: Role) -> User:
+    """Raises ValueError for a name that is empty, too long or taken."""
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+        raise ValueError(f"A user's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
+    taken = select(User.id).where(User.organization_id == organization_id, User.name == name)
+    if await session.scalar(taken) is not None:
+        raise ValueError(f"There is a user '{name}' already")
+    user = User(id=new_id("user"), organization_id=organization_id, name=name, role=role, created_at=_now())
+    session.add(user)
+    await session.flush()
+    return user
+
+
+async def any_user(session: AsyncSession) -> bool:
+    return await session.scalar(select(User.id).limit(1)) is not None
+
+
+async def first_administrator(session: AsyncSession) -> User | None:
+    """The oldest administrator who may still sign in."""
+    query = select(User).where(User.role == "administrator", User.disabled_at.is_(None))
+    return await session.scalar(query.order_by(User.created_at, User.id).limit(1))
+
+
+async def list_users(session: AsyncSession) -> list[User]:
+    return list(await session.scalars(select(User).order_by(User.name)))
+
+
+async def user_named(session: AsyncSession, name: str) -> User:
+    """Raises UnknownUser."""
+    users = await list_users(session)
+    for user in users:
+        if user.name == name:
+            return user
+    names = ", ".join(user.name for user in users) or "none"
+    raise UnknownUser(f"There is no user '{name}'; the users are: {names}")
+
+
+async def create_login_link(session: AsyncSession, user: User) -> str:
+    """A token that signs this user in once, within a day. Links made before stay valid."""
+    token, now = new_token(), _now()
+    session.add(
+        LoginLink(token_sha256=fingerprint(token), user_id=user.id, created_at=now, expires_at=now + LOGIN_LINK_SECONDS)
+    )
+    await session.flush()
+    return token
+
+
+async def sign_in(session: AsyncSession, token: str) -> SignedIn | None:
+    """Spend a login link's token for a new session; None if it is wrong, spent, expired, or its user disabled."""
+    now = _now()
+    spent = await session.scalar(
+        update(LoginLink)
+        .where(LoginLink.token_sha256 == fingerprint(token), LoginLink.used_at.is_(None), LoginLink.expires_at > now)
+        .values(used_at=now)
+        .returning(LoginLink.user_id)
+    )
+    if spent is None:
+        return None
+    session_id = new_token()
+    session.add(
+        Session(id_sha256=fingerprint(session_id), user_id=spent, created_at=now, expires_at=now + SESSION_SECONDS)
+    )
+    await session.execute(delete(Session).where(Session.expires_at <= now))
+    await session.flush()
+    principal = await principal_of_session(session, session_id)
+    return None if principal is None else SignedIn(session_id, now + SESSION_SECONDS, principal)
+
+
+async def principal_of_session(session: AsyncSession, session_id: str) -> Principal | None:
+    """Who is signed in under this cookie's value, or None."""
+    query = (
+        select(User, Organization)
+        .join(Session, Session.user_id == User.id)
+        .join(Organization, Organization.id == User.organization_id)
+        .where(Session.id_sha256 == fingerprint(session_id), Session.expires_at > _now(), User.disabled_at.is_(None))
+    )
+    found = (await session.execute(query)).first()
+    return None if found is None else principal(*found)
+
+
+async def sign_out(session: AsyncSession, session_id: str) -> None:
+    await session.execute(delete(Session).where(Session.id_sha256 == fingerprint(session_id)))
+
+
+async def revoke_access(session: AsyncSession, user: User) -> None:
+    """End every session of a user and spend every open login link."""
+    await session.execute(delete(Session).where(Session.user_id == user.id))
+    open_links = update(LoginLink).where(LoginLink.user_id == user.id, LoginLink.used_at.is_(None))
+    await session.execute(open_links.values(used_at=_now()))
+
+
+def principal(user: User, organization: Organization, api_key_id: str | None = None) -> Principal:
+    role: Role = "administrator" if user.role == "administrator" else "member"
+    return Principal(user.id, user.name, role, organization.id, organization.name, api_key_id)
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,90 @@
+"""API keys: made, found by their secret, and listed or revoked by their owner alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.secrets import fingerprint, new_api_key, new_id, readable_prefix
+from aquilon.platform.storage.accounts import principal
+from aquilon.platform.storage.schema import ApiKey, Organization, User
+
+MAX_NAME_CHARACTERS = 100
+_USE_RECORDED_EVERY = 60
+"""Seconds: a busy key costs one write a minute, not one a request."""
+
+
+@dataclass(frozen=True)
+class NewApiKey:
+    secret: str
+    """Shown once; only its SHA-256 is stored."""
+    record: ApiKey
+
+
+async def create_api_key(session: AsyncSession, user: User, name: str) -> NewApiKey:
+    """Raises ValueError for a name that is empty or too long."""
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+        raise ValueError(f"A key's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
+    secret = new_api_key()
+    record = ApiKey(
+        id=new_id("key"),
+        organization_id=user.organization_id,
+        user_id=user.id,
+        name=name,
+        prefix=readable_prefix(secret),
+        secret_sha256=fingerprint(secret),
+        created_at=int(time.time()),
+    )
+    session.add(record)
+    await session.flush()
+    return NewApiKey(secret, record)
+
+
+async def principal_of_api_key(session: AsyncSession, secret: str) -> tuple[Principal, bool] | None:
+    """Who this key stands for, and whether its use is due to be recorded; None if it is unknown, expired or revoked."""
+    now = int(time.time())
+    query = (
+        select(User, Organization, ApiKey)
+        .join(ApiKey, ApiKey.user_id == User.id)
+        .join(Organization, Organization.id == ApiKey.organization_id)
+        .where(
+            ApiKey.secret_sha256 == fingerprint(secret),
+            ApiKey.revoked_at.is_(None),
+            (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
+            User.disabled_at.is_(None),
+        )
+    )
+    found = (await session.execute(query)).first()
+    if found is None:
+        return None
+    user, organization, key = found
+    due = key.last_used_at is None or key.last_used_at <= now - _USE_RECORDED_EVERY
+    return principal(user, organization, key.id), due
+
+
+async def record_use(session: AsyncSession, api_key_id: str) -> None:
+    await session.execute(update(ApiKey).where(ApiKey.id == api_key_id).values(last_used_at=int(time.time())))
+
+
+async def list_api_keys(session: AsyncSession, owner: Principal) -> list[ApiKey]:
+    """The owner's own keys, revoked ones too, oldest first."""
+    return list(await session.scalars(_owned(owner).order_by(ApiKey.created_at, ApiKey.id)))
+
+
+async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: str) -> bool:
+    """True if the owner had such a key; another's key is as unknown as one that never was."""
+    record = await session.scalar(_owned(owner).where(ApiKey.id == api_key_id))
+    if record is None:
+        return False
+    record.revoked_at = record.revoked_at or int(time.time())
+    await session.flush()
+    return True
+
+
+def _owned(owner: Principal) -> Select[ApiKey]:
+    return select(ApiKey).where(ApiKey.user_id == owner.user_id, ApiKey.organization_id == owner.organization_id)

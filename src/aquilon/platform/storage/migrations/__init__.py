@@ -1,0 +1,4 @@
+"""The schema's history, run on every start; newest last in ``REVISIONS``."""
+
+REVISIONS = ("0001",)
+"""Every revision this version knows. A database beyond them was written by a newer Aquilon."""
