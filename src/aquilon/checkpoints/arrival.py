@@ -1,0 +1,278 @@
+"""How files become a model in the store, wherever they come from: which ones, room for them, what they are."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from aquilon.checkpoints.store import (
+    ModelDamaged,
+    ModelNotFound,
+    ModelStore,
+    Staging,
+    StoredFile,
+    StoredModel,
+    StoreError,
+    now,
+)
+
+SPARE_BYTES = 64 * 2**20
+"""What a pull leaves free on the disk, for the database and the logs."""
+
+Phase = Literal["download", "unpack", "copy", "check"]
+
+
+class Progress(Protocol):
+    """Told how far a pull is: bytes done of a total (None: not known yet) in a phase, and the file at hand."""
+
+    def __call__(self, phase: Phase, done: int, total: int | None, file: str) -> None: ...
+
+
+def no_progress(phase: Phase, done: int, total: int | None, file: str) -> None:
+    """For callers that show nothing."""
+
+
+class PullError(StoreError):
+    """The model could not be pulled; the message says why and what would help."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says about a model, before its own files are asked."""
+
+    source: str
+    revision: str = ""
+    license: str = ""
+    license_url: str = ""
+    languages: Sequence[str] = ()
+    description: str = ""
+
+
+_SMALL_FILES = frozenset(
+    {
+        "config.json",
+        "generation_config.json",
+        "params.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "tekken.json",
+        "LICENSE",
+        "LICENSE.md",
+        "LICENSE.txt",
+        "NOTICE",
+        "README.md",
+    }
+)
+_TOKENIZER_MODEL = re.compile(r"tokenizer\.model(\.v\w+)?")
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
+
+
+def choose_files(sizes: Mapping[str, int], wanted: str | None = None) -> list[str]:
+    """Of a repository's files, by path and size in bytes, the ones that make a model we can serve, weights last.
+
+    Safetensors come before GGUF; ``wanted`` picks a GGUF file. Raises PullError
+    where there is no such file, nothing to serve, or a choice to make.
+    """
+    if wanted is not None:
+        if wanted not in sizes:
+            near = [name for name in sizes if PurePosixPath(name).name == PurePosixPath(wanted).name]
+            raise PullError(f"There is no file '{wanted}' there. {_offer(near or _gguf(sizes), sizes)}")
+        if not wanted.endswith(".gguf"):
+            raise PullError(f"'{wanted}' is not a GGUF file: a single file can only be chosen among those")
+        return _with_shards(wanted, sizes)
+    top = [name for name in sizes if "/" not in name]
+    small = sorted(name for name in top if name in _SMALL_FILES or _TOKENIZER_MODEL.fullmatch(name))
+    safetensors = sorted(name for name in top if name.endswith(".safetensors"))
+    consolidated = [name for name in safetensors if name.startswith("consolidated")]
+    sharded = [name for name in safetensors if name not in consolidated]
+    if "config.json" in top and sharded:
+        index = sorted(name for name in top if name.endswith(".safetensors.index.json") and "consolidated" not in name)
+        return [name for name in small if name != "params.json"] + index + sharded
+    if "params.json" in top and consolidated:
+        index = sorted(name for name in top if name == "consolidated.safetensors.index.json")
+        return [name for name in small if name != "config.json"] + index + consolidated
+    gguf = _gguf(sizes)
+    first_shards = [name for name in gguf if not _SHARD.fullmatch(name) or "-00001-of-" in name]
+    if len(first_shards) == 1:
+        return _with_shards(first_shards[0], sizes)
+    if first_shards:
+        raise PullError(
+            f"There are {len(first_shards)} GGUF files: choose one with --file. {_offer(first_shards, sizes)}"
+        )
+    if any(name.endswith((".bin", ".pt", ".pth")) for name in sizes):
+        raise PullError(
+            "Its weights are in pickle files (.bin, .pt), which can run code when opened: "
+            "pull a safetensors or GGUF copy"
+        )
+    raise PullError(
+        "There is no model there: needed are config.json with *.safetensors, "
+        "params.json with consolidated*.safetensors, or a *.gguf file"
+    )
+
+
+def make_room(store: ModelStore, needed: int, what: str) -> None:
+    """Raises PullError where the store's disk lacks the bytes that a pull still needs."""
+    free = store.free_bytes()
+    if needed + SPARE_BYTES > free:
+        raise PullError(
+            f"Not enough room for {what}: it needs {size_text(needed)}, "
+            f"and the disk of {store.folder} has {size_text(free)} free. "
+            "Remove a model (aquilon models remove NAME), free some space, or use another home (--home)"
+        )
+
+
+@contextlib.contextmanager
+def disk_errors_in_words(staging: Staging) -> Iterator[None]:
+    """A full or read-only disk ends a pull with a PullError and leaves nothing behind."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        staging.resumable = False
+        folder = staging.store.folder
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise PullError(
+                f"The disk of {folder} is full: '{staging.name}' was not pulled and nothing of it is left there. "
+                "Free some space, or use another home (--home)"
+            ) from error
+        raise PullError(
+            f"{error.filename or folder} can't be written ({error.strerror}): use another home (--home)"
+        ) from error
+
+
+def former_model(store: ModelStore, name: str, source: str) -> StoredModel | None:
+    """The readable model that a pull would replace. Raises PullError where it came from another source."""
+    try:
+        former = store.get(name)
+    except (ModelNotFound, ModelDamaged):
+        return None
+    if former.source != source:
+        raise PullError(
+            f"There is already a model '{name}', from {former.source}: "
+            f"choose another name with --name, or remove it first (aquilon models remove {name})"
+        )
+    return former
+
+
+def is_whole(store: ModelStore, name: str, progress: Progress) -> bool:
+    """Whether every byte of a stored model is as recorded; if not, it is to be pulled again."""
+    total, done = store.get(name).bytes, 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        progress("check", done, total, name)
+
+    try:
+        store.verify(name, advance)
+    except ModelDamaged:
+        return False
+    return True
+
+
+def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredModel:
+    """Look at the files that are in place, describe the model and commit it.
+
+    Raises CheckpointError for damaged files, UnsupportedArchitecture for a
+    model that can't be served here.
+    """
+    return staging.commit(describe(staging.name, staging.folder, files, origin))
+
+
+def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -> StoredModel:
+    """The manifest of the model in a folder: what its source says, else what its own files say."""
+    from aquilon.checkpoints.opening import open_checkpoint
+    from aquilon.checkpoints.text import load_text
+
+    checkpoint = open_checkpoint(folder)
+    card = _card(folder, checkpoint.metadata)
+    architecture = checkpoint.architecture
+    return StoredModel(
+        name=name,
+        source=origin.source,
+        revision=origin.revision,
+        pulled_at=now(),
+        license=origin.license or card.license,
+        license_url=origin.license_url or card.license_url,
+        languages=list(origin.languages or card.languages),
+        description=origin.description or card.description,
+        format=checkpoint.format,
+        family=architecture.family,
+        parameters=architecture.parameters(),
+        max_context=architecture.max_context,
+        chat=load_text(checkpoint).template is not None,
+        files=files,
+    )
+
+
+def _card(folder: Path, metadata: Mapping[str, Any]) -> Origin:
+    """What the files themselves say: GGUF's ``general.*`` keys, else the front matter of a README."""
+    facts: Mapping[str, Any] = {
+        "license": metadata.get("general.license"),
+        "license_link": metadata.get("general.license.link"),
+        "language": metadata.get("general.languages"),
+    }
+    if (folder / "README.md").is_file() and not any(facts.values()):
+        from huggingface_hub.repocard import metadata_load
+
+        with contextlib.suppress(Exception):  # a README is for people: whatever it holds, the model is still the model
+            facts = metadata_load(folder / "README.md") or {}
+    return origin_from_card("", facts)
+
+
+def origin_from_card(source: str, card: Mapping[str, Any], revision: str = "") -> Origin:
+    """A model card's ``license``, ``license_name``, ``license_link`` and ``language``, each only if of its type."""
+    license_name, language = card.get("license"), card.get("language")
+    if license_name == "other":
+        license_name = card.get("license_name") or "other"
+    languages = [language] if isinstance(language, str) else language if isinstance(language, list) else []
+    return Origin(
+        source=source,
+        revision=revision,
+        license=license_name.lower() if isinstance(license_name, str) else "",
+        license_url=card["license_link"] if isinstance(card.get("license_link"), str) else "",
+        languages=[code for code in languages if isinstance(code, str) and 0 < len(code) <= 16][:64],
+    )
+
+
+def size_text(size: float) -> str:
+    """``92.9 MB``: decimal units, as disks and downloads are sold."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def _gguf(sizes: Mapping[str, int]) -> list[str]:
+    return sorted(name for name in sizes if name.endswith(".gguf") and "mmproj" not in name)
+
+
+def _with_shards(name: str, sizes: Mapping[str, int]) -> list[str]:
+    shard = _SHARD.fullmatch(name)
+    if shard is None:
+        return [name]
+    count = int(shard[2])
+    names = [f"{shard[1]}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
+    if missing := [part for part in names if part not in sizes]:
+        raise PullError(f"'{name}' is one of {count} parts, and {missing[0]} is missing")
+    return names
+
+
+def _offer(names: Sequence[str], sizes: Mapping[str, int]) -> str:
+    if not names:
+        return ""
+    listed = ", ".join(
+        f"{name} ({size_text(sizes[name])})" for name in sorted(names, key=lambda name: sizes[name])[:24]
+    )
+    return f"There are: {listed}"

