@@ -118,7 +118,8 @@ class SequenceFailed(msgspec.Struct, frozen=True, tag="failed"):
     """The request ended without an answer; ``message`` is for the person who sent it."""
 
     id: str
-    kind: Literal["invalid", "overloaded", "internal"]
+    kind: Literal["invalid", "unloaded", "internal"]
+    """``unloaded``: the model left memory before the request came; load it and ask again."""
     message: str
 
 
