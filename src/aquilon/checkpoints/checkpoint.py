@@ -1,0 +1,41 @@
+"""A checkpoint as the rest of the program knows it, whatever files it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from aquilon.checkpoints.tensors import TensorEntry
+from aquilon.models.architecture import Architecture
+
+Format = Literal["gguf", "huggingface", "mistral"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What can be known without reading weights."""
+
+    path: Path
+    """The file, or the folder."""
+    format: Format
+    architecture: Architecture
+    metadata: Mapping[str, Any] = field(repr=False)
+    """GGUF's key-values, else the content of config.json or params.json."""
+    files: list[Path]
+    """Where the weights lie."""
+    entries: Mapping[str, TensorEntry] = field(repr=False)
+    eos_ids: frozenset[int] = frozenset()
+    """Tokens that end an answer."""
+    default_temperature: float | None = None
+    """What the model's authors recommend, where they say so."""
+
+    def tensors(self) -> Mapping[str, TensorEntry]:
+        """Every weight, by the names of ``Architecture.parameter_shapes``."""
+        return self.entries
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all weights as they are stored."""
+        return sum(entry.nbytes for entry in self.entries.values())
