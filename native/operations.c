@@ -1,0 +1,41 @@
+/* Single operations for callers outside: each runs on the whole team and returns 0, or -1 where memory is short. */
+#include "stages.h"
+
+static aq_arena arena;
+
+typedef struct {
+    const aq_kernels *kernels;
+    const aq_projection *projection;
+    aq_activations activations;
+    const float *x;
+    int64_t x_stride;
+    float *out;
+    int64_t out_stride;
+    char *scratch;
+    size_t scratch_bytes;
+} linear_call;
+
+static void linear_task(void *argument, aq_team *team, int thread) {
+    linear_call *c = argument;
+    aq_worker w = {team, c->kernels, thread, c->scratch + thread * c->scratch_bytes};
+    aq_quantize_stage(&w, c->x, c->x_stride, &c->activations);
+    aq_team_barrier(team);
+    aq_linear_stage(&w, c->projection, &c->activations, c->out, c->out_stride, AQ_STORE);
+}
+
+int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
+    int inputs = p->matrices[0].inputs;
+    size_t scratch = aq_linear_scratch_bytes(inputs);
+    if (rows == 0) return 0;
+    if (aq_arena_reset(&arena, aq_activations_bytes(rows, inputs) + scratch * aq_threads()) != 0) return -1;
+    linear_call call = {.kernels = aq_active_kernels(), .projection = p, .x = x, .x_stride = x_stride, .out = out,
+                        .out_stride = out_stride, .scratch_bytes = scratch};
+    call.activations = aq_take_activations(&arena, rows, inputs);
+    call.scratch = aq_arena_take(&arena, scratch * aq_threads());
+    aq_team_run(linear_task, &call);
+    return 0;
+}
+
+void aq_embed_rows(const aq_matrix *m, const int64_t *indices, int rows, float *out) {
+    for (int r = 0; r < rows; r++) aq_active_kernels()->embed(m, indices[r], out + (int64_t)r * m->inputs);
+}

@@ -1,0 +1,21 @@
+/* The kernels of one instruction set, as a table. */
+#include "variant.h"
+
+void VARIANT_NAME(aq_quantize)(const float *, const aq_activations *, int);
+void VARIANT_NAME(aq_norm)(const float *, const float *, float, float *, int);
+void VARIANT_NAME(aq_silu)(const float *, const float *, float *, int);
+void VARIANT_NAME(aq_linear)(const aq_matrix *, const aq_activations *, const float *, float *, int64_t, aq_output_mode, int,
+                             int, void *);
+void VARIANT_NAME(aq_embed)(const aq_matrix *, int64_t, float *);
+
+#define STRING(x) #x
+#define STRING_OF(x) STRING(x)
+
+const aq_kernels VARIANT_NAME(aq_kernels) = {
+    .name = STRING_OF(VARIANT),
+    .quantize = VARIANT_NAME(aq_quantize),
+    .norm = VARIANT_NAME(aq_norm),
+    .silu = VARIANT_NAME(aq_silu),
+    .linear = VARIANT_NAME(aq_linear),
+    .embed = VARIANT_NAME(aq_embed),
+};

@@ -1,0 +1,20 @@
+/* Memory that a call needs while it runs, kept from call to call. */
+#ifndef AQUILON_WORKSPACE_H
+#define AQUILON_WORKSPACE_H
+
+#include <stddef.h>
+
+typedef struct {
+    char *memory;
+    size_t capacity, used;
+} aq_arena;
+
+/* Room for `bytes` in all: what was there before is gone. Returns 0, or -1 where memory is short. */
+int aq_arena_reset(aq_arena *arena, size_t bytes);
+
+/* The next `bytes` of the arena, on a cache line's border. */
+void *aq_arena_take(aq_arena *arena, size_t bytes);
+
+static inline size_t aq_aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+#endif
