@@ -35,8 +35,8 @@ class EngineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __post_init__(self) -> None:
-        if self.step_tokens < self.block_size or self.step_tokens < self.max_sequences + 1:
+        if self.step_tokens < self.block_size + self.max_sequences:
             raise ValueError(
-                f"step_tokens is {self.step_tokens}: it must hold one block ({self.block_size} tokens) "
-                f"and one token more than max_sequences ({self.max_sequences})"
+                f"step_tokens is {self.step_tokens}: it must hold one block ({self.block_size} tokens) of a prompt "
+                f"and one token of each of max_sequences ({self.max_sequences})"
             )

@@ -1,0 +1,83 @@
+"""One continuation of one prompt, from its arrival to its last token."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from aquilon.engine.blocks import block_hash, root_hash
+from aquilon.engine.protocol import FinishReason, SamplingParameters, SequenceRequest, TokenLogprobs
+
+if TYPE_CHECKING:
+    from aquilon.engine.sampling_state import SamplingState
+
+
+class Sequence:
+    """``num_computed`` tokens have their keys and values in the cache; it chases ``len(token_ids)``."""
+
+    def __init__(
+        self,
+        request: SequenceRequest,
+        index: int,
+        *,
+        seed: int,
+        block_size: int,
+        max_length: int,
+        end_ids: frozenset[int],
+    ) -> None:
+        """``max_length``: tokens of prompt and output together. ``end_ids``: tokens that finish it, shown to nobody."""
+        self.id = request.id
+        self.index = index
+        self.sampling: SamplingParameters = request.sampling
+        self.seed = seed
+        self.token_ids = list(request.prompt_ids)
+        self.num_prompt = len(request.prompt_ids)
+        self.max_length = max_length
+        self.end_ids = end_ids
+        self.num_computed = 0
+        self.block_table = array("i")
+        """The numbers of its KV blocks in order of position."""
+        self.num_published = 0
+        """How many of its blocks can be found by others."""
+        self.cached_tokens: int | None = None
+        """Prompt tokens found in the prefix cache when it was first scheduled."""
+        self.finish_reason: FinishReason | None = None
+        self.siblings: list[Sequence] = []
+        """Continuations of the same prompt that join when this one has computed it."""
+        self.prompt_logprobs: list[TokenLogprobs | None] | None = None
+        self.sampling_state: SamplingState | None = None
+        self._block_size = block_size
+        self._hashes: list[bytes] = []
+        self._root = root_hash(request.model, request.cache_salt)
+
+    @property
+    def num_generated(self) -> int:
+        return len(self.token_ids) - self.num_prompt
+
+    @property
+    def num_missing(self) -> int:
+        """Tokens known and not computed."""
+        return len(self.token_ids) - self.num_computed
+
+    @property
+    def wants_prompt_logprobs(self) -> bool:
+        """Whether some of its prompt's log probabilities are still to be computed."""
+        if self.sampling.prompt_logprobs is None or self.index != 0:
+            return False
+        return self.prompt_logprobs is None or len(self.prompt_logprobs) < self.num_prompt
+
+    def full_block_hashes(self) -> list[bytes]:
+        """The hash chain of all blocks that the known tokens fill."""
+        size = self._block_size
+        for block in range(len(self._hashes), len(self.token_ids) // size):
+            parent = self._hashes[-1] if self._hashes else self._root
+            self._hashes.append(block_hash(parent, self.token_ids[block * size : (block + 1) * size]))
+        return self._hashes
+
+    def append(self, token_id: int) -> None:
+        """Add a drawn token and decide whether it is the last."""
+        self.token_ids.append(token_id)
+        if token_id in self.end_ids:
+            self.finish_reason = "stop"
+        elif len(self.token_ids) >= self.max_length:
+            self.finish_reason = "length"
