@@ -1,0 +1,8 @@
+"""Native CPU kernels: packed linear layers, paged attention, a whole decoder step.
+
+C in ``native/``, compiled into this folder and loaded by ctypes; torch twins hold them in the tests.
+"""
+
+from aquilon.engine.kernels.library import available, unavailable_reason
+
+__all__ = ["available", "unavailable_reason"]

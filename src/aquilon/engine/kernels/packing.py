@@ -1,0 +1,47 @@
+"""Weights in the order that the kernels read them."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from aquilon.engine.kernels.library import Matrix, load
+from aquilon.engine.kernels.quanta import GROUP, Bytes, Quanta
+
+PANEL = 16
+_LINE = 64
+
+
+class PackedMatrix:
+    """One weight of (outputs, inputs) as panels of 16 outputs; keeps the memory that ``matrix`` points into."""
+
+    def __init__(self, quanta: Quanta) -> None:
+        outputs, inputs = quanta.q.shape
+        groups, panels = inputs // GROUP, -(-outputs // PANEL)
+        wide = quanta.scale.dtype == np.float32
+        scale_bytes = groups * PANEL * (4 if wide else 2) * (1 if quanta.offset is None else 2)
+        panel_bytes = _rounded(inputs * PANEL * quanta.bits // 8 + scale_bytes)
+        self.memory = aligned_bytes(panels * panel_bytes)
+        zero = quanta.zero if quanta.offset is None else -1
+        self.matrix = Matrix(self.memory.ctypes.data, outputs, inputs, quanta.bits, zero, int(wide), 0, panel_bytes)
+        q, scale = np.ascontiguousarray(quanta.q), np.ascontiguousarray(quanta.scale)
+        offset = None if quanta.offset is None else np.ascontiguousarray(quanta.offset, dtype=scale.dtype)
+        load().aq_pack(
+            ctypes.byref(self.matrix), q.ctypes.data, scale.ctypes.data, None if offset is None else offset.ctypes.data
+        )
+
+    @property
+    def nbytes(self) -> int:
+        return self.memory.nbytes
+
+
+def aligned_bytes(size: int) -> Bytes:
+    """Uninitialised memory that starts on a cache line."""
+    raw = np.empty(size + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size]
+
+
+def _rounded(size: int) -> int:
+    return -(-size // _LINE) * _LINE
