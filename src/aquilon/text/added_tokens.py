@@ -1,0 +1,101 @@
+"""Tokens that are matched as whole strings, beside the vocabulary that merges build: control tokens and others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_SPACES = re.compile(r"\s*")
+_BRACKETS = {"<": ">", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token matched as a string before anything else is done with the text."""
+
+    id: int
+    text: str
+    control: bool
+    """Steers the model and has no text of its own; never made out of plain text."""
+    strip_left: bool = False
+    """Swallows the white space before it."""
+    strip_right: bool = False
+    single_word: bool = False
+    """Only matched where no letter or digit touches it."""
+
+    @property
+    def is_markup(self) -> bool:
+        """Control tokens, and others written like them (``<tool_call>``), unlike runs of spaces or plain words."""
+        return self.control or (len(self.text) > 2 and _BRACKETS.get(self.text[0]) == self.text[-1])
+
+
+class AddedTokens:
+    """A set of added tokens, and where they stand in a text: leftmost first, then longest."""
+
+    def __init__(self, tokens: Iterable[AddedToken]) -> None:
+        self._by_text = {token.text: token for token in tokens if token.text}
+        self._pattern = re.compile(alternatives(self._by_text)) if self._by_text else None
+
+    def __len__(self) -> int:
+        return len(self._by_text)
+
+    def __iter__(self) -> Iterator[AddedToken]:
+        return iter(self._by_text.values())
+
+    def split(self, text: str) -> Iterator[str | AddedToken]:
+        """The text's pieces in order: the added tokens, and the non-empty text between them."""
+        if self._pattern is None:
+            if text:
+                yield text
+            return
+        begin = search_from = 0
+        while match := self._pattern.search(text, search_from):
+            token = self._by_text[match.group()]
+            start, search_from = match.span()
+            if token.single_word and _touches_a_word(text, start, search_from):
+                search_from = start + 1
+                continue
+            before = text[begin:start]
+            if token.strip_left:
+                before = before.rstrip()
+            if before:
+                yield before
+            yield token
+            if token.strip_right:
+                search_from = _SPACES.match(text, search_from).end()  # type: ignore[union-attr]  # it may be empty
+            begin = search_from
+        if begin < len(text):
+            yield text[begin:]
+
+
+def alternatives(strings: Iterable[str]) -> str:
+    """A regular expression for any of these strings, longest first, that shares their beginnings."""
+    root: dict[str, Any] = {}
+    for string in strings:
+        node = root
+        for character in string:
+            node = node.setdefault(character, {})
+        node[""] = {}
+    return _branch(root)
+
+
+def _branch(node: dict[str, Any]) -> str:
+    prefix = ""
+    while len(node) == 1 and "" not in node:
+        character, node = next(iter(node.items()))
+        prefix += re.escape(character)
+    children = [re.escape(character) + _branch(child) for character, child in node.items() if character]
+    if not children:
+        return prefix
+    ending = "?" if "" in node else ""
+    return f"{prefix}(?:{'|'.join(children)}){ending}"
+
+
+def _touches_a_word(text: str, start: int, end: int) -> bool:
+    return (start > 0 and _is_word(text[start - 1])) or (end < len(text) and _is_word(text[end]))
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -1,0 +1,129 @@
+"""The vocabulary that a GGUF file carries in its metadata (keys ``tokenizer.ggml.*``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+import tokenizers
+from tokenizers import models
+
+from aquilon.text.added_tokens import AddedToken
+from aquilon.text.pretokenizers import byte_level_words, word_rule
+from aquilon.text.spelling import byte_level_bytes
+from aquilon.text.subword import SpecialTokens, SubwordTokenizer
+from aquilon.text.tokenizer import TokenizerError
+
+
+class TokenType(IntEnum):
+    """``tokenizer.ggml.token_type``, as the GGUF specification numbers it."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+_END_OF_TURN = (
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+)
+"""Control tokens that end an answer by their name: files name one such token at most."""
+
+
+def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> SubwordTokenizer:
+    """The tokenizer that this metadata describes. Raises TokenizerError for a damaged or unknown one."""
+    kind = metadata.get("tokenizer.ggml.model")
+    if kind == "gpt2":
+        return _byte_level(metadata)
+    raise TokenizerError(
+        f"this file's vocabulary is of the kind '{kind}'; 'gpt2' (byte-level BPE) and 'llama' work here"
+    )
+
+
+def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
+    tokens, types = _tokens(metadata), _types(metadata)
+    rule = word_rule(metadata.get("tokenizer.ggml.pre"))
+    added = _added(tokens, types)
+    controls = {token.id for token in added if token.control}
+    vocab = {text: token_id for token_id, text in enumerate(tokens) if token_id not in controls}
+    merges = [_pair(merge) for merge in metadata.get("tokenizer.ggml.merges") or ()]
+    try:
+        model = models.BPE(vocab=vocab, merges=merges, ignore_merges=rule.whole_words)
+    except Exception as error:
+        raise TokenizerError(f"this file's merges do not fit its vocabulary: {error}") from None
+    pipeline = tokenizers.Tokenizer(model)
+    pipeline.pre_tokenizer = byte_level_words(rule)
+    return SubwordTokenizer(
+        first=pipeline,
+        rest=pipeline,
+        added=added,
+        spelling=byte_level_bytes,
+        vocab_size=len(tokens),
+        special=_special(metadata, tokens, added, add_bos=rule.add_bos),
+    )
+
+
+def _tokens(metadata: Mapping[str, Any]) -> Sequence[str]:
+    tokens: Sequence[str] = metadata.get("tokenizer.ggml.tokens") or ()
+    if not tokens:
+        raise TokenizerError("this file carries no vocabulary (tokenizer.ggml.tokens)")
+    return tokens
+
+
+def _types(metadata: Mapping[str, Any]) -> Sequence[int]:
+    tokens, types = _tokens(metadata), metadata.get("tokenizer.ggml.token_type")
+    if types is None or len(types) == 0:
+        return [TokenType.NORMAL] * len(tokens)
+    if len(types) != len(tokens):
+        raise TokenizerError(f"this file has {len(tokens)} tokens and {len(types)} token types")
+    return types  # type: ignore[no-any-return]
+
+
+def _pair(merge: str) -> tuple[str, str]:
+    left, separator, right = merge.partition(" ")
+    if not separator:
+        raise TokenizerError(f"the merge '{merge}' is no pair of tokens")
+    return left, right
+
+
+def _added(tokens: Sequence[str], types: Sequence[int]) -> list[AddedToken]:
+    controls = (TokenType.CONTROL, TokenType.UNKNOWN)
+    return [
+        AddedToken(token_id, text, control=kind in controls)
+        for token_id, (text, kind) in enumerate(zip(tokens, types, strict=True))
+        if text and (kind in controls or kind == TokenType.USER_DEFINED)
+    ]
+
+
+def _special(
+    metadata: Mapping[str, Any], tokens: Sequence[str], added: Sequence[AddedToken], *, add_bos: bool
+) -> SpecialTokens:
+    def named(key: str, default: int | None = None) -> int | None:
+        token_id = metadata.get(f"tokenizer.ggml.{key}", default)
+        return int(token_id) if token_id is not None and 0 <= int(token_id) < len(tokens) else None
+
+    ids = {
+        "bos_token": named("bos_token_id"),
+        "eos_token": named("eos_token_id"),
+        "unk_token": named("unknown_token_id"),
+        "pad_token": named("padding_token_id"),
+    }
+    ends = {ids["eos_token"], named("eot_token_id"), named("eom_token_id")}
+    ends |= {token.id for token in added if token.control and token.text in _END_OF_TURN}
+    return SpecialTokens(
+        bos_id=ids["bos_token"],
+        eos_id=ids["eos_token"],
+        add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", add_bos)),
+        add_eos=bool(metadata.get("tokenizer.ggml.add_eos_token", False)),
+        eos_ids=frozenset(token_id for token_id in ends if token_id is not None),
+        names={name: tokens[token_id] for name, token_id in ids.items() if token_id is not None},
+    )

@@ -1,0 +1,142 @@
+"""Subword tokenizers on the ``tokenizers`` library: byte-level BPE, SentencePiece's BPE, Unigram.
+
+The library merges; which strings are tokens of their own (control tokens, user-defined
+ones) is decided here, because plain text must never become a control token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import tokenizers
+
+from aquilon.text.added_tokens import AddedToken, AddedTokens
+from aquilon.text.tokenizer import require_unicode
+
+Spelling = Callable[[str], bytes]
+"""A piece as the vocabulary writes it, to the bytes that it stands for."""
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """What begins and ends a text for this model, by id."""
+
+    bos_id: int | None = None
+    eos_id: int | None = None
+    add_bos: bool = False
+    add_eos: bool = False
+    eos_ids: frozenset[int] = field(default_factory=frozenset)
+    names: dict[str, str] = field(default_factory=dict)
+    """``bos_token``, ``eos_token``, ... as chat templates ask for them."""
+
+
+class SubwordTokenizer:
+    """A :class:`~aquilon.text.tokenizer.Tokenizer` around one or two pipelines of the ``tokenizers`` library.
+
+    ``first`` encodes the text's beginning, ``rest`` what follows an added token: they
+    differ where SentencePiece puts a space before the first word only. They share one
+    model and hold no added tokens themselves.
+    """
+
+    def __init__(
+        self,
+        *,
+        first: tokenizers.Tokenizer,
+        rest: tokenizers.Tokenizer,
+        added: Iterable[AddedToken],
+        spelling: Spelling,
+        vocab_size: int,
+        special: SpecialTokens,
+        leading_space: bool = False,
+    ) -> None:
+        self._first = first
+        self._rest = rest
+        self._added = {token.id: token for token in added}
+        self._control_ids = frozenset(token.id for token in self._added.values() if token.control)
+        self._markup = AddedTokens(self._added.values())
+        self._plain = AddedTokens(token for token in self._added.values() if not token.control)
+        self._spelling = spelling
+        self._leading_space = leading_space
+        self.vocab_size = vocab_size
+        self.special = special
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        return self.special.eos_ids
+
+    @property
+    def bos_id(self) -> int | None:
+        return self.special.bos_id
+
+    @property
+    def added_tokens(self) -> Iterable[AddedToken]:
+        return self._added.values()
+
+    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+        require_unicode(text)
+        ids = self._encode_pieces(self._plain.split(text), ignored="")
+        if not add_special:
+            return ids
+        begin = [self.special.bos_id] if self.special.add_bos and self.special.bos_id is not None else []
+        end = [self.special.eos_id] if self.special.add_eos and self.special.eos_id is not None else []
+        return begin + ids + end
+
+    def encode_markup(self, text: str, *, ignored: str = "") -> list[int]:
+        """Ids of text whose control tokens are meant: a chat template's. ``ignored`` breaks up what is not meant.
+
+        The character ``ignored`` is taken out after the text was cut at its control
+        tokens, so a token with it inside is plain text.
+        """
+        require_unicode(text)
+        return self._encode_pieces(self._markup.split(text), ignored)
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        starts = self._leading_space
+        parts: list[bytes] = []
+        for token_id in ids:
+            data = self.token_bytes(token_id)
+            if not skip_special and token_id in self._control_ids:
+                data = self.token_text(token_id).encode()
+            elif starts and data:
+                starts = False
+                data = data.removeprefix(b" ")
+            parts.append(data)
+        return b"".join(parts).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token_id: int) -> bytes:
+        added = self._added.get(token_id)
+        if added is not None:
+            return b"" if added.control else added.text.encode()
+        piece = self._rest.id_to_token(token_id) if 0 <= token_id < 2**32 else None
+        if piece is None:
+            if 0 <= token_id < self.vocab_size:
+                return b""
+            raise ValueError(f"token id {token_id} is not in this vocabulary of {self.vocab_size} tokens")
+        return self._spelling(piece)
+
+    def token_text(self, token_id: int) -> str:
+        added = self._added.get(token_id)
+        return added.text if added is not None else self.token_bytes(token_id).decode("utf-8", errors="replace")
+
+    def is_control(self, token_id: int) -> bool:
+        return token_id in self._control_ids
+
+    def starts_text(self, previous_ids: Sequence[int]) -> bool:
+        return self._leading_space and (not previous_ids or previous_ids[-1] in self._control_ids)
+
+    def _encode_pieces(self, pieces: Iterable[str | AddedToken], ignored: str) -> list[int]:
+        ids: list[int] = []
+        pipeline = self._first
+        for piece in pieces:
+            if isinstance(piece, AddedToken):
+                ids.append(piece.id)
+            else:
+                text = piece.replace(ignored, "") if ignored else piece
+                ids.extend(self._encode_plain(text, pipeline))
+            pipeline = self._rest
+        return ids
+
+    def _encode_plain(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
+        ids: list[int] = pipeline.encode(text, add_special_tokens=False).ids
+        return ids

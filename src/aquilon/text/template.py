@@ -1,0 +1,253 @@
+"""Chat templates: a conversation to the token ids that a model expects."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import jinja2
+from jinja2 import nodes
+
+from aquilon.text.budget import Budget, BudgetExceeded
+from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
+from aquilon.text.messages import Message, Tool
+from aquilon.text.sandbox import ChatSandbox, budget
+from aquilon.text.subword import SubwordTokenizer
+
+MAX_TEMPLATE_CHARACTERS = 2**20
+
+_COMPILED_FILE = "<template>"
+"""What Jinja calls the code that it compiles from a string."""
+
+
+class TemplateError(ValueError):
+    """A template that is malformed, refuses these messages, or does not end; says which, and in which line."""
+
+
+class ChatTemplate(Protocol):
+    """A conversation to token ids, whoever defines the format."""
+
+    def encode(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        add_generation_prompt: bool = True,
+        continue_final: bool = False,
+    ) -> list[int]:
+        """Token ids of a conversation.
+
+        ``continue_final`` leaves the last message open for the model to go on with;
+        it excludes ``add_generation_prompt``, which opens a new one, and wins over it.
+        Raises TemplateError.
+        """
+        ...
+
+
+class JinjaTemplate:
+    """A template in Jinja, as Hugging Face folders and GGUF files carry it.
+
+    The ids are those of transformers' ``apply_chat_template``, but for one thing: text
+    from outside never becomes a control token. What is trusted: the template itself;
+    the roles; and, in what an assistant said, markup that is no control token
+    (``<think>``, ``<tool_call>``), because the model wrote it that way and templates
+    look for it. Everything else, down to the names in a tool's schema, is plain text.
+    """
+
+    def __init__(self, source: str | Mapping[str, str], tokenizer: SubwordTokenizer) -> None:
+        """``source``: one template, or several by name, of which ``tool_use`` serves requests with tools."""
+        self._sources = {"default": source} if isinstance(source, str) else dict(source)
+        self._tokenizer = tokenizer
+        self._compiled: dict[str, _Compiled] = {}
+
+    def encode(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        add_generation_prompt: bool = True,
+        continue_final: bool = False,
+    ) -> list[int]:
+        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        return self._tokenizer.encode_markup(text, ignored=mark)
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        add_generation_prompt: bool = True,
+        continue_final: bool = False,
+    ) -> str:
+        """The conversation as text, for people to read: encoding it again is not safe, ``encode`` is."""
+        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        return text.replace(mark, "")
+
+    def _render(
+        self, messages: Sequence[Message], tools: Sequence[Tool], add_generation_prompt: bool, continue_final: bool
+    ) -> tuple[str, str]:
+        """The rendered text, and the mark in it where text from outside looked like a token."""
+        if not messages:
+            raise TemplateError("a conversation needs at least one message")
+        compiled = self._compile("tool_use" if tools and "tool_use" in self._sources else "default")
+        plain_messages = [_plain_message(message) for message in messages]
+        plain_tools = [_plain_tool(tool) for tool in tools]
+        strings = [compiled.source, *strings_in(plain_messages), *strings_in(plain_tools)]
+        try:
+            mark = unused_character(strings)
+            cut = unused_character([*strings, mark])
+        except ValueError as error:
+            raise TemplateError(str(error)) from None
+        protected = [_protected(message, compiled, mark) for message in plain_messages]
+        if continue_final:
+            # The space shows whether the template trims what it is given, see _open_end.
+            protected[-1]["content"] += cut + " "
+        text = compiled.run(
+            sum(map(len, strings)),
+            {
+                **self._tokenizer.special.names,
+                "messages": protected,
+                "tools": [
+                    {**tool, "function": _protected_values(tool["function"], compiled, mark)} for tool in plain_tools
+                ]
+                or None,
+                "documents": None,
+                "add_generation_prompt": add_generation_prompt and not continue_final,
+            },
+        )
+        return (_open_end(text, cut) if continue_final else text), mark
+
+    def _compile(self, name: str) -> _Compiled:
+        compiled = self._compiled.get(name)
+        if compiled is None:
+            if name not in self._sources:
+                raise TemplateError(
+                    f"this model has chat templates named {', '.join(self._sources)}, and none named '{name}'"
+                )
+            compiled = self._compiled[name] = _Compiled(self._sources[name], self._tokenizer)
+        return compiled
+
+
+class _Compiled:
+    """One template, compiled, with what its tokens need for protection."""
+
+    def __init__(self, source: str, tokenizer: SubwordTokenizer) -> None:
+        if len(source) > MAX_TEMPLATE_CHARACTERS:
+            raise TemplateError(
+                f"the chat template has {len(source)} characters, {MAX_TEMPLATE_CHARACTERS} are allowed"
+            )
+        self.source = source
+        self._environment = _sandbox()
+        try:
+            tree = self._environment.parse(source)
+            self._code = self._environment.from_string(tree)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"the chat template is malformed in line {error.lineno}: {error.message}") from None
+        except (RecursionError, SyntaxError, ValueError, OverflowError, MemoryError, AssertionError) as error:
+            raise TemplateError(f"the chat template is malformed: {error}") from None
+        literals = [node.data for node in tree.find_all(nodes.TemplateData)]
+        literals += [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
+        added = list(tokenizer.added_tokens)
+        self.outside = Guard((token.text for token in added if token.is_markup), template_literals=literals)
+        """For all that people and tools write."""
+        self.assistant = Guard((token.text for token in added if token.control), template_literals=literals)
+        """For what the model wrote."""
+
+    def run(self, input_size: int, variables: dict[str, Any]) -> str:
+        token = budget.set(Budget(input_size))
+        try:
+            context = self._code.new_context(variables)
+            return self._environment.concat(self._code.root_render_func(context))
+        except BudgetExceeded as error:
+            raise TemplateError(str(error)) from None
+        except RecursionError:
+            raise TemplateError("the chat template calls itself without end") from None
+        except jinja2.TemplateError as error:
+            if type(error) is jinja2.TemplateError:  # what raise_exception raises
+                raise TemplateError(f"the model's chat template refuses these messages: {error.message}") from None
+            raise TemplateError(f"the chat template fails in line {self._line(error)}: {error.message}") from None
+        except Exception as error:  # whatever the template's own code runs into: it is at fault, not the program
+            raise TemplateError(f"the chat template fails in line {self._line(error)}: {error}") from None
+        finally:
+            budget.reset(token)
+
+    def _line(self, error: Exception) -> int | str:
+        line: int | str = "?"
+        frame = error.__traceback__
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename == _COMPILED_FILE:
+                line = self._code.get_corresponding_lineno(frame.tb_lineno)
+            frame = frame.tb_next
+        return line
+
+
+@functools.cache
+def _sandbox() -> ChatSandbox:
+    return ChatSandbox()
+
+
+def _plain_message(message: Message) -> dict[str, Any]:
+    """A message in the fields that templates read."""
+    plain: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.name is not None:
+        plain["name"] = message.name
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.function.name, "arguments": _arguments(call.function.arguments)},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        plain["tool_call_id"] = message.tool_call_id
+    return plain
+
+
+def _arguments(text: str) -> Any:
+    """Templates print arguments as JSON themselves, so they get an object; what is none stays text."""
+    try:
+        arguments = json.loads(text)
+    except ValueError:
+        return text
+    return arguments if isinstance(arguments, dict) else text
+
+
+def _plain_tool(tool: Tool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _protected(message: dict[str, Any], compiled: _Compiled, mark: str) -> dict[str, Any]:
+    """A message whose strings spell no token; its role and the fields' names are ours."""
+    content = compiled.assistant if message["role"] == "assistant" else compiled.outside
+    protected = {**message, "content": content.protect(message["content"], mark)}
+    for field in ("name", "tool_call_id"):
+        if field in message:
+            protected[field] = compiled.outside.protect(message[field], mark)
+    if "tool_calls" in message:
+        protected["tool_calls"] = [
+            {
+                "id": compiled.outside.protect(call["id"], mark),
+                "type": "function",
+                "function": _protected_values(call["function"], compiled, mark),
+            }
+            for call in message["tool_calls"]
+        ]
+    return protected
+
+
+def _protected_values(fields: dict[str, Any], compiled: _Compiled, mark: str) -> dict[str, Any]:
+    return {name: protect_all(value, compiled.outside, mark) for name, value in fields.items()}
+
+
+def _open_end(text: str, cut: str) -> str:
+    """The text up to the end of the last message's content; trimmed there if the template trims contents."""
+    position = text.rfind(cut)
+    if position < 0:
+        raise TemplateError("the chat template leaves the last message out, so it can't be continued")
+    kept = text[:position]
+    return kept if text.startswith(cut + " ", position) else kept.rstrip()

@@ -1,0 +1,67 @@
+"""What the rest of the program asks of a tokenizer, whichever format it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class TokenizerError(ValueError):
+    """A vocabulary that can't be used; says what is wrong with it."""
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back.
+
+    A *control token* (begin of sequence, end of turn, ...) steers the model and
+    has no text of its own. ``encode`` never makes one out of text, whatever the
+    text spells; only ``add_special`` and chat templates put them in.
+    """
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """The tokens that end an answer."""
+        ...
+
+    @property
+    def bos_id(self) -> int | None: ...
+
+    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+        """Token ids of plain text; ``add_special`` adds the begin and end tokens that the model was trained with.
+
+        Raises ValueError for text that has no UTF-8 form (lone surrogates).
+        """
+        ...
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """The text of token ids; bytes that are no UTF-8 become U+FFFD. Raises ValueError for an id out of range."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The UTF-8 bytes, possibly part of a character, that this token adds to a text; none for a control token."""
+        ...
+
+    def token_text(self, token_id: int) -> str:
+        """A token as people read it in log probabilities: its text, or a control token's name."""
+        ...
+
+    def is_control(self, token_id: int) -> bool: ...
+
+    def starts_text(self, previous_ids: Sequence[int]) -> bool:
+        """Whether a token after these begins a text, so that SentencePiece's leading space is not part of it."""
+        ...
+
+
+def require_unicode(text: str) -> None:
+    """Raise ValueError for text that no tokenizer can take: lone surrogates have no UTF-8 form."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        position = error.start
+        raise ValueError(
+            f"the text holds half a surrogate pair (U+{ord(text[position]):04X}) at character {position}, "
+            "which is no valid Unicode"
+        ) from None
