@@ -6,13 +6,15 @@ from pathlib import Path
 
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.gguf_model import open_gguf
+from aquilon.checkpoints.hugging_face import INDEX, open_hugging_face
+from aquilon.checkpoints.mistral_format import open_mistral
 from aquilon.checkpoints.tensors import CheckpointError, TensorEntry
 
 __all__ = ["Checkpoint", "CheckpointError", "TensorEntry", "open_checkpoint"]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a GGUF file, or a folder with one.
+    """Open a GGUF file, or a folder with one, or a folder in Hugging Face's or Mistral's format.
 
     Raises CheckpointError naming the file that is missing or damaged, and
     UnsupportedArchitecture for a model that this program doesn't compute.
@@ -22,7 +24,25 @@ def open_checkpoint(path: Path) -> Checkpoint:
         return open_gguf(path)
     if not path.is_dir():
         raise CheckpointError(path, "does not exist")
-    files = sorted(path.glob("*.gguf"))
-    if not files:
-        raise CheckpointError(path, "holds no model")
-    return open_gguf(files[0])
+    has_config, has_params = (path / "config.json").is_file(), (path / "params.json").is_file()
+    has_consolidated = any(path.glob("consolidated*.safetensors"))
+    has_shards = (path / INDEX).is_file() or any(path.glob("model*.safetensors"))
+    if has_params and has_consolidated and not (has_config and has_shards):
+        return open_mistral(path)
+    if has_config and has_shards:
+        return open_hugging_face(path)
+    if files := _gguf_files(path):
+        return open_gguf(files[0])
+    if has_config or has_params:
+        raise CheckpointError(path, "holds a configuration but no safetensors: other weight formats are not read")
+    raise CheckpointError(path, "holds no model: neither GGUF, nor config.json or params.json with safetensors")
+
+
+def _gguf_files(folder: Path) -> list[Path]:
+    """The folder's GGUF model: one file, or the parts that it was split into."""
+    files = [file for file in sorted(folder.glob("*.gguf")) if not file.name.startswith("mmproj")]
+    stems = {file.name.split("-00")[0] if "-of-" in file.name else file.name for file in files}
+    if len(stems) > 1:
+        names = ", ".join(file.name for file in files[:8])
+        raise CheckpointError(folder, f"holds several GGUF models, so one must be named: {names}")
+    return files

@@ -94,7 +94,9 @@ class TensorEntry:
     """Not 0: the file keeps the two dimensions that rotary turns against each other side by side in each
     of so many heads; here they lie half a head apart."""
     scale: TensorEntry | None = None
-    """For 8-bit floats: what to multiply by, one value or one per square of the matrix."""
+    """For 8-bit floats: what to multiply by."""
+    scale_block: tuple[int, int] | None = None
+    """Rows and columns that share a value of the scale; None: all share one."""
 
     @property
     def rows(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -64,12 +63,12 @@ def _plain(entry: TensorEntry) -> Tensor:
 
 
 def _scaled(entry: TensorEntry, scale: TensorEntry) -> Tensor:
-    """8-bit floats times their scale: one for all, or one for each square of the matrix."""
+    """8-bit floats times their scale, fp32."""
     values = _plain(entry).float()
     factors = _plain(scale).float()
-    if factors.numel() == 1:
+    if entry.scale_block is None:
         return values * factors.reshape(())
-    rows, columns = (math.ceil(length / count) for length, count in zip(entry.shape, factors.shape, strict=True))
+    rows, columns = entry.scale_block
     factors = factors.repeat_interleave(rows, 0)[: entry.shape[0]]
     return values * factors.repeat_interleave(columns, 1)[:, : entry.shape[1]]
 

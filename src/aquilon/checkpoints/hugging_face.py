@@ -1,0 +1,163 @@
+"""Folders as transformers writes them: config.json and safetensors, in one file or many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.json_file import read_object
+from aquilon.checkpoints.safetensors_file import StoredTensor, read_all, tensor_entry
+from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, check_tensors
+from aquilon.models.architecture import Architecture, UnsupportedArchitecture
+from aquilon.models.families import architecture_from_config, flag, integer, number
+
+INDEX = "model.safetensors.index.json"
+
+_NAMES: tuple[tuple[str, str], ...] = (
+    (r"model\.embed_tokens", "embedding"),
+    (r"model\.norm", "norm"),
+    (r"lm_head", "head"),
+    (r"model\.layers\.(\d+)\.input_layernorm", r"layers.\1.attention_norm"),
+    (r"model\.layers\.(\d+)\.post_attention_layernorm", r"layers.\1.mlp_norm"),
+    (r"model\.layers\.(\d+)\.self_attn\.q_proj", r"layers.\1.attention.query"),
+    (r"model\.layers\.(\d+)\.self_attn\.k_proj", r"layers.\1.attention.key"),
+    (r"model\.layers\.(\d+)\.self_attn\.v_proj", r"layers.\1.attention.value"),
+    (r"model\.layers\.(\d+)\.self_attn\.o_proj", r"layers.\1.attention.output"),
+    (r"model\.layers\.(\d+)\.self_attn\.q_norm", r"layers.\1.attention.query_norm"),
+    (r"model\.layers\.(\d+)\.self_attn\.k_norm", r"layers.\1.attention.key_norm"),
+    (r"model\.layers\.(\d+)\.mlp\.(gate|up|down)_proj", r"layers.\1.mlp.\2"),
+    (r"model\.layers\.(\d+)\.(?:block_sparse_moe|mlp)\.gate", r"layers.\1.mlp.router"),
+    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w1", r"layers.\1.mlp.experts.\2.gate"),
+    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w3", r"layers.\1.mlp.experts.\2.up"),
+    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w2", r"layers.\1.mlp.experts.\2.down"),
+)
+_PATTERNS = tuple((re.compile(theirs), ours) for theirs, ours in _NAMES)
+
+# What surrounds the language model in an image-and-text model, and values that are derived or only used
+# to quantize activations.
+_PREFIXES = (("model.language_model.", "model."), ("language_model.", ""))
+_IGNORED = re.compile(
+    r"(model\.)?(vision_tower|multi_modal_projector)\..*"
+    r"|.*\.(rotary_emb\.inv_freq|activation_scale|input_scale|k_scale|v_scale)"
+)
+_SCALE = "weight_scale_inv"
+
+
+def open_hugging_face(folder: Path) -> Checkpoint:
+    """Open a folder with config.json; raises CheckpointError or UnsupportedArchitecture."""
+    config_file = folder / "config.json"
+    config = read_object(config_file)
+    generation_file = folder / "generation_config.json"
+    generation = read_object(generation_file) if generation_file.exists() else {}
+    try:
+        architecture = architecture_from_config(config)
+        eos_ids = _eos_ids(generation, config, architecture.vocab_size)
+        temperature = number(generation, "temperature", -1.0) if flag(generation, "do_sample") else -1.0
+        scale_block = _scale_block(config)
+    except UnsupportedArchitecture:
+        raise
+    except ValueError as error:
+        raise CheckpointError(config_file, str(error)) from error
+    stored = _stored_tensors(folder)
+    entries = dict(_entries(stored, architecture, scale_block))
+    check_tensors(architecture, entries, folder)
+    return Checkpoint(
+        path=folder,
+        format="huggingface",
+        architecture=architecture,
+        metadata=config,
+        files=sorted({tensor.file.path for tensor in stored.values()}),
+        entries=entries,
+        eos_ids=eos_ids,
+        default_temperature=temperature if temperature >= 0 else None,
+    )
+
+
+def _stored_tensors(folder: Path) -> dict[str, StoredTensor]:
+    index_file = folder / INDEX
+    if not index_file.exists():
+        files = sorted(folder.glob("model*.safetensors"))
+        if not files:
+            raise CheckpointError(folder, "holds no model*.safetensors; other weight formats are not read")
+        return read_all(files)
+    names = read_object(index_file).get("weight_map")
+    if not isinstance(names, Mapping) or not all(isinstance(name, str) for name in names.values()):
+        raise CheckpointError(index_file, "has no weight_map of tensor names to files")
+    files = []
+    for name in sorted(set(names.values())):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise CheckpointError(index_file, f"names {name!r:.80}, which is not a safetensors file of this folder")
+        if not (folder / name).is_file():
+            raise CheckpointError(folder / name, "is missing: the index lists it")
+        files.append(folder / name)
+    tensors = read_all(files)
+    missing = sorted(names.keys() - tensors.keys())
+    if missing:
+        raise CheckpointError(folder / names[missing[0]], f"lacks {missing[0]!r:.80}, which the index lists")
+    return tensors
+
+
+def _scale_block(config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns of a matrix that share a scale, where weights are 8-bit floats; None is the whole matrix.
+
+    Raises ValueError for any other quantization.
+    """
+    text = config.get("text_config")
+    quantization = config.get("quantization_config") or (isinstance(text, Mapping) and text.get("quantization_config"))
+    if not quantization:
+        return None
+    method = quantization.get("quant_method") if isinstance(quantization, Mapping) else None
+    if method != "fp8":
+        raise ValueError(f"the weights are quantized by {method!r:.40}: fp8 can be read, or a GGUF of the model")
+    sides = quantization.get("weight_block_size")
+    if sides is None:
+        return None
+    if not isinstance(sides, list) or len(sides) != 2:
+        raise ValueError(f"weight_block_size is {sides!r:.60}: it must be two whole numbers")
+    rows, columns = (integer({"weight_block_size": side}, "weight_block_size", 128, at_most=2**16) for side in sides)
+    return rows, columns
+
+
+def _entries(
+    stored: Mapping[str, StoredTensor], architecture: Architecture, scale_block: tuple[int, int] | None
+) -> Iterator[tuple[str, TensorEntry]]:
+    for stored_name, tensor in stored.items():
+        for prefix, replacement in _PREFIXES:
+            if stored_name.startswith(prefix):
+                stored_name = replacement + stored_name.removeprefix(prefix)
+                break
+        if _IGNORED.fullmatch(stored_name) or stored_name.endswith("." + _SCALE):
+            continue
+        name = _our_name(stored_name)
+        if name == "head.weight" and architecture.tied_embeddings:
+            continue
+        if name is None:
+            raise CheckpointError(
+                tensor.file.path, f"the tensor {stored_name!r:.80} is not part of a {architecture.family} model"
+            )
+        scale = stored.get(tensor.name.removesuffix("weight") + _SCALE)
+        yield name, tensor_entry(tensor, name, scale=scale, scale_block=scale_block)
+
+
+def _our_name(stored_name: str) -> str | None:
+    module, _, kind = stored_name.rpartition(".")
+    if kind in ("weight", "bias"):
+        for pattern, ours in _PATTERNS:
+            if match := pattern.fullmatch(module):
+                return f"{match.expand(ours)}.{kind}"
+    return None
+
+
+def _eos_ids(generation: Mapping[str, Any], config: Mapping[str, Any], vocab_size: int) -> frozenset[int]:
+    """What generation_config.json says, else config.json."""
+    text = config.get("text_config")
+    for values in (generation, config, text if isinstance(text, Mapping) else {}):
+        found = values.get("eos_token_id")
+        if found is not None:
+            ids = found if isinstance(found, list) else [found]
+            known = {integer({"eos_token_id": id}, "eos_token_id", 0, at_least=0) for id in ids}
+            return frozenset(id for id in known if id < vocab_size)
+    return frozenset()
