@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """None is SQLite in the home."""
     model_aliases: dict[str, str] = {}
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
+    trusted_hosts: Annotated[list[str], NoDecode] = []
+    """Names that the server answers to besides this machine's own; empty on another address than loopback: any."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     """A larger request body is refused with 413."""
@@ -71,10 +73,10 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "trusted_hosts", mode="before")
     @classmethod
-    def _split(cls, models: Any) -> Any:
-        return [name.strip() for name in models.split(",") if name.strip()] if isinstance(models, str) else models
+    def _split(cls, names: Any) -> Any:
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
     @field_validator("memory", mode="before")
     @classmethod

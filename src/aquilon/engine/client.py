@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -156,7 +156,7 @@ class Engine:
         """Undo ``register``; a model that is loaded stays so until ``unload``."""
         self._models.pop(name, None)
 
-    async def generate(self, request: SequenceRequest) -> AsyncIterator[SequenceOutput]:
+    async def generate(self, request: SequenceRequest) -> AsyncGenerator[SequenceOutput]:
         """Yield what each step adds until every one of the ``n`` continuations has finished.
 
         Closing the iterator cancels the request. Raises EngineError.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,7 +59,7 @@ class Database:
             await engine.dispose()
             raise
         if name != ":memory:":
-            Path(name).chmod(0o600)
+            os.chmod(name, 0o600)
         return database
 
     async def close(self) -> None:

@@ -1,0 +1,93 @@
+"""Reading a request's JSON in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from aquilon.platform.api.errors import invalid_fields
+from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.platform.services import services
+
+STRICT_HEADER = "x-aquilon-strict"
+"""``true`` refuses fields that are unknown here, with 422; otherwise they are ignored."""
+
+
+class Fields(BaseModel):
+    """A request body: JSON types as they are, no text for numbers, unknown fields kept aside."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+F = TypeVar("F", bound=Fields)
+
+
+async def read_body(request: Request, fields: type[F]) -> F:
+    """The validated body.
+
+    Raises ApiError: 413 above the limit (without reading on), 415 for what isn't
+    JSON, 400 for what can't be parsed, 422 for wrong fields.
+    """
+    _require_json(request)
+    data = await _read(request, services(request).settings.max_body_bytes)
+    try:
+        body = fields.model_validate(_parse(data))
+    except ValidationError as error:
+        raise invalid_fields(error, name="body") from None
+    if request.headers.get(STRICT_HEADER, "").lower() in ("true", "1") and body.model_extra:
+        raise _unknown_fields(list(body.model_extra))
+    return body
+
+
+def _require_json(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise ApiError(
+            415,
+            "invalid_request_error",
+            f"The body must be JSON with 'Content-Type: application/json', not '{kind[:100] or 'none'}'",
+            code="unsupported_media_type",
+        )
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
+    data = bytearray()
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > limit:
+                raise _too_large(limit)
+    except ClientDisconnect:
+        raise invalid("The connection ended before the body did") from None
+    return bytes(data)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
+        413, "invalid_request_error", f"The body has more than {limit} bytes, the limit here", code="body_too_large"
+    )
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except UnicodeDecodeError as error:
+        raise invalid(
+            f"The body isn't valid UTF-8: {error.reason} at byte {error.start}", code="invalid_utf8"
+        ) from None
+    except RecursionError:
+        raise invalid("The body is nested too deeply", code="invalid_json") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise invalid(f"The body isn't valid JSON: {error}", code="invalid_json") from None
+
+
+def _unknown_fields(names: list[str]) -> ApiError:
+    detail = [{"loc": ["body", name[:100]], "msg": "Unknown field", "type": "extra_forbidden"} for name in names[:20]]
+    message = f"Unknown fields, refused because of {STRICT_HEADER}: {', '.join(name[:100] for name in names[:20])}"
+    return ApiError(422, "invalid_request_error", message, param=names[0][:100], code="unknown_field", detail=detail)

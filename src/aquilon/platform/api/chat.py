@@ -1,0 +1,38 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.platform.api.body import read_body
+from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, chunks, whole_answer
+from aquilon.platform.api.chat_fields import ChatCompletionRequest
+from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
+from aquilon.platform.api.schemas import answers, request_body
+from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.services import services
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post(
+    "/v1/chat/completions",
+    summary="Answer a conversation",
+    openapi_extra=request_body(ChatCompletionRequest),
+    responses=answers(ChatCompletion, description="The answer, or its chunks", stream=ChatCompletionChunk),
+)
+async def chat_completions(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ChatCompletionRequest)
+    generation = fields.generation()
+    pipeline = services(request).pipeline
+    prepared = await pipeline.prepare(generation, caller)
+    events = pipeline.stream(prepared)
+    model, scores = prepared.card.name, bool(fields.logprobs)
+    if fields.stream:
+        return EventStream(
+            chunks(events, model=model, n=generation.n, logprobs=scores, usage_chunk=fields.wants_usage_chunk)
+        )
+    body = await answer_unless_gone(request, whole_answer(events, model=model, n=generation.n, logprobs=scores))
+    return Response(body, media_type="application/json")

@@ -1,0 +1,70 @@
+"""``POST /v1/completions``, the request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from aquilon.platform.api.sampling_fields import SamplingFields, TokenId, TopLogprobs
+from aquilon.platform.domain.errors import invalid, unsupported
+from aquilon.platform.domain.generation import GenerationRequest, Prompt, TextPrompt, TokenPrompt
+
+MAX_PROMPTS = 256
+MAX_SEQUENCES = 256
+"""Prompts times ``n``."""
+
+TokenIds = Annotated[list[TokenId], Field(min_length=1)]
+
+
+class CompletionRequest(SamplingFields):
+    """Text, or token ids, to continue; one prompt or a list of them."""
+
+    prompt: (
+        str
+        | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS)]
+        | TokenIds
+        | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_PROMPTS)]
+    )
+    echo: bool | None = Field(None, description="Begin the answer with the prompt.")
+    logprobs: TopLogprobs | None = Field(
+        None, description="Most likely tokens to report in each place; with `echo` the prompt's too."
+    )
+    add_special_tokens: bool = Field(True, description="Whether text prompts get the model's beginning token (vLLM).")
+    best_of: int | None = Field(None, description="Must equal `n`.")
+    suffix: str | None = Field(None, description="Not supported yet: refused.")
+    response_format: Any = Field(None, description="Not supported yet: refused.")
+
+    def generations(self) -> list[GenerationRequest]:
+        """One a prompt. Raises ApiError 400 for what can't be answered."""
+        if self.suffix:
+            raise unsupported("'suffix' is", param="suffix")
+        if self.response_format is not None and self.response_format != {"type": "text"}:
+            raise unsupported("'response_format' other than text is", param="response_format")
+        n = self.n or 1
+        if self.best_of is not None and self.best_of != n:
+            raise unsupported("A 'best_of' that differs from 'n' is", param="best_of")
+        prompts = self._prompts()
+        if len(prompts) * n > MAX_SEQUENCES:
+            raise invalid(f"{len(prompts)} prompts times n = {n} is more than {MAX_SEQUENCES}", param="prompt")
+        sampling = self.sampling(
+            max_tokens=self.max_tokens, logprobs=self.logprobs, prompt_logprobs=self.logprobs if self.echo else None
+        )
+        return [
+            GenerationRequest(
+                model=self.model, prompt=prompt, sampling=sampling, temperature=self.temperature, stop=self.stops, n=n
+            )
+            for prompt in prompts
+        ]
+
+    def _prompts(self) -> list[Prompt]:
+        if isinstance(self.prompt, str):
+            return [TextPrompt(self.prompt, self.add_special_tokens)]
+        single = [item for item in self.prompt if isinstance(item, int)]
+        if single:
+            return [TokenPrompt(tuple(single))]
+        return [
+            TextPrompt(item, self.add_special_tokens) if isinstance(item, str) else TokenPrompt(tuple(item))
+            for item in self.prompt
+            if not isinstance(item, int)
+        ]

@@ -1,0 +1,50 @@
+"""``POST /v1/completions``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.platform.api.body import read_body
+from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
+from aquilon.platform.api.completion_fields import CompletionRequest
+from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
+from aquilon.platform.api.schemas import answers, request_body
+from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.domain.generation import GenerationRequest, TextPrompt
+from aquilon.platform.generation.pipeline import Prepared
+from aquilon.platform.services import services
+
+router = APIRouter(tags=["completions"])
+
+
+@router.post(
+    "/v1/completions",
+    summary="Continue text or token ids",
+    openapi_extra=request_body(CompletionRequest),
+    responses=answers(Completion, description="The continuations, or their chunks", stream=Completion),
+)
+async def completions(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, CompletionRequest)
+    generations = fields.generations()
+    pipeline = services(request).pipeline
+    prepared = [await pipeline.prepare(generation, caller) for generation in generations]
+    n, model = generations[0].n, prepared[0].card.name
+    count = n * len(prepared)
+    parts = pieces(
+        [pipeline.stream(one) for one in prepared],
+        n=n,
+        echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
+        logprobs=fields.logprobs is not None,
+    )
+    if fields.stream:
+        return EventStream(chunks(parts, model=model, count=count, usage_chunk=fields.wants_usage_chunk))
+    body = await answer_unless_gone(request, whole_answer(parts, model=model, count=count))
+    return Response(body, media_type="application/json")
+
+
+def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
+    tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
+    text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
+    return Echo(text, tokenizer.token_text(ids[0]))

@@ -1,0 +1,49 @@
+"""What ``/openapi.json`` says of bodies: requests are pydantic models, answers are msgspec structs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def request_body(fields: type[BaseModel]) -> dict[str, Any]:
+    """For a route's ``openapi_extra``."""
+    schema = {"$ref": _REFERENCE.format(name=fields.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def answers(
+    ok: type[msgspec.Struct] | None, *, description: str, status: int = 200, stream: type[msgspec.Struct] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """For a route's ``responses``: the good answer, and the one shape that every error has."""
+    content: dict[str, Any] = {}
+    if ok is not None:
+        content["application/json"] = {"schema": _reference(ok)}
+    if stream is not None:
+        content["text/event-stream"] = {"schema": _reference(stream)}
+    good: dict[str, Any] = {"description": description}
+    if content:
+        good["content"] = content
+    error = {"schema": {"$ref": _REFERENCE.format(name="ErrorBody")}}
+    return {
+        status: good,
+        "4XX": {"description": "What is wrong with the request", "content": {"application/json": error}},
+        "5XX": {"description": "What is wrong with the server", "content": {"application/json": error}},
+    }
+
+
+def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struct]]) -> dict[str, Any]:
+    _, schema = models_json_schema(
+        [(fields, "validation") for fields in requests], ref_template=_REFERENCE.replace("{name}", "{model}")
+    )
+    _, found = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
+    return {**schema.get("$defs", {}), **found}
+
+
+def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=struct.__name__)}

@@ -1,0 +1,33 @@
+"""Token counts, as both kinds of client read them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aquilon.platform.domain.generation import Usage
+
+
+class PromptTokensDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int
+
+
+class UsageBody(msgspec.Struct, frozen=True):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+def usage_body(usage: Usage) -> UsageBody:
+    return UsageBody(
+        usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, PromptTokensDetails(usage.cached_tokens)
+    )
+
+
+def total(usages: list[Usage]) -> Usage:
+    """Of several prompts in one request."""
+    return Usage(
+        sum(usage.prompt_tokens for usage in usages),
+        sum(usage.completion_tokens for usage in usages),
+        sum(usage.cached_tokens for usage in usages),
+    )

@@ -1,0 +1,73 @@
+"""The user behind a request: an API key in ``Authorization``, else a session in its cookie."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from aquilon.platform.auth.cookies import session_id
+from aquilon.platform.auth.origin import comes_from_loopback, require_same_origin
+from aquilon.platform.domain.errors import unauthenticated
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.secrets import looks_like_api_key
+from aquilon.platform.services import services
+from aquilon.platform.storage import accounts, api_keys
+
+
+async def authenticate(request: Request) -> Principal:
+    """Raises ApiError: 401 without a valid key or session, 403 for a session's unsafe request from another site."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        principal = await _by_api_key(request, authorization)
+    else:
+        principal = await _by_session(request)
+    request.state.principal = principal  # for the access log
+    return principal
+
+
+async def authenticate_unless_loopback(request: Request) -> None:
+    """For what an operator's scraper on the same machine may read without a key."""
+    if not comes_from_loopback(request) or "authorization" in request.headers:
+        await authenticate(request)
+
+
+Caller = Annotated[Principal, Depends(authenticate)]
+
+
+async def _by_api_key(request: Request, authorization: str) -> Principal:
+    scheme, _, secret = authorization.partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not secret:
+        raise unauthenticated("Send the API key as 'Authorization: Bearer aq-…'", code="invalid_authorization")
+    database = services(request).database
+    found = None
+    if looks_like_api_key(secret):
+        async with database.reading() as session:
+            found = await api_keys.principal_of_api_key(session, secret)
+    if found is None:
+        raise unauthenticated(
+            "This API key is not valid here: check it, or make one with `aquilon keys create --name NAME`",
+            code="invalid_api_key",
+        )
+    principal, due = found
+    if due and principal.api_key_id is not None:
+        async with database.writing() as session:
+            await api_keys.record_use(session, principal.api_key_id)
+    return principal
+
+
+async def _by_session(request: Request) -> Principal:
+    cookie = session_id(request)
+    if cookie is not None:
+        require_same_origin(request)
+        async with services(request).database.reading() as session:
+            principal = await accounts.principal_of_session(session, cookie)
+        if principal is not None:
+            return principal
+    raise unauthenticated(
+        "An API key is needed ('Authorization: Bearer aq-…'), or a session: sign in with a link from "
+        "`aquilon users link NAME`",
+        code="missing_api_key",
+    )

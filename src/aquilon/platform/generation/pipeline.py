@@ -1,0 +1,139 @@
+"""A generation from admission to its last event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+
+from aquilon.engine.client import Engine, EngineError
+from aquilon.engine.protocol import SequenceRequest
+from aquilon.platform.catalogue import Catalogue, LoadedText, ModelCard
+from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
+from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started, Usage
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.decoding import Decoding, scored
+from aquilon.platform.generation.prompts import check_token_ids, encode, too_long
+from aquilon.platform.metrics import Metrics
+
+_RETRY_AFTER = 5
+"""Seconds that a client is asked to wait where nothing better is known."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be answered: its prompt is encoded and fits the model."""
+
+    card: ModelCard
+    loaded: LoadedText
+    sequence: SequenceRequest
+    stop: tuple[str, ...]
+
+
+class Pipeline:
+    """``prepare`` a request, then ``stream`` its events. Both raise ApiError alone."""
+
+    def __init__(self, engine: Engine, catalogue: Catalogue, metrics: Metrics, *, max_waiting: int) -> None:
+        self._engine = engine
+        self._catalogue = catalogue
+        self._metrics = metrics
+        self._max_waiting = max_waiting
+        self._unfinished = 0
+
+    @property
+    def unfinished(self) -> int:
+        """Sequences that have been admitted and have not ended."""
+        return self._unfinished
+
+    async def text(self, model: str) -> tuple[ModelCard, LoadedText]:
+        """The model that a name stands for, with its tokenizer. Raises ApiError."""
+        card = self._catalogue.card(model)
+        try:
+            return card, await self._catalogue.text(card)
+        except (ValueError, OSError) as error:
+            raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_damaged") from error
+
+    def context(self, card: ModelCard, loaded: LoadedText) -> int:
+        """Tokens that prompt and answer may have together: what the engine has room for, else the model's own."""
+        state = self._engine.states.get(card.name)
+        return (state.max_context if state is not None else 0) or loaded.max_context
+
+    async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
+        """Raises ApiError: 404 for an unknown model, 400 for what can't be answered, 503 when too many wait."""
+        if self._unfinished + request.n > self._max_waiting:
+            raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
+        card, loaded = await self.text(request.model)
+        context = self.context(card, loaded)
+        prompt_ids = await encode(request.prompt, card, loaded, context)
+        sampling = request.sampling
+        wanted = sampling.max_tokens
+        if (len(prompt_ids) >= context and wanted != 0) or len(prompt_ids) + (wanted or 0) > context:
+            raise too_long(prompt_tokens=len(prompt_ids), max_tokens=wanted, context=context)
+        if wanted is not None and sampling.min_tokens > wanted:
+            raise invalid(f"min_tokens is {sampling.min_tokens}, more than max_tokens, {wanted}", param="min_tokens")
+        check_token_ids(list(sampling.logit_bias), loaded, param="logit_bias")
+        check_token_ids(sampling.stop_token_ids, loaded, param="stop_token_ids")
+        temperature = request.temperature
+        if temperature is None:
+            temperature = loaded.default_temperature if isinstance(request.prompt, ChatPrompt) else 1.0
+        sequence = SequenceRequest(
+            id=new_id("seq"),
+            model=card.name,
+            prompt_ids=prompt_ids,
+            sampling=msgspec.structs.replace(sampling, temperature=temperature),
+            n=request.n,
+            cache_salt=principal.organization_id,
+        )
+        return Prepared(card, loaded, sequence, request.stop)
+
+    async def stream(self, prepared: Prepared) -> AsyncGenerator[Event]:
+        """Started, deltas, one Finished for each continuation, Usage. Closing the iterator cancels at the engine."""
+        card, sequence = prepared.card, prepared.sequence
+        tokenizer = prepared.loaded.text.tokenizer
+        decodings = [Decoding(tokenizer, sequence.prompt_ids, prepared.stop, index) for index in range(sequence.n)]
+        measure = self._metrics.measure(card.name, sequence)
+        cached, started = 0, False
+        self._unfinished += sequence.n
+        try:
+            self._engine.register(card.name, card.path)
+            async with aclosing(self._engine.generate(sequence)) as outputs:
+                async for output in outputs:
+                    if not started:
+                        started, cached = True, output.cached_tokens
+                        logprobs = output.prompt_logprobs
+                        scores = None
+                        if logprobs is not None:
+                            scores = tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
+                        yield Started(len(sequence.prompt_ids), cached, scores)
+                    decoding = decodings[output.index]
+                    if decoding.finished:
+                        continue
+                    measure.tokens(output.index, len(output.token_ids))
+                    if output.finish_reason == "cancelled":
+                        raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
+                    for event in decoding.add(output):
+                        if isinstance(event, Finished):
+                            measure.finished(event.reason)
+                        yield event
+                    if decoding.stopped_early:
+                        self._engine.cancel(sequence.id, output.index)
+                    if all(decoding.finished for decoding in decodings):
+                        break
+            yield Usage(len(sequence.prompt_ids), sum(decoding.completion_tokens for decoding in decodings), cached)
+        except EngineError as error:
+            measure.finished("error")
+            raise _api_error(error) from error
+        finally:
+            self._unfinished -= sequence.n
+            measure.close()
+
+
+def _api_error(error: EngineError) -> ApiError:
+    if error.kind == "invalid":
+        return invalid(error.message)
+    if error.kind in ("overloaded", "unavailable"):
+        return overloaded(error.message, retry_after=_RETRY_AFTER)
+    return server_error(error.message, code="engine_failed")

@@ -1,0 +1,89 @@
+"""From a request's prompt to token ids that fit the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from aquilon.platform.catalogue import LoadedText, ModelCard
+from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.platform.domain.generation import ChatPrompt, Prompt, TextPrompt, TokenPrompt
+from aquilon.text.template import TemplateError
+
+_INLINE_CHARACTERS = 8_000
+"""Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
+
+_CHARACTERS_A_TOKEN = 64
+"""No real text has more on average: a longer prompt is refused before it is encoded."""
+
+
+async def encode(
+    prompt: Prompt, card: ModelCard, loaded: LoadedText, context: int, *, empty: bool = False
+) -> list[int]:
+    """Token ids, control tokens only where the template or the tokenizer itself put them.
+
+    Raises ApiError 400 for a prompt that is empty (unless ``empty`` allows it), too
+    long to encode, or that the template refuses.
+    """
+    characters = _characters(prompt)
+    if characters > context * _CHARACTERS_A_TOKEN:
+        raise too_long(prompt_tokens=characters // _CHARACTERS_A_TOKEN, max_tokens=None, context=context, at_least=True)
+    if characters > _INLINE_CHARACTERS:
+        ids = await asyncio.to_thread(_encode, prompt, card, loaded)
+    else:
+        ids = _encode(prompt, card, loaded)
+    if not ids and not empty:
+        raise invalid("The prompt is empty: there is nothing to continue", param="prompt", code="empty_prompt")
+    return ids
+
+
+def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> None:
+    """Raises ApiError 400 for an id that the model doesn't have."""
+    size = loaded.text.tokenizer.vocab_size
+    for token_id in ids:
+        if not 0 <= token_id < size:
+            raise invalid(f"{token_id} is not a token id of this model: they go from 0 to {size - 1}", param=param)
+
+
+def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_least: bool = False) -> ApiError:
+    wanted = prompt_tokens + (max_tokens or 0)
+    parts = f" ({prompt_tokens} in the prompt and {max_tokens} to generate)" if max_tokens else " in its prompt"
+    return invalid(
+        f"This model's context holds {context} tokens, and the request has {'at least ' if at_least else ''}"
+        f"{wanted} tokens{parts}: shorten the prompt or ask for less",
+        param="messages" if not max_tokens else "max_tokens",
+        code="context_length_exceeded",
+    )
+
+
+def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
+    tokenizer = loaded.text.tokenizer
+    if isinstance(prompt, TokenPrompt):
+        check_token_ids(prompt.ids, loaded, param="prompt")
+        return list(prompt.ids)
+    if isinstance(prompt, TextPrompt):
+        try:
+            return tokenizer.encode(prompt.text, add_special=prompt.add_special)
+        except ValueError as error:
+            raise invalid(f"The prompt can't be encoded: {error}", param="prompt") from error
+    template = loaded.text.template
+    if template is None:
+        raise invalid(
+            f"The model '{card.name}' has no chat template: it continues text, ask /v1/completions",
+            param="model",
+            code="not_a_chat_model",
+        )
+    try:
+        return template.encode(
+            prompt.messages,
+            add_generation_prompt=not prompt.continue_final,
+            continue_final=prompt.continue_final,
+        )
+    except TemplateError as error:
+        raise invalid(str(error), param="messages", code="template_error") from error
+
+
+def _characters(prompt: Prompt) -> int:
+    if isinstance(prompt, ChatPrompt):
+        return sum(len(message.content) for message in prompt.messages)
+    return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)

@@ -1,0 +1,156 @@
+"""What ``/metrics`` shows: vLLM's names with our prefix, so that its dashboards work after one replacement.
+
+Requests and tokens are counted here; what only the engine knows is read from
+its last statistics when the page is asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from aquilon.engine.client import Engine
+from aquilon.engine.protocol import EngineStatistics, SequenceRequest
+
+_FIRST_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)
+_TOKEN_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
+_REQUEST_BUCKETS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 120.0, 240.0, 480.0)
+_LENGTH_BUCKETS = tuple(float(digit * 10**power) for power in range(6) for digit in (1, 2, 5))
+
+
+class Metrics:
+    def __init__(self, engine: Engine) -> None:
+        self._registry = registry = CollectorRegistry()
+        registry.register(_EngineCollector(engine))
+        label = ("model_name",)
+        self.prompt_tokens = Counter("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
+        self.generation_tokens = Counter("aquilon:generation_tokens", "Tokens generated", label, registry=registry)
+        self.request_success = Counter(
+            "aquilon:request_success",
+            "Sequences ended, by what ended them: stop, length, abort or error",
+            ("model_name", "finished_reason"),
+            registry=registry,
+        )
+        self.time_to_first_token = Histogram(
+            "aquilon:time_to_first_token_seconds",
+            "From a request's admission to its first token",
+            label,
+            buckets=_FIRST_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.inter_token_latency = Histogram(
+            "aquilon:inter_token_latency_seconds",
+            "Between two tokens of one sequence",
+            label,
+            buckets=_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.time_per_output_token = Histogram(
+            "aquilon:request_time_per_output_token_seconds",
+            "A request's mean time between tokens",
+            label,
+            buckets=_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.request_latency = Histogram(
+            "aquilon:e2e_request_latency_seconds",
+            "From a request's admission to its last token",
+            label,
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.request_prompt_tokens = Histogram(
+            "aquilon:request_prompt_tokens",
+            "Prompt tokens of a request",
+            label,
+            buckets=_LENGTH_BUCKETS,
+            registry=registry,
+        )
+        self.request_generation_tokens = Histogram(
+            "aquilon:request_generation_tokens",
+            "Tokens generated for a request",
+            label,
+            buckets=_LENGTH_BUCKETS,
+            registry=registry,
+        )
+
+    def measure(self, model: str, sequence: SequenceRequest) -> Measure:
+        return Measure(self, model, sequence)
+
+    def text(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        return generate_latest(self._registry)
+
+
+class Measure:
+    """Times one request; ``close`` when it has ended, however it ended."""
+
+    def __init__(self, metrics: Metrics, model: str, sequence: SequenceRequest) -> None:
+        self._metrics = metrics
+        self._model = model
+        self._sequence = sequence
+        self._begun = time.monotonic()
+        self._first = 0.0
+        self._last = [0.0] * sequence.n
+        self._tokens = 0
+        self._ended = 0
+
+    def tokens(self, index: int, count: int) -> None:
+        """A step brought this many tokens of one continuation."""
+        now = time.monotonic()
+        if not self._first:
+            self._first = now
+            self._metrics.time_to_first_token.labels(self._model).observe(now - self._begun)
+            self._metrics.prompt_tokens.labels(self._model).inc(len(self._sequence.prompt_ids))
+        if count:
+            if self._last[index]:
+                latency = self._metrics.inter_token_latency.labels(self._model)
+                for _ in range(count):
+                    latency.observe((now - self._last[index]) / count)
+            self._last[index] = now
+            self._tokens += count
+            self._metrics.generation_tokens.labels(self._model).inc(count)
+
+    def finished(self, reason: str) -> None:
+        self._ended += 1
+        self._metrics.request_success.labels(self._model, reason).inc()
+
+    def close(self) -> None:
+        for _ in range(self._sequence.n - self._ended):
+            self._metrics.request_success.labels(self._model, "abort").inc()
+        if not self._first:
+            return
+        now = time.monotonic()
+        self._metrics.request_latency.labels(self._model).observe(now - self._begun)
+        self._metrics.request_prompt_tokens.labels(self._model).observe(len(self._sequence.prompt_ids))
+        self._metrics.request_generation_tokens.labels(self._model).observe(self._tokens)
+        between = self._tokens - self._sequence.n
+        if between > 0:
+            mean = (max(self._last) - self._first) * self._sequence.n / between
+            self._metrics.time_per_output_token.labels(self._model).observe(mean)
+
+
+class _EngineCollector(Collector):
+    """The engine's own numbers as of its last statistics, at most a second old; zeros while there is no engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterable[Metric]:
+        return _engine_metrics(self._engine.statistics or EngineStatistics(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0))
+
+
+def _engine_metrics(now: EngineStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily("aquilon:num_requests_running", "Sequences in the running batch", now.running)
+    yield GaugeMetricFamily("aquilon:num_requests_waiting", "Sequences waiting for room", now.waiting)
+    yield GaugeMetricFamily("aquilon:kv_cache_usage_perc", "Share of KV blocks in use, 0 to 1", now.kv_cache_usage)
+    yield CounterMetricFamily(
+        "aquilon:prefix_cache_queries", "Prompt tokens looked up in the prefix cache", now.prefix_cache_queries
+    )
+    yield CounterMetricFamily("aquilon:prefix_cache_hits", "Prompt tokens found there", now.prefix_cache_hits)
+    yield CounterMetricFamily("aquilon:num_preemptions", "Sequences that gave up their KV blocks", now.preemptions)
+    yield CounterMetricFamily("aquilon:engine_steps", "Steps since the engine process started", now.steps)

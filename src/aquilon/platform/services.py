@@ -1,0 +1,34 @@
+"""What the routes work with: made once at start-up, handed to each request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from aquilon.engine.client import Engine
+from aquilon.platform.auth.attempts import Attempts
+from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.metrics import Metrics
+from aquilon.platform.storage import Database
+from aquilon.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    engine: Engine
+    catalogue: Catalogue
+    database: Database
+    metrics: Metrics
+    pipeline: Pipeline
+    login_attempts: Attempts
+    startup_models: tuple[str, ...]
+    """Loaded at start-up: the server is not ready before they are."""
+
+
+def services(connection: HTTPConnection) -> Services:
+    found = connection.app.state.services
+    assert isinstance(found, Services)
+    return found

@@ -1,0 +1,70 @@
+"""All routes in one application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.engine.client import Engine
+from aquilon.platform.api import chat, completions, models, operations, sessions, tokens
+from aquilon.platform.api.errors import on_api_error, on_http_exception
+from aquilon.platform.auth.attempts import Attempts
+from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.metrics import Metrics
+from aquilon.platform.services import Services
+from aquilon.platform.storage import Database
+from aquilon.settings import Settings
+from aquilon.web.boundary import Boundary
+from aquilon.web.openapi import document
+from aquilon.web.pages import STATIC, Files, page, page_or_file
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engine: Engine,
+    catalogue: Catalogue,
+    database: Database,
+    startup_models: Sequence[str] = (),
+) -> FastAPI:
+    """The application; ``startup_models`` are those that ``/ready`` waits for."""
+    app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None)
+    metrics = Metrics(engine)
+    app.state.services = Services(
+        settings=settings,
+        engine=engine,
+        catalogue=catalogue,
+        database=database,
+        metrics=metrics,
+        pipeline=Pipeline(engine, catalogue, metrics, max_waiting=settings.max_waiting),
+        login_attempts=Attempts(),
+        startup_models=tuple(startup_models),
+    )
+    app.add_middleware(Boundary, settings=settings)
+    app.add_exception_handler(ApiError, on_api_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    for room in (chat, completions, models, tokens, sessions, operations):
+        app.include_router(room.router)
+    openapi = document(app)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi_document() -> Response:
+        return Response(openapi, media_type="application/json", headers={"cache-control": "no-cache"})
+
+    static = Files(STATIC)
+
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def reference(request: Request) -> Response:
+        return page(request, static, "docs.html")
+
+    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def front_end(request: Request) -> Response:
+        return page_or_file(request, static)
+
+    return app

@@ -1,0 +1,133 @@
+"""What holds for every answer: an id, security headers, an error body where something broke, one line in the log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aquilon.platform.api.errors import error_response
+from aquilon.platform.auth.origin import host_name, is_loopback_name
+from aquilon.platform.domain.errors import ApiError, server_error
+from aquilon.settings import Settings
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "img-src 'self' blob:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
+        "require-trusted-types-for 'script'",
+        "trusted-types svelte-trusted-html dompurify aquilon",
+    )
+)
+
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger("aquilon.access")
+
+
+class Boundary:
+    """ASGI middleware around all routes. ``x-request-id`` is the client's where it is well-formed, else ours."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = TrustedHosts(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.monotonic()
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})
+        status = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                marked = MutableHeaders(scope=message)
+                marked["x-request-id"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    marked.setdefault(name, value)
+                marked.setdefault("cache-control", "no-store")
+                if scope["scheme"] == "https":
+                    marked["strict-transport-security"] = "max-age=31536000"
+            await send(message)
+
+        try:
+            refused = self._hosts.refuse(headers.get("host", ""))
+            if refused is None:
+                await self._app(scope, receive, send_marked)
+            else:
+                await error_response(refused)(scope, receive, send_marked)
+        except ClientDisconnect:
+            status = status or 499
+        except Exception:
+            log.exception("unexpected", request_id=request_id)
+            if not status:
+                message = f"Something went wrong here; the server's log has it under {request_id}"
+                await error_response(server_error(message))(scope, receive, send_marked)
+        finally:
+            self._write_log(scope, request_id, status, begun)
+
+    def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
+        """No query, no body, no header: nothing that a person wrote."""
+        principal = scope["state"].get("principal")
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"][:200],
+            status=status,
+            ms=round((time.monotonic() - begun) * 1000, 1),
+            user=principal.user_id if principal is not None else None,
+            request_id=request_id,
+        )
+
+
+class TrustedHosts:
+    """Against DNS rebinding: a server on loopback answers to this machine's names alone.
+
+    On other addresses any name is answered unless ``trusted_hosts`` lists those that are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._names = {name.lower() for name in settings.trusted_hosts}
+        self._open = not self._names and not is_loopback_name(settings.host)
+        self._names.add(settings.host.lower())
+
+    def refuse(self, header: str) -> ApiError | None:
+        name = host_name(header)
+        if self._open or name in self._names or is_loopback_name(name):
+            return None
+        return ApiError(
+            421,
+            "invalid_request_error",
+            f"This server doesn't answer to the name '{name[:100]}': add it to AQUILON_TRUSTED_HOSTS if it should",
+            code="unknown_host",
+        )

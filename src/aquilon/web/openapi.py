@@ -1,0 +1,58 @@
+"""``/openapi.json``: the routes that are there, with the bodies they read and write."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from aquilon import __version__
+from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
+from aquilon.platform.api.chat_fields import ChatCompletionRequest
+from aquilon.platform.api.completion_answers import Completion
+from aquilon.platform.api.completion_fields import CompletionRequest
+from aquilon.platform.api.errors import ErrorBody
+from aquilon.platform.api.models import Model, ModelList
+from aquilon.platform.api.operations import Health, Readiness
+from aquilon.platform.api.schemas import components
+from aquilon.platform.api.sessions import LoginRequest, SessionBody
+from aquilon.platform.api.tokens import DetokenizeRequest, Text, TokenizeRequest, Tokens
+
+_REQUESTS: list[type[BaseModel]] = [
+    ChatCompletionRequest,
+    CompletionRequest,
+    TokenizeRequest,
+    DetokenizeRequest,
+    LoginRequest,
+]
+_STRUCTS: list[type[msgspec.Struct]] = [
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    ModelList,
+    Model,
+    Tokens,
+    Text,
+    SessionBody,
+    Health,
+    Readiness,
+    ErrorBody,
+]
+_OPEN_PATHS = ("/health", "/ready", "/auth/login", "/auth/logout")
+
+
+def document(app: FastAPI) -> bytes:
+    """OpenAPI 3.1 as JSON."""
+    found = get_openapi(
+        title="Aquilon",
+        version=__version__,
+        description="For OpenAI's clients the base URL is this server's address with `/v1`, for Mistral's without.",
+        routes=app.routes,
+    )
+    found.setdefault("components", {}).setdefault("schemas", {}).update(components(_REQUESTS, _STRUCTS))
+    found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key"}}
+    for path, operations in found["paths"].items():
+        for operation in operations.values():
+            operation["security"] = [] if path in _OPEN_PATHS else [{"key": []}]
+    return msgspec.json.encode(found)

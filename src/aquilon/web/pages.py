@@ -1,0 +1,79 @@
+"""The built front end: the chat page, the API reference, and their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from aquilon.platform.api.errors import error_response
+from aquilon.platform.domain.errors import not_found
+
+STATIC = Path(__file__).parent / "static"
+
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATED = "no-cache"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+}
+_API_PATHS = ("v1/", "auth/")
+
+
+class Files:
+    """A folder's files as they were at start-up; what isn't among them has no path that leads to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): path
+            for path in (folder.rglob("*") if folder.is_dir() else ())
+            if path.is_file() and path.suffix in _TYPES
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def response(self, request: Request, name: str) -> Response:
+        """A file under ``assets/`` has its content's hash in its name and never changes."""
+        path = self._files[name]
+        headers = {
+            "cache-control": _IMMUTABLE if name.startswith("assets/") else _REVALIDATED,
+            "vary": "accept-encoding",
+        }
+        media_type = _TYPES[path.suffix]
+        compressed = path.with_name(path.name + ".gz")
+        if "gzip" in request.headers.get("accept-encoding", "") and compressed.is_file():
+            headers["content-encoding"] = "gzip"
+            path = compressed
+        return FileResponse(path, headers=headers, media_type=media_type)
+
+
+def page(request: Request, files: Files, name: str) -> Response:
+    """One of the two pages; 503 where the front end was never built."""
+    if name in files:
+        return files.response(request, name)
+    return PlainTextResponse(
+        "The pages are not built here; the API works. In a checkout, `make install` builds them.\n", 503
+    )
+
+
+def page_or_file(request: Request, files: Files) -> Response:
+    """A file, or the chat page: for a path that the page knows and we don't, if a person went there."""
+    name = request.path_params["path"]
+    if name in files:
+        return files.response(request, name)
+    navigates = request.headers.get("sec-fetch-mode") == "navigate" or (
+        "sec-fetch-mode" not in request.headers and "text/html" in request.headers.get("accept", "")
+    )
+    if name and (not navigates or name.startswith(_API_PATHS)):
+        return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
+    return page(request, files, "index.html")

@@ -1,0 +1,317 @@
+"""The server process from its first line to its last: database, engine, models, HTTP, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+
+from aquilon.checkpoints.store import ModelStore
+from aquilon.engine.client import Engine, EngineError
+from aquilon.engine.options import EngineOptions
+from aquilon.platform.accounts import FirstRun, prepare_first_run
+from aquilon.platform.catalogue import Catalogue, ModelCard
+from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.storage import Database, DatabaseError
+from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.web.app import create_app
+from aquilon.web.logs import configure
+
+NO_MODEL = "none"
+"""As the only model's name: run without an engine."""
+
+_DRAIN_SECONDS = 4.0
+"""Running requests may go on this long after SIGTERM; then they end with an error event."""
+_CLOSE_SECONDS = 7
+"""After this, connections are cut."""
+
+log = structlog.get_logger("aquilon.server")
+
+
+class ServerError(RuntimeError):
+    """The server can't start or go on; the message is for the operator."""
+
+
+class PortTaken(ServerError):
+    pass
+
+
+class HomeInUse(ServerError):
+    pass
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Connections are accepted; ``/health`` answers, ``/ready`` does not yet."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class FirstStart:
+    """Shown once and never stored."""
+
+    accounts: FirstRun
+    login_link: str
+
+
+@dataclass(frozen=True)
+class ModelLoading:
+    name: str
+    progress: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    url: str
+    models: tuple[str, ...]
+    """The default first."""
+    seconds: float
+    """Since ``run`` was called."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    unfinished: int
+    """Sequences that still run and are waited for."""
+
+
+Report = Listening | FirstStart | ModelLoading | Ready | Stopping
+Reporter = Callable[[Report], None]
+
+
+class RunningServer(msgspec.Struct, frozen=True):
+    """``<home>/server.json`` while a server runs on that home: how other commands find it."""
+
+    url: str
+    pid: int
+
+
+def run(settings: Settings, report: Reporter = lambda _: None) -> None:
+    """Serve until SIGTERM or SIGINT. ``settings.models`` are names in the store, ``none`` for no engine.
+
+    Raises ServerError where the port is taken, the home is in use, the database is
+    unusable, or a model is missing or doesn't load.
+    """
+    configure(settings.log_level)
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        runner.run(serve(settings, report))
+
+
+async def serve(settings: Settings, report: Reporter) -> None:
+    begun = time.monotonic()
+    with _listen(settings) as listener, _own_home(settings.home) as announce:
+        url = _url(settings.host, listener.getsockname()[1])
+        try:
+            database = await Database.open(settings)
+        except DatabaseError as error:
+            raise ServerError(str(error)) from error
+        try:
+            first = await prepare_first_run(database)
+            if first is not None:
+                report(FirstStart(first, f"{url}/#login={first.login_token}"))
+            await _Server(settings, database, report, begun).serve(listener, url, announce)
+        finally:
+            await database.close()
+
+
+class _Server:
+    def __init__(self, settings: Settings, database: Database, report: Reporter, begun: float) -> None:
+        self._settings = settings
+        self._report = report
+        self._begun = begun
+        self._stop = asyncio.Event()
+        self._gateway = settings.models == [NO_MODEL]
+        names = [] if self._gateway else settings.models or [DEFAULT_MODEL]
+        self._catalogue = Catalogue(
+            None if self._gateway else ModelStore(settings.models_folder), names=names, aliases=settings.model_aliases
+        )
+        self._cards = self._find(names)
+        self._engine = Engine(
+            EngineOptions(
+                dtype=settings.dtype,
+                quantize=settings.quantize,
+                memory=settings.memory,
+                log_level=settings.log_level,
+            )
+        )
+        app = create_app(
+            settings,
+            engine=self._engine,
+            catalogue=self._catalogue,
+            database=database,
+            startup_models=[card.name for card in self._cards],
+        )
+        self._pipeline = app.state.services.pipeline
+        self._http = _Uvicorn(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=65,
+                timeout_graceful_shutdown=_CLOSE_SECONDS,
+            )
+        )
+
+    async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        http = asyncio.create_task(self._http.serve(sockets=[listener]))
+        try:
+            if not self._gateway:
+                await self._engine.start()
+            announce(RunningServer(url, os.getpid()))
+            self._report(Listening(url))
+            await self._until_stopped(http, asyncio.create_task(self._load(url)))
+            self._report(Stopping(self._pipeline.unfinished))
+        finally:
+            self._http.should_exit = True
+            await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
+            await self._engine.stop()  # what still runs ends with an error event
+            await http
+
+    async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
+        stopping = asyncio.create_task(self._stop.wait())
+        waiting: set[asyncio.Task[None] | asyncio.Task[bool]] = {http, loading, stopping}
+        try:
+            while not stopping.done() and not http.done():
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if loading.done():
+                    loading.result()
+                    waiting.discard(loading)
+        finally:
+            loading.cancel()
+            stopping.cancel()
+
+    async def _load(self, url: str) -> None:
+        """Load the models that were named, one after the other, the default first."""
+        for card in self._cards:
+            try:
+                text = asyncio.create_task(self._catalogue.text(card))
+                await self._engine.load(
+                    card.name, card.path, lambda state: self._report(ModelLoading(state.name, state.progress))
+                )
+                await text
+            except (EngineError, ValueError, OSError) as error:
+                raise ServerError(f"The model '{card.name}' can't be served: {error}") from error
+        names = tuple(card.name for card in self._cards)
+        self._report(Ready(url, names, time.monotonic() - self._begun))
+
+    def _find(self, names: list[str]) -> list[ModelCard]:
+        try:
+            return [self._catalogue.named(name) for name in names]
+        except ApiError as error:
+            raise ServerError(error.message) from error
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: uvicorn would end the process by the signal again, in place of status 0."""
+        yield
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ServerError(f"'{host}' is no address to listen on: {error.strerror or error}") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if isinstance(error, PermissionError):
+            raise ServerError(f"Port {port} needs more rights than this user has: try --port 8080") from error
+        raise PortTaken(
+            f"Port {port} on {host} is taken, perhaps by another Aquilon: stop what uses it, or try --port {port + 1}"
+        ) from error
+    return listener
+
+
+@contextlib.contextmanager
+def _own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
+    """Hold the home for one server, and let other commands find it."""
+    file = home / "server.json"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServerError(f"The home {home} can't be used: {error.strerror}; choose another with --home") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeInUse(
+                f"A server runs on the home {home} already{_where(file)}: stop it, or use another --home"
+            ) from None
+
+        def announce(server: RunningServer) -> None:
+            file.write_bytes(msgspec.json.encode(server))
+
+        yield announce
+        file.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def running_server(home: Path) -> RunningServer | None:
+    """The server that runs on this home now, or None."""
+    try:
+        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(home / "server.json")
+    finally:
+        os.close(lock)
+    return None
+
+
+def _read(file: Path) -> RunningServer | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RunningServer)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _where(file: Path) -> str:
+    server = _read(file)
+    return "" if server is None else f", at {server.url} (process {server.pid})"
+
+
+def _url(host: str, port: int) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
