@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.platform.domain.identity import Role
 from aquilon.platform.storage import Database, accounts, api_keys
 from aquilon.platform.storage.schema import User
 
@@ -31,6 +32,17 @@ class UserSummary:
     disabled: bool
 
 
+@dataclass(frozen=True)
+class KeySummary:
+    id: str
+    name: str
+    prefix: str
+    user_name: str
+    created_at: int
+    last_used_at: int | None
+    revoked: bool
+
+
 async def prepare_first_run(database: Database) -> FirstRun | None:
     """Make the organization, its administrator, a key and a login link; None if there are users already."""
     async with database.writing() as session:
@@ -51,6 +63,36 @@ async def create_api_key(database: Database, name: str, user_name: str | None = 
     async with database.writing() as session:
         user = await _user(session, user_name)
         return (await api_keys.create_api_key(session, user, name)).secret
+
+
+async def list_api_keys(database: Database) -> list[KeySummary]:
+    """Everybody's keys, oldest first: the operator's view."""
+    async with database.reading() as session:
+        keys = await api_keys.list_all_api_keys(session)
+    return [
+        KeySummary(
+            key.id, key.name, key.prefix, user_name, key.created_at, key.last_used_at, key.revoked_at is not None
+        )
+        for key, user_name in keys
+    ]
+
+
+async def revoke_api_key(database: Database, id_or_prefix: str) -> str:
+    """Revoke the one key with this id or prefix; gives its name. Raises UnknownApiKey."""
+    async with database.writing() as session:
+        return (await api_keys.revoke_any_api_key(session, id_or_prefix)).name
+
+
+async def create_user(database: Database, name: str, role: Role) -> str:
+    """A new user of the organization; gives a one-time login token.
+
+    Raises UnknownUser before the first start, ValueError for a name that is empty, too long or taken.
+    """
+    async with database.writing() as session:
+        organization_id = (await _user(session, None)).organization_id
+        return await accounts.create_login_link(
+            session, await accounts.create_user(session, organization_id, name, role)
+        )
 
 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:

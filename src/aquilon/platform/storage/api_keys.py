@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import Principal
@@ -16,6 +16,10 @@ from aquilon.platform.storage.schema import ApiKey, Organization, User
 MAX_NAME_CHARACTERS = 100
 _USE_RECORDED_EVERY = 60
 """Seconds: a busy key costs one write a minute, not one a request."""
+
+
+class UnknownApiKey(LookupError):
+    """No key, or more than one, of that id or prefix."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,24 @@ async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: st
     record.revoked_at = record.revoked_at or int(time.time())
     await session.flush()
     return True
+
+
+async def list_all_api_keys(session: AsyncSession) -> list[tuple[ApiKey, str]]:
+    """Every key with its user's name, revoked ones too, oldest first: for the operator, never for a request."""
+    query = select(ApiKey, User.name).join(User, User.id == ApiKey.user_id)
+    return [(key, name) for key, name in await session.execute(query.order_by(ApiKey.created_at, ApiKey.id))]
+
+
+async def revoke_any_api_key(session: AsyncSession, id_or_prefix: str) -> ApiKey:
+    """Revoke the one key with this id or prefix, whoever's it is: for the operator. Raises UnknownApiKey."""
+    query = select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
+    found = list(await session.scalars(query))
+    if len(found) != 1:
+        problem = f"There are {len(found)} API keys" if found else "There is no API key"
+        raise UnknownApiKey(f"{problem} '{id_or_prefix}': take the id from `aquilon keys list`")
+    found[0].revoked_at = found[0].revoked_at or int(time.time())
+    await session.flush()
+    return found[0]
 
 
 def _owned(owner: Principal) -> Select[ApiKey]:
