@@ -1,0 +1,61 @@
+/** The server's plain calls: who is signed in, which models there are, whether it can answer. */
+import { Problem, problemOf } from "./problem";
+import type { ModelCard, User } from "./types";
+
+/** A fetch that fails with a Problem: unreachable where nobody answered, else what the server said. */
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new Problem("unreachable", error instanceof Error ? error.message : String(error));
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+export function postJson(path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return call(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    ...init,
+  });
+}
+
+/** Trades a one-time token for the session cookie. */
+export async function logIn(token: string): Promise<void> {
+  await postJson("/auth/login", { token });
+}
+
+export async function logOut(): Promise<void> {
+  await postJson("/auth/logout", {});
+}
+
+/** The person of the session cookie, or null where there is none. */
+export async function currentUser(): Promise<User | null> {
+  try {
+    const body = (await (await call("/auth/session")).json()) as { user: User };
+    return body.user;
+  } catch (error) {
+    if (error instanceof Problem && error.kind === "signedOut") return null;
+    throw error;
+  }
+}
+
+/** The models that can chat, the server's default first. */
+export async function chatModels(): Promise<ModelCard[]> {
+  const body = (await (await call("/v1/models")).json()) as { data: ModelCard[] };
+  return body.data.filter((card) => card.capabilities?.completion_chat !== false);
+}
+
+/** Whether the server says that it can answer now; false also where nobody answers. */
+export async function isReady(): Promise<boolean> {
+  try {
+    const response = await fetch("/ready", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,75 @@
+/** One streamed answer: server-sent events over a POST, parsed by the specification's rules. */
+import { createParser } from "eventsource-parser";
+import { errorBody, Problem, problemInStream } from "./problem";
+import { postJson } from "./server";
+import type { ChatMessage, FinishReason, Usage } from "./types";
+
+export type AnswerEvent =
+  | { type: "text"; text: string }
+  | { type: "end"; finishReason: FinishReason; usage: Usage | null };
+
+interface Chunk {
+  choices?: { delta?: { content?: string | null }; finish_reason?: FinishReason | null }[];
+  usage?: Usage | null;
+}
+
+/**
+ * Asks for an answer and yields it as it arrives, then one `end`.
+ *
+ * Throws a Problem where it fails; aborting the signal ends the generation on the server too.
+ */
+export async function* streamAnswer(
+  request: { model: string; messages: ChatMessage[] },
+  signal: AbortSignal,
+): AsyncGenerator<AnswerEvent, void, void> {
+  const response = await postJson("/v1/chat/completions", { ...request, stream: true }, { signal });
+  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
+  let finishReason: FinishReason | null = null;
+  let usage: Usage | null = null;
+  for await (const data of serverSentData(response.body, signal)) {
+    if (data === "[DONE]") break;
+    const chunk = parseChunk(data);
+    usage = chunk.usage ?? usage;
+    const choice = chunk.choices?.[0];
+    if (choice?.delta?.content) yield { type: "text", text: choice.delta.content };
+    finishReason = choice?.finish_reason ?? finishReason;
+  }
+  if (finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
+  yield { type: "end", finishReason, usage };
+}
+
+function parseChunk(data: string): Chunk {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(data);
+  } catch {
+    throw new Problem("interrupted", "the stream is damaged");
+  }
+  const chunk = parsed as Chunk & { error?: unknown };
+  if (chunk.error || !Array.isArray(chunk.choices)) throw problemInStream(errorBody(parsed));
+  return chunk;
+}
+
+/** The `data` of each event of a response body. */
+async function* serverSentData(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> {
+  const arrived: string[] = [];
+  const parser = createParser({ onEvent: (event) => arrived.push(event.data) });
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      let result: ReadableStreamReadResult<Uint8Array>;
+      try {
+        result = await reader.read();
+      } catch (error) {
+        if (signal.aborted) throw error;
+        throw new Problem("interrupted", error instanceof Error ? error.message : String(error));
+      }
+      if (result.done) return;
+      parser.feed(decoder.decode(result.value, { stream: true }));
+      yield* arrived.splice(0);
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined); // a broken stream has nothing left to cancel
+  }
+}

@@ -1,0 +1,76 @@
+/** Who is at the page, and by which models they can be answered. */
+import { Problem } from "../api/problem";
+import { chatModels, currentUser, logIn, logOut } from "../api/server";
+import type { ModelCard, User } from "../api/types";
+import { preferences } from "../preferences.svelte";
+
+export type SignedOutReason = "none" | "expired" | "refused" | "unreachable" | "left";
+
+export class Session {
+  phase = $state<"starting" | "signedOut" | "signedIn">("starting");
+  reason = $state<SignedOutReason>("none");
+  /** The server's words, where it refused. */
+  message = $state("");
+  user = $state.raw<User | null>(null);
+  models = $state.raw<readonly ModelCard[]>([]);
+
+  /** The model chosen before, if it is still there, else the server's default; null where there is none. */
+  get model(): ModelCard | null {
+    return this.models.find((card) => card.id === preferences.model) ?? this.models[0] ?? null;
+  }
+
+  /** Opens the session: with the one-time token of the address if there is one, else with the cookie. */
+  async open(token: string | null): Promise<void> {
+    try {
+      if (token !== null) await this.#trade(token);
+      const user = await currentUser();
+      if (user === null) {
+        if (this.reason === "unreachable") this.reason = "none";
+        this.phase = "signedOut";
+        return;
+      }
+      this.models = await chatModels();
+      this.user = user;
+      this.reason = "none";
+      this.phase = "signedIn";
+    } catch (error) {
+      const problem = error instanceof Problem ? error : new Problem("invalid", String(error));
+      this.message = problem.message;
+      this.reason = ["unreachable", "engine", "overloaded"].includes(problem.kind) ? "unreachable" : "refused";
+      this.phase = "signedOut";
+    }
+  }
+
+  async refreshModels(): Promise<void> {
+    this.models = await chatModels();
+  }
+
+  async leave(): Promise<void> {
+    await logOut();
+    this.user = null;
+    this.models = [];
+    this.reason = "left";
+    this.phase = "signedOut";
+  }
+
+  /** A used or unknown token is no failure here: the person may be signed in already. */
+  async #trade(token: string): Promise<void> {
+    try {
+      await logIn(token);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (["unreachable", "engine", "overloaded"].includes(error.kind)) throw error;
+      const spent = error.kind === "signedOut" || error.kind === "model";
+      this.reason = spent ? "expired" : "refused";
+      this.message = error.message;
+    }
+  }
+}
+
+/** Takes `#login=TOKEN` out of the address, so that it stays in no history, and returns the token. */
+export function takeLoginToken(): string | null {
+  const match = /^#login=(.+)$/.exec(location.hash);
+  if (match?.[1] === undefined) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return decodeURIComponent(match[1]);
+}

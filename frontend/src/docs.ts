@@ -1,0 +1,9 @@
+/** The API reference's page. */
+import "./app.css";
+import { mount } from "svelte";
+import Reference from "./docs/Reference.svelte";
+import { language } from "./i18n/catalogue.svelte";
+import { applyToDocument } from "./preferences.svelte";
+
+applyToDocument(language());
+mount(Reference, { target: document.getElementById("app")! });

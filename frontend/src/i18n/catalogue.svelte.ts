@@ -1,0 +1,77 @@
+/** The interface's language, and the texts in it. A template that calls `t` follows a change of language. */
+import { preferences } from "../preferences.svelte";
+import { en } from "./en";
+import { fr } from "./fr";
+
+export type MessageKey = keyof typeof en;
+export type Catalogue = Record<MessageKey, string>;
+
+export const CATALOGUES = { en, fr } as const satisfies Record<string, Catalogue>;
+export type Language = keyof typeof CATALOGUES;
+
+/** Each language by its own name. */
+export const LANGUAGES: Record<Language, string> = { en: "English", fr: "Français" };
+
+export function isLanguage(code: string): code is Language {
+  return code in CATALOGUES;
+}
+
+/** The first of the wanted languages (as in `navigator.languages`) that there is, else English. */
+export function preferredLanguage(wanted: readonly string[]): Language {
+  for (const tag of wanted) {
+    const code = tag.toLowerCase().split("-")[0] ?? "";
+    if (isLanguage(code)) return code;
+  }
+  return "en";
+}
+
+export function language(): Language {
+  const chosen = preferences.language;
+  return chosen !== null && isLanguage(chosen) ? chosen : preferredLanguage(navigator.languages);
+}
+
+/** The text for a key in the current language, its `{names}` filled in. */
+export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
+  return CATALOGUES[language()][key].replace(/\{(\w+)\}/g, (mark, name: string) =>
+    name in values ? String(values[name]) : mark,
+  );
+}
+
+export function number(value: number, digits = 0): string {
+  return new Intl.NumberFormat(language(), {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
+}
+
+/** 135 000 000 → "135 million", in the language's own words. */
+export function largeNumber(value: number): string {
+  return new Intl.NumberFormat(language(), {
+    notation: "compact",
+    compactDisplay: "long",
+    maximumSignificantDigits: 3,
+  }).format(value);
+}
+
+export function bytes(value: number): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  const step = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
+  return new Intl.NumberFormat(language(), {
+    style: "unit",
+    unit: units[step]!,
+    maximumSignificantDigits: 3,
+  }).format(value / 1000 ** step);
+}
+
+/** ["en", "fr"] → "English and French". */
+export function languageNames(codes: readonly string[]): string {
+  const names = new Intl.DisplayNames([language()], { type: "language" });
+  const known = codes.flatMap((code) => {
+    try {
+      return [names.of(code) ?? code];
+    } catch {
+      return [code]; // not a language tag: shown as it came
+    }
+  });
+  return new Intl.ListFormat(language(), { type: "conjunction" }).format(known);
+}

@@ -1,0 +1,9 @@
+/** The conversation's page. */
+import "./app.css";
+import { mount } from "svelte";
+import App from "./components/App.svelte";
+import { language } from "./i18n/catalogue.svelte";
+import { applyToDocument } from "./preferences.svelte";
+
+applyToDocument(language());
+mount(App, { target: document.getElementById("app")! });

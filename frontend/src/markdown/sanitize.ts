@@ -1,0 +1,35 @@
+/** The one door by which HTML made of a model's words enters the page. */
+import DOMPurify, { type Config } from "dompurify";
+
+const PROSE: Config = {
+  ALLOWED_TAGS: [
+    ...["p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "pre", "code", "em"],
+    ...["strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td", "span"],
+  ],
+  ALLOWED_ATTR: ["class", "dir", "href", "start", "title"],
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+};
+
+const HIGHLIGHTED: Config = {
+  ALLOWED_TAGS: ["span"],
+  ALLOWED_ATTR: ["class"],
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+};
+
+const FORMULA: Config = {
+  USE_PROFILES: { mathMl: true },
+  FORBID_ATTR: ["style", "href", "class", "id"],
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+};
+
+function sanitizer(config: Config): (html: string) => DocumentFragment {
+  return (html) => DOMPurify.sanitize(html, { ...config, RETURN_DOM_FRAGMENT: true });
+}
+
+export const sanitizeProse = sanitizer(PROSE);
+export const sanitizeHighlighted = sanitizer(HIGHLIGHTED);
+export const sanitizeFormula = sanitizer(FORMULA);

@@ -1,0 +1,22 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+// While developing, the page comes from Vite and everything else from a server on its default port.
+const SERVER = "http://127.0.0.1:8080";
+const proxied = { target: SERVER, headers: { origin: SERVER } };
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    // The first versions with light-dark() and Map.groupBy: all from before June 2024.
+    target: ["chrome123", "firefox120", "safari17.5"],
+    // A data: address would break the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: { index: "index.html", docs: "docs.html" } },
+  },
+  server: {
+    proxy: { "/v1": proxied, "/auth": proxied, "/ready": proxied, "/openapi.json": proxied },
+  },
+  test: { include: ["tests/**/*.test.ts"] },
+});
