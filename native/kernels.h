@@ -7,6 +7,9 @@
 #define GROUP 32      /* inputs that share a scale */
 #define PANEL 16      /* output rows that are computed together: one lane each */
 #define BLOCK_ROWS 12 /* rows of activations that are multiplied together: what fits the registers */
+#define KV_BLOCK 32   /* positions in a block of the cache */
+#define KV_CHUNK 256  /* positions whose softmax is computed on its own, then merged: always the same, for the same values */
+#define TILE_QUERIES 48 /* at most, where a group has no more: what shares a block of keys that was widened */
 #define AQ_PANELS_AT_ONCE 4 /* panels that are unpacked together: what fits the second-level cache */
 
 /* A packed weight of (outputs, inputs): w = scale * (q - zero), or scale * q + offset where zero is negative.
@@ -39,22 +42,38 @@ typedef enum { AQ_STORE = 0, AQ_ADD = 1 } aq_output_mode;
 
 typedef enum { AQ_FLOAT32 = 0, AQ_BFLOAT16 = 1, AQ_FLOAT16 = 2 } aq_dtype;
 
-/* One layer's cache and the batch that reads it; see attention.c. */
+/* Which rows belong to which sequence, and where a sequence's keys and values lie. A block of the cache holds KV_BLOCK positions
+ * of all key heads of one layer: keys as (kv_heads, head_dim, KV_BLOCK), values as (kv_heads, KV_BLOCK, head_dim). */
 typedef struct {
-    const float *query; /* (rows, query_stride): heads * head_dim used */
-    int64_t query_stride;
-    float *output; /* (rows, heads * head_dim) */
-    const void *keys, *values;
-    aq_dtype dtype;
-    int32_t heads, kv_heads, head_dim;
-    int32_t window; /* positions a row sees, its own included; 0: all before it */
-    float scale;
-    int32_t sequences;
-    const int32_t *starts;   /* (sequences + 1) rows of each sequence */
-    const int32_t *contexts; /* (sequences) tokens known after this step */
+    int32_t rows, sequences;
+    const int32_t *starts;   /* (sequences + 1) first row of each sequence */
+    const int32_t *contexts; /* (sequences) positions known after this step */
     const int32_t *tables;   /* (sequences, table_stride) block numbers */
     int32_t table_stride;
-} aq_attention;
+    const float *cosines, *sines; /* (rows, head_dim / 2) */
+    const float *query_scales;    /* (rows), or null */
+} aq_batch;
+
+typedef struct {
+    void *keys, *values;
+    int32_t dtype; /* aq_dtype */
+} aq_cache;
+
+typedef struct {
+    int32_t heads, kv_heads, head_dim;
+    int32_t window; /* positions a row sees, its own included; 0: all before it */
+    float scale;    /* of the products of queries and keys */
+} aq_heads;
+
+/* Queries of one key head that are attended together: `rows` consecutive rows of one sequence, all heads of the group. */
+typedef struct {
+    const aq_heads *heads;
+    const aq_batch *batch;
+    const aq_cache *cache;
+    const float *query; /* (rows, query_stride) of the batch: heads side by side first in each row */
+    int64_t query_stride;
+    int32_t sequence, kv_head, row, rows;
+} aq_tile;
 
 typedef struct {
     const char *name;
@@ -69,7 +88,19 @@ typedef struct {
                    aq_output_mode mode, int first, int last, void *scratch);
     /* Row `index` of a matrix in float32. */
     void (*embed)(const aq_matrix *m, int64_t index, float *out);
-    void (*attend)(const aq_attention *a, int first_row, int row_count, int sequence, int kv_head, void *scratch);
+    /* Turns a row's queries and keys by its position, after an optional norm of each head. A row of qkv holds query heads,
+     * key heads, value heads. */
+    void (*rotate)(const aq_heads *h, const aq_batch *b, const float *query_norm, const float *key_norm, float epsilon, float *qkv,
+                   int row);
+    /* Puts a row's keys and values, heads side by side, in the cache. */
+    void (*write)(const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key, const float *value, int row,
+                  int sequence);
+    /* Attends over one chunk of the context; fills a state for each query of the tile: head_dim + 2 floats. */
+    void (*attend)(const aq_tile *t, int chunk, float *states, void *scratch);
+    /* Adds a later chunk's states to those of the chunks before it. */
+    void (*merge)(const aq_heads *h, float *states, const float *later, int count);
+    /* The tile's states as outputs (rows, heads * head_dim). */
+    void (*finish)(const aq_tile *t, const float *states, float *output);
 } aq_kernels;
 
 extern const aq_kernels aq_kernels_portable;

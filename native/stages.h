@@ -34,4 +34,35 @@ void aq_quantize_stage(aq_worker *w, const float *x, int64_t stride, const aq_ac
 void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations *a, float *out, int64_t stride,
                      aq_output_mode mode);
 
+/* How attention is shared out: a tile is some rows of one sequence, an item a tile and a key head, and a chunk of the context
+ * too where there are too few items for the team. */
+typedef struct {
+    int32_t sequence, row, rows;
+} aq_rows;
+
+typedef struct {
+    aq_rows *tiles;
+    int32_t *row_sequences; /* (rows) */
+    int32_t count, queries; /* tiles; queries in the largest */
+    int32_t chunks;         /* of the longest context */
+    int32_t split;
+    float *states; /* (tile, kv_head, chunk, queries, head_dim + 2) where split */
+} aq_plan;
+
+size_t aq_plan_bytes(const aq_heads *h, const aq_batch *b, int threads);
+aq_plan aq_make_plan(aq_arena *arena, const aq_heads *h, const aq_batch *b, int threads);
+size_t aq_attention_scratch_bytes(const aq_heads *h);
+
+/* qkv rows to turned queries, and keys and values in the cache. */
+void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
+                     const float *query_norm, const float *key_norm, float epsilon, float *qkv, int64_t stride);
+
+/* Keys and values, rows of `stride` floats, to the cache. */
+void aq_write_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key,
+                    const float *value, int64_t stride);
+
+/* Has a barrier of its own where the plan is split. */
+void aq_attention_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
+                        const float *query, int64_t stride, float *output);
+
 #endif

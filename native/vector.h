@@ -92,11 +92,18 @@ INLINE i16x v_round(v16 x) {
 
 /* The sum of the lanes: halves onto halves. */
 INLINE float v_sum(v16 x) {
+#if defined(__AVX512F__)
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256((__m512)x), _mm512_extractf32x8_ps((__m512)x, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
     float a[LANES];
     v_store(a, x);
     for (int width = 8; width > 0; width /= 2)
         for (int i = 0; i < width; i++) a[i] = a[i] + a[i + width];
     return a[0];
+#endif
 }
 
 INLINE float v_largest(v16 x) {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +34,75 @@ class Projection(Structure):
     """``aq_projection``: matrices that share an input, side by side in the output."""
 
     _fields_ = (("matrices", POINTER(Matrix)), ("count", c_int32), ("bias", c_void_p))
+
+
+class Batch(Structure):
+    """``aq_batch``: which rows belong to which sequence, and where its keys and values lie."""
+
+    _fields_ = (
+        ("rows", c_int32),
+        ("sequences", c_int32),
+        ("starts", c_void_p),
+        ("contexts", c_void_p),
+        ("tables", c_void_p),
+        ("table_stride", c_int32),
+        ("cosines", c_void_p),
+        ("sines", c_void_p),
+        ("query_scales", c_void_p),
+    )
+
+
+class Cache(Structure):
+    """``aq_cache``: one layer's keys and values."""
+
+    _fields_ = (("keys", c_void_p), ("values", c_void_p), ("dtype", c_int32))
+
+
+class Heads(Structure):
+    """``aq_heads``: the shape of one layer's attention."""
+
+    _fields_ = (
+        ("heads", c_int32),
+        ("kv_heads", c_int32),
+        ("head_dim", c_int32),
+        ("window", c_int32),
+        ("scale", c_float),
+    )
+
+
+class Layer(Structure):
+    """``aq_layer``: one decoder layer's weights and cache."""
+
+    _fields_ = (
+        ("attention_norm", c_void_p),
+        ("mlp_norm", c_void_p),
+        ("query_norm", c_void_p),
+        ("key_norm", c_void_p),
+        ("qkv", Projection),
+        ("output", Projection),
+        ("gate_up", Projection),
+        ("down", Projection),
+        ("cache", Cache),
+        ("window", c_int32),
+    )
+
+
+class Decoder(Structure):
+    """``aq_decoder``: all layers, the embedding and the final norm."""
+
+    _fields_ = (
+        ("layer_count", c_int32),
+        ("hidden", c_int32),
+        ("intermediate", c_int32),
+        ("heads", c_int32),
+        ("kv_heads", c_int32),
+        ("head_dim", c_int32),
+        ("epsilon", c_float),
+        ("scale", c_float),
+        ("layers", POINTER(Layer)),
+        ("embedding", POINTER(Matrix)),
+        ("norm", c_void_p),
+    )
 
 
 class KernelsUnavailable(RuntimeError):
@@ -67,6 +136,11 @@ def _declare(library: ctypes.CDLL) -> None:
         "aq_pack": (None, [POINTER(Matrix), c_void_p, c_void_p, c_void_p]),
         "aq_project": (c_int, [POINTER(Projection), c_void_p, c_int64, c_int, c_void_p, c_int64]),
         "aq_embed_rows": (None, [POINTER(Matrix), c_void_p, c_int, c_void_p]),
+        "aq_attend_paged": (
+            c_int,
+            [POINTER(Heads), POINTER(Batch), POINTER(Cache), c_void_p, c_void_p, c_void_p, c_void_p],
+        ),
+        "aq_decode": (c_int, [POINTER(Decoder), POINTER(Batch), c_void_p, c_void_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)
