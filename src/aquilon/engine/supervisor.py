@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -74,8 +75,7 @@ class EngineProcess(asyncio.Protocol):
         return self._process is not None and self._process.returncode is None and not self._lost.is_set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's own class is not a subclass of it
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = time.monotonic()
