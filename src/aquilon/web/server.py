@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import msgspec
 import structlog
 import uvicorn
 
@@ -27,6 +24,7 @@ from aquilon.platform.storage import Database, DatabaseError
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
 from aquilon.web.logs import configure
+from aquilon.web.running import RunningServer, ServerError, own_home
 
 NO_MODEL = "none"
 """As the only model's name: run without an engine."""
@@ -39,15 +37,7 @@ _CLOSE_SECONDS = 7
 log = structlog.get_logger("aquilon.server")
 
 
-class ServerError(RuntimeError):
-    """The server can't start or go on; the message is for the operator."""
-
-
 class PortTaken(ServerError):
-    pass
-
-
-class HomeInUse(ServerError):
     pass
 
 
@@ -92,13 +82,6 @@ Report = Listening | FirstStart | ModelLoading | Ready | Stopping
 Reporter = Callable[[Report], None]
 
 
-class RunningServer(msgspec.Struct, frozen=True):
-    """``<home>/server.json`` while a server runs on that home: how other commands find it."""
-
-    url: str
-    pid: int
-
-
 def run(settings: Settings, report: Reporter = lambda _: None) -> None:
     """Serve until SIGTERM or SIGINT. ``settings.models`` are names in the store, ``none`` for no engine.
 
@@ -112,7 +95,7 @@ def run(settings: Settings, report: Reporter = lambda _: None) -> None:
 
 async def serve(settings: Settings, report: Reporter) -> None:
     begun = time.monotonic()
-    with _listen(settings) as listener, _own_home(settings.home) as announce:
+    with _listen(settings) as listener, own_home(settings.home) as announce:
         url = _url(settings.host, listener.getsockname()[1])
         try:
             database = await Database.open(settings)
@@ -257,59 +240,6 @@ def _listen(settings: Settings) -> socket.socket:
             f"Port {port} on {host} is taken, perhaps by another Aquilon: stop what uses it, or try --port {port + 1}"
         ) from error
     return listener
-
-
-@contextlib.contextmanager
-def _own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
-    """Hold the home for one server, and let other commands find it."""
-    file = home / "server.json"
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ServerError(f"The home {home} can't be used: {error.strerror}; choose another with --home") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeInUse(
-                f"A server runs on the home {home} already{_where(file)}: stop it, or use another --home"
-            ) from None
-
-        def announce(server: RunningServer) -> None:
-            file.write_bytes(msgspec.json.encode(server))
-
-        yield announce
-        file.unlink(missing_ok=True)
-    finally:
-        os.close(lock)
-
-
-def running_server(home: Path) -> RunningServer | None:
-    """The server that runs on this home now, or None."""
-    try:
-        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(home / "server.json")
-    finally:
-        os.close(lock)
-    return None
-
-
-def _read(file: Path) -> RunningServer | None:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=RunningServer)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _where(file: Path) -> str:
-    server = _read(file)
-    return "" if server is None else f", at {server.url} (process {server.pid})"
 
 
 def _url(host: str, port: int) -> str:

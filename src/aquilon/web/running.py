@@ -1,0 +1,79 @@
+"""Which server runs on a home: one at most, and other commands find it. Light to import."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+
+class ServerError(RuntimeError):
+    """The server can't start or go on; the message is for the operator."""
+
+
+class HomeInUse(ServerError):
+    pass
+
+
+class RunningServer(msgspec.Struct, frozen=True):
+    """``<home>/server.json`` while a server runs on that home: how other commands find it."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
+    """Hold the home for one server, and let other commands find it."""
+    file = home / "server.json"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServerError(f"The home {home} can't be used: {error.strerror}; choose another with --home") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeInUse(
+                f"A server runs on the home {home} already{_where(file)}: stop it, or use another --home"
+            ) from None
+
+        def announce(server: RunningServer) -> None:
+            file.write_bytes(msgspec.json.encode(server))
+
+        yield announce
+        file.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def running_server(home: Path) -> RunningServer | None:
+    """The server that runs on this home now, or None."""
+    try:
+        lock = os.open(home / "server.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(home / "server.json")
+    finally:
+        os.close(lock)
+    return None
+
+
+def _read(file: Path) -> RunningServer | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RunningServer)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _where(file: Path) -> str:
+    server = _read(file)
+    return "" if server is None else f", at {server.url} (process {server.pid})"
