@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.support.server import RunningServer, prepare_home, start_server
 
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -49,7 +48,7 @@ def default_model_file() -> Path:
 
 @pytest.fixture(scope="session")
 def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server with the default model, for every test that asks something of a server and leaves it as it was."""
+    """One real server with the default model, for tests that ask something of a server and leave it as it was."""
     home = tmp_path_factory.mktemp("home")
     prepare_home(home, default_model_file)
     running = start_server(home)

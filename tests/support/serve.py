@@ -1,6 +1,6 @@
-"""A real server for tests: ``python -m tests.support.serve``, configured by ``AQUILON_*``, reporting on standard output.
+"""A real server for tests: ``python -m tests.support.serve``, configured by ``AQUILON_*``.
 
-One JSON object a line: ``{"report": "Ready", "url": ...}``.
+Reports on standard output, one JSON object a line: ``{"report": "Ready", "url": ...}``.
 """
 
 from __future__ import annotations

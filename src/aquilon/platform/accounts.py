@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import Role
-from aquilon.platform.domain.identity import Role
 from aquilon.platform.storage import Database, accounts, api_keys
 from aquilon.platform.storage.schema import User
 
@@ -56,21 +55,6 @@ async def prepare_first_run(database: Database) -> FirstRun | None:
         return FirstRun(user.name, key.secret, token)
 
 
-@dataclass(frozen=True)
-class ApiKeySummary:
-    id: str
-    name: str
-    prefix: str
-    user_name: str
-    created_at: int
-    last_used_at: int | None
-    revoked: bool
-
-
-class UnknownApiKey(LookupError):
-    """No key of that id or prefix."""
-
-
 async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
     """A new key's secret, for the named user or the first administrator.
 
@@ -109,44 +93,6 @@ async def create_user(database: Database, name: str, role: Role) -> str:
         return await accounts.create_login_link(
             session, await accounts.create_user(session, organization_id, name, role)
         )
-
-
-async def list_api_keys(database: Database) -> list[ApiKeySummary]:
-    """Every user's keys, for the operator on the machine."""
-    async with database.reading() as session:
-        found = await api_keys.all_api_keys(session)
-    return [
-        ApiKeySummary(
-            key.id, key.name, key.prefix, user.name, key.created_at, key.last_used_at, key.revoked_at is not None
-        )
-        for key, user in found
-    ]
-
-
-async def revoke_api_key(database: Database, id_or_prefix: str) -> str:
-    """Any user's key, for the operator on the machine; its name.
-
-    Raises UnknownApiKey, or ValueError for a prefix that several keys have.
-    """
-    async with database.writing() as session:
-        found = [key for key, _ in await api_keys.all_api_keys(session) if id_or_prefix in (key.id, key.prefix)]
-        if not found:
-            raise UnknownApiKey(f"There is no API key '{id_or_prefix}': `aquilon keys list` shows them")
-        if len(found) > 1:
-            raise ValueError(f"{len(found)} API keys begin with '{id_or_prefix}': name it by its id")
-        api_keys.revoke(found[0])
-        return found[0].name
-
-
-async def create_user(database: Database, name: str, role: Role = "member") -> str:
-    """A one-time login token of a new user, in the first administrator's organization.
-
-    Raises ValueError for a name that won't do, UnknownUser before the first start.
-    """
-    async with database.writing() as session:
-        administrator = await _user(session, None)
-        user = await accounts.create_user(session, administrator.organization_id, name, role)
-        return await accounts.create_login_link(session, user)
 
 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:

@@ -85,19 +85,9 @@ async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: st
     record = await session.scalar(_owned(owner).where(ApiKey.id == api_key_id))
     if record is None:
         return False
-    revoke(record)
+    record.revoked_at = record.revoked_at or int(time.time())
     await session.flush()
     return True
-
-
-def revoke(record: ApiKey) -> None:
-    record.revoked_at = record.revoked_at or int(time.time())
-
-
-async def all_api_keys(session: AsyncSession) -> list[tuple[ApiKey, User]]:
-    """Everybody's: for the operator on the machine, never for a request."""
-    query = select(ApiKey, User).join(User, User.id == ApiKey.user_id).order_by(ApiKey.created_at, ApiKey.id)
-    return [(key, user) for key, user in await session.execute(query)]
 
 
 async def list_all_api_keys(session: AsyncSession) -> list[tuple[ApiKey, str]]:
