@@ -1,0 +1,112 @@
+"""Attention over KV blocks in torch: the slow, obvious twin, for any device and dtype.
+
+A token's result depends on nothing but its own sequence up to itself, bit for
+bit: not on the batch, nor on how its prompt was cut into chunks. Products of
+matrices round differently for different shapes, so the shapes here depend on a
+token's position alone: queries are computed in tiles of one KV block, each tile
+whole, against all whole blocks up to its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aquilon.engine.batch import Batch
+from aquilon.engine.kv_cache import KVCache
+from aquilon.models.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Rows of the batch whose positions lie in one KV block of one sequence."""
+
+    rows: slice
+    first_offset: int
+    """Where in the block the first row's position lies."""
+    blocks: Tensor
+    """``(B,)``: the sequence's blocks up to this one, those that a window hides left out."""
+    num_known: int
+    """Keys that this sequence has written; what lies behind them in the last block is another's past."""
+    distance: Tensor
+    """``(block_size, B * block_size)``: from each position of the tile back to each key's."""
+
+
+class PagedAttention:
+    """One step's attention: stores the new keys and values, then lets each query see what came before it."""
+
+    def __init__(self, cache: KVCache, batch: Batch, architecture: Architecture) -> None:
+        self._cache = cache
+        self._windows = architecture.sliding_windows
+        self._scale = architecture.head_dim**-0.5
+        self._size = cache.block_size
+        starts, contexts = batch.sequence_starts.tolist(), batch.context_lengths.tolist()
+        tables = batch.block_tables.long()
+        lengths = batch.sequence_starts.diff().long()
+        sequences = torch.arange(len(contexts), device=lengths.device).repeat_interleave(lengths)
+        self._blocks = tables[sequences, batch.positions // self._size]  # (T,)
+        self._offsets = batch.positions % self._size
+        self._tiles = {
+            window: [
+                tile
+                for number, context in enumerate(contexts)
+                for tile in self._tile(tables[number], starts[number], context, starts[number + 1], window)
+            ]
+            for window in set(self._windows)
+        }
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        self._cache.write(layer, self._blocks, self._offsets, key, value)
+        output = torch.empty_like(query)
+        window = self._windows[layer]
+        for tile in self._tiles[window]:
+            keys = self._gather(self._cache.keys[layer], tile.blocks)  # (num_kv_heads, C, head_dim)
+            values = self._gather(self._cache.values[layer], tile.blocks)
+            values[:, tile.num_known :] = 0  # weighted with 0, but 0 times a stranger's infinity is not a number
+            visible = tile.distance >= 0
+            if window is not None:
+                visible &= tile.distance < window
+            output[tile.rows] = self._attend(tile, query[tile.rows], keys, values, visible)
+        return output
+
+    def _attend(self, tile: _Tile, query: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+        rows, num_heads, head_dim = query.shape
+        whole = query.new_zeros(self._size, num_heads, head_dim, dtype=torch.float32)
+        whole[tile.first_offset : tile.first_offset + rows] = query
+        grouped = whole.transpose(0, 1).reshape(len(keys), -1, head_dim)  # (num_kv_heads, group * block_size, head_dim)
+        scores = (grouped @ keys.transpose(1, 2)) * self._scale  # (num_kv_heads, group * block_size, C)
+        scores = scores.view(num_heads, self._size, -1).masked_fill(~visible, -torch.inf)
+        weights = scores.softmax(dim=-1).view(len(keys), -1, scores.shape[-1])
+        attended = (weights @ values).view(num_heads, self._size, head_dim).transpose(0, 1)
+        return attended[tile.first_offset : tile.first_offset + rows].to(query.dtype)
+
+    def _gather(self, cached: Tensor, blocks: Tensor) -> Tensor:
+        """The keys or values of some blocks in order, fp32 ``(num_kv_heads, B * block_size, head_dim)``."""
+        gathered = cached[blocks].transpose(0, 1)  # (num_kv_heads, B, block_size, head_dim)
+        wide: Tensor = gathered.reshape(len(gathered), -1, gathered.shape[-1]).float()
+        return wide
+
+    def _tile(self, table: Tensor, start: int, context: int, end: int, window: int | None) -> list[_Tile]:
+        """Cut rows ``start`` to ``end`` of the batch, which end at position ``context``, at block ends."""
+        tiles = []
+        first = context - (end - start)
+        while first < context:
+            block = first // self._size
+            last = min((block + 1) * self._size, context)
+            oldest = 0 if window is None else max(0, block * self._size - window + 1) // self._size
+            positions = torch.arange(block * self._size, (block + 1) * self._size, device=table.device)
+            keys = torch.arange(oldest * self._size, (block + 1) * self._size, device=table.device)
+            row = start + first - (context - (end - start))
+            tiles.append(
+                _Tile(
+                    slice(row, row + last - first),
+                    first % self._size,
+                    table[oldest : block + 1],
+                    last - oldest * self._size,
+                    positions[:, None] - keys,
+                )
+            )
+            first = last
+        return tiles

@@ -1,0 +1,53 @@
+"""A step's flat batch, as the transformer and its attention see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aquilon.engine.scheduler import Step
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Row by row, and sequence by sequence; ``max_blocks`` is the longest block table's length."""
+
+    token_ids: Tensor
+    """``(T,)`` int64."""
+    positions: Tensor
+    """``(T,)`` int64."""
+    sequence_starts: Tensor
+    """``(S + 1,)`` int32: the rows of sequence ``i`` are ``sequence_starts[i]`` to ``sequence_starts[i + 1]``."""
+    context_lengths: Tensor
+    """``(S,)`` int32: tokens known after this step."""
+    block_tables: Tensor
+    """``(S, max_blocks)`` int32."""
+
+
+def make_batch(step: Step, device: torch.device) -> Batch:
+    """The rows that a step computes, on ``device``."""
+    rows, sequences = step.num_rows, len(step.chunks)
+    token_ids = np.empty(rows, np.int64)
+    positions = np.empty(rows, np.int64)
+    starts = np.zeros(sequences + 1, np.int32)
+    contexts = np.empty(sequences, np.int32)
+    tables = np.zeros((sequences, max(len(sequence.block_table) for sequence, _ in step.chunks)), np.int32)
+    row = 0
+    for number, (sequence, num_tokens) in enumerate(step.chunks):
+        first = sequence.num_computed
+        end = first + num_tokens
+        if num_tokens == 1:
+            token_ids[row] = sequence.token_ids[first]
+            positions[row] = first
+        else:
+            token_ids[row : row + num_tokens] = sequence.token_ids[first:end]
+            positions[row : row + num_tokens] = np.arange(first, end)
+        row += num_tokens
+        starts[number + 1] = row
+        contexts[number] = end
+        tables[number, : len(sequence.block_table)] = sequence.block_table
+    arrays = (token_ids, positions, starts, contexts, tables)
+    return Batch(*(torch.from_numpy(array).to(device) for array in arrays))

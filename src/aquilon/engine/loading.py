@@ -1,0 +1,152 @@
+"""From a checkpoint on disk to a model that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from aquilon.checkpoints.opening import Checkpoint, open_checkpoint
+from aquilon.checkpoints.weights import load_transformer
+from aquilon.engine import memory
+from aquilon.engine.blocks import BlockPool
+from aquilon.engine.kernels import available
+from aquilon.engine.kv_cache import KVCache
+from aquilon.engine.linear import make_row_invariant
+from aquilon.engine.model import LoadedModel
+from aquilon.engine.options import EngineOptions
+from aquilon.engine.packed import is_quantized, load_packed
+from aquilon.engine.protocol import LoadModel
+from aquilon.engine.runner import Runner
+from aquilon.engine.scheduler import Scheduler
+from aquilon.models.transformer import Transformer
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class LoadingPlan:
+    """How a checkpoint will be held: decided before a byte of its weights is read."""
+
+    name: str
+    checkpoint: Checkpoint
+    options: EngineOptions
+    device: torch.device
+    dtype: torch.dtype
+    """Of weights and activations; packed models compute in fp32."""
+    packed: bool
+    bits: int | None
+    """What plain weights are quantized to, 4 or 8; None leaves them."""
+    kv_dtype: torch.dtype
+    weights: int
+    """Bytes, estimated."""
+    limit: int
+    """Bytes that all models may take together."""
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        return self.checkpoint.architecture.kv_bytes_per_token(self.kv_dtype.itemsize)
+
+    @property
+    def least_memory(self) -> int:
+        """Bytes for the weights and for a KV cache of some use: one context, or half the weights' size."""
+        context = self.checkpoint.architecture.max_context * self.kv_bytes_per_token
+        return self.weights + 2 * min(context, max(self.weights // 2, 2**28))
+
+    def load(self, free: int, progress: Callable[[float], None]) -> LoadedModel:
+        """Read the weights and make the cache in at most ``free`` bytes; raises NotEnoughMemory or CheckpointError."""
+        architecture, options = self.checkpoint.architecture, self.options
+        tokens = options.kv_tokens or memory.kv_tokens(
+            bytes_per_token=self.kv_bytes_per_token,
+            max_context=architecture.max_context,
+            weights=self.weights,
+            limit=self.limit,
+            free=free,
+            block_size=options.block_size,
+        )
+        num_blocks = max(1, tokens // options.block_size)
+        transformer = self._load_transformer(progress)
+        cache = KVCache(
+            architecture, num_blocks=num_blocks, block_size=options.block_size, dtype=self.kv_dtype, device=self.device
+        )
+        return LoadedModel(
+            self.name,
+            runner=Runner(transformer, cache, device=self.device),
+            scheduler=Scheduler(
+                BlockPool(num_blocks, options.block_size),
+                step_tokens=options.step_tokens,
+                max_sequences=options.max_sequences,
+                prefix_cache=options.prefix_cache,
+            ),
+            options=options,
+            vocab_size=architecture.vocab_size,
+            max_context=min(architecture.max_context, num_blocks * options.block_size),
+            eos_ids=self.checkpoint.eos_ids,
+            memory=self.weights + cache.nbytes,
+        )
+
+    def _load_transformer(self, progress: Callable[[float], None]) -> Transformer:
+        if self.packed:
+            return load_packed(self.checkpoint, bits=self.bits, progress=progress)
+        transformer = load_transformer(self.checkpoint, dtype=self.dtype, device=self.device, progress=progress)
+        make_row_invariant(transformer)
+        return transformer
+
+
+def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None = None) -> LoadingPlan:
+    """``limit`` None finds out what the machine has.
+
+    Raises CheckpointError, UnsupportedArchitecture, or ValueError for what this machine cannot do.
+    """
+    checkpoint = open_checkpoint(Path(request.path))
+    device = _choose_device(options)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    bits = {"int8": 8, "int4": 4}.get(request.quantize)
+    native = device.type == "cpu" and available()
+    if bits is not None and not native:
+        raise ValueError(f"quantizing to {request.quantize} needs the native CPU kernels, which cannot run here")
+    packed = native and (bits is not None or (request.quantize == "auto" and is_quantized(checkpoint)))
+    dtype = torch.float32 if packed else _choose_dtype(request.dtype, device)
+    parameters = checkpoint.architecture.parameters()
+    if bits is not None:
+        weights = parameters * (bits + 1) // 8
+    else:
+        weights = checkpoint.weight_bytes if packed else parameters * dtype.itemsize
+    return LoadingPlan(
+        request.name,
+        checkpoint,
+        options,
+        device,
+        dtype,
+        packed,
+        bits,
+        kv_dtype=torch.float16 if packed else dtype,
+        weights=weights,
+        limit=limit or _memory_limit(options, device),
+    )
+
+
+def _choose_device(options: EngineOptions) -> torch.device:
+    if options.device != "auto":
+        return torch.device(options.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _memory_limit(options: EngineOptions, device: torch.device) -> int:
+    if options.memory is not None:
+        return options.memory
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free * 0.9)
+    return memory.machine_limit()
+
+
+def _choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    if wanted != "auto":
+        return _DTYPES[wanted]
+    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+        return torch.float32
+    return torch.bfloat16

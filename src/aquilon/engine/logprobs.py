@@ -1,0 +1,29 @@
+"""Log probabilities of tokens under the model's own distribution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aquilon.engine.protocol import TokenLogprobs
+
+
+def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]) -> list[TokenLogprobs]:
+    """For each row of ``logits (N, vocab_size)``: its token's natural log probability and rank, and that many
+    of the most likely tokens."""
+    logprobs = logits.float().log_softmax(dim=-1)
+    chosen = logprobs.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])  # (N, 1)
+    ranks = (logprobs > chosen).sum(dim=-1) + 1
+    values, ids = logprobs.topk(min(max(alternatives), logprobs.shape[-1]), dim=-1)
+    return [
+        TokenLogprobs(token_id, logprob, rank, list(zip(top_ids[:count], top_values[:count], strict=True)))
+        for token_id, logprob, rank, top_ids, top_values, count in zip(
+            token_ids,
+            chosen[:, 0].tolist(),
+            ranks.tolist(),
+            ids.tolist(),
+            values.tolist(),
+            alternatives,
+            strict=True,
+        )
+    ]

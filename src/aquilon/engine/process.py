@@ -1,0 +1,80 @@
+"""The engine process: ``python -m aquilon.engine.process --socket-fd N --options JSON``.
+
+It ends when its socket does, or its parent, or with SIGTERM: an engine never
+outlives the API process that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+
+import msgspec
+
+from aquilon.engine.framing import BrokenFrame, FrameDecoder, encode_frame
+from aquilon.engine.loop import EngineLoop
+from aquilon.engine.options import EngineOptions
+from aquilon.engine.protocol import FromEngine, ToEngine
+
+_PR_SET_PDEATHSIG = 1
+_RECEIVE_BYTES = 2**18
+
+log = logging.getLogger("aquilon.engine")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="aquilon.engine.process", description=__doc__)
+    parser.add_argument("--socket-fd", type=int, required=True, help="an open Unix stream socket to the client")
+    parser.add_argument("--options", type=str, default="{}", help="EngineOptions as JSON")
+    arguments = parser.parse_args()
+    options = msgspec.json.decode(arguments.options, type=EngineOptions)
+    logging.basicConfig(
+        level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s engine: %(message)s"
+    )
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the API process, which stops this one
+    with socket.socket(fileno=arguments.socket_fd) as connection:
+        loop = EngineLoop(options, lambda message: _send(connection, message))
+        signal.signal(signal.SIGTERM, lambda *_: loop.stop())
+        threading.Thread(target=_read, args=(connection, loop), name="socket", daemon=True).start()
+        loop.run()
+    # Not sys.exit: it would wait for the loader's thread, and for torch to take itself apart.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even one that is stopped or hangs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _send(connection: socket.socket, message: FromEngine) -> None:
+    try:
+        connection.sendall(encode_frame(message))
+    except OSError:
+        os._exit(0)
+
+
+def _read(connection: socket.socket, loop: EngineLoop) -> None:
+    frames: FrameDecoder[ToEngine] = FrameDecoder(ToEngine)
+    try:
+        while data := connection.recv(_RECEIVE_BYTES):
+            for message in frames.feed(data):
+                loop.post(message)
+    except BrokenFrame:
+        log.exception("The client sent what is not a message")
+        os._exit(1)
+    except OSError:
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

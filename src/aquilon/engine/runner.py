@@ -1,0 +1,64 @@
+"""Compute a step: the transformer over its rows, then a token for each sequence that is due one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aquilon.engine.attention import PagedAttention
+from aquilon.engine.batch import make_batch
+from aquilon.engine.kv_cache import KVCache
+from aquilon.engine.logprobs import token_logprobs
+from aquilon.engine.protocol import TokenLogprobs
+from aquilon.engine.sampler import sample
+from aquilon.engine.scheduler import Step
+from aquilon.engine.sequence import Sequence
+from aquilon.models.transformer import Transformer
+
+_LOGITS_AT_ONCE = 64
+"""Rows of logits held at a time for a prompt's log probabilities: a vocabulary is wide."""
+
+
+class Runner:
+    """One model's arithmetic."""
+
+    def __init__(self, transformer: Transformer, cache: KVCache, *, device: torch.device) -> None:
+        self._transformer = transformer
+        self._cache = cache
+        self._device = device
+
+    @torch.inference_mode()
+    def run(self, step: Step) -> tuple[list[int], list[TokenLogprobs | None]]:
+        """The tokens drawn, in the order of ``step.draws``, and their log probabilities where wanted."""
+        batch = make_batch(step, self._device)
+        attention = PagedAttention(self._cache, batch, self._transformer.architecture)
+        hidden = self._transformer(batch.token_ids, batch.positions, attention)  # (T, hidden_size)
+        self._record_prompt_logprobs(step, hidden)
+        self._cache.copy(step.copies)
+        if not step.draws:
+            return [], []
+        rows = sorted({row for _, row in step.draws})
+        logits = self._transformer.logits(hidden[rows]).float()  # (rows, vocab_size)
+        if len(rows) < len(step.draws):
+            place = {row: number for number, row in enumerate(rows)}
+            logits = logits[[place[row] for _, row in step.draws]]
+        return sample(logits, [sequence for sequence, _ in step.draws])
+
+    def _record_prompt_logprobs(self, step: Step, hidden: Tensor) -> None:
+        row = 0
+        for sequence, num_tokens in step.chunks:
+            if sequence.wants_prompt_logprobs:
+                self._extend_prompt_logprobs(sequence, hidden[row : row + num_tokens])
+            row += num_tokens
+
+    def _extend_prompt_logprobs(self, sequence: Sequence, hidden: Tensor) -> None:
+        """``hidden (num_tokens, hidden_size)`` of the sequence's next tokens; each tells of the token after it."""
+        if sequence.prompt_logprobs is None or sequence.num_computed == 0:
+            sequence.prompt_logprobs = [None]
+        next_ids = sequence.token_ids[sequence.num_computed + 1 : sequence.num_computed + 1 + len(hidden)]
+        next_ids = next_ids[: sequence.num_prompt - 1 - sequence.num_computed]
+        for start in range(0, len(next_ids), _LOGITS_AT_ONCE):
+            ids = next_ids[start : start + _LOGITS_AT_ONCE]
+            logits = self._transformer.logits(hidden[start : start + len(ids)])
+            counts = [sequence.sampling.prompt_logprobs or 0] * len(ids)
+            sequence.prompt_logprobs += token_logprobs(logits, ids, counts)
