@@ -9,9 +9,10 @@ from typing import Any
 import tokenizers
 from tokenizers import models
 
+from aquilon.text import sentencepiece
 from aquilon.text.added_tokens import AddedToken
 from aquilon.text.pretokenizers import byte_level_words, word_rule
-from aquilon.text.spelling import byte_level_bytes
+from aquilon.text.spelling import byte_level_bytes, sentencepiece_bytes
 from aquilon.text.subword import SpecialTokens, SubwordTokenizer
 from aquilon.text.tokenizer import TokenizerError
 
@@ -44,6 +45,8 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> SubwordTokenizer:
     kind = metadata.get("tokenizer.ggml.model")
     if kind == "gpt2":
         return _byte_level(metadata)
+    if kind == "llama":
+        return _sentencepiece(metadata)
     raise TokenizerError(
         f"this file's vocabulary is of the kind '{kind}'; 'gpt2' (byte-level BPE) and 'llama' work here"
     )
@@ -69,6 +72,31 @@ def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
         spelling=byte_level_bytes,
         vocab_size=len(tokens),
         special=_special(metadata, tokens, added, add_bos=rule.add_bos),
+    )
+
+
+def _sentencepiece(metadata: Mapping[str, Any]) -> SubwordTokenizer:
+    tokens, types = _tokens(metadata), _types(metadata)
+    scores = metadata.get("tokenizer.ggml.scores")
+    if scores is None or len(scores) != len(tokens):
+        raise TokenizerError(f"this file has {len(tokens)} tokens and {0 if scores is None else len(scores)} scores")
+    added = _added(tokens, types)
+    controls = {token.id for token in added if token.control}
+    add_space_prefix = bool(metadata.get("tokenizer.ggml.add_space_prefix", True))
+    first, rest = sentencepiece.pipelines(
+        {text: token_id for token_id, text in enumerate(tokens) if token_id not in controls},
+        scores,
+        unmergeable={token_id for token_id, kind in enumerate(types) if kind == TokenType.BYTE},
+        add_space_prefix=add_space_prefix,
+    )
+    return SubwordTokenizer(
+        first=first,
+        rest=rest,
+        added=added,
+        spelling=sentencepiece_bytes,
+        vocab_size=len(tokens),
+        special=_special(metadata, tokens, added, add_bos=True),
+        leading_space=add_space_prefix,
     )
 
 
@@ -107,13 +135,16 @@ def _added(tokens: Sequence[str], types: Sequence[int]) -> list[AddedToken]:
 def _special(
     metadata: Mapping[str, Any], tokens: Sequence[str], added: Sequence[AddedToken], *, add_bos: bool
 ) -> SpecialTokens:
+    # A SentencePiece file that names none has Llama's: the vocabulary's second and third.
+    bos_default, eos_default = (1, 2) if metadata.get("tokenizer.ggml.model") == "llama" else (None, None)
+
     def named(key: str, default: int | None = None) -> int | None:
         token_id = metadata.get(f"tokenizer.ggml.{key}", default)
         return int(token_id) if token_id is not None and 0 <= int(token_id) < len(tokens) else None
 
     ids = {
-        "bos_token": named("bos_token_id"),
-        "eos_token": named("eos_token_id"),
+        "bos_token": named("bos_token_id", bos_default),
+        "eos_token": named("eos_token_id", eos_default),
         "unk_token": named("unknown_token_id"),
         "pad_token": named("padding_token_id"),
     }

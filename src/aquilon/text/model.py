@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.huggingface import templates_from_folder, tokenizer_from_folder
+from aquilon.text.mistral import load_mistral, mistral_file
 from aquilon.text.template import ChatTemplate, JinjaTemplate
-from aquilon.text.tokenizer import Tokenizer
+from aquilon.text.tokenizer import Tokenizer, TokenizerError
 
 
 @dataclass(frozen=True)
@@ -28,4 +31,21 @@ class TextModel:
             for key, source in metadata.items()
             if key == "tokenizer.chat_template" or key.startswith("tokenizer.chat_template.")
         }
+        return cls(tokenizer, JinjaTemplate(templates, tokenizer) if templates else None)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> TextModel:
+        """From a folder of files: Mistral's own tokenizer where there is one, else Hugging Face's.
+
+        Raises TokenizerError.
+        """
+        vendor = mistral_file(folder)
+        if vendor is not None:
+            return cls(*load_mistral(vendor))
+        if not (folder / "tokenizer.json").is_file():
+            raise TokenizerError(
+                f"{folder} holds no tokenizer: neither tokenizer.json, nor Mistral's tekken.json or tokenizer.model.v*"
+            )
+        tokenizer = tokenizer_from_folder(folder)
+        templates = templates_from_folder(folder)
         return cls(tokenizer, JinjaTemplate(templates, tokenizer) if templates else None)

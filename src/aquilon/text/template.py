@@ -211,7 +211,7 @@ def _arguments(text: str) -> Any:
     """Templates print arguments as JSON themselves, so they get an object; what is none stays text."""
     try:
         arguments = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return arguments if isinstance(arguments, dict) else text
 
