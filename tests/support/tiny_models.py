@@ -73,6 +73,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention"],
     },
     "ministral3": {"model_type": "ministral3", "rope_parameters": MISTRAL_YARN},
+    "ministral3-unscaled": {
+        "model_type": "ministral3",
+        "rope_parameters": {**YARN, "attention_factor": 1.0, "llama_4_scaling_beta": 0.1},
+    },
     "ministral3-window": {"model_type": "ministral3", "rope_parameters": MISTRAL_YARN, "sliding_window": WINDOW},
     "mixtral": {"model_type": "mixtral", "num_local_experts": 5, "num_experts_per_tok": 2},
     "mixtral-window": {"model_type": "mixtral", "sliding_window": WINDOW, "num_local_experts": 3},
