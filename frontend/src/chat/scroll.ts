@@ -5,7 +5,9 @@
 const NEAR_PX = 48;
 
 export class StickyScroll {
-  #following = true;
+  /** Only a conversation has an end to follow. */
+  #active = false;
+  #following = false;
   #lastTop = 0;
   #onChange: (following: boolean) => void;
 
@@ -16,9 +18,10 @@ export class StickyScroll {
   /** Watches the page and a content that grows in it; returns how to stop. */
   watch(content: HTMLElement): () => void {
     const observer = new ResizeObserver(() => {
-      if (this.#following) this.#toEnd();
+      if (this.#active && this.#following) this.#toEnd();
     });
     const onScroll = () => {
+      if (!this.#active) return;
       const top = window.scrollY;
       if (this.#distance() <= NEAR_PX) this.#set(true);
       else if (top < this.#lastTop) this.#set(false);
@@ -34,8 +37,16 @@ export class StickyScroll {
 
   /** Goes to the end and follows from there. */
   jump(): void {
+    this.#active = true;
     this.#set(true);
     this.#toEnd();
+  }
+
+  /** Goes to the top of a page that has nothing to follow. */
+  rest(): void {
+    this.#active = false;
+    this.#set(false);
+    window.scrollTo({ top: 0, behavior: "instant" });
   }
 
   #distance(): number {

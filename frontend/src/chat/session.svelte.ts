@@ -36,7 +36,7 @@ export class Session {
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem("invalid", String(error));
       this.message = problem.message;
-      this.reason = ["unreachable", "engine", "overloaded"].includes(problem.kind) ? "unreachable" : "refused";
+      this.reason = ["unreachable", "engine"].includes(problem.kind) ? "unreachable" : "refused";
       this.phase = "signedOut";
     }
   }
@@ -59,9 +59,8 @@ export class Session {
       await logIn(token);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (["unreachable", "engine", "overloaded"].includes(error.kind)) throw error;
-      const spent = error.kind === "signedOut" || error.kind === "model";
-      this.reason = spent ? "expired" : "refused";
+      if (error.kind === "unreachable" || error.kind === "engine") throw error;
+      this.reason = error.kind === "signedOut" ? "expired" : "refused";
       this.message = error.message;
     }
   }

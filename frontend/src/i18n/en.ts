@@ -1,6 +1,5 @@
 /** Every text of the interface in English; its keys are the catalogue's type. `{name}` marks what is filled in. */
 export const en = {
-  "app.tagline": "A language model that lives on your own machine",
   "app.skip": "Skip to the question field",
   "app.starting": "Opening Aquilon…",
   "app.home": "Aquilon, the conversation",
@@ -34,7 +33,7 @@ export const en = {
   "model.noneHelp": "List the models that suit this machine, pull one, then start Aquilon with it:",
 
   "welcome.title": "Where shall we begin?",
-  "welcome.with": "You are talking to {model}, on this machine. Nothing leaves it.",
+  "welcome.with": "{model} answers. It runs on Aquilon’s own machine, and nothing you write leaves it.",
   "welcome.small": "It is small ({count} parameters): quick, and often wrong. Check what matters.",
   "welcome.speaks": "It understands {languages}.",
   "welcome.stranger": "It was not trained for English: its answers in English may make little sense.",
@@ -122,7 +121,6 @@ export const en = {
   "signIn.refused.text": "The server says: {message}",
   "signIn.unreachable.text": "This page looks for the server every few seconds and goes on by itself.",
   "signIn.copyCommand": "Copy the command",
-  "signIn.welcome": "Welcome, {name}.",
   "signIn.signedOut": "You have signed out.",
 
   "shortcuts.title": "Keyboard shortcuts",
@@ -141,7 +139,6 @@ export const en = {
   "docs.filter": "Find an endpoint",
   "docs.noMatch": "No endpoint matches “{text}”.",
   "docs.endpoints": "Endpoints",
-  "docs.schemas": "Schemas",
   "docs.parameters": "Parameters",
   "docs.body": "Body",
   "docs.responses": "Answers",

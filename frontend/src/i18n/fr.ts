@@ -2,7 +2,6 @@ import type { Catalogue } from "./catalogue.svelte";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
 export const fr: Catalogue = {
-  "app.tagline": "Un modèle de langue qui vit sur votre propre machine",
   "app.skip": "Aller au champ de question",
   "app.starting": "Ouverture d’Aquilon…",
   "app.home": "Aquilon, la conversation",
@@ -38,10 +37,10 @@ export const fr: Catalogue = {
     "Affichez les modèles adaptés à cette machine, récupérez-en un, puis démarrez Aquilon avec lui\u00a0:",
 
   "welcome.title": "Par où commencer\u00a0?",
-  "welcome.with": "Vous parlez à {model}, sur cette machine. Rien n’en sort.",
+  "welcome.with": "{model} vous répond. Il tourne sur la machine d’Aquilon, et rien de ce que vous écrivez n’en sort.",
   "welcome.small":
     "Il est petit ({count} de paramètres)\u00a0: rapide, mais il se trompe souvent. Vérifiez ce qui compte.",
-  "welcome.speaks": "Il comprend\u00a0: {languages}.",
+  "welcome.speaks": "Langues comprises\u00a0: {languages}.",
   "welcome.stranger":
     "Il n’a pas été entraîné pour le français\u00a0: ses réponses en français risquent d’avoir peu de sens.",
   "welcome.examples": "Des questions pour commencer",
@@ -132,7 +131,6 @@ export const fr: Catalogue = {
   "signIn.refused.text": "Le serveur dit\u00a0: {message}",
   "signIn.unreachable.text": "Cette page cherche le serveur toutes les quelques secondes et continuera d’elle-même.",
   "signIn.copyCommand": "Copier la commande",
-  "signIn.welcome": "Bienvenue, {name}.",
   "signIn.signedOut": "Vous vous êtes déconnecté.",
 
   "shortcuts.title": "Raccourcis clavier",
@@ -151,7 +149,6 @@ export const fr: Catalogue = {
   "docs.filter": "Chercher une route",
   "docs.noMatch": "Aucune route ne correspond à «\u00a0{text}\u00a0».",
   "docs.endpoints": "Routes",
-  "docs.schemas": "Schémas",
   "docs.parameters": "Paramètres",
   "docs.body": "Corps",
   "docs.responses": "Réponses",

@@ -9,6 +9,7 @@ export interface Labels {
   copyFailed: string;
   plain: string;
   table: string;
+  formula: string;
   code: (language: string) => string;
   image: (text: string) => string;
 }
@@ -25,7 +26,7 @@ export function dress(root: ParentNode, labels: Labels): void {
     if (link.classList.contains("image")) link.textContent = labels.image(link.textContent ?? "");
   }
   for (const table of root.querySelectorAll("table")) {
-    const frame = region("table-frame", labels.table);
+    const frame = region("div", "table-frame", labels.table);
     table.replaceWith(frame);
     frame.append(table);
   }
@@ -68,7 +69,7 @@ export async function colour(root: ParentNode): Promise<void> {
 }
 
 /** Replaces the source of each formula by its MathML; KaTeX is loaded when the first is there. */
-export async function typeset(root: ParentNode): Promise<void> {
+export async function typeset(root: ParentNode, labels: Labels): Promise<void> {
   const sources = [...root.querySelectorAll<HTMLElement>("code.math")];
   const wanted = sources.filter((source) => (source.textContent ?? "").length <= LONGEST_FORMULA);
   if (wanted.length === 0) return;
@@ -85,7 +86,8 @@ export async function typeset(root: ParentNode): Promise<void> {
   for (const source of wanted) {
     const formula = formulas.get(keyOf(source));
     if (!formula) continue;
-    const frame = element("span", source.classList.contains("display") ? "formula display" : "formula");
+    const display = source.classList.contains("display");
+    const frame = display ? region("span", "formula display", labels.formula) : element("span", "formula");
     frame.dir = "ltr";
     frame.append(formula.cloneNode(true));
     source.replaceWith(frame);
@@ -120,8 +122,8 @@ function copyButton(text: () => string, labels: Labels): HTMLButtonElement {
 }
 
 /** A part that scrolls sideways by itself, and therefore has a name and can take the focus. */
-function region(className: string, label: string): HTMLElement {
-  const frame = element("div", className);
+function region(tag: string, className: string, label: string): HTMLElement {
+  const frame = element(tag, className);
   makeRegion(frame, label);
   return frame;
 }

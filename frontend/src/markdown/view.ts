@@ -114,6 +114,6 @@ export class MarkdownView {
   }
 
   #typeset(block: Block): void {
-    for (const node of block.nodes) if (node instanceof HTMLElement) void typeset(node);
+    for (const node of block.nodes) if (node instanceof HTMLElement) void typeset(node, this.#labels);
   }
 }

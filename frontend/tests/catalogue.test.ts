@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { CATALOGUES, preferredLanguage } from "../src/i18n/catalogue.svelte";
+import { en } from "../src/i18n/en";
+
+const sources = import.meta.glob<string>(["../src/**/*.{ts,svelte}", "!../src/i18n/??.ts"], {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+const code = Object.values(sources).join("\n");
+
+const marks = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([mark]) => mark).sort();
+
+describe.each(Object.entries(CATALOGUES))("the texts in %s", (language, catalogue) => {
+  test("have the keys of all others", () => {
+    expect(Object.keys(catalogue).sort()).toEqual(Object.keys(en).sort());
+  });
+
+  test("leave the same places to fill in", () => {
+    for (const [key, text] of Object.entries(catalogue)) {
+      expect([key, marks(text)]).toEqual([key, marks(en[key as keyof typeof en])]);
+    }
+  });
+
+  test("say something", () => {
+    for (const [key, text] of Object.entries(catalogue)) expect([key, text.trim()]).not.toEqual([key, ""]);
+  });
+
+  test.runIf(language === "fr")("put a no-break space before double signs", () => {
+    for (const [key, text] of Object.entries(catalogue)) {
+      expect([key, /[^\u00a0][;:!?»](?!\/)|«[^\u00a0]/.test(text)]).toEqual([key, false]);
+    }
+  });
+});
+
+test("no text is left unused", () => {
+  expect(Object.keys(en).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
+});
+
+test("no component speaks past the catalogue", () => {
+  for (const [name, source] of Object.entries(sources)) {
+    if (!name.endsWith(".svelte")) continue;
+    const markup = source
+      .replace(/<(script|style)\b.*?<\/\1>/gs, "")
+      .replace(/<!--.*?-->/gs, "");
+    expect([name, markup.match(/(?:aria-label|title|placeholder)="[A-Za-z][^{"]*"/g)]).toEqual([name, null]);
+    expect([name, markup.match(/>\s*[A-Z][a-z]+ [a-z]+[^<{]*</g)]).toEqual([name, null]);
+  }
+});
+
+test.each([
+  [["fr-CA", "en"], "fr"],
+  [["de", "fr"], "fr"],
+  [["de"], "en"],
+  [[], "en"],
+])("a browser that wants %j is spoken to in %s", (wanted, language) => {
+  expect(preferredLanguage(wanted)).toBe(language);
+});

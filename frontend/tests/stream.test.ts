@@ -1,0 +1,97 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Problem } from "../src/api/problem";
+import { type AnswerEvent, streamAnswer } from "../src/api/stream";
+
+afterEach(() => vi.unstubAllGlobals());
+
+const piece = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }] })}\n\n`;
+const END =
+  'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\ndata: [DONE]\n\n';
+
+/** A server that answers with these bytes, cut into chunks of a size. */
+function serve(body: string, chunk = 1 << 20, init: ResponseInit = {}): void {
+  const bytes = new TextEncoder().encode(body);
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (let start = 0; start < bytes.length; start += chunk) controller.enqueue(bytes.slice(start, start + chunk));
+      controller.close();
+    },
+  });
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(stream, init)));
+}
+
+async function collect(): Promise<AnswerEvent[]> {
+  const events: AnswerEvent[] = [];
+  const request = { model: "m", messages: [{ role: "user" as const, content: "?" }] };
+  for await (const event of streamAnswer(request, new AbortController().signal)) events.push(event);
+  return events;
+}
+
+const problem = () => collect().then(() => expect.unreachable(), (error: unknown) => error as Problem);
+
+describe("a streamed answer", () => {
+  test.each([1, 2, 7, 1 << 20])("is the same when it comes %i bytes at a time", async (chunk) => {
+    serve(`: waiting\n\n${piece("Été ")}${piece("🌬️")}${END}`, chunk);
+    expect(await collect()).toEqual([
+      { type: "text", text: "Été " },
+      { type: "text", text: "🌬️" },
+      { type: "end", finishReason: "stop", usage: { prompt_tokens: 3, completion_tokens: 2 } },
+    ]);
+  });
+
+  test("that ends before its end is an interruption, never a short answer", async () => {
+    serve(piece("half"));
+    expect((await problem()).kind).toBe("interrupted");
+  });
+
+  test("that turns into an error says so", async () => {
+    serve(`${piece("half")}event: error\ndata: {"object":"error","error":{"message":"died","type":"server_error"}}\n\n`);
+    expect(await problem()).toMatchObject({ kind: "engine", message: "died" });
+  });
+
+  test("that is damaged is an interruption", async () => {
+    serve("data: {oops\n\n");
+    expect((await problem()).kind).toBe("interrupted");
+  });
+});
+
+describe("a refusal is told from the others:", () => {
+  const refuse = (status: number, body: object, headers: HeadersInit = {}) =>
+    serve(JSON.stringify(body), undefined, { status, headers });
+
+  test("a session that ended", async () => {
+    refuse(401, { message: "Sign in", type: "authentication_error" });
+    expect((await problem()).kind).toBe("signedOut");
+  });
+
+  test("a context that is full, with both numbers", async () => {
+    const message = "This model's context holds 8192 tokens, and the request has 9321";
+    refuse(400, { message, type: "invalid_request_error", code: "context_length_exceeded" });
+    expect(await problem()).toMatchObject({ kind: "context", context: { prompt: 9321, limit: 8192 } });
+  });
+
+  test("a full house, with the time to wait", async () => {
+    refuse(503, { message: "full", type: "overloaded" }, { "retry-after": "4" });
+    expect(await problem()).toMatchObject({ kind: "overloaded", retryAfter: 4 });
+  });
+
+  test("a model that is gone", async () => {
+    refuse(404, { message: "no such model", type: "not_found_error" });
+    expect((await problem()).kind).toBe("model");
+  });
+
+  test("anything else, in the server's words", async () => {
+    refuse(422, { message: "temperature: too high", type: "invalid_request_error" });
+    expect(await problem()).toMatchObject({ kind: "invalid", message: "temperature: too high" });
+  });
+
+  test("nobody there", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+    expect((await problem()).kind).toBe("unreachable");
+  });
+
+  test("an answer that is no JSON", async () => {
+    serve("<html>Bad gateway</html>", undefined, { status: 502 });
+    expect((await problem()).kind).toBe("engine");
+  });
+});
