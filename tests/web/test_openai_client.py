@@ -1,0 +1,253 @@
+"""OpenAI's own Python client against the real server."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+from tests.support.server import RunningServer
+
+MODEL = "smollm2-135m"
+QUESTION: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
+
+
+def test_a_question_is_answered(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20)
+    [choice] = answer.choices
+    assert "Paris" in (choice.message.content or "")
+    assert choice.message.role == "assistant"
+    assert choice.finish_reason == "stop"
+    assert answer.object == "chat.completion"
+    assert answer.model == MODEL
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_a_stream_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
+    whole = openai_client.chat.completions.create(**asked)
+    chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert {chunk.id for chunk in chunks} == {chunks[0].id}
+    assert chunks[-1].usage is not None and whole.usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+
+
+def test_include_usage_puts_the_usage_into_one_more_chunk_alone(openai_client: OpenAI) -> None:
+    stream = openai_client.chat.completions.create(
+        model=MODEL, messages=QUESTION, max_tokens=4, stream=True, stream_options={"include_usage": True}
+    )
+    *chunks, last = list(stream)
+    assert last.choices == []
+    assert last.usage is not None and last.usage.completion_tokens <= 4
+    assert all(chunk.usage is None for chunk in chunks)
+
+
+def test_max_tokens_ends_an_answer_with_length(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_completion_tokens=2)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage is not None and answer.usage.completion_tokens == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_stop_string_ends_the_answer_and_is_never_part_of_it(openai_client: OpenAI, stream: bool) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
+    asked["stop"] = ["ital of Fr", "never said"]
+    if stream:
+        chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        reason = chunks[-1].choices[0].finish_reason
+    else:
+        choice = openai_client.chat.completions.create(**asked).choices[0]
+        text, reason = choice.message.content or "", choice.finish_reason
+    assert text == "The cap"
+    assert reason == "stop"
+
+
+def test_the_same_seed_gives_the_same_answers_and_another_gives_others(openai_client: OpenAI) -> None:
+    def ask(seed: int) -> list[str | None]:
+        answer = openai_client.chat.completions.create(
+            model=MODEL, messages=QUESTION, temperature=1.5, max_tokens=12, n=2, seed=seed
+        )
+        return [choice.message.content for choice in answer.choices]
+
+    first = ask(7)
+    assert first == ask(7)
+    assert first != ask(8)
+    assert first[0] != first[1]
+
+
+def test_the_prompt_counts_once_for_several_choices(openai_client: OpenAI) -> None:
+    def usage(n: int) -> Any:
+        return openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=3, n=n).usage
+
+    assert usage(3).prompt_tokens == usage(1).prompt_tokens
+    assert usage(3).completion_tokens == 9
+
+
+def test_log_probabilities_come_for_each_token_of_a_chat(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(
+        model=MODEL, messages=QUESTION, temperature=0, max_tokens=5, logprobs=True, top_logprobs=3
+    )
+    choice = answer.choices[0]
+    assert choice.logprobs is not None and choice.logprobs.content is not None
+    tokens = choice.logprobs.content
+    assert "".join(token.token for token in tokens) == choice.message.content
+    for token in tokens:
+        assert token.top_logprobs[0].token == token.token
+        assert token.top_logprobs[0].logprob == pytest.approx(token.logprob)
+        assert len(token.top_logprobs) == 3
+        assert sum(math.exp(other.logprob) for other in token.top_logprobs) <= 1 + 1e-6
+        assert bytes(token.bytes or []).decode() == token.token
+
+
+def test_developer_messages_are_system_messages(openai_client: OpenAI) -> None:
+    def prompt_tokens(role: str) -> int:
+        messages: list[Any] = [{"role": role, "content": "Answer in one word."}, *QUESTION]
+        usage = openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=1).usage
+        assert usage is not None
+        return usage.prompt_tokens
+
+    assert prompt_tokens("developer") == prompt_tokens("system")
+
+
+def test_content_may_come_in_text_parts(openai_client: OpenAI) -> None:
+    parts: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "What is the capital of France?"}]}]
+    answers = [
+        openai_client.chat.completions.create(model=MODEL, messages=messages, temperature=0, max_tokens=8)
+        for messages in (QUESTION, parts)
+    ]
+    assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
+
+
+def test_unknown_fields_are_ignored_unless_the_client_asks_for_strict(openai_client: OpenAI) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 1, "extra_body": {"invented": 1}}
+    assert openai_client.chat.completions.create(**asked).choices
+    with pytest.raises(openai.UnprocessableEntityError, match="invented"):
+        openai_client.chat.completions.create(**asked, extra_headers={"x-aquilon-strict": "true"})
+
+
+class TestCompletions:
+    def test_text_is_continued(self, openai_client: OpenAI) -> None:
+        answer = openai_client.completions.create(model=MODEL, prompt="One, two, three,", temperature=0, max_tokens=4)
+        assert answer.object == "text_completion"
+        assert "four" in answer.choices[0].text
+
+    def test_token_ids_and_lists_are_prompts_like_text(self, openai_client: OpenAI, http: Any) -> None:
+        text = "One, two, three,"
+        ids = http.post("/tokenize", json={"model": MODEL, "prompt": text}).json()["tokens"]
+        texts = []
+        for prompt in (text, [text], ids, [ids, ids]):
+            answer = openai_client.completions.create(model=MODEL, prompt=prompt, temperature=0, max_tokens=4)
+            texts += [choice.text for choice in answer.choices]
+        assert len(texts) == 5
+        assert len(set(texts)) == 1
+
+    def test_choices_are_numbered_by_prompt_then_by_n(self, openai_client: OpenAI) -> None:
+        answer = openai_client.completions.create(
+            model=MODEL, prompt=["A", "B"], echo=True, n=2, max_tokens=1, temperature=1
+        )
+        assert [choice.index for choice in answer.choices] == [0, 1, 2, 3]
+        assert [choice.text[0] for choice in answer.choices] == ["A", "A", "B", "B"]
+
+    def test_echo_scores_a_prompt_without_generating(self, openai_client: OpenAI) -> None:
+        answer = openai_client.completions.create(
+            model=MODEL, prompt="The capital of France is Paris", echo=True, logprobs=2, max_tokens=0
+        )
+        [choice] = answer.choices
+        assert choice.text == "The capital of France is Paris"
+        assert choice.logprobs is not None
+        assert "".join(choice.logprobs.tokens or []) == choice.text
+        scores: Any = choice.logprobs.token_logprobs
+        assert scores[0] is None
+        assert all(score < 0 for score in scores[1:])
+        top: Any = choice.logprobs.top_logprobs
+        assert top[0] is None
+        assert all(len(places) in (2, 3) for places in top[1:])
+        assert " Paris" in top[-1]
+        assert choice.logprobs.text_offset is not None
+        assert choice.logprobs.text_offset[-1] == len("The capital of France is")
+        assert answer.usage is not None and answer.usage.completion_tokens == 0
+
+    def test_a_prompt_scores_the_same_as_when_it_was_generated(self, openai_client: OpenAI) -> None:
+        asked: dict[str, Any] = {"model": MODEL, "temperature": 0, "logprobs": 0}
+        made = openai_client.completions.create(**asked, prompt="One, two,", max_tokens=4).choices[0]
+        echo = openai_client.completions.create(**asked, prompt="One, two," + made.text, max_tokens=0, echo=True)
+        assert made.logprobs is not None and echo.choices[0].logprobs is not None
+        generated, prompt = made.logprobs.token_logprobs or [], echo.choices[0].logprobs.token_logprobs or []
+        assert prompt[-len(generated) :] == pytest.approx(generated, abs=1e-3)
+
+    def test_a_stream_adds_up_to_the_whole(self, openai_client: OpenAI) -> None:
+        asked: dict[str, Any] = {"model": MODEL, "prompt": ["One, two,", "A, B,"], "temperature": 0, "max_tokens": 6}
+        whole = openai_client.completions.create(**asked)
+        texts = ["", ""]
+        for chunk in openai_client.completions.create(**asked, stream=True):
+            for choice in chunk.choices:
+                texts[choice.index] += choice.text
+        assert texts == [choice.text for choice in whole.choices]
+
+
+class TestModels:
+    def test_the_default_model_is_listed_first(self, openai_client: OpenAI) -> None:
+        first = next(iter(openai_client.models.list()))
+        assert first.id == MODEL
+        assert first.object == "model"
+
+    def test_a_card_says_what_the_model_is_good_for(self, openai_client: OpenAI) -> None:
+        card: Any = openai_client.models.retrieve(MODEL)
+        assert card.parameters == 134_515_008
+        assert card.languages == ["en"]
+        assert card.license == "apache-2.0"
+        assert card.max_context_length == 8192
+        assert card.loaded is True
+        assert card.size_bytes > 90_000_000
+        assert card.capabilities["completion_chat"] is True
+
+
+class TestErrors:
+    def test_a_wrong_key_is_refused(self, server: RunningServer) -> None:
+        for key in ("aq-" + "0" * 43, "sk-not-one-of-ours"):
+            with (
+                OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as client,
+                pytest.raises(openai.AuthenticationError) as caught,
+            ):
+                client.models.list()
+            assert caught.value.code == "invalid_api_key"
+            assert caught.value.type == "authentication_error"
+
+    def test_an_unknown_model_is_named_with_those_that_are_there(self, openai_client: OpenAI) -> None:
+        with pytest.raises(openai.NotFoundError, match=r"'gpt-9'.*'smollm2-135m'") as caught:
+            openai_client.chat.completions.create(model="gpt-9", messages=QUESTION)
+        assert caught.value.code == "model_not_found"
+        assert caught.value.param == "model"
+        with pytest.raises(openai.NotFoundError):
+            openai_client.models.retrieve("gpt-9")
+
+    def test_an_overfull_context_is_told_with_both_numbers(self, openai_client: OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError, match=r"8192 tokens.*10031 in the prompt|8192.*100\d\d") as caught:
+            openai_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "one " * 10_000}])
+        assert caught.value.code == "context_length_exceeded"
+        with pytest.raises(openai.BadRequestError, match=r"8192 tokens.* 8200 to generate"):
+            openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=8200)
+
+    def test_what_this_server_cannot_do_yet_is_refused_in_words(self, openai_client: OpenAI) -> None:
+        tools: list[Any] = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+        with pytest.raises(openai.BadRequestError, match="Tools are not supported yet"):
+            openai_client.chat.completions.create(model=MODEL, messages=QUESTION, tools=tools)
+        with pytest.raises(openai.BadRequestError, match="response_format 'json_object' is not supported yet"):
+            openai_client.chat.completions.create(
+                model=MODEL, messages=QUESTION, response_format={"type": "json_object"}
+            )
+
+    def test_every_answer_carries_its_request_id(self, openai_client: OpenAI) -> None:
+        raw = openai_client.models.with_raw_response.list()
+        assert raw.headers["x-request-id"].startswith("req_")
+        with pytest.raises(openai.NotFoundError) as caught:
+            openai_client.models.retrieve("nothing")
+        assert caught.value.request_id
