@@ -16,6 +16,8 @@ _PROGRAM_BYTES = 700 * 10**6
 """What the two processes hold beside weights and cache."""
 _PACKED_FACTOR = 1.3
 """Blocks of a GGUF file are kept with wider scales in memory than on disk."""
+_QUICK_BYTES = 6 * 10**9
+"""Weights that a processor's memory bandwidth reads several times a second: an answer comes as fast as one reads."""
 _USABLE_SHARE = 0.85
 """Of the machine's memory; the rest is the system's."""
 
@@ -35,6 +37,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     context: int
     good_for: str
     languages: list[str]
+    good_start: bool = False
 
     @property
     def memory_bytes(self) -> int:
@@ -66,6 +69,17 @@ def suggest(memory: int, language: str | None = None) -> list[Suggestion]:
         if model.memory_bytes <= memory * _USABLE_SHARE and (language is None or language.lower() in model.languages)
     ]
     return sorted(fitting, key=lambda model: (not model.european, -model.parameters))
+
+
+def good_starts(memory: int, *, gpu: bool) -> list[Suggestion]:
+    """At most three to go on with from the default model, the smallest first; without a GPU only quick ones."""
+    marked = [model for model in suggest(memory) if model.good_start and (gpu or model.download_bytes <= _QUICK_BYTES)]
+    return sorted(marked or suggest(memory), key=lambda model: model.parameters)[-3:]
+
+
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver runs here; asks no library."""
+    return Path("/dev/nvidiactl").exists()
 
 
 def machine_memory() -> int:

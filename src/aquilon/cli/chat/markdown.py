@@ -1,0 +1,92 @@
+"""Markdown that is still being written: finished blocks are printed for good, the last one is redrawn."""
+
+from __future__ import annotations
+
+import re
+from types import TracebackType
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
+
+
+def printable(text: str) -> str:
+    """Without control characters: a model's answer must not be able to steer the terminal."""
+    return _CONTROL.sub("", text)
+
+
+class StreamedMarkdown:
+    """``with`` it, ``add`` pieces to it; on the way out everything is on the screen."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._open = ""
+        self._any = False
+        self._live = Live("", console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> StreamedMarkdown:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.update("")
+        self._live.stop()
+        self._print(self._open)
+        self._open = ""
+
+    def add(self, piece: str) -> None:
+        self._open += printable(piece)
+        finished, self._open = split_finished(self._open)
+        if finished:
+            self._live.update("")
+            self._print(finished)
+        self._live.update(_Tail(self._open), refresh=True)
+
+    def _print(self, text: str) -> None:
+        if text.strip():
+            if self._any:
+                self._console.print()
+            self._console.print(Markdown(text.strip("\n")), soft_wrap=False)
+            self._any = True
+
+
+def split_finished(text: str) -> tuple[str, str]:
+    """Markdown so far → the blocks that nothing written later can change, and the rest.
+
+    A block ends at an empty line outside a fence, once the next line has begun
+    and is not indented (which would continue a list item).
+    """
+    fence = ""
+    boundary = 0
+    position = 0
+    empty = False
+    for line in text.splitlines(keepends=True):
+        mark = _FENCE.match(line)
+        if not fence and empty and line.strip() and not line[0].isspace():
+            boundary = position
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and fence and mark[1].startswith(fence) and not line.strip(" \n").strip(fence[0]):
+            fence = ""
+        empty = not fence and not line.strip()
+        position += len(line)
+    return text[:boundary], text[boundary:]
+
+
+class _Tail:
+    """The end of a block, as much as the screen holds."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(Markdown(self._text.strip("\n")), options.update(height=None), pad=False)
+        for line in lines[-max(console.height - 2, 1) :]:
+            yield from line
+            yield Segment.line()

@@ -1,0 +1,60 @@
+"""What an error means to the person at the terminal."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import sys
+
+from aquilon import __version__
+
+
+class CommandError(Exception):
+    """A command can't do what was asked; the message says what would help."""
+
+
+def words(error: BaseException) -> str:
+    """One paragraph. The program's own errors carry their words; the machine's are put into some; the rest is a bug."""
+    if _is_own(error):
+        return str(error)
+    if is_wrong_setting(error):
+        return _settings_words(error)
+    if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
+        return f"The database can't be used: {error}. `aquilon doctor` says more"
+    if isinstance(error, OSError) and error.errno is not None:
+        return _machine_words(error)
+    python = ".".join(map(str, sys.version_info[:3]))
+    return (
+        f"This is a bug in Aquilon: {type(error).__name__}: {error}\n"
+        f"Run it again with `aquilon --debug …` to see where, and please report it with that output "
+        f"(Aquilon {__version__}, Python {python}, {sys.platform})."
+    )
+
+
+def is_wrong_setting(error: BaseException) -> bool:
+    """Whether an option, an environment variable or a line of aquilon.toml has a value that can't be."""
+    return type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic")
+
+
+def _is_own(error: BaseException) -> bool:
+    return any(kind.__module__.startswith("aquilon.") for kind in type(error).__mro__)
+
+
+def _settings_words(error: BaseException) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc'])} is {problem['input']!r}; "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()  # type: ignore[attr-defined]
+    ]
+    return "A setting is wrong: " + "; ".join(problems)
+
+
+def _machine_words(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full{where}: free some space, or use another home with --home"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"Not allowed to write there{where}: change its permissions, or use another home with --home"
+    if error.errno == errno.ENOTDIR:
+        return f"A file is where a folder should be{where}: remove it, or use another home with --home"
+    return f"{error.strerror}{where}"

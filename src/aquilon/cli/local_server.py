@@ -1,0 +1,75 @@
+"""The server on this machine as other commands see it: where it is, a key for it, and what has its port."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aquilon.settings import Settings
+
+_KEY_FILE = "cli-key"
+KEY_NAME = "aquilon chat, on this machine"
+
+
+def sign_in_url(settings: Settings, token: str) -> tuple[str, bool]:
+    """The page that spends a login token, and whether a server runs there now."""
+    from aquilon.web.running import running_server
+
+    server = running_server(settings.home)
+    url = server.url if server else f"http://{settings.host}:{settings.port}"
+    return f"{url}/#login={token}", server is not None
+
+
+def key_for(settings: Settings, *, fresh: bool = False) -> str:
+    """The key that commands on this home use, made on first use (or anew) and kept where only its owner reads it."""
+    import asyncio
+
+    from aquilon.platform import accounts
+    from aquilon.platform.storage import Database
+
+    file = settings.home / _KEY_FILE
+    if file.is_file() and not fresh:
+        return file.read_text().strip()
+
+    async def make() -> str:
+        database = await Database.open(settings)
+        try:
+            return await accounts.create_api_key(database, KEY_NAME)
+        finally:
+            await database.close()
+
+    key = asyncio.run(make())
+    temporary = file.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as writing:
+        writing.write(key + "\n")
+    temporary.replace(file)
+    return key
+
+
+def process_on_port(port: int) -> tuple[int, str] | None:
+    """Process id and name of who listens on a TCP port of this machine; None where Linux doesn't tell us."""
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    if not sockets:
+        return None
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(descriptor) in sockets for descriptor in (process / "fd").iterdir()):
+                return int(process.name), (process / "comm").read_text().strip()
+        except OSError:  # somebody else's process, or one that just ended
+            continue
+    return None
+
+
+def _listening_inodes(port: int) -> list[str]:
+    inodes = []
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if not table.is_file():
+            continue
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.append(fields[9])
+    return inodes

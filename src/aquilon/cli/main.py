@@ -1,0 +1,88 @@
+"""The ``aquilon`` command: its groups, its version, and what becomes of an error.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
+Commands import what they need when they run, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from aquilon import __version__
+from aquilon.cli import accounts, chat, doctor, models, pull, up
+
+app = typer.Typer(
+    name="aquilon",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help comes in half the time, and reads the same in a pipe
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: aquilon up",
+)
+
+_CommandLineError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""Click's base class; newer typers carry a click of their own."""
+
+_debug = False
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aquilon {__version__}")
+        raise typer.Exit
+
+
+def _set_debug(wanted: bool) -> None:
+    global _debug
+    _debug = wanted or bool(os.environ.get("AQUILON_DEBUG"))
+
+
+@app.callback()
+def _aquilon(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from.", callback=_set_debug, is_eager=True)
+    ] = False,
+) -> None:
+    """A language-model house on your own machine: serve models, chat with them, call them."""
+
+
+app.command("up")(up.up)
+app.command("chat")(chat.chat)
+app.command("pull")(pull.pull)
+app.add_typer(models.app, name="models")
+app.add_typer(accounts.keys, name="keys")
+app.add_typer(accounts.users, name="users")
+app.command("doctor")(doctor.doctor)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors go to stderr in words."""
+    from aquilon.cli.errors import is_wrong_setting, words
+
+    try:
+        result = app(args=arguments, prog_name="aquilon", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes stdout once more
+        return 1
+    except Exception as error:
+        if isinstance(error, _CommandLineError):
+            error.show()  # type: ignore[attr-defined]
+            return 2
+        if _debug:
+            raise
+        print(f"aquilon: {words(error)}", file=sys.stderr)
+        return 2 if is_wrong_setting(error) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

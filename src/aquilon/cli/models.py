@@ -1,0 +1,196 @@
+"""``aquilon models``: what is in the store, what to pull."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aquilon.cli.options import AsJson, Home, model_store
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.store import StoredModel
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, check and remove models; suggest some for this machine."
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+
+
+@app.command("list")
+def list_models(home: Home = None, as_json: AsJson = False) -> None:
+    """List the models in the store."""
+    from aquilon.checkpoints.arrival import size_text
+    from aquilon.cli.output import err, out, parameters_text, print_json, table
+
+    store = model_store(home)
+    models = store.list()
+    if as_json:
+        print_json([describe(model) for model in models])
+        return
+    for name in store.unreadable():
+        err().print(f"'{name}' is left out: its manifest can't be read; pull it again")
+    if not models:
+        err().print("No models yet. `aquilon up` pulls the default one; `aquilon models suggest` names better ones")
+        return
+    rows = table(
+        "name", "parameters", "size", "context", "languages", "licence", right=("parameters", "size", "context")
+    )
+    for model in models:
+        languages = ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else "")
+        context = f"{model.max_context:,}"
+        rows.add_row(
+            model.name, parameters_text(model.parameters), size_text(model.bytes), context, languages, model.license
+        )
+    out().print(rows)
+
+
+@app.command("show")
+def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
+    """Show what is known of a model, and its files."""
+    from aquilon.checkpoints.arrival import size_text
+    from aquilon.cli.output import out, parameters_text, print_json, table
+
+    model = model_store(home).get(name)
+    if as_json:
+        print_json(describe(model))
+        return
+    facts = {
+        "name": model.name,
+        "description": model.description,
+        "source": model.source + (f" at {model.revision}" if model.revision else ""),
+        "pulled": model.pulled_at,
+        "licence": " ".join(filter(None, (model.license, model.license_url))),
+        "languages": ", ".join(model.languages),
+        "family": f"{model.family} ({model.format})",
+        "parameters": parameters_text(model.parameters),
+        "context": f"{model.max_context:,} tokens",
+        "chat": "yes" if model.chat else "no chat template: completions only",
+        "folder": str(model.path),
+    }
+    rows = table("", "")
+    rows.show_header = False
+    for title, fact in facts.items():
+        if fact:
+            rows.add_row(f"[dim]{title}[/]", fact)
+    for file in model.files:
+        rows.add_row("[dim]file[/]", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}")
+    out().print(rows)
+
+
+@app.command("remove")
+def remove_model(name: Name, home: Home = None) -> None:
+    """Remove a model, or what an unfinished pull left of it; refused while a running server has it loaded."""
+    from aquilon.checkpoints.arrival import size_text
+    from aquilon.cli.output import out
+
+    out().print(f"Removed {name}: {size_text(model_store(home).remove(name))} freed")
+
+
+@app.command("verify")
+def verify_models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read models' files again and compare them with the sums of their pull; all models if none is named."""
+    from aquilon.checkpoints.store import ModelDamaged
+    from aquilon.cli.output import err, out, print_json
+    from aquilon.cli.progress import pull_progress
+
+    store = model_store(home)
+    damaged: dict[str, str] = {}
+    chosen = names or [*(model.name for model in store.list()), *store.unreadable()]
+    with pull_progress() as progress:
+        for name in chosen:
+            done = 0
+            try:
+                total = store.get(name).bytes
+
+                def advance(size: int, name: str = name, total: int = total) -> None:
+                    nonlocal done
+                    done += size
+                    progress("check", done, total, name)
+
+                store.verify(name, advance)
+            except ModelDamaged as error:
+                damaged[name] = str(error)
+    if as_json:
+        print_json([{"name": name, "whole": name not in damaged, "problem": damaged.get(name)} for name in chosen])
+    else:
+        for name in chosen:
+            if name in damaged:
+                err().print(damaged[name], markup=False)
+            else:
+                out().print(f"{name} is whole")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command("suggest")
+def suggest_models(
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="For a machine with this much.", show_default="this machine's")
+    ] = None,
+    language: Annotated[str | None, typer.Option(metavar="CODE", help="Only models for this language, say fr.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest open models that this machine can serve, European ones first, with the command that pulls each."""
+    import msgspec
+
+    from aquilon.checkpoints.arrival import size_text
+    from aquilon.checkpoints.suggest import CONTEXT, machine_memory, suggest
+    from aquilon.cli.output import err, out, parameters_text, print_json
+    from aquilon.settings import parse_size
+
+    try:
+        available = parse_size(memory) if memory else machine_memory()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--memory") from None
+    suggestions = suggest(available, language)
+    here = {model.source for model in model_store(home).list()}
+    if as_json:
+        print_json(
+            [
+                {
+                    **msgspec.structs.asdict(suggestion),
+                    "memory_bytes": suggestion.memory_bytes,
+                    "command": suggestion.command,
+                    "pulled": suggestion.source in here,
+                }
+                for suggestion in suggestions
+            ]
+        )
+        return
+    if not suggestions:
+        err().print(
+            f"No model in the list fits {size_text(available)}" + (f" and speaks {language}" if language else "")
+        )
+        return
+    out().print(
+        f"Models for {size_text(available)} of memory, with room for {CONTEXT:,} tokens of context.\n"
+        "The larger the model, the better its answers; without a GPU, the smaller it is, the sooner they come.\n"
+    )
+    for suggestion in suggestions:
+        mark = " [green](already pulled)[/]" if suggestion.source in here else ""
+        facts = [
+            f"{parameters_text(suggestion.parameters)} parameters",
+            f"{size_text(suggestion.download_bytes)} to download",
+            f"about {size_text(suggestion.memory_bytes)} in memory",
+            suggestion.license,
+            f"{suggestion.maker}, {suggestion.country}",
+        ]
+        out().print(f"[bold]{suggestion.title}[/]{mark}\n  {suggestion.good_for}")
+        out().print(f"  [dim]{' · '.join(facts)}[/]\n  [dim]{' '.join(suggestion.languages)}[/]")
+        out().print(f"  [cyan]{suggestion.command}[/]\n")
+
+
+def describe(model: StoredModel) -> dict[str, Any]:
+    """A model as JSON: its manifest, with the folder and the bytes."""
+    import msgspec
+
+    fields = msgspec.to_builtins(msgspec.structs.replace(model, path=str(model.path)))
+    assert isinstance(fields, dict)
+    return {**fields, "bytes": model.bytes}

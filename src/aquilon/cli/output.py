@@ -1,0 +1,44 @@
+"""Where words go: answers to stdout, everything else to stderr; colour only where a person sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+_UNBROKEN = 400
+"""Columns where no terminal tells how many: programs get a row a line."""
+
+
+def out() -> Console:
+    """For answers. Plain where stdout is not a terminal; rich respects NO_COLOR and FORCE_COLOR."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_UNBROKEN)
+
+
+def err() -> Console:
+    """For progress, hints and warnings."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Columns without a frame: readable, and easy to cut apart."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for number, column in enumerate(columns):
+        justify: JustifyMethod = "right" if column in right else "left"
+        made.add_column(Text(column), justify=justify, overflow="fold", no_wrap=number == 0)
+    return made
+
+
+def parameters_text(count: int) -> str:
+    """``135M``, ``24B``."""
+    if not count:
+        return ""
+    return f"{count / 1e9:.3g}B" if count >= 10**9 else f"{count / 1e6:.3g}M"

