@@ -18,7 +18,8 @@ def test_a_question_is_answered(mistral_client: Mistral) -> None:
     answer = mistral_client.chat.complete(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20)
     assert "Paris" in str(answer.choices[0].message.content)
     assert answer.choices[0].finish_reason == "stop"
-    assert answer.usage.prompt_tokens and answer.usage.completion_tokens
+    assert answer.usage.prompt_tokens
+    assert answer.usage.completion_tokens
 
 
 def test_the_last_chunk_of_a_stream_has_the_reason_and_the_usage(mistral_client: Mistral) -> None:

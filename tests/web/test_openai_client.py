@@ -35,7 +35,8 @@ def test_a_stream_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
     assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert {chunk.id for chunk in chunks} == {chunks[0].id}
-    assert chunks[-1].usage is not None and whole.usage is not None
+    assert chunks[-1].usage is not None
+    assert whole.usage is not None
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
@@ -45,14 +46,16 @@ def test_include_usage_puts_the_usage_into_one_more_chunk_alone(openai_client: O
     )
     *chunks, last = list(stream)
     assert last.choices == []
-    assert last.usage is not None and last.usage.completion_tokens <= 4
+    assert last.usage is not None
+    assert last.usage.completion_tokens <= 4
     assert all(chunk.usage is None for chunk in chunks)
 
 
 def test_max_tokens_ends_an_answer_with_length(openai_client: OpenAI) -> None:
     answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_completion_tokens=2)
     assert answer.choices[0].finish_reason == "length"
-    assert answer.usage is not None and answer.usage.completion_tokens == 2
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -96,7 +99,8 @@ def test_log_probabilities_come_for_each_token_of_a_chat(openai_client: OpenAI) 
         model=MODEL, messages=QUESTION, temperature=0, max_tokens=5, logprobs=True, top_logprobs=3
     )
     choice = answer.choices[0]
-    assert choice.logprobs is not None and choice.logprobs.content is not None
+    assert choice.logprobs is not None
+    assert choice.logprobs.content is not None
     tokens = choice.logprobs.content
     assert "".join(token.token for token in tokens) == choice.message.content
     for token in tokens:
@@ -173,13 +177,15 @@ class TestCompletions:
         assert " Paris" in top[-1]
         assert choice.logprobs.text_offset is not None
         assert choice.logprobs.text_offset[-1] == len("The capital of France is")
-        assert answer.usage is not None and answer.usage.completion_tokens == 0
+        assert answer.usage is not None
+        assert answer.usage.completion_tokens == 0
 
     def test_a_prompt_scores_the_same_as_when_it_was_generated(self, openai_client: OpenAI) -> None:
         asked: dict[str, Any] = {"model": MODEL, "temperature": 0, "logprobs": 0}
         made = openai_client.completions.create(**asked, prompt="One, two,", max_tokens=4).choices[0]
         echo = openai_client.completions.create(**asked, prompt="One, two," + made.text, max_tokens=0, echo=True)
-        assert made.logprobs is not None and echo.choices[0].logprobs is not None
+        assert made.logprobs is not None
+        assert echo.choices[0].logprobs is not None
         generated, prompt = made.logprobs.token_logprobs or [], echo.choices[0].logprobs.token_logprobs or []
         assert prompt[-len(generated) :] == pytest.approx(generated, abs=1e-3)
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.platform.api import chat, completions, models, operations, sessions, tokens
@@ -63,8 +64,8 @@ def create_app(
     async def reference(request: Request) -> Response:
         return page(request, static, "docs.html")
 
-    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def front_end(request: Request) -> Response:
-        return page_or_file(request, static)
+    async def front_end(scope: Scope, receive: Receive, send: Send) -> None:
+        await page_or_file(Request(scope), static)(scope, receive, send)
 
+    app.router.default = front_end  # where no route's path matches
     return app

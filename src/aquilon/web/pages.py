@@ -68,12 +68,13 @@ def page(request: Request, files: Files, name: str) -> Response:
 
 def page_or_file(request: Request, files: Files) -> Response:
     """A file, or the chat page: for a path that the page knows and we don't, if a person went there."""
-    name = request.path_params["path"]
-    if name in files:
+    name = request.url.path.removeprefix("/")
+    reads = request.method in ("GET", "HEAD")
+    if reads and name in files:
         return files.response(request, name)
     navigates = request.headers.get("sec-fetch-mode") == "navigate" or (
         "sec-fetch-mode" not in request.headers and "text/html" in request.headers.get("accept", "")
     )
-    if name and (not navigates or name.startswith(_API_PATHS)):
+    if not reads or (name and (not navigates or name.startswith(_API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
     return page(request, files, "index.html")

@@ -1,0 +1,214 @@
+"""What no client should send: each a clear 4xx in both clients' shape, soon, and the server goes on."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from tests.support.server import RunningServer
+
+MODEL = "smollm2-135m"
+USER = {"role": "user", "content": "hi"}
+CHAT = "/v1/chat/completions"
+COMPLETION = "/v1/completions"
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    return {"model": MODEL, "messages": [USER], "max_tokens": 1} | fields
+
+
+def completion(**fields: Any) -> dict[str, Any]:
+    return {"model": MODEL, "prompt": "hi", "max_tokens": 1} | fields
+
+
+def assert_error(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The one shape: flat, nested under ``error``, ``detail`` with 422 alone."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    body: dict[str, Any] = answer.json()
+    assert body["object"] == "error"
+    assert body["message"]
+    assert body["error"] == {key: body[key] for key in ("message", "type", "param", "code")}
+    assert ("detail" in body) == (status == 422)
+    for entry in body.get("detail", []):
+        assert set(entry) == {"loc", "msg", "type"}
+        assert entry["loc"][0] == "body"
+    return body
+
+
+BAD_FIELDS = {
+    "no messages": (CHAT, chat(messages=[]), 422),
+    "messages missing": (CHAT, {"model": MODEL}, 422),
+    "model missing": (CHAT, {"messages": [USER]}, 422),
+    "messages is text": (CHAT, chat(messages="hi"), 422),
+    "a message is text": (CHAT, chat(messages=["hi"]), 422),
+    "an invented role": (CHAT, chat(messages=[{"role": "king", "content": "hi"}]), 422),
+    "no role": (CHAT, chat(messages=[{"content": "hi"}]), 422),
+    "no content": (CHAT, chat(messages=[{"role": "user"}]), 400),
+    "content is a number": (CHAT, chat(messages=[{"role": "user", "content": 3}]), 422),
+    "an image": (CHAT, chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]), 400),
+    "a text part without text": (CHAT, chat(messages=[{"role": "user", "content": [{"type": "text"}]}]), 400),
+    "the assistant last": (CHAT, chat(messages=[USER, {"role": "assistant", "content": "hello"}]), 400),
+    "the system last": (CHAT, chat(messages=[{"role": "system", "content": "hello"}]), 400),
+    "an empty prefix": (CHAT, chat(messages=[USER, {"role": "assistant", "content": "", "prefix": True}]), 400),
+    "too many messages": (CHAT, chat(messages=[USER] * 5000), 422),
+    "temperature below": (CHAT, chat(temperature=-0.1), 422),
+    "temperature above": (CHAT, chat(temperature=2.1), 422),
+    "temperature as text": (CHAT, chat(temperature="0.5"), 422),
+    "top_p zero": (CHAT, chat(top_p=0), 422),
+    "top_p above": (CHAT, chat(top_p=1.1), 422),
+    "top_k below": (CHAT, chat(top_k=-2), 422),
+    "min_p above": (CHAT, chat(min_p=1.5), 422),
+    "presence_penalty": (CHAT, chat(presence_penalty=3), 422),
+    "frequency_penalty": (CHAT, chat(frequency_penalty=-3), 422),
+    "repetition_penalty": (CHAT, chat(repetition_penalty=0), 422),
+    "max_tokens negative": (CHAT, chat(max_tokens=-1), 422),
+    "max_tokens huge": (CHAT, chat(max_tokens=10**30), 422),
+    "max_tokens past the context": (CHAT, chat(max_tokens=2**31 - 1), 400),
+    "max_tokens is a fraction": (CHAT, chat(max_tokens=1.5), 422),
+    "max_tokens is true": (CHAT, chat(max_tokens=True), 422),
+    "min_tokens over max_tokens": (CHAT, chat(min_tokens=5, max_tokens=2), 400),
+    "seed huge": (CHAT, chat(seed=2**70), 422),
+    "n zero": (CHAT, chat(n=0), 422),
+    "n huge": (CHAT, chat(n=10**9), 422),
+    "too many stops": (CHAT, chat(stop=["x"] * 1000), 422),
+    "an empty stop": (CHAT, chat(stop=""), 422),
+    "a stop that is none": (CHAT, chat(stop=[1]), 422),
+    "a long stop": (CHAT, chat(stop="x" * 100_000), 422),
+    "logit_bias for no token": (CHAT, chat(logit_bias={"word": 1}), 422),
+    "logit_bias past the vocabulary": (CHAT, chat(logit_bias={"9999999": 1}), 400),
+    "logit_bias too strong": (CHAT, chat(logit_bias={"1": 1000}), 422),
+    "too many biases": (CHAT, chat(logit_bias={str(token_id): 1 for token_id in range(5000)}), 422),
+    "stop token past the vocabulary": (CHAT, chat(stop_token_ids=[9_999_999]), 400),
+    "top_logprobs alone": (CHAT, chat(top_logprobs=3), 400),
+    "top_logprobs above": (CHAT, chat(logprobs=True, top_logprobs=21), 422),
+    "tools": (CHAT, chat(tools=[{"type": "function", "function": {"name": "f"}}]), 400),
+    "structured output": (CHAT, chat(response_format={"type": "json_schema", "json_schema": {}}), 400),
+    "guided output": (CHAT, chat(guided_choice=["a", "b"]), 400),
+    "stream is text": (CHAT, chat(stream="yes"), 422),
+    "model is a number": (CHAT, chat(model=3), 422),
+    "model unknown": (CHAT, chat(model="../../etc/passwd"), 404),
+    "model empty": (CHAT, chat(model=""), 422),
+    "prompt missing": (COMPLETION, {"model": MODEL}, 422),
+    "prompt empty": (COMPLETION, completion(prompt=""), 400),
+    "no prompts": (COMPLETION, completion(prompt=[]), 422),
+    "no tokens": (COMPLETION, completion(prompt=[[]]), 422),
+    "a token that is none": (COMPLETION, completion(prompt=[1, 9_999_999]), 400),
+    "a negative token": (COMPLETION, completion(prompt=[-1]), 422),
+    "mixed prompts": (COMPLETION, completion(prompt=["a", 1]), 422),
+    "too many prompts": (COMPLETION, completion(prompt=["a"] * 300), 422),
+    "too many sequences": (COMPLETION, completion(prompt=["a"] * 100, n=16), 400),
+    "suffix": (COMPLETION, completion(suffix="x"), 400),
+    "best_of": (COMPLETION, completion(best_of=3), 400),
+    "logprobs above": (COMPLETION, completion(logprobs=21), 422),
+    "an overfull prompt": (COMPLETION, completion(prompt=[5] * 9000), 400),
+    "tokenize nothing": ("/tokenize", {"model": MODEL}, 400),
+    "tokenize both": ("/tokenize", {"model": MODEL, "prompt": "a", "messages": [USER]}, 400),
+    "detokenize what is none": ("/detokenize", {"model": MODEL, "tokens": [9_999_999]}, 400),
+    "detokenize text": ("/detokenize", {"model": MODEL, "tokens": "hi"}, 422),
+    "an object is wanted": (CHAT, [1, 2], 422),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FIELDS, ids=str)
+def test_a_wrong_field_is_refused_in_words(http: httpx.Client, case: str) -> None:
+    path, body, status = BAD_FIELDS[case]
+    assert_error(http.post(path, json=body), status)
+
+
+BAD_BODIES = {
+    "nothing": (b"", 400),
+    "no JSON": (b"messages=hi", 400),
+    "cut short": (b'{"model": "smollm2', 400),
+    "invalid UTF-8": (b'{"model": "smollm2-135m\xff\xfe"}', 400),
+    "half a surrogate pair": (b'{"model": "\\ud800", "messages": []}', 400),
+    "not a number": (b'{"temperature": NaN}', 400),
+    "infinity": (b'{"temperature": 1e999}', 400),
+    "a long number": (b'{"max_tokens": ' + b"9" * 10_000 + b"}", 400),
+    "deep": (b"[" * 100_000, 400),
+    "deep and closed": (b'{"messages":' + b"[" * 900 + b"]" * 900 + b"}", 422),
+    "null": (b"null", 422),
+    "doubled braces": (b"{{}}", 400),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BODIES, ids=str)
+def test_a_body_that_is_no_request_is_refused(http: httpx.Client, case: str) -> None:
+    content, status = BAD_BODIES[case]
+    assert_error(http.post(CHAT, content=content, headers={"content-type": "application/json"}), status)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+)
+def test_only_json_is_read(http: httpx.Client, kind: str) -> None:
+    body = assert_error(http.post(CHAT, content=json.dumps(chat()), headers={"content-type": kind}), 415)
+    assert "application/json" in body["message"]
+
+
+def test_a_large_body_is_refused_before_it_has_arrived(server: RunningServer) -> None:
+    """Ten megabytes are announced and one chunk is sent: the answer comes without the rest."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        head = (
+            f"POST {CHAT} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {server.api_key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {10 * 2**20}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + b"[" * 1000)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_large_body_of_unknown_length_is_refused_at_the_limit(http: httpx.Client, server: RunningServer) -> None:
+    before = resident_bytes(server.pid)
+
+    def endless() -> Any:
+        yield b'{"model": "'
+        for _ in range(20):
+            yield b"x" * 2**20
+
+    assert_error(http.post(CHAT, content=endless(), headers={"content-type": "application/json"}), 413)
+    assert resident_bytes(server.pid) - before < 40 * 2**20
+
+
+def test_a_long_text_is_refused_without_being_encoded(http: httpx.Client) -> None:
+    begun = time.monotonic()
+    body = assert_error(http.post(CHAT, json=chat(messages=[{"role": "user", "content": "word " * 1_500_000}])), 400)
+    assert body["code"] == "context_length_exceeded"
+    assert "8192" in body["message"]
+    assert time.monotonic() - begun < 5
+
+
+def test_a_key_that_is_none_is_refused(server: RunningServer) -> None:
+    wrong = ["Bearer", "Basic YTpi", "aq-" + "a" * 43, "Bearer aq-" + "a" * 43, "Bearer " + "x" * 5000, "é"]
+    for authorization in wrong:
+        answer = httpx.post(
+            f"{server.url}{CHAT}", json=chat(), headers={"authorization": authorization.encode("latin-1")}
+        )
+        assert assert_error(answer, 401)["type"] == "authentication_error"
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_unknown_paths_and_methods_answer_in_the_same_shape(http: httpx.Client) -> None:
+    assert_error(http.post("/v1/nothing", json={}), 404)
+    assert_error(http.get("/v1/nothing"), 404)
+    assert_error(http.get(CHAT), 405)
+    assert_error(http.delete(CHAT), 405)
+    assert_error(http.get("/v1/models/%00"), 404)
+    assert_error(http.get("/../../../../etc/passwd"), 404)
+    assert_error(http.get("/assets/%2e%2e/%2e%2e/app.py"), 404)
+
+
+def test_the_server_goes_on(http: httpx.Client) -> None:
+    assert http.get("/ready").status_code == 200
+    assert http.post(CHAT, json=chat()).status_code == 200
+
+
+def resident_bytes(pid: int) -> int:
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
