@@ -59,25 +59,20 @@ size_t aq_attention_scratch_bytes(const aq_heads *h) {
     return sizeof(float) * (queries * h->head_dim + 2 * KV_BLOCK * (size_t)h->head_dim + 2 * queries * state_floats(h) + 64);
 }
 
-/* Rows that a thread claims at once where each is little work. */
-#define FEW_ROWS 4
-
 void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
                      const float *query_norm, const float *key_norm, float epsilon, float *qkv, int64_t stride) {
     int64_t key = (int64_t)h->heads * h->head_dim, value = key + (int64_t)h->kv_heads * h->head_dim;
-    for (int first; (first = aq_team_claim(w->team, FEW_ROWS)) < b->rows;)
-        for (int row = first; row < first + FEW_ROWS && row < b->rows; row++) {
-            float *own = qkv + row * stride;
-            w->kernels->rotate(h, b, query_norm, key_norm, epsilon, own, row);
-            w->kernels->write(h, b, c, own + key, own + value, row, p->row_sequences[row]);
-        }
+    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS, {
+        float *own = qkv + row * stride;
+        w->kernels->rotate(h, b, query_norm, key_norm, epsilon, own, row);
+        w->kernels->write(h, b, c, own + key, own + value, row, p->row_sequences[row]);
+    });
 }
 
 void aq_write_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key,
                     const float *value, int64_t stride) {
-    for (int first; (first = aq_team_claim(w->team, FEW_ROWS)) < b->rows;)
-        for (int row = first; row < first + FEW_ROWS && row < b->rows; row++)
-            w->kernels->write(h, b, c, key + row * stride, value + row * stride, row, p->row_sequences[row]);
+    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS,
+                { w->kernels->write(h, b, c, key + row * stride, value + row * stride, row, p->row_sequences[row]); });
 }
 
 static aq_tile open_tile(const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *query,
@@ -113,27 +108,29 @@ void aq_attention_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const
     int items = p->count * h->kv_heads;
     if (!p->split) {
         /* From the end: the rows that see most come first, so that the team ends together. */
-        for (int item; (item = aq_team_claim(w->team, 1)) < items;) {
+        AQ_FOR_EACH(w, item, items, 1, {
             aq_tile tile = open_tile(p, h, b, c, query, stride, items - 1 - item);
             attend_whole(w, &tile, output);
-        }
+        });
         return;
     }
     size_t floats = p->queries * state_floats(h);
-    for (int work; (work = aq_team_claim(w->team, 1)) < items * p->chunks;) {
-        aq_tile tile = open_tile(p, h, b, c, query, stride, work / p->chunks);
-        int chunk = work % p->chunks, first, last;
+    AQ_FOR_EACH(w, part, items * p->chunks, 1, {
+        aq_tile tile = open_tile(p, h, b, c, query, stride, part / p->chunks);
+        int chunk = part % p->chunks;
+        int first;
+        int last;
         seen_chunks(&tile, &first, &last);
-        if (chunk >= first && chunk < last) w->kernels->attend(&tile, chunk, p->states + work * floats, w->scratch);
-    }
-    aq_team_barrier(w->team);
-    for (int item; (item = aq_team_claim(w->team, 1)) < items;) {
+        if (chunk >= first && chunk < last) w->kernels->attend(&tile, chunk, p->states + part * floats, w->scratch);
+    });
+    AQ_FOR_EACH(w, item, items, 1, {
         aq_tile tile = open_tile(p, h, b, c, query, stride, item);
-        int first, last;
+        int first;
+        int last;
         seen_chunks(&tile, &first, &last);
         float *states = p->states + ((int64_t)item * p->chunks + first) * floats;
         for (int chunk = first + 1; chunk < last; chunk++)
             w->kernels->merge(h, states, states + (chunk - first) * floats, tile.rows * group_of(h));
         w->kernels->finish(&tile, states, output);
-    }
+    });
 }

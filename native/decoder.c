@@ -1,7 +1,7 @@
 /* One step through all layers on the whole team.
  *
  * Stages that only look at a row (norms, quantization, the gated activation) are shared out in wide batches. In narrow ones
- * every thread computes them for itself: that costs less than the barrier it saves, and gives the same values. */
+ * every thread computes them for itself: that costs less than a stage of its own, and gives the same values. */
 #include "decoder.h"
 
 #define NARROW 4
@@ -13,7 +13,7 @@ typedef struct {
     const aq_kernels *kernels;
     aq_plan plan;
     float *x, *qkv, *attended, *gate_up, *hidden;
-    aq_activations *activations; /* (threads, 3) in narrow batches, else (3): of hidden, heads and intermediate size */
+    aq_activations *activations; /* (threads, 3) in narrow batches, else (3): one an input_kind */
     float *rows;                 /* (threads, widest): a normalized row */
     int64_t row_floats;
     char *scratch;
@@ -21,74 +21,71 @@ typedef struct {
     int narrow;
 } step;
 
-/* Runs `body` for each row that is this thread's to compute. */
-#define FOR_OWN_ROWS(row, body)                                                                    \
-    if (s->narrow) {                                                                               \
-        for (int row = 0; row < s->b->rows; row++) body                                            \
-    } else {                                                                                       \
-        for (int first_; (first_ = aq_team_claim(w->team, 4)) < s->b->rows;)                       \
-            for (int row = first_; row < first_ + 4 && row < s->b->rows; row++) body               \
-        aq_team_barrier(w->team);                                                                  \
-    }
-
-static void normalize(aq_worker *w, step *s, const float *weight, const aq_activations *a) {
-    float *row_memory = s->rows + w->thread * s->row_floats;
-    int hidden = s->d->hidden;
-    FOR_OWN_ROWS(row, {
-        w->kernels->norm(s->x + (int64_t)row * hidden, weight, s->d->epsilon, row_memory, hidden);
-        w->kernels->quantize(row_memory, a, row);
-    })
+/* The three things that products are made of, each for one row. */
+static void normalized_row(aq_worker *w, step *s, const float *weight, const aq_activations *a, int row) {
+    float *memory = s->rows + w->member->thread * s->row_floats;
+    w->kernels->norm(s->x + (int64_t)row * s->d->hidden, weight, s->d->epsilon, memory, s->d->hidden);
+    w->kernels->quantize(memory, a, row);
 }
 
-static void quantize(aq_worker *w, step *s, const float *x, int64_t stride, const aq_activations *a) {
-    FOR_OWN_ROWS(row, { w->kernels->quantize(x + row * stride, a, row); })
-}
-
-static void activate(aq_worker *w, step *s, const aq_activations *a) {
-    float *row_memory = s->rows + w->thread * s->row_floats;
+static void activated_row(aq_worker *w, step *s, const aq_activations *a, int row) {
+    float *memory = s->rows + w->member->thread * s->row_floats;
     int size = s->d->intermediate;
-    FOR_OWN_ROWS(row, {
-        const float *gate = s->gate_up + (int64_t)row * 2 * size;
-        w->kernels->silu(gate, gate + size, row_memory, size);
-        w->kernels->quantize(row_memory, a, row);
-    })
+    const float *gate = s->gate_up + (int64_t)row * 2 * size;
+    w->kernels->silu(gate, gate + size, memory, size);
+    w->kernels->quantize(memory, a, row);
 }
 
-static void step_task(void *argument, aq_team *team, int thread) {
+typedef enum { NORMALIZED, ATTENDED, ACTIVATED } input_kind;
+
+typedef struct {
+    step *s;
+    input_kind kind;
+    const float *norm;
+    const aq_activations *a;
+} input;
+
+static void make_row(aq_worker *w, const input *in, int row) {
+    step *s = in->s;
+    int64_t heads = (int64_t)s->d->heads * s->d->head_dim;
+    if (in->kind == NORMALIZED) normalized_row(w, s, in->norm, in->a, row);
+    else if (in->kind == ATTENDED) w->kernels->quantize(s->attended + row * heads, in->a, row);
+    else activated_row(w, s, in->a, row);
+}
+
+static void make_rows(aq_worker *w, void *context) {
+    const input *in = context;
+    for (int row = 0; row < in->s->b->rows; row++) make_row(w, in, row);
+}
+
+/* Quantizes the input, then multiplies it. */
+static void product(aq_worker *w, step *s, input_kind kind, const float *norm, const aq_projection *p, float *out, int64_t stride,
+                    aq_output_mode mode) {
+    input in = {s, kind, norm, s->activations + (s->narrow ? 3 * w->member->thread : 0) + kind};
+    if (!s->narrow) AQ_FOR_EACH(w, row, s->b->rows, FEW_ROWS, { make_row(w, &in, row); });
+    aq_linear_stage(w, p, in.a, out, stride, mode, s->narrow ? make_rows : 0, &in);
+}
+
+static void step_task(void *argument, aq_member *member) {
     step *s = argument;
     const aq_decoder *d = s->d;
     const aq_batch *b = s->b;
-    aq_worker worker = {team, s->kernels, thread, s->scratch + thread * s->scratch_bytes}, *w = &worker;
-    const aq_activations *a = s->activations + (s->narrow ? 3 * thread : 0);
-    int64_t heads = (int64_t)d->heads * d->head_dim, qkv = heads + 2 * (int64_t)d->kv_heads * d->head_dim;
+    aq_worker worker = {member, s->kernels, s->scratch + member->thread * s->scratch_bytes}, *w = &worker;
+    int64_t hidden = d->hidden, heads = (int64_t)d->heads * d->head_dim, qkv = heads + 2 * (int64_t)d->kv_heads * d->head_dim;
 
-    for (int row; (row = aq_team_claim(team, 4)) < b->rows;)
-        for (int r = row; r < row + 4 && r < b->rows; r++)
-            w->kernels->embed(d->embedding, s->tokens[r], s->x + (int64_t)r * d->hidden);
-    aq_team_barrier(team);
+    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS, { w->kernels->embed(d->embedding, s->tokens[row], s->x + row * hidden); });
     for (int i = 0; i < d->layer_count; i++) {
         const aq_layer *layer = &d->layers[i];
         aq_heads h = {d->heads, d->kv_heads, d->head_dim, layer->window, d->scale};
-        normalize(w, s, layer->attention_norm, &a[0]);
-        aq_linear_stage(w, &layer->qkv, &a[0], s->qkv, qkv, AQ_STORE);
-        aq_team_barrier(team);
+        product(w, s, NORMALIZED, layer->attention_norm, &layer->qkv, s->qkv, qkv, AQ_STORE);
         aq_rotate_stage(w, &s->plan, &h, b, &layer->cache, layer->query_norm, layer->key_norm, d->epsilon, s->qkv, qkv);
-        aq_team_barrier(team);
         aq_attention_stage(w, &s->plan, &h, b, &layer->cache, s->qkv, qkv, s->attended);
-        aq_team_barrier(team);
-        quantize(w, s, s->attended, heads, &a[1]);
-        aq_linear_stage(w, &layer->output, &a[1], s->x, d->hidden, AQ_ADD);
-        aq_team_barrier(team);
-        normalize(w, s, layer->mlp_norm, &a[0]);
-        aq_linear_stage(w, &layer->gate_up, &a[0], s->gate_up, 2 * (int64_t)d->intermediate, AQ_STORE);
-        aq_team_barrier(team);
-        activate(w, s, &a[2]);
-        aq_linear_stage(w, &layer->down, &a[2], s->x, d->hidden, AQ_ADD);
-        aq_team_barrier(team);
+        product(w, s, ATTENDED, 0, &layer->output, s->x, hidden, AQ_ADD);
+        product(w, s, NORMALIZED, layer->mlp_norm, &layer->gate_up, s->gate_up, 2 * (int64_t)d->intermediate, AQ_STORE);
+        product(w, s, ACTIVATED, 0, &layer->down, s->x, hidden, AQ_ADD);
     }
-    for (int row; (row = aq_team_claim(team, 4)) < b->rows;)
-        for (int r = row; r < row + 4 && r < b->rows; r++)
-            w->kernels->norm(s->x + (int64_t)r * d->hidden, d->norm, d->epsilon, s->hidden + (int64_t)r * d->hidden, d->hidden);
+    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS,
+                { w->kernels->norm(s->x + row * hidden, d->norm, d->epsilon, s->hidden + row * hidden, d->hidden); });
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }

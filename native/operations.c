@@ -15,12 +15,11 @@ typedef struct {
     size_t scratch_bytes;
 } linear_call;
 
-static void linear_task(void *argument, aq_team *team, int thread) {
+static void linear_task(void *argument, aq_member *member) {
     linear_call *c = argument;
-    aq_worker w = {team, c->kernels, thread, c->scratch + thread * c->scratch_bytes};
+    aq_worker w = {member, c->kernels, c->scratch + member->thread * c->scratch_bytes};
     aq_quantize_stage(&w, c->x, c->x_stride, &c->activations);
-    aq_team_barrier(team);
-    aq_linear_stage(&w, c->projection, &c->activations, c->out, c->out_stride, AQ_STORE);
+    aq_linear_stage(&w, c->projection, &c->activations, c->out, c->out_stride, AQ_STORE, 0, 0);
 }
 
 int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
@@ -52,12 +51,11 @@ typedef struct {
     size_t scratch_bytes;
 } attention_call;
 
-static void attention_task(void *argument, aq_team *team, int thread) {
+static void attention_task(void *argument, aq_member *member) {
     attention_call *c = argument;
-    aq_worker w = {team, c->kernels, thread, c->scratch + thread * c->scratch_bytes};
+    aq_worker w = {member, c->kernels, c->scratch + member->thread * c->scratch_bytes};
     int64_t queries = (int64_t)c->heads->heads * c->heads->head_dim, keys = (int64_t)c->heads->kv_heads * c->heads->head_dim;
     aq_write_stage(&w, &c->plan, c->heads, c->batch, c->cache, c->key, c->value, keys);
-    aq_team_barrier(team);
     aq_attention_stage(&w, &c->plan, c->heads, c->batch, c->cache, c->query, queries, c->output);
 }
 

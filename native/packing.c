@@ -44,11 +44,10 @@ static void pack_panel(const pack_call *c, int panel) {
     if (m->zero < 0) pack_scales(m, panel, c->offsets, scales + (int64_t)groups * PANEL * width);
 }
 
-static void pack_task(void *argument, aq_team *team, int thread) {
-    (void)thread;
+static void pack_task(void *argument, aq_member *member) {
     const pack_call *c = argument;
-    int panels = (c->m->outputs + PANEL - 1) / PANEL;
-    for (int panel; (panel = aq_team_claim(team, 1)) < panels;) pack_panel(c, panel);
+    aq_worker w = {member, 0, 0};
+    AQ_FOR_EACH(&w, panel, (c->m->outputs + PANEL - 1) / PANEL, 4, { pack_panel(c, panel); });
 }
 
 /* Fills m->panels from quanta (outputs, inputs), one a byte, and scales and offsets (outputs, inputs / 32). */

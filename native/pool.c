@@ -2,7 +2,6 @@
 #include "pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +16,22 @@
 
 #define MAX_THREADS 256
 
-static aq_team team = {.threads = 1};
+#define CLOSED (1u << 30)
+
+struct aq_team {
+    int threads;
+    aq_task task;
+    void *argument;
+    unsigned first_stage;
+    _Alignas(64) atomic_uint epoch;   /* tasks started: what idle workers wait on */
+    _Alignas(64) atomic_uint inside;  /* threads in the task, and whether it is closed to others */
+    _Alignas(64) atomic_ullong ticket; /* the current stage, and in the lower half its next item */
+    _Alignas(64) atomic_int done;     /* items of the current stage that are computed */
+    _Alignas(64) atomic_uint changes; /* of stage: what threads that have waited long sleep on */
+    _Alignas(64) atomic_int sleepers;
+};
+
+static aq_team team = {.threads = 1, .inside = CLOSED};
 static pthread_t workers[MAX_THREADS];
 static atomic_int stopping;
 
@@ -38,67 +52,115 @@ static int64_t nanoseconds(void) {
 static void sleep_while_equal(atomic_uint *word, unsigned value) {
     atomic_fetch_add(&team.sleepers, 1);
 #if defined(__linux__)
-    while (atomic_load(word) == value) syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    if (atomic_load(word) == value) syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 #else
     struct timespec pause = {0, 20000};
-    while (atomic_load(word) == value) nanosleep(&pause, NULL);
+    if (atomic_load(word) == value) nanosleep(&pause, NULL);
 #endif
     atomic_fetch_sub(&team.sleepers, 1);
 }
 
-static void wait_while_equal(atomic_uint *word, unsigned value) {
-    int64_t started = 0;
-    for (unsigned spins = 1;; spins++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != value) return;
-        relax();
-        if (spins % 256 == 0) {
-            if (started == 0) started = nanoseconds();
-            if (nanoseconds() - started > SPIN_NANOSECONDS) break;
-        }
-    }
-    sleep_while_equal(word, value);
-}
-
-static void advance(atomic_uint *word) {
-    atomic_fetch_add(word, 1);
+static void wake(atomic_uint *word) {
 #if defined(__linux__)
     if (atomic_load(&team.sleepers) > 0) syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, MAX_THREADS, NULL, NULL, 0);
+#else
+    (void)word;
 #endif
 }
 
-void aq_team_barrier(aq_team *t) {
-    if (t->threads == 1) {
-        atomic_store_explicit(&t->next, 0, memory_order_relaxed);
-        return;
-    }
-    unsigned generation = atomic_load(&t->generation);
-    if (atomic_fetch_add(&t->arrived, 1) + 1 == t->threads) {
-        atomic_store(&t->arrived, 0);
-        atomic_store(&t->next, 0);
-        advance(&t->generation);
+/* Counts how long a wait has gone on; true when it is time to sleep. */
+typedef struct {
+    unsigned spins;
+    int64_t started;
+} patience;
+
+static int is_exhausted(patience *p) {
+    relax();
+    if (++p->spins % 128 != 0) return 0;
+    if (p->started == 0) p->started = nanoseconds();
+    return nanoseconds() - p->started > SPIN_NANOSECONDS;
+}
+
+void aq_stage_open(aq_member *m, int items) {
+    m->items = items;
+    m->finished = 0;
+}
+
+static unsigned current_stage(const aq_team *t) {
+    return (unsigned)(atomic_load_explicit(&t->ticket, memory_order_acquire) >> 32);
+}
+
+int aq_stage_is_current(const aq_member *m) { return current_stage(m->team) == m->stage; }
+
+int aq_stage_claim(aq_member *m, int count) {
+    unsigned long long ticket = atomic_load_explicit(&m->team->ticket, memory_order_acquire);
+    int first;
+    do {
+        first = (int)(uint32_t)ticket;
+        if ((unsigned)(ticket >> 32) != m->stage || first >= m->items) return m->items;
+    } while (!atomic_compare_exchange_weak(&m->team->ticket, &ticket, ticket + (unsigned)count));
+    m->finished += first + count < m->items ? count : m->items - first;
+    return first;
+}
+
+void aq_stage_close(aq_member *m) {
+    aq_team *t = m->team;
+    if (m->items == 0) return;
+    if (m->finished && atomic_fetch_add(&t->done, m->finished) + m->finished == m->items) {
+        atomic_store(&t->done, 0);
+        atomic_store(&t->ticket, (unsigned long long)(m->stage + 1) << 32);
+        atomic_fetch_add(&t->changes, 1);
+        wake(&t->changes);
     } else {
-        wait_while_equal(&t->generation, generation);
+        patience p = {0};
+        for (;;) {
+            unsigned changes = atomic_load(&t->changes);
+            if (!aq_stage_is_current(m)) break;
+            if (is_exhausted(&p)) sleep_while_equal(&t->changes, changes);
+        }
     }
+    m->stage++;
+}
+
+static void leave(void) {
+    atomic_fetch_sub(&team.inside, 1);
+    wake(&team.inside);
 }
 
 static void *work(void *argument) {
     int thread = (int)(intptr_t)argument;
     unsigned seen = 0;
     for (;;) {
-        wait_while_equal(&team.epoch, seen);
-        seen++;
+        patience p = {0};
+        while (atomic_load(&team.epoch) == seen)
+            if (is_exhausted(&p)) sleep_while_equal(&team.epoch, seen);
+        seen = atomic_load(&team.epoch);
         if (atomic_load(&stopping)) return NULL;
-        team.task(team.argument, &team, thread);
-        aq_team_barrier(&team);
+        unsigned inside = atomic_load(&team.inside);
+        while (!(inside & CLOSED) && !atomic_compare_exchange_weak(&team.inside, &inside, inside + 1)) continue;
+        if (inside & CLOSED) continue; /* too late for this one */
+        aq_member member = {.team = &team, .thread = thread, .stage = team.first_stage};
+        team.task(team.argument, &member);
+        leave();
     }
 }
 
 void aq_team_run(aq_task task, void *argument) {
     team.task = task;
     team.argument = argument;
-    if (team.threads > 1) advance(&team.epoch);
-    task(argument, &team, 0);
-    aq_team_barrier(&team);
+    team.first_stage = current_stage(&team);
+    atomic_store(&team.inside, 1);
+    if (team.threads > 1) {
+        atomic_fetch_add(&team.epoch, 1);
+        wake(&team.epoch);
+    }
+    aq_member member = {.team = &team, .thread = 0, .stage = team.first_stage};
+    task(argument, &member);
+    atomic_fetch_or(&team.inside, CLOSED);
+    atomic_fetch_sub(&team.inside, 1);
+    patience p = {0};
+    for (unsigned inside; (inside = atomic_load(&team.inside)) != CLOSED;)
+        if (is_exhausted(&p)) sleep_while_equal(&team.inside, inside);
 }
 
 int aq_threads(void) { return team.threads; }
@@ -109,7 +171,8 @@ int aq_set_threads(int threads) {
     if (threads == team.threads) return threads;
     if (team.threads > 1) {
         atomic_store(&stopping, 1);
-        advance(&team.epoch);
+        atomic_fetch_add(&team.epoch, 1);
+        wake(&team.epoch);
         for (int i = 1; i < team.threads; i++) pthread_join(workers[i], NULL);
         atomic_store(&stopping, 0);
     }

@@ -1,4 +1,8 @@
-/* A persistent team of threads that runs one task at a time, in lockstep where the task asks for it. */
+/* A persistent team of threads that goes through the stages of a task.
+ *
+ * A stage is some items that may be computed in any order by anyone; it is over when each has been. A thread that the system
+ * has put aside holds no one up unless it has claimed an item, so that the team gets along on a busy machine too: it finds the
+ * stages it missed over, and joins where the others are. */
 #ifndef AQUILON_POOL_H
 #define AQUILON_POOL_H
 
@@ -7,32 +11,32 @@
 
 typedef struct aq_team aq_team;
 
-/* Called once on every thread of the team; `thread` is 0 on the caller's. */
-typedef void (*aq_task)(void *argument, aq_team *team, int thread);
+/* One thread's place in a task. Every thread opens the same stages with the same numbers of items. */
+typedef struct {
+    aq_team *team;
+    int thread; /* 0 is the caller's */
+    unsigned stage;
+    int items, finished;
+} aq_member;
 
-struct aq_team {
-    int threads;
-    _Alignas(64) atomic_uint epoch;      /* counts tasks started: what idle workers wait on */
-    _Alignas(64) atomic_uint generation; /* counts barriers passed: what a thread in a barrier waits on */
-    atomic_int arrived;
-    _Alignas(64) atomic_int next; /* the next item of the current stage; zero again after each barrier */
-    _Alignas(64) atomic_int sleepers;
-    aq_task task;
-    void *argument;
-};
+typedef void (*aq_task)(void *argument, aq_member *member);
 
-/* Runs `task` on the whole team and returns when every thread has finished it. One caller at a time. */
+/* Runs `task` on the whole team; every item has been computed and every thread has left when it returns. One caller at a
+ * time. */
 void aq_team_run(aq_task task, void *argument);
 
-/* Waits until every thread of the team is here; what they wrote before is visible after. */
-void aq_team_barrier(aq_team *team);
+/* Starts a stage. What its items need of a thread itself may be prepared after it, where aq_stage_is_current still holds. */
+void aq_stage_open(aq_member *m, int items);
 
-/* Claims `count` items of the current stage and returns the first: who computes an item never changes its value. */
-static inline int aq_team_claim(aq_team *team, int count) {
-    return atomic_fetch_add_explicit(&team->next, count, memory_order_relaxed);
-}
+/* Claims up to `count` items and returns the first; `items` where none is left. */
+int aq_stage_claim(aq_member *m, int count);
 
-/* Exported: how many threads the team has; setting it joins the old team. */
+/* Waits until all items are computed; what was written by anyone before is visible after. */
+void aq_stage_close(aq_member *m);
+
+int aq_stage_is_current(const aq_member *m);
+
+/* Exported: how many threads the team has. Setting it joins the old team, and returns the size of the new one. */
 int aq_threads(void);
 int aq_set_threads(int threads);
 

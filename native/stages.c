@@ -23,26 +23,26 @@ aq_activations aq_take_activations(aq_arena *arena, int rows, int inputs) {
 size_t aq_linear_scratch_bytes(int inputs) { return (size_t)AQ_PANELS_AT_ONCE * inputs * PANEL; }
 
 void aq_quantize_stage(aq_worker *w, const float *x, int64_t stride, const aq_activations *a) {
-    const int chunk = 4;
-    for (int row; (row = aq_team_claim(w->team, chunk)) < a->rows;)
-        for (int r = row; r < row + chunk && r < a->rows; r++) w->kernels->quantize(x + r * stride, a, r);
+    AQ_FOR_EACH(w, row, a->rows, FEW_ROWS, { w->kernels->quantize(x + row * stride, a, row); });
+}
+
+static int units_of(const aq_matrix *m) {
+    return (m->outputs + PANEL * AQ_PANELS_AT_ONCE - 1) / (PANEL * AQ_PANELS_AT_ONCE);
 }
 
 void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations *a, float *out, int64_t stride,
-                     aq_output_mode mode) {
+                     aq_output_mode mode, aq_preparation prepare, void *context) {
     int units = 0;
-    for (int i = 0; i < p->count; i++) {
-        int panels = (p->matrices[i].outputs + PANEL - 1) / PANEL;
-        units += (panels + AQ_PANELS_AT_ONCE - 1) / AQ_PANELS_AT_ONCE;
-    }
+    for (int i = 0; i < p->count; i++) units += units_of(&p->matrices[i]);
     /* Few rows: memory sets the pace, so a thread reads long runs. */
-    int chunk = a->rows > BLOCK_ROWS ? 1 : 1 + units / (8 * w->team->threads);
-    for (int first; (first = aq_team_claim(w->team, chunk)) < units;) {
+    int chunk = a->rows > BLOCK_ROWS ? 1 : 1 + units / (8 * aq_threads());
+    aq_stage_open(w->member, units);
+    if (prepare && aq_stage_is_current(w->member)) prepare(w, context);
+    for (int first; (first = aq_stage_claim(w->member, chunk)) < units;) {
         int last = first + chunk < units ? first + chunk : units, start = 0;
         for (int i = 0; i < p->count && start < last; i++) {
             const aq_matrix *m = &p->matrices[i];
-            int panels = (m->outputs + PANEL - 1) / PANEL;
-            int own = (panels + AQ_PANELS_AT_ONCE - 1) / AQ_PANELS_AT_ONCE;
+            int own = units_of(m), panels = (m->outputs + PANEL - 1) / PANEL;
             for (int unit = first > start ? first : start; unit < last && unit < start + own; unit++) {
                 int panel = (unit - start) * AQ_PANELS_AT_ONCE;
                 int end = panel + AQ_PANELS_AT_ONCE < panels ? panel + AQ_PANELS_AT_ONCE : panels;
@@ -51,4 +51,5 @@ void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations 
             start += own;
         }
     }
+    aq_stage_close(w->member);
 }

@@ -1,5 +1,4 @@
-/* Parts of a layer as every thread of the team runs them: each claims items until none is left. A barrier between two stages
- * that depend on each other is the caller's. */
+/* Parts of a layer as every thread of the team runs them. Each is one or more stages, opened and closed here. */
 #ifndef AQUILON_STAGES_H
 #define AQUILON_STAGES_H
 
@@ -8,11 +7,22 @@
 #include "workspace.h"
 
 typedef struct {
-    aq_team *team;
+    aq_member *member;
     const aq_kernels *kernels;
-    int thread;
     void *scratch; /* this thread's own */
 } aq_worker;
+
+/* Runs `body` for each of `count` items of a stage, claimed `chunk` at a time. */
+#define AQ_FOR_EACH(w, item, count, chunk, body)                                                                       \
+    do {                                                                                                               \
+        aq_stage_open((w)->member, count);                                                                             \
+        for (int first_; (first_ = aq_stage_claim((w)->member, chunk)) < (count);)                                     \
+            for (int item = first_; item < first_ + (chunk) && item < (count); item++) body                            \
+        aq_stage_close((w)->member);                                                                                   \
+    } while (0)
+
+/* Rows that a thread claims at once where each is little work. */
+#define FEW_ROWS 4
 
 /* Several matrices that share an input, and lie side by side in the output. */
 typedef struct {
@@ -30,9 +40,12 @@ aq_activations aq_take_activations(aq_arena *arena, int rows, int inputs);
 /* What a thread needs to unpack panels of this many inputs. */
 size_t aq_linear_scratch_bytes(int inputs);
 
+/* What a thread does for itself before its first item, while the stage that it belongs to is current; or null. */
+typedef void (*aq_preparation)(aq_worker *w, void *context);
+
 void aq_quantize_stage(aq_worker *w, const float *x, int64_t stride, const aq_activations *a);
 void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations *a, float *out, int64_t stride,
-                     aq_output_mode mode);
+                     aq_output_mode mode, aq_preparation prepare, void *context);
 
 /* How attention is shared out: a tile is some rows of one sequence, an item a tile and a key head, and a chunk of the context
  * too where there are too few items for the team. */
@@ -61,7 +74,6 @@ void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq
 void aq_write_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key,
                     const float *value, int64_t stride);
 
-/* Has a barrier of its own where the plan is split. */
 void aq_attention_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
                         const float *query, int64_t stride, float *output);
 
