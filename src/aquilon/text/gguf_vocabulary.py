@@ -153,6 +153,7 @@ def _special(
     return SpecialTokens(
         bos_id=ids["bos_token"],
         eos_id=ids["eos_token"],
+        unk_id=ids["unk_token"],
         add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", add_bos)),
         add_eos=bool(metadata.get("tokenizer.ggml.add_eos_token", False)),
         eos_ids=frozenset(token_id for token_id in ends if token_id is not None),

@@ -147,6 +147,7 @@ def _special(folder: Path, pipeline: tokenizers.Tokenizer, config: Mapping[str, 
     return SpecialTokens(
         bos_id=ids.get("bos_token"),
         eos_id=ids.get("eos_token"),
+        unk_id=ids.get("unk_token"),
         add_bos=bool(_first_stated(config.get("add_bos_token"), adds_bos)),
         add_eos=bool(_first_stated(config.get("add_eos_token"), adds_eos)),
         eos_ids=frozenset(ends),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import tokenizers
 
 from aquilon.text.added_tokens import AddedToken, AddedTokens
+from aquilon.text.cutting import Cutter
 from aquilon.text.tokenizer import require_unicode
 
 Spelling = Callable[[str], bytes]
@@ -24,6 +25,8 @@ class SpecialTokens:
 
     bos_id: int | None = None
     eos_id: int | None = None
+    unk_id: int | None = None
+    """What a vocabulary without bytes writes for characters that it lacks."""
     add_bos: bool = False
     add_eos: bool = False
     eos_ids: frozenset[int] = field(default_factory=frozenset)
@@ -56,6 +59,9 @@ class SubwordTokenizer:
         self._control_ids = frozenset(token.id for token in self._added.values() if token.control)
         self._markup = AddedTokens(self._added.values())
         self._plain = AddedTokens(token for token in self._added.values() if not token.control)
+        self._controls = AddedTokens(token for token in self._added.values() if token.control)
+        self._never_text = self._control_ids - {special.unk_id}
+        self._cutter = Cutter(rest)
         self._spelling = spelling
         self._leading_space = leading_space
         self.vocab_size = vocab_size
@@ -138,5 +144,22 @@ class SubwordTokenizer:
         return ids
 
     def _encode_plain(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
-        ids: list[int] = pipeline.encode(text, add_special_tokens=False).ids
+        ids: list[int] = []
+        for part in self._cutter.cut(text):
+            found: list[int] = pipeline.encode_batch_fast([part], add_special_tokens=False)[0].ids
+            if not self._never_text.isdisjoint(found):
+                found = self._encode_apart(part, pipeline)
+            ids.extend(found)
+            pipeline = self._rest
+        return ids
+
+    def _encode_apart(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
+        """Ids of text that spells a control token which the vocabulary would make of it: letter by letter there."""
+        ids: list[int] = []
+        for piece in self._controls.split(text):
+            for part in piece.text if isinstance(piece, AddedToken) else (piece,):
+                ids.extend(pipeline.encode_batch_fast([part], add_special_tokens=False)[0].ids)
+                pipeline = self._rest
+        if not self._never_text.isdisjoint(ids):
+            raise ValueError("this text can't be told apart from a control token of the model's vocabulary")
         return ids

@@ -1,0 +1,137 @@
+"""The vocabularies that GGUF files carry, against transformers' reader, llama.cpp's and SentencePiece itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentencepiece
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.subword import SubwordTokenizer
+from aquilon.text.tokenizer import TokenizerError
+from tests.support.llama_cpp import LlamaCppTokenizer
+from tests.support.multilingual import texts
+from tests.support.vocabulary_files import MISTRAL_DATA, write_vocabulary
+
+CORPUS = texts(400, seed=1)
+
+
+def _transformers(path: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+
+def test_the_default_vocabulary_encodes_as_llama_cpp_does(
+    default_tokenizer: SubwordTokenizer, default_model_file: Path
+) -> None:
+    llama_cpp = LlamaCppTokenizer(default_model_file)
+    for text in CORPUS:
+        assert default_tokenizer.encode(text, add_special=False) == llama_cpp.encode(text), repr(text)
+
+
+def test_the_default_vocabulary_encodes_as_transformers_does_but_for_numbers_after_spaces(
+    default_tokenizer: SubwordTokenizer, default_model_file: Path
+) -> None:
+    """transformers does not know the rule 'smollm' and leaves the digits out of it: there llama.cpp is followed,
+
+    which cuts at each digit first, as SmolLM's own ``tokenizer.json`` does.
+    """
+    transformers = _transformers(default_model_file)
+    for text in CORPUS:
+        text = re.sub(r"\s+(\w)", lambda match: match.group(1) if match.group(1).isnumeric() else match.group(), text)
+        text = "".join(
+            character for before, character in zip("a" + text, text) if not (before.isspace() and character.isnumeric())
+        )
+        assert default_tokenizer.encode(text, add_special=False) == _ids(transformers, text), repr(text)
+    assert default_tokenizer.encode("in  3", add_special=False) != _ids(transformers, "in  3")
+
+
+@pytest.mark.parametrize("rule", ["llama-bpe", "qwen2", "tekken", "gpt-2"])
+def test_every_familys_words_are_cut_as_transformers_and_llama_cpp_cut_them(
+    rule: str, default_metadata: dict[str, Any], tmp_path: Path
+) -> None:
+    metadata = {key: value for key, value in default_metadata.items() if key != "tokenizer.chat_template"}
+    metadata["tokenizer.ggml.pre"] = rule
+    path = write_vocabulary(tmp_path / "model.gguf", metadata)
+    ours, transformers, llama_cpp = tokenizer_from_gguf(metadata), _transformers(path), LlamaCppTokenizer(path)
+    for text in CORPUS[:150]:
+        assert ours.encode(text, add_special=False) == _ids(transformers, text) == llama_cpp.encode(text), repr(text)
+
+
+@pytest.mark.parametrize("rule", ["default", "gpt-4o", "qwen35", "deepseek-v3", "smollm"])
+def test_words_are_cut_as_llama_cpp_cuts_them(rule: str, default_metadata: dict[str, Any], tmp_path: Path) -> None:
+    metadata = {**default_metadata, "tokenizer.ggml.pre": rule}
+    llama_cpp = LlamaCppTokenizer(write_vocabulary(tmp_path / "model.gguf", metadata))
+    ours = tokenizer_from_gguf(metadata)
+    for text in CORPUS[:100]:
+        assert ours.encode(text, add_special=False) == llama_cpp.encode(text), repr(text)
+
+
+def test_a_sentencepiece_vocabulary_encodes_as_llama_cpp_transformers_and_sentencepiece_do(
+    sentencepiece_tokenizer: SubwordTokenizer, mistral_metadata: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of a text that begins with a space transformers drops one, against SentencePiece: there it is not followed."""
+    path = write_vocabulary(tmp_path / "model.gguf", mistral_metadata)
+    transformers, llama_cpp = _transformers(path), LlamaCppTokenizer(path)
+    original = sentencepiece.SentencePieceProcessor()
+    original.Load(str(MISTRAL_DATA / "mistral_instruct_tokenizer_240323.model.v3"))
+    for text in CORPUS:
+        ids = sentencepiece_tokenizer.encode(text, add_special=False)
+        assert ids == llama_cpp.encode(text) == original.encode(text), repr(text)
+        if not text.startswith((" ", "▁")):
+            assert ids == _ids(transformers, text), repr(text)
+
+
+def test_sentencepiece_text_begins_with_bos_and_keeps_its_own_leading_spaces(
+    sentencepiece_tokenizer: SubwordTokenizer,
+) -> None:
+    assert sentencepiece_tokenizer.encode("a")[0] == sentencepiece_tokenizer.bos_id == 1
+    for text in ("a", " a", "  a", "", " ", "a b\n c"):
+        assert sentencepiece_tokenizer.decode(sentencepiece_tokenizer.encode(text)) == text
+
+
+def test_user_defined_tokens_are_matched_whole_and_control_tokens_are_not(default_metadata: dict[str, Any]) -> None:
+    tokens, types = [*default_metadata["tokenizer.ggml.tokens"]], [*default_metadata["tokenizer.ggml.token_type"]]
+    tokens.append("<think>")
+    types.append(4)
+    tokenizer = tokenizer_from_gguf(
+        {**default_metadata, "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types}
+    )
+    ids = tokenizer.encode("a<think><|im_end|>")
+    assert len(tokens) - 1 in ids
+    assert not any(map(tokenizer.is_control, ids))
+    assert tokenizer.decode(ids) == "a<think><|im_end|>"
+
+
+def test_the_tokens_that_end_an_answer_are_known(default_tokenizer: SubwordTokenizer) -> None:
+    assert {default_tokenizer.token_text(token_id) for token_id in default_tokenizer.eos_ids} == {
+        "<|im_end|>",
+        "<|endoftext|>",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokenizer.ggml.model": "bert"}, "of the kind 'bert'"),
+        ({"tokenizer.ggml.pre": "klingon"}, "pre-tokenizer 'klingon'"),
+        ({"tokenizer.ggml.tokens": []}, "no vocabulary"),
+        ({"tokenizer.ggml.token_type": [1]}, "1 token types"),
+        ({"tokenizer.ggml.merges": ["ab"]}, "no pair"),
+        ({"tokenizer.ggml.merges": ["never seen"]}, "do not fit"),
+        ({"tokenizer.ggml.model": "llama"}, "0 scores"),
+        ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * 49152}, "byte 0x00"),
+    ],
+)
+def test_a_damaged_vocabulary_is_refused_with_what_is_wrong(
+    change: dict[str, Any], message: str, default_metadata: dict[str, Any]
+) -> None:
+    with pytest.raises(TokenizerError, match=re.escape(message)):
+        tokenizer_from_gguf({**default_metadata, **change})
