@@ -200,6 +200,13 @@ def test_an_architecture_that_cannot_be_served_is_refused_before_its_weights_are
     assert not (store.folder / ".partial" / "Tiny-Llama").exists()
 
 
+def test_an_unsupported_gguf_is_refused_before_it_is_fetched(hub: FakeHub, store: ModelStore) -> None:
+    hub.repositories["eagle/Gguf"] = HubRepository({"m.gguf": b"GGUF"}, gguf={"architecture": "rwkv6", "total": 7})
+    with pytest.raises(UnsupportedArchitecture, match="rwkv6"):
+        pull("hf:eagle/Gguf", store)
+    assert weights_requests(hub) == []
+
+
 def test_what_is_not_there_is_said_in_words(hub: FakeHub, store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PullError, match="knows no repository eagle/Nothing"):
         pull("hf:eagle/Nothing", store)

@@ -16,7 +16,8 @@ from aquilon.checkpoints.tensors import BLOCK_SIZES, CheckpointError, TensorEntr
 from aquilon.models.architecture import Architecture, FrequencyDivisors, Rotary, UnsupportedArchitecture
 from aquilon.models.families import integer, number, rotary_from_parameters
 
-_FAMILIES = {"llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen3": "qwen3"}
+GGUF_FAMILIES = {"llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen3": "qwen3"}
+"""``general.architecture`` of the files that are read, and the family of each (Mixtral is a llama with experts)."""
 
 _PAIRED = ("llama", "mistral3")
 """Architectures whose queries and keys llama.cpp reorders for its own rotary embedding."""
@@ -60,7 +61,7 @@ def open_gguf(path: Path) -> Checkpoint:
     name = metadata.get("general.architecture")
     if not isinstance(name, str):
         raise CheckpointError(path, "general.architecture is missing")
-    if name not in _FAMILIES:
+    if name not in GGUF_FAMILIES:
         raise UnsupportedArchitecture(f"{name!r:.80}")
     try:
         architecture = _architecture(name, metadata, stored)
@@ -126,7 +127,7 @@ def _architecture(name: str, metadata: Mapping[str, Any], stored: _Stored) -> Ar
     window = integer(own, "attention.sliding_window", 0, at_least=0) or None
     num_experts = integer(own, "expert_count", 0, at_least=0, at_most=1024)
     return Architecture(
-        family="mixtral" if num_experts else _FAMILIES[name],
+        family="mixtral" if num_experts else GGUF_FAMILIES[name],
         vocab_size=stored["token_embd.weight"][1].shape[0],
         hidden_size=hidden_size,
         intermediate_size=integer(own, "feed_forward_length", 0),

@@ -175,7 +175,7 @@ def _begin(response: httpx.Response, offset: int) -> int:
 
 def _chunks(response: httpx.Response) -> Iterator[bytes]:
     try:
-        yield from response.iter_bytes(2**20)
+        yield from response.iter_bytes()  # as they come: a chunker would lose what it holds when the connection breaks
     except httpx.HTTPError as error:
         raise Interrupted(_words(error)) from None
 

@@ -172,11 +172,15 @@ def _fetch_all(transfer: _Transfer, files: list[tuple[HubFile, int]], repository
 
 def _refuse_unsupported(folder: Path, repository: Repository) -> None:
     """Raises UnsupportedArchitecture; says nothing where only the weights can tell."""
+    from aquilon.checkpoints.gguf_model import GGUF_FAMILIES
+    from aquilon.models.architecture import UnsupportedArchitecture
     from aquilon.models.families import architecture_from_config
 
     config = folder / "config.json"
     if config.is_file():
         architecture_from_config(_json_object(config))
+    elif repository.gguf is not None and repository.gguf.architecture not in (None, *GGUF_FAMILIES):
+        raise UnsupportedArchitecture(f"'{repository.gguf.architecture}'")
 
 
 def _json_object(path: Path) -> dict[str, Any]:
