@@ -1,6 +1,7 @@
 """A real server for tests: ``python -m tests.support.serve``, configured by ``AQUILON_*``.
 
-Reports on standard output, one JSON object a line: ``{"report": "Ready", "url": ...}``.
+Reports on standard output, one JSON object a line: ``{"report": "Ready", "url": ...}``,
+and in the end whether torch was ever imported here.
 """
 
 from __future__ import annotations
@@ -23,3 +24,4 @@ if __name__ == "__main__":
         run(Settings(), tell)
     except ServerError as error:
         sys.exit(str(error))
+    print(msgspec.json.encode({"report": "Ended", "torch": "torch" in sys.modules}).decode())

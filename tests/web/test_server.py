@@ -1,0 +1,269 @@
+"""The server process: what it holds, how it starts, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.server import ROOT, RunningServer, prepare_home, start_server
+
+from aquilon.platform.storage import migrations
+
+MODEL = "smollm2-135m"
+LONG = {"model": MODEL, "messages": [{"role": "user", "content": "Tell a long story."}], "ignore_eos": True}
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    direct = [int(child) for child in found.read_text().split()] if found.exists() else []
+    return direct + [grandchild for child in direct for grandchild in children(child)]
+
+
+def proportional_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def frames(answer: httpx.Response) -> Iterator[str]:
+    for line in answer.iter_lines():
+        if line.startswith("data: "):
+            yield line.removeprefix("data: ")
+
+
+def engine_is_idle(server: RunningServer, *, within: float) -> bool:
+    """Whether nothing runs at the engine any more, asked until it is so or time is up."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        page = httpx.get(f"{server.url}/metrics").text
+        gauges = [line for line in page.splitlines() if line.startswith("aquilon:num_requests_running ")]
+        if gauges == ["aquilon:num_requests_running 0.0"]:
+            return True
+        threading.Event().wait(0.2)
+    return False
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_the_engine(server: RunningServer, http: httpx.Client, stream: bool) -> None:
+    if stream:
+        with http.stream("POST", "/v1/chat/completions", json=LONG | {"stream": True}) as answer:
+            next(frames(answer))
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            http.post("/v1/chat/completions", json=LONG, timeout=1.5)
+    assert engine_is_idle(server, within=20)
+    aborted = f'aquilon:request_success_total{{finished_reason="abort",model_name="{MODEL}"}}'
+    assert aborted in httpx.get(f"{server.url}/metrics").text
+
+
+def test_metrics_have_vllms_names(http: httpx.Client) -> None:
+    question = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3, "ignore_eos": True}
+    assert http.post("/v1/chat/completions", json=question).status_code == 200
+    page = http.get("/metrics").text
+    for name in (
+        "num_requests_running",
+        "num_requests_waiting",
+        "kv_cache_usage_perc",
+        "prefix_cache_queries_total",
+        "prefix_cache_hits_total",
+        "num_preemptions_total",
+    ):
+        assert f"\naquilon:{name} " in page
+    for name in (
+        "prompt_tokens_total",
+        "generation_tokens_total",
+        "time_to_first_token_seconds_count",
+        "inter_token_latency_seconds_count",
+        "request_time_per_output_token_seconds_count",
+        "e2e_request_latency_seconds_count",
+        "request_prompt_tokens_count",
+        "request_generation_tokens_count",
+    ):
+        assert f'\naquilon:{name}{{model_name="{MODEL}"}} ' in page
+    assert f'aquilon:request_success_total{{finished_reason="length",model_name="{MODEL}"}}' in page
+
+
+def test_the_api_process_is_small(server: RunningServer, http: httpx.Client) -> None:
+    http.post("/v1/chat/completions", json=LONG | {"max_tokens": 2})
+    assert proportional_bytes(server.pid) <= 150e6
+
+
+def test_the_log_tells_who_asked_and_nothing_that_was_said(server: RunningServer, http: httpx.Client) -> None:
+    secret = "xylophone-42"
+    body = {"model": MODEL, "messages": [{"role": "user", "content": secret}], "max_tokens": 1}
+    answer = http.post(f"/v1/chat/completions?q={secret}", json=body, headers={"x-request-id": "asked-by-me"})
+    assert answer.headers["x-request-id"] == "asked-by-me"
+    assert "request_id=asked-by-me" in server.log
+    assert "user=user_" in server.log
+    assert secret not in server.log
+    assert server.api_key not in server.log
+
+
+class TestPages:
+    def test_every_answer_has_the_security_headers(self, server: RunningServer) -> None:
+        for path in ("/", "/docs", "/health", "/v1/models", "/nothing", "/openapi.json"):
+            headers = httpx.get(f"{server.url}{path}").headers
+            policy = headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
+            assert "require-trusted-types-for 'script'" in policy
+            assert "frame-ancestors 'none'" in policy
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+
+    def test_the_document_describes_every_route_and_resolves(self, server: RunningServer) -> None:
+        document = httpx.get(f"{server.url}/openapi.json").json()
+        assert {
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/models",
+            "/v1/models/{model_id}",
+            "/tokenize",
+            "/detokenize",
+            "/health",
+            "/ready",
+            "/metrics",
+            "/auth/login",
+            "/auth/session",
+            "/auth/logout",
+        } == set(document["paths"])
+        references = [part.split('"')[0] for part in json.dumps(document).split('"$ref": "#/components/schemas/')[1:]]
+        assert set(references) <= set(document["components"]["schemas"])
+
+    def test_nothing_is_answered_without_a_key_but_what_says_so(self, server: RunningServer) -> None:
+        document = httpx.get(f"{server.url}/openapi.json").json()
+        locked = 0
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if operation["security"] and path != "/metrics":
+                    answer = httpx.request(method, f"{server.url}{path.replace('{model_id}', MODEL)}")
+                    assert answer.status_code == 401, path
+                    locked += 1
+        assert locked >= 6
+
+
+class TestLife:
+    @pytest.fixture
+    def own(self, tmp_path: Path, default_model_file: Path) -> Iterator[RunningServer]:
+        """A server that a test may end."""
+        prepare_home(tmp_path, default_model_file)
+        running = start_server(tmp_path)
+        yield running
+        if running.process.poll() is None:
+            running.stop()
+
+    def test_sigterm_lets_running_answers_go_on_and_ends_the_tree_within_ten_seconds(self, own: RunningServer) -> None:
+        key = {"authorization": f"Bearer {own.api_key}"}
+        tree = [own.pid, *children(own.pid)]
+        assert len(tree) >= 2
+        url = f"{own.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=LONG | {"stream": True}, headers=key, timeout=30) as answer:
+            events = frames(answer)
+            next(events)
+            begun = time.monotonic()
+            os.kill(own.pid, signal.SIGTERM)
+            rest = list(events)
+        error = json.loads(rest[-1])
+        assert error["error"]["type"] == "overloaded"
+        assert "stopping" in error["message"]
+        assert own.process.wait(10) == 0
+        assert time.monotonic() - begun < 10
+        assert not [pid for pid in tree if Path(f"/proc/{pid}").exists()]
+        assert own.process.stdout is not None
+        ended = json.loads(own.process.stdout.read().splitlines()[-1])
+        assert ended == {"report": "Ended", "torch": False}
+
+    def test_the_second_start_makes_no_new_key(self, own: RunningServer) -> None:
+        assert own.stop() == 0
+        again = start_server(own.home)
+        try:
+            assert again.api_key == ""
+            key = {"authorization": f"Bearer {own.api_key}"}
+            assert httpx.get(f"{again.url}/v1/models", headers=key).status_code == 200
+        finally:
+            again.stop()
+
+    def test_a_killed_engine_gives_an_error_event_and_the_next_request_is_answered(self, own: RunningServer) -> None:
+        key = {"authorization": f"Bearer {own.api_key}"}
+        url = f"{own.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=LONG | {"stream": True}, headers=key, timeout=30) as answer:
+            events = frames(answer)
+            next(events)
+            for child in children(own.pid):
+                os.kill(child, signal.SIGKILL)
+            rest = list(events)
+        assert json.loads(rest[-1])["error"]["code"] == "engine_failed"
+        assert httpx.get(f"{own.url}/ready").status_code == 503
+        short = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+        assert httpx.post(url, json=short, headers=key, timeout=60).status_code == 200
+        assert httpx.get(f"{own.url}/ready").status_code == 200
+
+
+class TestStart:
+    def start(self, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
+        variables |= {"AQUILON_HOME": str(home), "AQUILON_PORT": "0", "AQUILON_MODELS": "none"} | environment
+        command = [sys.executable, "-m", "tests.support.serve"]
+        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+
+    def test_a_taken_port_is_told_with_a_way_out(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            ended = self.start(tmp_path, AQUILON_PORT=str(port))
+        assert ended.returncode == 1
+        assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
+        assert "--port" in ended.stderr
+
+    def test_one_server_a_home(self, server: RunningServer) -> None:
+        ended = self.start(server.home)
+        assert ended.returncode == 1
+        assert f"at {server.url} (process {server.pid})" in ended.stderr
+
+    def test_a_model_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        ended = self.start(tmp_path, AQUILON_MODELS="mistral-huge")
+        assert ended.returncode == 1
+        assert "'mistral-huge' does not exist" in ended.stderr
+
+    def test_a_newer_database_is_refused_by_name(self, tmp_path: Path) -> None:
+        with sqlite3.connect(tmp_path / "aquilon.db") as database:
+            database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+            database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        ended = self.start(tmp_path)
+        assert ended.returncode == 1
+        assert (
+            f"schema 9999, written by a newer Aquilon; this version knows up to {migrations.REVISIONS[-1]}"
+            in ended.stderr
+        )
+
+    def test_a_database_that_is_none_is_refused_by_name(self, tmp_path: Path) -> None:
+        (tmp_path / "aquilon.db").write_bytes(b"not a database" * 100)
+        ended = self.start(tmp_path)
+        assert ended.returncode == 1
+        assert f"{tmp_path / 'aquilon.db'} can't be used" in ended.stderr
+
+    def test_a_home_that_cannot_be_made_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        ended = self.start(tmp_path / "file" / "home")
+        assert ended.returncode == 1
+        assert "choose another with --home" in ended.stderr
+
+
+def test_aliases_stand_for_models_and_a_star_for_all_other_names(server: RunningServer, tmp_path: Path) -> None:
+    """Asked in this process: an alias needs no engine to be resolved."""
+    from aquilon.checkpoints.store import ModelStore
+    from aquilon.platform.catalogue import Catalogue
+
+    store = ModelStore(server.home / "models")
+    catalogue = Catalogue(store, names=[MODEL], aliases={"gpt-4o": MODEL, "*": MODEL})
+    assert catalogue.card("gpt-4o").name == MODEL
+    assert catalogue.card("anything-else").name == MODEL
+    assert catalogue.cards()[0].aliases == ("gpt-4o",)
