@@ -1,0 +1,182 @@
+"""The database: its history, its rules, and whose rows a query sees."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from aquilon.platform import accounts as operator
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
+from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations
+from aquilon.platform.storage.schema import Base, User
+from aquilon.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    opened = await Database.open(settings)
+    yield opened
+    await opened.close()
+
+
+async def principal_named(database: Database, name: str) -> Principal:
+    token = await operator.create_login_link(database, name)
+    async with database.writing() as session:
+        signed_in = await accounts.sign_in(session, token)
+    assert signed_in is not None
+    return signed_in.principal
+
+
+class TestMigrations:
+    async def test_the_history_makes_exactly_the_schema(self, database: Database) -> None:
+        def differences(connection: Connection) -> Any:
+            return compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+        async with database.reading() as session:
+            connection = await session.connection()
+            assert await connection.run_sync(differences) == []
+
+    def test_the_revisions_that_are_named_are_the_history(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        history = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+        assert tuple(reversed(history)) == migrations.REVISIONS
+
+    async def test_two_processes_may_start_at_once(self, settings: Settings) -> None:
+        databases = await asyncio.gather(*(Database.open(settings) for _ in range(4)))
+        first_runs = await asyncio.gather(*(operator.prepare_first_run(database) for database in databases))
+        assert len([first for first in first_runs if first is not None]) == 1
+        await asyncio.gather(*(database.close() for database in databases))
+
+    async def test_a_newer_schema_is_refused_and_left_alone(self, settings: Settings, database: Database) -> None:
+        async with database.writing() as session:
+            await session.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+        with pytest.raises(DatabaseError, match=r"schema 0999, written by a newer Aquilon"):
+            await Database.open(settings)
+        with sqlite3.connect(database.name) as raw:
+            assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0999",)]
+
+    async def test_it_is_durable_and_holds_its_own_rules(self, database: Database) -> None:
+        async with database.reading() as session:
+            assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert await session.scalar(text("PRAGMA synchronous")) == 2
+        with pytest.raises(IntegrityError):
+            async with database.writing() as session:
+                session.add(User(id="user_1", organization_id="nowhere", name="x", role="member", created_at=0))
+
+    async def test_another_kind_of_database_is_refused_in_words(self, tmp_path: Path) -> None:
+        settings = Settings(home=tmp_path, database_url="postgresql+asyncpg://somewhere/aquilon")
+        with pytest.raises(DatabaseError, match="SQLite"):
+            await Database.open(settings)
+
+
+class TestFirstRun:
+    async def test_it_makes_one_administrator_with_a_key_and_a_link(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        assert looks_like_api_key(first.api_key)
+        assert await operator.prepare_first_run(database) is None
+        [user] = await operator.list_users(database)
+        assert (user.name, user.role, user.disabled) == ("admin", "administrator", False)
+
+    async def test_secrets_are_stored_as_their_fingerprints(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        with sqlite3.connect(database.name) as raw:
+            dump = "\n".join(raw.iterdump())
+        assert first.api_key not in dump
+        assert first.login_token not in dump
+        assert fingerprint(first.api_key) in dump
+        assert first.api_key[:10] in dump
+
+
+class TestSignIn:
+    async def test_one_link_gives_one_session_also_to_two_at_once(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+
+        async def attempt() -> bool:
+            async with database.writing() as session:
+                return await accounts.sign_in(session, first.login_token) is not None
+
+        assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == [False] * 4 + [True]
+
+    async def test_a_reset_ends_sessions_and_open_links_and_gives_the_way_back(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        async with database.writing() as session:
+            signed_in = await accounts.sign_in(
+                session, await accounts.create_login_link(session, await accounts.user_named(session, "admin"))
+            )
+        assert signed_in is not None
+        token = await operator.reset_user(database, "admin")
+        async with database.writing() as session:
+            assert await accounts.principal_of_session(session, signed_in.session_id) is None
+            assert await accounts.sign_in(session, first.login_token) is None
+            assert await accounts.sign_in(session, token) is not None
+
+    async def test_an_unknown_user_is_told_who_there_is(self, database: Database) -> None:
+        await operator.prepare_first_run(database)
+        with pytest.raises(accounts.UnknownUser, match="no user 'nobody'; the users are: admin"):
+            await operator.create_login_link(database, "nobody")
+
+    async def test_a_disabled_user_is_out(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        async with database.writing() as session:
+            (await accounts.user_named(session, "admin")).disabled_at = 1
+        async with database.writing() as session:
+            assert await api_keys.principal_of_api_key(session, first.api_key) is None
+            assert await accounts.sign_in(session, first.login_token) is None
+
+
+class TestApiKeys:
+    async def test_a_second_user_neither_sees_nor_revokes_the_firsts_keys(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        await operator.create_user(database, "berta", "member")
+        admin, berta = await principal_named(database, "admin"), await principal_named(database, "berta")
+        own = await operator.create_api_key(database, "berta's", "berta")
+        async with database.writing() as session:
+            assert [key.name for key in await api_keys.list_api_keys(session, berta)] == ["berta's"]
+            [admins] = await api_keys.list_api_keys(session, admin)
+            assert not await api_keys.revoke_api_key(session, berta, admins.id)
+            assert not await api_keys.revoke_api_key(session, berta, "key_that_never_was")
+            assert await api_keys.principal_of_api_key(session, first.api_key) is not None
+            [key] = await api_keys.list_api_keys(session, berta)
+            assert await api_keys.revoke_api_key(session, berta, key.id)
+            assert await api_keys.principal_of_api_key(session, own) is None
+
+    async def test_an_expired_key_is_none(self, database: Database) -> None:
+        first = await operator.prepare_first_run(database)
+        assert first is not None
+        async with database.writing() as session:
+            found = await api_keys.principal_of_api_key(session, first.api_key)
+            assert found is not None
+            [key] = await api_keys.list_api_keys(session, found[0])
+            key.expires_at = 1
+            await session.flush()
+            assert await api_keys.principal_of_api_key(session, first.api_key) is None
+
+    async def test_a_name_must_be_printable_and_short(self, database: Database) -> None:
+        await operator.prepare_first_run(database)
+        for name in ("", "   ", "x" * 101, "line\nbreak"):
+            with pytest.raises(ValueError, match="printable"):
+                await operator.create_api_key(database, name)
