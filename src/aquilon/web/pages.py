@@ -54,7 +54,11 @@ class Files:
         if "gzip" in request.headers.get("accept-encoding", "") and compressed.is_file():
             headers["content-encoding"] = "gzip"
             path = compressed
-        return FileResponse(path, headers=headers, media_type=media_type)
+        response = FileResponse(path, headers=headers, media_type=media_type, stat_result=path.stat())
+        if request.headers.get("if-none-match") == response.headers["etag"]:
+            kept = {name: response.headers[name] for name in ("cache-control", "etag", "vary")}
+            return Response(status_code=304, headers=kept)
+        return response
 
 
 def page(request: Request, files: Files, name: str) -> Response:

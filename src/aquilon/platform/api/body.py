@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,9 @@ from aquilon.platform.services import services
 
 STRICT_HEADER = "x-aquilon-strict"
 """``true`` refuses fields that are unknown here, with 422; otherwise they are ignored."""
+
+BODY_SECONDS = 60
+"""A body that takes longer to arrive is given up."""
 
 
 class Fields(BaseModel):
@@ -59,10 +63,15 @@ async def _read(request: Request, limit: int) -> bytes:
         raise _too_large(limit)
     data = bytearray()
     try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > limit:
-                raise _too_large(limit)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        raise ApiError(
+            408, "invalid_request_error", f"The body didn't arrive within {BODY_SECONDS} seconds", code="body_timeout"
+        ) from None
     except ClientDisconnect:
         raise invalid("The connection ended before the body did") from None
     return bytes(data)

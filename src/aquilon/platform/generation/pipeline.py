@@ -54,7 +54,9 @@ class Pipeline:
         try:
             return card, await self._catalogue.text(card)
         except (ValueError, OSError) as error:
-            raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_damaged") from error
+            raise invalid(
+                f"The model '{card.name}' can't be used: {error}", param="model", code="model_unusable"
+            ) from error
 
     def context(self, card: ModelCard, loaded: LoadedText) -> int:
         """Tokens that prompt and answer may have together: what the engine has room for, else the model's own."""

@@ -1,0 +1,121 @@
+"""Several models in the store, good and bad: names, aliases, loading on first use, damage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+
+QUESTION = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with tiny models: a good one, one without a template, one with a malformed one, one that was cut."""
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
+    store = ModelStore(home / "models")
+    contents = {
+        "tiny": tiny_checkpoint(),
+        "base": tiny_checkpoint(chat=False),
+        "malformed": with_template("{% for message in messages %}{{ message"),
+        "refusing": with_template("{{ raise_exception('roles must alternate') }}"),
+        "cut": tiny_checkpoint(seed=1),
+    }
+    for name, files in contents.items():
+        pull(str(write_checkpoint(folder / name, files)), store, name)
+    weights = home / "models" / "cut" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(whole[:-100])
+    environment = {"AQUILON_MODELS": "tiny", "AQUILON_MODEL_ALIASES": json.dumps({"gpt-4o": "tiny"})}
+    running = start_server(home, environment=environment)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(small: RunningServer) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {small.api_key}"}
+    with httpx.Client(base_url=small.url, headers=headers, timeout=60) as client:
+        yield client
+
+
+def with_template(template: str) -> dict[str, bytes]:
+    files = tiny_checkpoint()
+    settings = json.loads(files["tokenizer_config.json"]) | {"chat_template": template}
+    return files | {"tokenizer_config.json": json.dumps(settings).encode()}
+
+
+def chat(client: httpx.Client, model: str, **fields: Any) -> httpx.Response:
+    return client.post("/v1/chat/completions", json={"model": model, "messages": QUESTION, "max_tokens": 3} | fields)
+
+
+def test_the_named_model_is_first_and_the_rest_of_the_store_follows(client: httpx.Client) -> None:
+    listed = client.get("/v1/models").json()["data"]
+    assert listed[0]["id"] == "tiny"
+    assert listed[0]["aliases"] == ["gpt-4o"]
+    assert {model["id"] for model in listed} == {"tiny", "base", "malformed", "refusing", "cut"}
+    assert [model["loaded"] for model in listed if model["id"] in ("tiny", "refusing")] == [True, False]
+
+
+def test_an_alias_stands_for_its_model(client: httpx.Client) -> None:
+    assert chat(client, "gpt-4o").json()["model"] == "tiny"
+    assert client.get("/v1/models/gpt-4o").json()["id"] == "tiny"
+    assert chat(client, "gpt-5").status_code == 404
+
+
+def test_a_model_loads_on_first_use(client: httpx.Client) -> None:
+    answer = client.post("/v1/completions", json={"model": "base", "prompt": "hi", "max_tokens": 2})
+    assert answer.status_code == 200
+    assert client.get("/v1/models/base").json()["loaded"] is True
+
+
+def test_a_model_that_is_pulled_while_the_server_runs_is_there(
+    small: RunningServer, client: httpx.Client, tmp_path: Path
+) -> None:
+    pull(str(write_checkpoint(tmp_path / "late", tiny_checkpoint(seed=2))), ModelStore(small.home / "models"), "late")
+    assert chat(client, "late").status_code == 200
+
+
+def test_a_model_without_a_template_is_for_completions(client: httpx.Client) -> None:
+    answer = chat(client, "base")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "not_a_chat_model"
+    assert client.get("/v1/models/base").json()["capabilities"]["completion_chat"] is False
+
+
+@pytest.mark.parametrize(("model", "words"), [("malformed", "malformed"), ("refusing", "roles must alternate")])
+def test_a_template_that_fails_is_told_in_its_words(client: httpx.Client, model: str, words: str) -> None:
+    answer = chat(client, model)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["message"]
+
+
+def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:
+    answer = chat(client, "cut")
+    assert answer.status_code == 400
+    assert "model.safetensors is truncated" in answer.json()["message"]
+    assert answer.json()["code"] == "model_unusable"
+    assert chat(client, "tiny").status_code == 200
+
+
+def test_log_probabilities_of_every_choice_stream_with_their_text(client: httpx.Client) -> None:
+    fields = {"logprobs": True, "top_logprobs": 2, "n": 2, "stream": True, "seed": 1, "ignore_eos": True}
+    tokens: dict[int, int] = {0: 0, 1: 0}
+    with client.stream(
+        "POST", "/v1/chat/completions", json={"model": "tiny", "messages": QUESTION, "max_tokens": 5} | fields
+    ) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                for choice in json.loads(line[6:])["choices"]:
+                    tokens[choice["index"]] += len((choice["logprobs"] or {"content": []})["content"])
+    assert tokens == {0: 5, 1: 5}

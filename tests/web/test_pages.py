@@ -1,0 +1,98 @@
+"""The built pages as they are served; the files here stand for a build's."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from aquilon.web.pages import Files, page, page_or_file
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html>chat")
+    (tmp_path / "docs.html").write_text("<!doctype html>reference")
+    (tmp_path / "assets" / "index-4f2a.js").write_text("let a = 1;" * 100)
+    (tmp_path / "assets" / "index-4f2a.js.gz").write_bytes(gzip.compress(b"let a = 1;" * 100))
+    (tmp_path / "secret.key").write_text("not served")
+    return TestClient(application(tmp_path), base_url="http://127.0.0.1")
+
+
+def application(folder: Path) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    files = Files(folder)
+
+    @app.get("/docs-page")
+    async def reference(request: Request) -> Response:
+        return page(request, files, "docs.html")
+
+    @app.api_route("/{path:path}", methods=["GET", "HEAD", "POST"])
+    async def anything(request: Request) -> Response:
+        return page_or_file(request, files)
+
+    return app
+
+
+def test_the_page_is_asked_for_again_each_time(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.text == "<!doctype html>chat"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert client.get("/", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def test_hashed_assets_are_kept_for_good(client: TestClient) -> None:
+    headers = client.get("/assets/index-4f2a.js").headers
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert headers["content-type"] == "text/javascript; charset=utf-8"
+
+
+def test_the_compressed_file_goes_to_those_that_take_it(client: TestClient) -> None:
+    packed = client.get("/assets/index-4f2a.js", headers={"accept-encoding": "gzip"})
+    plain = client.get("/assets/index-4f2a.js", headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+    assert "accept-encoding" in packed.headers["vary"].lower()
+
+
+def test_a_person_who_goes_to_a_path_of_the_page_gets_the_page(client: TestClient) -> None:
+    assert client.get("/c/123", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
+    assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/c/123", {"sec-fetch-mode": "cors", "accept": "text/html"}),
+        ("/c/123", {"accept": "application/json"}),
+        ("/v1/nothing", {"sec-fetch-mode": "navigate"}),
+        ("/assets/gone-1234.js", {"sec-fetch-mode": "no-cors"}),
+        ("/secret.key", {}),
+        ("/assets/index-4f2a.js.gz", {}),
+        ("/assets/../secret.key", {}),
+        ("/assets/%2e%2e/secret.key", {}),
+    ],
+)
+def test_anything_else_is_not_found(client: TestClient, path: str, headers: dict[str, str]) -> None:
+    answer = client.get(path, headers=headers)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_path"
+
+
+def test_only_reading_gets_a_page(client: TestClient) -> None:
+    assert client.head("/").status_code == 200
+    assert client.post("/", headers={"accept": "text/html"}).status_code == 404
+
+
+def test_a_checkout_without_a_build_says_how_to_get_one(tmp_path: Path) -> None:
+    bare = TestClient(application(tmp_path / "nothing"), base_url="http://127.0.0.1")
+    assert bare.get("/").status_code == 503
+    assert "make install" in bare.get("/docs-page").text
