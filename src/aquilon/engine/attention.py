@@ -80,7 +80,8 @@ class PagedAttention:
         scores = scores.view(num_heads, self._size, -1).masked_fill(~visible, -torch.inf)
         weights = scores.softmax(dim=-1).view(len(keys), -1, scores.shape[-1])
         attended = (weights @ values).view(num_heads, self._size, head_dim).transpose(0, 1)
-        return attended[tile.first_offset : tile.first_offset + rows].to(query.dtype)
+        own: Tensor = attended[tile.first_offset : tile.first_offset + rows]
+        return own.to(query.dtype)
 
     def _gather(self, cached: Tensor, blocks: Tensor) -> Tensor:
         """The keys or values of some blocks in order, fp32 ``(num_kv_heads, B * block_size, head_dim)``."""

@@ -13,6 +13,7 @@ from aquilon.checkpoints.weights import load_transformer
 from aquilon.engine import memory
 from aquilon.engine.blocks import BlockPool
 from aquilon.engine.kernels import available
+from aquilon.engine.kernels.library import set_threads
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
@@ -106,6 +107,8 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
         torch.set_num_threads(options.threads)
     bits = {"int8": 8, "int4": 4}.get(request.quantize)
     native = device.type == "cpu" and available()
+    if native:
+        set_threads(torch.get_num_threads())
     if bits is not None and not native:
         raise ValueError(f"quantizing to {request.quantize} needs the native CPU kernels, which cannot run here")
     packed = native and (bits is not None or (request.quantize == "auto" and is_quantized(checkpoint)))

@@ -13,6 +13,7 @@ from aquilon.checkpoints.weights import load_tensor
 from aquilon.engine.kernels.linear import PackedEmbedding, PackedLinear
 from aquilon.engine.kernels.packing import PackedMatrix
 from aquilon.engine.kernels.quanta import GROUP, from_blocks, from_dense
+from aquilon.engine.kernels.transformer import PackedTransformer
 from aquilon.engine.linear import RowInvariantLinear
 from aquilon.models.transformer import Transformer
 
@@ -32,7 +33,7 @@ def load_packed(checkpoint: Checkpoint, *, bits: int | None, progress: Callable[
     ``bits`` None keeps the file's blocks and leaves its plain matrices fp32; 4 or 8 quantizes those too, the
     embedding and the head to 8 at least.
     """
-    transformer = Transformer(checkpoint.architecture, device="meta")
+    transformer = PackedTransformer(checkpoint.architecture)
     loader = _Loader(checkpoint, bits, progress)
     loader.fill(transformer)
     return transformer.eval().requires_grad_(False)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from aquilon.engine.attention import PagedAttention
 from aquilon.engine.batch import make_batch
+from aquilon.engine.kernels.attention import NativeAttention, unsupported
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.logprobs import token_logprobs
 from aquilon.engine.protocol import TokenLogprobs
@@ -26,12 +27,17 @@ class Runner:
         self._transformer = transformer
         self._cache = cache
         self._device = device
+        self._attention: type[PagedAttention] | type[NativeAttention] = PagedAttention
+        if device.type == "cpu" and not unsupported(
+            transformer.architecture, block_size=cache.block_size, dtype=cache.dtype
+        ):
+            self._attention = NativeAttention
 
     @torch.inference_mode()
     def run(self, step: Step) -> tuple[list[int], list[TokenLogprobs | None]]:
         """The tokens drawn, in the order of ``step.draws``, and their log probabilities where wanted."""
         batch = make_batch(step, self._device)
-        attention = PagedAttention(self._cache, batch, self._transformer.architecture)
+        attention = self._attention(self._cache, batch, self._transformer.architecture)
         hidden = self._transformer(batch.token_ids, batch.positions, attention)  # (T, hidden_size)
         self._record_prompt_logprobs(step, hidden)
         self._cache.copy(step.copies)
