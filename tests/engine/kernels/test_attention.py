@@ -1,4 +1,4 @@
-"""Native paged attention: the dense twin's numbers, and the same bits however a prompt is cut and whatever runs beside it."""
+"""Native paged attention: the dense twin's numbers, and the same bits however a prompt is cut and in any company."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Prompt:
         generator = torch.Generator().manual_seed(seed + length)
         query = torch.randn(length, a.num_heads, a.head_dim, generator=generator) * 2
         key, value = (torch.randn(length, a.num_kv_heads, a.head_dim, generator=generator) for _ in range(2))
-        blocks = -(-length // BLOCK)
-        return cls(query, key, value, [first_block + 7 * i % blocks if blocks % 7 else first_block + i for i in range(blocks)])
+        blocks = range(first_block, first_block - (-length // BLOCK))
+        return cls(query, key, value, list(reversed(blocks)))
 
 
 def step(a: Architecture, cache: KVCache, parts: list[tuple[Prompt, int, int]]) -> list[Tensor]:
@@ -65,7 +65,10 @@ def step(a: Architecture, cache: KVCache, parts: list[tuple[Prompt, int, int]]) 
     positions = torch.cat([torch.arange(first, end) for _, first, end in parts])
     contexts = torch.tensor([end for _, _, end in parts], dtype=torch.int32)
     batch = Batch(torch.zeros_like(positions), positions, starts, contexts, tables)
-    rows = [torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts]) for name in ("query", "key", "value")]
+    rows = [
+        torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts])
+        for name in ("query", "key", "value")
+    ]
     return list(NativeAttention(cache, batch, a)(0, *rows).split(lengths))
 
 

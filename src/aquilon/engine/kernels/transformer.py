@@ -15,8 +15,6 @@ from aquilon.models.architecture import Architecture
 from aquilon.models.attention import Attention
 from aquilon.models.transformer import MLP, Layer, Transformer
 
-_LANES = 16
-
 
 class PackedTransformer(Transformer):
     """A transformer whose matrices are packed, in fp32 otherwise.
@@ -34,25 +32,28 @@ class PackedTransformer(Transformer):
         self._decoder_cache: KVCache | None = None
 
     def forward(self, token_ids: Tensor, positions: Tensor, attention: Attention) -> Tensor:
-        if isinstance(attention, NativeAttention) and self.is_fused:
-            return self._step(token_ids, positions, attention)
+        if isinstance(attention, NativeAttention):
+            if self._decoder_cache is not attention.cache:
+                self._decoder = self._describe(attention.cache) if self._is_fusible() else None
+                self._decoder_cache = attention.cache
+            if self._decoder is not None:
+                return self._step(self._decoder, token_ids, positions, attention)
         return super().forward(token_ids, positions, attention)
 
-    @property
-    def is_fused(self) -> bool:
+    def _is_fusible(self) -> bool:
         """Whether a step can be one native call: a dense model, all of its matrices packed."""
-        a = self.architecture
-        packed = all(
-            isinstance(matrix, PackedLinear)
-            for layer in self.layers
-            if isinstance(layer, Layer) and isinstance(layer.mlp, MLP)
-            for matrix in (layer.attention.qkv, layer.attention.output, layer.mlp.gate_up, layer.mlp.down)
-        )
-        return not a.num_experts and packed and isinstance(self.embedding, PackedEmbedding) and not a.head_dim % _LANES
+        matrices: list[object] = []
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            if not isinstance(layer.mlp, MLP):
+                return False
+            matrices += [layer.attention.qkv, layer.attention.output, layer.mlp.gate_up, layer.mlp.down]
+        embedding = self.get_submodule("embedding")
+        return isinstance(embedding, PackedEmbedding) and all(isinstance(m, PackedLinear) for m in matrices)
 
-    def _step(self, token_ids: Tensor, positions: Tensor, attention: NativeAttention) -> Tensor:
-        if self._decoder is None or self._decoder_cache is not attention.cache:
-            self._decoder, self._decoder_cache = self._describe(attention.cache), attention.cache
+    def _step(
+        self, decoder: library.Decoder, token_ids: Tensor, positions: Tensor, attention: NativeAttention
+    ) -> Tensor:
         tokens = token_ids.contiguous()
         if not 0 <= int(tokens.min()) <= int(tokens.max()) < self.architecture.vocab_size:
             raise IndexError(f"token ids must be from 0 to {self.architecture.vocab_size - 1}")
@@ -64,7 +65,7 @@ class PackedTransformer(Transformer):
         batch.query_scales = None if scales is None else scales.data_ptr()
         hidden = torch.empty(tokens.shape[0], self.architecture.hidden_size)
         failed = library.load().aq_decode(
-            ctypes.byref(self._decoder), ctypes.byref(batch), tokens.data_ptr(), hidden.data_ptr()
+            ctypes.byref(decoder), ctypes.byref(batch), tokens.data_ptr(), hidden.data_ptr()
         )
         if failed:
             raise MemoryError(f"no memory to compute {tokens.shape[0]} tokens")
@@ -89,7 +90,7 @@ class PackedTransformer(Transformer):
             described.down = _projection(mlp.down)
             described.cache = layer_cache(cache, index)
             described.window = a.sliding_windows[index] or 0
-        embedding = self.embedding
+        embedding = self.get_submodule("embedding")
         assert isinstance(embedding, PackedEmbedding)
         return library.Decoder(
             layer_count=a.num_layers,
