@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -239,6 +240,18 @@ def test_a_full_disk_is_seen_before_anything_is_fetched(
     with pytest.raises(PullError, match=r"Not enough room for 'Tiny-Llama'.*1 KB free"):
         pull(TINY, store)
     assert weights_requests(hub) == []
+
+
+def test_a_disk_that_fills_up_ends_the_pull_in_words_and_leaves_nothing(hub: FakeHub, store: ModelStore) -> None:
+    def fill_up(phase: str, done: int, total: int | None, file: str) -> None:
+        if file == "model.safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(
+        PullError, match=r"The disk of .* is full: 'Tiny-Llama' was not pulled and nothing of it is left"
+    ):
+        pull(TINY, store, progress=fill_up)
+    assert not (store.folder / ".partial" / "Tiny-Llama").exists()
 
 
 def test_a_name_taken_by_another_source_is_not_overwritten(hub: FakeHub, store: ModelStore) -> None:
