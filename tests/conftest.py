@@ -10,9 +10,13 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.server import RunningServer, prepare_home, start_server
+
+if TYPE_CHECKING:
+    from tests.support.reference import Reference
 
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -54,3 +58,11 @@ def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     running = start_server(home)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def default_reference(default_model_file: Path) -> Reference:
+    """transformers' greedy answers of the default model to twenty prompts in five languages."""
+    from tests.support.reference import Reference
+
+    return Reference(default_model_file)
