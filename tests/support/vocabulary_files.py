@@ -10,6 +10,8 @@ import mistral_common
 import numpy as np
 import sentencepiece
 
+from aquilon.checkpoints.gguf_file import read_gguf
+
 MISTRAL_DATA = Path(mistral_common.__file__).parent / "data"
 """Tokenizers that mistral-common carries."""
 
@@ -18,8 +20,21 @@ _WIDTH = 32
 
 def read_tokenizer_metadata(path: Path) -> dict[str, Any]:
     """The ``tokenizer.*`` key-values of a GGUF file."""
-    fields = gguf.GGUFReader(path).fields
-    return {key: field.contents() for key, field in fields.items() if key.startswith("tokenizer.")}
+    metadata = read_gguf(path).metadata
+    return {key: value for key, value in metadata.items() if key.startswith("tokenizer.")}
+
+
+def first_tokens(metadata: dict[str, Any], count: int) -> dict[str, Any]:
+    """The beginning of a byte-level vocabulary, which is a vocabulary too: merges come in the order of the tokens."""
+    tokens = metadata["tokenizer.ggml.tokens"][:count]
+    known = set(tokens)
+    merges = [merge for merge in metadata["tokenizer.ggml.merges"] if merge.replace(" ", "") in known]
+    return {
+        **{key: value for key, value in metadata.items() if key != "tokenizer.chat_template"},
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": metadata["tokenizer.ggml.token_type"][:count],
+        "tokenizer.ggml.merges": merges,
+    }
 
 
 def sentencepiece_metadata(path: Path) -> dict[str, Any]:

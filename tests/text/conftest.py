@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata, sentencepiece_metadata
 
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
-from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata, sentencepiece_metadata
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ _CHARACTERS = 32 * 2**20
 _CHARACTERS_PER_INPUT_CHARACTER = 64
 """Templates trim, split and join what they are given; a few copies of it are no attack."""
 
-NODE = 60
+NODE = 100
 """Nominal nanoseconds to evaluate one node of a template's syntax tree."""
-CALL = 500
+CALL = 1500
 ITEM = 400
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from types import UnionType
 from typing import Any
 
 import tokenizers
@@ -53,12 +54,13 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> SubwordTokenizer:
 
 
 def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
-    tokens, types = _tokens(metadata), _types(metadata)
+    tokens = _tokens(metadata)
+    types = _types(metadata, len(tokens))
     rule = word_rule(metadata.get("tokenizer.ggml.pre"))
     added = _added(tokens, types)
     controls = {token.id for token in added if token.control}
     vocab = {text: token_id for token_id, text in enumerate(tokens) if token_id not in controls}
-    merges = [_pair(merge) for merge in metadata.get("tokenizer.ggml.merges") or ()]
+    merges = [_pair(merge) for merge in _list(metadata, "tokenizer.ggml.merges", str)]
     try:
         model = models.BPE(vocab=vocab, merges=merges, ignore_merges=rule.whole_words)
     except Exception as error:
@@ -76,10 +78,11 @@ def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
 
 
 def _sentencepiece(metadata: Mapping[str, Any]) -> SubwordTokenizer:
-    tokens, types = _tokens(metadata), _types(metadata)
-    scores = metadata.get("tokenizer.ggml.scores")
-    if scores is None or len(scores) != len(tokens):
-        raise TokenizerError(f"this file has {len(tokens)} tokens and {0 if scores is None else len(scores)} scores")
+    tokens = _tokens(metadata)
+    types = _types(metadata, len(tokens))
+    scores = _list(metadata, "tokenizer.ggml.scores", float | int)
+    if len(scores) != len(tokens):
+        raise TokenizerError(f"this file has {len(tokens)} tokens and {len(scores)} scores")
     added = _added(tokens, types)
     controls = {token.id for token in added if token.control}
     add_space_prefix = bool(metadata.get("tokenizer.ggml.add_space_prefix", True))
@@ -100,20 +103,28 @@ def _sentencepiece(metadata: Mapping[str, Any]) -> SubwordTokenizer:
     )
 
 
-def _tokens(metadata: Mapping[str, Any]) -> Sequence[str]:
-    tokens: Sequence[str] = metadata.get("tokenizer.ggml.tokens") or ()
+def _list(metadata: Mapping[str, Any], key: str, kind: type | UnionType) -> list[Any]:
+    """A list in the metadata, empty where it is missing."""
+    values = metadata.get(key)
+    if values is None:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise TokenizerError(f"this file's {key} is not a list of the right kind")
+    return values
+
+
+def _tokens(metadata: Mapping[str, Any]) -> list[str]:
+    tokens = _list(metadata, "tokenizer.ggml.tokens", str)
     if not tokens:
         raise TokenizerError("this file carries no vocabulary (tokenizer.ggml.tokens)")
     return tokens
 
 
-def _types(metadata: Mapping[str, Any]) -> Sequence[int]:
-    tokens, types = _tokens(metadata), metadata.get("tokenizer.ggml.token_type")
-    if types is None or len(types) == 0:
-        return [TokenType.NORMAL] * len(tokens)
-    if len(types) != len(tokens):
-        raise TokenizerError(f"this file has {len(tokens)} tokens and {len(types)} token types")
-    return types  # type: ignore[no-any-return]
+def _types(metadata: Mapping[str, Any], count: int) -> list[int]:
+    types = _list(metadata, "tokenizer.ggml.token_type", int)
+    if types and len(types) != count:
+        raise TokenizerError(f"this file has {count} tokens and {len(types)} token types")
+    return types or [TokenType.NORMAL] * count
 
 
 def _pair(merge: str) -> tuple[str, str]:
@@ -140,7 +151,7 @@ def _special(
 
     def named(key: str, default: int | None = None) -> int | None:
         token_id = metadata.get(f"tokenizer.ggml.{key}", default)
-        return int(token_id) if token_id is not None and 0 <= int(token_id) < len(tokens) else None
+        return token_id if isinstance(token_id, int) and 0 <= token_id < len(tokens) else None
 
     ids = {
         "bos_token": named("bos_token_id", bos_default),

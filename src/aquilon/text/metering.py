@@ -50,7 +50,8 @@ class _Meter(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:
         self.generic_visit(node)
-        return _weighed(node) if isinstance(node.arg, nodes.Slice) and node.ctx == "load" else node
+        is_slice = isinstance(node.arg, nodes.Slice) and node.ctx == "load"
+        return _call("copied", node, lineno=node.lineno) if is_slice else node
 
 
 def _weighed(node: nodes.Expr) -> nodes.Expr:

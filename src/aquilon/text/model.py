@@ -29,7 +29,7 @@ class TextModel:
         templates = {
             key.removeprefix("tokenizer.chat_template").removeprefix(".") or "default": source
             for key, source in metadata.items()
-            if key == "tokenizer.chat_template" or key.startswith("tokenizer.chat_template.")
+            if isinstance(source, str) and (key + ".").startswith("tokenizer.chat_template.")
         }
         return cls(tokenizer, JinjaTemplate(templates, tokenizer) if templates else None)
 

@@ -48,7 +48,7 @@ _STRING_METHODS = frozenset({
 })
 _CONTAINER_METHODS = frozenset({"get", "items", "keys", "values", "index", "count", "copy"})
 _FILTERS_AS_THEY_ARE = (
-    "abs", "attr", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int",
+    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int",
     "items", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse",
     "round", "select", "selectattr", "sort", "title", "trim", "unique", "upper",
 )
@@ -89,8 +89,18 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def weighed(value: Any) -> Any:
-        """A value about to be compared, searched or taken a copy of."""
+        """A value about to be compared or searched."""
         budget.get().weigh(value)
+        return value
+
+    @staticmethod
+    def copied(value: Any) -> Any:
+        """A slice that was taken, in any order."""
+        if isinstance(value, str):
+            budget.get().make(len(value))
+            budget.get().spend(len(value))
+        elif isinstance(value, list | tuple):
+            budget.get().collect(len(value))
         return value
 
     @staticmethod
@@ -103,7 +113,9 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         budget.get().spend(CALL)
-        if __obj is __self.spend or __obj is __self.weighed or __obj is __self.joined:
+        for scope in ("_loop_vars", "_block_vars"):  # Jinja's own, for functions that ask for the context: none does
+            kwargs.pop(scope, None)
+        if __obj in (__self.spend, __self.weighed, __self.copied, __self.joined):
             return __obj(*args)
         if isinstance(__obj, BuiltinMethodType):
             return _call_method(__obj, args, kwargs)

@@ -1,0 +1,66 @@
+"""Long prompts: the same ids whether cut or whole, soon and in little memory, and no library loaded for nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.support.multilingual import texts
+
+from aquilon.text import cutting
+from aquilon.text.subword import SubwordTokenizer
+
+PROSE = "The quick brown fox jumps over 13 lazy dogs. L'été était chaud, à Paris;\nes war über-schön! 你好世界。\n"
+
+
+@pytest.mark.parametrize("fixture", ["default_tokenizer", "sentencepiece_tokenizer"])
+def test_a_text_in_pieces_has_the_ids_of_the_whole(
+    fixture: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer: SubwordTokenizer = request.getfixturevalue(fixture)
+    for text in ["".join(texts(30, seed=seed)) for seed in range(20)]:
+        whole = tokenizer.encode(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(cutting, "CHUNK_CHARACTERS", 7)
+            assert tokenizer.encode(text) == whole
+
+
+def test_a_prompt_of_100_kb_takes_well_under_100_ms(default_tokenizer: SubwordTokenizer) -> None:
+    prompt = PROSE * (100_000 // len(PROSE))
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        default_tokenizer.encode(prompt)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.1
+
+
+@pytest.mark.parametrize("text", ["a", " ", "\n", "<", "é", "<|im_end|>"])
+def test_a_megabyte_of_the_same_is_encoded_in_time(text: str, default_tokenizer: SubwordTokenizer) -> None:
+    ids = default_tokenizer.encode(text * (2**20 // len(text)))
+    assert not any(map(default_tokenizer.is_control, ids))
+
+
+def test_text_is_read_and_written_without_the_heavy_libraries(default_model_file: object) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from aquilon.checkpoints.gguf_file import read_gguf
+metadata = read_gguf(Path({str(default_model_file)!r})).metadata
+def memory():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+before = memory()
+from aquilon.text.messages import Message
+from aquilon.text.model import TextModel
+model = TextModel.from_gguf(metadata)
+ids = model.template.encode([Message("user", "Bonjour")])
+assert model.tokenizer.decode(ids)
+heavy = [name for name in ("torch", "transformers", "mistral_common", "sentencepiece", "gguf") if name in sys.modules]
+print(memory() - before, heavy)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    grown, heavy = run.stdout.split(maxsplit=1)
+    assert heavy.strip() == "[]"
+    assert int(grown) < 60 * 2**20
