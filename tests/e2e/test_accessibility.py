@@ -1,0 +1,78 @@
+"""axe, in each state of the page and in both themes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from playwright.async_api import Browser, expect
+from tests.support.answers import RICH
+from tests.support.browser import Visitor, visitor
+from tests.support.server import RunningServer
+
+Theme = Literal["light", "dark"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_axe_finds_nothing_serious(browser: Browser, server: RunningServer, theme: Theme, width: int) -> None:
+    viewport = {"width": width, "height": 800}
+    async with visitor(browser, server, color_scheme=theme, viewport=viewport) as person:
+        await person.page.goto(f"{server.url}/#login=spent")
+        await expect(person.page.get_by_role("heading", name="This link no longer works")).to_be_visible()
+        await expect_no_issues(person)
+
+        await person.sign_in()
+        await expect_no_issues(person)
+        for opener in ("model-card", "menu"):
+            await person.page.locator(f"button[popovertarget={opener}]").click()
+            await expect_no_issues(person)
+            await person.page.keyboard.press("Escape")
+        await person.page.keyboard.press("Control+/")
+        await expect_no_issues(person)
+
+        await person.script_answer("wind " * 4000, pieces_per_frame=1)
+        await person.page.reload()
+        await person.ask("?")
+        await person.expect_state("streaming")
+        await expect_no_issues(person)
+        await person.page.keyboard.press("Escape")
+        await person.expect_state("stopped")
+        await expect_no_issues(person)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
+    browser: Browser, server: RunningServer, theme: Theme
+) -> None:
+    async with visitor(browser, server, color_scheme=theme) as person:
+        await person.sign_in()
+        await person.script_answer(RICH)
+        await person.page.reload()
+        await person.ask("?")
+        await person.expect_state("finished")
+        await expect(person.answer.locator(".coloured")).to_have_count(1)
+        await person.page.get_by_role("button", name="Change the question").click()
+        await expect_no_issues(person)
+
+        await person.page.evaluate(
+            "window.fetch = new Proxy(window.fetch, { apply: () => Promise.reject(new TypeError()) })"
+        )
+        await person.ask("?")
+        await person.expect_state("failed")
+        await expect_no_issues(person)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_in_the_api_reference(
+    browser: Browser, server: RunningServer, theme: Theme
+) -> None:
+    async with visitor(browser, server, color_scheme=theme) as person:
+        await person.page.goto(f"{server.url}/docs")
+        await expect(person.page.get_by_role("heading", name="API reference")).to_be_visible()
+        await expect(person.page.locator("article").first).to_be_visible()
+        await expect_no_issues(person)
+
+
+async def expect_no_issues(person: Visitor) -> None:
+    assert await person.serious_issues() == []

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from playwright.async_api import expect
+from tests.support.browser import Visitor
+
+
+async def test_the_reference_shows_every_endpoint_without_a_key(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    await expect(guest.page.locator("article").first).to_be_visible()
+    response = await guest.page.request.get(f"{guest.server.url}/openapi.json")
+    operations = [
+        (method.upper(), path)
+        for path, methods in (await response.json())["paths"].items()
+        for method in methods
+        if method in ("get", "post", "put", "patch", "delete")
+    ]
+    assert ("POST", "/v1/chat/completions") in operations
+    await expect(guest.page.locator("article")).to_have_count(len(operations))
+
+
+async def test_an_endpoint_tells_its_fields_and_a_command_to_try_it(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    await guest.page.get_by_role("searchbox").fill("chat/completions")
+    article = guest.page.locator("article")
+    await expect(article).to_have_count(1)
+    await expect(article.locator("code.name", has_text="temperature").first).to_be_visible()
+    await article.get_by_role("button", name="Copy the code").click()
+    command = await guest.page.evaluate("navigator.clipboard.readText()")
+    assert command.startswith(f"curl {guest.server.url}/v1/chat/completions")
+    assert "Authorization: Bearer" in command
+
+
+async def test_the_reference_speaks_the_chosen_language(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    await guest.choose("Language", "Français")
+    await expect(guest.page.get_by_role("heading", name="Référence de l’API")).to_be_visible()

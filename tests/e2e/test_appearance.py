@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from playwright.async_api import Browser, expect
+from tests.support.browser import Visitor, visitor
+from tests.support.server import RunningServer
+
+
+async def test_a_french_browser_is_spoken_to_in_french(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, locale="fr-FR") as person:
+        await person.sign_in()
+        await expect(person.page.get_by_role("heading", name="Par où commencer")).to_be_visible()
+        await expect(person.page.locator("html")).to_have_attribute("lang", "fr")
+        await expect(person.page.get_by_text("Il n’a pas été entraîné pour le français")).to_be_visible()
+
+
+async def test_the_language_is_chosen_in_the_menu_and_remembered(person: Visitor) -> None:
+    await person.choose("Language", "Français")
+    await expect(person.page.get_by_role("heading", name="Par où commencer")).to_be_visible()
+    await expect(person.field).to_have_attribute("placeholder", "Posez votre question…")
+    await person.page.reload()
+    await expect(person.page.get_by_role("heading", name="Par où commencer")).to_be_visible()
+    await person.choose("Langue", "English")
+    await expect(person.page.get_by_role("heading", name="Where shall we begin?")).to_be_visible()
+
+
+async def test_a_finished_answer_follows_a_change_of_language(person: Visitor) -> None:
+    await person.script_answer("```\nx\n```")
+    await person.page.reload()
+    await person.ask("?")
+    await person.expect_state("finished")
+    await person.choose("Language", "Français")
+    await expect(person.answer.get_by_role("button", name="Copier le code")).to_be_visible()
+    await expect(person.answer.locator("code")).to_have_text("x\n")
+
+
+async def test_the_theme_follows_the_system_until_one_is_chosen(person: Visitor) -> None:
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light, dark = "rgb(251, 248, 242)", "rgb(13, 21, 38)"
+    assert await person.page.evaluate(ground) == light
+    await person.page.emulate_media(color_scheme="dark")
+    assert await person.page.evaluate(ground) == dark
+    await person.choose("Theme", "Light")
+    assert await person.page.evaluate(ground) == light
+    await person.page.reload()
+    await expect(person.field).to_be_focused()
+    assert await person.page.evaluate(ground) == light
+    await person.choose("Theme", "Dark")
+    await person.page.emulate_media(color_scheme="light")
+    assert await person.page.evaluate(ground) == dark
+
+
+async def test_nothing_moves_for_who_asked_for_stillness(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, reduced_motion="reduce") as person:
+        await person.sign_in()
+        await person.script_answer("wind " * 200, pieces_per_frame=1)
+        await person.page.reload()
+        await person.ask("?")
+        await person.expect_state("streaming")
+        assert await person.page.evaluate("document.getAnimations().length") == 0
+        await person.expect_state("finished")
+
+
+async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, viewport={"width": 360, "height": 740}, has_touch=True) as person:
+        await person.sign_in()
+        for opener in ("model-card", "menu"):
+            await person.page.locator(f"button[popovertarget={opener}]").click()
+            box = await person.page.locator(f"#{opener}").bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 360
+            await person.page.keyboard.press("Escape")
+        assert await person.page.evaluate("document.documentElement.scrollWidth") <= 360

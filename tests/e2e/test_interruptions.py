@@ -1,0 +1,113 @@
+"""What a person is told when something breaks, and how they get on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+from tests.support.browser import Visitor, visitor
+from tests.support.server import RunningServer, prepare_home, start_server
+
+LONG = "Write a long story about the north wind, the sea and the mountains, with many chapters."
+BACK_MS = 60_000
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doomed(browser: Browser, default_model_file: Path, tmp_path: Path) -> AsyncIterator[Visitor]:
+    """Somebody at a server of their own, which may be killed."""
+    prepare_home(tmp_path / "home", default_model_file)
+    server = start_server(tmp_path / "home")
+    try:
+        async with visitor(browser, server) as someone:
+            yield someone
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kill_tree(server: RunningServer) -> None:
+    engines = children(server.pid)
+    os.kill(server.pid, signal.SIGKILL)
+    server.process.wait()
+    for pid in engines:
+        os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_server_killed_in_mid_answer_is_explained_and_found_again(doomed: Visitor) -> None:
+    await doomed.sign_in()
+    await doomed.ask(LONG)
+    await doomed.expect_state("streaming")
+    kill_tree(doomed.server)
+    await doomed.expect_state("failed")
+    notice = doomed.page.get_by_role("alert")
+    await expect(notice).to_contain_text("The connection broke in mid-answer")
+    assert await doomed.answer.inner_text()
+
+    port = doomed.server.url.rsplit(":", 1)[1]
+    again = start_server(doomed.server.home, environment={"AQUILON_PORT": port})
+    try:
+        await expect(notice).to_contain_text("The server is back.", timeout=BACK_MS)
+        await doomed.shorten_answers()
+        await notice.get_by_role("button", name="Ask again").click()
+        await doomed.expect_state("streaming|finished")
+        await expect(doomed.turns).to_have_count(1)
+    finally:
+        again.stop()
+
+
+async def test_a_server_that_is_gone_is_said_to_be_and_the_question_is_kept(doomed: Visitor) -> None:
+    await doomed.sign_in()
+    kill_tree(doomed.server)
+    await doomed.ask("Are you there?")
+    notice = doomed.page.get_by_role("alert")
+    await expect(notice).to_contain_text("The server does not answer")
+    await expect(notice).to_contain_text("aquilon up")
+    await expect(doomed.turns.locator(".bubble")).to_have_text("Are you there?")
+    await expect(notice.get_by_role("button", name="Look again now")).to_be_visible()
+
+
+async def test_an_engine_that_dies_in_mid_answer_is_explained_and_comes_back(doomed: Visitor) -> None:
+    await doomed.sign_in()
+    await doomed.ask(LONG)
+    await doomed.expect_state("streaming")
+    for pid in children(doomed.server.pid):
+        os.kill(pid, signal.SIGKILL)
+    await doomed.expect_state("failed")
+    notice = doomed.page.get_by_role("alert")
+    await expect(notice).to_contain_text("The engine stopped and is starting again")
+    await expect(notice).to_contain_text("The server is back.", timeout=BACK_MS)
+    await doomed.shorten_answers()
+    await notice.get_by_role("button", name="Ask again").click()
+    await doomed.expect_state("streaming|finished")
+
+
+async def test_a_question_too_long_for_the_model_is_refused_with_both_numbers(person: Visitor) -> None:
+    await person.field.fill("north wind " * 9000)
+    await person.field.press("Enter")
+    notice = person.page.get_by_role("alert")
+    await expect(notice).to_contain_text("The conversation is too long for this model")
+    await expect(notice).to_contain_text("8,192 fit")
+    await notice.get_by_role("button", name="Change the question").click()
+    await person.shorten_answers()
+    await person.ask("Say hello.")
+    await person.expect_state("finished")
+
+
+async def test_an_ended_session_is_explained_and_the_conversation_stays(person: Visitor) -> None:
+    await person.shorten_answers()
+    await person.ask("Say hello.")
+    await person.expect_state("finished")
+    await person.page.context.clear_cookies()
+    await person.ask("And again.")
+    notice = person.page.get_by_role("alert")
+    await expect(notice).to_contain_text("You are signed out")
+    await expect(notice).to_contain_text("aquilon users link")
+    await expect(person.turns).to_have_count(2)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import expect
+from tests.support.browser import Visitor, fresh_link
+
+BUDGET = 120 * 1024
+
+
+async def test_the_page_can_be_typed_into_within_its_javascript_budget(guest: Visitor) -> None:
+    devtools = await guest.page.context.new_cdp_session(guest.page)
+    scripts: dict[str, str] = {}
+    encodings: set[str] = set()
+    weights: dict[str, int] = {}
+
+    def on_response(event: dict[str, Any]) -> None:
+        response = event["response"]
+        if "javascript" in response["mimeType"]:
+            scripts[event["requestId"]] = response["url"]
+            encodings.add(response["headers"].get("content-encoding", "none"))
+
+    def on_finished(event: dict[str, Any]) -> None:
+        if event["requestId"] in scripts:
+            weights[scripts[event["requestId"]]] = int(event["encodedDataLength"])
+
+    devtools.on("Network.responseReceived", on_response)
+    devtools.on("Network.loadingFinished", on_finished)
+    await devtools.send("Network.enable")
+    await guest.page.goto(await fresh_link(guest.server))
+    await expect(guest.field).to_be_focused()
+    await guest.page.keyboard.type("a")
+    total = sum(weights.values())
+    print(f"JavaScript until the input can be typed into: {total} bytes in {len(weights)} files")
+    assert encodings == {"gzip"}
+    assert 10_000 < total <= BUDGET

@@ -1,0 +1,117 @@
+"""What a model writes, as it appears: exact, bounded in cost, and harmless."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+from tests.support.answers import HOSTILE, RICH
+from tests.support.browser import Visitor
+
+
+async def show(person: Visitor, text: str, **options: int) -> None:
+    await person.script_answer(text, **options)
+    await person.page.reload()
+    await person.ask("?")
+    await person.expect_state("finished")
+
+
+@pytest.mark.parametrize("size", [1, 5, 100_000])
+async def test_hostile_text_is_only_text(person: Visitor, size: int) -> None:
+    requested: list[str] = []
+    person.page.on("request", lambda request: requested.append(request.url))
+    await show(person, HOSTILE, size=size)
+    await expect(person.answer.locator(".code .coloured")).to_have_count(1)
+    await expect(person.answer.locator("math").first).to_be_attached()
+    assert await person.page.evaluate("window.owned") is None
+    assert [url for url in requested if not url.startswith(person.server.url)] == []
+    foreign = "script, img, iframe, style, form, svg, [style], [onerror], [onload], [srcdoc], [href^='j'], [href^='d']"
+    await expect(person.answer.locator(foreign)).to_have_count(0)
+    for link in await person.answer.locator("a").all():
+        assert (await link.get_attribute("href") or "").startswith("https://")
+        assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
+
+
+async def test_code_formulas_tables_and_lists_come_out_right(person: Visitor) -> None:
+    await show(person, RICH)
+    answer = person.answer
+    await expect(answer.locator(".code .hljs-keyword").first).to_have_text("def")
+    await expect(answer.locator("math")).to_have_count(2)
+    await expect(answer.locator("math[display=block]")).to_have_count(1)
+    await expect(answer.locator("td.align-right")).to_have_text("61 %")
+    await expect(answer.locator("ol")).to_have_count(1)
+    await answer.get_by_role("button", name="Copy the code").click()
+    copied = await person.page.evaluate("navigator.clipboard.readText()")
+    assert copied == "def north(wind: str) -> int:\n    return len(wind)  # how long\n"
+
+
+async def test_the_finished_page_is_the_same_however_the_text_arrived(person: Visitor) -> None:
+    pages = []
+    for size in (1, 7, 100_000):
+        await show(person, RICH, size=size)
+        await expect(person.answer.locator("math")).to_have_count(2)
+        await expect(person.answer.locator(".coloured")).to_have_count(1)
+        pages.append(await person.answer.inner_html())
+    assert pages[0] == pages[1] == pages[2]
+
+
+async def test_32_kilobytes_arrive_token_by_token_and_no_finished_block_is_rendered_again(person: Visitor) -> None:
+    part = "A paragraph of some sixty characters, as models write them.\n\n- one\n- two\n\n```js\nlet a = 1;\n```\n\n"
+    text = part * (32_768 // len(part) + 1)
+    await person.script_answer(text)
+    await person.page.reload()
+    await person.page.evaluate(
+        """() => {
+          window.removed = 0;
+          window.added = 0;
+          new MutationObserver((records) => {
+            for (const { target, addedNodes, removedNodes } of records) {
+              if (!target.classList?.contains("markdown")) continue;
+              window.added += addedNodes.length;
+              for (const node of removedNodes) if (node.nextSibling !== null) window.removed++;
+              for (const node of addedNodes) node.born ??= document.querySelector(".markdown").children.length;
+            }
+          }).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    await person.ask("?")
+    await person.expect_state("finished")
+    blocks = await person.answer.locator("> *").count()
+    added = await person.page.evaluate("window.added")
+    frames = len(text) // (4 * 40) + 2
+    assert blocks > 1000
+    assert added <= blocks + 3 * frames
+    assert await person.answer.evaluate("(node) => [...node.children].filter((block) => !block.born).length") == 0
+
+
+async def test_a_wide_answer_scrolls_inside_and_never_the_page(person: Visitor) -> None:
+    wide = "x" * 400
+    await person.page.set_viewport_size({"width": 360, "height": 740})
+    await show(person, f"{wide}\n\n```\n{wide}\n```\n\n|{wide}|b|\n|-|-|\n|1|2|\n\n$$\n{'x+' * 200}x\n$$\n")
+    assert await person.page.evaluate("document.documentElement.scrollWidth") <= 360
+    await expect(person.answer.locator(".code pre")).to_have_attribute("tabindex", "0")
+
+
+async def test_text_from_right_to_left_stands_right(person: Visitor) -> None:
+    await show(person, "שלום עולם\n\nhello\n\n- אחת\n- שתיים")
+    directions = await person.answer.evaluate("(node) => [...node.children].map((b) => getComputedStyle(b).direction)")
+    assert directions == ["rtl", "ltr", "rtl"]
+
+
+async def test_the_page_follows_an_answer_only_while_the_reader_is_at_its_end(person: Visitor) -> None:
+    await person.page.set_viewport_size({"width": 800, "height": 500})
+    await person.script_answer("A line of the story.\n\n" * 300, size=10, pieces_per_frame=2)
+    await person.page.reload()
+    await person.ask("?")
+    await expect(person.answer.locator("p").nth(60)).to_be_visible()
+    at_end = "innerHeight + scrollY >= document.documentElement.scrollHeight - 4"
+    await person.page.wait_for_function(at_end)
+    await person.page.mouse.move(400, 200)
+    await person.page.mouse.wheel(0, -600)
+    latest = person.page.get_by_role("button", name="Jump to the latest")
+    await expect(latest).to_be_visible()
+    before = await person.page.evaluate("scrollY")
+    await person.expect_state("finished")
+    assert await person.page.evaluate("scrollY") == before
+    await latest.click()
+    await person.page.wait_for_function(at_end)
+    await expect(latest).to_be_hidden()

@@ -1,0 +1,173 @@
+"""A person's browser: Debian's Chromium, driven by Playwright, with an eye on what a person does not see."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright, expect
+from tests.support.server import ROOT, RunningServer
+
+from aquilon.platform.accounts import create_login_link
+from aquilon.platform.storage import Database
+from aquilon.settings import Settings
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+ANSWER_SECONDS = 60
+
+_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`policy violation: ${event.violatedDirective} by ${event.blockedURI} in ${event.sourceFile}`));
+"""
+
+_SCRIPTED_ANSWER = """
+(({ text, size, piecesPerFrame }) => {
+  const real = window.fetch;
+  window.fetch = async (address, init) => {
+    if (!String(address).endsWith("/v1/chat/completions")) return real(address, init);
+    const encoder = new TextEncoder();
+    const event = (data) => encoder.encode(`data: ${JSON.stringify(data)}\\n\\n`);
+    const characters = [...text];
+    let at = 0;
+    const stream = new ReadableStream({
+      async pull(controller) {
+        await new Promise(requestAnimationFrame);
+        for (let piece = 0; piece < piecesPerFrame && at < characters.length; piece++, at += size) {
+          const content = characters.slice(at, at + size).join("");
+          controller.enqueue(event({ choices: [{ delta: { content }, finish_reason: null }] }));
+        }
+        if (at < characters.length) return;
+        const usage = { prompt_tokens: 1, completion_tokens: Math.ceil(characters.length / size) };
+        controller.enqueue(event({ choices: [{ delta: {}, finish_reason: "stop" }], usage }));
+        controller.close();
+      },
+    });
+    return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+  };
+})(%s);
+"""
+
+
+def chromium_path() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.fail("The browser tests need chromium: `make browser` installs it")
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+class Visitor:
+    """One person with one tab. Whatever the browser complains about is kept in ``complaints``."""
+
+    def __init__(self, page: Page, server: RunningServer) -> None:
+        self.page = page
+        self.server = server
+        self.complaints: list[str] = []
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        # The browser itself notes each answer with a failing status; the page tells of those in words.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    async def sign_in(self) -> None:
+        await self.page.goto(await fresh_link(self.server))
+        await expect(self.field).to_be_focused()
+
+    @property
+    def field(self) -> Locator:
+        return self.page.locator("textarea")
+
+    @property
+    def turns(self) -> Locator:
+        return self.page.locator(".turn")
+
+    @property
+    def answer(self) -> Locator:
+        """The text of the last answer."""
+        return self.turns.last.locator(".markdown")
+
+    async def ask(self, question: str) -> None:
+        await self.field.fill(question)
+        await self.field.press("Enter")
+
+    async def expect_state(self, state: str) -> None:
+        """waiting, streaming, finished, stopped or failed: of the last turn."""
+        await expect(self.turns.last).to_have_attribute("data-state", re.compile(state), timeout=ANSWER_SECONDS * 1000)
+
+    async def shorten_answers(self, tokens: int = 24) -> None:
+        """Ask the real model for little, and always for the same: the page itself sets no limit."""
+
+        async def limit(route: Route) -> None:
+            body = route.request.post_data_json | {"max_tokens": tokens, "temperature": 0}
+            await route.continue_(post_data=json.dumps(body))
+
+        await self.page.route("**/v1/chat/completions", limit)
+
+    async def script_answer(self, text: str, *, size: int = 4, pieces_per_frame: int = 40) -> None:
+        """Let every answer be this text, ``size`` characters a token: the real model can't be told what to say."""
+        options = json.dumps({"text": text, "size": size, "piecesPerFrame": pieces_per_frame})
+        await self.page.add_init_script(_SCRIPTED_ANSWER % options)
+
+    async def choose(self, legend: str, option: str) -> None:
+        """One of the settings in the menu."""
+        await self.page.locator("button[popovertarget=menu]").click()
+        await self.page.get_by_role("group", name=legend).get_by_role("radio", name=option).check(force=True)
+        await self.page.keyboard.press("Escape")
+
+    async def serious_issues(self) -> list[str]:
+        """What axe finds on the page as it is that would keep somebody out."""
+        await self.page.evaluate(AXE.read_text())
+        found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        return [
+            f"{issue['id']} ({issue['impact']}): {node['html'][:200]} {node['failureSummary']}"
+            for issue in found["violations"]
+            if issue["impact"] in ("serious", "critical")
+            for node in issue["nodes"]
+        ]
+
+
+@asynccontextmanager
+async def visitor(browser: Browser, server: RunningServer, **options: Any) -> AsyncIterator[Visitor]:
+    """A person whose browser must have nothing to complain about; options are those of a Playwright context."""
+    context = await browser.new_context(
+        **{"locale": "en-GB", "permissions": ["clipboard-read", "clipboard-write"], **options}
+    )
+    try:
+        await context.add_init_script(_VIOLATIONS)
+        someone = Visitor(await context.new_page(), server)
+        yield someone
+        assert someone.complaints == []
+    finally:
+        await context.close()
+
+
+async def fresh_link(server: RunningServer) -> str:
+    """What ``aquilon users link`` prints."""
+    database = await Database.open(Settings(home=Path(server.home)))
+    try:
+        return f"{server.url}/#login={await create_login_link(database)}"
+    finally:
+        await database.close()
