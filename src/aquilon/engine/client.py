@@ -96,13 +96,16 @@ class Engine:
         """End the process; what still runs fails as ``unavailable``."""
         await self._supervisor.stop()
         self._process = None
-        self._end_all(EngineError("unavailable", "The server is stopping"))
+        for stream in self._streams.values():
+            stream.fail(EngineError("unavailable", "The server is stopping"))
+        for name in list(self._loads):
+            self._fail_load(name, "The server is stopping")
 
     @property
     def ready(self) -> bool:
         """Whether a request would be answered now: the process works, and all that it had loaded is loaded again."""
-        process = self._process
-        if process is None or not process.running or self.statistics is None or self._recovering:
+        process = self._running
+        if process is None or self.statistics is None or self._recovering:
             return False
         if self.states and not any(state.state == "ready" for state in self.states.values()):
             return False
@@ -132,7 +135,7 @@ class Engine:
         if name not in self._models:
             raise EngineError("unknown_model", f"The model '{name}' does not exist")
         state = self.states.get(name)
-        if state is not None and state.state == "ready":
+        if state is not None and state.state == "ready" and self._running is not None:
             return state
         if on_progress is not None:
             self._listeners.setdefault(name, []).append(on_progress)
@@ -189,6 +192,11 @@ class Engine:
         if self._process is not None and request_id in self._streams:
             self._process.send(CancelSequence(request_id, index))
 
+    @property
+    def _running(self) -> EngineProcess | None:
+        """The process, unless it has ended: then ``_on_down`` is about to be called."""
+        return self._process if self._process is not None and self._process.running else None
+
     async def _wait_for_model(self, name: str) -> None:
         try:
             async with asyncio.timeout(self._load_patience):
@@ -208,8 +216,8 @@ class Engine:
         if future is None:
             future = self._loads[name] = asyncio.get_running_loop().create_future()
             future.add_done_callback(_retrieve)
-            if self._process is not None:
-                self._process.send(self._models[name])
+            if self._running is not None:
+                self._running.send(self._models[name])
         return future
 
     def _on_up(self, process: EngineProcess) -> None:
@@ -236,17 +244,9 @@ class Engine:
         self._unloads.clear()
         for name in [name for name in self._loads if name not in self._recovering]:
             self._fail_load(name, f"The engine process ended while loading '{name}': {reason}")
-        self._end_all(
-            EngineError("internal", f"The engine process ended ({reason}); it is being restarted"), sent_only=True
-        )
-
-    def _end_all(self, error: EngineError, *, sent_only: bool = False) -> None:
         for stream in self._streams.values():
-            if stream.open or not sent_only:
-                stream.fail(error)
-        if not sent_only:
-            for name in list(self._loads):
-                self._fail_load(name, error.message)
+            if stream.open:
+                stream.fail(EngineError("internal", f"The engine process ended ({reason}); it is being restarted"))
 
     def _fail_load(self, name: str, message: str) -> None:
         future = self._loads.pop(name)
