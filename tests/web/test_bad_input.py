@@ -110,6 +110,7 @@ BAD_FIELDS = {
     "an overfull prompt": (COMPLETION, completion(prompt=[5] * 9000), 400),
     "tokenize nothing": ("/tokenize", {"model": MODEL}, 400),
     "tokenize both": ("/tokenize", {"model": MODEL, "prompt": "a", "messages": [USER]}, 400),
+    "tokenize a book": ("/tokenize", {"model": MODEL, "prompt": "a" * 1_000_001}, 400),
     "detokenize what is none": ("/detokenize", {"model": MODEL, "tokens": [9_999_999]}, 400),
     "detokenize text": ("/detokenize", {"model": MODEL, "tokens": "hi"}, 422),
     "an object is wanted": (CHAT, [1, 2], 422),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:
     assert "model.safetensors is truncated" in answer.json()["message"]
     assert answer.json()["code"] == "model_unusable"
     assert chat(client, "tiny").status_code == 200
+
+
+def test_a_server_does_not_start_with_a_model_that_is_damaged(small: RunningServer, tmp_path: Path) -> None:
+    shutil.copytree(small.home / "models" / "cut", tmp_path / "models" / "cut")
+    with pytest.raises(RuntimeError, match=r"'cut' can't be served: .*truncated"):
+        start_server(tmp_path, environment={"AQUILON_MODELS": "cut"})
 
 
 def test_log_probabilities_of_every_choice_stream_with_their_text(client: httpx.Client) -> None:

@@ -98,6 +98,8 @@ class Measure:
         self._last = [0.0] * sequence.n
         self._tokens = 0
         self._ended = 0
+        self._between = metrics.inter_token_latency.labels(model)
+        self._generated = metrics.generation_tokens.labels(model)
 
     def tokens(self, index: int, count: int) -> None:
         """A step brought this many tokens of one continuation."""
@@ -108,12 +110,11 @@ class Measure:
             self._metrics.prompt_tokens.labels(self._model).inc(len(self._sequence.prompt_ids))
         if count:
             if self._last[index]:
-                latency = self._metrics.inter_token_latency.labels(self._model)
                 for _ in range(count):
-                    latency.observe((now - self._last[index]) / count)
+                    self._between.observe((now - self._last[index]) / count)
             self._last[index] = now
             self._tokens += count
-            self._metrics.generation_tokens.labels(self._model).inc(count)
+            self._generated.inc(count)
 
     def finished(self, reason: str) -> None:
         self._ended += 1

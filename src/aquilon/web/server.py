@@ -187,14 +187,18 @@ class _Server:
     async def _load(self, url: str) -> None:
         """Load the models that were named, one after the other, the default first."""
         for card in self._cards:
-            try:
-                text = asyncio.create_task(self._catalogue.text(card))
-                await self._engine.load(
+            loading = asyncio.create_task(
+                self._engine.load(
                     card.name, card.path, lambda state: self._report(ModelLoading(state.name, state.progress))
                 )
-                await text
+            )
+            try:
+                await self._catalogue.text(card)  # reads its files while the engine process starts
+                await loading
             except (EngineError, ValueError, OSError) as error:
                 raise ServerError(f"The model '{card.name}' can't be served: {error}") from error
+            finally:
+                loading.cancel()
         names = tuple(card.name for card in self._cards)
         self._report(Ready(url, names, time.monotonic() - self._begun))
 

@@ -17,11 +17,12 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.generation import Prompt, TextPrompt
-from aquilon.platform.generation.prompts import check_token_ids, encode
+from aquilon.platform.generation.prompts import characters, check_token_ids, encode
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["tokens"])
 
+MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 1_000_000
 
 
@@ -66,9 +67,11 @@ async def tokenize(request: Request, caller: Caller) -> Response:
         prompt = chat_prompt(fields.messages, continue_final=False)
     else:
         prompt = TextPrompt(fields.prompt or "", fields.add_special_tokens)
+    if (length := characters(prompt)) > MAX_CHARACTERS:
+        raise invalid(f"The text has {length} characters; {MAX_CHARACTERS} are taken at once", param="prompt")
     pipeline = services(request).pipeline
     card, loaded = await pipeline.text(fields.model)
-    ids = await encode(prompt, card, loaded, MAX_TOKENS, empty=True)
+    ids = await encode(prompt, card, loaded)
     tokenizer = loaded.text.tokenizer
     strings = [tokenizer.token_text(token_id) for token_id in ids] if fields.return_token_strs else None
     body = Tokens(len(ids), pipeline.context(card, loaded), ids, strings)

@@ -16,7 +16,7 @@ from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, Gene
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.decoding import Decoding, scored
-from aquilon.platform.generation.prompts import check_token_ids, encode, too_long
+from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.platform.metrics import Metrics
 
 _RETRY_AFTER = 5
@@ -69,7 +69,7 @@ class Pipeline:
             raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
         card, loaded = await self.text(request.model)
         context = self.context(card, loaded)
-        prompt_ids = await encode(request.prompt, card, loaded, context)
+        prompt_ids = await encode_to_fit(request.prompt, card, loaded, context)
         sampling = request.sampling
         wanted = sampling.max_tokens
         if (len(prompt_ids) >= context and wanted != 0) or len(prompt_ids) + (wanted or 0) > context:

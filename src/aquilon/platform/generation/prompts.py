@@ -17,24 +17,35 @@ _CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer prompt is refused before it is encoded."""
 
 
-async def encode(
-    prompt: Prompt, card: ModelCard, loaded: LoadedText, context: int, *, empty: bool = False
-) -> list[int]:
+async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
     """Token ids, control tokens only where the template or the tokenizer itself put them.
 
-    Raises ApiError 400 for a prompt that is empty (unless ``empty`` allows it), too
-    long to encode, or that the template refuses.
+    Raises ApiError 400 for a prompt that can't be encoded or that the template refuses.
     """
-    characters = _characters(prompt)
-    if characters > context * _CHARACTERS_A_TOKEN:
-        raise too_long(prompt_tokens=characters // _CHARACTERS_A_TOKEN, max_tokens=None, context=context, at_least=True)
-    if characters > _INLINE_CHARACTERS:
-        ids = await asyncio.to_thread(_encode, prompt, card, loaded)
-    else:
-        ids = _encode(prompt, card, loaded)
-    if not ids and not empty:
+    if characters(prompt) > _INLINE_CHARACTERS:
+        return await asyncio.to_thread(_encode, prompt, card, loaded)
+    return _encode(prompt, card, loaded)
+
+
+async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, context: int) -> list[int]:
+    """The same for a prompt that is to be answered: at least one token, and not hopelessly many.
+
+    Raises ApiError 400. A prompt that can't fit ``context`` tokens is refused without being encoded.
+    """
+    least = characters(prompt) // _CHARACTERS_A_TOKEN
+    if least > context:
+        raise too_long(prompt_tokens=least, max_tokens=None, context=context, at_least=True)
+    ids = await encode(prompt, card, loaded)
+    if not ids:
         raise invalid("The prompt is empty: there is nothing to continue", param="prompt", code="empty_prompt")
     return ids
+
+
+def characters(prompt: Prompt) -> int:
+    """Of text; token ids count one each."""
+    if isinstance(prompt, ChatPrompt):
+        return sum(len(message.content) for message in prompt.messages)
+    return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
 
 
 def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> None:
@@ -81,9 +92,3 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
         )
     except TemplateError as error:
         raise invalid(str(error), param="messages", code="template_error") from error
-
-
-def _characters(prompt: Prompt) -> int:
-    if isinstance(prompt, ChatPrompt):
-        return sum(len(message.content) for message in prompt.messages)
-    return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
