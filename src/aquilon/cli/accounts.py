@@ -51,7 +51,7 @@ def list_keys(home: Home = None, as_json: AsJson = False) -> None:
     """List API keys: names and prefixes, never the keys."""
     import msgspec
 
-    from aquilon.cli.output import err, out, print_json, table
+    from aquilon.cli.output import add_row, err, out, print_json, table
     from aquilon.platform import accounts
 
     found = _with_database(home, accounts.list_api_keys)
@@ -64,8 +64,8 @@ def list_keys(home: Home = None, as_json: AsJson = False) -> None:
     rows = table("id", "name", "key", "user", "made", "last used", "state")
     for key in found:
         state = "revoked" if key.revoked else ""
-        rows.add_row(
-            key.id, key.name, f"{key.prefix}…", key.user_name, _day(key.created_at), _day(key.last_used_at), state
+        add_row(
+            rows, key.id, key.name, f"{key.prefix}…", key.user_name, _day(key.created_at), _day(key.last_used_at), state
         )
     out().print(rows)
 
@@ -87,7 +87,7 @@ def list_users(home: Home = None, as_json: AsJson = False) -> None:
     """List the people who may sign in."""
     import msgspec
 
-    from aquilon.cli.output import err, out, print_json, table
+    from aquilon.cli.output import add_row, err, out, print_json, table
     from aquilon.platform import accounts
 
     found = _with_database(home, accounts.list_users)
@@ -99,7 +99,7 @@ def list_users(home: Home = None, as_json: AsJson = False) -> None:
         return
     rows = table("name", "role", "made", "state")
     for user in found:
-        rows.add_row(user.name, user.role, _day(user.created_at), "disabled" if user.disabled else "")
+        add_row(rows, user.name, user.role, _day(user.created_at), "disabled" if user.disabled else "")
     out().print(rows)
 
 

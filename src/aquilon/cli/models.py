@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 def list_models(home: Home = None, as_json: AsJson = False) -> None:
     """List the models in the store."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import err, out, parameters_text, print_json, table
+    from aquilon.cli.output import add_row, err, out, parameters_text, print_json, table
 
     store = model_store(home)
     models = store.list()
@@ -40,8 +40,14 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
     for model in models:
         languages = ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else "")
         context = f"{model.max_context:,}"
-        rows.add_row(
-            model.name, parameters_text(model.parameters), size_text(model.bytes), context, languages, model.license
+        add_row(
+            rows,
+            model.name,
+            parameters_text(model.parameters),
+            size_text(model.bytes),
+            context,
+            languages,
+            model.license,
         )
     out().print(rows)
 
@@ -50,7 +56,7 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
 def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Show what is known of a model, and its files."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import out, parameters_text, print_json, table
+    from aquilon.cli.output import add_row, out, parameters_text, print_json, table
 
     model = model_store(home).get(name)
     if as_json:
@@ -73,9 +79,9 @@ def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     rows.show_header = False
     for title, fact in facts.items():
         if fact:
-            rows.add_row(f"[dim]{title}[/]", fact)
+            add_row(rows, title, fact)
     for file in model.files:
-        rows.add_row("[dim]file[/]", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}")
+        add_row(rows, "file", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}")
     out().print(rows)
 
 

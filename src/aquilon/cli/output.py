@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _UNBROKEN = 400
 """Columns where no terminal tells how many: programs get a row a line."""
@@ -24,6 +27,11 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Without control characters: a model's answer or somebody's licence must not be able to steer the terminal."""
+    return _CONTROL.sub("", text)
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -35,6 +43,11 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         justify: JustifyMethod = "right" if column in right else "left"
         made.add_column(Text(column), justify=justify, overflow="fold", no_wrap=number == 0)
     return made
+
+
+def add_row(rows: Table, *cells: str) -> None:
+    """A row of text as it is: what looks like markup in a name stays what it looks like."""
+    rows.add_row(*(Text(cell) for cell in cells))
 
 
 def parameters_text(count: int) -> str:

@@ -61,19 +61,19 @@ def pull(
     else:
         from aquilon.checkpoints.arrival import size_text
 
-        out().print(f"{model.name}  {size_text(model.bytes)}  {model.path}")
+        out().print(f"{model.name}  {size_text(model.bytes)}  {model.path}", markup=False)
 
 
 def _agree(yes: bool) -> Agree:
     def agree(licence: Licence) -> bool:
         from rich.prompt import Confirm
 
-        from aquilon.cli.output import err
+        from aquilon.cli.output import err, printable
 
         console = err()
-        console.print(f"{licence.repository} is gated. Its licence: {licence.name or 'see its page'}")
+        console.print(f"{licence.repository} is gated. Its licence: {licence.name or 'see its page'}", markup=False)
         for line in filter(None, (licence.text.strip(), licence.url, licence.page)):
-            console.print(line, markup=False)
+            console.print(printable(line), markup=False)
         if yes:
             return True
         if not sys.stdin.isatty():

@@ -128,8 +128,8 @@ def _answer_once(conversation: Conversation, question: str, *, plain: bool, as_j
     """Markdown where a person reads it, plain text where a program does, or one JSON object at the end."""
     import contextlib
 
-    from aquilon.cli.chat.markdown import StreamedMarkdown, printable
-    from aquilon.cli.output import err, out, print_json
+    from aquilon.cli.chat.markdown import StreamedMarkdown
+    from aquilon.cli.output import err, out, print_json, printable
 
     answer, pieces = conversation.ask(question)
     console = out()

@@ -10,13 +10,9 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from aquilon.cli.output import printable
+
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
-
-
-def printable(text: str) -> str:
-    """Without control characters: a model's answer must not be able to steer the terminal."""
-    return _CONTROL.sub("", text)
 
 
 class StreamedMarkdown:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -107,7 +106,7 @@ class Terminal:
                 self._model(rest)
             case "/save":
                 default = f"conversation-{datetime.now():%Y%m%d-%H%M%S}.md"
-                path = Path(" ".join(shlex.split(rest)) or default).expanduser()
+                path = Path(rest or default).expanduser()
                 self._conversation.save(path)
                 self._console.print(f"[dim]Saved to {escape(str(path))}[/]")
             case "/retry":
