@@ -25,7 +25,7 @@ async def test_the_language_is_chosen_in_the_menu_and_remembered(person: Visitor
 
 async def test_a_finished_answer_follows_a_change_of_language(person: Visitor) -> None:
     await person.script_answer("```\nx\n```")
-    await person.page.reload()
+    await person.reload()
     await person.ask("?")
     await person.expect_state("finished")
     await person.choose("Language", "Français")
@@ -53,7 +53,7 @@ async def test_nothing_moves_for_who_asked_for_stillness(browser: Browser, serve
     async with visitor(browser, server, reduced_motion="reduce") as person:
         await person.sign_in()
         await person.script_answer("wind " * 200, pieces_per_frame=1)
-        await person.page.reload()
+        await person.reload()
         await person.ask("?")
         await person.expect_state("streaming")
         assert await person.page.evaluate("document.getAnimations().length") == 0

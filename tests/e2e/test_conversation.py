@@ -72,7 +72,7 @@ async def test_the_model_is_shown_what_was_said_before(brief_person: Visitor) ->
 async def test_an_answer_is_copied_as_the_model_wrote_it(person: Visitor) -> None:
     text = "**Bold** and `code`.\n\n- one\n- two"
     await person.script_answer(text)
-    await person.page.reload()
+    await person.reload()
     await person.ask("?")
     await person.expect_state("finished")
     await person.page.get_by_role("button", name="Copy the answer").click()
@@ -145,7 +145,7 @@ async def test_a_link_before_everything_else_skips_to_the_question(person: Visit
 
 async def test_a_screen_reader_hears_an_answer_once_when_it_is_finished(person: Visitor) -> None:
     await person.script_answer("The wind blows. " * 40, pieces_per_frame=4)
-    await person.page.reload()
+    await person.reload()
     await person.page.evaluate(
         """() => {
           window.heard = [];

@@ -44,8 +44,12 @@ _SCRIPTED_ANSWER = """
     const characters = [...text];
     let at = 0;
     const stream = new ReadableStream({
+      start(controller) {
+        init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
+      },
       async pull(controller) {
         await new Promise(requestAnimationFrame);
+        if (init.signal.aborted) return;
         for (let piece = 0; piece < piecesPerFrame && at < characters.length; piece++, at += size) {
           const content = characters.slice(at, at + size).join("");
           controller.enqueue(event({ choices: [{ delta: { content }, finish_reason: null }] }));
@@ -108,6 +112,10 @@ class Visitor:
     def answer(self) -> Locator:
         """The text of the last answer."""
         return self.turns.last.locator(".markdown")
+
+    async def reload(self) -> None:
+        await self.page.reload()
+        await expect(self.field).to_be_focused()
 
     async def ask(self, question: str) -> None:
         await self.field.fill(question)

@@ -134,7 +134,7 @@ export const en = {
   "shortcuts.close": "Close",
 
   "docs.title": "API reference",
-  "docs.back": "To the conversation",
+  "docs.back": "Aquilon, to the conversation",
   "docs.intro": "Base address for OpenAI clients: {openai} — for Mistral clients: {mistral}",
   "docs.filter": "Find an endpoint",
   "docs.noMatch": "No endpoint matches “{text}”.",

@@ -144,7 +144,7 @@ export const fr: Catalogue = {
   "shortcuts.close": "Fermer",
 
   "docs.title": "Référence de l’API",
-  "docs.back": "Vers la conversation",
+  "docs.back": "Aquilon, vers la conversation",
   "docs.intro": "Adresse de base pour les clients OpenAI\u00a0: {openai} — pour les clients Mistral\u00a0: {mistral}",
   "docs.filter": "Chercher une route",
   "docs.noMatch": "Aucune route ne correspond à «\u00a0{text}\u00a0».",

@@ -47,7 +47,7 @@ export function blocksOf(text: string): string[] {
   let first = 0;
   tokens.forEach((token: Token, index: number) => {
     if (token.level === 0 && token.nesting <= 0) {
-      blocks.push(parser.renderer.render(tokens.slice(first, index + 1), parser.options, environment));
+      blocks.push(parser.renderer.render(tokens.slice(first, index + 1), parser.options, environment).trimEnd());
       first = index + 1;
     }
   });

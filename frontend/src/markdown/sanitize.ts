@@ -8,6 +8,8 @@ const PROSE: Config = {
   ],
   ALLOWED_ATTR: ["class", "dir", "href", "start", "title"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  // Else their values would be held against the pattern for addresses.
+  ADD_URI_SAFE_ATTR: ["dir", "start"],
   ALLOW_ARIA_ATTR: false,
   ALLOW_DATA_ATTR: false,
 };
