@@ -79,6 +79,28 @@ def test_weights_keep_their_dtype_and_are_loaded_into_the_one_asked_for(dtype: t
     assert load_transformer(checkpoint, dtype=torch.bfloat16).layers[0].mlp.down.weight.dtype == torch.bfloat16
 
 
+def test_a_head_that_is_stored_and_differs_is_not_tied_whatever_the_config_says(tmp_path: Path) -> None:
+    reference = save_tiny_model("mistral3", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["tie_word_embeddings"]  # the class's default ties
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    checkpoint = open_checkpoint(tmp_path)
+    assert not checkpoint.architecture.tied_embeddings
+    assert relative_difference(logits_of(checkpoint), reference_logits(reference, TOKEN_IDS)) <= 1e-4
+
+
+def test_a_tied_head_that_is_stored_twice_is_one_weight(tmp_path: Path) -> None:
+    reference = save_tiny_model("llama-tied-biased", tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file(
+        {**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"].clone()}, tmp_path / "model.safetensors"
+    )
+    checkpoint = open_checkpoint(tmp_path)
+    assert checkpoint.architecture.parameters() == reference.num_parameters()
+    model = load_transformer(checkpoint)
+    assert model.head.weight is model.embedding.weight
+
+
 def quantize_to_fp8(folder: Path, block: int | None) -> None:
     """Rewrite a folder's matrices as 8-bit floats, one scale for each square of ``block``, or one for all."""
     file = folder / "model.safetensors"

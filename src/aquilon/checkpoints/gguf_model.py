@@ -13,7 +13,7 @@ from typing import Any
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.gguf_file import GGUFFile, GGUFTensor, read_gguf
 from aquilon.checkpoints.tensors import BLOCK_SIZES, CheckpointError, TensorEntry, check_tensors
-from aquilon.models.architecture import Architecture, FrequencyDivisors, Rotary, UnsupportedArchitecture
+from aquilon.models.architecture import Architecture, FrequencyDivisors, Rotary, UnsupportedArchitecture, YarnScaling
 from aquilon.models.families import integer, number, rotary_from_parameters
 
 GGUF_FAMILIES = {"llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen3": "qwen3"}
@@ -169,6 +169,9 @@ def _rotary(own: Mapping[str, Any], stored: _Stored) -> tuple[Rotary, int]:
         }
     rope["llama_4_scaling_beta"] = own.get("attention.temperature_scale")
     rotary, _ = rotary_from_parameters(rope, context, scales_queries=True)
+    if isinstance(rotary.scaling, YarnScaling):
+        attention_factor = rotary.scaling.attention_factor * number(own, "rope.scaling.attn_factor", 1.0)
+        rotary = replace(rotary, scaling=replace(rotary.scaling, attention_factor=attention_factor))
     if "rope_freqs.weight" in stored:
         file, tensor = stored["rope_freqs.weight"]
         if tensor.block_type != "F32" or not 1 <= math.prod(tensor.shape) <= 2**14:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def open_hugging_face(folder: Path) -> Checkpoint:
         raise CheckpointError(config_file, str(error)) from error
     stored = _stored_tensors(folder)
     entries = dict(_entries(stored, architecture, scale_block))
+    if architecture.tied_embeddings and "head.weight" in entries:
+        # As transformers does: what the config ties but the file holds twice, differing, isn't tied.
+        if _same_values(entries["head.weight"], entries.get("embedding.weight")):
+            del entries["head.weight"]
+        else:
+            architecture = replace(architecture, tied_embeddings=False)
     check_tensors(architecture, entries, folder)
     return Checkpoint(
         path=folder,
@@ -132,14 +139,20 @@ def _entries(
         if _IGNORED.fullmatch(stored_name) or stored_name.endswith("." + _SCALE):
             continue
         name = _our_name(stored_name)
-        if name == "head.weight" and architecture.tied_embeddings:
-            continue
         if name is None:
             raise CheckpointError(
                 tensor.file.path, f"the tensor {stored_name!r:.80} is not part of a {architecture.family} model"
             )
         scale = stored.get(tensor.name.removesuffix("weight") + _SCALE)
         yield name, tensor_entry(tensor, name, scale=scale, scale_block=scale_block)
+
+
+def _same_values(one: TensorEntry, other: TensorEntry | None) -> bool:
+    import numpy as np
+
+    if other is None or (one.shape, one.block_type) != (other.shape, other.block_type):
+        return False
+    return np.array_equal(one.raw(), other.raw())
 
 
 def _our_name(stored_name: str) -> str | None:

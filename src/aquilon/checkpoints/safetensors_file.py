@@ -127,7 +127,8 @@ def tensor_entry(
         raise CheckpointError(tensor.file.path, f"{tensor.name} is {tensor.dtype} and has no scale")
     if scale.dtype not in ("F32", "F16", "BF16"):
         raise CheckpointError(scale.file.path, f"{scale.name} is {scale.dtype}: a scale is a floating-point number")
-    if scale.shape in ((), (1,)):
+    scale_shape = scale.shape or (1,)
+    if scale_shape == (1,):
         scale_block = None
     elif (
         scale_block is None
@@ -136,5 +137,5 @@ def tensor_entry(
         or scale.shape != tuple(-(-length // side) for length, side in zip(tensor.shape, scale_block, strict=True))
     ):
         raise CheckpointError(scale.file.path, f"{scale.name} has the shape {list(scale.shape)}")
-    scale_entry = TensorEntry(scale.name, scale.shape, scale.dtype, scale.file, scale.offset)
+    scale_entry = TensorEntry(scale.name, scale_shape, scale.dtype, scale.file, scale.offset)
     return replace(entry, scale=scale_entry, scale_block=scale_block)

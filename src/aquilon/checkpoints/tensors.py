@@ -149,6 +149,8 @@ def check_tensors(architecture: Architecture, tensors: Mapping[str, TensorEntry]
             raise CheckpointError(path, f"the tensor {name} is missing")
         if entry.shape != shape:
             raise CheckpointError(path, f"the tensor {name} has the shape {list(entry.shape)} instead of {list(shape)}")
+        if len(shape) == 1 and BLOCK_SIZES[entry.block_type][0] > 1:
+            raise CheckpointError(path, f"the tensor {name} is a vector in blocks of {entry.block_type}")
     unknown = sorted(tensors.keys() - expected.keys())
     if unknown:
         raise CheckpointError(path, f"the tensor {unknown[0]} is not part of a {architecture.family} model")

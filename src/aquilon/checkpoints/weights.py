@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aquilon.checkpoints.checkpoint import Checkpoint
@@ -21,56 +22,48 @@ _DTYPES = {
 }
 
 _VALUES_AT_ONCE = 2**22
-"""Dequantizing takes several times its output in temporary arrays: bounded by working on so many values at once."""
+"""Weights pass through temporary arrays of several times their size: bounded by taking so many values at once."""
 
 
 def load_tensor(entry: TensorEntry) -> Tensor:
     """A weight in our shape: in its own dtype where the file holds plain floats, else dequantized to fp32."""
-    if entry.scale is None and entry.block_type in _DTYPES:
-        return _plain(entry).clone()
-    values = torch.empty(entry.shape, dtype=torch.float32)
+    plain = entry.scale is None and entry.block_type in _DTYPES
+    values = torch.empty(entry.shape, dtype=_DTYPES[entry.block_type] if plain else torch.float32)
     copy_tensor(entry, values)
     return values
 
 
 def copy_tensor(entry: TensorEntry, target: Tensor) -> None:
     """Write a weight into ``target``, which has the entry's shape and any dtype and device."""
-    if entry.block_type in _DTYPES:
-        if entry.scale is None:
-            target.copy_(_plain(entry))
-        else:
-            target.copy_(_scaled(entry, entry.scale))
-        return
-    from gguf import GGMLQuantizationType
-    from gguf.quants import dequantize
-
-    kind = GGMLQuantizationType[entry.block_type]
     blocks = entry.raw()
     values, size = BLOCK_SIZES[entry.block_type]
     rows_at_once = max(1, _VALUES_AT_ONCE // (entry.row_bytes // size * values))
-    for start in range(0, len(blocks), rows_at_once):
-        chunk = blocks[start : start + rows_at_once]
-        target[start : start + len(chunk)].copy_(torch.from_numpy(dequantize(chunk, kind)))
+    factors = None if entry.scale is None else load_tensor(entry.scale).float()
+    for start in range(0, entry.rows, rows_at_once):
+        part = target[start : start + rows_at_once]
+        decoded = _decoded(blocks[start : start + rows_at_once], entry.block_type).reshape(part.shape)
+        if factors is not None:
+            decoded = decoded.float() * _spread(factors, entry.scale_block, start, part.shape)
+        part.copy_(decoded)
 
 
-def _plain(entry: TensorEntry) -> Tensor:
-    """Floats as the file has them, read-only: a view of the mapped file where it is aligned to them."""
-    blocks = entry.raw()
-    dtype = _DTYPES[entry.block_type]
-    if entry.file.data.ctypes.data + entry.offset & (dtype.itemsize - 1) or not blocks.flags.writeable:
-        blocks = np.array(blocks)
-    return torch.from_numpy(blocks.reshape(-1)).view(dtype).reshape(entry.shape)
+def _decoded(blocks: NDArray[np.uint8], block_type: str) -> Tensor:
+    """Rows of blocks ``(rows, row_bytes)`` to values ``(rows, columns)``, fp32 or the file's own floats."""
+    if block_type in _DTYPES:
+        return torch.from_numpy(np.array(blocks)).view(_DTYPES[block_type])
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    return torch.from_numpy(dequantize(blocks, GGMLQuantizationType[block_type]))
 
 
-def _scaled(entry: TensorEntry, scale: TensorEntry) -> Tensor:
-    """8-bit floats times their scale, fp32."""
-    values = _plain(entry).float()
-    factors = _plain(scale).float()
-    if entry.scale_block is None:
-        return values * factors.reshape(())
-    rows, columns = entry.scale_block
-    factors = factors.repeat_interleave(rows, 0)[: entry.shape[0]]
-    return values * factors.repeat_interleave(columns, 1)[:, : entry.shape[1]]
+def _spread(factors: Tensor, block: tuple[int, int] | None, start: int, shape: torch.Size) -> Tensor:
+    """The factor of each value in rows of a matrix from ``start``: one for all, or one a block."""
+    if block is None:
+        return factors.reshape(())
+    rows = torch.arange(start, start + shape[0]) // block[0]
+    columns = torch.arange(shape[1]) // block[1]
+    return factors[rows][:, columns]
 
 
 def load_transformer(

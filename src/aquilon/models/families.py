@@ -127,7 +127,7 @@ def _text_part(config: Mapping[str, Any]) -> Architecture:
     name = text.get("model_type", "mistral")
     if name not in ("mistral", "ministral3"):
         raise UnsupportedArchitecture(f"'mistral3' with a text part {name!r}")
-    tied = flag(text, "tie_word_embeddings") or flag(config, "tie_word_embeddings")
+    tied = flag(text, "tie_word_embeddings") or flag(config, "tie_word_embeddings", True)
     return architecture_from_config({**text, "model_type": name, "tie_word_embeddings": tied})
 
 
@@ -184,7 +184,7 @@ def rotary_from_parameters(
             )
             context = max(context, int(original * factor))
         case _:
-            raise UnsupportedArchitecture(f"with the rotary embedding {kind!r}")
+            raise UnsupportedArchitecture(f"with the rotary embedding {kind!r:.40}")
     if kind == "yarn" and theta <= 1:
         raise ValueError(f"rope_theta is {theta}: it must be more than 1")
     beta = number(rope, "llama_4_scaling_beta", 0.0) if scales_queries else 0.0
