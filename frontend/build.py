@@ -130,23 +130,26 @@ def _node_from_pypi() -> Path | None:
 
 
 def _npm_command() -> tuple[list[str], dict[str, str]]:
-    environment = {**os.environ, "npm_config_update_notifier": "false"}
-    if _node_in_path() is not None:
-        npm = shutil.which("npm")
-        assert npm is not None
-        return [npm], environment
-    node = _node_from_pypi()
-    if node is None:
-        raise BuildError(
-            "The front end needs node ^20.19 or >=22.12 to be built, and none is here. "
-            f"Install it, or run: {sys.executable} -m pip install {NODE_REQUIREMENT}"
-        )
-    package = node.parent.parent if node.parent.name == "bin" else node.parent
-    npm_script = next(package.glob("**/npm/bin/npm-cli.js"), None)
-    if npm_script is None:
-        raise BuildError(f"{package} has no npm: reinstall it with pip install --force-reinstall {NODE_REQUIREMENT}")
-    environment["PATH"] = os.pathsep.join([str(node.parent), environment.get("PATH", os.defpath)])
-    return [str(node), str(npm_script)], environment
+    """How npm is started, and the environment in which its scripts find the same node."""
+    node = _node_in_path()
+    if node is not None:
+        command = [str(shutil.which("npm"))]
+    else:
+        node = _node_from_pypi()
+        if node is None:
+            raise BuildError(
+                "The front end needs node ^20.19 or >=22.12 to be built, and none is here. "
+                f"Install it, or run: {sys.executable} -m pip install {NODE_REQUIREMENT}"
+            )
+        package = node.parent.parent if node.parent.name == "bin" else node.parent
+        npm_script = next(package.glob("**/npm/bin/npm-cli.js"), None)
+        if npm_script is None:
+            raise BuildError(
+                f"{package} has no npm: reinstall it with pip install --force-reinstall {NODE_REQUIREMENT}"
+            )
+        command = [str(node), str(npm_script)]
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
+    return command, {**os.environ, "PATH": path, "npm_config_update_notifier": "false"}
 
 
 def _npm(arguments: list[str], limit: int) -> str:
