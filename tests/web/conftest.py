@@ -8,8 +8,6 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from tests.support.server import RunningServer
 
-MODEL = "smollm2-135m"
-
 
 @pytest.fixture(scope="session")
 def openai_client(server: RunningServer) -> Iterator[OpenAI]:

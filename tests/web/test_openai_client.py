@@ -130,6 +130,47 @@ def test_content_may_come_in_text_parts(openai_client: OpenAI) -> None:
     assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
 
 
+def test_no_tokens_is_an_empty_answer(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=0)
+    assert answer.choices[0].message.content == ""
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 0
+
+
+def test_one_choice_may_stop_while_the_others_go_on(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(
+        model=MODEL, messages=QUESTION, temperature=1.5, seed=5, n=4, max_tokens=12, stop=[" "]
+    )
+    texts = [choice.message.content or "" for choice in answer.choices]
+    assert len(texts) == 4
+    assert not [text for text in texts if " " in text]
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens < 4 * 12
+
+
+def test_a_repeated_beginning_is_taken_from_the_cache(openai_client: OpenAI) -> None:
+    messages: list[Any] = [{"role": "user", "content": "A long beginning, said twice. " * 30}]
+    usages = [
+        openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=1).usage for _ in range(2)
+    ]
+    cached = [usage.prompt_tokens_details.cached_tokens for usage in usages if usage and usage.prompt_tokens_details]
+    assert cached[0] == 0
+    assert cached[1] is not None
+    assert cached[1] >= 128
+
+
+def test_a_history_with_tool_calls_is_read(openai_client: OpenAI) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
+    messages: list[Any] = [
+        *QUESTION,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+    ]
+    answer = openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=2)
+    assert answer.choices[0].finish_reason == "length"
+
+
 def test_unknown_fields_are_ignored_unless_the_client_asks_for_strict(openai_client: OpenAI) -> None:
     asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 1, "extra_body": {"invented": 1}}
     assert openai_client.chat.completions.create(**asked).choices

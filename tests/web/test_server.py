@@ -13,9 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import openai
 import pytest
+from openai import OpenAI
 from tests.support.server import ROOT, RunningServer, prepare_home, start_server
 
 from aquilon.platform.storage import migrations
@@ -182,30 +185,49 @@ class TestLife:
         ended = json.loads(own.process.stdout.read().splitlines()[-1])
         assert ended == {"report": "Ended", "torch": False}
 
-    def test_the_second_start_makes_no_new_key(self, own: RunningServer) -> None:
-        assert own.stop() == 0
-        again = start_server(own.home)
+    def test_the_second_start_makes_no_new_key(self, tmp_path: Path) -> None:
+        first = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
+        assert first.stop() == 0
+        second = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
         try:
-            assert again.api_key == ""
-            key = {"authorization": f"Bearer {own.api_key}"}
-            assert httpx.get(f"{again.url}/v1/models", headers=key).status_code == 200
+            assert second.api_key == ""
+            key = {"authorization": f"Bearer {first.api_key}"}
+            assert httpx.get(f"{second.url}/v1/models", headers=key).status_code == 200
         finally:
-            again.stop()
+            second.stop()
+
+    def test_a_database_that_cannot_be_written_keeps_nobody_from_an_answer(self, tmp_path: Path) -> None:
+        """Triggers that abort stand for a full disk."""
+        running = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
+        try:
+            with sqlite3.connect(tmp_path / "aquilon.db") as database:
+                for table in ("api_keys", "login_links"):
+                    body = "BEGIN SELECT RAISE(ABORT, 'full'); END"
+                    database.execute(f"CREATE TRIGGER {table}_full BEFORE UPDATE ON {table} {body}")
+            key = {"authorization": f"Bearer {running.api_key}"}
+            assert httpx.get(f"{running.url}/v1/models", headers=key).status_code == 200
+            token = running.login_link.partition("#login=")[2]
+            refused = httpx.post(f"{running.url}/auth/login", json={"token": token})
+            assert refused.status_code == 503
+            assert refused.json()["error"]["type"] == "overloaded"
+        finally:
+            running.stop()
 
     def test_a_killed_engine_gives_an_error_event_and_the_next_request_is_answered(self, own: RunningServer) -> None:
-        key = {"authorization": f"Bearer {own.api_key}"}
-        url = f"{own.url}/v1/chat/completions"
-        with httpx.stream("POST", url, json=LONG | {"stream": True}, headers=key, timeout=30) as answer:
-            events = frames(answer)
-            next(events)
+        question: list[Any] = [{"role": "user", "content": "Tell a long story."}]
+        with OpenAI(base_url=f"{own.url}/v1", api_key=own.api_key, max_retries=0) as client:
+            stream = client.chat.completions.create(
+                model=MODEL, messages=question, stream=True, extra_body={"ignore_eos": True}
+            )
+            next(stream)
             for child in children(own.pid):
                 os.kill(child, signal.SIGKILL)
-            rest = list(events)
-        assert json.loads(rest[-1])["error"]["code"] == "engine_failed"
-        assert httpx.get(f"{own.url}/ready").status_code == 503
-        short = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
-        assert httpx.post(url, json=short, headers=key, timeout=60).status_code == 200
-        assert httpx.get(f"{own.url}/ready").status_code == 200
+            with pytest.raises(openai.APIError, match="engine process ended") as caught:
+                list(stream)
+            assert caught.value.code == "engine_failed"
+            assert httpx.get(f"{own.url}/ready").status_code == 503
+            assert client.chat.completions.create(model=MODEL, messages=question, max_tokens=1).choices
+            assert httpx.get(f"{own.url}/ready").status_code == 200
 
 
 class TestStart:

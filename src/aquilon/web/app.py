@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,6 +50,7 @@ def create_app(
     )
     app.add_middleware(Boundary, settings=settings)
     app.add_exception_handler(ApiError, on_api_error)
+    app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     for room in (chat, completions, models, tokens, sessions, operations):
         app.include_router(room.router)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -102,7 +103,7 @@ class Boundary:
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"][:200],
+            path=quote(scope["path"][:200]),
             status=status,
             ms=round((time.monotonic() - begun) * 1000, 1),
             user=principal.user_id if principal is not None else None,

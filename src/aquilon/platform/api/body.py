@@ -29,14 +29,15 @@ class Fields(BaseModel):
 F = TypeVar("F", bound=Fields)
 
 
-async def read_body(request: Request, fields: type[F]) -> F:
-    """The validated body.
+async def read_body(request: Request, fields: type[F], *, most: int | None = None) -> F:
+    """The validated body, of at most ``most`` bytes where that is less than the server's own limit.
 
     Raises ApiError: 413 above the limit (without reading on), 415 for what isn't
     JSON, 400 for what can't be parsed, 422 for wrong fields.
     """
     _require_json(request)
-    data = await _read(request, services(request).settings.max_body_bytes)
+    limit = services(request).settings.max_body_bytes
+    data = await _read(request, limit if most is None else min(limit, most))
     try:
         body = fields.model_validate(_parse(data))
     except ValidationError as error:

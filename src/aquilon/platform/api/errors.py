@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.domain.errors import ApiError, ErrorType, server_error
+from aquilon.platform.domain.errors import ApiError, ErrorType, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 
@@ -84,6 +85,8 @@ def api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     log.error("unexpected", exc_info=error)
+    if isinstance(error, DBAPIError):
+        return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
     return server_error("Something went wrong here; the server's log has it under this answer's x-request-id")
 
 

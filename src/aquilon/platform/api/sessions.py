@@ -20,6 +20,8 @@ from aquilon.platform.storage import accounts
 
 router = APIRouter(tags=["session"])
 
+MAX_LOGIN_BYTES = 4096
+
 
 class LoginRequest(Fields):
     token: str = Field(min_length=1, max_length=200, description="What a sign-in link carries after `#login=`.")
@@ -58,7 +60,7 @@ async def login(request: Request) -> Response:
             code="too_many_attempts",
             retry_after=wait,
         )
-    fields = await read_body(request, LoginRequest)
+    fields = await read_body(request, LoginRequest, most=MAX_LOGIN_BYTES)
     async with services(request).database.writing() as session:
         signed_in = await accounts.sign_in(session, fields.token)
         former = session_id(request)

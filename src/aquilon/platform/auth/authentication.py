@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import structlog
 from fastapi import Depends
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 
 from aquilon.platform.auth.cookies import session_id
@@ -14,6 +16,8 @@ from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
 from aquilon.platform.services import services
 from aquilon.platform.storage import accounts, api_keys
+
+log = structlog.get_logger("aquilon.auth")
 
 
 async def authenticate(request: Request) -> Principal:
@@ -53,8 +57,11 @@ async def _by_api_key(request: Request, authorization: str) -> Principal:
         )
     principal, due = found
     if due and principal.api_key_id is not None:
-        async with database.writing() as session:
-            await api_keys.record_use(session, principal.api_key_id)
+        try:
+            async with database.writing() as session:
+                await api_keys.record_use(session, principal.api_key_id)
+        except DBAPIError as error:  # a full disk shall not keep anybody from an answer
+            log.warning("The use of an API key is not recorded", error=str(error.orig))
     return principal
 
 
