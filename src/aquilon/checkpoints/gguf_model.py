@@ -168,8 +168,9 @@ def _rotary(own: Mapping[str, Any], stored: _Stored) -> tuple[Rotary, int]:
             "mscale_all_dim": own.get("rope.scaling.yarn_log_multiplier"),
         }
     rope["llama_4_scaling_beta"] = own.get("attention.temperature_scale")
-    rotary, _ = rotary_from_parameters(rope, context, scales_queries=True)
+    rotary, extended_context = rotary_from_parameters(rope, context, scales_queries=True)
     if isinstance(rotary.scaling, YarnScaling):
+        context = extended_context
         attention_factor = rotary.scaling.attention_factor * number(own, "rope.scaling.attn_factor", 1.0)
         rotary = replace(rotary, scaling=replace(rotary.scaling, attention_factor=attention_factor))
     if "rope_freqs.weight" in stored:
