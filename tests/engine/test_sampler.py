@@ -81,13 +81,14 @@ def test_top_p_is_a_share_of_what_top_k_left() -> None:
 def slow_allowed(logits: Tensor, temperature: float, min_p: float, top_k: int, top_p: float) -> set[int]:
     """The slow twin: filters one after the other, ties stay together."""
     probabilities = (logits.double() / temperature).softmax(-1)
-    probabilities[probabilities < min_p * probabilities.max()] = 0
+    likeliest = probabilities.max()
     if top_k:
         probabilities[probabilities < probabilities.sort(descending=True).values[min(top_k, len(logits)) - 1]] = 0
     if top_p < 1:
         falling = probabilities.sort(descending=True).values
         reached = (falling.cumsum(0) >= top_p * falling.sum()).nonzero()[0, 0]
         probabilities[probabilities < falling[reached]] = 0
+    probabilities[probabilities < min_p * likeliest] = 0
     return set(probabilities.nonzero()[:, 0].tolist())
 
 

@@ -24,6 +24,9 @@ from aquilon.engine.runner import Runner
 from aquilon.engine.scheduler import Scheduler
 from aquilon.models.transformer import Transformer
 
+_CORES = torch.get_num_threads()
+"""Physical ones, as torch counts them when it starts."""
+
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -40,6 +43,8 @@ class LoadingPlan:
     packed: bool
     bits: int | None
     """What plain weights are quantized to, 4 or 8; None leaves them."""
+    threads: int
+    """For arithmetic on the CPU."""
     kv_dtype: torch.dtype
     weights: int
     """Bytes, estimated."""
@@ -74,7 +79,9 @@ class LoadingPlan:
         )
         return LoadedModel(
             self.name,
-            runner=Runner(transformer, cache, device=self.device),
+            # Around native kernels, torch has too little to do to gain from a team of its own, which would
+            # spin on the cores that the kernels' team needs.
+            runner=Runner(transformer, cache, device=self.device, torch_threads=1 if self.packed else self.threads),
             scheduler=Scheduler(
                 BlockPool(num_blocks, options.block_size),
                 step_tokens=options.step_tokens,
@@ -103,12 +110,11 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
     """
     checkpoint = open_checkpoint(Path(request.path))
     device = _choose_device(options)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    threads = options.threads or _CORES
     bits = {"int8": 8, "int4": 4}.get(request.quantize)
     native = device.type == "cpu" and available()
     if native:
-        set_threads(torch.get_num_threads())
+        set_threads(threads)
     if bits is not None and not native:
         raise ValueError(f"quantizing to {request.quantize} needs the native CPU kernels, which cannot run here")
     packed = native and (bits is not None or (request.quantize == "auto" and is_quantized(checkpoint)))
@@ -126,6 +132,7 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
         dtype,
         packed,
         bits,
+        threads=threads,
         kv_dtype=torch.float16 if packed else dtype,
         weights=weights,
         limit=limit or _memory_limit(options, device),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from aquilon.engine.likely import most_likely
 from aquilon.engine.protocol import TokenLogprobs
 
 
@@ -14,7 +15,7 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
     logprobs = logits.float().log_softmax(dim=-1)
     chosen = logprobs.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])  # (N, 1)
     ranks = (logprobs > chosen).sum(dim=-1) + 1
-    values, ids = logprobs.topk(min(max(alternatives), logprobs.shape[-1]), dim=-1)
+    ids, values = most_likely(logprobs, max(alternatives))
     return [
         TokenLogprobs(token_id, logprob, rank, list(zip(top_ids[:count], top_values[:count], strict=True)))
         for token_id, logprob, rank, top_ids, top_values, count in zip(

@@ -23,10 +23,13 @@ _LOGITS_AT_ONCE = 64
 class Runner:
     """One model's arithmetic."""
 
-    def __init__(self, transformer: Transformer, cache: KVCache, *, device: torch.device) -> None:
+    def __init__(
+        self, transformer: Transformer, cache: KVCache, *, device: torch.device, torch_threads: int = 1
+    ) -> None:
         self._transformer = transformer
         self._cache = cache
         self._device = device
+        self._torch_threads = torch_threads
         self._attention: type[PagedAttention] | type[NativeAttention] = PagedAttention
         if device.type == "cpu" and not unsupported(
             transformer.architecture, block_size=cache.block_size, dtype=cache.dtype
@@ -36,6 +39,8 @@ class Runner:
     @torch.inference_mode()
     def run(self, step: Step) -> tuple[list[int], list[TokenLogprobs | None]]:
         """The tokens drawn, in the order of ``step.draws``, and their log probabilities where wanted."""
+        if torch.get_num_threads() != self._torch_threads:
+            torch.set_num_threads(self._torch_threads)
         batch = make_batch(step, self._device)
         attention = self._attention(self._cache, batch, self._transformer.architecture)
         hidden = self._transformer(batch.token_ids, batch.positions, attention)  # (T, hidden_size)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from aquilon.engine.likely import argmax, grouped, likely_candidates
 from aquilon.engine.logprobs import token_logprobs
-from aquilon.engine.protocol import TokenLogprobs
+from aquilon.engine.protocol import SamplingParameters, TokenLogprobs
 from aquilon.engine.sampling_state import SamplingState
 from aquilon.engine.sequence import Sequence
 
-_MOST_LIKELY = 512
-"""Nuclei are nearly always smaller; the whole vocabulary is sorted only for those that are not."""
+_CANDIDATES = (128, 1024)
+"""Filters nearly always leave fewer tokens; the whole vocabulary is sorted only for rows where they do not."""
 _STRIDE = 256
 
 _MASK = 2**64 - 1
@@ -51,7 +52,7 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
     if len(drawing) == len(sequences):
         token_ids = _draw(logits, sequences)
     else:
-        token_ids = logits.argmax(dim=-1).tolist()
+        token_ids = argmax(logits).tolist()
         if drawing:
             for row, token_id in zip(drawing, _draw(logits[drawing], [sequences[row] for row in drawing]), strict=True):
                 token_ids[row] = token_id
@@ -68,72 +69,82 @@ def _adjusted(logits: Tensor, sequences: list[Sequence]) -> Tensor:
         if sequence.sampling_state is None:
             if not SamplingState.needed(sequence):
                 continue
-            sequence.sampling_state = SamplingState(sequence, logits.shape[-1], logits.device)
+            sequence.sampling_state = SamplingState(sequence, logits.device)
         sequence.sampling_state.adjust(logits[row], sequence)
     return logits
 
 
 def _draw(logits: Tensor, sequences: list[Sequence]) -> list[int]:
-    """Temperature, then min-p, top-k and top-p, each of what the former left, then the draw."""
+    """Temperature, then top-k, top-p of what that left, and min-p, then the draw."""
     wishes = [sequence.sampling for sequence in sequences]
     temperatures = logits.new_tensor([w.temperature for w in wishes])[:, None]
-    logits = (logits - logits.amax(dim=-1, keepdim=True)) / temperatures
-    probabilities = logits.softmax(dim=-1)  # (N, vocab_size)
-    least = _least_probabilities(
-        probabilities, [w.min_p for w in wishes], [w.top_k for w in wishes], [w.top_p for w in wishes]
-    )
-    if least is not None:
-        probabilities = probabilities.masked_fill_(probabilities < least, 0)
-    chance = [uniform(sequence.seed, sequence.num_generated) for sequence in sequences]
-    return _invert(probabilities, torch.tensor(chance, dtype=torch.float64, device=logits.device)[:, None])
+    probabilities = ((logits - logits.amax(dim=-1, keepdim=True)) / temperatures).softmax(dim=-1)  # (N, vocab_size)
+    chances = [uniform(sequence.seed, sequence.num_generated) for sequence in sequences]
+    chance = torch.tensor(chances, dtype=torch.float64, device=logits.device)[:, None]
+    token_ids = [0] * len(sequences)
+    pending = [row for row, w in enumerate(wishes) if w.top_k or w.top_p < 1 or w.min_p]
+    free = [row for row in range(len(sequences)) if row not in pending]
+    if free:
+        _put(token_ids, free, _invert(_rows(probabilities, free), _rows(chance, free)))
+    for count in (*_CANDIDATES, logits.shape[-1]):
+        if not pending:
+            break
+        filters = _Filters([wishes[row] for row in pending], logits.device)
+        drawn, settled = _draw_filtered(_rows(probabilities, pending), _rows(chance, pending), filters, count)
+        _put(token_ids, pending, drawn)
+        pending = [row for row, done in zip(pending, settled, strict=True) if not done]
+    return token_ids
 
 
-def _least_probabilities(
-    probabilities: Tensor, min_p: list[float], top_k: list[int], top_p: list[float]
-) -> Tensor | None:
-    """Below what a token's probability is struck out, ``(N, 1)``; equally likely tokens stay or go together."""
+class _Filters:
+    """The filters of some rows, each ``(N, 1)``."""
+
+    def __init__(self, wishes: list[SamplingParameters], device: torch.device) -> None:
+        self.top_k = torch.tensor([w.top_k for w in wishes], device=device)[:, None]
+        self.top_p = torch.tensor([w.top_p for w in wishes], dtype=torch.float64, device=device)[:, None]
+        self.min_p = torch.tensor([w.min_p for w in wishes], device=device)[:, None]
+
+
+def _draw_filtered(
+    probabilities: Tensor, chance: Tensor, filters: _Filters, count: int
+) -> tuple[list[int], list[bool]]:
+    """Draw among the ``count`` most likely tokens of each row; and for which rows no other could be drawn.
+
+    Equally likely tokens stay or go together, so what can be drawn, and the draw,
+    do not depend on ``count``.
+    """
     vocab_size = probabilities.shape[-1]
-    least = None
-    if any(min_p):
-        least = probabilities.amax(dim=-1, keepdim=True) * probabilities.new_tensor(min_p)[:, None]
-    ranks = [min(k, vocab_size) if k > 0 else vocab_size for k in top_k]
-    if all(rank == vocab_size for rank in ranks) and all(p >= 1 for p in top_p):
-        return least
-    wanted = max(
-        [rank for rank in ranks if rank < vocab_size]
-        + [min(_MOST_LIKELY, vocab_size) for rank, p in zip(ranks, top_p, strict=True) if rank == vocab_size and p < 1]
-    )
-    kept = probabilities if least is None else probabilities.masked_fill(probabilities < least, 0)
-    found = _nucleus(kept, wanted, ranks, top_p)
-    if found is None:
-        found = _nucleus(kept, vocab_size, ranks, top_p)
-        assert found is not None
-    return found if least is None else torch.maximum(found, least)
-
-
-def _nucleus(kept: Tensor, count: int, ranks: list[int], top_p: list[float]) -> Tensor | None:
-    """The probability of the last token inside top-k and top-p, looking at the ``count`` most likely; None where
-    a nucleus reaches further."""
-    vocab_size = kept.shape[-1]
-    likely = kept.topk(count, dim=-1).values  # (N, count), falling
+    count = min(count, vocab_size)
+    tokens, candidates = likely_candidates(probabilities, count)
+    candidates = candidates.clamp(min=0)  # behind the vocabulary's end
+    likely = candidates.topk(count, dim=-1).values  # (N, count), falling
     mass = likely.double().cumsum(dim=-1)
-    last = torch.tensor([min(rank, count) - 1 for rank in ranks], device=kept.device)[:, None]
-    share = torch.tensor(top_p, dtype=torch.float64, device=kept.device)[:, None]
-    whole = torch.tensor([rank == vocab_size for rank in ranks], device=kept.device)[:, None]
-    total = torch.where(whole, _strides(kept).sum(-1, dtype=torch.float64).cumsum(-1)[:, -1:], mass.gather(1, last))
-    reached = torch.searchsorted(mass, share * total)
-    beyond = whole & (reached >= count) & (share < 1)
-    if count < vocab_size and bool(beyond.any()):
-        return None
-    last = torch.where(share < 1, torch.minimum(reached, last), last)
-    least = likely.gather(1, last)
-    return torch.where(whole & (share >= 1), torch.zeros_like(least), least)
+    by_rank = filters.top_k > 0
+    last = torch.where(by_rank, filters.top_k, vocab_size).clamp(max=count) - 1
+    whole = grouped(probabilities, _STRIDE, 0).sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)[:, -1:]
+    total = torch.where(by_rank, mass.gather(1, last), whole)
+    reached = torch.searchsorted(mass, filters.top_p * total)  # where top-p ends
+    by_mass = filters.top_p < 1
+    rank = torch.where(by_mass, torch.minimum(reached, last), last)
+    least = torch.where(by_rank | by_mass, likely.gather(1, rank), 0)
+    least = torch.maximum(least, filters.min_p * likely[:, :1])  # (N, 1)
+    if count == vocab_size:
+        settled = [True] * len(tokens)
+    else:
+        # All that may be drawn is among the candidates only if the last of them may not.
+        settled = ((filters.top_k <= count) & (~by_mass | (reached < count)) & (likely[:, -1:] < least))[:, 0].tolist()
+    kept = candidates.masked_fill(candidates < least, 0).double().cumsum(dim=-1)
+    place = _first_above(kept, chance * kept[:, -1:])
+    return tokens.gather(1, place)[:, 0].tolist(), settled
 
 
-def _strides(values: Tensor) -> Tensor:
-    """``(N, V)`` as ``(N, ceil(V / 256), 256)``, zeros at the end."""
-    missing = -values.shape[-1] % _STRIDE
-    return torch.nn.functional.pad(values, (0, missing)).view(len(values), -1, _STRIDE)
+def _rows(values: Tensor, rows: list[int]) -> Tensor:
+    return values if len(rows) == len(values) else values[rows]
+
+
+def _put(token_ids: list[int], rows: list[int], drawn: list[int]) -> None:
+    for row, token_id in zip(rows, drawn, strict=True):
+        token_ids[row] = token_id
 
 
 def _invert(probabilities: Tensor, chance: Tensor) -> list[int]:
@@ -142,7 +153,7 @@ def _invert(probabilities: Tensor, chance: Tensor) -> list[int]:
     Stride by stride, then within one: cumulating a vocabulary token by token would
     take longer than the model's own small layers.
     """
-    strides = _strides(probabilities)
+    strides = grouped(probabilities, _STRIDE, 0)
     mass = strides.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)  # (N, strides)
     target = chance * mass[:, -1:]
     stride = _first_above(mass, target)

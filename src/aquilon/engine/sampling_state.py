@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -23,20 +25,16 @@ class SamplingState:
             or (wishes.min_tokens and sequence.end_ids)
         )
 
-    def __init__(self, sequence: Sequence, vocab_size: int, device: torch.device) -> None:
+    def __init__(self, sequence: Sequence, device: torch.device) -> None:
         wishes = sequence.sampling
         self._wishes = wishes
-        self._counts: Tensor | None = None
-        self._seen: Tensor | None = None
-        if wishes.presence_penalty or wishes.frequency_penalty:
-            self._counts = torch.zeros(vocab_size, device=device)
-        if wishes.repetition_penalty != 1.0:
-            self._seen = torch.zeros(vocab_size, dtype=torch.bool, device=device)
-            self._seen[sequence.token_ids[: sequence.num_prompt]] = True
+        self._device = device
+        self._drawn = Counter[int]()
+        self._seen = dict.fromkeys(sequence.token_ids[: sequence.num_prompt])
+        self._recorded = sequence.num_prompt
         self._bias_ids = torch.tensor(list(wishes.logit_bias), dtype=torch.int64, device=device)
         self._bias = torch.tensor(list(wishes.logit_bias.values()), dtype=torch.float32, device=device)
         self._end_ids = torch.tensor(sorted(sequence.end_ids), dtype=torch.int64, device=device)
-        self._recorded = sequence.num_prompt
 
     def adjust(self, logits: Tensor, sequence: Sequence) -> None:
         """Change one row ``(vocab_size,)`` in place.
@@ -45,17 +43,19 @@ class SamplingState:
         frequency penalties over the output as OpenAI defines them, then the bias.
         """
         wishes = self._wishes
-        for token_id in sequence.token_ids[self._recorded :]:
-            if self._counts is not None:
-                self._counts[token_id] += 1
-            if self._seen is not None:
-                self._seen[token_id] = True
+        new = sequence.token_ids[self._recorded :]
+        self._drawn.update(new)
+        self._seen.update(dict.fromkeys(new))
         self._recorded = len(sequence.token_ids)
-        if self._seen is not None:
+        if wishes.repetition_penalty != 1.0:
+            ids = torch.tensor(list(self._seen), device=self._device)
+            values = logits[ids]
             penalty = wishes.repetition_penalty
-            logits.copy_(torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits))
-        if self._counts is not None:
-            logits -= self._counts * wishes.frequency_penalty + (self._counts > 0) * wishes.presence_penalty
+            logits[ids] = torch.where(values > 0, values / penalty, values * penalty)
+        if self._drawn and (wishes.presence_penalty or wishes.frequency_penalty):
+            ids = torch.tensor(list(self._drawn), device=self._device)
+            counts = torch.tensor(list(self._drawn.values()), dtype=torch.float32, device=self._device)
+            logits[ids] -= counts * wishes.frequency_penalty + wishes.presence_penalty
         if wishes.logit_bias:
             logits[self._bias_ids] += self._bias
         if sequence.num_generated < wishes.min_tokens:
