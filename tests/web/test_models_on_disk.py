@@ -106,7 +106,25 @@ def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:
     assert answer.status_code == 400
     assert "model.safetensors is truncated" in answer.json()["message"]
     assert answer.json()["code"] == "model_unusable"
+    assert chat(client, "cut").json() == answer.json()
     assert chat(client, "tiny").status_code == 200
+
+
+def test_a_damaged_model_may_be_pulled_again_while_the_server_runs(
+    small: RunningServer, client: httpx.Client, tmp_path: Path
+) -> None:
+    store = ModelStore(small.home / "models")
+    source = str(write_checkpoint(tmp_path / "altered", tiny_checkpoint(seed=3)))
+    pull(source, store, "altered")
+    weights = small.home / "models" / "altered" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.unlink()
+    weights.write_bytes(content)
+    for _ in range(2):
+        assert "model.safetensors is altered" in chat(client, "altered").json()["message"]
+    pull(source, store, "altered")
+    assert chat(client, "altered").status_code == 200
 
 
 def test_a_server_does_not_start_with_a_model_that_is_damaged(small: RunningServer, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +19,8 @@ from aquilon.text.model import TextModel
 CATCH_ALL = "*"
 DEFAULT_CHAT_TEMPERATURE = 0.7
 """Where a checkpoint recommends none."""
+MAX_TEXTS = 4
+"""Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,17 @@ class Catalogue:
         self._store = store
         self._names = tuple(names)
         self._aliases = dict(aliases)
-        self._texts: dict[tuple[str, int], asyncio.Task[LoadedText]] = {}
+        self._texts: OrderedDict[tuple[str, int], asyncio.Task[LoadedText]] = OrderedDict()
         self._holds: dict[str, Hold] = {}
-        self._cards: tuple[int, list[ModelCard]] = (0, [])
+        self._cards: tuple[object, list[ModelCard]] = (None, [])
 
     def cards(self) -> list[ModelCard]:
         """Every model, the default chat model first."""
         if self._store is None or not self._store.folder.is_dir():
             return []
-        changed = self._store.folder.stat().st_mtime_ns
-        if changed != self._cards[0]:  # a model appears and goes by a rename in this folder
-            self._cards = changed, self._read_cards(self._store)
+        state = self._store.folder.stat().st_mtime_ns, sorted(os.listdir(self._store.folder))
+        if state != self._cards[0]:  # a model appears and goes by a rename in this folder
+            self._cards = state, self._read_cards(self._store)
         return self._cards[1]
 
     def named(self, name: str) -> ModelCard:
@@ -117,6 +121,9 @@ class Catalogue:
             for stale in [other for other in self._texts if other[0] == card.name]:
                 del self._texts[stale]
             task = self._texts[key] = asyncio.create_task(asyncio.to_thread(self._load, card))
+        self._texts.move_to_end(key)
+        if len(self._texts) > MAX_TEXTS:
+            self._texts.popitem(last=False)
         return await asyncio.shield(task)
 
     def _card(self, model: StoredModel) -> ModelCard:
@@ -137,8 +144,13 @@ class Catalogue:
 
     def _load(self, card: ModelCard) -> LoadedText:
         if self._store is not None and card.name not in self._holds:
-            self._holds[card.name] = self._store.hold(card.name)
-            self._store.check(card.name)
+            hold = self._store.hold(card.name)
+            try:
+                self._store.check(card.name)
+            except ValueError:
+                hold.release()  # a damaged model may be pulled again while the server runs
+                raise
+            self._holds[card.name] = hold
         checkpoint = open_checkpoint(card.path)
         temperature = checkpoint.default_temperature
         return LoadedText(

@@ -61,10 +61,12 @@ class SamplingFields(Fields):
     @field_validator("logit_bias")
     @classmethod
     def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        for key in bias or ():
+        """A bias of zero changes nothing, whatever its key: OpenAI's own suite sends such."""
+        strong = {key: value for key, value in (bias or {}).items() if value}
+        for key in strong:
             if not (key.isascii() and key.isdigit() and len(key) <= 10):
                 raise ValueError(f"'{key[:20]}' is not a token id")
-        return bias
+        return strong
 
     @property
     def stops(self) -> tuple[str, ...]:
