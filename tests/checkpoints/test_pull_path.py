@@ -123,6 +123,19 @@ def test_a_model_in_use_is_not_replaced(folder: Path, store: ModelStore) -> None
         pull(str(folder), store)
 
 
+def test_what_a_killed_pull_left_is_thrown_away_and_the_original_kept(folder: Path, store: ModelStore) -> None:
+    left = store.folder / ".partial" / "Tiny-Llama"
+    left.mkdir(parents=True)
+    os.link(folder / "model.safetensors", left / "model.safetensors")
+    os.link(folder / "config.json", left / "stray.json")
+    (folder / "model.safetensors").rename(folder / "older.bin")
+    write_checkpoint(folder, tiny_checkpoint(seed=1))
+    model = pull(str(folder), store)
+    assert (folder / "older.bin").read_bytes() == tiny_checkpoint()["model.safetensors"]
+    assert (model.path / "model.safetensors").read_bytes() == tiny_checkpoint(seed=1)["model.safetensors"]
+    assert "stray.json" not in [path.name for path in model.path.iterdir()]
+
+
 def test_a_damaged_folder_is_refused_and_leaves_nothing(folder: Path, store: ModelStore) -> None:
     content = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(content[:-1000])

@@ -138,22 +138,22 @@ def test_a_server_that_is_not_there_is_told_so(run: Run) -> None:
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_conversation(server: RunningServer, home: Path, tmp_path: Path) -> None:
-    terminal = TerminalCommand(["chat", "--home", str(server.home), "--max-tokens", "400"], os.environ)
-    terminal.wait_for(r"smollm2-135m[\s\S]*› ")
-    terminal.type("Write a long story about the sea.\r")
-    terminal.wait_for(r"sea\.\n[\s\S]*\w+ \w+ \w+ \w+")
-    terminal.press_ctrl_c()
-    terminal.wait_for(r"stopped · \d+ tokens · [\d.]+ tokens/s · first after [\d.]+ s")
-    terminal.type("/system Answer in French.\r")
-    terminal.wait_for("System prompt: Answer in French.")
-    terminal.type('"""\rtwo\rlines"""\r')
-    terminal.wait_for(r"\d+ tokens")
-    terminal.type(f"/save {tmp_path / 'conversation.json'}\r")
-    terminal.wait_for("Saved to")
-    terminal.type("/nonsense\r")
-    terminal.wait_for("no command /nonsense")
-    terminal.type("/exit\r")
-    assert terminal.wait_for_end() == 0
+    with TerminalCommand(["chat", "--home", str(server.home), "--max-tokens", "400"], os.environ) as terminal:
+        terminal.wait_for(r"smollm2-135m[\s\S]*› ")
+        terminal.type("Write a long story about the sea.\r")
+        terminal.wait_for(r"sea\.\n[\s\S]*\w+ \w+ \w+ \w+")
+        terminal.press_ctrl_c()
+        terminal.wait_for(r"stopped · \d+ tokens · [\d.]+ tokens/s · first after [\d.]+ s")
+        terminal.type("/system Answer in French.\r")
+        terminal.wait_for("System prompt: Answer in French.")
+        terminal.type('"""\rtwo\rlines"""\r')
+        terminal.wait_for(r"\d+ tokens")
+        terminal.type(f"/save {tmp_path / 'conversation.json'}\r")
+        terminal.wait_for("Saved to")
+        terminal.type("/nonsense\r")
+        terminal.wait_for("no command /nonsense")
+        terminal.type("/exit\r")
+        assert terminal.wait_for_end() == 0
     saved = json.loads((tmp_path / "conversation.json").read_text())
     assert [message["role"] for message in saved["messages"]] == ["system", "user", "assistant", "user", "assistant"]
     assert saved["messages"][3]["content"] == "two\nlines"

@@ -16,8 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.cli.conftest import Run
+from tests.support.hub import HubRepository, fake_hub
 from tests.support.server import RunningServer, prepare_home
+from tests.support.tiny_checkpoint import tiny_checkpoint
 from tests.support.wheels import make_wheel, only_index
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
 
 
 @contextmanager
@@ -81,6 +86,18 @@ def test_a_gateway_needs_no_model_and_pulls_none(home: Path) -> None:
     with started("--model", "none") as (lines, _):
         assert lines[-1].endswith("with no model of its own")
     assert not any((home / "models").glob("*/manifest.json"))
+
+
+def test_a_model_named_by_its_source_starts_without_a_network_once_it_is_pulled(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        hub.repositories["eagle/Tiny-Llama"] = HubRepository(tiny_checkpoint())
+        pull("hf:eagle/Tiny-Llama", ModelStore(home / "models"))
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    with started("--model", "hf:eagle/Tiny-Llama", environment=environment) as (lines, _):
+        assert lines[-1].endswith("with Tiny-Llama")
 
 
 def test_a_taken_port_is_told_with_who_has_it_and_the_way_out(command: Run, home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -103,8 +104,9 @@ def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(run: Run, monkey
     [
         (OSError(28, "No space left on device", "/home/x"), "The disk is full (/home/x)"),
         (PermissionError(13, "Permission denied", "/root/x"), "Not allowed to write there (/root/x)"),
+        (sqlite3.OperationalError("database or disk is full"), "The disk is full: free some space"),
         (OSError(30, "Read-only file system"), "use another home with --home"),
     ],
 )
-def test_the_machine_s_errors_say_what_to_do(error: OSError, says: str) -> None:
+def test_the_machine_s_errors_say_what_to_do(error: Exception, says: str) -> None:
     assert says in words(error)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,16 +17,27 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 
 
 class TerminalCommand:
-    """``aquilon`` with these arguments on an 80 by 24 pseudo terminal."""
+    """``aquilon`` with these arguments on an 80 by 24 pseudo terminal; ``with`` it, so that it ends in any case."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._screen = ""
         self._seen = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._ended = False
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             variables = {**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
             command = [sys.executable, "-m", "aquilon.cli.main", *arguments]
             os.execve(sys.executable, command, variables)
+
+    def __enter__(self) -> TerminalCommand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self.wait_for_end()
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
@@ -46,7 +60,10 @@ class TerminalCommand:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._read(end - time.monotonic()):
             pass
+        if time.monotonic() >= end:
+            os.kill(self._pid, signal.SIGKILL)
         _, status = os.waitpid(self._pid, 0)
+        self._ended = True
         os.close(self._terminal)
         return os.waitstatus_to_exitcode(status)
 
@@ -58,5 +75,5 @@ class TerminalCommand:
             data = os.read(self._terminal, 65536)
         except OSError:  # Linux says so when the command has ended
             return False
-        self._screen += _ESCAPE.sub("", data.decode(errors="replace"))
+        self._screen += _ESCAPE.sub("", self._decoder.decode(data))
         return bool(data)

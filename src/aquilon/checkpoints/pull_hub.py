@@ -8,7 +8,6 @@ when the connection breaks, and in the next one after Ctrl-C.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -148,8 +147,7 @@ def _resume_or_empty(staging: Staging, state: _State) -> None:
     except (OSError, msgspec.DecodeError):
         same = False
     if not same:
-        shutil.rmtree(staging.folder)
-        staging.folder.mkdir()
+        staging.empty()
         record.write_bytes(msgspec.json.encode(state))
 
 

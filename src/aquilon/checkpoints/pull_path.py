@@ -54,6 +54,7 @@ def pull_path(
         return store.get(name)
     former_model(store, name, str(path))
     with store.staging(name) as staging, disk_errors_in_words(staging):
+        staging.empty()
         return arrive(staging, _take(staging.folder, folder, chosen, store, progress), Origin(source=str(path)))
 
 

