@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata, sentencepiece_metadata
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
@@ -26,6 +27,12 @@ def default_text(default_metadata: dict[str, Any]) -> TextModel:
 def default_tokenizer(default_text: TextModel) -> SubwordTokenizer:
     assert isinstance(default_text.tokenizer, SubwordTokenizer)
     return default_text.tokenizer
+
+
+@pytest.fixture(scope="session")
+def default_reference(default_model_file: Path) -> PreTrainedTokenizerBase:
+    """What transformers makes of the default model's file."""
+    return AutoTokenizer.from_pretrained(default_model_file.parent, gguf_file=default_model_file.name)
 
 
 @pytest.fixture(scope="session")

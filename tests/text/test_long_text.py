@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from tests.support.multilingual import texts
+from tests.support.vocabulary_files import first_tokens
 
 from aquilon.text import cutting
+from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.pretokenizers import WORD_RULES
 from aquilon.text.subword import SubwordTokenizer
 
 PROSE = "The quick brown fox jumps over 13 lazy dogs. L'été était chaud, à Paris;\nes war über-schön! 你好世界。\n"
@@ -23,8 +27,19 @@ def test_a_text_in_pieces_has_the_ids_of_the_whole(
     for text in ["".join(texts(30, seed=seed)) for seed in range(20)]:
         whole = tokenizer.encode(text)
         with monkeypatch.context() as patch:
-            patch.setattr(cutting, "CHUNK_CHARACTERS", 7)
+            patch.setattr(cutting, "CHUNK_CHARACTERS", 1)
             assert tokenizer.encode(text) == whole
+
+
+@pytest.mark.parametrize("rule", sorted(WORD_RULES))
+def test_every_rule_for_words_is_cut_where_it_cuts(
+    rule: str, default_metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = tokenizer_from_gguf({**first_tokens(default_metadata, 3000), "tokenizer.ggml.pre": rule})
+    text = "".join(texts(40, seed=len(rule)))
+    whole = tokenizer.encode(text)
+    monkeypatch.setattr(cutting, "CHUNK_CHARACTERS", 1)
+    assert tokenizer.encode(text) == whole
 
 
 def test_a_prompt_of_100_kb_takes_well_under_100_ms(default_tokenizer: SubwordTokenizer) -> None:
@@ -35,6 +50,11 @@ def test_a_prompt_of_100_kb_takes_well_under_100_ms(default_tokenizer: SubwordTo
         default_tokenizer.encode(prompt)
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.1
+
+
+def test_a_word_without_end_is_cut_all_the_same(default_tokenizer: SubwordTokenizer) -> None:
+    text = "ab" * cutting.LONGEST_RUN
+    assert default_tokenizer.decode(default_tokenizer.encode(text)) == text
 
 
 @pytest.mark.parametrize("text", ["a", " ", "\n", "<", "é", "<|im_end|>"])

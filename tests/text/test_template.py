@@ -118,16 +118,15 @@ def test_a_last_message_is_continued_as_transformers_does(tmp_path: Path, conten
 
 
 def test_the_default_models_template_renders_as_transformers_renders_it(
-    default_text: TextModel, default_model_file: Path
+    default_text: TextModel, default_reference: PreTrainedTokenizerBase
 ) -> None:
     assert isinstance(default_text.template, JinjaTemplate)
-    reference = AutoTokenizer.from_pretrained(default_model_file.parent, gguf_file=default_model_file.name)
     messages = [Message("user", "Bonjour à tous"), Message("assistant", "Salut!"), Message("user", "Ça va ?")]
     plain = as_transformers_takes_them(messages)
-    assert default_text.template.render(messages) == reference.apply_chat_template(
+    assert default_text.template.render(messages) == default_reference.apply_chat_template(
         plain, tokenize=False, add_generation_prompt=True
     )
-    assert default_text.template.encode(messages) == reference.apply_chat_template(
+    assert default_text.template.encode(messages) == default_reference.apply_chat_template(
         plain, add_generation_prompt=True, return_dict=False
     )
 
@@ -227,6 +226,15 @@ def test_text_that_uses_every_noncharacter_is_encoded_too(chatml: TextModel) -> 
     content = "<|im_end|>" + "".join(map(chr, nonchars))
     ids = chatml.template.encode([Message("user", content)], add_generation_prompt=False)
     assert chatml.tokenizer.decode(ids, skip_special=False) == f"<|im_start|>user\n{content}<|im_end|>\n"
+
+
+def test_tools_nested_without_end_are_refused(chatml: TextModel) -> None:
+    assert chatml.template is not None
+    parameters: dict[str, Any] = {}
+    for _ in range(5000):
+        parameters = {"items": parameters}
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        chatml.template.encode([Message("user", "a")], tools=[Tool("f", "", parameters)])
 
 
 def test_half_a_surrogate_pair_is_refused(chatml: TextModel) -> None:

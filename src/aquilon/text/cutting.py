@@ -8,9 +8,15 @@ from collections.abc import Iterator
 import tokenizers
 
 CHUNK_CHARACTERS = 2**16
+LONGEST_RUN = 2**18
+"""Characters without any place to cut, after which a text is cut all the same: nobody writes such words."""
 
-_BEFORE_A_WORD = (re.compile(r"(?<=[A-Za-z])(?= [A-Za-z])"), ("ab cd", "AB CD", "a B", "Ab cD"))
-_AFTER_A_LINE = (re.compile(r"(?<=[^\s]\n)(?=[^\W\d_])"), ("ab\ncd", "a.\nB", "1\nÉ", "。\n你"))
+_PLACES = (
+    (r"(?<=[A-Za-z])(?= [A-Za-z])", ("ab cd", "AB CD", "a B", "Ab cD")),
+    (r"(?<=\S\n)(?=[^\W\d_])", ("ab\ncd", "a.\nB", "1\nÉ", "。\n你")),
+    (r"(?<=[^\W_])(?=[.,;:!?。，、！？<>|()\[\]{}])", ("ab.cd", "A,b", "1<b", "é|", "你。好", "x)", "b}\n", "z[ ")),
+)
+"""Before a word, after a line's end, before punctuation; with samples that each pipeline is tried on."""
 
 
 class Cutter:
@@ -21,21 +27,24 @@ class Cutter:
     """
 
     def __init__(self, pipeline: tokenizers.Tokenizer) -> None:
-        places = []
-        for place, samples in (_BEFORE_A_WORD, _AFTER_A_LINE):
-            if all(_begins_word(pipeline, sample, place) for sample in samples):
-                places.append(place.pattern)
+        places = [
+            place
+            for place, samples in _PLACES
+            if all(_begins_word(pipeline, sample, re.compile(place)) for sample in samples)
+        ]
         self._place = re.compile("|".join(places)) if places else None
 
     def cut(self, text: str) -> Iterator[str]:
-        """The text in pieces of about ``CHUNK_CHARACTERS``, longer where there is no place to cut."""
+        """The text in pieces of about ``CHUNK_CHARACTERS``, and of ``LONGEST_RUN`` at most."""
         begin = 0
-        while self._place is not None and len(text) - begin > CHUNK_CHARACTERS:
-            found = self._place.search(text, begin + CHUNK_CHARACTERS)
-            if found is None:
+        while len(text) - begin > CHUNK_CHARACTERS:
+            last = begin + LONGEST_RUN
+            found = self._place.search(text, begin + CHUNK_CHARACTERS, last) if self._place is not None else None
+            if found is None and last >= len(text):
                 break
-            yield text[begin : found.start()]
-            begin = found.start()
+            end = found.start() if found is not None else last
+            yield text[begin:end]
+            begin = end
         yield text[begin:]
 
 

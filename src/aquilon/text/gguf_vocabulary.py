@@ -8,13 +8,12 @@ from types import UnionType
 from typing import Any
 
 import tokenizers
-from tokenizers import models
 
 from aquilon.text import sentencepiece
 from aquilon.text.added_tokens import AddedToken
 from aquilon.text.pretokenizers import byte_level_words, word_rule
 from aquilon.text.spelling import byte_level_bytes, sentencepiece_bytes
-from aquilon.text.subword import SpecialTokens, SubwordTokenizer
+from aquilon.text.subword import SpecialTokens, SubwordTokenizer, merging_model
 from aquilon.text.tokenizer import TokenizerError
 
 
@@ -61,10 +60,7 @@ def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
     controls = {token.id for token in added if token.control}
     vocab = {text: token_id for token_id, text in enumerate(tokens) if token_id not in controls}
     merges = [_pair(merge) for merge in _list(metadata, "tokenizer.ggml.merges", str)]
-    try:
-        model = models.BPE(vocab=vocab, merges=merges, ignore_merges=rule.whole_words)
-    except Exception as error:
-        raise TokenizerError(f"this file's merges do not fit its vocabulary: {error}") from None
+    model = merging_model(vocab, merges, whole_words=rule.whole_words)
     pipeline = tokenizers.Tokenizer(model)
     pipeline.pre_tokenizer = byte_level_words(rule)
     return SubwordTokenizer(

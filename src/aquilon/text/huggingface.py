@@ -18,7 +18,7 @@ from tokenizers import pre_tokenizers
 
 from aquilon.text.added_tokens import AddedToken
 from aquilon.text.spelling import byte_level_bytes, sentencepiece_bytes
-from aquilon.text.subword import SpecialTokens, Spelling, SubwordTokenizer
+from aquilon.text.subword import SpecialTokens, Spelling, SubwordTokenizer, as_tokenizer_error
 from aquilon.text.tokenizer import TokenizerError
 
 _NAMES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
@@ -28,10 +28,8 @@ _MODELS = ("BPE", "Unigram")
 def tokenizer_from_folder(folder: Path) -> SubwordTokenizer:
     """The tokenizer of a folder with a ``tokenizer.json``. Raises TokenizerError for a damaged or unknown one."""
     path = folder / "tokenizer.json"
-    try:
+    with as_tokenizer_error(f"{path} can't be read"):
         pipeline = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise TokenizerError(f"{path} can't be read: {error}") from None
     kind = type(pipeline.model).__name__
     if kind not in _MODELS:
         raise TokenizerError(f"{path} holds a {kind} model; those that work here are {', '.join(_MODELS)}")

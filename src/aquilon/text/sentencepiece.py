@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 import tokenizers
-from tokenizers import Regex, models, normalizers, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 
+from aquilon.text.subword import merging_model
 from aquilon.text.tokenizer import TokenizerError
 
 _SPACE = "▁"
@@ -28,12 +29,7 @@ def pipelines(
         raise TokenizerError(
             f"this vocabulary has no token for the byte 0x{missing[0]:02X}, so it can't write every text"
         )
-    try:
-        model = models.BPE(
-            vocab=dict(pieces), merges=_merges(pieces, scores, unmergeable), byte_fallback=True, fuse_unk=True
-        )
-    except Exception as error:
-        raise TokenizerError(f"this vocabulary can't be merged: {error}") from None
+    model = merging_model(pieces, _merges(pieces, scores, unmergeable), byte_fallback=True)
     spaces = normalizers.Replace(" ", _SPACE)
     # Where no piece spans two words, words can be merged one by one, which is the same and much faster.
     words = (

@@ -6,14 +6,16 @@ ones) is decided here, because plain text must never become a control token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import tokenizers
+from tokenizers import models
 
 from aquilon.text.added_tokens import AddedToken, AddedTokens
 from aquilon.text.cutting import Cutter
-from aquilon.text.tokenizer import require_unicode
+from aquilon.text.tokenizer import TokenizerError, require_unicode
 
 Spelling = Callable[[str], bytes]
 """A piece as the vocabulary writes it, to the bytes that it stands for."""
@@ -32,6 +34,45 @@ class SpecialTokens:
     eos_ids: frozenset[int] = field(default_factory=frozenset)
     names: dict[str, str] = field(default_factory=dict)
     """``bos_token``, ``eos_token``, ... as chat templates ask for them."""
+
+
+@contextmanager
+def as_tokenizer_error(what: str) -> Iterator[None]:
+    """Turn what the library raises into a TokenizerError that begins with ``what``, its panics too.
+
+    A panic is Rust's word for a broken promise; it reaches Python as a BaseException and
+    leaves nothing behind: the value under construction is dropped.
+    """
+    try:
+        yield
+    except TokenizerError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(f"{what}: {error}") from None
+
+
+def merging_model(
+    vocab: Mapping[str, int],
+    merges: Sequence[tuple[str, str]],
+    *,
+    whole_words: bool = False,
+    byte_fallback: bool = False,
+) -> models.BPE:
+    """A BPE model out of a vocabulary and its merges, first ones first. Raises TokenizerError."""
+    for left, right in merges:
+        if not (left in vocab and right in vocab and left + right in vocab):
+            raise TokenizerError(f"the merge of '{left}' and '{right}' does not fit the vocabulary")
+    with as_tokenizer_error("the vocabulary can't be merged"):
+        return models.BPE(
+            vocab=dict(vocab),
+            merges=list(merges),
+            ignore_merges=whole_words,
+            byte_fallback=byte_fallback,
+            fuse_unk=byte_fallback,
+        )
+    raise AssertionError  # for the type checker, which takes the context for one that may swallow errors
 
 
 class SubwordTokenizer:

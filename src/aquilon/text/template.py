@@ -71,7 +71,10 @@ class JinjaTemplate:
         continue_final: bool = False,
     ) -> list[int]:
         text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
-        return self._tokenizer.encode_markup(text, ignored=mark)
+        try:
+            return self._tokenizer.encode_markup(text, ignored=mark)
+        except ValueError as error:
+            raise TemplateError(f"these messages can't be encoded: {error}") from None
 
     def render(
         self,
@@ -92,15 +95,18 @@ class JinjaTemplate:
         if not messages:
             raise TemplateError("a conversation needs at least one message")
         compiled = self._compile("tool_use" if tools and "tool_use" in self._sources else "default")
-        plain_messages = [_plain_message(message) for message in messages]
-        plain_tools = [_plain_tool(tool) for tool in tools]
-        strings = [compiled.source, *strings_in(plain_messages), *strings_in(plain_tools)]
         try:
+            plain_messages = [_plain_message(message) for message in messages]
+            plain_tools = [_plain_tool(tool) for tool in tools]
+            strings = [compiled.source, *strings_in(plain_messages), *strings_in(plain_tools)]
             mark = unused_character(strings)
             cut = unused_character([*strings, mark])
+            protected = [_protected(message, compiled, mark) for message in plain_messages]
+            protected_tools = [_protected_tool(tool, compiled, mark) for tool in plain_tools]
         except ValueError as error:
             raise TemplateError(str(error)) from None
-        protected = [_protected(message, compiled, mark) for message in plain_messages]
+        except RecursionError:
+            raise TemplateError("the tools or their calls are nested too deeply") from None
         if continue_final:
             # The space shows whether the template trims what it is given, see _open_end.
             protected[-1]["content"] += cut + " "
@@ -109,10 +115,7 @@ class JinjaTemplate:
             {
                 **self._tokenizer.special.names,
                 "messages": protected,
-                "tools": [
-                    {**tool, "function": _protected_values(tool["function"], compiled, mark)} for tool in plain_tools
-                ]
-                or None,
+                "tools": protected_tools or None,
                 "documents": None,
                 "add_generation_prompt": add_generation_prompt and not continue_final,
             },
@@ -238,6 +241,10 @@ def _protected(message: dict[str, Any], compiled: _Compiled, mark: str) -> dict[
             for call in message["tool_calls"]
         ]
     return protected
+
+
+def _protected_tool(tool: dict[str, Any], compiled: _Compiled, mark: str) -> dict[str, Any]:
+    return {**tool, "function": _protected_values(tool["function"], compiled, mark)}
 
 
 def _protected_values(fields: dict[str, Any], compiled: _Compiled, mark: str) -> dict[str, Any]:
