@@ -42,7 +42,8 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def memory_bytes(self) -> int:
         """About what serving it takes, with ``CONTEXT`` tokens in the cache."""
-        weights = self.download_bytes * (_PACKED_FACTOR if self.source.endswith(".gguf") else 1)
+        is_packed = self.source.endswith(".gguf")
+        weights = self.download_bytes * (_PACKED_FACTOR if is_packed else 1 if computes_in_16_bits() else 2)
         return int(weights + self.kv_bytes * min(CONTEXT, self.context) + _PROGRAM_BYTES)
 
     @property
@@ -75,6 +76,15 @@ def good_starts(memory: int, *, gpu: bool) -> list[Suggestion]:
     """At most three to go on with from the default model, the smallest first; without a GPU only quick ones."""
     marked = [model for model in suggest(memory) if model.good_start and (gpu or model.download_bytes <= _QUICK_BYTES)]
     return sorted(marked or suggest(memory), key=lambda model: model.parameters)[-3:]
+
+
+@cache
+def computes_in_16_bits() -> bool:
+    """Whether weights of 16 bits stay so here; a processor without bfloat16 instructions holds them in 32."""
+    try:
+        return has_gpu() or " avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
 
 
 def has_gpu() -> bool:
