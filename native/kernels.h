@@ -14,9 +14,10 @@
 
 /* A packed weight of (outputs, inputs): w = scale * (q - zero), or scale * q + offset where zero is negative.
  *
- * Rows come in panels of 16, padded at the end. A panel is its quanta, then a scale for each (group, row), then, where zero
- * is negative, an offset for each. Quanta of a group lie as quads of four consecutive inputs of each of the 16 rows, 64 bytes
- * a quad at 8 bits; at 4 bits a byte holds the even quad's value low and the odd quad's value high. */
+ * Rows come in panels of 16, padded at the end. A panel holds group after group, so that a product of few rows reads one
+ * stream: the group's quanta, a scale for each row, then, where zero is negative, an offset for each. Quanta lie as quads of
+ * four consecutive inputs of each of the 16 rows, 64 bytes a quad at 8 bits; at 4 bits a byte holds the even quad's value low
+ * and the odd quad's value high. */
 typedef struct {
     const uint8_t *panels;
     int32_t outputs, inputs;
@@ -24,7 +25,6 @@ typedef struct {
     int32_t zero;         /* 8, 16, 128, ...; -1: offsets instead */
     int32_t wide_scales;  /* scales and offsets are float32 rather than float16 */
     int32_t first_output; /* where its rows go in the product's output */
-    int64_t panel_bytes;
 } aq_matrix;
 
 /* Rows quantized to 16 bits a group of 32: x = scale * (256 * high + low). Rows lie in blocks of `block` (the last may have

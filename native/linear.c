@@ -7,21 +7,22 @@
 
 typedef struct {
     const uint8_t *quanta;
+    int quanta_stride; /* bytes from group to group */
     const uint8_t *scales, *offsets;
-    int group_bytes; /* of quanta */
+    int scales_stride;
 } panel;
 
 INLINE panel open_panel(const aq_matrix *m, int index) {
-    int groups = m->inputs / GROUP, group_bytes = GROUP * PANEL * m->bits / 8, width = m->wide_scales ? 4 : 2;
-    const uint8_t *start = m->panels + (int64_t)index * m->panel_bytes;
-    const uint8_t *scales = start + (int64_t)groups * group_bytes;
-    return (panel){start, scales, scales + (int64_t)groups * PANEL * width, group_bytes};
+    int quanta_bytes = GROUP * PANEL * m->bits / 8, scale_bytes = PANEL * (m->wide_scales ? 4 : 2);
+    int group_bytes = quanta_bytes + (m->zero < 0 ? 2 : 1) * scale_bytes;
+    const uint8_t *start = m->panels + (int64_t)index * (m->inputs / GROUP) * group_bytes;
+    return (panel){start, group_bytes, start + quanta_bytes, start + quanta_bytes + scale_bytes, group_bytes};
 }
 
-INLINE v16 load_scale(const uint8_t *base, int group, int wide) {
-    if (wide) return v_load((const float *)(base + (int64_t)group * PANEL * 4));
-    return v_load_half((const uint16_t *)(base + (int64_t)group * PANEL * 2));
-}
+INLINE v16 load_scale(const uint8_t *at, int wide) { return wide ? v_load((const float *)at) : v_load_half((const uint16_t *)at); }
+
+/* Bytes between what is read and what is prefetched. */
+#define AHEAD 2048
 
 /* The 8 quads of one group as 512 unsigned bytes. */
 INLINE void unpack_group(const uint8_t *packed, uint8_t *quads) {
@@ -120,16 +121,18 @@ INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p
     for (int r = 0; r < rows; r++) acc[r] = v_zero();
     for (int g = 0; g < groups; g++, slot += rows) {
         i16x sums[BLOCK_ROWS];
-        const uint8_t *quanta = p.quanta + (int64_t)g * p.group_bytes;
+        const uint8_t *quanta = p.quanta + (int64_t)g * p.quanta_stride;
         group_dot(rows, bits, quanta, a->planes + slot * 64, sums);
-        v16 scale = load_scale(p.scales, g, wide);
+        if (rows <= 2) /* memory sets the pace: ask for what comes a little later */
+            for (int line = 0; line < 64 * bits; line += 64) __builtin_prefetch(quanta + AHEAD + line);
+        v16 scale = load_scale(p.scales + (int64_t)g * p.scales_stride, wide);
         if (zero >= 0) {
             for (int r = 0; r < rows; r++) {
                 i16x sum = sums[r] - zero * a->totals[slot + r];
                 acc[r] = v_fma(scale, v_from_int(sum) * v_set(a->scales[slot + r]), acc[r]);
             }
         } else {
-            v16 offset = load_scale(p.offsets, g, wide);
+            v16 offset = load_scale(p.offsets + (int64_t)g * p.scales_stride, wide);
             for (int r = 0; r < rows; r++) {
                 acc[r] = v_fma(scale, v_from_int(sums[r]) * v_set(a->scales[slot + r]), acc[r]);
                 acc[r] = v_fma(offset, v_set(a->sums[slot + r]), acc[r]);
@@ -173,7 +176,7 @@ INLINE void put(v16 value, const float *bias, float *out, aq_output_mode mode, i
 }
 
 static void unpack_panel(panel p, int groups, uint8_t *unpacked) {
-    for (int g = 0; g < groups; g++) unpack_group(p.quanta + (int64_t)g * p.group_bytes, unpacked + (int64_t)g * 512);
+    for (int g = 0; g < groups; g++) unpack_group(p.quanta + (int64_t)g * p.quanta_stride, unpacked + (int64_t)g * 512);
 }
 
 void VARIANT_NAME(aq_linear)(const aq_matrix *m, const aq_activations *a, const float *bias, float *out, int64_t stride,
@@ -188,7 +191,7 @@ void VARIANT_NAME(aq_linear)(const aq_matrix *m, const aq_activations *a, const 
         uint8_t *unpacked = (uint8_t *)scratch + (int64_t)i * groups * 512;
         unpack_panel(opened[i], groups, unpacked);
         opened[i].quanta = unpacked;
-        opened[i].group_bytes = 512;
+        opened[i].quanta_stride = 512;
     }
 #if PACKED_DOT
     if (unpack) bits = 8;
@@ -212,15 +215,12 @@ void VARIANT_NAME(aq_embed)(const aq_matrix *m, int64_t index, float *out) {
     panel p = open_panel(m, (int)(index / PANEL));
     int lane = (int)(index % PANEL), groups = m->inputs / GROUP;
     for (int g = 0; g < groups; g++) {
-        float scale, offset = 0;
-        if (m->wide_scales) {
-            scale = ((const float *)p.scales)[g * PANEL + lane];
-            if (m->zero < 0) offset = ((const float *)p.offsets)[g * PANEL + lane];
-        } else {
-            scale = half_to_float(((const uint16_t *)p.scales)[g * PANEL + lane]);
-            if (m->zero < 0) offset = half_to_float(((const uint16_t *)p.offsets)[g * PANEL + lane]);
-        }
-        const uint8_t *quanta = p.quanta + (int64_t)g * p.group_bytes;
+        const uint8_t *scales = p.scales + (int64_t)g * p.scales_stride, *offsets = p.offsets + (int64_t)g * p.scales_stride;
+        float scale = m->wide_scales ? ((const float *)scales)[lane] : half_to_float(((const uint16_t *)scales)[lane]);
+        float offset = 0;
+        if (m->zero < 0)
+            offset = m->wide_scales ? ((const float *)offsets)[lane] : half_to_float(((const uint16_t *)offsets)[lane]);
+        const uint8_t *quanta = p.quanta + (int64_t)g * p.quanta_stride;
         for (int k = 0; k < GROUP; k++) {
             int quad = k / 4, byte = lane * 4 + k % 4, q;
             if (m->bits == 8) q = quanta[quad * 64 + byte];

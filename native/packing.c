@@ -9,39 +9,33 @@ typedef struct {
     const char *scales, *offsets;
 } pack_call;
 
-static void pack_scales(const aq_matrix *m, int panel, const char *source, char *target) {
-    int groups = m->inputs / GROUP, width = m->wide_scales ? 4 : 2;
-    for (int lane = 0; lane < PANEL; lane++) {
-        int64_t row = (int64_t)panel * PANEL + lane;
-        for (int g = 0; g < groups; g++) {
-            char *to = target + ((int64_t)g * PANEL + lane) * width;
-            if (row < m->outputs) memcpy(to, source + (row * groups + g) * width, width);
-            else memset(to, 0, width);
-        }
-    }
+static void put_scale(uint8_t *target, int lane, const char *source, int64_t index, int width, int exists) {
+    if (exists) memcpy(target + lane * width, source + index * width, width);
+    else memset(target + lane * width, 0, width);
 }
 
 static void pack_panel(const pack_call *c, int panel) {
     const aq_matrix *m = c->m;
-    int groups = m->inputs / GROUP, group_bytes = GROUP * PANEL * m->bits / 8, width = m->wide_scales ? 4 : 2;
-    uint8_t *target = (uint8_t *)m->panels + (int64_t)panel * m->panel_bytes;
+    int groups = m->inputs / GROUP, width = m->wide_scales ? 4 : 2;
+    int quanta_bytes = GROUP * PANEL * m->bits / 8, group_bytes = quanta_bytes + (m->zero < 0 ? 2 : 1) * PANEL * width;
+    uint8_t *target = (uint8_t *)m->panels + (int64_t)panel * groups * group_bytes;
     for (int lane = 0; lane < PANEL; lane++) {
         int64_t row = (int64_t)panel * PANEL + lane;
+        int exists = row < m->outputs;
         for (int g = 0; g < groups; g++) {
-            uint8_t q[GROUP] = {0};
-            if (row < m->outputs) memcpy(q, c->quanta + row * m->inputs + g * GROUP, GROUP);
-            uint8_t *to = target + (int64_t)g * group_bytes + lane * 4;
+            uint8_t q[GROUP] = {0}, *group = target + (int64_t)g * group_bytes, *to = group + lane * 4;
+            if (exists) memcpy(q, c->quanta + row * m->inputs + g * GROUP, GROUP);
             if (m->bits == 8) {
                 for (int quad = 0; quad < 8; quad++) memcpy(to + quad * 64, q + quad * 4, 4);
             } else {
                 for (int pair = 0; pair < 4; pair++)
                     for (int k = 0; k < 4; k++) to[pair * 64 + k] = q[pair * 8 + k] | q[pair * 8 + 4 + k] << 4;
             }
+            put_scale(group + quanta_bytes, lane, c->scales, row * groups + g, width, exists);
+            if (m->zero < 0)
+                put_scale(group + quanta_bytes + PANEL * width, lane, c->offsets, row * groups + g, width, exists);
         }
     }
-    char *scales = (char *)target + (int64_t)groups * group_bytes;
-    pack_scales(m, panel, c->scales, scales);
-    if (m->zero < 0) pack_scales(m, panel, c->offsets, scales + (int64_t)groups * PANEL * width);
 }
 
 static void pack_task(void *argument, aq_member *member) {

@@ -26,7 +26,6 @@ class Matrix(Structure):
         ("zero", c_int32),
         ("wide_scales", c_int32),
         ("first_output", c_int32),
-        ("panel_bytes", c_int64),
     )
 
 
