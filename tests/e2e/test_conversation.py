@@ -28,6 +28,7 @@ async def test_a_stopped_answer_keeps_what_had_arrived_and_frees_the_field(perso
     await person.expect_state("streaming")
     await person.page.get_by_role("button", name="Stop the answer").click()
     await person.expect_state("stopped")
+    await expect(person.field).to_be_focused()
     kept = await person.answer.inner_text()
     assert kept
     await expect(person.turns.last.get_by_text("Stopped by you.")).to_be_visible()
@@ -136,7 +137,7 @@ async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> No
 
 
 async def test_a_link_before_everything_else_skips_to_the_question(person: Visitor) -> None:
-    await person.page.get_by_role("link", name="Aquilon, the conversation").focus()
+    await person.page.get_by_role("button", name=re.compile("Model: ")).focus()
     await person.page.keyboard.press("Shift+Tab")
     await expect(person.page.get_by_role("link", name="Skip to the question field")).to_be_focused()
     await person.page.keyboard.press("Enter")

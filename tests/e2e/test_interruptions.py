@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest_asyncio
 from playwright.async_api import Browser, expect
-from tests.support.browser import Visitor, visitor
+from tests.support.browser import Visitor, fresh_link, visitor
 from tests.support.server import RunningServer, prepare_home, start_server
 
 LONG = "Write a long story about the north wind, the sea and the mountains, with many chapters."
@@ -105,4 +105,8 @@ async def test_an_ended_session_is_explained_and_the_conversation_stays(person: 
     notice = person.page.get_by_role("alert")
     await expect(notice).to_contain_text("You are signed out")
     await expect(notice).to_contain_text("aquilon users link")
+
+    await person.page.goto(await fresh_link(person.server))
+    await notice.get_by_role("button", name="Ask again").click()
+    await person.expect_state("finished")
     await expect(person.turns).to_have_count(2)

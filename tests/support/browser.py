@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright, expect
-from tests.support.server import ROOT, RunningServer
+from tests.support.frontend import frontend
+from tests.support.server import RunningServer
 
 from aquilon.platform.accounts import create_login_link
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings
 
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -147,7 +147,7 @@ class Visitor:
 
     async def serious_issues(self) -> list[str]:
         """What axe finds on the page as it is that would keep somebody out."""
-        await self.page.evaluate(AXE.read_text())
+        await self.page.evaluate((frontend().NODE_MODULES / "axe-core" / "axe.min.js").read_text())
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{issue['id']} ({issue['impact']}): {node['html'][:200]} {node['failureSummary']}"

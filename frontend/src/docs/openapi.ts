@@ -155,6 +155,9 @@ export function typeName(document: OpenApi, schema: Schema, listOf: (type: strin
   return type ?? target.title ?? "any";
 }
 
+/** Larger bounds are those of the machine's integers, which tell a reader nothing. */
+const LARGEST_BOUND = 2 ** 31 - 1;
+
 /** The bounds of a value, as a mathematician writes them. */
 export function boundsOf(schema: Schema): string {
   return alternativesOf(schema)
@@ -163,7 +166,7 @@ export function boundsOf(schema: Schema): string {
       const high = option.maximum ?? option.exclusiveMaximum ?? option.maxLength ?? option.maxItems;
       const open = option.exclusiveMinimum !== undefined ? ">" : "≥";
       const close = option.exclusiveMaximum !== undefined ? "<" : "≤";
-      return [low === undefined ? "" : `${open} ${low}`, high === undefined ? "" : `${close} ${high}`];
+      return [low === undefined ? "" : `${open} ${low}`, high === undefined || high >= LARGEST_BOUND ? "" : `${close} ${high}`];
     })
     .flat()
     .filter((part) => part !== "")
@@ -178,6 +181,13 @@ export function fieldsOf(document: OpenApi, schema: Schema): { name: string | nu
     if (target.properties !== undefined) return [{ name, schema: target }];
     return target.anyOf || target.oneOf ? fieldsOf(document, target) : [];
   });
+}
+
+/** The properties of an object, the required ones first. */
+export function propertiesOf(schema: Schema): [string, Schema][] {
+  const properties = Object.entries(schema.properties ?? {});
+  const required = new Set(schema.required);
+  return [...properties.filter(([name]) => required.has(name)), ...properties.filter(([name]) => !required.has(name))];
 }
 
 /** A value that the schema would take: its own example where it has one, else its required fields. */
