@@ -120,8 +120,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention) -> Tensor:
         x = x + self.attention(self.attention_norm(x), turn, query_scale, attend)  # (T, hidden)
-        x = x + self.mlp(self.mlp_norm(x))
-        return x
+        output: Tensor = x + self.mlp(self.mlp_norm(x))
+        return output
 
 
 class Transformer(nn.Module):
