@@ -15,7 +15,9 @@ from tests.support.vocabulary_files import MISTRAL_DATA, first_tokens, write_voc
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.messages import Message
 from aquilon.text.subword import SubwordTokenizer
+from aquilon.text.template import JinjaTemplate
 from aquilon.text.tokenizer import TokenizerError
 
 CORPUS = texts(400, seed=1)
@@ -96,14 +98,9 @@ def test_sentencepiece_text_begins_with_bos_and_keeps_its_own_leading_spaces(
 
 
 def test_user_defined_tokens_are_matched_whole_and_control_tokens_are_not(default_metadata: dict[str, Any]) -> None:
-    tokens, types = [*default_metadata["tokenizer.ggml.tokens"]], [*default_metadata["tokenizer.ggml.token_type"]]
-    tokens.append("<think>")
-    types.append(4)
-    tokenizer = tokenizer_from_gguf(
-        {**default_metadata, "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types}
-    )
+    tokenizer = tokenizer_from_gguf(with_tokens(default_metadata, ["<think>"], kind=4))
     ids = tokenizer.encode("a<think><|im_end|>")
-    assert len(tokens) - 1 in ids
+    assert tokenizer.vocab_size - 1 in ids
     assert not any(map(tokenizer.is_control, ids))
     assert tokenizer.decode(ids) == "a<think><|im_end|>"
 
@@ -135,3 +132,30 @@ def test_a_damaged_vocabulary_is_refused_with_what_is_wrong(
 ) -> None:
     with pytest.raises(TokenizerError, match=re.escape(message)):
         tokenizer_from_gguf({**default_metadata, **change})
+
+
+def test_tokens_that_begin_one_another_are_found_longest_first(default_metadata: dict[str, Any]) -> None:
+    nested = ["<" * length for length in range(2, 200)]
+    tokenizer = tokenizer_from_gguf(with_tokens(default_metadata, nested, kind=4))
+    ids = tokenizer.encode("<" * 199 + "<<<", add_special=False)
+    assert [tokenizer.token_text(token_id) for token_id in ids] == ["<" * 199, "<" * 3]
+
+
+def test_a_control_token_of_one_character_is_never_made_of_text(default_metadata: dict[str, Any]) -> None:
+    tokenizer = tokenizer_from_gguf(with_tokens(default_metadata, ["字"], kind=3))
+    ids = JinjaTemplate("{{ messages[0].content }}", tokenizer).encode([Message("user", "a字")])
+    assert not any(map(tokenizer.is_control, ids))
+    assert tokenizer.decode(ids) == "a字"
+
+
+def test_special_tokens_past_all_measure_are_refused(default_metadata: dict[str, Any]) -> None:
+    with pytest.raises(TokenizerError, match="too many"):
+        tokenizer_from_gguf(with_tokens(default_metadata, [f"<{index:0200}>" for index in range(1500)], kind=3))
+
+
+def with_tokens(metadata: dict[str, Any], tokens: list[str], kind: int) -> dict[str, Any]:
+    return {
+        **metadata,
+        "tokenizer.ggml.tokens": [*metadata["tokenizer.ggml.tokens"], *tokens],
+        "tokenizer.ggml.token_type": [*metadata["tokenizer.ggml.token_type"], *[kind] * len(tokens)],
+    }

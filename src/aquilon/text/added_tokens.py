@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from aquilon.text.tokenizer import TokenizerError
+
 _SPACES = re.compile(r"\s*")
+_LONGEST = 256
+_MOST_CHARACTERS = 200_000
+"""Of all added tokens together; the largest known set has some 100,000."""
+_DEEPEST = 60
+"""How many tokens may begin one another before their common beginnings are no longer worth sharing."""
 _BRACKETS = {"<": ">", "[": "]", "{": "}"}
 
 
@@ -28,14 +35,23 @@ class AddedToken:
     @property
     def is_markup(self) -> bool:
         """Control tokens, and others written like them (``<tool_call>``), unlike runs of spaces or plain words."""
-        return self.control or (len(self.text) > 2 and _BRACKETS.get(self.text[0]) == self.text[-1])
+        return len(self.text) <= _LONGEST and (self.control or self._is_bracketed)
+
+    @property
+    def _is_bracketed(self) -> bool:
+        return len(self.text) > 2 and _BRACKETS.get(self.text[0]) == self.text[-1]
 
 
 class AddedTokens:
-    """A set of added tokens, and where they stand in a text: leftmost first, then longest."""
+    """A set of added tokens, and where they stand in a text: leftmost first, then longest.
+
+    One of more than 256 characters is never found. Raises TokenizerError for a set that is past all measure.
+    """
 
     def __init__(self, tokens: Iterable[AddedToken]) -> None:
-        self._by_text = {token.text: token for token in tokens if token.text}
+        self._by_text = {token.text: token for token in tokens if 0 < len(token.text) <= _LONGEST}
+        if sum(map(len, self._by_text)) > _MOST_CHARACTERS:
+            raise TokenizerError(f"this vocabulary has {len(self._by_text)} special tokens, which is too many")
         self._pattern = re.compile(alternatives(self._by_text)) if self._by_text else None
 
     def __len__(self) -> int:
@@ -72,21 +88,30 @@ class AddedTokens:
 
 def alternatives(strings: Iterable[str]) -> str:
     """A regular expression for any of these strings, longest first, that shares their beginnings."""
+    found = list(strings)
     root: dict[str, Any] = {}
-    for string in strings:
+    for string in found:
         node = root
         for character in string:
             node = node.setdefault(character, {})
         node[""] = {}
-    return _branch(root)
+    shared = _branch(root, _DEEPEST)
+    return shared if shared is not None else "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
 
 
-def _branch(node: dict[str, Any]) -> str:
+def _branch(node: dict[str, Any], deepest: int) -> str | None:
+    """The expression for what follows; None where it would nest too deeply."""
     prefix = ""
     while len(node) == 1 and "" not in node:
         character, node = next(iter(node.items()))
         prefix += re.escape(character)
-    children = [re.escape(character) + _branch(child) for character, child in node.items() if character]
+    children = []
+    for character, child in node.items():
+        if character:
+            branch = _branch(child, deepest - 1) if deepest else None
+            if branch is None:
+                return None
+            children.append(re.escape(character) + branch)
     if not children:
         return prefix
     ending = "?" if "" in node else ""

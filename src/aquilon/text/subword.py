@@ -98,7 +98,8 @@ class SubwordTokenizer:
         self._rest = rest
         self._added = {token.id: token for token in added}
         self._control_ids = frozenset(token.id for token in self._added.values() if token.control)
-        self._markup = AddedTokens(self._added.values())
+        # One character can't be marked as text, so a control token of one character is never read out of text.
+        self._markup = AddedTokens(token for token in self._added.values() if not token.control or len(token.text) > 1)
         self._plain = AddedTokens(token for token in self._added.values() if not token.control)
         self._controls = AddedTokens(token for token in self._added.values() if token.control)
         self._never_text = self._control_ids - {special.unk_id}
