@@ -6,14 +6,13 @@ whether its prefix was found in the cache, and even when it was preempted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.loaded_models import Answers, answer_all, collect, loaded_model
+from tests.support.loaded_models import Arrival, answer_all, check_each_as_alone, loaded_model
 from tests.support.random_transformers import random_architecture, random_transformer
 
 from aquilon.engine.model import LoadedModel
@@ -26,13 +25,6 @@ ARCHITECTURES = {
     "experts": random_architecture(num_experts=4, experts_per_token=2, tied_embeddings=False),
     "bias": random_architecture(attention_bias=True, output_bias=True, qk_norm=True, num_kv_heads=4, hidden_size=48),
 }
-
-
-@dataclass(frozen=True)
-class Arrival:
-    step: int
-    request: SequenceRequest
-    cancel_after: int | None
 
 
 @st.composite
@@ -57,42 +49,8 @@ def sixteen_streams(draw: st.DrawFn) -> list[Arrival]:
     return arrivals
 
 
-def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answers, set[str]]:
-    """Let requests come and go as they say; returns the answers and who was cancelled."""
-    answers: Answers = {}
-    cancelled: set[str] = set()
-    waiting = sorted(arrivals, key=lambda arrival: arrival.step)
-    now = 0
-    while waiting or model.in_use:
-        while waiting and waiting[0].step <= now:
-            model.add(waiting.pop(0).request)
-        for arrival in arrivals:
-            if arrival.cancel_after is not None and arrival.step + arrival.cancel_after == now:
-                model.cancel(arrival.request.id)
-                cancelled.add(arrival.request.id)
-        if model.in_use:
-            collect(model.step(), answers)
-        now += 1
-    return answers, cancelled
-
-
-def check_each_as_alone(
-    transformer: Transformer, kv_dtype: torch.dtype, arrivals: list[Arrival], **options: int | bool
-) -> int:
-    """Returns how often a sequence was preempted on the way."""
-    crowded = loaded_model(transformer, kv_dtype=kv_dtype, **options)  # type: ignore[arg-type]
-    answers, cancelled = answer_arrivals(crowded, arrivals)
-    assert crowded.scheduler.pool.num_free == crowded.scheduler.pool.num_blocks
-    alone_model = loaded_model(transformer, kv_dtype=kv_dtype, num_blocks=16, step_tokens=128, prefix_cache=False)
-    for arrival in arrivals:
-        alone = answer_all(alone_model, [arrival.request])
-        for key, answer in alone.items():
-            said = answers[key].token_ids if key in answers else []
-            if arrival.request.id in cancelled:
-                assert said == answer.token_ids[: len(said)], f"stream {key}"
-            else:
-                assert said == answer.token_ids, f"stream {key}"
-    return crowded.scheduler.counts.preemptions
+def alone_model(transformer: Transformer, dtype: torch.dtype) -> LoadedModel:
+    return loaded_model(transformer, kv_dtype=dtype, num_blocks=16, step_tokens=128, prefix_cache=False)
 
 
 crowds = given(
@@ -118,9 +76,10 @@ class TestSixteenStreams:
         prefix_cache: bool,
     ) -> None:
         transformer = random_transformer(ARCHITECTURES[name], dtype=dtype)
-        check_each_as_alone(
-            transformer, dtype, arrivals, num_blocks=num_blocks, step_tokens=step_tokens, prefix_cache=prefix_cache
+        crowded = loaded_model(
+            transformer, kv_dtype=dtype, num_blocks=num_blocks, step_tokens=step_tokens, prefix_cache=prefix_cache
         )
+        check_each_as_alone(crowded, alone_model(transformer, dtype), arrivals)
 
     def test_a_tiny_cache_preempts_and_nobody_notices(self) -> None:
         sampling = SamplingParameters(temperature=1.0, seed=1, max_tokens=24, ignore_eos=True)
@@ -130,10 +89,9 @@ class TestSixteenStreams:
         ]
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.bfloat16)
         for prefix_cache in (True, False):
-            preemptions = check_each_as_alone(
-                transformer, torch.bfloat16, arrivals, num_blocks=18, prefix_cache=prefix_cache
-            )
-            assert preemptions >= 3
+            crowded = loaded_model(transformer, kv_dtype=torch.bfloat16, num_blocks=18, prefix_cache=prefix_cache)
+            check_each_as_alone(crowded, alone_model(transformer, torch.bfloat16), arrivals)
+            assert crowded.scheduler.counts.preemptions >= 3
 
     def test_without_row_invariant_products_the_company_shows(self) -> None:
         """The negative twin: torch's own fp32 products round by the number of rows, and logits tell."""

@@ -80,3 +80,40 @@ def answer_all(model: LoadedModel, requests: list[SequenceRequest]) -> Answers:
     while model.in_use:
         collect(model.step(), answers)
     return answers
+
+
+@dataclass(frozen=True)
+class Arrival:
+    step: int
+    request: SequenceRequest
+    cancel_after: int | None
+
+
+def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answers, set[str]]:
+    """Let requests come and go as they say; returns the answers and who was cancelled."""
+    answers: Answers = {}
+    cancelled: set[str] = set()
+    waiting = sorted(arrivals, key=lambda arrival: arrival.step)
+    now = 0
+    while waiting or model.in_use:
+        while waiting and waiting[0].step <= now:
+            model.add(waiting.pop(0).request)
+        for arrival in arrivals:
+            if arrival.cancel_after is not None and arrival.step + arrival.cancel_after == now:
+                model.cancel(arrival.request.id)
+                cancelled.add(arrival.request.id)
+        if model.in_use:
+            collect(model.step(), answers)
+        now += 1
+    return answers, cancelled
+
+
+def check_each_as_alone(crowded: LoadedModel, lonely: LoadedModel, arrivals: list[Arrival]) -> None:
+    """Assert that each stream says in ``crowded`` what it says in ``lonely`` by itself, and no block is lost."""
+    answers, cancelled = answer_arrivals(crowded, arrivals)
+    assert crowded.scheduler.pool.num_free == crowded.scheduler.pool.num_blocks
+    for arrival in arrivals:
+        for key, answer in answer_all(lonely, [arrival.request]).items():
+            said = answers[key].token_ids if key in answers else []
+            whole = answer.token_ids
+            assert said == (whole[: len(said)] if arrival.request.id in cancelled else whole), f"stream {key}"

@@ -1,0 +1,55 @@
+"""The default model's sixteen streams: packed by the native kernels, and in torch."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from tests.support.loaded_models import Arrival, check_each_as_alone
+
+from aquilon.engine.kernels import available
+from aquilon.engine.loading import plan_loading
+from aquilon.engine.model import LoadedModel
+from aquilon.engine.options import EngineOptions, Quantize
+from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceRequest
+
+
+def load(file: Path, quantize: Quantize, **options: int | bool) -> LoadedModel:
+    chosen = EngineOptions(threads=1, step_seconds=None, **options)  # type: ignore[arg-type]
+    plan = plan_loading(LoadModel("m", str(file), dtype="bfloat16", quantize=quantize), chosen)
+    return plan.load(plan.limit, lambda share: None)
+
+
+def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
+    """Half of the prompts begin alike; some streams are cancelled on the way."""
+    chance = random.Random(seed)
+    stem = [chance.randrange(3, 49000) for _ in range(100)]
+    arrivals = []
+    for number in range(16):
+        own = [chance.randrange(3, 49000) for _ in range(chance.randrange(1, 60))]
+        prompt = stem[: chance.choice([0, 33, 64, 100])] + own
+        sampling = SamplingParameters(
+            temperature=chance.choice([0.0, 0.8]), top_p=0.9, seed=number, max_tokens=max_tokens, ignore_eos=True
+        )
+        cancel_after = chance.choice([None, None, None, 4])
+        arrivals.append(Arrival(number // 3, SequenceRequest(str(number), "m", prompt, sampling), cancel_after))
+    return arrivals
+
+
+@pytest.mark.skipif(not available(), reason="no native kernels on this machine")
+@pytest.mark.parametrize(("prefix_cache", "step_tokens"), [(True, 96), (False, 512)], ids=["cache", "no-cache"])
+def test_each_packed_stream_says_what_it_says_alone(
+    default_model_file: Path, prefix_cache: bool, step_tokens: int
+) -> None:
+    crowded = load(default_model_file, "auto", kv_tokens=512, step_tokens=step_tokens, prefix_cache=prefix_cache)
+    lonely = load(default_model_file, "auto", kv_tokens=512, prefix_cache=False)
+    check_each_as_alone(crowded, lonely, make_arrivals(seed=step_tokens, max_tokens=40))
+    assert crowded.scheduler.counts.preemptions > 0
+    assert (crowded.scheduler.counts.prefix_cache_hits > 0) == prefix_cache
+
+
+def test_each_bfloat16_stream_says_what_it_says_alone(default_model_file: Path) -> None:
+    crowded = load(default_model_file, "none", kv_tokens=512, step_tokens=96)
+    lonely = load(default_model_file, "none", kv_tokens=512, prefix_cache=False)
+    check_each_as_alone(crowded, lonely, make_arrivals(seed=1, max_tokens=6))
