@@ -146,7 +146,7 @@ class Engine:
                 self._listeners[name].remove(on_progress)
 
     async def unload(self, name: str) -> None:
-        """Take a model out of memory once nothing uses it; it stays registered."""
+        """Take a model out of memory once nothing uses it, unless a request comes first; it stays registered."""
         if self._process is None or name not in self.states:
             return
         future = self._unloads.get(name)
@@ -290,11 +290,11 @@ class Engine:
         if state.state == "loading":
             return
         self._recovering.discard(state.name)
+        unload = self._unloads.pop(state.name, None)
+        if unload is not None:
+            unload.set_result(None)
         if state.state == "unloaded":
             self.states.pop(state.name)
-            unload = self._unloads.pop(state.name, None)
-            if unload is not None:
-                unload.set_result(None)
             return
         future = self._loads.pop(state.name, None)
         if future is None or future.done():

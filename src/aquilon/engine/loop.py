@@ -161,7 +161,7 @@ class EngineLoop:
     # Models
 
     def _load(self, request: LoadModel) -> None:
-        model = self._residents.get(request.name)
+        model = self._residents.stay(request.name)
         if model is not None:
             self._send(_ready(model))
             return

@@ -14,6 +14,8 @@ from aquilon.engine.sequence import Sequence
 from aquilon.engine.validation import check_request
 
 _ROWS_WORTH_TIMING = 64
+_FIRST_PROMPT_TOKENS = 128
+"""Prompt tokens of a first step, before it is known how fast this machine is."""
 
 
 class LoadedModel:
@@ -40,6 +42,8 @@ class LoadedModel:
         self._options = options
         self._vocab_size = vocab_size
         self._eos_ids = eos_ids
+        if options.step_seconds is not None:
+            scheduler.prompt_budget = min(_FIRST_PROMPT_TOKENS, options.step_tokens)
 
     @property
     def in_use(self) -> bool:

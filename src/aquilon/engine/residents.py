@@ -40,8 +40,12 @@ class Residents(Generic[Model]):
     def add(self, model: Model) -> None:
         """Let a loaded model in, in place of what was reserved for it."""
         self._reserved.pop(model.name, None)
-        self._leaving.discard(model.name)
         self._models[model.name] = model
+
+    def stay(self, name: str) -> Model | None:
+        """A loaded model, which no longer has to leave."""
+        self._leaving.discard(name)
+        return self._models.get(name)
 
     def leave(self, name: str) -> bool:
         """Take no more requests for a model and let it go when it is idle; False where it isn't here."""

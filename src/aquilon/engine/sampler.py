@@ -167,4 +167,5 @@ def _invert(probabilities: Tensor, chance: Tensor) -> list[int]:
 def _first_above(mass: Tensor, target: Tensor) -> Tensor:
     """The first place of each row where ``mass`` is above ``target``, or, by a rounding, where it ends growing."""
     place = torch.searchsorted(mass, target, right=True)
-    return torch.minimum(place, torch.searchsorted(mass, mass[:, -1:].contiguous()))
+    end = torch.searchsorted(mass, mass[:, -1:].contiguous())
+    return torch.minimum(place, end).clamp(max=mass.shape[-1] - 1)  # a model that computes no numbers has no end

@@ -1,0 +1,70 @@
+"""Frames survive any cut of the stream, and what is no frame is refused in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aquilon.engine.framing import BrokenFrame, FrameDecoder, FrameTooLong, encode_frame
+from aquilon.engine.protocol import (
+    MAX_FRAME_BYTES,
+    CancelSequence,
+    FromEngine,
+    LoadModel,
+    SamplingParameters,
+    SequenceOutput,
+    SequenceRequest,
+    StepFrame,
+    ToEngine,
+    TokenLogprobs,
+)
+
+MESSAGES: list[ToEngine] = [
+    SequenceRequest(
+        "a", "m", [1, 2, 3], SamplingParameters(logit_bias={5: -1.5}, stop_token_ids=(7,), seed=-4), 2, "org"
+    ),
+    CancelSequence("a", 1),
+    CancelSequence("ü"),
+    LoadModel("m", "/models/m"),
+]
+
+
+@given(st.lists(st.integers(0, 200), max_size=20))
+def test_messages_arrive_whole_however_the_bytes_were_cut(cuts: list[int]) -> None:
+    data = b"".join(map(encode_frame, MESSAGES))
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    decoder: FrameDecoder[ToEngine] = FrameDecoder(ToEngine)
+    received = [message for start, end in itertools.pairwise(edges) for message in decoder.feed(data[start:end])]
+    assert received == MESSAGES
+
+
+def test_a_steps_outputs_keep_their_log_probabilities() -> None:
+    entry = TokenLogprobs(5, -0.5, 1, [(5, -0.5), (9, -2.0)])
+    frame = StepFrame([SequenceOutput("a", 0, [5], "stop", 32, [entry], [None, entry])])
+    decoder: FrameDecoder[FromEngine] = FrameDecoder(FromEngine)
+    assert list(decoder.feed(encode_frame(frame))) == [frame]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xff\xff\xff",
+        (MAX_FRAME_BYTES + 1).to_bytes(4, "big"),
+        b"\x00\x00\x00\x01\xc1",
+        b"\x00\x00\x00\x05hello",
+        (lambda body: len(body).to_bytes(4, "big") + body)(msgspec.msgpack.encode({"type": "sequence", "id": 5})),
+    ],
+)
+def test_what_is_not_a_message_breaks_the_connection(data: bytes) -> None:
+    decoder: FrameDecoder[ToEngine] = FrameDecoder(ToEngine)
+    with pytest.raises(BrokenFrame):
+        list(decoder.feed(data))
+
+
+def test_a_message_too_long_for_the_peer_is_not_sent() -> None:
+    with pytest.raises(FrameTooLong, match="bytes"):
+        encode_frame(LoadModel("m", "x" * MAX_FRAME_BYTES))
