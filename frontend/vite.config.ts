@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 // While developing, the page comes from Vite and everything else from a server on its default port.
 const SERVER = "http://127.0.0.1:8080";
-const proxied = { target: SERVER, headers: { origin: SERVER } };
+const proxied = { target: SERVER, changeOrigin: true, headers: { origin: SERVER } };
 
 export default defineConfig({
   plugins: [svelte()],
@@ -16,6 +16,7 @@ export default defineConfig({
     rolldownOptions: { input: { index: "index.html", docs: "docs.html" } },
   },
   server: {
+    host: "127.0.0.1", // the session's cookie belongs to the host
     proxy: { "/v1": proxied, "/auth": proxied, "/ready": proxied, "/openapi.json": proxied },
   },
   test: { include: ["tests/**/*.test.ts"] },

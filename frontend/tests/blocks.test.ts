@@ -58,7 +58,8 @@ describe("a growing text is split so that", () => {
 });
 
 test("32 KB of prose, code and lists that arrive a token at a time leave little to render again", () => {
-  const part = "A paragraph of some sixty characters, as models like to write.\n\n- one\n- two\n\n```js\nlet a = 1;\n```\n\n";
+  const part =
+    "A paragraph of some sixty characters, as models like to write.\n\n- one\n- two\n\n```js\nlet a = 1;\n```\n\n";
   const text = part.repeat(Math.ceil(32_768 / part.length));
   const splitter = new BlockSplitter();
   let frozen = 0;

@@ -40,9 +40,7 @@ test("no text is left unused", () => {
 test("no component speaks past the catalogue", () => {
   for (const [name, source] of Object.entries(sources)) {
     if (!name.endsWith(".svelte")) continue;
-    const markup = source
-      .replace(/<(script|style)\b.*?<\/\1>/gs, "")
-      .replace(/<!--.*?-->/gs, "");
+    const markup = source.replace(/<(script|style)\b.*?<\/\1>/gs, "").replace(/<!--.*?-->/gs, "");
     expect([name, markup.match(/(?:aria-label|title|placeholder)="[A-Za-z][^{"]*"/g)]).toEqual([name, null]);
     expect([name, markup.match(/>\s*[A-Z][a-z]+ [a-z]+[^<{]*</g)]).toEqual([name, null]);
   }

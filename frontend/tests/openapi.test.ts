@@ -9,7 +9,10 @@ const document: OpenApi = {
       post: {
         tags: ["things"],
         security: [{ key: [] }],
-        requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/Thing" } } } },
+        requestBody: {
+          required: true,
+          content: { "application/json": { schema: { $ref: "#/components/schemas/Thing" } } },
+        },
       },
     },
   },

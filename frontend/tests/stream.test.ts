@@ -4,7 +4,8 @@ import { type AnswerEvent, streamAnswer } from "../src/api/stream";
 
 afterEach(() => vi.unstubAllGlobals());
 
-const piece = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }] })}\n\n`;
+const piece = (content: string) =>
+  `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }] })}\n\n`;
 const END =
   'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\ndata: [DONE]\n\n';
 
@@ -27,7 +28,11 @@ async function collect(): Promise<AnswerEvent[]> {
   return events;
 }
 
-const problem = () => collect().then(() => expect.unreachable(), (error: unknown) => error as Problem);
+const problem = () =>
+  collect().then(
+    () => expect.unreachable(),
+    (error: unknown) => error as Problem,
+  );
 
 describe("a streamed answer", () => {
   test.each([1, 2, 7, 1 << 20])("is the same when it comes %i bytes at a time", async (chunk) => {
@@ -45,7 +50,9 @@ describe("a streamed answer", () => {
   });
 
   test("that turns into an error says so", async () => {
-    serve(`${piece("half")}event: error\ndata: {"object":"error","error":{"message":"died","type":"server_error"}}\n\n`);
+    serve(
+      `${piece("half")}event: error\ndata: {"object":"error","error":{"message":"died","type":"server_error"}}\n\n`,
+    );
     expect(await problem()).toMatchObject({ kind: "engine", message: "died" });
   });
 

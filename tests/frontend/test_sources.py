@@ -12,6 +12,10 @@ def test_types_hold_in_every_component() -> None:
     frontend().run_script("check")
 
 
+def test_sources_are_formatted() -> None:
+    frontend().run_script("format:check")
+
+
 def test_unit_tests_pass() -> None:
     assert re.search(r"Tests .*passed", frontend().run_script("test"))
 

@@ -167,6 +167,7 @@ async def visitor(browser: Browser, server: RunningServer, **options: Any) -> As
         await context.add_init_script(_VIOLATIONS)
         someone = Visitor(await context.new_page(), server)
         yield someone
+        await someone.page.unroute_all(behavior="wait")
         assert someone.complaints == []
     finally:
         await context.close()

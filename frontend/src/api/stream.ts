@@ -5,8 +5,7 @@ import { postJson } from "./server";
 import type { ChatMessage, FinishReason, Usage } from "./types";
 
 export type AnswerEvent =
-  | { type: "text"; text: string }
-  | { type: "end"; finishReason: FinishReason; usage: Usage | null };
+  { type: "text"; text: string } | { type: "end"; finishReason: FinishReason; usage: Usage | null };
 
 interface Chunk {
   choices?: { delta?: { content?: string | null }; finish_reason?: FinishReason | null }[];

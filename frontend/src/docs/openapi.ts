@@ -114,11 +114,16 @@ function endpoint(document: OpenApi, method: string, path: string, operation: Op
 }
 
 function curlOf(method: string, address: string, keyNeeded: boolean, sample: unknown): string {
-  const lines = [method === "get" || sample !== undefined ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`];
+  const lines = [
+    method === "get" || sample !== undefined ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`,
+  ];
   if (keyNeeded) lines.push('-H "Authorization: Bearer $AQUILON_KEY"');
   if (sample !== undefined) {
     if (method !== "post") lines[0] = `curl -X ${method.toUpperCase()} ${address}`;
-    lines.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(sample, null, 2).replaceAll("'", "'\\''")}'`);
+    lines.push(
+      '-H "Content-Type: application/json"',
+      `-d '${JSON.stringify(sample, null, 2).replaceAll("'", "'\\''")}'`,
+    );
   }
   return lines.join(" \\\n  ");
 }
@@ -166,7 +171,10 @@ export function boundsOf(schema: Schema): string {
       const high = option.maximum ?? option.exclusiveMaximum ?? option.maxLength ?? option.maxItems;
       const open = option.exclusiveMinimum !== undefined ? ">" : "≥";
       const close = option.exclusiveMaximum !== undefined ? "<" : "≤";
-      return [low === undefined ? "" : `${open} ${low}`, high === undefined || high >= LARGEST_BOUND ? "" : `${close} ${high}`];
+      return [
+        low === undefined ? "" : `${open} ${low}`,
+        high === undefined || high >= LARGEST_BOUND ? "" : `${close} ${high}`,
+      ];
     })
     .flat()
     .filter((part) => part !== "")

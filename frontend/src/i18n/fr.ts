@@ -29,8 +29,7 @@ export const fr: Catalogue = {
   "model.context": "Contexte",
   "model.contextTokens": "{count} tokens",
   "model.unloaded": "Pas encore chargé\u00a0: sa première réponse sera plus lente",
-  "model.small":
-    "C’est un petit modèle\u00a0: rapide, il tourne partout et se trompe souvent. Vérifiez ce qui compte.",
+  "model.small": "C’est un petit modèle\u00a0: rapide, il tourne partout et se trompe souvent. Vérifiez ce qui compte.",
   "model.more": "Pour voir les modèles adaptés à cette machine\u00a0:",
   "model.none": "Aucun modèle n’est chargé",
   "model.noneHelp":
@@ -96,7 +95,8 @@ export const fr: Catalogue = {
   "problem.interrupted.text":
     "Ce qui était arrivé est gardé. Cette page cherche le serveur toutes les quelques secondes.",
   "problem.engine.title": "Le moteur s’est arrêté et redémarre",
-  "problem.engine.text": "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
+  "problem.engine.text":
+    "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
   "problem.overloaded.title": "Trop de questions à la fois",
   "problem.overloaded.text": "Toutes les places sont prises. Reposez la question dans {seconds} secondes environ.",
   "problem.context.title": "La conversation est trop longue pour ce modèle",

@@ -51,7 +51,10 @@ export function codeFrame(language: string, labels: Labels): { root: HTMLElement
   const code = document.createElement("code");
   code.dir = "ltr";
   pre.append(code);
-  bar.append(name, copyButton(() => pre.textContent ?? "", labels));
+  bar.append(
+    name,
+    copyButton(() => pre.textContent ?? "", labels),
+  );
   root.append(bar, pre);
   return { root, code };
 }

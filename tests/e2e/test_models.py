@@ -1,0 +1,51 @@
+"""The choice of a model; the server's list is changed on its way, for there is one real model here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.async_api import Route, expect
+from tests.support.browser import Visitor
+
+OTHER = {"id": "other-7b", "name": "Other 7B", "parameters": 7_000_000_000, "languages": ["fr", "en"], "loaded": False}
+
+
+async def list_models(guest: Visitor, *extra: dict[str, Any], keep: bool = True) -> None:
+    async def answer(route: Route) -> None:
+        body = await (await route.fetch()).json()
+        await route.fulfill(json={"data": (body["data"] if keep else []) + list(extra)})
+
+    await guest.page.route("**/v1/models", answer)
+
+
+async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
+    await list_models(guest, OTHER)
+    await guest.sign_in()
+    await guest.page.get_by_role("button", name=re.compile("Model: ")).click()
+    picker = guest.page.get_by_role("dialog", name="Choose a model")
+    await picker.get_by_role("radio", name="Other 7B").check()
+    await expect(picker.get_by_text("7 billion parameters")).to_be_visible()
+    await expect(picker.get_by_text("Not loaded yet: its first answer takes longer")).to_be_visible()
+    await guest.page.keyboard.press("Escape")
+    await guest.reload()
+    await expect(guest.page.get_by_role("button", name=re.compile("Model: Other 7B"))).to_be_visible()
+
+    async with guest.page.expect_request("**/v1/chat/completions") as sent:
+        await guest.ask("Hello?")
+    assert (await sent.value).post_data_json["model"] == "other-7b"
+    await expect(guest.page.get_by_role("alert")).to_contain_text("This model is not here any more")
+
+
+async def test_a_server_without_models_says_how_to_get_one(guest: Visitor) -> None:
+    await list_models(guest, keep=False)
+    await guest.sign_in()
+    await expect(guest.page.get_by_text(re.compile("No model is loaded"))).to_be_visible()
+    await expect(guest.page.get_by_text("aquilon models suggest")).to_be_visible()
+
+
+async def test_a_model_that_only_completes_text_is_not_offered_for_conversation(guest: Visitor) -> None:
+    await list_models(guest, {**OTHER, "capabilities": {"completion_chat": False}})
+    await guest.sign_in()
+    await guest.page.get_by_role("button", name=re.compile("Model: ")).click()
+    await expect(guest.page.get_by_text("Other 7B")).to_have_count(0)
