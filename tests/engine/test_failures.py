@@ -94,7 +94,7 @@ async def test_a_hung_process_is_found_killed_and_replaced(model: Path) -> None:
 
 
 async def test_silence_without_work_is_no_hang(model: Path) -> None:
-    async with running_engine(model, hang_seconds=6) as engine:
+    async with running_engine(model, hang_seconds=4) as engine:
         process = engine.pid
         assert process is not None
         os.kill(process, signal.SIGSTOP)

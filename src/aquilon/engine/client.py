@@ -35,6 +35,8 @@ MAX_TOKENS_BEHIND = 1024
 """A reader further behind the engine than this is cancelled."""
 
 _RELOADS = 3
+_SILENCE_SECONDS = 5.0
+"""A process that says nothing for so long is not ready; it reports every second."""
 
 ErrorKind = Literal["invalid", "unknown_model", "overloaded", "unavailable", "internal"]
 
@@ -109,7 +111,7 @@ class Engine:
             return False
         if self.states and not any(state.state == "ready" for state in self.states.values()):
             return False
-        return time.monotonic() - process.heard_at < self._hang_seconds / 3
+        return time.monotonic() - process.heard_at < min(_SILENCE_SECONDS, self._hang_seconds / 2)
 
     @property
     def pid(self) -> int | None:

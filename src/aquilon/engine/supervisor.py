@@ -26,6 +26,8 @@ _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 30.0
 _STABLE_SECONDS = 10.0
 _STOP_SECONDS = 3.0
+_SILENT_TICKS = 2
+"""One look may come before what this process, put aside itself, has not read yet."""
 
 log = logging.getLogger("aquilon.engine")
 
@@ -195,21 +197,24 @@ class Supervisor:
     async def _watch(self, process: EngineProcess) -> str:
         """Return when the process has ended, saying why; a hung one is killed."""
         ended = asyncio.create_task(process.wait())
-        hung = False
+        silent_ticks = 0
         busy_since: float | None = None
         tick = min(1.0, self._hang_seconds / 4)
         try:
             while True:
                 done, _ = await asyncio.wait({ended}, timeout=tick)
                 if done:
-                    return f"no step for {self._hang_seconds:g} seconds" if hung else _describe(ended.result())
+                    if silent_ticks >= _SILENT_TICKS:
+                        return f"no step for {self._hang_seconds:g} seconds"
+                    return _describe(ended.result())
                 now = time.monotonic()
                 if not self._is_busy():
                     busy_since = None
                 elif busy_since is None:
                     busy_since = now
-                if busy_since is not None and now - max(busy_since, process.heard_at) > self._hang_seconds:
-                    hung = True
+                silent = busy_since is not None and now - max(busy_since, process.heard_at) > self._hang_seconds
+                silent_ticks = silent_ticks + 1 if silent else 0
+                if silent_ticks == _SILENT_TICKS:
                     process.kill()
         finally:
             ended.cancel()
