@@ -22,6 +22,16 @@ INLINE void widen(const void *source, int64_t first, int dtype, float *out, int 
         for (int i = 0; i < count; i += LANES) v_store(out + i, v_load_half((const uint16_t *)source + first + i));
 }
 
+/* The next block is anywhere in memory: asking for it while this one is computed hides the way there. */
+INLINE void prefetch_block(const aq_tile *t, int64_t number) {
+    int64_t width = t->cache->dtype == AQ_FLOAT32 ? 4 : 2, bytes = KV_BLOCK * (int64_t)t->heads->head_dim * width;
+    int64_t first = (number * t->heads->kv_heads + t->kv_head) * bytes;
+    for (int64_t byte = first; byte < first + bytes; byte += 64) {
+        __builtin_prefetch((const char *)t->cache->keys + byte);
+        __builtin_prefetch((const char *)t->cache->values + byte);
+    }
+}
+
 /* Which positions of a block one query sees: those in [from, to). */
 typedef struct {
     int from, to;
@@ -130,6 +140,7 @@ void VARIANT_NAME(aq_attend)(const aq_tile *t, int chunk, float *states, void *s
     for (int position = begin; position < end; position += KV_BLOCK) {
         int64_t block = ((int64_t)table[position / KV_BLOCK] * h->kv_heads + t->kv_head) * KV_BLOCK * head_dim;
         const float *keys = m.keys, *values = m.values;
+        if (position + KV_BLOCK < end) prefetch_block(t, table[position / KV_BLOCK + 1]);
         if (t->cache->dtype == AQ_FLOAT32) {
             keys = (const float *)t->cache->keys + block;
             values = (const float *)t->cache->values + block;

@@ -62,7 +62,7 @@ size_t aq_attention_scratch_bytes(const aq_heads *h) {
 void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
                      const float *query_norm, const float *key_norm, float epsilon, float *qkv, int64_t stride) {
     int64_t key = (int64_t)h->heads * h->head_dim, value = key + (int64_t)h->kv_heads * h->head_dim;
-    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS, {
+    AQ_FOR_EACH(w, row, b->rows, aq_few(b->rows), {
         float *own = qkv + row * stride;
         w->kernels->rotate(h, b, query_norm, key_norm, epsilon, own, row);
         w->kernels->write(h, b, c, own + key, own + value, row, p->row_sequences[row]);
@@ -71,7 +71,7 @@ void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq
 
 void aq_write_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key,
                     const float *value, int64_t stride) {
-    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS,
+    AQ_FOR_EACH(w, row, b->rows, aq_few(b->rows),
                 { w->kernels->write(h, b, c, key + row * stride, value + row * stride, row, p->row_sequences[row]); });
 }
 

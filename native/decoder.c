@@ -4,7 +4,7 @@
  * every thread computes them for itself: that costs less than a stage of its own, and gives the same values. */
 #include "decoder.h"
 
-#define NARROW 4
+#define NARROW 2
 
 typedef struct {
     const aq_decoder *d;
@@ -62,7 +62,7 @@ static void make_rows(aq_worker *w, void *context) {
 static void product(aq_worker *w, step *s, input_kind kind, const float *norm, const aq_projection *p, float *out, int64_t stride,
                     aq_output_mode mode) {
     input in = {s, kind, norm, s->activations + (s->narrow ? 3 * w->member->thread : 0) + kind};
-    if (!s->narrow) AQ_FOR_EACH(w, row, s->b->rows, FEW_ROWS, { make_row(w, &in, row); });
+    if (!s->narrow) AQ_FOR_EACH(w, row, s->b->rows, aq_few(s->b->rows), { make_row(w, &in, row); });
     aq_linear_stage(w, p, in.a, out, stride, mode, s->narrow ? make_rows : 0, &in);
 }
 
@@ -73,7 +73,7 @@ static void step_task(void *argument, aq_member *member) {
     aq_worker worker = {member, s->kernels, s->scratch + member->thread * s->scratch_bytes}, *w = &worker;
     int64_t hidden = d->hidden, heads = (int64_t)d->heads * d->head_dim, qkv = heads + 2 * (int64_t)d->kv_heads * d->head_dim;
 
-    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS, { w->kernels->embed(d->embedding, s->tokens[row], s->x + row * hidden); });
+    AQ_FOR_EACH(w, row, b->rows, aq_few(b->rows), { w->kernels->embed(d->embedding, s->tokens[row], s->x + row * hidden); });
     for (int i = 0; i < d->layer_count; i++) {
         const aq_layer *layer = &d->layers[i];
         aq_heads h = {d->heads, d->kv_heads, d->head_dim, layer->window, d->scale};
@@ -84,7 +84,7 @@ static void step_task(void *argument, aq_member *member) {
         product(w, s, NORMALIZED, layer->mlp_norm, &layer->gate_up, s->gate_up, 2 * (int64_t)d->intermediate, AQ_STORE);
         product(w, s, ACTIVATED, 0, &layer->down, s->x, hidden, AQ_ADD);
     }
-    AQ_FOR_EACH(w, row, b->rows, FEW_ROWS,
+    AQ_FOR_EACH(w, row, b->rows, aq_few(b->rows),
                 { w->kernels->norm(s->x + row * hidden, d->norm, d->epsilon, s->hidden + row * hidden, d->hidden); });
 }
 

@@ -38,19 +38,24 @@ INLINE void unpack_group(const uint8_t *packed, uint8_t *quads) {
 #define PACKED_DOT 1
 INLINE void group_dot(int rows, int bits, const uint8_t *quanta, const int8_t *planes, i16x *sums) {
     __m512i acc[BLOCK_ROWS];
+    UNROLL
     for (int r = 0; r < rows; r++) acc[r] = _mm512_setzero_si512();
     __m512i w[8];
     if (bits == 4) {
         const __m512i nibble = _mm512_set1_epi8(15);
+        UNROLL
         for (int pair = 0; pair < 4; pair++) {
             __m512i packed = _mm512_loadu_si512(quanta + pair * 64);
             w[2 * pair] = _mm512_and_si512(packed, nibble);
             w[2 * pair + 1] = _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble);
         }
     }
+    UNROLL
     for (int plane = 0; plane < 2; plane++) {
+        UNROLL
         for (int quad = 0; quad < 8; quad++) {
             __m512i weight = bits == 4 ? w[quad] : _mm512_loadu_si512(quanta + quad * 64);
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, planes + r * 64 + plane * 32 + quad * 4, 4);
@@ -58,8 +63,10 @@ INLINE void group_dot(int rows, int bits, const uint8_t *quanta, const int8_t *p
             }
         }
         if (plane == 0)
+            UNROLL
             for (int r = 0; r < rows; r++) acc[r] = _mm512_slli_epi32(acc[r], 8);
     }
+    UNROLL
     for (int r = 0; r < rows; r++) sums[r] = (i16x)acc[r];
 }
 #elif defined(__AVX2__)
@@ -118,6 +125,7 @@ INLINE void group_dot(int rows, int bits, const uint8_t *quanta, const int8_t *p
 INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p, const aq_activations *a, int64_t slot,
                        v16 *acc) {
     int groups = m->inputs / GROUP, zero = m->zero;
+    UNROLL
     for (int r = 0; r < rows; r++) acc[r] = v_zero();
     for (int g = 0; g < groups; g++, slot += rows) {
         i16x sums[BLOCK_ROWS];
@@ -127,12 +135,14 @@ INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p
             for (int line = 0; line < 64 * bits; line += 64) __builtin_prefetch(quanta + AHEAD + line);
         v16 scale = load_scale(p.scales + (int64_t)g * p.scales_stride, wide);
         if (zero >= 0) {
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 i16x sum = sums[r] - zero * a->totals[slot + r];
                 acc[r] = v_fma(scale, v_from_int(sum) * v_set(a->scales[slot + r]), acc[r]);
             }
         } else {
             v16 offset = load_scale(p.offsets + (int64_t)g * p.scales_stride, wide);
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 acc[r] = v_fma(scale, v_from_int(sums[r]) * v_set(a->scales[slot + r]), acc[r]);
                 acc[r] = v_fma(offset, v_set(a->sums[slot + r]), acc[r]);
@@ -153,7 +163,7 @@ INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p
             if (m->wide_scales) panel_rows(N, 8, 1, m, p, a, slot, acc);                                             \
             else panel_rows(N, 8, 0, m, p, a, slot, acc);                                                            \
         }                                                                                                            \
-        for (int r = 0; r < N; r++) out[r] = acc[r];                                                                 \
+        UNROLL for (int r = 0; r < N; r++) out[r] = acc[r];                                                            \
     }
 FOR_EACH_ROW_COUNT(DEFINE_ROWS)
 

@@ -23,7 +23,7 @@ aq_activations aq_take_activations(aq_arena *arena, int rows, int inputs) {
 size_t aq_linear_scratch_bytes(int inputs) { return (size_t)AQ_PANELS_AT_ONCE * inputs * PANEL; }
 
 void aq_quantize_stage(aq_worker *w, const float *x, int64_t stride, const aq_activations *a) {
-    AQ_FOR_EACH(w, row, a->rows, FEW_ROWS, { w->kernels->quantize(x + row * stride, a, row); });
+    AQ_FOR_EACH(w, row, a->rows, aq_few(a->rows), { w->kernels->quantize(x + row * stride, a, row); });
 }
 
 static int units_of(const aq_matrix *m) {

@@ -22,7 +22,7 @@ typedef struct {
     } while (0)
 
 /* Rows that a thread claims at once where each is little work. */
-#define FEW_ROWS 4
+static inline int aq_few(int rows) { return rows > 32 ? 4 : 1; }
 
 /* Several matrices that share an input, and lie side by side in the output. */
 typedef struct {

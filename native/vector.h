@@ -17,6 +17,9 @@
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 16
 
+/* Before a loop whose turns are few and known, so that what it indexes stays in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t i16x __attribute__((vector_size(64)));
 
