@@ -127,7 +127,10 @@ class EngineLoop:
         try:
             model.add(request)
         except InvalidRequest as error:
+            log.debug("Request %s is refused", request.id)
             self._send(SequenceFailed(request.id, "invalid", str(error)))
+        else:
+            log.debug("Request %s: %d prompt tokens, %d times", request.id, len(request.prompt_ids), request.n)
 
     def _step(self) -> None:
         """One step of the model that has waited longest."""
