@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Literal
@@ -29,6 +28,7 @@ from aquilon.engine.protocol import (
     StepFrame,
     UnloadModel,
 )
+from aquilon.engine.stream import Stream, Unloaded
 from aquilon.engine.supervisor import EngineProcess, Supervisor
 
 MAX_TOKENS_BEHIND = 1024
@@ -80,7 +80,7 @@ class Engine:
         self._listeners: dict[str, list[Callable[[ModelState], None]]] = {}
         self._recovering: set[str] = set()
         self._failed_recoveries = 0
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._supervisor = Supervisor(
             self.options,
             hang_seconds=hang_seconds,
@@ -168,7 +168,7 @@ class Engine:
         """
         if request.id in self._streams:
             raise EngineError("invalid", f"A request with the id '{request.id}' is running")
-        stream = _Stream(request.n)
+        stream = Stream(request.n)
         self._streams[request.id] = stream
         try:
             for _ in range(_RELOADS):
@@ -179,7 +179,7 @@ class Engine:
                     while (output := await stream.next()) is not None:
                         yield output
                     return
-                except _Unloaded:
+                except Unloaded:
                     self.states.pop(request.model, None)
             raise EngineError(
                 "unavailable", f"The model '{request.model}' is being loaded and unloaded: try again later"
@@ -281,7 +281,7 @@ class Engine:
         if stream is None:
             return
         if message.kind == "unloaded":
-            stream.fail(_Unloaded())
+            stream.fail(Unloaded())
         else:
             stream.fail(EngineError(message.kind, message.message))
 
@@ -307,57 +307,6 @@ class Engine:
             future.set_exception(
                 EngineError("unavailable", f"The model '{state.name}' cannot be loaded: {state.detail}")
             )
-
-
-class _Unloaded(Exception):
-    """The model left memory between our look and the engine's."""
-
-
-class _Stream:
-    """What has arrived for one request and has not been read."""
-
-    def __init__(self, n: int) -> None:
-        self.open = False
-        """Whether the engine still works on it."""
-        self.tokens_behind = 0
-        self._unfinished = n
-        self._outputs: deque[SequenceOutput] = deque()
-        self._failure: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    def put(self, output: SequenceOutput) -> None:
-        if self._failure is not None:
-            return
-        self._outputs.append(output)
-        self.tokens_behind += len(output.token_ids)
-        if output.finish_reason is not None:
-            self._unfinished -= 1
-            if self._unfinished == 0:
-                self.open = False
-        self._wake()
-
-    def fail(self, failure: Exception) -> None:
-        self._failure = failure
-        self.open = False
-        self._wake()
-
-    async def next(self) -> SequenceOutput | None:
-        """The next output, None when all continuations have finished; raises what it failed with, after the outputs."""
-        while not self._outputs:
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise failure
-            if self._unfinished == 0:
-                return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        output = self._outputs.popleft()
-        self.tokens_behind -= len(output.token_ids)
-        return output
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 def _retrieve(future: asyncio.Future[ModelState]) -> None:

@@ -34,7 +34,8 @@ class KVCache:
         whole = (2, architecture.num_layers, *shape)
         if device.type == "cpu":
             # torch.zeros would touch every page: a cache that is never filled would still be paid for.
-            tensors = torch.frombuffer(mmap.mmap(-1, self.nbytes), dtype=dtype).view(whole)
+            memory = mmap.mmap(-1, self.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            tensors = torch.frombuffer(memory, dtype=dtype).view(whole)
         else:
             tensors = torch.zeros(whole, dtype=dtype, device=device)
         self.keys: list[Tensor] = list(tensors[0])
