@@ -58,7 +58,7 @@ def error_body(error: ApiError) -> bytes:
 
 
 def error_response(error: ApiError) -> Response:
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     if error.status == 401:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 ErrorType = Literal[
@@ -10,6 +11,7 @@ ErrorType = Literal[
     "permission_error",
     "not_found_error",
     "rate_limit_error",
+    "budget_exceeded",
     "overloaded",
     "server_error",
 ]
@@ -28,6 +30,7 @@ class ApiError(Exception):
         code: str | None = None,
         retry_after: int | None = None,
         detail: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -39,6 +42,8 @@ class ApiError(Exception):
         """Seconds, sent as ``Retry-After``."""
         self.detail = detail
         """One entry a field at fault, for 422: ``loc``, ``msg`` and ``type``."""
+        self.headers = dict(headers or {})
+        """More headers of the answer, with lower-case names."""
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
