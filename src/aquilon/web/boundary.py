@@ -47,6 +47,9 @@ SECURITY_HEADERS = {
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Asked every few seconds by machines: logged at ``debug``."""
+
 log = structlog.get_logger("aquilon.access")
 
 
@@ -100,7 +103,8 @@ class Boundary:
     def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
         """No query, no body, no header: nothing that a person wrote."""
         principal = scope["state"].get("principal")
-        log.info(
+        write = log.debug if scope["path"] in _PROBES else log.info
+        write(
             "request",
             method=scope["method"],
             path=quote(scope["path"][:200]),
