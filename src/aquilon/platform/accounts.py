@@ -11,6 +11,7 @@ from aquilon.platform.storage import Database, accounts, api_keys
 from aquilon.platform.storage.schema import User
 
 FIRST_ORGANIZATION = "default"
+FIRST_WORKSPACE = "default"
 FIRST_ADMINISTRATOR = "admin"
 
 
@@ -45,11 +46,12 @@ class KeySummary:
 
 async def prepare_first_run(database: Database) -> FirstRun | None:
     """Make the organization, its administrator, a key and a login link; None if there are users already."""
-    async with database.writing() as session:
+    async with database.writing(alone=True) as session:
         if await accounts.any_user(session):
             return None
         organization = await accounts.create_organization(session, FIRST_ORGANIZATION)
-        user = await accounts.create_user(session, organization.id, FIRST_ADMINISTRATOR, "administrator")
+        await accounts.create_workspace(session, organization.id, FIRST_WORKSPACE)
+        user = await accounts.create_user(session, organization.id, FIRST_ADMINISTRATOR, "owner")
         key = await api_keys.create_api_key(session, user, "first key")
         token = await accounts.create_login_link(session, user)
         return FirstRun(user.name, key.secret, token)

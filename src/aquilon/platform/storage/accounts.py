@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Principal, Role
+from aquilon.platform.domain.identity import KEY_SCOPES, KeyScope, Principal, Role
 from aquilon.platform.domain.secrets import fingerprint, new_id, new_token
-from aquilon.platform.storage.schema import LoginLink, Organization, Session, User
+from aquilon.platform.storage.schema import ApiKey, LoginLink, Organization, Session, User, Workspace, WorkspaceMember
+from aquilon.platform.storage.scope import Everyone, Scope
 
 LOGIN_LINK_SECONDS = 24 * 3600
 SESSION_SECONDS = 30 * 24 * 3600
@@ -36,32 +38,60 @@ async def create_organization(session: AsyncSession, name: str) -> Organization:
     return organization
 
 
+async def create_workspace(session: AsyncSession, organization_id: str, name: str) -> Workspace:
+    workspace = Workspace(id=new_id("workspace"), organization_id=organization_id, name=name, created_at=_now())
+    session.add(workspace)
+    await session.flush()
+    return workspace
+
+
+async def first_workspace(session: AsyncSession, organization_id: str) -> Workspace:
+    """The organization's oldest: every organization has one, and it can't be archived."""
+    query = Scope(organization_id).select(Workspace).order_by(Workspace.created_at, Workspace.id)
+    workspace = await session.scalar(query.limit(1))
+    assert workspace is not None
+    return workspace
+
+
 async def create_user(session: AsyncSession, organization_id: str, name: str, role: Role) -> User:
-    """Raises ValueError for a name that is empty, too long or taken."""
+    """A new user of the organization, in its first workspace.
+
+    Raises ValueError for a name that is empty, too long or taken.
+    """
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
         raise ValueError(f"A user's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
-    taken = select(User.id).where(User.organization_id == organization_id, User.name == name)
-    if await session.scalar(taken) is not None:
+    if await session.scalar(Scope(organization_id).select(User).where(User.name == name)) is not None:
         raise ValueError(f"There is a user '{name}' already")
     user = User(id=new_id("user"), organization_id=organization_id, name=name, role=role, created_at=_now())
     session.add(user)
+    await session.flush()
+    workspace = await first_workspace(session, organization_id)
+    session.add(
+        WorkspaceMember(
+            workspace_id=workspace.id,
+            user_id=user.id,
+            organization_id=organization_id,
+            role=role,
+            created_at=user.created_at,
+        )
+    )
     await session.flush()
     return user
 
 
 async def any_user(session: AsyncSession) -> bool:
-    return await session.scalar(select(User.id).limit(1)) is not None
+    return await session.scalar(Everyone.select(User).limit(1)) is not None
 
 
 async def first_administrator(session: AsyncSession) -> User | None:
-    """The oldest administrator who may still sign in."""
-    query = select(User).where(User.role == "administrator", User.disabled_at.is_(None))
+    """The oldest owner or administrator who may still sign in."""
+    query = Everyone.select(User).where(User.role.in_(("owner", "administrator")), User.disabled_at.is_(None))
     return await session.scalar(query.order_by(User.created_at, User.id).limit(1))
 
 
 async def list_users(session: AsyncSession) -> list[User]:
-    return list(await session.scalars(select(User).order_by(User.name)))
+    return list(await session.scalars(Everyone.select(User).order_by(User.name)))
 
 
 async def user_named(session: AsyncSession, name: str) -> User:
@@ -108,13 +138,26 @@ async def sign_in(session: AsyncSession, token: str) -> SignedIn | None:
 async def principal_of_session(session: AsyncSession, session_id: str) -> Principal | None:
     """Who is signed in under this cookie's value, or None."""
     query = (
-        select(User, Organization)
+        Everyone.select(User)
+        .add_columns(Organization)
         .join(Session, Session.user_id == User.id)
         .join(Organization, Organization.id == User.organization_id)
         .where(Session.id_sha256 == fingerprint(session_id), Session.expires_at > _now(), User.disabled_at.is_(None))
     )
     found = (await session.execute(query)).first()
-    return None if found is None else principal(*found)
+    if found is None:
+        return None
+    user, organization = found
+    mine = Scope(organization.id, user.id).select(WorkspaceMember)
+    membership = await session.scalar(
+        mine.join(Workspace, Workspace.id == WorkspaceMember.workspace_id)
+        .where(Workspace.archived_at.is_(None))
+        .order_by(Workspace.created_at, Workspace.id)
+        .limit(1)
+    )
+    if membership is None:
+        return principal(user, organization, (await first_workspace(session, organization.id)).id, None)
+    return principal(user, organization, membership.workspace_id, membership)
 
 
 async def sign_out(session: AsyncSession, session_id: str) -> None:
@@ -128,9 +171,25 @@ async def revoke_access(session: AsyncSession, user: User) -> None:
     await session.execute(open_links.values(used_at=_now()))
 
 
-def principal(user: User, organization: Organization, api_key_id: str | None = None) -> Principal:
-    role: Role = "administrator" if user.role == "administrator" else "member"
-    return Principal(user.id, user.name, role, organization.id, organization.name, api_key_id)
+def principal(
+    user: User,
+    organization: Organization,
+    workspace_id: str,
+    membership: WorkspaceMember | None,
+    key: ApiKey | None = None,
+) -> Principal:
+    return Principal(
+        user_id=user.id,
+        user_name=user.name,
+        role=cast(Role, user.role),
+        organization_id=organization.id,
+        organization_name=organization.name,
+        workspace_id=workspace_id,
+        workspace_role=None if membership is None else cast(Role, membership.role),
+        api_key_id=None if key is None else key.id,
+        scopes=frozenset(KEY_SCOPES if key is None else cast(list[KeyScope], key.scopes)),
+        allowed_models=None if key is None or key.allowed_models is None else frozenset(key.allowed_models),
+    )
 
 
 def _now() -> int:

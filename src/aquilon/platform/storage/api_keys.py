@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, Principal
 from aquilon.platform.domain.secrets import fingerprint, new_api_key, new_id, readable_prefix
-from aquilon.platform.storage.accounts import principal
-from aquilon.platform.storage.schema import ApiKey, Organization, User
+from aquilon.platform.storage import accounts
+from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
+from aquilon.platform.storage.scope import Everyone, Scope
 
 MAX_NAME_CHARACTERS = 100
 _USE_RECORDED_EVERY = 60
@@ -38,13 +39,23 @@ async def create_api_key(session: AsyncSession, user: User, name: str) -> NewApi
     record = ApiKey(
         id=new_id("key"),
         organization_id=user.organization_id,
+        workspace_id=(await accounts.first_workspace(session, user.organization_id)).id,
         user_id=user.id,
         name=name,
         prefix=readable_prefix(secret),
-        secret_sha256=fingerprint(secret),
+        scopes=list(DEFAULT_KEY_SCOPES),
         created_at=int(time.time()),
     )
     session.add(record)
+    await session.flush()
+    session.add(
+        ApiKeySecret(
+            secret_sha256=fingerprint(secret),
+            api_key_id=record.id,
+            organization_id=record.organization_id,
+            created_at=record.created_at,
+        )
+    )
     await session.flush()
     return NewApiKey(secret, record)
 
@@ -53,36 +64,46 @@ async def principal_of_api_key(session: AsyncSession, secret: str) -> tuple[Prin
     """Who this key stands for, and whether its use is due to be recorded; None if it is unknown, expired or revoked."""
     now = int(time.time())
     query = (
-        select(User, Organization, ApiKey)
-        .join(ApiKey, ApiKey.user_id == User.id)
+        Everyone.select(ApiKey)
+        .add_columns(User, Organization, WorkspaceMember)
+        .join(ApiKeySecret, ApiKeySecret.api_key_id == ApiKey.id)
+        .join(User, User.id == ApiKey.user_id)
         .join(Organization, Organization.id == ApiKey.organization_id)
+        .join(Workspace, Workspace.id == ApiKey.workspace_id)
+        .outerjoin(
+            WorkspaceMember,
+            and_(WorkspaceMember.workspace_id == ApiKey.workspace_id, WorkspaceMember.user_id == ApiKey.user_id),
+        )
         .where(
-            ApiKey.secret_sha256 == fingerprint(secret),
+            ApiKeySecret.secret_sha256 == fingerprint(secret),
+            or_(ApiKeySecret.expires_at.is_(None), ApiKeySecret.expires_at > now),
             ApiKey.revoked_at.is_(None),
-            (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
+            ApiKey.blocked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
             User.disabled_at.is_(None),
+            Workspace.archived_at.is_(None),
         )
     )
     found = (await session.execute(query)).first()
     if found is None:
         return None
-    user, organization, key = found
+    key, user, organization, membership = found
     due = key.last_used_at is None or key.last_used_at <= now - _USE_RECORDED_EVERY
-    return principal(user, organization, key.id), due
+    return accounts.principal(user, organization, key.workspace_id, membership, key), due
 
 
 async def record_use(session: AsyncSession, api_key_id: str) -> None:
-    await session.execute(update(ApiKey).where(ApiKey.id == api_key_id).values(last_used_at=int(time.time())))
+    await session.execute(Everyone.update(ApiKey).where(ApiKey.id == api_key_id).values(last_used_at=int(time.time())))
 
 
 async def list_api_keys(session: AsyncSession, owner: Principal) -> list[ApiKey]:
     """The owner's own keys, revoked ones too, oldest first."""
-    return list(await session.scalars(_owned(owner).order_by(ApiKey.created_at, ApiKey.id)))
+    return list(await session.scalars(Scope.of_user(owner).select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)))
 
 
 async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: str) -> bool:
     """True if the owner had such a key; another's key is as unknown as one that never was."""
-    record = await session.scalar(_owned(owner).where(ApiKey.id == api_key_id))
+    record = await session.scalar(Scope.of_user(owner).select(ApiKey).where(ApiKey.id == api_key_id))
     if record is None:
         return False
     record.revoked_at = record.revoked_at or int(time.time())
@@ -92,13 +113,13 @@ async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: st
 
 async def list_all_api_keys(session: AsyncSession) -> list[tuple[ApiKey, str]]:
     """Every key with its user's name, revoked ones too, oldest first: for the operator, never for a request."""
-    query = select(ApiKey, User.name).join(User, User.id == ApiKey.user_id)
+    query = Everyone.select(ApiKey).add_columns(User.name).join(User, User.id == ApiKey.user_id)
     return [(key, name) for key, name in await session.execute(query.order_by(ApiKey.created_at, ApiKey.id))]
 
 
 async def revoke_any_api_key(session: AsyncSession, id_or_prefix: str) -> ApiKey:
     """Revoke the one key with this id or prefix, whoever's it is: for the operator. Raises UnknownApiKey."""
-    query = select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
+    query = Everyone.select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
     found = list(await session.scalars(query))
     if len(found) != 1:
         problem = f"There are {len(found)} API keys" if found else "There is no API key"
@@ -106,7 +127,3 @@ async def revoke_any_api_key(session: AsyncSession, id_or_prefix: str) -> ApiKey
     found[0].revoked_at = found[0].revoked_at or int(time.time())
     await session.flush()
     return found[0]
-
-
-def _owned(owner: Principal) -> Select[ApiKey]:
-    return select(ApiKey).where(ApiKey.user_id == owner.user_id, ApiKey.organization_id == owner.organization_id)

@@ -6,22 +6,18 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from aquilon.platform.storage.migrations import REVISIONS
+from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
 
 _BUSY_SECONDS = 10
-
-
-class DatabaseError(RuntimeError):
-    """The database can't be used; the message says which one, why, and what would help."""
+_ALONE_LOCK = 0x616C6F6E  # "alon"
 
 
 class Database:
@@ -41,24 +37,31 @@ class Database:
         if settings.database_url is None:
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = make_url(settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}")
-        if url.get_backend_name() != "sqlite":
+        backend = url.get_backend_name()
+        if backend == "sqlite":
+            name = url.database or ":memory:"
+            url = url.set(drivername="sqlite+aiosqlite")
+            engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+            event.listen(engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        elif backend in ("postgresql", "postgres"):
+            name = url.render_as_string(hide_password=True)
+            engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+        else:
             raise DatabaseError(
-                f"AQUILON_DATABASE_URL is for '{url.get_backend_name()}'; this version speaks SQLite only"
+                f"AQUILON_DATABASE_URL is for '{backend}': write sqlite:///FILE or postgresql://HOST/NAME"
             )
-        name = url.database or ":memory:"
-        engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": _BUSY_SECONDS})
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
         database = cls(engine, name)
         try:
             await database._migrate()
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:
             await engine.dispose()
-            raise DatabaseError(f"The database {name} can't be used: {error.orig}") from error
+            problem = error.orig if isinstance(error, DBAPIError) else error
+            raise DatabaseError(f"The database {name} can't be used: {problem}") from error
         except DatabaseError:
             await engine.dispose()
             raise
-        if name != ":memory:":
+        if backend == "sqlite" and name != ":memory:":
             os.chmod(name, 0o600)
         return database
 
@@ -72,41 +75,35 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that may change data: alone among writers, committed at the end, undone by an exception."""
+    async def writing(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
+        """A transaction that may change data: committed at the end, undone by an exception.
+
+        On SQLite it is alone among writers. On PostgreSQL only with ``alone``, which
+        is for what reads before it decides; the rest are statements that hold their
+        own condition.
+        """
         async with self._engine.connect() as connection:
             await connection.execution_options(aquilon_writes=True)
             async with AsyncSession(connection, expire_on_commit=False) as session:
+                if alone and connection.dialect.name == "postgresql":
+                    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
                 yield session
                 await session.commit()
 
     async def _migrate(self) -> None:
         async with self._engine.connect() as connection:
             await connection.execution_options(aquilon_writes=True)
+            if connection.dialect.name == "sqlite":  # a table that is made anew must not take what refers to it along
+                await _set_foreign_keys(connection, "OFF")
             async with connection.begin():
-                await connection.run_sync(_upgrade, self.name)
+                await connection.run_sync(upgrade, self.name)
+            if connection.dialect.name == "sqlite":
+                await _set_foreign_keys(connection, "ON")
 
 
-def _upgrade(connection: Connection, name: str) -> None:
-    """Run the missing migrations, all or none; the write lock keeps a second process waiting meanwhile."""
-    current = None
-    if inspect(connection).has_table("alembic_version"):
-        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if current == REVISIONS[-1]:
-        return
-    if current is not None and current not in REVISIONS:
-        raise DatabaseError(
-            f"The database {name} has schema {current}, written by a newer Aquilon; this version knows up to "
-            f"{REVISIONS[-1]}. Start the newer version, or use another --home."
-        )
-    from alembic import command  # only on a first start or an upgrade: 10 MB that the server then needn't hold
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+async def _set_foreign_keys(connection: AsyncConnection, state: str) -> None:
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.execute(f"PRAGMA foreign_keys = {state}")  # has no effect inside a transaction
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -5,7 +5,19 @@ Times are whole seconds since 1970, so that they read the same from every databa
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, MetaData, String, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -19,7 +31,21 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {int: BigInteger, str: String}  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+        int: BigInteger,
+        str: String,
+        list[str]: JSON(none_as_null=True),
+        dict[str, Any]: JSON,
+    }
+
+
+class Owned:
+    """A table whose rows belong to an organization: `storage.scope` alone makes queries over it."""
+
+    organization_id: Mapped[str]
+
+
+_ROLE = "role IN ('owner', 'administrator', 'developer', 'member', 'billing')"
 
 
 class Organization(Base):
@@ -30,11 +56,11 @@ class Organization(Base):
     created_at: Mapped[int]
 
 
-class User(Base):
+class User(Owned, Base):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
-        CheckConstraint("role IN ('administrator', 'member')", name="role"),
+        CheckConstraint(_ROLE, name="role"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -43,6 +69,32 @@ class User(Base):
     role: Mapped[str]
     created_at: Mapped[int]
     disabled_at: Mapped[int | None]
+
+
+class Workspace(Owned, Base):
+    """Where an organization's keys, usage and budgets are kept apart from each other."""
+
+    __tablename__ = "workspaces"
+    __table_args__ = (UniqueConstraint("organization_id", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    created_at: Mapped[int]
+    archived_at: Mapped[int | None]
+
+
+class WorkspaceMember(Owned, Base):
+    """A user of the organization in one of its workspaces."""
+
+    __tablename__ = "workspace_members"
+    __table_args__ = (CheckConstraint(_ROLE, name="role"),)
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+    created_at: Mapped[int]
 
 
 class Session(Base):
@@ -68,16 +120,57 @@ class LoginLink(Base):
     used_at: Mapped[int | None]
 
 
-class ApiKey(Base):
+class ApiKey(Owned, Base):
     __tablename__ = "api_keys"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     prefix: Mapped[str]
-    secret_sha256: Mapped[str] = mapped_column(unique=True)
+    """Of its newest secret."""
+    scopes: Mapped[list[str]]
+    allowed_models: Mapped[list[str] | None]
+    """None is every model."""
+    allowed_addresses: Mapped[list[str] | None]
+    """Addresses and networks such as ``192.0.2.0/24``; None is any."""
     created_at: Mapped[int]
     expires_at: Mapped[int | None]
+    blocked_at: Mapped[int | None]
+    """Refused until it is unblocked; ``revoked_at`` is for ever."""
     revoked_at: Mapped[int | None]
     last_used_at: Mapped[int | None]
+
+
+class ApiKeySecret(Owned, Base):
+    """What opens a key: one secret, or two for a while after a rotation."""
+
+    __tablename__ = "api_key_secrets"
+
+    secret_sha256: Mapped[str] = mapped_column(primary_key=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[int]
+    expires_at: Mapped[int | None]
+
+
+class AuditEntry(Owned, Base):
+    """Who changed what. Triggers refuse every change and every deletion of a row."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_organization_id", "organization_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    organization_id: Mapped[str]
+    at: Mapped[int]
+    actor_kind: Mapped[str]
+    """``user``, ``api_key``, or ``operator``: the command line on the server's machine."""
+    actor_id: Mapped[str | None]
+    actor_name: Mapped[str]
+    action: Mapped[str]
+    """Such as ``api_key.created``."""
+    object_id: Mapped[str]
+    object_name: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    """What was set, never a secret."""

@@ -1,0 +1,97 @@
+"""Databases of earlier releases, with data in them, under this version."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.support.databases import upgrade_to
+
+from aquilon.platform import accounts as operator
+from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys
+from aquilon.settings import Settings
+
+RELEASES = Path(__file__).parent / "releases"
+KEY = "aq-" + "1" * 43
+
+
+@pytest.fixture
+async def first_release(settings: Settings) -> Settings:
+    """A home as revision 0001 left it."""
+    url = settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade_to, "0001")
+        for statement in (RELEASES / "0001.sql").read_text().splitlines():
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+    return settings
+
+
+async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:
+    database = await Database.open(first_release)
+    users = {user.name: user for user in await operator.list_users(database)}
+    assert {name: user.role for name, user in users.items()} == {
+        "admin": "owner",
+        "boss": "administrator",
+        "zoé": "member",
+        "gone": "member",
+    }
+    assert users["gone"].disabled
+    async with database.writing() as session:
+        found = await api_keys.principal_of_api_key(session, KEY)
+        assert found is not None
+        principal = found[0]
+        assert (principal.user_name, principal.organization_name) == ("zoé", "default")
+        assert principal.workspace_role == "member"
+        assert "administration" not in principal.scopes
+        signed_in = await accounts.principal_of_session(session, "")
+        assert signed_in is not None
+        assert signed_in.workspace_id == principal.workspace_id
+        spent = await accounts.sign_in(session, "abc")
+        assert spent is not None
+        assert spent.principal.user_name == "admin"
+    keys = {key.id: key for key in await operator.list_api_keys(database)}
+    assert (keys["key_live"].last_used_at, keys["key_live"].revoked) == (1400, False)
+    assert keys["key_dead"].revoked
+    await database.close()
+
+
+async def test_a_copy_is_made_first_and_only_once(tmp_path: Path, first_release: Settings) -> None:
+    if first_release.database_url is not None:
+        pytest.skip("a PostgreSQL server is backed up by its own tools")
+    for _ in range(2):
+        await (await Database.open(first_release)).close()
+    [copy] = (tmp_path / "backups").iterdir()
+    assert copy.name.startswith("aquilon-0001-")
+    assert copy.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(copy) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert raw.execute("SELECT count(*) FROM api_keys").fetchone() == (2,)
+
+
+async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, first_release: Settings) -> None:
+    if first_release.database_url is not None:
+        pytest.skip("a PostgreSQL server is backed up by its own tools")
+    (tmp_path / "backups").write_text("in the way")
+    with pytest.raises(DatabaseError, match=r"can't be copied to .* before its upgrade"):
+        await Database.open(first_release)
+    with sqlite3.connect(tmp_path / "aquilon.db") as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit_log SET actor_name = 'nobody'", "DELETE FROM audit_log"])
+async def test_the_audit_log_only_grows(database: Database, change: str) -> None:
+    async with database.writing() as session:
+        await session.execute(
+            text(
+                "INSERT INTO audit_log (organization_id, at, actor_kind, actor_name, action, object_id, object_name, "
+                "detail) VALUES ('org', 1, 'operator', 'o', 'a', 'x', 'x', '{}')"
+            )
+        )
+    with pytest.raises(Exception, match="the audit log is append-only"):
+        async with database.writing() as session:
+            await session.execute(text(change))
