@@ -16,7 +16,8 @@ from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceReque
 
 
 def load(file: Path, quantize: Quantize, **options: int | bool) -> LoadedModel:
-    chosen = EngineOptions(threads=1, step_seconds=None, **options)  # type: ignore[arg-type]
+    threads = 1 if quantize == "none" else None
+    chosen = EngineOptions(threads=threads, step_seconds=None, **options)  # type: ignore[arg-type]
     plan = plan_loading(LoadModel("m", str(file), dtype="bfloat16", quantize=quantize), chosen)
     return plan.load(plan.limit, lambda share: None)
 

@@ -61,6 +61,17 @@ class TestAnswers:
         assert engine.states["first"].max_context == CONTEXT
         assert engine.ready
 
+    async def test_an_engine_is_ready_when_its_first_model_is(self, models: Path) -> None:
+        engine = Engine(OPTIONS)
+        await engine.start()
+        try:
+            load = asyncio.create_task(engine.load("first", models / "first"))
+            await until(lambda: engine.ready)
+            assert engine.states["first"].state == "ready"
+            await load
+        finally:
+            await engine.stop()
+
     async def test_loading_reports_progress_and_is_idempotent(self, engine: Engine) -> None:
         heard: list[ModelState] = []
         state = await engine.load("second", on_progress=heard.append)

@@ -66,7 +66,7 @@ class TestSixteenStreams:
     @pytest.mark.parametrize("name", ARCHITECTURES)
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
     @crowds
-    @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     def test_each_says_what_it_says_alone(
         self,
         name: str,

@@ -109,7 +109,7 @@ class Engine:
         process = self._running
         if process is None or self.statistics is None or self._recovering:
             return False
-        if self.states and not any(state.state == "ready" for state in self.states.values()):
+        if (self.states or self._loads) and not any(state.state == "ready" for state in self.states.values()):
             return False
         return time.monotonic() - process.heard_at < min(_SILENCE_SECONDS, self._hang_seconds / 2)
 
