@@ -6,11 +6,13 @@ neighbours with the largest maxima, and maxima are quick to take.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 NEIGHBOURS = 32
+_SORTED_FROM = 2048
 
 
 def grouped(values: Tensor, size: int, fill: float) -> Tensor:
@@ -34,6 +36,15 @@ def likely_candidates(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     inside = torch.arange(NEIGHBOURS, device=values.device)
     tokens = (chosen[:, :, None] * NEIGHBOURS + inside).flatten(1)
     return tokens, groups.gather(1, chosen[:, :, None].expand(-1, -1, NEIGHBOURS)).flatten(1)
+
+
+def largest(values: Tensor, count: int) -> Tensor:
+    """Each row's ``count`` largest values, falling, ``(N, count)``."""
+    if values.device.type == "cpu" and count > _SORTED_FROM:
+        return torch.from_numpy(
+            -np.sort(-values.numpy(), axis=-1)[:, :count]
+        )  # with vector instructions, torch's has none
+    return values.topk(count, dim=-1).values
 
 
 def most_likely(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

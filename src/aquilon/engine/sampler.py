@@ -10,13 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aquilon.engine.likely import argmax, grouped, likely_candidates
+from aquilon.engine.likely import argmax, grouped, largest, likely_candidates
 from aquilon.engine.logprobs import token_logprobs
 from aquilon.engine.protocol import SamplingParameters, TokenLogprobs
 from aquilon.engine.sampling_state import SamplingState
 from aquilon.engine.sequence import Sequence
 
-_CANDIDATES = (128, 1024)
+_CANDIDATES = 128
 """Filters nearly always leave fewer tokens; the whole vocabulary is sorted only for rows where they do not."""
 _STRIDE = 256
 
@@ -86,7 +86,7 @@ def _draw(logits: Tensor, sequences: list[Sequence]) -> list[int]:
     free = [row for row in range(len(sequences)) if row not in pending]
     if free:
         _put(token_ids, free, _invert(_rows(probabilities, free), _rows(chance, free)))
-    for count in (*_CANDIDATES, logits.shape[-1]):
+    for count in (_CANDIDATES, logits.shape[-1]):
         if not pending:
             break
         filters = _Filters([wishes[row] for row in pending], logits.device)
@@ -117,7 +117,7 @@ def _draw_filtered(
     count = min(count, vocab_size)
     tokens, candidates = likely_candidates(probabilities, count)
     candidates = candidates.clamp(min=0)  # behind the vocabulary's end
-    likely = candidates.topk(count, dim=-1).values  # (N, count), falling
+    likely = largest(candidates, count)  # (N, count)
     mass = likely.double().cumsum(dim=-1)
     by_rank = filters.top_k > 0
     last = torch.where(by_rank, filters.top_k, vocab_size).clamp(max=count) - 1
