@@ -10,6 +10,7 @@ from aquilon.engine.client import Engine
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings
@@ -22,6 +23,7 @@ class Services:
     catalogue: Catalogue
     database: Database
     metrics: Metrics
+    usage_writer: UsageWriter
     pipeline: Pipeline
     login_attempts: Attempts
     startup_models: tuple[str, ...]

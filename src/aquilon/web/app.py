@@ -18,6 +18,8 @@ from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.generation.settlement import Settlement
+from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.services import Services
 from aquilon.platform.storage import Database
@@ -38,13 +40,16 @@ def create_app(
     """The application; ``startup_models`` are those that ``/ready`` waits for."""
     app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = Metrics(engine)
+    usage_writer = UsageWriter(database)
+    settlement = Settlement(database, usage_writer)
     app.state.services = Services(
         settings=settings,
         engine=engine,
         catalogue=catalogue,
         database=database,
         metrics=metrics,
-        pipeline=Pipeline(engine, catalogue, metrics, max_waiting=settings.max_waiting),
+        usage_writer=usage_writer,
+        pipeline=Pipeline(engine, catalogue, metrics, settlement, max_waiting=settings.max_waiting),
         login_attempts=Attempts(),
         startup_models=tuple(startup_models),
     )

@@ -138,6 +138,7 @@ class _Server:
             startup_models=[card.name for card in self._cards],
         )
         self._pipeline = app.state.services.pipeline
+        self._usage_writer = app.state.services.usage_writer
         self._http = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -170,6 +171,7 @@ class _Server:
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
             await self._engine.stop()  # what still runs ends with an error event
             await http
+            await self._usage_writer.close()
 
     async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._stop.wait())

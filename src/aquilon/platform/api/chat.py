@@ -12,6 +12,7 @@ from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["chat"])
@@ -28,11 +29,21 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     generation = fields.generation()
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
-    events = pipeline.stream(prepared)
+    id_ = new_id("chatcmpl")
+    events = pipeline.answer([prepared], caller, id_)
     model, scores = prepared.card.name, bool(fields.logprobs)
     if fields.stream:
         return EventStream(
-            chunks(events, model=model, n=generation.n, logprobs=scores, usage_chunk=fields.wants_usage_chunk)
+            chunks(
+                events,
+                id_=id_,
+                model=model,
+                n=generation.n,
+                logprobs=scores,
+                usage_chunk=fields.wants_usage_chunk,
+            )
         )
-    body = await answer_unless_gone(request, whole_answer(events, model=model, n=generation.n, logprobs=scores))
+    body = await answer_unless_gone(
+        request, whole_answer(events, id_=id_, model=model, n=generation.n, logprobs=scores)
+    )
     return Response(body, media_type="application/json")

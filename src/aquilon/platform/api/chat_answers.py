@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType
 from aquilon.platform.api.event_stream import DONE, frame
 from aquilon.platform.api.usage import UsageBody, usage_body
 from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, Usage
-from aquilon.platform.domain.secrets import new_id
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -76,7 +75,7 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
     usage: UsageBody | UnsetType | None = UNSET
 
 
-async def whole_answer(events: AsyncGenerator[Event], *, model: str, n: int, logprobs: bool) -> bytes:
+async def whole_answer(events: AsyncGenerator[Event], *, id_: str, model: str, n: int, logprobs: bool) -> bytes:
     """The ChatCompletion as JSON, when every choice has finished."""
     texts, reasons = [""] * n, ["stop"] * n
     tokens: list[list[ScoredToken]] = [[] for _ in range(n)]
@@ -100,14 +99,12 @@ async def whole_answer(events: AsyncGenerator[Event], *, model: str, n: int, log
         for index in range(n)
     ]
     return msgspec.json.encode(
-        ChatCompletion(
-            id=new_id("chatcmpl"), created=int(time.time()), model=model, choices=choices, usage=usage_body(usage)
-        )
+        ChatCompletion(id=id_, created=int(time.time()), model=model, choices=choices, usage=usage_body(usage))
     )
 
 
 async def chunks(
-    events: AsyncGenerator[Event], *, model: str, n: int, logprobs: bool, usage_chunk: bool
+    events: AsyncGenerator[Event], *, id_: str, model: str, n: int, logprobs: bool, usage_chunk: bool
 ) -> AsyncGenerator[bytes]:
     """Server-sent frames.
 
@@ -115,7 +112,7 @@ async def chunks(
     choice to finish carries the usage, which is what Mistral's clients read; with
     ``usage_chunk`` it comes in a chunk of its own, which is what OpenAI's ask for.
     """
-    encoder, id_, created = msgspec.json.Encoder(), new_id("chatcmpl"), int(time.time())
+    encoder, created = msgspec.json.Encoder(), int(time.time())
     no_usage: UnsetType | None = None if usage_chunk else UNSET
     begun = [False] * n
     unfinished, last = n, ChunkChoice(0, ChunkDelta(), "stop")

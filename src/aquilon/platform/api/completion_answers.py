@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -11,9 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from aquilon.platform.api.event_stream import DONE, frame
-from aquilon.platform.api.usage import UsageBody, total, usage_body
+from aquilon.platform.api.usage import UsageBody, usage_body
 from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, Started, Usage
-from aquilon.platform.domain.secrets import new_id
 
 
 class CompletionLogprobs(msgspec.Struct, frozen=True):
@@ -91,29 +89,25 @@ class _Choice:
 
 
 async def pieces(
-    generations: Sequence[AsyncGenerator[Event]], *, n: int, echoes: Sequence[Echo | None], logprobs: bool
+    events: AsyncGenerator[Event], *, n: int, echoes: Sequence[Echo | None], logprobs: bool
 ) -> AsyncGenerator[CompletionChoice | Usage]:
     """What each step adds to each choice, all prompts at once; in the end the usage of them together."""
-    usages = []
-    choices = [
-        [_Choice(prompt * n + index, echo, logprobs) for index in range(n)] for prompt, echo in enumerate(echoes)
-    ]
-    async with aclosing(_merged(generations)) as events:
-        async for prompt, event in events:
+    choices = [_Choice(index, echoes[index // n], logprobs) for index in range(len(echoes) * n)]
+    async with aclosing(events):
+        async for event in events:
             if isinstance(event, Started):
-                for choice in choices[prompt]:
+                for choice in choices[event.prompt * n : (event.prompt + 1) * n]:
                     if (piece := choice.begin(event.prompt_logprobs)) is not None:
                         yield piece
             elif isinstance(event, Delta):
-                yield choices[prompt][event.index].more(event)
+                yield choices[event.index].more(event)
             elif isinstance(event, Finished):
-                yield choices[prompt][event.index].end(event)
+                yield choices[event.index].end(event)
             else:
-                usages.append(event)
-    yield total(usages)
+                yield event
 
 
-async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, model: str, count: int) -> bytes:
+async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, id_: str, model: str, count: int) -> bytes:
     """The Completion as JSON, when each of ``count`` choices has finished."""
     collected: list[list[CompletionChoice]] = [[] for _ in range(count)]
     usage = Usage(0, 0)
@@ -125,7 +119,7 @@ async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, mode
                 collected[piece.index].append(piece)
     return msgspec.json.encode(
         Completion(
-            id=new_id("cmpl"),
+            id=id_,
             created=int(time.time()),
             model=model,
             choices=[_joined(index, parts) for index, parts in enumerate(collected)],
@@ -135,10 +129,10 @@ async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, mode
 
 
 async def chunks(
-    pieces: AsyncGenerator[CompletionChoice | Usage], *, model: str, count: int, usage_chunk: bool
+    pieces: AsyncGenerator[CompletionChoice | Usage], *, id_: str, model: str, count: int, usage_chunk: bool
 ) -> AsyncGenerator[bytes]:
     """Server-sent frames; the last choice's last chunk carries the usage, or with ``usage_chunk`` one of its own."""
-    encoder, id_, created = msgspec.json.Encoder(), new_id("cmpl"), int(time.time())
+    encoder, created = msgspec.json.Encoder(), int(time.time())
     no_usage: UnsetType | None = None if usage_chunk else UNSET
     unfinished, last = count, CompletionChoice(0, "", "stop")
 
@@ -171,33 +165,3 @@ def _joined(index: int, parts: list[CompletionChoice]) -> CompletionChoice:
                 logprobs.text_offset.extend(part.logprobs.text_offset)
     reason = next((part.finish_reason for part in parts if part.finish_reason is not None), "stop")
     return CompletionChoice(index, "".join(part.text for part in parts), reason, logprobs)
-
-
-async def _merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[tuple[int, Event]]:
-    """Events of several generations in the order they come; the first failure ends them all."""
-    queue: asyncio.Queue[tuple[int, Event | Exception | None]] = asyncio.Queue(maxsize=1)
-
-    async def drain(position: int, events: AsyncGenerator[Event]) -> None:
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    await queue.put((position, event))
-            await queue.put((position, None))
-        except Exception as error:
-            await queue.put((position, error))
-
-    tasks = [asyncio.create_task(drain(position, events)) for position, events in enumerate(generations)]
-    unfinished = len(tasks)
-    try:
-        while unfinished:
-            position, event = await queue.get()
-            if isinstance(event, Exception):
-                raise event
-            if event is None:
-                unfinished -= 1
-            else:
-                yield position, event
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.generation import GenerationRequest, TextPrompt
+from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.pipeline import Prepared
 from aquilon.platform.services import services
 
@@ -31,16 +32,16 @@ async def completions(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = [await pipeline.prepare(generation, caller) for generation in generations]
     n, model = generations[0].n, prepared[0].card.name
-    count = n * len(prepared)
+    count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
-        [pipeline.stream(one) for one in prepared],
+        pipeline.answer(prepared, caller, id_),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
         logprobs=fields.logprobs is not None,
     )
     if fields.stream:
-        return EventStream(chunks(parts, model=model, count=count, usage_chunk=fields.wants_usage_chunk))
-    body = await answer_unless_gone(request, whole_answer(parts, model=model, count=count))
+        return EventStream(chunks(parts, id_=id_, model=model, count=count, usage_chunk=fields.wants_usage_chunk))
+    body = await answer_unless_gone(request, whole_answer(parts, id_=id_, model=model, count=count))
     return Response(body, media_type="application/json")
 
 

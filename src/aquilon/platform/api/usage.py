@@ -22,12 +22,3 @@ def usage_body(usage: Usage) -> UsageBody:
     return UsageBody(
         usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, PromptTokensDetails(usage.cached_tokens)
     )
-
-
-def total(usages: list[Usage]) -> Usage:
-    """Of several prompts in one request."""
-    return Usage(
-        sum(usage.prompt_tokens for usage in usages),
-        sum(usage.completion_tokens for usage in usages),
-        sum(usage.cached_tokens for usage in usages),
-    )

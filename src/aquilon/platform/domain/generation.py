@@ -62,16 +62,19 @@ class ScoredToken(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """The engine has computed the prompt."""
+    """The engine has computed one of the request's prompts."""
 
-    prompt_tokens: int
-    cached_tokens: int
+    prompt: int
+    """Which one, from 0."""
     prompt_logprobs: tuple[ScoredToken | None, ...] | None = None
     """One entry a prompt token, None for the first; only if they were asked for."""
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """More of one continuation: text that is complete, and the tokens that came with it if they were asked for."""
+    """More of one continuation: text that is complete, and the tokens that came with it if they were asked for.
+
+    Continuations are counted through all prompts of the request.
+    """
 
     index: int
     text: str
@@ -84,7 +87,7 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens; the last event of a generation. The prompt counts once however many continuations there are."""
+    """Tokens; the last event of a request. The prompt counts once however many continuations there are."""
 
     prompt_tokens: int
     completion_tokens: int

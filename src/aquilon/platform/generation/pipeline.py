@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
 
 from aquilon.engine.client import Engine, EngineError
-from aquilon.engine.protocol import SequenceRequest
+from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.platform.catalogue import Catalogue, LoadedText, ModelCard
 from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
-from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started, Usage
+from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.decoding import Decoding, scored
+from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
+from aquilon.platform.generation.settlement import Account, Settlement
 from aquilon.platform.metrics import Metrics
 
 _RETRY_AFTER = 5
@@ -31,15 +34,20 @@ class Prepared:
     loaded: LoadedText
     sequence: SequenceRequest
     stop: tuple[str, ...]
+    most_tokens: int
+    """That each continuation may have."""
 
 
 class Pipeline:
-    """``prepare`` a request, then ``stream`` its events. Both raise ApiError alone."""
+    """``prepare`` a request's prompts, then ``answer`` them. Both raise ApiError alone."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, metrics: Metrics, *, max_waiting: int) -> None:
+    def __init__(
+        self, engine: Engine, catalogue: Catalogue, metrics: Metrics, settlement: Settlement, *, max_waiting: int
+    ) -> None:
         self._engine = engine
         self._catalogue = catalogue
         self._metrics = metrics
+        self._settlement = settlement
         self._max_waiting = max_waiting
         self._unfinished = 0
 
@@ -89,48 +97,95 @@ class Pipeline:
             n=request.n,
             cache_salt=principal.organization_id,
         )
-        return Prepared(card, loaded, sequence, request.stop)
+        most_tokens = context - len(prompt_ids) if wanted is None else wanted
+        return Prepared(card, loaded, sequence, request.stop, most_tokens)
 
-    async def stream(self, prepared: Prepared) -> AsyncGenerator[Event]:
-        """Started, deltas, one Finished for each continuation, Usage. Closing the iterator cancels at the engine."""
+    async def answer(
+        self, prepared: Sequence[Prepared], principal: Principal, request_id: str
+    ) -> AsyncGenerator[Event]:
+        """Each prompt's Started, deltas, one Finished for each continuation; in the end the Usage of them together.
+
+        The Usage comes when the request's usage event is committed. Closing the
+        iterator cancels at the engine; what was generated until then is on record all
+        the same. Continuations are counted through: prompt by prompt, ``n`` each.
+        """
+        account = await self._settlement.open(
+            principal,
+            request_id,
+            prepared[0].card.name,
+            prompt_tokens=sum(len(one.sequence.prompt_ids) for one in prepared),
+            completion_tokens=sum(one.most_tokens * one.sequence.n for one in prepared),
+        )
+        outcome: Outcome = "cancelled"
+        try:
+            generations = [self._stream(one, position, account) for position, one in enumerate(prepared)]
+            async with aclosing(merged(generations)) as events:
+                async for event in events:
+                    yield event
+            await account.complete()
+            yield account.usage
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            account.close(outcome)
+
+    async def _stream(self, prepared: Prepared, position: int, account: Account) -> AsyncGenerator[Event]:
         card, sequence = prepared.card, prepared.sequence
         tokenizer = prepared.loaded.text.tokenizer
-        decodings = [Decoding(tokenizer, sequence.prompt_ids, prepared.stop, index) for index in range(sequence.n)]
+        decodings = [
+            Decoding(tokenizer, sequence.prompt_ids, prepared.stop, position * sequence.n + index)
+            for index in range(sequence.n)
+        ]
         measure = self._metrics.measure(card.name, sequence)
-        cached, started = 0, False
+        started = False
         self._unfinished += sequence.n
         try:
             self._engine.register(card.name, card.path)
             async with aclosing(self._engine.generate(sequence)) as outputs:
                 async for output in outputs:
                     if not started:
-                        started, cached = True, output.cached_tokens
+                        started = True
+                        account.computed(len(sequence.prompt_ids), output.cached_tokens)
                         logprobs = output.prompt_logprobs
                         scores = None
                         if logprobs is not None:
                             scores = tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
-                        yield Started(len(sequence.prompt_ids), cached, scores)
+                        yield Started(position, scores)
                     decoding = decodings[output.index]
                     if decoding.finished:
                         continue
                     measure.tokens(output.index, len(output.token_ids))
                     if output.finish_reason == "cancelled":
                         raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
-                    for event in decoding.add(output):
+                    paid = _within(output, account.grant(len(output.token_ids)))
+                    before = decoding.completion_tokens
+                    events = decoding.add(paid)
+                    account.generated(decoding.completion_tokens - before)
+                    for event in events:
                         if isinstance(event, Finished):
                             measure.finished(event.reason)
                         yield event
-                    if decoding.stopped_early:
+                    if decoding.stopped_early or paid is not output:
                         self._engine.cancel(sequence.id, output.index)
                     if all(decoding.finished for decoding in decodings):
                         break
-            yield Usage(len(sequence.prompt_ids), sum(decoding.completion_tokens for decoding in decodings), cached)
         except EngineError as error:
             measure.finished("error")
             raise _api_error(error) from error
         finally:
             self._unfinished -= sequence.n
             measure.close()
+
+
+def _within(output: SequenceOutput, tokens: int) -> SequenceOutput:
+    """The output as far as it is paid for; where that isn't all of it, it ends there for its length."""
+    if tokens == len(output.token_ids):
+        return output
+    logprobs = None if output.logprobs is None else output.logprobs[:tokens]
+    return msgspec.structs.replace(
+        output, token_ids=output.token_ids[:tokens], finish_reason="length", logprobs=logprobs
+    )
 
 
 def _api_error(error: EngineError) -> ApiError:

@@ -61,3 +61,7 @@ class Everyone:
     @staticmethod
     def update(table: type[Owned]) -> Update:
         return update(table)
+
+    @staticmethod
+    def delete(table: type[Owned]) -> Delete:
+        return delete(table)

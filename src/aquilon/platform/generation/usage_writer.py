@@ -1,0 +1,91 @@
+"""Commits usage events: as many in one transaction as came while the last one ran."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from aquilon.platform.domain.errors import ApiError, overloaded
+from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.storage import Database, usage
+
+MOST_AT_ONCE = 500
+PATIENCE_SECONDS = 5.0
+"""An answer waits so long for its event to be committed; after that it fails, and the event is still kept."""
+_RETRY_SECONDS = 0.5
+
+log = structlog.get_logger("aquilon.usage")
+
+_Pending = tuple[UsageEvent, asyncio.Future[None]]
+
+
+class UsageWriter:
+    """One writer for a process. While the database can't be written, events wait here and no new work is taken."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pending: list[_Pending] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._broken = False
+
+    def require_working(self) -> None:
+        """Raises ApiError 503 while events can't be committed: what can't be recorded isn't begun."""
+        if self._broken:
+            raise _unwritable()
+
+    def submit(self, event: UsageEvent) -> asyncio.Future[None]:
+        """Have an event committed; the future is done when it is. Nobody needs to wait for it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((event, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return done
+
+    async def commit(self, event: UsageEvent) -> None:
+        """Returns when the event outlives this process. Raises ApiError 503 where the database can't be written."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.shield(self.submit(event))
+        except TimeoutError:
+            raise _unwritable() from None
+
+    async def close(self, seconds: float = 2.0) -> None:
+        """Write what is pending, for so long at most."""
+        if self._writing is None:
+            return
+        await asyncio.wait({self._writing}, timeout=seconds)
+        self._writing.cancel()
+        if self._pending:
+            log.error("Usage was lost: the database could not be written", events=len(self._pending))
+
+    async def _write(self) -> None:
+        while self._pending:
+            batch = self._pending[:MOST_AT_ONCE]
+            try:
+                await self._commit(batch)
+            except (DBAPIError, OSError) as error:
+                if not self._broken:
+                    log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))
+                self._broken = True
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if self._broken:
+                    log.info("Usage is recorded again", events=len(self._pending) + len(batch))
+                self._broken = False
+
+    async def _commit(self, batch: Sequence[_Pending]) -> None:
+        async with self._database.writing() as session:
+            await usage.record(session, [event for event, _ in batch])
+        del self._pending[: len(batch)]
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+
+def _unwritable() -> ApiError:
+    return overloaded(
+        "Usage can't be recorded now, so no answer is given; the server's log has the reason", retry_after=5
+    )

@@ -1,0 +1,153 @@
+"""Usage: each request's event once, hourly and daily totals, and what budgets paid, all in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Table, func, literal
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.storage.schema import ApiKey, User, Workspace
+from aquilon.platform.storage.scope import Everyone, Scope
+from aquilon.platform.storage.usage_schema import BudgetSpending, StoredUsageEvent, UsageTotal
+
+Span = Literal["hour", "day"]
+SECONDS: Mapping[Span, int] = {"hour": 3600, "day": 86_400}
+Facet = Literal["model", "key", "member", "workspace"]
+FACETS: tuple[Facet, ...] = get_args(Facet)
+
+_COUNTS = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
+_EVENTS_PRUNED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """What was used in an hour or a day; a facet that was not asked for is None."""
+
+    starts_at: int
+    workspace: str | None
+    member: str | None
+    key_id: str | None
+    key: str | None
+    """Its name; empty for requests that came with a session."""
+    model: str | None
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost: int
+    """Millionths of a cent."""
+
+
+async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
+    """Store what is new among these events and add it up; an event that is there already changes nothing."""
+    unique = {event.request_id: event for event in events}
+    if not unique:
+        return
+    statement = _insert(session, StoredUsageEvent).values([_row(event) for event in unique.values()])
+    fresh = await session.scalars(statement.on_conflict_do_nothing().returning(StoredUsageEvent.request_id))
+    totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
+    spending: dict[tuple[str, int, str], int] = defaultdict(int)
+    for event in (unique[request_id] for request_id in fresh):
+        counts = (1, event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens, event.cost)
+        whose = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
+        for span, seconds in SECONDS.items():
+            total = totals[(span, event.ended_at // seconds * seconds, *whose)]
+            total[:] = map(sum, zip(total, counts, strict=True))
+        for budget_id, starts_at in event.budget_lines:
+            spending[(budget_id, starts_at, event.organization_id)] += event.cost
+    await _add(session, UsageTotal, totals, _COUNTS)
+    await _add(session, BudgetSpending, {key: [spent] for key, spent in spending.items()}, ("spent",))
+
+
+async def totals(
+    session: AsyncSession, scope: Scope, *, span: Span, since: int, until: int, by: Sequence[Facet] = ()
+) -> list[UsageRow]:
+    """Usage of each hour or day from ``since`` on and before ``until``, oldest first, apart by the facets asked for."""
+    nothing = literal(None)
+    columns = {
+        "workspace": func.coalesce(Workspace.name, UsageTotal.workspace_id) if "workspace" in by else nothing,
+        "member": func.coalesce(User.name, UsageTotal.user_id) if "member" in by else nothing,
+        "key_id": UsageTotal.api_key_id if "key" in by else nothing,
+        "key": func.coalesce(ApiKey.name, UsageTotal.api_key_id) if "key" in by else nothing,
+        "model": UsageTotal.model if "model" in by else nothing,
+    }
+    apart = [UsageTotal.starts_at, *(column for column in columns.values() if column is not nothing)]
+    query = (
+        scope.select(UsageTotal)
+        .outerjoin(Workspace, Workspace.id == UsageTotal.workspace_id)
+        .outerjoin(User, User.id == UsageTotal.user_id)
+        .outerjoin(ApiKey, ApiKey.id == UsageTotal.api_key_id)
+        .where(UsageTotal.span == span, UsageTotal.starts_at >= since, UsageTotal.starts_at < until)
+        .with_only_columns(
+            UsageTotal.starts_at,
+            *columns.values(),
+            *(func.sum(getattr(UsageTotal, name)) for name in _COUNTS),
+            maintain_column_froms=True,
+        )
+        .group_by(*apart)
+        .order_by(*apart)
+    )
+    rows: list[Any] = list(await session.execute(query))
+    return [UsageRow(*row[:6], *(int(count) for count in row[6:])) for row in rows]
+
+
+async def prune(session: AsyncSession, *, before: int, most: int = _EVENTS_PRUNED_AT_ONCE) -> int:
+    """Delete at most so many events that ended before then; gives how many. Their totals stay."""
+    old = (
+        Everyone.select(StoredUsageEvent)
+        .with_only_columns(StoredUsageEvent.request_id)
+        .where(StoredUsageEvent.ended_at < before)
+        .limit(most)
+    )
+    deleted = Everyone.delete(StoredUsageEvent).where(StoredUsageEvent.request_id.in_(old))
+    gone = await session.execute(deleted.returning(StoredUsageEvent.request_id))
+    return len(gone.all())
+
+
+def _row(event: UsageEvent) -> dict[str, Any]:
+    return {
+        "request_id": event.request_id,
+        "organization_id": event.organization_id,
+        "workspace_id": event.workspace_id,
+        "user_id": event.user_id,
+        "api_key_id": event.api_key_id,
+        "model": event.model,
+        "ended_at": event.ended_at,
+        "prompt_tokens": event.usage.prompt_tokens,
+        "cached_tokens": event.usage.cached_tokens,
+        "completion_tokens": event.usage.completion_tokens,
+        "outcome": event.outcome,
+        "latency_ms": event.latency_ms,
+        "first_token_ms": event.first_token_ms,
+        "cost": event.cost,
+        "price_id": event.price_id,
+    }
+
+
+async def _add(
+    session: AsyncSession, model: type[Any], amounts: Mapping[Any, Sequence[int]], names: Sequence[str]
+) -> None:
+    """Add to rows that are there, make those that aren't; in one order, so that two writers never wait for each other.
+
+    Keys are the values of the row's identity and owner, in the table's order.
+    """
+    if not amounts:
+        return
+    table: Table = model.__table__
+    identity = [column.name for column in table.columns if column.name not in names]
+    rows = [dict(zip([*identity, *names], [*key, *amount], strict=True)) for key, amount in sorted(amounts.items())]
+    statement = _insert(session, model).values(rows)
+    grown = {name: table.c[name] + statement.excluded[name] for name in names}
+    await session.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown))
+
+
+def _insert(session: AsyncSession, model: type[Any]) -> Any:
+    """Both databases have ON CONFLICT, each with a construct of its own."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(model)
