@@ -6,7 +6,7 @@
 
 #define GROUP 32      /* inputs that share a scale */
 #define PANEL 16      /* output rows that are computed together: one lane each */
-#define BLOCK_ROWS 12 /* rows of activations that are multiplied together: what fits the registers */
+#define BLOCK_ROWS 8 /* rows of activations that are multiplied together: what fits the registers */
 #define KV_BLOCK 32   /* positions in a block of the cache */
 #define KV_CHUNK 256  /* positions whose softmax is computed on its own, then merged: always the same, for the same values */
 #define TILE_QUERIES 48 /* at most, where a group has no more: what shares a block of keys that was widened */

@@ -151,7 +151,7 @@ INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p
     }
 }
 
-#define FOR_EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define FOR_EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 
 #define DEFINE_ROWS(N)                                                                                               \
     static void rows_##N(int bits, const aq_matrix *m, panel p, const aq_activations *a, int64_t slot, v16 *out) {   \
@@ -194,7 +194,7 @@ void VARIANT_NAME(aq_linear)(const aq_matrix *m, const aq_activations *a, const 
     int groups = m->inputs / GROUP, bits = m->bits;
     int panels = last - first;
     panel opened[AQ_PANELS_AT_ONCE];
-    int unpack = bits == 4 && (!PACKED_DOT || a->rows > BLOCK_ROWS);
+    int unpack = bits == 4 && !PACKED_DOT;
     for (int i = 0; i < panels; i++) {
         opened[i] = open_panel(m, first + i);
         if (!unpack) continue;
@@ -203,9 +203,6 @@ void VARIANT_NAME(aq_linear)(const aq_matrix *m, const aq_activations *a, const 
         opened[i].quanta = unpacked;
         opened[i].quanta_stride = 512;
     }
-#if PACKED_DOT
-    if (unpack) bits = 8;
-#endif
     for (int row = 0; row < a->rows; row += a->block) {
         int rows = a->rows - row < a->block ? a->rows - row : a->block;
         for (int i = 0; i < panels; i++) {
