@@ -106,6 +106,7 @@ def test_the_log_tells_who_asked_and_nothing_that_was_said(server: RunningServer
     body = {"model": MODEL, "messages": [{"role": "user", "content": secret}], "max_tokens": 1}
     answer = http.post(f"/v1/chat/completions?q={secret}", json=body, headers={"x-request-id": "asked-by-me"})
     assert answer.headers["x-request-id"] == "asked-by-me"
+    assert http.get("/v1/models").status_code == 200  # a line is written when its answer has been sent
     assert "request_id=asked-by-me" in server.log
     assert "user=user_" in server.log
     assert secret not in server.log
