@@ -1,0 +1,159 @@
+"""Every answer of the real server is on record once, and paid."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI, RateLimitError
+from tests.support.kills import kill_under_load, recorded
+from tests.support.server import RunningServer, prepare_home, start_server
+
+from aquilon.platform import accounts as operator
+from aquilon.platform.domain.prices import Price
+from aquilon.platform.storage import Database, api_keys, budgets, prices
+from aquilon.platform.storage.scope import Scope
+from aquilon.settings import Settings
+
+MODEL = "smollm2-135m"
+QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]
+
+
+def event(server: RunningServer, request_id: str) -> dict[str, Any] | None:
+    with sqlite3.connect(server.home / "aquilon.db") as database:
+        database.row_factory = sqlite3.Row
+        row = database.execute("SELECT * FROM usage_events WHERE request_id = ?", (request_id,)).fetchone()
+    return None if row is None else dict(row)
+
+
+def eventually(find: Callable[[], dict[str, Any] | None], seconds: float = 20) -> dict[str, Any]:
+    """For what is written after a client has left."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (found := find()) is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("nothing came")
+
+
+def test_a_whole_answer_is_on_record_under_its_id(server: RunningServer, openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5)
+    row = event(server, answer.id)
+    assert row is not None
+    assert answer.usage is not None
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (answer.usage.prompt_tokens, 5)
+    assert (row["model"], row["outcome"]) == (MODEL, "completed")
+    assert row["organization_id"].startswith("org_")
+    assert row["workspace_id"].startswith("workspace_")
+    assert row["api_key_id"].startswith("key_")
+    assert 0 < row["first_token_ms"] <= row["latency_ms"]
+
+
+def test_a_stream_is_on_record_before_its_finish_reason_is_sent(server: RunningServer, openai_client: OpenAI) -> None:
+    stream = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5, stream=True)
+    for chunk in stream:
+        if chunk.choices[0].finish_reason is not None:
+            row = event(server, chunk.id)
+            assert row is not None
+            assert chunk.usage is not None
+            assert row["completion_tokens"] == chunk.usage.completion_tokens == 5
+            break
+        assert event(server, chunk.id) is None
+    stream.close()
+
+
+def test_several_prompts_are_one_event(server: RunningServer, openai_client: OpenAI) -> None:
+    answer = openai_client.completions.create(model=MODEL, prompt=["One", "Two and"], n=2, max_tokens=3)
+    row = event(server, answer.id)
+    assert row is not None
+    assert answer.usage is not None
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (answer.usage.prompt_tokens, 12)
+
+
+def test_a_client_that_leaves_pays_for_what_was_generated_until_then(
+    server: RunningServer, openai_client: OpenAI
+) -> None:
+    stream = openai_client.chat.completions.create(
+        model=MODEL, messages=QUESTION, max_tokens=1500, stream=True, extra_body={"ignore_eos": True}
+    )
+    seen = 0
+    for chunk in stream:
+        seen += bool(chunk.choices[0].delta.content)
+        if seen == 10:
+            break
+    stream.close()
+    row = eventually(lambda: event(server, chunk.id))
+    assert row["outcome"] == "cancelled"
+    assert 10 <= row["completion_tokens"] < 1500
+
+
+def test_an_answer_ends_where_the_key_s_budget_does(server: RunningServer) -> None:
+    async def prepare() -> tuple[str, str]:
+        database = await Database.open(Settings(home=server.home))
+        secret = await operator.create_api_key(database, "frugal")
+        async with database.writing() as session:
+            found = await api_keys.principal_of_api_key(session, secret)
+            assert found is not None
+            principal = found[0]
+            key = principal.api_key_id or ""
+            scope = Scope.of_organization(principal)
+            made = await budgets.set_budget(session, scope, "key", key, "month", 100_000)
+            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+        await database.close()
+        return secret, made.id
+
+    secret, budget = asyncio.run(prepare())
+    time.sleep(1.1)  # prices that were read a second ago are read anew
+    with OpenAI(base_url=f"{server.url}/v1", api_key=secret, max_retries=2) as client:
+        answer = client.chat.completions.create(model=MODEL, messages=QUESTION, extra_body={"ignore_eos": True})
+        assert answer.choices[0].finish_reason == "length"
+        with pytest.raises(RateLimitError, match=r"The key's budget for this month is 0\.1 cents") as refused:
+            client.chat.completions.create(model=MODEL, messages=QUESTION)
+    assert refused.value.type == "budget_exceeded"
+    headers = refused.value.response.headers
+    assert headers["x-aquilon-budget"] == f"key:{budget}"
+    assert int(headers["retry-after"]) > 0
+    row = event(server, answer.id)
+    assert row is not None
+    assert answer.usage is not None
+    assert row["cost"] <= 100_000
+    assert 100_000 - row["cost"] < 2000 + answer.usage.prompt_tokens * 500
+
+
+class TestKills:
+    @pytest.fixture
+    def home(self, tmp_path: Path, default_model_file: Path) -> Path:
+        prepare_home(tmp_path, default_model_file)
+        return tmp_path
+
+    def test_an_engine_that_is_killed_leaves_what_it_generated_on_record(self, home: Path) -> None:
+        server = start_server(home)
+        try:
+            with OpenAI(base_url=f"{server.url}/v1", api_key=server.api_key, max_retries=0) as client:
+                stream = client.chat.completions.create(
+                    model=MODEL, messages=QUESTION, stream=True, extra_body={"ignore_eos": True}
+                )
+                chunk = next(stream)
+                for _ in range(5):
+                    next(stream)
+                [engine] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+                os.kill(int(engine), signal.SIGKILL)
+                row = eventually(lambda: event(server, chunk.id))
+            assert row["outcome"] == "failed"
+            assert row["completion_tokens"] >= 5
+        finally:
+            server.stop()
+
+    def test_kills_under_load_leave_each_whole_answer_on_record_exactly_once(self, home: Path) -> None:
+        tally = kill_under_load(home, kills=2)
+        counts, tokens = recorded(home)
+        assert len(tally.whole) >= 16
+        assert set(counts.values()) == {1}
+        assert {request_id: tokens.get(request_id) for request_id in tally.whole} == tally.whole
