@@ -119,14 +119,14 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
     first = await operator.prepare_first_run(database)
     assert first is not None
     async with database.writing() as session:
-        found = await api_keys.principal_of_api_key(session, first.api_key)
+        found = await api_keys.holder_of(session, first.api_key)
     assert found is not None
     engine = StandInEngine()
     writer = UsageWriter(database)
     settlement = Settlement(database, writer)
     metrics = Metrics(cast(Engine, engine))
     pipeline = Pipeline(cast(Engine, engine), cast(Catalogue, None), metrics, settlement, max_waiting=1024)
-    yield House(database, engine, settlement, pipeline, found[0], LoadedText(text, 4096, 1.0))
+    yield House(database, engine, settlement, pipeline, found.principal, LoadedText(text, 4096, 1.0))
     await writer.close()
     await database.close()
 

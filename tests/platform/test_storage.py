@@ -13,13 +13,22 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform import accounts as operator
+from aquilon.platform.administration import keys, members
+from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
 from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations
 from aquilon.platform.storage.schema import Base, User
+from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+
+
+async def user_named(session: AsyncSession, name: str) -> User:
+    [organization] = await accounts.list_organizations(session)
+    return await accounts.user_named(session, Scope(organization.id), name)
 
 
 async def principal_named(database: Database, name: str) -> Principal:
@@ -80,8 +89,8 @@ class TestFirstRun:
         assert first is not None
         assert looks_like_api_key(first.api_key)
         assert await operator.prepare_first_run(database) is None
-        [user] = await operator.list_users(database)
-        assert (user.name, user.role, user.disabled) == ("admin", "owner", False)
+        [user] = await members.visible(database, await operator.operator(database))
+        assert (user.name, user.role, user.disabled_at) == ("admin", "owner", None)
 
     async def test_secrets_are_stored_as_their_fingerprints(self, database: Database) -> None:
         first = await operator.prepare_first_run(database)
@@ -111,10 +120,11 @@ class TestSignIn:
         assert first is not None
         async with database.writing() as session:
             signed_in = await accounts.sign_in(
-                session, await accounts.create_login_link(session, await accounts.user_named(session, "admin"))
+                session, await accounts.create_login_link(session, await user_named(session, "admin"))
             )
         assert signed_in is not None
-        token = await operator.reset_user(database, "admin")
+        user = await operator.user_of(database, "admin")
+        token = await members.reset(database, await operator.operator(database), user.id)
         async with database.writing() as session:
             assert await accounts.principal_of_session(session, signed_in.session_id) is None
             assert await accounts.sign_in(session, first.login_token) is None
@@ -129,9 +139,9 @@ class TestSignIn:
         first = await operator.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
-            (await accounts.user_named(session, "admin")).disabled_at = 1
+            (await user_named(session, "admin")).disabled_at = 1
         async with database.writing() as session:
-            assert await api_keys.principal_of_api_key(session, first.api_key) is None
+            assert await api_keys.holder_of(session, first.api_key) is None
             assert await accounts.sign_in(session, first.login_token) is None
 
 
@@ -139,29 +149,48 @@ class TestApiKeys:
     async def test_a_second_user_neither_sees_nor_revokes_the_firsts_keys(self, database: Database) -> None:
         first = await operator.prepare_first_run(database)
         assert first is not None
-        await operator.create_user(database, "berta", "member")
+        await members.create(database, await operator.operator(database), "berta", "member")
         admin, berta = await principal_named(database, "admin"), await principal_named(database, "berta")
         own = await operator.create_api_key(database, "berta's", "berta")
-        async with database.writing() as session:
-            assert [key.name for key in await api_keys.list_api_keys(session, berta)] == ["berta's"]
-            [admins] = await api_keys.list_api_keys(session, admin)
-            assert not await api_keys.revoke_api_key(session, berta, admins.id)
-            assert not await api_keys.revoke_api_key(session, berta, "key_that_never_was")
-            assert await api_keys.principal_of_api_key(session, first.api_key) is not None
-            [key] = await api_keys.list_api_keys(session, berta)
-            assert await api_keys.revoke_api_key(session, berta, key.id)
-            assert await api_keys.principal_of_api_key(session, own) is None
+        [(key, owner)] = await keys.visible(database, berta)
+        assert (key.name, owner) == ("berta's", "berta")
+        admins = next(key for key, owner in await keys.visible(database, admin) if owner == "admin")
+        for id_ in (admins.id, "key_that_never_was"):
+            with pytest.raises(ApiError) as refused:
+                await keys.revoke(database, berta, id_)
+            assert refused.value.status == 404
+        await keys.revoke(database, berta, key.id)
+        async with database.reading() as session:
+            assert await api_keys.holder_of(session, first.api_key) is not None
+            assert await api_keys.holder_of(session, own) is None
 
-    async def test_an_expired_key_is_none(self, database: Database) -> None:
+    @pytest.mark.parametrize("column", ["expires_at", "revoked_at", "blocked_at"])
+    async def test_an_expired_revoked_or_blocked_key_opens_nothing(self, database: Database, column: str) -> None:
         first = await operator.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
-            found = await api_keys.principal_of_api_key(session, first.api_key)
+            found = await api_keys.holder_of(session, first.api_key)
             assert found is not None
-            [key] = await api_keys.list_api_keys(session, found[0])
-            key.expires_at = 1
+            [(key, _)] = await api_keys.list_api_keys(session, Scope.of_user(found.principal))
+            setattr(key, column, 1)
             await session.flush()
-            assert await api_keys.principal_of_api_key(session, first.api_key) is None
+            assert await api_keys.holder_of(session, first.api_key) is None
+
+    async def test_two_secrets_open_a_rotated_key_and_never_three(self, database: Database) -> None:
+        await operator.prepare_first_run(database)
+        actor = await operator.operator(database)
+        [(key, _)] = await keys.visible(database, actor)
+        secrets = [(await keys.rotate(database, actor, key.id, 3600)).secret for _ in range(3)]
+        opened = []
+        async with database.reading() as session:
+            for secret in secrets:
+                holder = await api_keys.holder_of(session, secret)
+                opened.append(holder is not None and holder.principal.api_key_id == key.id)
+        assert opened == [False, True, True]
+        last = await keys.rotate(database, actor, key.id, 0)
+        async with database.reading() as session:
+            assert await api_keys.holder_of(session, secrets[-1]) is None
+            assert await api_keys.holder_of(session, last.secret) is not None
 
     async def test_a_name_must_be_printable_and_short(self, database: Database) -> None:
         await operator.prepare_first_run(database)

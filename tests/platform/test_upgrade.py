@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
 
 from aquilon.platform import accounts as operator
+from aquilon.platform.administration import keys, members
 from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys
 from aquilon.settings import Settings
 
@@ -33,18 +34,19 @@ async def first_release(settings: Settings) -> Settings:
 
 async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:
     database = await Database.open(first_release)
-    users = {user.name: user for user in await operator.list_users(database)}
+    actor = await operator.operator(database)
+    users = {user.name: user for user in await members.visible(database, actor)}
     assert {name: user.role for name, user in users.items()} == {
         "admin": "owner",
         "boss": "administrator",
         "zoé": "member",
         "gone": "member",
     }
-    assert users["gone"].disabled
+    assert users["gone"].disabled_at == 1500
     async with database.writing() as session:
-        found = await api_keys.principal_of_api_key(session, KEY)
+        found = await api_keys.holder_of(session, KEY)
         assert found is not None
-        principal = found[0]
+        principal = found.principal
         assert (principal.user_name, principal.organization_name) == ("zoé", "default")
         assert principal.workspace_role == "member"
         assert "administration" not in principal.scopes
@@ -54,9 +56,9 @@ async def test_people_keys_sessions_and_links_are_carried_over(first_release: Se
         spent = await accounts.sign_in(session, "abc")
         assert spent is not None
         assert spent.principal.user_name == "admin"
-    keys = {key.id: key for key in await operator.list_api_keys(database)}
-    assert (keys["key_live"].last_used_at, keys["key_live"].revoked) == (1400, False)
-    assert keys["key_dead"].revoked
+    found_keys = {key.id: key for key, _ in await keys.visible(database, actor)}
+    assert (found_keys["key_live"].last_used_at, found_keys["key_live"].revoked_at) == (1400, None)
+    assert found_keys["key_dead"].revoked_at == 1300
     await database.close()
 
 

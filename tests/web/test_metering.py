@@ -99,9 +99,9 @@ def test_an_answer_ends_where_the_key_s_budget_does(server: RunningServer) -> No
         database = await Database.open(Settings(home=server.home))
         secret = await operator.create_api_key(database, "frugal")
         async with database.writing() as session:
-            found = await api_keys.principal_of_api_key(session, secret)
+            found = await api_keys.holder_of(session, secret)
             assert found is not None
-            principal = found[0]
+            principal = found.principal
             key = principal.api_key_id or ""
             scope = Scope.of_organization(principal)
             made = await budgets.set_budget(session, scope, "key", key, "month", 100_000)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from aquilon import __version__
-from aquilon.cli import accounts, chat, doctor, models, pull, up
+from aquilon.cli import accounts, chat, doctor, keys, models, organizations, pull, up
 
 app = typer.Typer(
     name="aquilon",
@@ -57,7 +57,10 @@ app.command("up")(up.up)
 app.command("chat")(chat.chat)
 app.command("pull")(pull.pull)
 app.add_typer(models.app, name="models")
-app.add_typer(accounts.keys, name="keys")
+app.add_typer(organizations.organizations, name="orgs")
+app.add_typer(organizations.workspaces, name="workspaces")
+app.add_typer(organizations.members, name="members")
+app.add_typer(keys.keys, name="keys")
 app.add_typer(accounts.users, name="users")
 app.command("doctor")(doctor.doctor)
 

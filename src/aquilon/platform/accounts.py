@@ -1,4 +1,4 @@
-"""What the command line and the server do with accounts, each in one transaction."""
+"""The operator's view of accounts: the first run, organizations, and who acts on the command line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Role
-from aquilon.platform.storage import Database, accounts, api_keys
-from aquilon.platform.storage.schema import User
+from aquilon.platform.domain.identity import OPERATOR_ID, Principal, Role
+from aquilon.platform.storage import Database, accounts, api_keys, audit
+from aquilon.platform.storage.schema import Organization, User
+from aquilon.platform.storage.scope import Scope
+from aquilon.platform.storage.workspaces import first_workspace
 
 FIRST_ORGANIZATION = "default"
-FIRST_WORKSPACE = "default"
 FIRST_ADMINISTRATOR = "admin"
 
 
@@ -26,75 +27,67 @@ class FirstRun:
 
 
 @dataclass(frozen=True)
-class UserSummary:
-    name: str
-    role: str
-    created_at: int
-    disabled: bool
-
-
-@dataclass(frozen=True)
-class KeySummary:
+class NewOrganization:
     id: str
     name: str
-    prefix: str
-    user_name: str
-    created_at: int
-    last_used_at: int | None
-    revoked: bool
+    owner: str
+    login_token: str
+    """Signs its owner in once."""
 
 
 async def prepare_first_run(database: Database) -> FirstRun | None:
-    """Make the organization, its administrator, a key and a login link; None if there are users already."""
+    """Make the organization, its owner, a key and a login link; None if there are users already."""
     async with database.writing(alone=True) as session:
         if await accounts.any_user(session):
             return None
-        organization = await accounts.create_organization(session, FIRST_ORGANIZATION)
-        await accounts.create_workspace(session, organization.id, FIRST_WORKSPACE)
-        user = await accounts.create_user(session, organization.id, FIRST_ADMINISTRATOR, "owner")
-        key = await api_keys.create_api_key(session, user, "first key")
+        organization, user = await _organization_with_owner(session, FIRST_ORGANIZATION, FIRST_ADMINISTRATOR)
+        workspace = await first_workspace(session, Scope(organization.id))
+        key = await api_keys.create_api_key(session, user, workspace.id, "first key")
         token = await accounts.create_login_link(session, user)
         return FirstRun(user.name, key.secret, token)
 
 
+async def create_organization(database: Database, name: str, owner: str) -> NewOrganization:
+    """Raises ValueError for a name that won't do or is taken."""
+    async with database.writing(alone=True) as session:
+        organization, user = await _organization_with_owner(session, name, owner)
+        token = await accounts.create_login_link(session, user)
+        return NewOrganization(organization.id, organization.name, user.name, token)
+
+
+async def list_organizations(database: Database) -> list[Organization]:
+    """The oldest first."""
+    async with database.reading() as session:
+        return await accounts.list_organizations(session)
+
+
+async def operator(database: Database, organization: str | None = None) -> Principal:
+    """Whoever has the server's own machine may do everything in the organization (id or name; the oldest).
+
+    Raises LookupError for an unknown organization, or before the first start.
+    """
+    async with database.reading() as session:
+        return await _operator(session, organization)
+
+
+async def user_of(database: Database, name: str | None = None, organization: str | None = None) -> User:
+    """The named user, or the organization's first administrator. Raises UnknownUser."""
+    async with database.reading() as session:
+        return await _user(session, name, organization)
+
+
 async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
-    """A new key's secret, for the named user or the first administrator.
+    """A new key's secret, in the first workspace, for the named user or the first administrator.
 
     Raises UnknownUser, or ValueError for a name that won't do.
     """
     async with database.writing() as session:
         user = await _user(session, user_name)
-        return (await api_keys.create_api_key(session, user, name)).secret
-
-
-async def list_api_keys(database: Database) -> list[KeySummary]:
-    """Everybody's keys, oldest first: the operator's view."""
-    async with database.reading() as session:
-        keys = await api_keys.list_all_api_keys(session)
-    return [
-        KeySummary(
-            key.id, key.name, key.prefix, user_name, key.created_at, key.last_used_at, key.revoked_at is not None
-        )
-        for key, user_name in keys
-    ]
-
-
-async def revoke_api_key(database: Database, id_or_prefix: str) -> str:
-    """Revoke the one key with this id or prefix; gives its name. Raises UnknownApiKey."""
-    async with database.writing() as session:
-        return (await api_keys.revoke_any_api_key(session, id_or_prefix)).name
-
-
-async def create_user(database: Database, name: str, role: Role) -> str:
-    """A new user of the organization; gives a one-time login token.
-
-    Raises UnknownUser before the first start, ValueError for a name that is empty, too long or taken.
-    """
-    async with database.writing() as session:
-        organization_id = (await _user(session, None)).organization_id
-        return await accounts.create_login_link(
-            session, await accounts.create_user(session, organization_id, name, role)
-        )
+        workspace = await first_workspace(session, Scope(user.organization_id))
+        made = await api_keys.create_api_key(session, user, workspace.id, name)
+        actor = await _operator(session, user.organization_id)
+        await audit.record(session, actor, "api_key.created", made.record.id, made.record.name, user_id=user.id)
+        return made.secret
 
 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:
@@ -103,24 +96,39 @@ async def create_login_link(database: Database, user_name: str | None = None) ->
         return await accounts.create_login_link(session, await _user(session, user_name))
 
 
-async def reset_user(database: Database, user_name: str | None = None) -> str:
-    """End a user's sessions and open links, and give a fresh login token: the way back in. Raises UnknownUser."""
-    async with database.writing() as session:
-        user = await _user(session, user_name)
-        await accounts.revoke_access(session, user)
-        return await accounts.create_login_link(session, user)
+async def _organization_with_owner(session: AsyncSession, name: str, owner: str) -> tuple[Organization, User]:
+    organization = await accounts.create_organization(session, name)
+    role: Role = "owner"
+    user = await accounts.create_user(session, organization.id, owner, role)
+    actor = await _operator(session, organization.id)
+    await audit.record(session, actor, "organization.created", organization.id, organization.name, owner=user.name)
+    return organization, user
 
 
-async def list_users(database: Database) -> list[UserSummary]:
-    async with database.reading() as session:
-        users = await accounts.list_users(session)
-    return [UserSummary(user.name, user.role, user.created_at, user.disabled_at is not None) for user in users]
-
-
-async def _user(session: AsyncSession, name: str | None) -> User:
-    if name is not None:
-        return await accounts.user_named(session, name)
-    administrator = await accounts.first_administrator(session)
-    if administrator is None:
+async def _operator(session: AsyncSession, id_or_name: str | None) -> Principal:
+    organizations = await accounts.list_organizations(session)
+    if not organizations:
         raise accounts.UnknownUser("There is no user yet: the first start of `aquilon up` makes the administrator")
+    found = next((each for each in organizations if id_or_name in (None, each.id, each.name)), None)
+    if found is None:
+        names = ", ".join(each.name for each in organizations)
+        raise LookupError(f"There is no organization '{id_or_name}'; the organizations are: {names}")
+    return Principal(
+        user_id=OPERATOR_ID,
+        user_name=OPERATOR_ID,
+        role="owner",
+        organization_id=found.id,
+        organization_name=found.name,
+        workspace_id=(await first_workspace(session, Scope(found.id))).id,
+        workspace_role=None,
+    )
+
+
+async def _user(session: AsyncSession, name: str | None, organization: str | None = None) -> User:
+    scope = Scope.of_organization(await _operator(session, organization))
+    if name is not None:
+        return await accounts.user_named(session, scope, name)
+    administrator = await accounts.first_administrator(session, scope)
+    if administrator is None:
+        raise accounts.UnknownUser("Nobody administers this organization: name a user with --user")
     return administrator

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from aquilon import __version__
+from aquilon.platform.api import organization
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.completion_answers import Completion
@@ -25,6 +26,7 @@ _REQUESTS: list[type[BaseModel]] = [
     TokenizeRequest,
     DetokenizeRequest,
     LoginRequest,
+    *organization.REQUESTS,
 ]
 _STRUCTS: list[type[msgspec.Struct]] = [
     ChatCompletion,
@@ -38,6 +40,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Health,
     Readiness,
     ErrorBody,
+    *organization.ANSWERS,
 ]
 _OPEN_PATHS = ("/health", "/ready", "/auth/login", "/auth/logout")
 

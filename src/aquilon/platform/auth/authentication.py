@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import time
 from typing import Annotated
 
 import structlog
@@ -11,7 +13,7 @@ from starlette.requests import Request
 
 from aquilon.platform.auth.cookies import session_id
 from aquilon.platform.auth.origin import comes_from_loopback, require_same_origin
-from aquilon.platform.domain.errors import unauthenticated
+from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
 from aquilon.platform.services import services
@@ -49,20 +51,34 @@ async def _by_api_key(request: Request, authorization: str) -> Principal:
     found = None
     if looks_like_api_key(secret):
         async with database.reading() as session:
-            found = await api_keys.principal_of_api_key(session, secret)
+            found = await api_keys.holder_of(session, secret)
     if found is None:
         raise unauthenticated(
             "This API key is not valid here: check it, or make one with `aquilon keys create --name NAME`",
             code="invalid_api_key",
         )
-    principal, due = found
-    if due and principal.api_key_id is not None:
+    _require_address(request, found)
+    if api_keys.use_is_due(found.last_used_at):
         try:
             async with database.writing() as session:
-                await api_keys.record_use(session, principal.api_key_id)
+                await api_keys.record_use(session, found.principal, int(time.time()))
         except DBAPIError as error:  # a full disk shall not keep anybody from an answer
             log.warning("The use of an API key is not recorded", error=str(error.orig))
-    return principal
+    return found.principal
+
+
+def _require_address(request: Request, holder: api_keys.KeyHolder) -> None:
+    """Raises ApiError 403 for a key that isn't for the address that the request comes from."""
+    if holder.allowed_addresses is None:
+        return
+    try:
+        address = ipaddress.ip_address(request.client.host if request.client is not None else "")
+    except ValueError:
+        allowed = False
+    else:
+        allowed = any(address in ipaddress.ip_network(network) for network in holder.allowed_addresses)
+    if not allowed:
+        raise forbidden("This API key is not for the address that the request comes from", code="address_not_allowed")
 
 
 async def _by_session(request: Request) -> Principal:

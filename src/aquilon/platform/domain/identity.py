@@ -14,6 +14,9 @@ KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 DEFAULT_KEY_SCOPES: tuple[KeyScope, ...] = ("inference", "files", "batch", "usage")
 """Administration must be asked for by name."""
 
+OPERATOR_ID = "operator"
+"""In place of a user's id: whoever runs the command line on the server's own machine."""
+
 
 @dataclass(frozen=True)
 class Principal:

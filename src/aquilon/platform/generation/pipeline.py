@@ -15,6 +15,7 @@ from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server
 from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
+from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.decoding import Decoding, scored
 from aquilon.platform.generation.merging import merged
@@ -72,10 +73,15 @@ class Pipeline:
         return (state.max_context if state is not None else 0) or loaded.max_context
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
-        """Raises ApiError: 404 for an unknown model, 400 for what can't be answered, 503 when too many wait."""
+        """Raises ApiError.
+
+        404 for an unknown model, 403 for one that isn't the caller's to use, 400 for
+        what can't be answered, 503 when too many wait.
+        """
         if self._unfinished + request.n > self._max_waiting:
             raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
         card, loaded = await self.text(request.model)
+        require_generation(principal, card.name, request.model)
         context = self.context(card, loaded)
         prompt_ids = await encode_to_fit(request.prompt, card, loaded, context)
         sampling = request.sampling

@@ -6,17 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import KEY_SCOPES, KeyScope, Principal, Role
 from aquilon.platform.domain.secrets import fingerprint, new_id, new_token
+from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey, LoginLink, Organization, Session, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
+from aquilon.platform.storage.workspaces import create_workspace, first_workspace, set_member
 
 LOGIN_LINK_SECONDS = 24 * 3600
 SESSION_SECONDS = 30 * 24 * 3600
-MAX_NAME_CHARACTERS = 100
+FIRST_WORKSPACE = "default"
 
 
 class UnknownUser(LookupError):
@@ -32,25 +34,25 @@ class SignedIn:
 
 
 async def create_organization(session: AsyncSession, name: str) -> Organization:
+    """With its first workspace. Raises ValueError for a name that won't do or is taken."""
+    name = checked_name(name, "organization")
+    if await session.scalar(select(Organization).where(Organization.name == name)) is not None:
+        raise ValueError(f"There is an organization '{name}' already")
     organization = Organization(id=new_id("org"), name=name, created_at=_now())
     session.add(organization)
     await session.flush()
+    await create_workspace(session, Scope(organization.id), FIRST_WORKSPACE)
     return organization
 
 
-async def create_workspace(session: AsyncSession, organization_id: str, name: str) -> Workspace:
-    workspace = Workspace(id=new_id("workspace"), organization_id=organization_id, name=name, created_at=_now())
-    session.add(workspace)
+async def rename_organization(session: AsyncSession, organization: Organization, name: str) -> None:
+    """Raises ValueError for a name that won't do or is taken."""
+    name = checked_name(name, "organization")
+    taken = select(Organization).where(Organization.name == name, Organization.id != organization.id)
+    if await session.scalar(taken) is not None:
+        raise ValueError(f"There is an organization '{name}' already")
+    organization.name = name
     await session.flush()
-    return workspace
-
-
-async def first_workspace(session: AsyncSession, organization_id: str) -> Workspace:
-    """The organization's oldest: every organization has one, and it can't be archived."""
-    query = Scope(organization_id).select(Workspace).order_by(Workspace.created_at, Workspace.id)
-    workspace = await session.scalar(query.limit(1))
-    assert workspace is not None
-    return workspace
 
 
 async def create_user(session: AsyncSession, organization_id: str, name: str, role: Role) -> User:
@@ -58,25 +60,14 @@ async def create_user(session: AsyncSession, organization_id: str, name: str, ro
 
     Raises ValueError for a name that is empty, too long or taken.
     """
-    name = name.strip()
-    if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ValueError(f"A user's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
-    if await session.scalar(Scope(organization_id).select(User).where(User.name == name)) is not None:
+    name, scope = checked_name(name, "user"), Scope(organization_id)
+    if await session.scalar(scope.select(User).where(User.name == name)) is not None:
         raise ValueError(f"There is a user '{name}' already")
     user = User(id=new_id("user"), organization_id=organization_id, name=name, role=role, created_at=_now())
     session.add(user)
     await session.flush()
-    workspace = await first_workspace(session, organization_id)
-    session.add(
-        WorkspaceMember(
-            workspace_id=workspace.id,
-            user_id=user.id,
-            organization_id=organization_id,
-            role=role,
-            created_at=user.created_at,
-        )
-    )
-    await session.flush()
+    workspace = await first_workspace(session, scope)
+    await set_member(session, scope, workspace, user, "administrator" if role == "owner" else role)
     return user
 
 
@@ -84,19 +75,33 @@ async def any_user(session: AsyncSession) -> bool:
     return await session.scalar(Everyone.select(User).limit(1)) is not None
 
 
-async def first_administrator(session: AsyncSession) -> User | None:
+async def first_administrator(session: AsyncSession, scope: Scope) -> User | None:
     """The oldest owner or administrator who may still sign in."""
-    query = Everyone.select(User).where(User.role.in_(("owner", "administrator")), User.disabled_at.is_(None))
+    query = scope.select(User).where(User.role.in_(("owner", "administrator")), User.disabled_at.is_(None))
     return await session.scalar(query.order_by(User.created_at, User.id).limit(1))
 
 
-async def list_users(session: AsyncSession) -> list[User]:
-    return list(await session.scalars(Everyone.select(User).order_by(User.name)))
+async def list_organizations(session: AsyncSession) -> list[Organization]:
+    """The oldest, which the first start made, first."""
+    return list(await session.scalars(select(Organization).order_by(Organization.created_at, Organization.id)))
 
 
-async def user_named(session: AsyncSession, name: str) -> User:
+async def organization_by(session: AsyncSession, id_or_name: str) -> Organization | None:
+    query = select(Organization).where((Organization.id == id_or_name) | (Organization.name == id_or_name))
+    return await session.scalar(query.limit(1))
+
+
+async def list_users(session: AsyncSession, scope: Scope) -> list[User]:
+    return list(await session.scalars(scope.select(User).order_by(User.name)))
+
+
+async def user_by_id(session: AsyncSession, scope: Scope, user_id: str) -> User | None:
+    return await session.scalar(scope.select(User).where(User.id == user_id))
+
+
+async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
     """Raises UnknownUser."""
-    users = await list_users(session)
+    users = await list_users(session, scope)
     for user in users:
         if user.name == name:
             return user
@@ -156,8 +161,14 @@ async def principal_of_session(session: AsyncSession, session_id: str) -> Princi
         .limit(1)
     )
     if membership is None:
-        return principal(user, organization, (await first_workspace(session, organization.id)).id, None)
+        return principal(user, organization, (await first_workspace(session, Scope(organization.id))).id, None)
     return principal(user, organization, membership.workspace_id, membership)
+
+
+async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool:
+    """Whether somebody besides this user owns the organization and may sign in."""
+    query = scope.select(User).where(User.role == "owner", User.disabled_at.is_(None), User.id != user_id)
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def sign_out(session: AsyncSession, session_id: str) -> None:

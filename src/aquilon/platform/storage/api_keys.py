@@ -1,20 +1,21 @@
-"""API keys: made, found by their secret, and listed or revoked by their owner alone."""
+"""API keys: made, rotated, found by their secret, listed within their owner's scope."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, Principal
+from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.secrets import fingerprint, new_api_key, new_id, readable_prefix
 from aquilon.platform.storage import accounts
+from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
 
-MAX_NAME_CHARACTERS = 100
 _USE_RECORDED_EVERY = 60
 """Seconds: a busy key costs one write a minute, not one a request."""
 
@@ -30,42 +31,75 @@ class NewApiKey:
     record: ApiKey
 
 
-async def create_api_key(session: AsyncSession, user: User, name: str) -> NewApiKey:
+@dataclass(frozen=True)
+class KeyHolder:
+    """Whom a secret stands for, and under which conditions."""
+
+    principal: Principal
+    allowed_addresses: tuple[str, ...] | None
+    last_used_at: int | None
+    expires_at: int | None
+    """The secret's or the key's, whichever comes first."""
+
+
+async def create_api_key(
+    session: AsyncSession,
+    user: User,
+    workspace_id: str,
+    name: str,
+    *,
+    scopes: Sequence[KeyScope] = DEFAULT_KEY_SCOPES,
+    allowed_models: Sequence[str] | None = None,
+    allowed_addresses: Sequence[str] | None = None,
+    expires_at: int | None = None,
+) -> NewApiKey:
     """Raises ValueError for a name that is empty or too long."""
-    name = name.strip()
-    if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ValueError(f"A key's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
     secret = new_api_key()
     record = ApiKey(
         id=new_id("key"),
         organization_id=user.organization_id,
-        workspace_id=(await accounts.first_workspace(session, user.organization_id)).id,
+        workspace_id=workspace_id,
         user_id=user.id,
-        name=name,
+        name=checked_name(name, "key"),
         prefix=readable_prefix(secret),
-        scopes=list(DEFAULT_KEY_SCOPES),
+        scopes=list(scopes),
+        allowed_models=None if allowed_models is None else list(allowed_models),
+        allowed_addresses=None if allowed_addresses is None else list(allowed_addresses),
         created_at=int(time.time()),
+        expires_at=expires_at,
     )
     session.add(record)
     await session.flush()
-    session.add(
-        ApiKeySecret(
-            secret_sha256=fingerprint(secret),
-            api_key_id=record.id,
-            organization_id=record.organization_id,
-            created_at=record.created_at,
-        )
-    )
-    await session.flush()
+    await _add_secret(session, record, secret)
     return NewApiKey(secret, record)
 
 
-async def principal_of_api_key(session: AsyncSession, secret: str) -> tuple[Principal, bool] | None:
-    """Who this key stands for, and whether its use is due to be recorded; None if it is unknown, expired or revoked."""
+async def rotate(session: AsyncSession, scope: Scope, key: ApiKey, keep_seconds: int) -> NewApiKey:
+    """A new secret; the one before works ``keep_seconds`` longer, any older one no more."""
+    now = int(time.time())
+    newest = ApiKeySecret.created_at.desc(), ApiKeySecret.expires_at.isnot(None)
+    secrets = list(
+        await session.scalars(scope.select(ApiKeySecret).where(ApiKeySecret.api_key_id == key.id).order_by(*newest))
+    )
+    current = next((secret for secret in secrets if secret.expires_at is None), None)
+    for former in secrets:
+        if former is not current or keep_seconds == 0:
+            await session.delete(former)
+    if current is not None and keep_seconds:
+        current.expires_at = now + keep_seconds
+    secret = new_api_key()
+    key.prefix = readable_prefix(secret)
+    await session.flush()
+    await _add_secret(session, key, secret)
+    return NewApiKey(secret, key)
+
+
+async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
+    """None if the secret is unknown, or its key expired, blocked, revoked, archived or its user disabled."""
     now = int(time.time())
     query = (
         Everyone.select(ApiKey)
-        .add_columns(User, Organization, WorkspaceMember)
+        .add_columns(ApiKeySecret, User, Organization, WorkspaceMember)
         .join(ApiKeySecret, ApiKeySecret.api_key_id == ApiKey.id)
         .join(User, User.id == ApiKey.user_id)
         .join(Organization, Organization.id == ApiKey.organization_id)
@@ -87,43 +121,56 @@ async def principal_of_api_key(session: AsyncSession, secret: str) -> tuple[Prin
     found = (await session.execute(query)).first()
     if found is None:
         return None
-    key, user, organization, membership = found
-    due = key.last_used_at is None or key.last_used_at <= now - _USE_RECORDED_EVERY
-    return accounts.principal(user, organization, key.workspace_id, membership, key), due
+    key, opened, user, organization, membership = found
+    expiries = [time for time in (key.expires_at, opened.expires_at) if time is not None]
+    return KeyHolder(
+        accounts.principal(user, organization, key.workspace_id, membership, key),
+        None if key.allowed_addresses is None else tuple(key.allowed_addresses),
+        key.last_used_at,
+        min(expiries, default=None),
+    )
 
 
-async def record_use(session: AsyncSession, api_key_id: str) -> None:
-    await session.execute(Everyone.update(ApiKey).where(ApiKey.id == api_key_id).values(last_used_at=int(time.time())))
+def use_is_due(last_used_at: int | None) -> bool:
+    return last_used_at is None or last_used_at <= int(time.time()) - _USE_RECORDED_EVERY
 
 
-async def list_api_keys(session: AsyncSession, owner: Principal) -> list[ApiKey]:
-    """The owner's own keys, revoked ones too, oldest first."""
-    return list(await session.scalars(Scope.of_user(owner).select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)))
+async def record_use(session: AsyncSession, principal: Principal, at: int) -> None:
+    scope = Scope.of_user(principal)
+    await session.execute(scope.update(ApiKey).where(ApiKey.id == principal.api_key_id).values(last_used_at=at))
 
 
-async def revoke_api_key(session: AsyncSession, owner: Principal, api_key_id: str) -> bool:
-    """True if the owner had such a key; another's key is as unknown as one that never was."""
-    record = await session.scalar(Scope.of_user(owner).select(ApiKey).where(ApiKey.id == api_key_id))
-    if record is None:
-        return False
-    record.revoked_at = record.revoked_at or int(time.time())
-    await session.flush()
-    return True
-
-
-async def list_all_api_keys(session: AsyncSession) -> list[tuple[ApiKey, str]]:
-    """Every key with its user's name, revoked ones too, oldest first: for the operator, never for a request."""
-    query = Everyone.select(ApiKey).add_columns(User.name).join(User, User.id == ApiKey.user_id)
+async def list_api_keys(
+    session: AsyncSession, scope: Scope, workspace_id: str | None = None
+) -> list[tuple[ApiKey, str]]:
+    """With their users' names, revoked ones too, oldest first."""
+    query = scope.select(ApiKey).add_columns(User.name).join(User, User.id == ApiKey.user_id)
+    if workspace_id is not None:
+        query = query.where(ApiKey.workspace_id == workspace_id)
     return [(key, name) for key, name in await session.execute(query.order_by(ApiKey.created_at, ApiKey.id))]
 
 
-async def revoke_any_api_key(session: AsyncSession, id_or_prefix: str) -> ApiKey:
-    """Revoke the one key with this id or prefix, whoever's it is: for the operator. Raises UnknownApiKey."""
-    query = Everyone.select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
+async def api_key_by_id(session: AsyncSession, scope: Scope, api_key_id: str) -> ApiKey | None:
+    return await session.scalar(scope.select(ApiKey).where(ApiKey.id == api_key_id))
+
+
+async def api_key_like(session: AsyncSession, scope: Scope, id_or_prefix: str) -> ApiKey:
+    """The one key with this id or prefix. Raises UnknownApiKey."""
+    query = scope.select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
     found = list(await session.scalars(query))
     if len(found) != 1:
         problem = f"There are {len(found)} API keys" if found else "There is no API key"
         raise UnknownApiKey(f"{problem} '{id_or_prefix}': take the id from `aquilon keys list`")
-    found[0].revoked_at = found[0].revoked_at or int(time.time())
-    await session.flush()
     return found[0]
+
+
+async def _add_secret(session: AsyncSession, key: ApiKey, secret: str) -> None:
+    session.add(
+        ApiKeySecret(
+            secret_sha256=fingerprint(secret),
+            api_key_id=key.id,
+            organization_id=key.organization_id,
+            created_at=int(time.time()),
+        )
+    )
+    await session.flush()

@@ -69,7 +69,8 @@ def _roles() -> None:
         "UPDATE users SET role = 'owner' WHERE role = 'administrator' AND NOT EXISTS ("
         "SELECT 1 FROM users AS earlier WHERE earlier.organization_id = users.organization_id "
         "AND earlier.role IN ('owner', 'administrator') AND earlier.disabled_at IS NULL "
-        "AND (earlier.created_at < users.created_at OR (earlier.created_at = users.created_at AND earlier.id < users.id))) AND disabled_at IS NULL"
+        "AND (earlier.created_at < users.created_at "
+        "OR (earlier.created_at = users.created_at AND earlier.id < users.id))) AND disabled_at IS NULL"
     )
 
 

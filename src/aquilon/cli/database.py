@@ -1,0 +1,84 @@
+"""The home's database, as commands work on it whether or not the server runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from aquilon.cli.options import settings_from
+
+if TYPE_CHECKING:
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.storage import Database
+
+Result = TypeVar("Result")
+
+Organization = Annotated[
+    str | None, typer.Option("--org", help="The organization, by name or id.", show_default="the first one")
+]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+
+
+def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words."""
+    import asyncio
+
+    from aquilon.cli.errors import CommandError
+    from aquilon.platform.domain.errors import ApiError
+    from aquilon.platform.storage import Database
+
+    async def run() -> Result:
+        database = await Database.open(settings_from(home=home))
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(run())
+    except (ValueError, LookupError) as error:
+        raise CommandError(str(error)) from error
+    except ApiError as error:
+        raise CommandError(error.message) from error
+
+
+def as_operator(
+    home: Path | None,
+    organization: str | None,
+    work: Callable[[Database, Principal], Awaitable[Result]],
+    *,
+    before_first_start: Result | None = None,
+) -> Result:
+    """Run ``work`` as whoever has this machine, in one organization; ``before_first_start`` where there is none yet."""
+    from aquilon.platform.accounts import list_organizations, operator
+
+    async def run(database: Database) -> Result:
+        if before_first_start is not None and not await list_organizations(database):
+            return before_first_start
+        return await work(database, await operator(database, organization))
+
+    return with_database(home, run)
+
+
+def minute(seconds: int | None, never: str = "never") -> str:
+    """Local time to the minute."""
+    from datetime import datetime
+
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else never
+
+
+def print_link(home: Path | None, name: str, token: str, as_json: bool) -> None:
+    """A sign-in link, and a hint where nothing would answer it."""
+    from aquilon.cli.local_server import sign_in_url
+    from aquilon.cli.output import err, print_json
+
+    url, running = sign_in_url(settings_from(home=home), token)
+    if as_json:
+        print_json({"name": name, "url": url, "token": token, "server_running": running})
+        return
+    print(url)
+    if not running:
+        err().print("No server is running now: start it with `aquilon up`, then open the link")

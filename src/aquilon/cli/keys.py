@@ -1,0 +1,225 @@
+"""``aquilon keys``: API keys and their limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.options import AsJson, Home
+
+if TYPE_CHECKING:
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.schema import ApiKey
+
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
+
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The key's id or prefix, as listed.", show_default=False)
+]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        help="inference, files, batch, usage or administration; repeat for several.",
+        show_default="all but administration",
+    ),
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="A model it is for; repeat for several.", show_default="every model")
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option("--address", help="An address or network it may come from; repeat.", show_default="anywhere"),
+]
+Days = Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires.", show_default="never")]
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option("--name", help="What it is for: shown in lists.", show_default=False)],
+    user: Annotated[
+        str | None, typer.Option("--user", help="Whose key.", show_default="the first administrator")
+    ] = None,
+    workspace: Annotated[str | None, typer.Option("--workspace", help="Where.", show_default="the first one")] = None,
+    scope: Scopes = None,
+    model: Models = None,
+    address: Addresses = None,
+    days: Days = None,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key and print it. It is shown only now: the database keeps its SHA-256.
+
+    \b
+    Example:
+      export AQUILON_API_KEY=$(aquilon keys create --name laptop)
+    """
+    from aquilon.cli.output import print_json
+    from aquilon.platform.accounts import user_of
+    from aquilon.platform.administration import keys as administration
+    from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES
+    from aquilon.platform.storage.api_keys import NewApiKey
+
+    limits = administration.KeyLimits(
+        scopes=_scopes(scope) or DEFAULT_KEY_SCOPES,
+        allowed_models=model or None,
+        allowed_addresses=address or None,
+        expires_at=_in_days(days),
+    )
+
+    async def make(database: Database, operator: Principal) -> NewApiKey:
+        owner = await user_of(database, user, operator.organization_id)
+        return await administration.create(
+            database, operator, name, workspace=workspace, user_id=owner.id, limits=limits
+        )
+
+    made = as_operator(home, organization, make)
+    if as_json:
+        print_json({"id": made.record.id, "name": made.record.name, "key": made.secret})
+    else:
+        print(made.secret)
+
+
+@keys.command("list")
+def list_keys(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List API keys: names and prefixes, never the keys."""
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.administration import keys as administration
+
+    nothing: list[tuple[ApiKey, str]] = []
+    found = as_operator(home, organization, lambda *who: administration.visible(*who), before_first_start=nothing)
+    if as_json:
+        print_json([_as_json(key, user) for key, user in found])
+        return
+    if not found:
+        err().print("No API keys yet: aquilon keys create --name NAME")
+        return
+    rows = table("id", "name", "key", "user", "made", "last used", "state")
+    for key, user in found:
+        used, state = minute(key.last_used_at), _state(key)
+        add_row(rows, key.id, key.name, f"{key.prefix}…", user, minute(key.created_at), used, state)
+    out().print(rows)
+
+
+@keys.command("update")
+def update_key(
+    key: KeyArgument,
+    name: Annotated[str | None, typer.Option("--name", help="Another name.", show_default="as it is")] = None,
+    scope: Scopes = None,
+    model: Models = None,
+    address: Addresses = None,
+    days: Days = None,
+    block: Annotated[
+        bool | None, typer.Option("--block/--unblock", help="Refuse it for a while.", show_default="as it is")
+    ] = None,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change an API key's limits; what isn't named stays as it is."""
+    from aquilon.platform.administration import keys as administration
+
+    given: dict[str, Any] = {
+        "name": name,
+        "scopes": _scopes(scope),
+        "allowed_models": model or None,
+        "allowed_addresses": address or None,
+        "expires_at": _in_days(days),
+        "blocked": block,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+
+    async def change(database: Database, operator: Principal) -> ApiKey:
+        return await administration.change(database, operator, await _id(database, operator, key), changes)
+
+    _tell("Changed", as_operator(home, organization, change), as_json)
+
+
+@keys.command("rotate")
+def rotate_key(
+    key: KeyArgument,
+    hours: Annotated[int, typer.Option("--hours", min=0, help="How long the present secret works on.")] = 24,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a new secret for an API key; the one in use works on for a while."""
+    from aquilon.cli.output import print_json
+    from aquilon.platform.administration import keys as administration
+    from aquilon.platform.storage.api_keys import NewApiKey
+
+    async def rotate(database: Database, operator: Principal) -> NewApiKey:
+        return await administration.rotate(database, operator, await _id(database, operator, key), hours * 3600)
+
+    made = as_operator(home, organization, rotate)
+    if as_json:
+        print_json({"id": made.record.id, "name": made.record.name, "key": made.secret})
+    else:
+        print(made.secret)
+
+
+@keys.command("revoke")
+def revoke_key(key: KeyArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Revoke an API key: requests with it are refused from now on."""
+    from aquilon.platform.administration import keys as administration
+
+    async def revoke(database: Database, operator: Principal) -> ApiKey:
+        return await administration.revoke(database, operator, await _id(database, operator, key))
+
+    _tell("Revoked", as_operator(home, organization, revoke), as_json)
+
+
+async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str:
+    from aquilon.platform.storage import api_keys
+    from aquilon.platform.storage.scope import Scope
+
+    async with database.reading() as session:
+        scope = Scope.of_organization(operator)
+        return (await api_keys.api_key_like(session, scope, id_or_prefix.rstrip("…"))).id
+
+
+def _scopes(names: list[str] | None) -> Any:
+    from aquilon.platform.domain.identity import KEY_SCOPES
+
+    for name in names or ():
+        if name not in KEY_SCOPES:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(KEY_SCOPES)}", param_hint="--scope")
+    return names or None
+
+
+def _in_days(days: int | None) -> int | None:
+    import time
+
+    return None if days is None else int(time.time()) + days * 24 * 3600
+
+
+def _state(key: ApiKey) -> str:
+    import time
+
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.blocked_at is not None:
+        return "blocked"
+    return "expired" if key.expires_at is not None and key.expires_at <= time.time() else ""
+
+
+def _as_json(key: ApiKey, user: str | None = None) -> dict[str, Any]:
+    import msgspec
+
+    from aquilon.platform.api.organization_bodies import api_key_body
+
+    shown: dict[str, Any] = msgspec.to_builtins(api_key_body(key, user))
+    return shown
+
+
+def _tell(what: str, key: ApiKey, as_json: bool) -> None:
+    from aquilon.cli.output import print_json
+
+    if as_json:
+        print_json(_as_json(key))
+    else:
+        print(f"{what} {key.name}")

@@ -1,0 +1,87 @@
+"""What a role may do: in the whole organization, and in a workspace that one is a member of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aquilon.platform.domain.errors import forbidden
+from aquilon.platform.domain.identity import KeyScope, Principal, Role
+
+Action = Literal[
+    "generate",
+    "usage.read",
+    "billing.manage",
+    "keys.create",
+    "keys.manage",
+    "members.read",
+    "members.manage",
+    "owners.manage",
+    "workspaces.read",
+    "workspaces.manage",
+    "organization.update",
+    "audit.read",
+]
+
+_EVERYWHERE: dict[Action, frozenset[Role]] = {
+    "generate": frozenset({"owner", "administrator"}),
+    "usage.read": frozenset({"owner", "administrator", "billing"}),
+    "billing.manage": frozenset({"owner", "administrator", "billing"}),
+    "keys.create": frozenset({"owner", "administrator"}),
+    "keys.manage": frozenset({"owner", "administrator"}),
+    "members.read": frozenset({"owner", "administrator", "billing"}),
+    "members.manage": frozenset({"owner", "administrator"}),
+    "owners.manage": frozenset({"owner"}),
+    "workspaces.read": frozenset({"owner", "administrator", "billing"}),
+    "workspaces.manage": frozenset({"owner", "administrator"}),
+    "organization.update": frozenset({"owner", "administrator"}),
+    "audit.read": frozenset({"owner", "administrator"}),
+}
+"""The organization's roles. A role that isn't here may do it in its own workspaces at most."""
+
+_IN_WORKSPACE: dict[Action, frozenset[Role]] = {
+    "generate": frozenset({"administrator", "developer", "member"}),
+    "usage.read": frozenset({"administrator", "billing"}),
+    "keys.create": frozenset({"administrator", "developer"}),
+    "keys.manage": frozenset({"administrator"}),
+    "members.read": frozenset({"administrator", "developer"}),
+    "members.manage": frozenset({"administrator"}),
+    "workspaces.read": frozenset({"administrator", "developer", "member", "billing"}),
+}
+"""The workspace's roles, for that workspace alone. One's own keys and usage need no permission."""
+
+_SCOPES: dict[Action, KeyScope] = {"generate": "inference", "usage.read": "usage"}
+"""What a key must be for; every other action is administration."""
+
+
+def permits(role: Role, workspace_role: Role | None, action: Action) -> bool:
+    """``workspace_role`` is that in the workspace that the action concerns, None for the organization as a whole."""
+    return role in _EVERYWHERE[action] or (
+        workspace_role is not None and workspace_role in _IN_WORKSPACE.get(action, frozenset())
+    )
+
+
+def has_scope(principal: Principal, action: Action) -> bool:
+    return _SCOPES.get(action, "administration") in principal.scopes
+
+
+def require(principal: Principal, action: Action, workspace_role: Role | None = None) -> None:
+    """Raises ApiError 403, in words."""
+    if not has_scope(principal, action):
+        needed = _SCOPES.get(action, "administration")
+        raise forbidden(
+            f"This API key is not for {needed}: its scopes are {', '.join(sorted(principal.scopes)) or 'none'}",
+            code="scope_missing",
+        )
+    if not permits(principal.role, workspace_role, action):
+        there = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
+        raise forbidden(f"The role {principal.role}{there} doesn't permit {action}", code="role_missing")
+
+
+def require_generation(principal: Principal, *names: str) -> None:
+    """For a request to a model, by any of the ``names`` it goes by. Raises ApiError 403."""
+    require(principal, "generate", principal.workspace_role)
+    if principal.allowed_models is not None and principal.allowed_models.isdisjoint(names):
+        allowed = ", ".join(sorted(principal.allowed_models)) or "none"
+        raise forbidden(
+            f"This API key is not for the model '{names[0]}'; its models are: {allowed}", code="model_not_allowed"
+        )

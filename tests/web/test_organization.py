@@ -1,0 +1,233 @@
+"""``/v1/organization``: what each may do to what, and that nobody reaches into another organization."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.server import RunningServer, start_server
+
+from aquilon.platform.api.organization import router
+
+
+def aquilon(server: RunningServer, *arguments: str) -> str:
+    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(server.home)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One with an owner, a developer, a second workspace and a key."""
+
+    owner: httpx.Client
+    workspace: str
+    user: str
+    key: str
+    developer: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = start_server(tmp_path_factory.mktemp("organization"), environment={"AQUILON_MODELS": "none"})
+    yield running
+    running.stop()
+
+
+def client(server: RunningServer, key: str) -> httpx.Client:
+    return httpx.Client(base_url=f"{server.url}/v1/organization", headers={"authorization": f"Bearer {key}"})
+
+
+def make(server: RunningServer, name: str) -> Organization:
+    if name != "default":
+        aquilon(server, "orgs", "create", name)
+    secret = aquilon(server, "keys", "create", "--name", "admin", "--org", name, "--scope", "administration")
+    owner = client(server, secret)
+    workspace = owner.post("/workspaces", json={"name": "research"}).json()["id"]
+    user = owner.post("/users", json={"name": "dora", "role": "developer"}).json()["id"]
+    key = owner.post("/api_keys", json={"name": "dora's", "user_id": user, "scopes": ["administration"]}).json()
+    return Organization(owner, workspace, user, key["id"], client(server, key["value"]))
+
+
+@pytest.fixture(scope="module")
+def ours(gateway: RunningServer) -> Organization:
+    return make(gateway, "default")
+
+
+@pytest.fixture(scope="module")
+def theirs(gateway: RunningServer) -> Organization:
+    return make(gateway, "other")
+
+
+OBJECTS = {"workspace_id": "workspace", "user_id": "user", "key_id": "key"}
+BODIES: dict[str, dict[str, Any]] = {
+    "rename_workspace": {"name": "mine now"},
+    "add_member": {"user_id": "USER", "role": "administrator"},
+    "set_member": {"role": "administrator"},
+    "change_user": {"role": "owner"},
+    "change_api_key": {"blocked": True},
+    "rotate_api_key": {"keep_seconds": 0},
+}
+ROUTES = [
+    (method, route.path.removeprefix("/v1/organization"), route.name)
+    for route in router.routes
+    for method in route.methods  # type: ignore[attr-defined]
+    if "{" in route.path  # type: ignore[attr-defined]
+]
+
+
+@pytest.mark.parametrize(("method", "path", "name"), ROUTES)
+def test_every_route_to_every_foreign_object_is_not_found(
+    ours: Organization, theirs: Organization, method: str, path: str, name: str
+) -> None:
+    for foreign in OBJECTS:
+        if f"{{{foreign}}}" not in path:
+            continue
+        filled = path
+        for parameter, kind in OBJECTS.items():
+            filled = filled.replace(f"{{{parameter}}}", getattr(theirs if parameter == foreign else ours, kind))
+        body = json.loads(json.dumps(BODIES.get(name)).replace("USER", ours.user))
+        for caller in (ours.owner, ours.developer):
+            answer = caller.request(method, filled, json=body)
+            assert answer.status_code in (403, 404), (foreign, answer.text)
+            assert caller is not ours.owner or answer.status_code == 404
+
+
+def test_no_route_to_an_object_is_left_out(gateway: RunningServer) -> None:
+    """Whoever adds a route with an object in its path adds it to the test above, or here, with a reason."""
+    everybodys = {"/v1/models/{model_id}"}  # the server's models are for all of its organizations
+    paths = httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
+    tested = {f"/v1/organization{path}" for _, path, _ in ROUTES}
+    assert {path for path in paths if "{" in path} == tested | everybodys
+
+
+def test_objects_in_bodies_and_filters_are_looked_for_at_home_too(ours: Organization, theirs: Organization) -> None:
+    for path, body in (
+        (f"/workspaces/{ours.workspace}/users", {"user_id": theirs.user}),
+        ("/api_keys", {"name": "k", "user_id": theirs.user}),
+        ("/api_keys", {"name": "k", "workspace_id": theirs.workspace}),
+    ):
+        body = body if path != "/api_keys" else body | {"scopes": ["administration"]}
+        assert ours.owner.post(path, json=body).status_code == 404
+    assert ours.owner.get("/api_keys", params={"workspace_id": theirs.workspace}).status_code == 404
+
+
+def test_lists_end_at_the_organization(ours: Organization, theirs: Organization) -> None:
+    for path in ("/workspaces", "/users", "/api_keys", "/audit_logs"):
+        here = {row["id"] for row in ours.owner.get(path).json()["data"]}
+        there = {row["id"] for row in theirs.owner.get(path).json()["data"]}
+        assert here
+        assert there
+        assert not here & there
+
+
+def test_a_developer_sees_and_changes_their_own_alone(ours: Organization) -> None:
+    assert [key["id"] for key in ours.developer.get("/api_keys").json()["data"]] == [ours.key]
+    assert [workspace["name"] for workspace in ours.developer.get("/workspaces").json()["data"]] == ["default"]
+    others = next(key["id"] for key in ours.owner.get("/api_keys").json()["data"] if key["id"] != ours.key)
+    assert ours.developer.get(f"/api_keys/{others}").status_code == 404
+    assert ours.developer.delete(f"/api_keys/{others}").status_code == 404
+    assert ours.developer.get(f"/workspaces/{ours.workspace}").status_code == 404
+    for path in ("/users", "/audit_logs"):
+        assert ours.developer.get(path).status_code == 403
+    assert ours.developer.post("/workspaces", json={"name": "x"}).status_code == 403
+    assert ours.developer.post(f"/users/{ours.user}", json={"role": "owner"}).status_code == 403
+
+
+def test_a_key_can_t_give_what_it_hasn_t_got(ours: Organization) -> None:
+    refused = ours.owner.post("/api_keys", json={"name": "more", "scopes": ["inference"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_a_key_without_administration_administers_nothing(gateway: RunningServer, ours: Organization) -> None:
+    with client(gateway, gateway.api_key) as plain:
+        for path in ("/workspaces", "/users", "/api_keys", "/audit_logs"):
+            refused = plain.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_a_key_s_limits_hold_from_the_next_request_on(gateway: RunningServer, ours: Organization) -> None:
+    made = ours.owner.post("/api_keys", json={"name": "limited", "scopes": ["administration"]}).json()
+    path = f"/api_keys/{made['id']}"
+    with client(gateway, made["value"]) as limited:
+        assert limited.get("/workspaces").status_code == 200
+        ours.owner.post(path, json={"allowed_addresses": ["192.0.2.0/24"]})
+        assert limited.get("/workspaces").json()["code"] == "address_not_allowed"
+        ours.owner.post(path, json={"allowed_addresses": None, "blocked": True})
+        assert limited.get("/workspaces").status_code == 401
+        ours.owner.post(path, json={"blocked": False})
+        assert limited.get("/workspaces").status_code == 200
+        second = ours.owner.post(f"{path}/rotate", json={"keep_seconds": 60}).json()
+        with client(gateway, second["value"]) as rotated:
+            assert (limited.get("/workspaces").status_code, rotated.get("/workspaces").status_code) == (200, 200)
+            assert ours.owner.delete(path).json()["deleted"]
+            assert (limited.get("/workspaces").status_code, rotated.get("/workspaces").status_code) == (401, 401)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"allowed_addresses": ["nowhere"]}, {"expires_at": 1}, {"name": " "}, {"scopes": ["everything"]}, {"name": 5}],
+)
+def test_limits_that_can_t_be_are_refused_in_words(ours: Organization, limits: dict[str, Any]) -> None:
+    refused = ours.owner.post("/api_keys", json={"name": "k", "scopes": ["administration"]} | limits)
+    assert refused.status_code in (400, 422)
+    assert refused.json()["param"] or refused.json()["detail"]
+
+
+def test_the_last_owner_stays(ours: Organization) -> None:
+    owner = next(user for user in ours.owner.get("/users").json()["data"] if user["role"] == "owner")
+    for answer in (
+        ours.owner.post(f"/users/{owner['id']}", json={"role": "member"}),
+        ours.owner.delete(f"/users/{owner['id']}"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (400, "last_owner")
+
+
+def test_an_archived_workspace_takes_its_keys_along(gateway: RunningServer, ours: Organization) -> None:
+    workspace = ours.owner.post("/workspaces", json={"name": "short-lived"}).json()["id"]
+    key = ours.owner.post(
+        "/api_keys", json={"name": "k", "workspace_id": workspace, "scopes": ["administration"]}
+    ).json()["value"]
+    with client(gateway, key) as inside:
+        assert inside.get("/workspaces").status_code == 200
+        assert ours.owner.post(f"/workspaces/{workspace}/archive").json()["status"] == "archived"
+        assert inside.get("/workspaces").status_code == 401
+    first = ours.owner.get("/workspaces").json()["data"][0]
+    assert ours.owner.post(f"/workspaces/{first['id']}/archive").status_code == 400
+
+
+def test_members_come_go_and_are_named(ours: Organization) -> None:
+    path = f"/workspaces/{ours.workspace}/users"
+    assert ours.owner.post(path, json={"user_id": ours.user, "role": "billing"}).json()["role"] == "billing"
+    assert ours.owner.post(f"{path}/{ours.user}", json={"role": "developer"}).json()["role"] == "developer"
+    assert [member["name"] for member in ours.owner.get(path).json()["data"]] == ["dora"]
+    assert ours.owner.post(f"{path}/{ours.user}", json={"role": "owner"}).status_code == 400
+    assert ours.owner.delete(f"{path}/{ours.user}").status_code == 200
+    assert ours.owner.delete(f"{path}/{ours.user}").status_code == 404
+
+
+def test_the_audit_log_says_who_did_what_and_no_secret(ours: Organization) -> None:
+    made = ours.owner.post("/api_keys", json={"name": "told", "scopes": ["administration"]}).json()
+    ours.owner.delete(f"/api_keys/{made['id']}")
+    answer = ours.owner.get("/audit_logs", params={"limit": 2}).json()
+    assert [entry["type"] for entry in answer["data"]] == ["api_key.revoked", "api_key.created"]
+    assert answer["data"][0]["actor"]["type"] == "api_key"
+    assert made["value"] not in json.dumps(answer)
+    assert answer["has_more"]
+    following = ours.owner.get("/audit_logs", params={"after": answer["last_id"]}).json()["data"]
+    assert {"operator"} <= {entry["actor"]["type"] for entry in following}
+    assert made["id"] not in {entry["target"]["id"] for entry in following}
+
+
+def test_lists_are_paged(ours: Organization) -> None:
+    first = ours.owner.get("/workspaces", params={"limit": 1}).json()
+    assert (len(first["data"]), first["has_more"]) == (1, True)
+    second = ours.owner.get("/workspaces", params={"limit": 1, "after": first["last_id"]}).json()
+    assert second["first_id"] not in (None, first["first_id"])
+    assert ours.owner.get("/workspaces", params={"limit": 0}).status_code == 400
+    assert ours.owner.get("/workspaces", params={"limit": "many"}).status_code == 422
