@@ -48,10 +48,15 @@ export class Conversation {
   turns = $state.raw<readonly Turn[]>([]);
   #nextId = 1;
   #running: AbortController | null = null;
+  #settled: () => Promise<void>;
   #onEnd: (answer: Answer) => void;
 
-  /** `onEnd` hears of each answer once, when nothing more will come of it. */
-  constructor(onEnd: (answer: Answer) => void) {
+  /**
+   * Each question waits for `settled`: whoever asks while they are being signed in is not refused for it.
+   * `onEnd` hears of each answer once, when nothing more will come of it.
+   */
+  constructor(settled: () => Promise<void>, onEnd: (answer: Answer) => void) {
+    this.#settled = settled;
     this.#onEnd = onEnd;
   }
 
@@ -99,6 +104,7 @@ export class Conversation {
     turn.answer = answer;
     this.#running = controller;
     try {
+      await this.#settled();
       await receive(answer, this.#messages(turn), controller.signal);
     } catch (error) {
       if (controller.signal.aborted) {

@@ -13,6 +13,8 @@ export class Session {
   message = $state("");
   user = $state.raw<User | null>(null);
   models = $state.raw<readonly ModelCard[]>([]);
+  /** Resolved when no sign-in is under way. */
+  settled: Promise<void> = Promise.resolve();
 
   /** The model chosen before, if it is still there, else the server's default; null where there is none. */
   get model(): ModelCard | null {
@@ -20,7 +22,11 @@ export class Session {
   }
 
   /** Opens the session: with the one-time token of the address if there is one, else with the cookie. */
-  async open(token: string | null): Promise<void> {
+  open(token: string | null): Promise<void> {
+    return (this.settled = this.#open(token));
+  }
+
+  async #open(token: string | null): Promise<void> {
     try {
       if (token !== null) await this.#trade(token);
       const user = await currentUser();
