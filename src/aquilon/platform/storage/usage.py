@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Table, func, literal
+from sqlalchemy import func, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -49,8 +49,9 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
     unique = {event.request_id: event for event in events}
     if not unique:
         return
-    statement = _insert(session, StoredUsageEvent).values([_row(event) for event in unique.values()])
-    fresh = await session.scalars(statement.on_conflict_do_nothing().returning(StoredUsageEvent.request_id))
+    connection = await session.connection()
+    writes = _WRITES[connection.dialect.name]
+    fresh = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
     totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
     spending: dict[tuple[str, int, str], int] = defaultdict(int)
     for event in (unique[request_id] for request_id in fresh):
@@ -61,8 +62,12 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
             total[:] = map(sum, zip(total, counts, strict=True))
         for budget_id, starts_at in event.budget_lines:
             spending[(budget_id, starts_at, event.organization_id)] += event.cost
-    await _add(session, UsageTotal, totals, _COUNTS)
-    await _add(session, BudgetSpending, {key: [spent] for key, spent in spending.items()}, ("spent",))
+    for statement, names, amounts in (
+        (writes.total, _TOTAL_COLUMNS, [(*key, *counts) for key, counts in sorted(totals.items())]),
+        (writes.spending, _SPENDING_COLUMNS, [(*key, spent) for key, spent in sorted(spending.items())]),
+    ):  # in one order, so that two writers never wait for each other
+        if amounts:
+            await connection.execute(statement, [dict(zip(names, row, strict=True)) for row in amounts])
 
 
 async def totals(
@@ -130,24 +135,39 @@ def _row(event: UsageEvent) -> dict[str, Any]:
     }
 
 
-async def _add(
-    session: AsyncSession, model: type[Any], amounts: Mapping[Any, Sequence[int]], names: Sequence[str]
-) -> None:
-    """Add to rows that are there, make those that aren't; in one order, so that two writers never wait for each other.
+@dataclass(frozen=True)
+class _Writes:
+    """Both databases have ON CONFLICT, each with a construct of its own. Made once: compiled once."""
 
-    Keys are the values of the row's identity and owner, in the table's order.
-    """
-    if not amounts:
-        return
-    table: Table = model.__table__
-    identity = [column.name for column in table.columns if column.name not in names]
-    rows = [dict(zip([*identity, *names], [*key, *amount], strict=True)) for key, amount in sorted(amounts.items())]
-    statement = _insert(session, model).values(rows)
-    grown = {name: table.c[name] + statement.excluded[name] for name in names}
-    await session.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown))
+    event: Any
+    total: Any
+    spending: Any
+
+    @classmethod
+    def of(cls, dialect: Any) -> _Writes:
+        event = dialect.insert(StoredUsageEvent.__table__)
+        return cls(
+            event.on_conflict_do_nothing().returning(StoredUsageEvent.__table__.c.request_id),
+            cls._adding(dialect.insert(UsageTotal.__table__), _COUNTS),
+            cls._adding(dialect.insert(BudgetSpending.__table__), ("spent",)),
+        )
+
+    @staticmethod
+    def _adding(insert: Any, names: Sequence[str]) -> Any:
+        """Adds to a row that is there, else makes it."""
+        grown = {name: insert.table.c[name] + insert.excluded[name] for name in names}
+        return insert.on_conflict_do_update(index_elements=list(insert.table.primary_key), set_=grown)
 
 
-def _insert(session: AsyncSession, model: type[Any]) -> Any:
-    """Both databases have ON CONFLICT, each with a construct of its own."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(model)
+_WRITES = {"sqlite": _Writes.of(sqlite), "postgresql": _Writes.of(postgresql)}
+_TOTAL_COLUMNS = (
+    "span",
+    "starts_at",
+    "organization_id",
+    "workspace_id",
+    "user_id",
+    "api_key_id",
+    "model",
+    *_COUNTS,
+)
+_SPENDING_COLUMNS = ("budget_id", "starts_at", "organization_id", "spent")
