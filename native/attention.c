@@ -15,11 +15,18 @@ typedef struct {
     float *values;  /* (KV_BLOCK, head_dim) */
 } tile_memory;
 
-INLINE void widen(const void *source, int64_t first, int dtype, float *out, int count) {
+/* Sixteen numbers of the cache from `index` on. */
+INLINE v16 load_cached(const void *source, int64_t index, int dtype) {
+    if (dtype == AQ_FLOAT32) return v_load((const float *)source + index);
+    if (dtype == AQ_BFLOAT16) return v_load_bfloat16((const uint16_t *)source + index);
+    return v_load_half((const uint16_t *)source + index);
+}
+
+INLINE void widen(const void *source, int dtype, float *out, int count) {
     if (dtype == AQ_BFLOAT16)
-        for (int i = 0; i < count; i += LANES) v_store(out + i, v_load_bfloat16((const uint16_t *)source + first + i));
+        for (int i = 0; i < count; i += LANES) v_store(out + i, load_cached(source, i, AQ_BFLOAT16));
     else
-        for (int i = 0; i < count; i += LANES) v_store(out + i, v_load_half((const uint16_t *)source + first + i));
+        for (int i = 0; i < count; i += LANES) v_store(out + i, load_cached(source, i, AQ_FLOAT16));
 }
 
 /* The next block is anywhere in memory: asking for it while this one is computed hides the way there. */
@@ -37,21 +44,24 @@ typedef struct {
     int from, to;
 } sight;
 
-INLINE void attend_block(int count, const float *queries, int head_dim, const float *keys, const float *values,
+INLINE void attend_block(int count, int dtype, const float *queries, int head_dim, const void *keys, const void *values,
                          const sight *seen, float *states) {
     static const i16x lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     v16 scores[QUERIES][2];
     float weights[QUERIES][KV_BLOCK];
     int stride = head_dim + 2, positions = 0;
+    UNROLL
     for (int q = 0; q < count; q++) scores[q][0] = scores[q][1] = v_zero();
     for (int d = 0; d < head_dim; d++) {
-        v16 k0 = v_load(keys + d * KV_BLOCK), k1 = v_load(keys + d * KV_BLOCK + LANES);
+        v16 k0 = load_cached(keys, d * KV_BLOCK, dtype), k1 = load_cached(keys, d * KV_BLOCK + LANES, dtype);
+        UNROLL
         for (int q = 0; q < count; q++) {
             v16 x = v_set(queries[q * head_dim + d]);
             scores[q][0] = v_fma(x, k0, scores[q][0]);
             scores[q][1] = v_fma(x, k1, scores[q][1]);
         }
     }
+    UNROLL
     for (int q = 0; q < count; q++) {
         float *state = states + (int64_t)q * stride;
         if (seen[q].from >= seen[q].to) {
@@ -82,37 +92,53 @@ INLINE void attend_block(int count, const float *queries, int head_dim, const fl
     int d = 0;
     for (; d + SLAB * LANES <= head_dim; d += SLAB * LANES) {
         v16 acc[QUERIES][SLAB];
+        UNROLL
         for (int q = 0; q < count; q++)
+            UNROLL
             for (int i = 0; i < SLAB; i++) acc[q][i] = v_load(states + (int64_t)q * stride + d + i * LANES);
         for (int p = 0; p < positions; p++) {
             v16 value[SLAB];
-            for (int i = 0; i < SLAB; i++) value[i] = v_load(values + p * head_dim + d + i * LANES);
+            UNROLL
+            for (int i = 0; i < SLAB; i++) value[i] = load_cached(values, p * head_dim + d + i * LANES, dtype);
+            UNROLL
             for (int q = 0; q < count; q++) {
                 v16 weight = v_set(weights[q][p]);
+                UNROLL
                 for (int i = 0; i < SLAB; i++) acc[q][i] = v_fma(weight, value[i], acc[q][i]);
             }
         }
+        UNROLL
         for (int q = 0; q < count; q++)
+            UNROLL
             for (int i = 0; i < SLAB; i++) v_store(states + (int64_t)q * stride + d + i * LANES, acc[q][i]);
     }
     for (; d < head_dim; d += LANES)
+        UNROLL
         for (int q = 0; q < count; q++) {
             v16 acc = v_load(states + (int64_t)q * stride + d);
-            for (int p = 0; p < positions; p++) acc = v_fma(v_set(weights[q][p]), v_load(values + p * head_dim + d), acc);
+            for (int p = 0; p < positions; p++)
+                acc = v_fma(v_set(weights[q][p]), load_cached(values, p * head_dim + d, dtype), acc);
             v_store(states + (int64_t)q * stride + d, acc);
         }
 }
 
+/* The loops above with what is known of a shape written into them, where that pays. */
 #define FOR_EACH_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#if WIDE
+#define ATTEND(N)                                                                                                   \
+    if (dtype == AQ_FLOAT32) attend_block(N, AQ_FLOAT32, queries, head_dim, keys, values, seen, states);            \
+    else if (dtype == AQ_BFLOAT16) attend_block(N, AQ_BFLOAT16, queries, head_dim, keys, values, seen, states);     \
+    else attend_block(N, AQ_FLOAT16, queries, head_dim, keys, values, seen, states);
+#else
+#define ATTEND(N) attend_block(N, dtype, queries, head_dim, keys, values, seen, states);
+#endif
 #define DEFINE_BLOCK(N)                                                                                             \
-    static void block_##N(const float *queries, int head_dim, const float *keys, const float *values,               \
+    static void block_##N(int dtype, const float *queries, int head_dim, const void *keys, const void *values,      \
                           const sight *seen, float *states) {                                                       \
-        if (head_dim == 64) attend_block(N, queries, 64, keys, values, seen, states);                               \
-        else if (head_dim == 128) attend_block(N, queries, 128, keys, values, seen, states);                        \
-        else attend_block(N, queries, head_dim, keys, values, seen, states);                                        \
+        ATTEND(N)                                                                                                   \
     }
 FOR_EACH_COUNT(DEFINE_BLOCK)
-typedef void (*block_function)(const float *, int, const float *, const float *, const sight *, float *);
+typedef void (*block_function)(int, const float *, int, const void *, const void *, const sight *, float *);
 #define BLOCK_ENTRY(N) block_##N,
 static const block_function block_functions[QUERIES] = {FOR_EACH_COUNT(BLOCK_ENTRY)};
 
@@ -139,15 +165,19 @@ void VARIANT_NAME(aq_attend)(const aq_tile *t, int chunk, float *states, void *s
     const int32_t *table = b->tables + (int64_t)t->sequence * b->table_stride;
     for (int position = begin; position < end; position += KV_BLOCK) {
         int64_t block = ((int64_t)table[position / KV_BLOCK] * h->kv_heads + t->kv_head) * KV_BLOCK * head_dim;
-        const float *keys = m.keys, *values = m.values;
+        int64_t width = t->cache->dtype == AQ_FLOAT32 ? 4 : 2;
+        const void *keys = (const char *)t->cache->keys + block * width;
+        const void *values = (const char *)t->cache->values + block * width;
+        int dtype = t->cache->dtype;
         if (position + KV_BLOCK < end) prefetch_block(t, table[position / KV_BLOCK + 1]);
-        if (t->cache->dtype == AQ_FLOAT32) {
-            keys = (const float *)t->cache->keys + block;
-            values = (const float *)t->cache->values + block;
-        } else {
+        if ((count > QUERIES || !WIDE) && dtype != AQ_FLOAT32) {
+            /* What is read more than once is widened once. */
             int known = last_position + 1 - position < KV_BLOCK ? last_position + 1 - position : KV_BLOCK;
-            widen(t->cache->keys, block, t->cache->dtype, m.keys, KV_BLOCK * head_dim);
-            widen(t->cache->values, block, t->cache->dtype, m.values, known * head_dim);
+            widen(keys, dtype, m.keys, KV_BLOCK * head_dim);
+            widen(values, dtype, m.values, known * head_dim);
+            keys = m.keys;
+            values = m.values;
+            dtype = AQ_FLOAT32;
         }
         for (int q = 0; q < count; q += QUERIES) {
             int now = count - q < QUERIES ? count - q : QUERIES, any = 0;
@@ -160,7 +190,7 @@ void VARIANT_NAME(aq_attend)(const aq_tile *t, int chunk, float *states, void *s
                 any |= seen[i].from < seen[i].to;
             }
             if (any)
-                block_functions[now - 1](m.queries + q * head_dim, head_dim, keys, values, seen,
+                block_functions[now - 1](dtype, m.queries + q * head_dim, head_dim, keys, values, seen,
                                          states + (int64_t)q * (head_dim + 2));
         }
     }

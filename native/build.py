@@ -30,7 +30,7 @@ _X86_VARIANTS = {
         "-mprefer-vector-width=512",
     ),
     "avx2": ("-mavx2", "-mfma", "-mf16c"),
-    "portable": (),
+    "portable": ("-O2",),
 }
 
 

@@ -17,8 +17,15 @@
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 16
 
-/* Before a loop whose turns are few and known, so that what it indexes stays in registers. */
+/* Before a loop whose turns are few and known, so that what it indexes stays in registers. WIDE: where there are registers for
+ * it, and copies of a function for one shape each pay. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define WIDE 1
 #define UNROLL _Pragma("GCC unroll 16")
+#else
+#define WIDE 0
+#define UNROLL
+#endif
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t i16x __attribute__((vector_size(64)));
