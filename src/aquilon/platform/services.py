@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
 from aquilon.platform.auth.attempts import Attempts
+from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.usage_writer import UsageWriter
@@ -25,6 +26,7 @@ class Services:
     metrics: Metrics
     usage_writer: UsageWriter
     pipeline: Pipeline
+    key_holders: KeyHolders
     login_attempts: Attempts
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""

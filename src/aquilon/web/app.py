@@ -15,6 +15,7 @@ from aquilon.engine.client import Engine
 from aquilon.platform.api import chat, completions, models, operations, organization, sessions, tokens
 from aquilon.platform.api.errors import on_api_error, on_http_exception
 from aquilon.platform.auth.attempts import Attempts
+from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.pipeline import Pipeline
@@ -50,6 +51,7 @@ def create_app(
         metrics=metrics,
         usage_writer=usage_writer,
         pipeline=Pipeline(engine, catalogue, metrics, settlement, max_waiting=settings.max_waiting),
+        key_holders=KeyHolders(database),
         login_attempts=Attempts(),
         startup_models=tuple(startup_models),
     )

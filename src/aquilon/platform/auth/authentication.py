@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from typing import Annotated
 
-import structlog
 from fastapi import Depends
-from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 
 from aquilon.platform.auth.cookies import session_id
@@ -17,9 +14,8 @@ from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
 from aquilon.platform.services import services
-from aquilon.platform.storage import accounts, api_keys
-
-log = structlog.get_logger("aquilon.auth")
+from aquilon.platform.storage import accounts
+from aquilon.platform.storage.api_keys import KeyHolder
 
 
 async def authenticate(request: Request) -> Principal:
@@ -47,27 +43,17 @@ async def _by_api_key(request: Request, authorization: str) -> Principal:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise unauthenticated("Send the API key as 'Authorization: Bearer aq-…'", code="invalid_authorization")
-    database = services(request).database
-    found = None
-    if looks_like_api_key(secret):
-        async with database.reading() as session:
-            found = await api_keys.holder_of(session, secret)
+    found = await services(request).key_holders.of(secret) if looks_like_api_key(secret) else None
     if found is None:
         raise unauthenticated(
             "This API key is not valid here: check it, or make one with `aquilon keys create --name NAME`",
             code="invalid_api_key",
         )
     _require_address(request, found)
-    if api_keys.use_is_due(found.last_used_at):
-        try:
-            async with database.writing() as session:
-                await api_keys.record_use(session, found.principal, int(time.time()))
-        except DBAPIError as error:  # a full disk shall not keep anybody from an answer
-            log.warning("The use of an API key is not recorded", error=str(error.orig))
     return found.principal
 
 
-def _require_address(request: Request, holder: api_keys.KeyHolder) -> None:
+def _require_address(request: Request, holder: KeyHolder) -> None:
     """Raises ApiError 403 for a key that isn't for the address that the request comes from."""
     if holder.allowed_addresses is None:
         return

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.secrets import fingerprint, new_api_key, new_id, readable_prefix
 from aquilon.platform.storage import accounts
+from aquilon.platform.storage.identity_version import WITHOUT_CHANGE
 from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
@@ -137,7 +138,8 @@ def use_is_due(last_used_at: int | None) -> bool:
 
 async def record_use(session: AsyncSession, principal: Principal, at: int) -> None:
     scope = Scope.of_user(principal)
-    await session.execute(scope.update(ApiKey).where(ApiKey.id == principal.api_key_id).values(last_used_at=at))
+    used = scope.update(ApiKey).where(ApiKey.id == principal.api_key_id).values(last_used_at=at)
+    await session.execute(used.execution_options(**{WITHOUT_CHANGE: True}))
 
 
 async def list_api_keys(

@@ -6,13 +6,15 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from aquilon.platform.storage.group_commit import GroupCommit
+from aquilon.platform.storage.identity_version import IdentityVersion, WatchedSession
 from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
 
@@ -23,10 +25,18 @@ _ALONE_LOCK = 0x616C6F6E  # "alon"
 class Database:
     """The organization's data. ``await Database.open(settings)``, and ``await close()`` in the end."""
 
-    def __init__(self, engine: AsyncEngine, name: str) -> None:
+    def __init__(self, engine: AsyncEngine, name: str, identity: IdentityVersion) -> None:
         self._engine = engine
+        self._group_commit = GroupCommit(engine, WatchedSession) if engine.dialect.name == "sqlite" else None
         self.name = name
         """The file or server it is in, for messages."""
+        self.identity = identity
+        """Another one after each change to people, keys or workspaces."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on other machines may write to it."""
+        return self._group_commit is None
 
     @classmethod
     async def open(cls, settings: Settings) -> Database:
@@ -34,8 +44,7 @@ class Database:
 
         Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon.
         """
-        if settings.database_url is None:
-            settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = make_url(settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}")
         backend = url.get_backend_name()
         if backend == "sqlite":
@@ -51,7 +60,7 @@ class Database:
             raise DatabaseError(
                 f"AQUILON_DATABASE_URL is for '{backend}': write sqlite:///FILE or postgresql://HOST/NAME"
             )
-        database = cls(engine, name)
+        database = cls(engine, name, IdentityVersion(settings.home / "identity-version"))
         try:
             await database._migrate()
         except (DBAPIError, OSError) as error:
@@ -78,17 +87,35 @@ class Database:
     async def writing(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
         """A transaction that may change data: committed at the end, undone by an exception.
 
-        On SQLite it is alone among writers. On PostgreSQL only with ``alone``, which
+        On SQLite it is alone among writers, and shares its commit with those that
+        wait for it: `storage.group_commit`. On PostgreSQL only with ``alone``, which
         is for what reads before it decides; the rest are statements that hold their
         own condition.
         """
-        async with self._engine.connect() as connection:
-            await connection.execution_options(aquilon_writes=True)
-            async with AsyncSession(connection, expire_on_commit=False) as session:
-                if alone and connection.dialect.name == "postgresql":
-                    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
+        if self._group_commit is not None:
+            lent = self._group_commit.session()
+        else:
+            lent = self._shared_session(alone=alone)
+        changed = False
+        try:
+            async with lent as session:
                 yield session
-                await session.commit()
+                await session.flush()
+                changed = cast(WatchedSession, session.sync_session).identity_changed
+        finally:
+            if changed:
+                self.identity.changed()
+
+    @asynccontextmanager
+    async def _shared_session(self, *, alone: bool) -> AsyncIterator[AsyncSession]:
+        async with (
+            self._engine.connect() as connection,
+            AsyncSession(connection, sync_session_class=WatchedSession, expire_on_commit=False) as session,
+        ):
+            if alone:
+                await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
+            yield session
+            await session.commit()
 
     async def _migrate(self) -> None:
         async with self._engine.connect() as connection:

@@ -1,0 +1,115 @@
+"""One writer for a SQLite file, whose small transactions share a commit.
+
+SQLite has one writer at a time, and with ``synchronous=FULL`` each commit waits for
+the disk. Transactions that come while another one runs or commits are put behind
+each other as savepoints of one transaction, at most `MOST_SECONDS` long, and are
+committed together; each returns only when that commit is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+MOST_SECONDS = 0.002
+"""How long the first transaction of a group waits for others, at most; alone it doesn't wait."""
+
+
+class _Group:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.due = time.monotonic() + MOST_SECONDS
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: BaseException | None = None
+        """Why SQLite undid all of it: a full disk, say."""
+        self.timer: asyncio.Task[None] | None = None
+
+
+class GroupCommit:
+    def __init__(self, engine: AsyncEngine, session_class: type[Session]) -> None:
+        self._engine = engine
+        self._session_class = session_class
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._group: _Group | None = None
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Alone among writers; durable when the block has been left, undone by an exception in it."""
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            group = self._group or await self._begin()
+            try:
+                async with AsyncSession(
+                    group.connection,
+                    sync_session_class=self._session_class,
+                    join_transaction_mode="create_savepoint",
+                    expire_on_commit=False,
+                ) as session:
+                    yield session
+                    await session.commit()
+            except BaseException as error:
+                if not await _is_open(group.connection):
+                    group.lost = error
+                raise
+            finally:
+                if not self._waiting or group.lost is not None or time.monotonic() >= group.due:
+                    await self._end(group)
+                elif group.timer is None:
+                    group.timer = asyncio.create_task(self._end_in_time(group))
+        finally:
+            self._turn.release()
+        await asyncio.shield(group.committed)
+
+    async def _begin(self) -> _Group:
+        connection = await self._engine.connect()
+        try:
+            await connection.execution_options(aquilon_writes=True)
+            await connection.begin()
+        except BaseException:
+            await connection.close()
+            raise
+        self._group = _Group(connection)
+        return self._group
+
+    async def _end(self, group: _Group) -> None:
+        self._group = None
+        await asyncio.shield(asyncio.create_task(_commit(group)))
+
+    async def _end_in_time(self, group: _Group) -> None:
+        """Commits should those who waited have gone away."""
+        await asyncio.sleep(MOST_SECONDS)
+        async with self._turn:
+            if self._group is group:
+                await self._end(group)
+
+
+async def _commit(group: _Group) -> None:
+    try:
+        try:
+            if group.lost is not None:
+                await group.connection.rollback()
+                raise group.lost
+            await group.connection.commit()
+        finally:
+            await group.connection.close()
+    except BaseException as error:
+        group.committed.set_exception(error)
+        group.committed.exception()  # seen: nobody may be left to wait for it
+    else:
+        group.committed.set_result(None)
+
+
+async def _is_open(connection: AsyncConnection) -> bool:
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    return bool(raw.in_transaction)
