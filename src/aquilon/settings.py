@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """A larger request body is refused with 413."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
+    usage_days: int = Field(400, ge=1)
+    """Each request's usage event is kept so long; hourly and daily totals are kept for good."""
 
     @field_validator("home")
     @classmethod

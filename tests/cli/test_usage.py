@@ -14,7 +14,7 @@ from tests.cli.conftest import Run
 from aquilon import __version__
 from aquilon.cli.errors import words
 
-COMMANDS = ["up", "chat", "pull", "models", "keys", "users", "doctor"]
+COMMANDS = ["up", "chat", "pull", "models", "keys", "users", "usage", "prices", "budgets", "doctor"]
 
 
 def test_help_names_every_command_and_ends_with_0(run: Run) -> None:

@@ -139,7 +139,8 @@ class TestPages:
             "/auth/login",
             "/auth/session",
             "/auth/logout",
-        } == set(document["paths"])
+            "/v1/usage",
+        } == {path for path in document["paths"] if not path.startswith("/v1/organization")}
         references = [part.split('"')[0] for part in json.dumps(document).split('"$ref": "#/components/schemas/')[1:]]
         assert set(references) <= set(document["components"]["schemas"])
 

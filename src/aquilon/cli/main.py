@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from aquilon import __version__
-from aquilon.cli import accounts, chat, doctor, keys, models, organizations, pull, up
+from aquilon.cli import accounts, chat, doctor, keys, models, money, organizations, pull, up
 
 app = typer.Typer(
     name="aquilon",
@@ -62,6 +62,9 @@ app.add_typer(organizations.workspaces, name="workspaces")
 app.add_typer(organizations.members, name="members")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(accounts.users, name="users")
+app.command("usage")(money.usage)
+app.add_typer(money.prices, name="prices")
+app.add_typer(money.budgets, name="budgets")
 app.command("doctor")(doctor.doctor)
 
 

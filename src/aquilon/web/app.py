@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aquilon.engine.client import Engine
-from aquilon.platform.api import chat, completions, models, operations, organization, sessions, tokens
+from aquilon.platform.api import chat, completions, models, operations, organization, sessions, tokens, usage_report
 from aquilon.platform.api.errors import on_api_error, on_http_exception
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
@@ -59,7 +59,7 @@ def create_app(
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(HTTPException, on_http_exception)
-    for room in (chat, completions, models, tokens, sessions, organization, operations):
+    for room in (chat, completions, models, tokens, sessions, organization, usage_report, operations):
         app.include_router(room.router)
     openapi = document(app)
 

@@ -19,6 +19,7 @@ from aquilon.platform.api.operations import Health, Readiness
 from aquilon.platform.api.schemas import components
 from aquilon.platform.api.sessions import LoginRequest, SessionBody
 from aquilon.platform.api.tokens import DetokenizeRequest, Text, TokenizeRequest, Tokens
+from aquilon.platform.api.usage_report import UsageReport
 
 _REQUESTS: list[type[BaseModel]] = [
     ChatCompletionRequest,
@@ -37,6 +38,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Tokens,
     Text,
     SessionBody,
+    UsageReport,
     Health,
     Readiness,
     ErrorBody,

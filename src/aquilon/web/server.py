@@ -20,6 +20,7 @@ from aquilon.engine.options import EngineOptions
 from aquilon.platform.accounts import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.retention import keep_pruned
 from aquilon.platform.storage import Database, DatabaseError
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
@@ -113,6 +114,7 @@ async def serve(settings: Settings, report: Reporter) -> None:
 class _Server:
     def __init__(self, settings: Settings, database: Database, report: Reporter, begun: float) -> None:
         self._settings = settings
+        self._database = database
         self._report = report
         self._begun = begun
         self._stop = asyncio.Event()
@@ -159,6 +161,7 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
+        pruning = asyncio.create_task(keep_pruned(self._database, days=self._settings.usage_days, stop=self._stop))
         try:
             if not self._gateway:
                 await self._engine.start()
@@ -171,6 +174,8 @@ class _Server:
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
             await self._engine.stop()  # what still runs ends with an error event
             await http
+            self._stop.set()
+            await pruning
             await self._usage_writer.close()
 
     async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:

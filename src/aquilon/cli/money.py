@@ -1,0 +1,236 @@
+"""``aquilon usage``, ``prices`` and ``budgets``: what was used, what it costs, what may be spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator, with_database
+from aquilon.cli.options import AsJson, Home
+
+if TYPE_CHECKING:
+    from aquilon.platform.domain.budgets import Budget
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.domain.prices import PriceList
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.usage import UsageRow
+
+prices = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What models' tokens cost, and from when on.")
+budgets = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What an organization, a workspace or a key may spend."
+)
+
+
+def usage(
+    since: Annotated[str, typer.Option("--since", metavar="DAY", help="[default: 30 days ago]")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="The first day that no longer counts.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Any of model,key,member,workspace.", show_default=False)] = "",
+    hourly: Annotated[bool, typer.Option("--hourly", help="A row an hour in place of one a day.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was used: requests, tokens and their cost, by day or hour (UTC).
+
+    \b
+    Examples:
+      aquilon usage --by model
+      aquilon usage --since 2026-11-01 --by key,model --csv > november.csv
+    """
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.domain.prices import cents, day
+    from aquilon.platform.storage.scope import Scope
+    from aquilon.platform.usage_report import UsageQuestion
+
+    async def read(database: Database, operator: Principal) -> tuple[UsageQuestion, list[UsageRow]]:
+        question = UsageQuestion.read(span="hour" if hourly else "day", since=since, until=until, by=by)
+        async with database.reading() as session:
+            return question, await question.answer(session, Scope.of_organization(operator))
+
+    question, rows = as_operator(home, organization, read)
+    if as_csv:
+        print(question.as_csv(rows), end="")
+    elif as_json:
+        print_json([question.as_object(row) for row in rows])
+    elif not rows:
+        err().print("Nothing was used in this time")
+    else:
+        told = [name for name in question.fields[1:-5] if name != "key_id"]
+        counts = ("requests", "prompt", "cached", "completion", "cents")
+        lines = table("from", *told, *counts, right=counts)
+        for row in rows:
+            numbers = (row.requests, row.prompt_tokens, row.cached_tokens, row.completion_tokens)
+            named = (getattr(row, name) or "(signed in)" for name in told)
+            add_row(lines, day(row.starts_at), *named, *map(str, numbers), cents(row.cost))
+        out().print(lines)
+
+
+@prices.command("list")
+def list_prices(home: Home = None, as_json: AsJson = False) -> None:
+    """List every model's prices: those that were, the one that holds, those to come."""
+    import time
+
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.domain.prices import day
+    from aquilon.platform.storage.prices import price_lists
+
+    async def read(database: Database) -> dict[str, PriceList]:
+        async with database.reading() as session:
+            return await price_lists(session)
+
+    found = with_database(home, read)
+    told = [
+        (model, price, price is history.at(int(time.time())))
+        for model, history in found.items()
+        for price in history.prices
+    ]
+    if as_json:
+        print_json(
+            [
+                {"model": model, "from": price.starts_at, "input": price.input, "cached_input": price.cached_input}
+                | {"output": price.output, "batch_discount": price.batch_discount, "holds": holds}
+                for model, price, holds in told
+            ]
+        )
+        return
+    if not told:
+        err().print("No model has a price, so all are free: aquilon prices set MODEL --input CENTS --output CENTS")
+        return
+    amounts = ("input", "cached input", "output", "batch discount")
+    rows = table("model", "from", *amounts, "", right=amounts)
+    for model, price, holds in told:
+        rates = (str(rate) for rate in price.rates.values())
+        add_row(rows, model, day(price.starts_at), *rates, f"{price.batch_discount} %", "holds now" if holds else "")
+    out().print(rows)
+
+
+@prices.command("set")
+def set_price(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    input_: Annotated[int | None, typer.Option("--input", help="Cents for a million prompt tokens.")] = None,
+    output: Annotated[int | None, typer.Option("--output", help="Cents for a million completion tokens.")] = None,
+    cached_input: Annotated[
+        int | None, typer.Option("--cached-input", help="For prompt tokens in the prefix cache.  [default: as input]")
+    ] = None,
+    batch_discount: Annotated[int, typer.Option("--batch-discount", help="Percent off in batch jobs.")] = 0,
+    start: Annotated[str, typer.Option("--from", metavar="DAY", help="When it starts.  [default: now]")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A whole list instead: JSON, with from, until and the same names.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Set what a model's tokens cost from a moment on; what was used before keeps its price.
+
+    \b
+    Examples:
+      aquilon prices set smollm2-135m --input 10 --cached-input 5 --output 30
+      aquilon prices set smollm2-135m --input 12 --output 36 --from 2027-01-01
+    """
+    import time
+
+    from aquilon.platform.domain.prices import Price, PriceList
+    from aquilon.platform.price_file import read_periods
+    from aquilon.platform.storage.prices import set_price as store
+    from aquilon.platform.storage.prices import set_price_list
+    from aquilon.platform.usage_report import moment
+
+    if (file is None) == (input_ is None or output is None):
+        raise typer.BadParameter("give --input and --output, or --file", param_hint="--input")
+
+    async def write(database: Database) -> None:
+        async with database.writing() as session:
+            if file is not None:
+                await set_price_list(session, PriceList.of_periods(model, read_periods(file.read_bytes())))
+            elif input_ is not None and output is not None:
+                cached = input_ if cached_input is None else cached_input
+                begins = moment(start) if start else int(time.time())
+                await store(session, model, Price(begins, input_, cached, output, batch_discount))
+
+    with_database(home, write)
+    print(f"The prices of {model} are set")
+
+
+@budgets.command("list")
+def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List budgets: what each is, what was spent of it, and when it starts anew."""
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.administration import budgets as administration
+    from aquilon.platform.domain.prices import cents, day
+
+    found = as_operator(home, organization, administration.list_budgets)
+    if as_json:
+        print_json(
+            [
+                {"id": one.budget.id, "scope": one.budget.scope, "scope_id": one.budget.scope_id, "name": one.name}
+                | {"period": one.budget.period, "limit_microcents": one.budget.limit, "spent_microcents": one.spent}
+                | {"resets_at": one.resets_at}
+                for one in found
+            ]
+        )
+        return
+    if not found:
+        err().print("No budgets: everybody may spend what they like")
+        return
+    rows = table("id", "for", "name", "period", "cents", "spent", "starts anew", right=("cents", "spent"))
+    for one in found:
+        anew = "never" if one.resets_at is None else day(one.resets_at)
+        budget = one.budget
+        add_row(rows, budget.id, budget.scope, one.name, budget.period, cents(budget.limit), cents(one.spent), anew)
+    out().print(rows)
+
+
+@budgets.command("set")
+def set_budget(
+    amount: Annotated[int, typer.Argument(metavar="CENTS", min=0, show_default=False)],
+    period: Annotated[str, typer.Option("--period", help="day, week, month, or once for prepaid credit.")] = "month",
+    workspace: Annotated[str | None, typer.Option("--workspace", help="For a workspace, by name or id.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="For an API key, by id or prefix.")] = None,
+    organization: Organization = None,
+    home: Home = None,
+) -> None:
+    """Set what an organization, a workspace or a key may spend in a period; a running server follows within a second.
+
+    \b
+    Examples:
+      aquilon budgets set 5000
+      aquilon budgets set 200 --period day --key aq-3fK9x2b
+      aquilon budgets set 10000 --period once --workspace research
+    """
+    from aquilon.platform.administration import budgets as administration
+    from aquilon.platform.domain.budgets import BUDGET_PERIODS
+    from aquilon.platform.domain.prices import MILLIONTHS_A_CENT
+
+    if period not in BUDGET_PERIODS:
+        raise typer.BadParameter(f"'{period}' is none of {', '.join(BUDGET_PERIODS)}", param_hint="--period")
+    if workspace is not None and key is not None:
+        raise typer.BadParameter("a budget is for a workspace or for a key", param_hint="--key")
+
+    async def write(database: Database, operator: Principal) -> Budget:
+        return await administration.set_budget(
+            database,
+            operator,
+            period,
+            amount * MILLIONTHS_A_CENT,
+            workspace=workspace,
+            key=None if key is None else key.rstrip("…"),
+        )
+
+    print(as_operator(home, organization, write).id)
+
+
+@budgets.command("remove")
+def remove_budget(
+    budget_id: Annotated[str, typer.Argument(metavar="ID", help="As listed.", show_default=False)],
+    organization: Organization = None,
+    home: Home = None,
+) -> None:
+    """Remove a budget: what it held back may be spent from now on."""
+    from aquilon.platform.administration import budgets as administration
+
+    as_operator(
+        home, organization, lambda database, operator: administration.remove_budget(database, operator, budget_id)
+    )
+    print(f"Removed {budget_id}")
