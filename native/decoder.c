@@ -5,6 +5,7 @@
 #include "decoder.h"
 
 #define NARROW 2
+#define AHEAD_BYTES ((int64_t)256 << 10)
 
 typedef struct {
     const aq_decoder *d;
@@ -58,9 +59,19 @@ static void make_rows(aq_worker *w, void *context) {
     for (int row = 0; row < in->s->b->rows; row++) make_row(w, in, row);
 }
 
+/* Lets threads that wait fetch the weights of the product after this one: few rows are over before the memory is at speed. */
+static void fetch_while_waiting(aq_worker *w, const step *s, const aq_projection *next) {
+    if (!s->narrow || !next) return;
+    const aq_matrix *m = &next->matrices[0];
+    int64_t bytes = (int64_t)m->outputs * m->inputs * m->bits / 8;
+    w->member->ahead = (const char *)m->panels;
+    w->member->ahead_end = w->member->ahead + (bytes < AHEAD_BYTES ? bytes : AHEAD_BYTES);
+}
+
 /* Quantizes the input, then multiplies it. */
 static void product(aq_worker *w, step *s, input_kind kind, const float *norm, const aq_projection *p, float *out, int64_t stride,
-                    aq_output_mode mode) {
+                    aq_output_mode mode, const aq_projection *next) {
+    fetch_while_waiting(w, s, next);
     input in = {s, kind, norm, s->activations + (s->narrow ? 3 * w->member->thread : 0) + kind};
     if (!s->narrow) AQ_FOR_EACH(w, row, s->b->rows, aq_few(s->b->rows), { make_row(w, &in, row); });
     aq_linear_stage(w, p, in.a, out, stride, mode, s->narrow ? make_rows : 0, &in);
@@ -77,12 +88,13 @@ static void step_task(void *argument, aq_member *member) {
     for (int i = 0; i < d->layer_count; i++) {
         const aq_layer *layer = &d->layers[i];
         aq_heads h = {d->heads, d->kv_heads, d->head_dim, layer->window, d->scale};
-        product(w, s, NORMALIZED, layer->attention_norm, &layer->qkv, s->qkv, qkv, AQ_STORE);
+        product(w, s, NORMALIZED, layer->attention_norm, &layer->qkv, s->qkv, qkv, AQ_STORE, &layer->output);
         aq_rotate_stage(w, &s->plan, &h, b, &layer->cache, layer->query_norm, layer->key_norm, d->epsilon, s->qkv, qkv);
         aq_attention_stage(w, &s->plan, &h, b, &layer->cache, s->qkv, qkv, s->attended);
-        product(w, s, ATTENDED, 0, &layer->output, s->x, hidden, AQ_ADD);
-        product(w, s, NORMALIZED, layer->mlp_norm, &layer->gate_up, s->gate_up, 2 * (int64_t)d->intermediate, AQ_STORE);
-        product(w, s, ACTIVATED, 0, &layer->down, s->x, hidden, AQ_ADD);
+        product(w, s, ATTENDED, 0, &layer->output, s->x, hidden, AQ_ADD, &layer->gate_up);
+        product(w, s, NORMALIZED, layer->mlp_norm, &layer->gate_up, s->gate_up, 2 * (int64_t)d->intermediate, AQ_STORE,
+                &layer->down);
+        product(w, s, ACTIVATED, 0, &layer->down, s->x, hidden, AQ_ADD, i + 1 < d->layer_count ? &layer[1].qkv : 0);
     }
     AQ_FOR_EACH(w, row, b->rows, aq_few(b->rows),
                 { w->kernels->norm(s->x + row * hidden, d->norm, d->epsilon, s->hidden + row * hidden, d->hidden); });

@@ -81,6 +81,14 @@ static int is_exhausted(patience *p) {
     return nanoseconds() - p->started > SPIN_NANOSECONDS;
 }
 
+/* A few lines of what comes next, into the second-level cache. */
+static int fetch_ahead(aq_member *m) {
+    if (m->ahead >= m->ahead_end) return 0;
+    for (int line = 0; line < 4; line++) __builtin_prefetch(m->ahead + 64 * line, 0, 2);
+    m->ahead += 4 * 64;
+    return 1;
+}
+
 void aq_stage_open(aq_member *m, int items) {
     m->items = items;
     m->finished = 0;
@@ -116,7 +124,7 @@ void aq_stage_close(aq_member *m) {
         for (;;) {
             unsigned changes = atomic_load(&t->changes);
             if (!aq_stage_is_current(m)) break;
-            if (is_exhausted(&p)) sleep_while_equal(&t->changes, changes);
+            if (!fetch_ahead(m) && is_exhausted(&p)) sleep_while_equal(&t->changes, changes);
         }
     }
     m->stage++;

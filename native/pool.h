@@ -17,6 +17,7 @@ typedef struct {
     int thread; /* 0 is the caller's */
     unsigned stage;
     int items, finished;
+    const char *ahead, *ahead_end; /* what the next stages read: fetched by a thread that waits */
 } aq_member;
 
 typedef void (*aq_task)(void *argument, aq_member *member);

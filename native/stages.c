@@ -34,8 +34,9 @@ void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations 
                      aq_output_mode mode, aq_preparation prepare, void *context) {
     int units = 0;
     for (int i = 0; i < p->count; i++) units += units_of(&p->matrices[i]);
-    /* Few rows: memory sets the pace, so a thread reads long runs. */
-    int chunk = a->rows > BLOCK_ROWS ? 1 : 1 + units / (8 * aq_threads());
+    /* Few rows: memory sets the pace, so a thread reads long runs; more, and it is better to end together. */
+    int shares = a->rows <= 2 ? 2 : a->rows <= BLOCK_ROWS ? 8 : units;
+    int chunk = 1 + units / (shares * aq_threads());
     aq_stage_open(w->member, units);
     if (prepare && aq_stage_is_current(w->member)) prepare(w, context);
     for (int first; (first = aq_stage_claim(w->member, chunk)) < units;) {
