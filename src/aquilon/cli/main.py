@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from aquilon import __version__
-from aquilon.cli import accounts, chat, doctor, keys, models, money, organizations, pull, up
+from aquilon.cli import accounts, backup, chat, doctor, keys, models, money, organizations, pull, up
 
 app = typer.Typer(
     name="aquilon",
@@ -65,6 +65,8 @@ app.add_typer(accounts.users, name="users")
 app.command("usage")(money.usage)
 app.add_typer(money.prices, name="prices")
 app.add_typer(money.budgets, name="budgets")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 
 
