@@ -21,7 +21,16 @@ _HERE = Path(__file__).resolve().parent
 LIBRARY = _HERE.parent / "src" / "aquilon" / "engine" / "kernels" / "_native.so"
 
 _EACH = ("linear.c", "elementwise.c", "attention.c", "table.c")
-_ONCE = ("pool.c", "workspace.c", "stages.c", "attention_stage.c", "decoder.c", "packing.c", "operations.c", "dispatch.c")
+_ONCE = (
+    "pool.c",
+    "workspace.c",
+    "stages.c",
+    "attention_stage.c",
+    "decoder.c",
+    "packing.c",
+    "operations.c",
+    "dispatch.c",
+)
 # Contraction stays off: whether a product and a sum are fused is written in the code, the same for every processor.
 _FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=off", "-fvisibility=default", "-Wall", "-Wno-psabi")
 _X86_VARIANTS = {

@@ -102,7 +102,7 @@ static void step_task(void *argument, aq_member *member) {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-int aq_decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, float *hidden) {
+static int decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, float *hidden) {
     static aq_arena arena;
     if (b->rows == 0) return 0;
     int threads = aq_threads(), narrow = b->rows <= NARROW;
@@ -134,4 +134,11 @@ int aq_decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, flo
     s.gate_up = aq_arena_take(&arena, rows * 2 * d->intermediate * 4);
     aq_team_run(step_task, &s);
     return 0;
+}
+
+int aq_decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, float *hidden) {
+    aq_team_take();
+    int failed = decode(d, b, tokens, hidden);
+    aq_team_give();
+    return failed;
 }

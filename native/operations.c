@@ -22,7 +22,7 @@ static void linear_task(void *argument, aq_member *member) {
     aq_linear_stage(&w, c->projection, &c->activations, c->out, c->out_stride, AQ_STORE, 0, 0);
 }
 
-int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
+static int project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
     int inputs = p->matrices[0].inputs;
     size_t scratch = aq_linear_scratch_bytes(inputs);
     if (rows == 0) return 0;
@@ -33,6 +33,13 @@ int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int row
     call.scratch = aq_arena_take(&arena, scratch * aq_threads());
     aq_team_run(linear_task, &call);
     return 0;
+}
+
+int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
+    aq_team_take();
+    int failed = project(p, x, x_stride, rows, out, out_stride);
+    aq_team_give();
+    return failed;
 }
 
 void aq_embed_rows(const aq_matrix *m, const int64_t *indices, int rows, float *out) {
@@ -59,8 +66,7 @@ static void attention_task(void *argument, aq_member *member) {
     aq_attention_stage(&w, &c->plan, c->heads, c->batch, c->cache, c->query, queries, c->output);
 }
 
-/* Stores key and value (rows, kv_heads, head_dim), then attends: query and output are (rows, heads, head_dim). */
-int aq_attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *query, const float *key,
+static int attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *query, const float *key,
                     const float *value, float *output) {
     int threads = aq_threads();
     size_t scratch = aq_aligned(aq_attention_scratch_bytes(h));
@@ -71,4 +77,13 @@ int aq_attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c, con
     call.scratch = aq_arena_take(&arena, scratch * threads);
     aq_team_run(attention_task, &call);
     return 0;
+}
+
+/* Stores key and value (rows, kv_heads, head_dim), then attends: query and output are (rows, heads, head_dim). */
+int aq_attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *query, const float *key,
+                    const float *value, float *output) {
+    aq_team_take();
+    int failed = attend_paged(h, b, c, query, key, value, output);
+    aq_team_give();
+    return failed;
 }

@@ -34,6 +34,10 @@ struct aq_team {
 static aq_team team = {.threads = 1, .inside = CLOSED};
 static pthread_t workers[MAX_THREADS];
 static atomic_int stopping;
+static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
+
+void aq_team_take(void) { pthread_mutex_lock(&taken); }
+void aq_team_give(void) { pthread_mutex_unlock(&taken); }
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -173,7 +177,7 @@ void aq_team_run(aq_task task, void *argument) {
 
 int aq_threads(void) { return team.threads; }
 
-int aq_set_threads(int threads) {
+static int resize(int threads) {
     if (threads < 1) threads = 1;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     if (threads == team.threads) return threads;
@@ -192,4 +196,11 @@ int aq_set_threads(int threads) {
         team.threads = i + 1;
     }
     return team.threads;
+}
+
+int aq_set_threads(int threads) {
+    aq_team_take();
+    int size = resize(threads);
+    aq_team_give();
+    return size;
 }

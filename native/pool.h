@@ -22,8 +22,11 @@ typedef struct {
 
 typedef void (*aq_task)(void *argument, aq_member *member);
 
-/* Runs `task` on the whole team; every item has been computed and every thread has left when it returns. One caller at a
- * time. */
+/* What is exported takes the team for itself first: one model may be loaded while another answers. */
+void aq_team_take(void);
+void aq_team_give(void);
+
+/* Runs `task` on the whole team; every item has been computed and every thread has left when it returns. */
 void aq_team_run(aq_task task, void *argument);
 
 /* Starts a stage. What its items need of a thread itself may be prepared after it, where aq_stage_is_current still holds. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,16 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits(block_type: 
     finally:
         native.aq_select(chosen.encode())
         library.set_threads(threads)
+
+
+def test_two_callers_at_once_get_what_each_would_get_alone() -> None:
+    """A model is packed in one thread while another answers in a second."""
+    weight = quanta.from_dense(weights(200, 256), bits=8)
+    layer, x = packed(weight), activations(20, 256)
+    wanted = layer(x)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda number: packed(weight)(x) if number % 2 else layer(x), range(60)))
+    assert all(torch.equal(result, wanted) for result in results)
 
 
 def test_parts_lie_side_by_side_and_the_bias_is_added() -> None:
