@@ -36,9 +36,8 @@ class PackedMatrix:
 
 
 def _pages(size: int) -> Bytes:
-    """Memory that starts on a page, in huge ones where the system has them: fewer addresses to translate while streaming."""
+    """Memory that starts on a page, huge where the system has such: fewer addresses to translate while streaming."""
     pages = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8)[:size]
-
