@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from pathlib import Path
+from threading import Event
+from types import FrameType
 
 from rich.markup import escape
 
@@ -136,14 +139,17 @@ class Terminal:
             self._console.print(f"{mark} {escape(model.id)} [dim]{escape(', '.join(model.languages))}[/]")
 
     def _show(self, answer: Answer, pieces: Generator[str]) -> None:
-        stopped = False
-        with contextlib.closing(pieces), StreamedMarkdown(self._console) as shown:
-            try:
-                for piece in pieces:
-                    shown.add(piece)
-            except KeyboardInterrupt:
-                stopped = True
-        self._console.print(f"[dim]{escape(_figures(answer, stopped))}[/]\n")
+        with (
+            _noted_ctrl_c() as pressed,
+            contextlib.closing(pieces),
+            StreamedMarkdown(self._console) as shown,
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            for piece in pieces:
+                shown.add(piece)
+                if pressed.is_set():
+                    break
+        self._console.print(f"[dim]{escape(_figures(answer, pressed.is_set()))}[/]\n")
 
 
 def _figures(answer: Answer, stopped: bool) -> str:
@@ -157,6 +163,22 @@ def _figures(answer: Answer, stopped: bool) -> str:
     if answer.seconds_to_first is not None:
         figures.append(f"first after {answer.seconds_to_first:.2f} s")
     return " · ".join(figures)
+
+
+@contextlib.contextmanager
+def _noted_ctrl_c() -> Iterator[Event]:
+    """Ctrl-C raises as ever and is noted too: raised inside a callback that ignores exceptions it would be lost."""
+    pressed = Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 @contextlib.contextmanager

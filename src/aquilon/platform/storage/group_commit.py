@@ -2,8 +2,9 @@
 
 SQLite has one writer at a time, and with ``synchronous=FULL`` each commit waits for
 the disk. Transactions that come while another one runs or commits are put behind
-each other as savepoints of one transaction, at most `MOST_SECONDS` long, and are
-committed together; each returns only when that commit is durable.
+each other as savepoints of one transaction and are committed together; each
+returns only when that commit is durable. Those that wait when a group begins
+belong to it, newcomers for `MOST_SECONDS`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 MOST_SECONDS = 0.002
-"""How long the first transaction of a group waits for others, at most; alone it doesn't wait."""
+"""How long a group takes newcomers; alone, a transaction doesn't wait."""
+MOST_TOGETHER = 64
 
 
 class _Group:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, expected: int) -> None:
         self.connection = connection
+        self.expected = expected
+        """Transactions that waited when it began and have not run yet."""
         self.due = time.monotonic() + MOST_SECONDS
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: BaseException | None = None
@@ -49,6 +53,7 @@ class GroupCommit:
             self._waiting -= 1
         try:
             group = self._group or await self._begin()
+            group.expected -= 1
             try:
                 async with AsyncSession(
                     group.connection,
@@ -63,7 +68,8 @@ class GroupCommit:
                     group.lost = error
                 raise
             finally:
-                if not self._waiting or group.lost is not None or time.monotonic() >= group.due:
+                full = group.expected <= 0 and time.monotonic() >= group.due
+                if not self._waiting or group.lost is not None or full:
                     await self._end(group)
                 elif group.timer is None:
                     group.timer = asyncio.create_task(self._end_in_time(group))
@@ -79,7 +85,7 @@ class GroupCommit:
         except BaseException:
             await connection.close()
             raise
-        self._group = _Group(connection)
+        self._group = _Group(connection, expected=min(self._waiting + 1, MOST_TOGETHER))
         return self._group
 
     async def _end(self, group: _Group) -> None:
