@@ -18,7 +18,7 @@ from typing import Any
 from aquilon.text.messages import Message, Tool
 from aquilon.text.spelling import sentencepiece_bytes
 from aquilon.text.template import TemplateError
-from aquilon.text.tokenizer import TokenizerError, require_unicode
+from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 
 _FREE_CALL_IDS = 13
 """The first version of the format that takes tool calls' ids as they are."""
@@ -68,17 +68,7 @@ class MistralTokenizer:
         return ids
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
-        starts = self.starts_text(())
-        parts: list[bytes] = []
-        for token_id in ids:
-            data = self.token_bytes(token_id)
-            if not skip_special and token_id in self._control_ids:
-                data = self.token_text(token_id).encode()
-            elif starts and data:
-                starts = False
-                data = data.removeprefix(b" ")
-            parts.append(data)
-        return b"".join(parts).decode("utf-8", errors="replace")
+        return decode_tokens(self, ids, skip_special=skip_special)
 
     def token_bytes(self, token_id: int) -> bytes:
         if not 0 <= token_id < self.vocab_size:

@@ -15,7 +15,7 @@ from tokenizers import models
 
 from aquilon.text.added_tokens import AddedToken, AddedTokens
 from aquilon.text.cutting import Cutter
-from aquilon.text.tokenizer import TokenizerError, require_unicode
+from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 
 Spelling = Callable[[str], bytes]
 """A piece as the vocabulary writes it, to the bytes that it stands for."""
@@ -140,17 +140,7 @@ class SubwordTokenizer:
         return self._encode_pieces(self._markup.split(text), ignored)
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
-        starts = self._leading_space
-        parts: list[bytes] = []
-        for token_id in ids:
-            data = self.token_bytes(token_id)
-            if not skip_special and token_id in self._control_ids:
-                data = self.token_text(token_id).encode()
-            elif starts and data:
-                starts = False
-                data = data.removeprefix(b" ")
-            parts.append(data)
-        return b"".join(parts).decode("utf-8", errors="replace")
+        return decode_tokens(self, ids, skip_special=skip_special)
 
     def token_bytes(self, token_id: int) -> bytes:
         added = self._added.get(token_id)

@@ -55,6 +55,21 @@ class Tokenizer(Protocol):
         ...
 
 
+def decode_tokens(tokenizer: Tokenizer, ids: Sequence[int], *, skip_special: bool) -> str:
+    """What every ``decode`` comes to: the tokens' bytes in a row, without the space that only begins a text."""
+    starts = tokenizer.starts_text(())
+    parts: list[bytes] = []
+    for token_id in ids:
+        data = tokenizer.token_bytes(token_id)
+        if not skip_special and tokenizer.is_control(token_id):
+            data = tokenizer.token_text(token_id).encode()
+        elif starts and data:
+            starts = False
+            data = data.removeprefix(b" ")
+        parts.append(data)
+    return b"".join(parts).decode("utf-8", errors="replace")
+
+
 def require_unicode(text: str) -> None:
     """Raise ValueError for text that no tokenizer can take: lone surrogates have no UTF-8 form."""
     try:
