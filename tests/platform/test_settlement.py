@@ -18,13 +18,14 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.platform import accounts as operator
-from aquilon.platform.catalogue import Catalogue, LoadedText, ModelCard
+from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.generation import Delta, Event, Finished, Usage
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.prices import Price
 from aquilon.platform.generation import usage_writer
-from aquilon.platform.generation.pipeline import Pipeline, Prepared
+from aquilon.platform.generation.local import LocalModels, LocalSequence
+from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
@@ -71,19 +72,33 @@ class House:
     engine: StandInEngine
     settlement: Settlement
     pipeline: Pipeline
+    local: LocalModels
     principal: Principal
     loaded: LoadedText
 
-    def prepared(self, tokens: int | None = None, *, n: int = 1, stop: tuple[str, ...] = ()) -> Prepared:
-        card = ModelCard(MODEL, Path(), "", 0, 0, 4096, 0, True, "", (), "", ())
+    def prepared(self, tokens: int | None = None, *, n: int = 1, stop: tuple[str, ...] = ()) -> LocalSequence:
+        card = LocalModel(
+            name=MODEL,
+            path=Path(),
+            source="",
+            created=0,
+            parameters=0,
+            max_context=4096,
+            size_bytes=0,
+            chat=True,
+            license="",
+            languages=(),
+            description="",
+            aliases=(),
+        )
         sampling = SamplingParameters(max_tokens=tokens)
         sequence = SequenceRequest(f"seq_{random.random()}", MODEL, [1] * PROMPT, sampling, n)
-        return Prepared(card, self.loaded, sequence, stop, 4096 - PROMPT if tokens is None else tokens)
+        return LocalSequence(self.local, card, self.loaded, sequence, stop, 4096 - PROMPT if tokens is None else tokens)
 
-    def answer(self, request_id: str, *prepared: Prepared) -> AsyncGenerator[Event]:
+    def answer(self, request_id: str, *prepared: LocalSequence) -> AsyncGenerator[Event]:
         return self.pipeline.answer(prepared, self.principal, request_id)
 
-    async def whole(self, request_id: str, *prepared: Prepared) -> list[Event]:
+    async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
         return [event async for event in self.answer(request_id, *prepared)]
 
     async def set_price(self) -> None:
@@ -125,8 +140,10 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
     writer = UsageWriter(database)
     settlement = Settlement(database, writer)
     metrics = Metrics(cast(Engine, engine))
-    pipeline = Pipeline(cast(Engine, engine), cast(Catalogue, None), metrics, settlement, max_waiting=1024)
-    yield House(database, engine, settlement, pipeline, found.principal, LoadedText(text, 4096, 1.0))
+    catalogue = cast(Catalogue, None)
+    local = LocalModels(cast(Engine, engine), catalogue, metrics, max_waiting=1024)
+    pipeline = Pipeline(catalogue, settlement, local)
+    yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0))
     await writer.close()
     await database.close()
 

@@ -58,6 +58,10 @@ class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
     n: int = 1
     cache_salt: str = ""
     """The owner's organization: prefixes are never shared across salts."""
+    grammar: str | None = None
+    """What every continuation must match, as llguidance reads it (JSON); None is free text."""
+    priority: int = 0
+    """A higher one is admitted first; below 0 (batch jobs) only what leaves no other request waiting."""
 
 
 class CancelSequence(msgspec.Struct, frozen=True, tag="cancel"):

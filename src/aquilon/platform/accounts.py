@@ -121,6 +121,7 @@ async def _operator(session: AsyncSession, id_or_name: str | None) -> Principal:
         organization_name=found.name,
         workspace_id=(await first_workspace(session, Scope(found.id))).id,
         workspace_role=None,
+        operates=True,
     )
 
 

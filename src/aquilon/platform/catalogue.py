@@ -23,12 +23,11 @@ MAX_TEXTS = 4
 """Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What is known of a model without loading it. Sizes are bytes, contexts are tokens, times unix seconds."""
 
     name: str
-    path: Path
     source: str
     created: int
     parameters: int
@@ -39,6 +38,13 @@ class ModelCard:
     languages: tuple[str, ...]
     description: str
     aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalModel(ModelCard):
+    """A model in this server's store, which its own engine computes."""
+
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,9 @@ class Catalogue:
         self._aliases = dict(aliases)
         self._texts: OrderedDict[tuple[str, int], asyncio.Task[LoadedText]] = OrderedDict()
         self._holds: dict[str, Hold] = {}
-        self._cards: tuple[object, list[ModelCard]] = (None, [])
+        self._cards: tuple[object, list[LocalModel]] = (None, [])
 
-    def cards(self) -> list[ModelCard]:
+    def cards(self) -> list[LocalModel]:
         """Every model, the default chat model first."""
         if self._store is None or not self._store.folder.is_dir():
             return []
@@ -74,7 +80,7 @@ class Catalogue:
             self._cards = state, self._read_cards(self._store)
         return self._cards[1]
 
-    def named(self, name: str) -> ModelCard:
+    def named(self, name: str) -> LocalModel:
         """The model of exactly this name. Raises ApiError 404."""
         found = next((card for card in self.cards() if card.name == name), None)
         if found is None:
@@ -88,7 +94,7 @@ class Catalogue:
             return None
         return task.result().default_temperature
 
-    def _read_cards(self, store: ModelStore) -> list[ModelCard]:
+    def _read_cards(self, store: ModelStore) -> list[LocalModel]:
         stored = {model.name: model for model in store.list()}
         first = [name for name in self._names if name in stored]
         ordered = [*first, *(name for name in stored if name not in first)]
@@ -96,7 +102,7 @@ class Catalogue:
         default = next((card for card in cards if card.chat), None)
         return cards if default is None else [default, *(card for card in cards if card is not default)]
 
-    def card(self, asked: str) -> ModelCard:
+    def card(self, asked: str) -> LocalModel:
         """The model that a client's name or alias stands for. Raises ApiError 404 with the names that would do."""
         cards = {card.name: card for card in self.cards()}
         for name in (asked, self._aliases.get(asked), self._aliases.get(CATCH_ALL)):
@@ -110,7 +116,7 @@ class Catalogue:
             f"The model '{asked[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
         )
 
-    async def text(self, card: ModelCard) -> LoadedText:
+    async def text(self, card: LocalModel) -> LoadedText:
         """The model's tokenizer and template, read once; from then on the store keeps the model's files.
 
         Raises ValueError, naming the file, where the checkpoint is damaged.
@@ -126,8 +132,8 @@ class Catalogue:
             self._texts.popitem(last=False)
         return await asyncio.shield(task)
 
-    def _card(self, model: StoredModel) -> ModelCard:
-        return ModelCard(
+    def _card(self, model: StoredModel) -> LocalModel:
+        return LocalModel(
             name=model.name,
             path=model.path,
             source=model.source,
@@ -142,7 +148,7 @@ class Catalogue:
             aliases=tuple(alias for alias, name in self._aliases.items() if name == model.name and alias != CATCH_ALL),
         )
 
-    def _load(self, card: ModelCard) -> LoadedText:
+    def _load(self, card: LocalModel) -> LoadedText:
         if self._store is not None and card.name not in self._holds:
             hold = self._store.hold(card.name)
             try:

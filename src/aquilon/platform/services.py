@@ -10,6 +10,7 @@ from aquilon.engine.client import Engine
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
@@ -26,6 +27,7 @@ class Services:
     metrics: Metrics
     usage_writer: UsageWriter
     pipeline: Pipeline
+    local_models: LocalModels
     key_holders: KeyHolders
     login_attempts: Attempts
     startup_models: tuple[str, ...]

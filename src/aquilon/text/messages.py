@@ -29,8 +29,21 @@ class Tool(msgspec.Struct, frozen=True):
     """JSON schema of its arguments."""
 
 
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image_url"):
+    url: str
+    """``data:image/…;base64,…``; the server fetches nothing."""
+    detail: str | None = None
+
+
+Part = TextPart | ImagePart
+
+
 class Message(msgspec.Struct, frozen=True):
-    """One turn of a conversation. ``content`` is text: parts are joined where they enter."""
+    """One turn of a conversation. ``content`` is text: text parts are joined where they enter."""
 
     role: Role
     content: str = ""
@@ -38,3 +51,5 @@ class Message(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     """On a ``tool`` message: the call it answers."""
+    parts: tuple[Part, ...] = ()
+    """All of the content in its order, where it isn't text alone."""

@@ -18,6 +18,7 @@ from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
@@ -43,6 +44,7 @@ def create_app(
     metrics = Metrics(engine)
     usage_writer = UsageWriter(database)
     settlement = Settlement(database, usage_writer)
+    local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
     app.state.services = Services(
         settings=settings,
         engine=engine,
@@ -50,7 +52,8 @@ def create_app(
         database=database,
         metrics=metrics,
         usage_writer=usage_writer,
-        pipeline=Pipeline(engine, catalogue, metrics, settlement, max_waiting=settings.max_waiting),
+        pipeline=Pipeline(catalogue, settlement, local_models),
+        local_models=local_models,
         key_holders=KeyHolders(database),
         login_attempts=Attempts(),
         startup_models=tuple(startup_models),

@@ -18,7 +18,7 @@ from aquilon.checkpoints.store import ModelStore
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.platform.accounts import FirstRun, prepare_first_run
-from aquilon.platform.catalogue import Catalogue, ModelCard
+from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.retention import keep_pruned
 from aquilon.platform.storage import Database, DatabaseError
@@ -139,7 +139,7 @@ class _Server:
             database=database,
             startup_models=[card.name for card in self._cards],
         )
-        self._pipeline = app.state.services.pipeline
+        self._local_models = app.state.services.local_models
         self._usage_writer = app.state.services.usage_writer
         self._http = _Uvicorn(
             uvicorn.Config(
@@ -168,7 +168,7 @@ class _Server:
             announce(RunningServer(url, os.getpid()))
             self._report(Listening(url))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
-            self._report(Stopping(self._pipeline.unfinished))
+            self._report(Stopping(self._local_models.unfinished))
         finally:
             self._http.should_exit = True
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
@@ -209,7 +209,7 @@ class _Server:
         names = tuple(card.name for card in self._cards)
         self._report(Ready(url, names, time.monotonic() - self._begun))
 
-    def _find(self, names: list[str]) -> list[ModelCard]:
+    def _find(self, names: list[str]) -> list[LocalModel]:
         try:
             return [self._catalogue.named(name) for name in names]
         except ApiError as error:

@@ -31,7 +31,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
     events = pipeline.answer([prepared], caller, id_)
-    model, scores = prepared.card.name, bool(fields.logprobs)
+    model, scores = prepared.model, bool(fields.logprobs)
     if fields.stream:
         return EventStream(
             chunks(

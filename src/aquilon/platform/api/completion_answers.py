@@ -103,7 +103,7 @@ async def pieces(
                 yield choices[event.index].more(event)
             elif isinstance(event, Finished):
                 yield choices[event.index].end(event)
-            else:
+            elif isinstance(event, Usage):
                 yield event
 
 

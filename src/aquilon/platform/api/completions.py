@@ -12,9 +12,11 @@ from aquilon.platform.api.completion_fields import CompletionRequest
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.generation import GenerationRequest, TextPrompt
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.generation.pipeline import Prepared
+from aquilon.platform.generation.local import LocalSequence
+from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["completions"])
@@ -31,7 +33,7 @@ async def completions(request: Request, caller: Caller) -> Response:
     generations = fields.generations()
     pipeline = services(request).pipeline
     prepared = [await pipeline.prepare(generation, caller) for generation in generations]
-    n, model = generations[0].n, prepared[0].card.name
+    n, model = generations[0].n, prepared[0].model
     count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
         pipeline.answer(prepared, caller, id_),
@@ -46,6 +48,8 @@ async def completions(request: Request, caller: Caller) -> Response:
 
 
 def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
+    if not isinstance(prepared, LocalSequence):
+        raise invalid("'echo' works with models of this server's own engine alone", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
     text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
     return Echo(text, tokenizer.token_text(ids[0]))

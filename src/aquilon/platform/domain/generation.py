@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.text.messages import Message
+from aquilon.text.messages import Message, Tool
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """The functions that the model may call in its answer, and whether it must."""
+
+    tools: tuple[Tool, ...]
+    choice: Literal["auto", "none", "required", "named"] = "auto"
+    named: str | None = None
+    """The one function to call, with ``choice`` named."""
+    parallel: bool = True
+    """Whether one answer may hold several calls."""
 
 
 class ChatPrompt(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     continue_final: bool = False
     """Go on with the last message, which is the assistant's, in place of answering it."""
+    tool_use: ToolUse | None = None
 
 
 class TextPrompt(msgspec.Struct, frozen=True):
@@ -26,7 +38,42 @@ class TokenPrompt(msgspec.Struct, frozen=True):
     ids: tuple[int, ...]
 
 
-Prompt = ChatPrompt | TextPrompt | TokenPrompt
+class FillPrompt(msgspec.Struct, frozen=True):
+    """What stands before and after the gap that is to be filled (fill in the middle)."""
+
+    prefix: str
+    suffix: str
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | FillPrompt
+
+
+class JsonObject(msgspec.Struct, frozen=True, tag=True):
+    """Any JSON object."""
+
+
+class JsonSchema(msgspec.Struct, frozen=True, tag=True):
+    schema: dict[str, Any]
+    name: str = "answer"
+
+
+class Regex(msgspec.Struct, frozen=True, tag=True):
+    pattern: str
+
+
+class Choice(msgspec.Struct, frozen=True, tag=True):
+    """One of these texts, as it is."""
+
+    options: tuple[str, ...]
+
+
+class Grammar(msgspec.Struct, frozen=True, tag=True):
+    """In llguidance's variant of Lark's notation."""
+
+    text: str
+
+
+OutputFormat = JsonObject | JsonSchema | Regex | Choice | Grammar
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +87,12 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None takes the model's own default; ``sampling.temperature`` is set from this."""
     stop: tuple[str, ...] = ()
     n: int = 1
+    format: OutputFormat | None = None
+    """What every answer must match; None is free text."""
+    batch: bool = False
+    """Part of a batch job: computed when nobody waits, at the batch price."""
+    upstream_fields: dict[str, Any] = {}
+    """The client's fields that mean something to an upstream alone, as they came."""
 
 
 class Alternative(msgspec.Struct, frozen=True):
@@ -79,11 +132,27 @@ class Delta(msgspec.Struct, frozen=True):
     index: int
     text: str
     tokens: tuple[ScoredToken, ...] = ()
+    reasoning: str = ""
+    """What a reasoning model says to itself before its answer."""
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """More of one tool call: the first of a call has its id and name, all have arguments to append."""
+
+    index: int
+    call: int
+    """Which call of the continuation, from 0."""
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Finished(msgspec.Struct, frozen=True):
     index: int
-    reason: Literal["stop", "length"]
+    reason: FinishedReason
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -98,4 +167,4 @@ class Usage(msgspec.Struct, frozen=True):
         return self.prompt_tokens + self.completion_tokens
 
 
-Event = Started | Delta | Finished | Usage
+Event = Started | Delta | ToolCallDelta | Finished | Usage

@@ -37,3 +37,5 @@ class Principal:
     scopes: frozenset[KeyScope] = frozenset(KEY_SCOPES)
     allowed_models: frozenset[str] | None = None
     """None is every model."""
+    operates: bool = False
+    """Whether the organization runs the server: its owners and administrators manage what all share."""

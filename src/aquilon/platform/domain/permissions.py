@@ -20,6 +20,7 @@ Action = Literal[
     "workspaces.manage",
     "organization.update",
     "audit.read",
+    "server.manage",
 ]
 
 _EVERYWHERE: dict[Action, frozenset[Role]] = {
@@ -35,6 +36,7 @@ _EVERYWHERE: dict[Action, frozenset[Role]] = {
     "workspaces.manage": frozenset({"owner", "administrator"}),
     "organization.update": frozenset({"owner", "administrator"}),
     "audit.read": frozenset({"owner", "administrator"}),
+    "server.manage": frozenset({"owner", "administrator"}),
 }
 """The organization's roles. A role that isn't here may do it in its own workspaces at most."""
 
@@ -75,6 +77,13 @@ def require(principal: Principal, action: Action, workspace_role: Role | None = 
     if not permits(principal.role, workspace_role, action):
         there = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
         raise forbidden(f"The role {principal.role}{there} doesn't permit {action}", code="role_missing")
+
+
+def require_operator(principal: Principal) -> None:
+    """For what all organizations share: models, upstreams, prices, organizations. Raises ApiError 403."""
+    require(principal, "server.manage")
+    if not principal.operates:
+        raise forbidden("Only the organization that runs this server may do this", code="not_the_operator")
 
 
 def require_generation(principal: Principal, *names: str) -> None:

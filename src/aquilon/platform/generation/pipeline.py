@@ -1,76 +1,28 @@
-"""A generation from admission to its last event."""
+"""A generation from admission to its last event, whoever computes it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
-import msgspec
-
-from aquilon.engine.client import Engine, EngineError
-from aquilon.engine.protocol import SequenceOutput, SequenceRequest
-from aquilon.platform.catalogue import Catalogue, LoadedText, ModelCard
-from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
-from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started
+from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation
-from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.generation.decoding import Decoding, scored
+from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.merging import merged
-from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
-from aquilon.platform.generation.settlement import Account, Settlement
-from aquilon.platform.metrics import Metrics
-
-_RETRY_AFTER = 5
-"""Seconds that a client is asked to wait where nothing better is known."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request that can be answered: its prompt is encoded and fits the model."""
-
-    card: ModelCard
-    loaded: LoadedText
-    sequence: SequenceRequest
-    stop: tuple[str, ...]
-    most_tokens: int
-    """That each continuation may have."""
+from aquilon.platform.generation.prepared import Prepared
+from aquilon.platform.generation.settlement import Settlement
 
 
 class Pipeline:
     """``prepare`` a request's prompts, then ``answer`` them. Both raise ApiError alone."""
 
-    def __init__(
-        self, engine: Engine, catalogue: Catalogue, metrics: Metrics, settlement: Settlement, *, max_waiting: int
-    ) -> None:
-        self._engine = engine
+    def __init__(self, catalogue: Catalogue, settlement: Settlement, local: LocalModels) -> None:
         self._catalogue = catalogue
-        self._metrics = metrics
         self._settlement = settlement
-        self._max_waiting = max_waiting
-        self._unfinished = 0
-
-    @property
-    def unfinished(self) -> int:
-        """Sequences that have been admitted and have not ended."""
-        return self._unfinished
-
-    async def text(self, model: str) -> tuple[ModelCard, LoadedText]:
-        """The model that a name stands for, with its tokenizer. Raises ApiError."""
-        card = self._catalogue.card(model)
-        try:
-            return card, await self._catalogue.text(card)
-        except (ValueError, OSError) as error:
-            raise invalid(
-                f"The model '{card.name}' can't be used: {error}", param="model", code="model_unusable"
-            ) from error
-
-    def context(self, card: ModelCard, loaded: LoadedText) -> int:
-        """Tokens that prompt and answer may have together: what the engine has room for, else the model's own."""
-        state = self._engine.states.get(card.name)
-        return (state.max_context if state is not None else 0) or loaded.max_context
+        self._local = local
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
         """Raises ApiError.
@@ -78,33 +30,9 @@ class Pipeline:
         404 for an unknown model, 403 for one that isn't the caller's to use, 400 for
         what can't be answered, 503 when too many wait.
         """
-        if self._unfinished + request.n > self._max_waiting:
-            raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
-        card, loaded = await self.text(request.model)
+        card = self._catalogue.card(request.model)
         require_generation(principal, card.name, request.model)
-        context = self.context(card, loaded)
-        prompt_ids = await encode_to_fit(request.prompt, card, loaded, context)
-        sampling = request.sampling
-        wanted = sampling.max_tokens
-        if (len(prompt_ids) >= context and wanted != 0) or len(prompt_ids) + (wanted or 0) > context:
-            raise too_long(prompt_tokens=len(prompt_ids), max_tokens=wanted, context=context)
-        if wanted is not None and sampling.min_tokens > wanted:
-            raise invalid(f"min_tokens is {sampling.min_tokens}, more than max_tokens, {wanted}", param="min_tokens")
-        check_token_ids(list(sampling.logit_bias), loaded, param="logit_bias")
-        check_token_ids(sampling.stop_token_ids, loaded, param="stop_token_ids")
-        temperature = request.temperature
-        if temperature is None:
-            temperature = loaded.default_temperature if isinstance(request.prompt, ChatPrompt) else 1.0
-        sequence = SequenceRequest(
-            id=new_id("seq"),
-            model=card.name,
-            prompt_ids=prompt_ids,
-            sampling=msgspec.structs.replace(sampling, temperature=temperature),
-            n=request.n,
-            cache_salt=principal.organization_id,
-        )
-        most_tokens = context - len(prompt_ids) if wanted is None else wanted
-        return Prepared(card, loaded, sequence, request.stop, most_tokens)
+        return await self._local.prepare(request, card, principal)
 
     async def answer(
         self, prepared: Sequence[Prepared], principal: Principal, request_id: str
@@ -112,19 +40,19 @@ class Pipeline:
         """Each prompt's Started, deltas, one Finished for each continuation; in the end the Usage of them together.
 
         The Usage comes when the request's usage event is committed. Closing the
-        iterator cancels at the engine; what was generated until then is on record all
-        the same. Continuations are counted through: prompt by prompt, ``n`` each.
+        iterator cancels the work; what was generated until then is on record all the
+        same. Continuations are counted through: prompt by prompt, ``n`` each.
         """
         account = await self._settlement.open(
             principal,
             request_id,
-            prepared[0].card.name,
-            prompt_tokens=sum(len(one.sequence.prompt_ids) for one in prepared),
-            completion_tokens=sum(one.most_tokens * one.sequence.n for one in prepared),
+            prepared[0].model,
+            prompt_tokens=sum(one.prompt_tokens for one in prepared),
+            completion_tokens=sum(one.most_tokens * one.n for one in prepared),
         )
         outcome: Outcome = "cancelled"
         try:
-            generations = [self._stream(one, position, account) for position, one in enumerate(prepared)]
+            generations = [one.stream(position, account) for position, one in enumerate(prepared)]
             async with aclosing(merged(generations)) as events:
                 async for event in events:
                     yield event
@@ -135,68 +63,3 @@ class Pipeline:
             raise
         finally:
             account.close(outcome)
-
-    async def _stream(self, prepared: Prepared, position: int, account: Account) -> AsyncGenerator[Event]:
-        card, sequence = prepared.card, prepared.sequence
-        tokenizer = prepared.loaded.text.tokenizer
-        decodings = [
-            Decoding(tokenizer, sequence.prompt_ids, prepared.stop, position * sequence.n + index)
-            for index in range(sequence.n)
-        ]
-        measure = self._metrics.measure(card.name, sequence)
-        started = False
-        self._unfinished += sequence.n
-        try:
-            self._engine.register(card.name, card.path)
-            async with aclosing(self._engine.generate(sequence)) as outputs:
-                async for output in outputs:
-                    if not started:
-                        started = True
-                        account.computed(len(sequence.prompt_ids), output.cached_tokens)
-                        logprobs = output.prompt_logprobs
-                        scores = None
-                        if logprobs is not None:
-                            scores = tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
-                        yield Started(position, scores)
-                    decoding = decodings[output.index]
-                    if decoding.finished:
-                        continue
-                    measure.tokens(output.index, len(output.token_ids))
-                    if output.finish_reason == "cancelled":
-                        raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
-                    paid = _within(output, account.grant(len(output.token_ids)))
-                    before = decoding.completion_tokens
-                    events = decoding.add(paid)
-                    account.generated(decoding.completion_tokens - before)
-                    for event in events:
-                        if isinstance(event, Finished):
-                            measure.finished(event.reason)
-                        yield event
-                    if decoding.stopped_early or paid is not output:
-                        self._engine.cancel(sequence.id, output.index)
-                    if all(decoding.finished for decoding in decodings):
-                        break
-        except EngineError as error:
-            measure.finished("error")
-            raise _api_error(error) from error
-        finally:
-            self._unfinished -= sequence.n
-            measure.close()
-
-
-def _within(output: SequenceOutput, tokens: int) -> SequenceOutput:
-    """The output as far as it is paid for; where that isn't all of it, it ends there for its length."""
-    if tokens == len(output.token_ids):
-        return output
-    logprobs = None if output.logprobs is None else output.logprobs[:tokens]
-    return msgspec.structs.replace(
-        output, token_ids=output.token_ids[:tokens], finish_reason="length", logprobs=logprobs
-    )
-
-
-def _api_error(error: EngineError) -> ApiError:
-    if error.kind == "invalid":
-        return invalid(error.message)
-    if error.kind in ("overloaded", "unavailable"):
-        return overloaded(error.message, retry_after=_RETRY_AFTER)
-    return server_error(error.message, code="engine_failed")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aquilon.platform.catalogue import LoadedText, ModelCard
 from aquilon.platform.domain.errors import ApiError, invalid
-from aquilon.platform.domain.generation import ChatPrompt, Prompt, TextPrompt, TokenPrompt
+from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.template import TemplateError
 
 _INLINE_CHARACTERS = 8_000
@@ -45,6 +45,8 @@ def characters(prompt: Prompt) -> int:
     """Of text; token ids count one each."""
     if isinstance(prompt, ChatPrompt):
         return sum(len(message.content) for message in prompt.messages)
+    if isinstance(prompt, FillPrompt):
+        return len(prompt.prefix) + len(prompt.suffix)
     return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
 
 
@@ -72,6 +74,12 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
     if isinstance(prompt, TokenPrompt):
         check_token_ids(prompt.ids, loaded, param="prompt")
         return list(prompt.ids)
+    if isinstance(prompt, FillPrompt):
+        raise invalid(
+            f"The model '{card.name}' can't fill a gap in a text: it was not trained for it",
+            param="model",
+            code="not_a_fim_model",
+        )
     if isinstance(prompt, TextPrompt):
         try:
             return tokenizer.encode(prompt.text, add_special=prompt.add_special)

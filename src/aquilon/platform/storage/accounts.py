@@ -34,11 +34,15 @@ class SignedIn:
 
 
 async def create_organization(session: AsyncSession, name: str) -> Organization:
-    """With its first workspace. Raises ValueError for a name that won't do or is taken."""
+    """With its first workspace; the first organization of all runs the server.
+
+    Raises ValueError for a name that won't do or is taken.
+    """
     name = checked_name(name, "organization")
     if await session.scalar(select(Organization).where(Organization.name == name)) is not None:
         raise ValueError(f"There is an organization '{name}' already")
-    organization = Organization(id=new_id("org"), name=name, created_at=_now())
+    first = await session.scalar(select(Organization).limit(1)) is None
+    organization = Organization(id=new_id("org"), name=name, created_at=_now(), operates=first)
     session.add(organization)
     await session.flush()
     await create_workspace(session, Scope(organization.id), FIRST_WORKSPACE)
@@ -198,6 +202,7 @@ def principal(
         workspace_id=workspace_id,
         workspace_role=None if membership is None else cast(Role, membership.role),
         api_key_id=None if key is None else key.id,
+        operates=organization.operates,
         scopes=frozenset(KEY_SCOPES if key is None else cast(list[KeyScope], key.scopes)),
         allowed_models=None if key is None or key.allowed_models is None else frozenset(key.allowed_models),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -54,6 +55,8 @@ class Organization(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[int]
+    operates: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Its owners and administrators run the server: models, upstreams, prices, organizations."""
 
 
 class User(Owned, Base):

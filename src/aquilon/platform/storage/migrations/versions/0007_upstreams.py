@@ -1,0 +1,8 @@
+"""Upstreams and the models they provide."""
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    pass
