@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
     database_url: str | None = None
     """None is SQLite in the home."""
+    secret_key: SecretStr | None = None
+    """Seals secrets in the database: 32 random bytes in base64; None is the file ``secret-key`` in the home."""
     model_aliases: dict[str, str] = {}
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []
