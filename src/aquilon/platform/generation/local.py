@@ -136,7 +136,7 @@ class LocalSequence:
                     measure.tokens(output.index, len(output.token_ids))
                     if output.finish_reason == "cancelled":
                         raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
-                    paid = _within(output, account.grant(len(output.token_ids)))
+                    paid = _within(output, await account.grant(len(output.token_ids)))
                     before = decoding.completion_tokens
                     events = decoding.add(paid)
                     account.generated(decoding.completion_tokens - before)

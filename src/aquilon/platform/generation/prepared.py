@@ -32,6 +32,6 @@ class Prepared(Protocol):
         """Started, deltas, one Finished for each continuation; no Usage.
 
         Continuations count from ``position * n``. Tells ``account`` of the prompt
-        (``computed``) and of tokens before they are shown (``grant``, ``generated``).
+        (``computed``) and of tokens before they are shown (``await grant``, ``generated``).
         Closing it ends the work. Raises ApiError.
         """

@@ -124,7 +124,7 @@ class Account:
         self.prompt_tokens += prompt_tokens
         self.cached_tokens += cached_tokens
 
-    def grant(self, tokens: int) -> int:
+    async def grant(self, tokens: int) -> int:
         """How many of these completion tokens the budgets pay for."""
         lacking = self.granted + tokens - self.reservation.tokens
         if lacking > 0:
