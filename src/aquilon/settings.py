@@ -6,6 +6,7 @@ variable, else from ``aquilon.toml`` in the home, else from its default here.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -71,6 +72,12 @@ class Settings(BaseSettings):
     """Requests queued for the engine before new ones are answered 503."""
     usage_days: int = Field(400, ge=1)
     """Each request's usage event is kept so long; hourly and daily totals are kept for good."""
+    currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+    """ISO 4217: prices and budgets are in its cents."""
+    vat_percent: Decimal = Field(Decimal(0), ge=0, le=100, decimal_places=2)
+    """Tax on statements."""
+    seller: str = Field("", max_length=600)
+    """Name and address of whoever runs the server, in up to six lines, for the head of statements."""
 
     @field_validator("home")
     @classmethod

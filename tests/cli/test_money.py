@@ -85,3 +85,11 @@ def test_usage_before_any_is_told_in_words(run: Run, prepared: Path) -> None:
     assert run("usage", "--json").out == "[]\n"
     assert run("usage", "--csv").out.startswith("starts_at,requests,")
     assert run("usage", "--by", "colour").code == 1
+
+
+def test_a_statement_is_shown_and_written(run: Run, prepared: Path, tmp_path: Path) -> None:
+    assert "total 0.00 EUR" in run("statement", "2026-01").out
+    assert json.loads(run("statement", "2026-01", "--json").out)["month"] == "2026-01"
+    assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"), "--language", "fr").code == 0
+    assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF-")
+    assert "write it as 2026-11" in run("statement", "januar").err

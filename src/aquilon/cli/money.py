@@ -131,25 +131,24 @@ def set_price(
     """
     import time
 
-    from aquilon.platform.domain.prices import Price, PriceList
+    from aquilon.platform.administration import prices as administration
+    from aquilon.platform.domain.prices import Price
     from aquilon.platform.price_file import read_periods
-    from aquilon.platform.storage.prices import set_price as store
-    from aquilon.platform.storage.prices import set_price_list
     from aquilon.platform.usage_report import moment
 
     if (file is None) == (input_ is None or output is None):
         raise typer.BadParameter("give --input and --output, or --file", param_hint="--input")
 
-    async def write(database: Database) -> None:
-        async with database.writing() as session:
-            if file is not None:
-                await set_price_list(session, PriceList.of_periods(model, read_periods(file.read_bytes())))
-            elif input_ is not None and output is not None:
-                cached = input_ if cached_input is None else cached_input
-                begins = moment(start) if start else int(time.time())
-                await store(session, model, Price(begins, input_, cached, output, batch_discount))
+    async def write(database: Database, operator: Principal) -> None:
+        if file is not None:
+            await administration.set_price_list(database, operator, model, read_periods(file.read_bytes()))
+        elif input_ is not None and output is not None:
+            cached = input_ if cached_input is None else cached_input
+            begins = moment(start) if start else int(time.time())
+            price = Price(begins, input_, cached, output, batch_discount)
+            await administration.set_price(database, operator, model, price)
 
-    with_database(home, write)
+    as_operator(home, None, write)
     print(f"The prices of {model} are set")
 
 
@@ -234,3 +233,51 @@ def remove_budget(
         home, organization, lambda database, operator: administration.remove_budget(database, operator, budget_id)
     )
     print(f"Removed {budget_id}")
+
+
+def statement(
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2026-11.", show_default=False)],
+    pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write it as a PDF.")] = None,
+    language: Annotated[str, typer.Option("--language", help="Of the PDF: en or fr.")] = "en",
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an organization owes for a month, with VAT; AQUILON_VAT_PERCENT and AQUILON_SELLER fill its head.
+
+    \b
+    Examples:
+      aquilon statement 2026-11
+      aquilon statement 2026-11 --org acme --pdf acme.pdf --language fr
+    """
+    import msgspec
+
+    from aquilon.cli.options import settings_from
+    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.platform.administration import statements
+    from aquilon.platform.domain.prices import cents
+    from aquilon.platform.domain.statements import Month, Statement
+
+    if language not in ("en", "fr"):
+        raise typer.BadParameter(f"'{language}' is none of en, fr", param_hint="--language")
+    settings = settings_from(home=home)
+
+    async def write(database: Database, operator: Principal) -> Statement:
+        return await statements.statement(database, settings, operator, Month.read(month))
+
+    told = as_operator(home, organization, write)
+    if pdf is not None:
+        from aquilon.platform.statement_pdf import statement_pdf
+
+        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en"))
+        print(f"Wrote {pdf}")
+    elif as_json:
+        from aquilon.platform.api.statements import statement_body
+
+        print_json(msgspec.to_builtins(statement_body(told)))
+    else:
+        rows = table("workspace", "model", "requests", "cents", right=("requests", "cents"))
+        for line in told.lines:
+            add_row(rows, line.workspace, line.model, str(line.requests), cents(line.cost))
+        out().print(rows)
+        print(f"Net {told.net / 100:.2f}, VAT {told.vat / 100:.2f}, total {told.total / 100:.2f} {told.currency}")

@@ -54,8 +54,16 @@ class UsageQuestion:
             raise ValueError(f"That is more than {MOST_ROWS_IN_TIME} {span}s: ask for less time, or by day")
         return cls(span, begin, end, tuple(dict.fromkeys(facets)))  # type: ignore[arg-type]
 
-    async def answer(self, session: AsyncSession, scope: Scope) -> list[UsageRow]:
-        return await totals(session, scope, span=self.span, since=self.since, until=self.until, by=self.by)
+    async def answer(self, session: AsyncSession, scope: Scope, *, workspace_id: str | None = None) -> list[UsageRow]:
+        return await totals(
+            session,
+            scope,
+            span=self.span,
+            since=self.since,
+            until=self.until,
+            by=self.by,
+            workspace_id=workspace_id,
+        )
 
     @property
     def fields(self) -> list[str]:

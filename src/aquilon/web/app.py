@@ -12,11 +12,23 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aquilon.engine.client import Engine
-from aquilon.platform.api import chat, completions, models, operations, organization, sessions, tokens, usage_report
+from aquilon.platform.api import (
+    budgets,
+    chat,
+    completions,
+    models,
+    operations,
+    organization,
+    prices,
+    sessions,
+    statements,
+    tokens,
+    usage_report,
+)
 from aquilon.platform.api.errors import on_api_error, on_http_exception
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
-from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
@@ -52,7 +64,7 @@ def create_app(
         database=database,
         metrics=metrics,
         usage_writer=usage_writer,
-        pipeline=Pipeline(catalogue, settlement, local_models),
+        pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models}),
         local_models=local_models,
         key_holders=KeyHolders(database),
         login_attempts=Attempts(),
@@ -62,7 +74,19 @@ def create_app(
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(HTTPException, on_http_exception)
-    for room in (chat, completions, models, tokens, sessions, organization, usage_report, operations):
+    for room in (
+        chat,
+        completions,
+        models,
+        tokens,
+        sessions,
+        organization,
+        budgets,
+        prices,
+        statements,
+        usage_report,
+        operations,
+    ):
         app.include_router(room.router)
     openapi = document(app)
 

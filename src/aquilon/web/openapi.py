@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from aquilon import __version__
-from aquilon.platform.api import organization
+from aquilon.platform.api import budgets, organization, prices, statements
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.completion_answers import Completion
@@ -28,6 +28,8 @@ _REQUESTS: list[type[BaseModel]] = [
     DetokenizeRequest,
     LoginRequest,
     *organization.REQUESTS,
+    *budgets.REQUESTS,
+    *prices.REQUESTS,
 ]
 _STRUCTS: list[type[msgspec.Struct]] = [
     ChatCompletion,
@@ -43,6 +45,9 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Readiness,
     ErrorBody,
     *organization.ANSWERS,
+    *budgets.ANSWERS,
+    *prices.ANSWERS,
+    *statements.ANSWERS,
 ]
 _OPEN_PATHS = ("/health", "/ready", "/auth/login", "/auth/logout")
 

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
 from aquilon.platform.domain.budgets import Scope as BudgetScope
+from aquilon.platform.domain.errors import forbidden
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require
+from aquilon.platform.domain.permissions import permits, require, require_scope
 from aquilon.platform.storage import Database, api_keys, audit, budgets, workspaces
 from aquilon.platform.storage.scope import Scope
 
@@ -28,11 +29,17 @@ class BudgetStanding:
 
 
 async def list_budgets(database: Database, principal: Principal) -> list[BudgetStanding]:
-    """Raises ApiError 403."""
-    require(principal, "usage.read")
+    """All of the organization's for those who read its usage; else those of one's own keys and of one's workspaces.
+
+    Raises ApiError 403 for a key that isn't for usage.
+    """
+    require_scope(principal, "usage.read")
     scope, now = Scope.of_organization(principal), int(time.time())
     async with database.reading() as session:
         found = await budgets.budgets(session, scope)
+        if not permits(principal.role, None, "usage.read"):
+            seen = await _own_ids(session, principal)
+            found = [budget for budget in found if budget.scope_id in seen]
         lines = [(budget.id, period_start(budget.period, now)) for budget in found]
         spent = await budgets.spending(session, scope, lines)
         return [
@@ -52,9 +59,12 @@ async def set_budget(
 ) -> Budget:
     """For a workspace (name or id), a key (id or prefix), or else the whole organization.
 
-    Raises ApiError 403 or 404, LookupError for an unknown key, ValueError for a negative amount.
+    An organization's own is what it bought: the operator alone sets it. Raises
+    ApiError 403 or 404, LookupError for an unknown key, ValueError for a negative amount.
     """
     require(principal, "billing.manage")
+    if key is None and workspace is None:
+        _require_to_be_the_seller(principal)
     scope = Scope.of_organization(principal)
     what: BudgetScope = "organization"
     async with database.writing(alone=True) as session:
@@ -76,9 +86,30 @@ async def remove_budget(database: Database, principal: Principal, budget_id: str
     """Raises ApiError 403 or 404."""
     require(principal, "billing.manage")
     async with database.writing(alone=True) as session:
+        found = await budgets.budgets(session, Scope.of_organization(principal))
+        if any(budget.id == budget_id and budget.scope == "organization" for budget in found):
+            _require_to_be_the_seller(principal)
         if not await budgets.remove_budget(session, Scope.of_organization(principal), budget_id):
             raise no_such("budget", budget_id)
         await audit.record(session, principal, "budget.removed", budget_id, budget_id)
+
+
+def _require_to_be_the_seller(principal: Principal) -> None:
+    if not principal.operates:
+        raise forbidden(
+            "Only the organization that runs this server sets what an organization may spend; set budgets of "
+            "workspaces and keys within it",
+            code="not_the_operator",
+        )
+
+
+async def _own_ids(session: AsyncSession, principal: Principal) -> set[str]:
+    """Of the caller's keys, and of the workspaces whose usage the caller may read."""
+    keys = await api_keys.list_api_keys(session, Scope.of_user(principal))
+    memberships = await workspaces.memberships(session, Scope.of_user(principal))
+    return {key.id for key, _ in keys} | {
+        member.workspace_id for member in memberships if permits(principal.role, member.role, "usage.read")
+    }
 
 
 async def _name(session: AsyncSession, principal: Principal, budget: Budget) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.platform.administration.access import workspace_for
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.errors import forbidden, invalid
@@ -70,13 +71,29 @@ async def own_usage(request: Request, caller: Caller) -> Response:
     return await _report(request, Scope.of_user(caller))
 
 
-@router.get("/organization/usage", summary="What everybody used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
+@router.get(
+    "/organization/usage",
+    summary="What everybody used: in the organization, or in one workspace",
+    openapi_extra={
+        "parameters": [
+            *_PARAMETERS["parameters"],
+            _parameter("workspace", "A workspace's id or name; all of them by default.", {"type": "string"}),
+        ]
+    },
+    responses=_ANSWERS,
+)
 async def organization_usage(request: Request, caller: Caller) -> Response:
-    require(caller, "usage.read")
-    return await _report(request, Scope.of_organization(caller))
+    """A workspace's administrators read that workspace's."""
+    asked = request.query_params.get("workspace")
+    if asked is None:
+        require(caller, "usage.read")
+        return await _report(request, Scope.of_organization(caller))
+    async with services(request).database.reading() as session:
+        workspace = await workspace_for(session, caller, asked, "usage.read")
+    return await _report(request, Scope.of_organization(caller), workspace_id=workspace.id)
 
 
-async def _report(request: Request, scope: Scope) -> Response:
+async def _report(request: Request, scope: Scope, *, workspace_id: str | None = None) -> Response:
     asked = request.query_params
     written = asked.get("format", "json")
     if written not in ("json", "csv"):
@@ -91,7 +108,7 @@ async def _report(request: Request, scope: Scope) -> Response:
     except ValueError as error:
         raise invalid(str(error)) from None
     async with services(request).database.reading() as session:
-        rows = await question.answer(session, scope)
+        rows = await question.answer(session, scope, workspace_id=workspace_id)
     if written == "csv":
         headers = {"content-disposition": 'attachment; filename="usage.csv"'}
         return Response(question.as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8")

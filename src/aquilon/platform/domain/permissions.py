@@ -66,14 +66,19 @@ def has_scope(principal: Principal, action: Action) -> bool:
     return _SCOPES.get(action, "administration") in principal.scopes
 
 
-def require(principal: Principal, action: Action, workspace_role: Role | None = None) -> None:
-    """Raises ApiError 403, in words."""
+def require_scope(principal: Principal, action: Action) -> None:
+    """That a key is for this kind of action, whatever its user's role. Raises ApiError 403, in words."""
     if not has_scope(principal, action):
         needed = _SCOPES.get(action, "administration")
         raise forbidden(
             f"This API key is not for {needed}: its scopes are {', '.join(sorted(principal.scopes)) or 'none'}",
             code="scope_missing",
         )
+
+
+def require(principal: Principal, action: Action, workspace_role: Role | None = None) -> None:
+    """Raises ApiError 403, in words."""
+    require_scope(principal, action)
     if not permits(principal.role, workspace_role, action):
         there = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
         raise forbidden(f"The role {principal.role}{there} doesn't permit {action}", code="role_missing")

@@ -71,9 +71,19 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
 
 
 async def totals(
-    session: AsyncSession, scope: Scope, *, span: Span, since: int, until: int, by: Sequence[Facet] = ()
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    span: Span,
+    since: int,
+    until: int,
+    by: Sequence[Facet] = (),
+    workspace_id: str | None = None,
 ) -> list[UsageRow]:
-    """Usage of each hour or day from ``since`` on and before ``until``, oldest first, apart by the facets asked for."""
+    """Usage of each hour or day from ``since`` on and before ``until``, oldest first, apart by the facets asked for.
+
+    With ``workspace_id``, that workspace's alone.
+    """
     nothing = literal(None)
     columns = {
         "workspace": func.coalesce(Workspace.name, UsageTotal.workspace_id) if "workspace" in by else nothing,
@@ -98,6 +108,8 @@ async def totals(
         .group_by(*apart)
         .order_by(*apart)
     )
+    if workspace_id is not None:
+        query = query.where(UsageTotal.workspace_id == workspace_id)
     rows: list[Any] = list(await session.execute(query))
     return [UsageRow(*row[:6], *(int(count) for count in row[6:])) for row in rows]
 

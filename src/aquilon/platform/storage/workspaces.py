@@ -71,6 +71,11 @@ async def membership(session: AsyncSession, scope: Scope, workspace_id: str, use
     return await session.scalar(query)
 
 
+async def memberships(session: AsyncSession, scope: Scope) -> list[WorkspaceMember]:
+    """Every one that the scope shows: a user's own with a user's scope."""
+    return list(await session.scalars(scope.select(WorkspaceMember)))
+
+
 async def members(session: AsyncSession, scope: Scope, workspace_id: str) -> list[tuple[WorkspaceMember, User]]:
     query = (
         scope.select(WorkspaceMember)

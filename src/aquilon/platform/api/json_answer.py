@@ -1,0 +1,12 @@
+"""A struct as a JSON answer that no cache keeps."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import Response
+
+
+def json_answer(body: msgspec.Struct, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(body), status, media_type="application/json", headers={"cache-control": "no-store"}
+    )
