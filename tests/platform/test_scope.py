@@ -19,6 +19,8 @@ OF_NOBODY = {
     "sessions": "found by its secret alone; its user has an owner",
     "login_links": "found by its secret alone; its user has an owner",
     "prices": "the server's, for all of its organizations",
+    "model_aliases": "the server's, for all of its organizations",
+    "model_notes": "the server's, for all of its organizations",
 }
 MAY_SEE_EVERYONE = {
     "platform/storage/accounts.py": "who signs in; whether anybody is there",

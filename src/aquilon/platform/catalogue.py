@@ -1,19 +1,32 @@
-"""The models that this server offers: what they are called, what they can do, and the text side of each."""
+"""The models that this server offers: what they are called, what they can do, and the text side of its own.
+
+Its own come from the model store, others from sources such as upstreams; over both
+lies what an operator says of them: aliases and notes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import DBAPIError
 
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import Hold, ModelStore, StoredModel
 from aquilon.checkpoints.text import load_text
+from aquilon.platform.domain.aliases import Alias
 from aquilon.platform.domain.errors import ApiError, not_found
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.model_notes import Access, ModelNote, default_access
+from aquilon.platform.storage import Database, models
 from aquilon.text.model import TextModel
 
 CATCH_ALL = "*"
@@ -21,6 +34,11 @@ DEFAULT_CHAT_TEMPERATURE = 0.7
 """Where a checkpoint recommends none."""
 MAX_TEXTS = 4
 """Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
+FRESH_SECONDS = 1.0
+"""Aliases and notes that somebody changed count this soon."""
+OWN = "aquilon"
+
+log = structlog.get_logger("aquilon.catalogue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +46,36 @@ class ModelCard:
     """What is known of a model without loading it. Sizes are bytes, contexts are tokens, times unix seconds."""
 
     name: str
-    source: str
+    source: str = ""
     created: int
-    parameters: int
+    parameters: int = 0
+    """0 where nobody says."""
     max_context: int
-    size_bytes: int
-    chat: bool
-    license: str
-    languages: tuple[str, ...]
-    description: str
-    aliases: tuple[str, ...]
+    size_bytes: int = 0
+    """On this machine."""
+    chat: bool = False
+    fim: bool = False
+    function_calling: bool = False
+    vision: bool = False
+    reasoning: bool = False
+    embeddings: bool = False
+    license: str = ""
+    languages: tuple[str, ...] = ()
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    provider: str = OWN
+    """Who computes its answers: this server, or an upstream by its name."""
+    access: Access = "commercial"
+    default_temperature: float | None = None
+    """What the operator says; None is the checkpoint's own."""
+    deprecated_at: int | None = None
+    retires_at: int | None = None
+    replacement: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether what is asked of it stays on this machine."""
+        return self.provider == OWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +83,13 @@ class LocalModel(ModelCard):
     """A model in this server's store, which its own engine computes."""
 
     path: Path
+
+
+class CardSource(Protocol):
+    """Whoever provides models beside the store: upstreams, the embedding model."""
+
+    def cards(self) -> Sequence[ModelCard]:
+        """From memory, in order."""
 
 
 @dataclass(frozen=True)
@@ -57,64 +102,127 @@ class LoadedText:
 
 
 class Catalogue:
-    """Reads the model store anew when asked, so that a model pulled while the server runs is there at once."""
+    """Reads the model store anew when asked, so that a model pulled while the server runs is there at once.
 
-    def __init__(self, store: ModelStore | None, *, names: Sequence[str], aliases: Mapping[str, str]) -> None:
+    Aliases and notes are read by ``refresh``; everything else answers from memory.
+    """
+
+    def __init__(
+        self,
+        store: ModelStore | None,
+        *,
+        names: Sequence[str],
+        aliases: Mapping[str, str],
+        database: Database | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """``names``: the models named on the command line, the default first; the rest of the store follows them.
 
-        Without a store there are no models here.
+        Without a store there are no models of its own here. ``aliases`` are the
+        settings'; one of the database with the same name counts in its place.
         """
-        self._store = store
+        self.store = store
         self._names = tuple(names)
-        self._aliases = dict(aliases)
+        self._settings_aliases = {name: target for name, target in aliases.items() if name != CATCH_ALL}
+        self._catch_all = aliases.get(CATCH_ALL)
+        self._database = database
+        self._clock = clock
+        self._sources: list[CardSource] = []
         self._texts: OrderedDict[tuple[str, int], asyncio.Task[LoadedText]] = OrderedDict()
         self._holds: dict[str, Hold] = {}
-        self._cards: tuple[object, list[LocalModel]] = (None, [])
+        self._stored: tuple[object, list[LocalModel]] = (None, [])
+        self._aliases: dict[str, Alias] = {}
+        self._notes: dict[str, ModelNote] = {}
+        self._knowledge = 0
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        self._merged: tuple[object, dict[str, ModelCard]] = (None, {})
 
-    def cards(self) -> list[LocalModel]:
+    def include(self, source: CardSource) -> None:
+        """Offer another source's models too; where names are equal, those of earlier sources count."""
+        self._sources.append(source)
+
+    async def refresh(self, *, now: bool = False) -> None:
+        """Know what was said of models a second ago, or ``now``. While the database is away, what was known counts."""
+        if self._database is None or (not now and time.monotonic() - self._read_at < FRESH_SECONDS):
+            return
+        if self._reading is None or self._reading.done() or now:
+            self._reading = asyncio.create_task(self._read(self._database))
+        await asyncio.shield(self._reading)
+
+    async def _read(self, database: Database) -> None:
+        try:
+            async with database.reading() as session:
+                aliases = {alias.name: alias for alias in await models.aliases(session)}
+                notes = await models.notes(session)
+        except (DBAPIError, OSError) as error:
+            log.warning("Aliases can't be read now", error=str(error))
+        else:
+            if (aliases, notes) != (self._aliases, self._notes):
+                self._aliases, self._notes = aliases, notes
+                self._knowledge += 1
+        self._read_at = time.monotonic()
+
+    def cards(self) -> list[ModelCard]:
         """Every model, the default chat model first."""
-        if self._store is None or not self._store.folder.is_dir():
-            return []
-        state = self._store.folder.stat().st_mtime_ns, sorted(os.listdir(self._store.folder))
-        if state != self._cards[0]:  # a model appears and goes by a rename in this folder
-            self._cards = state, self._read_cards(self._store)
-        return self._cards[1]
+        return list(self._all().values())
+
+    def aliases(self) -> list[Alias]:
+        """Those of the settings and of the database, by name, as they are now."""
+        moment = int(self._clock())
+        found = {name: Alias(name=name, target=target) for name, target in self._settings_aliases.items()}
+        found |= {name: alias.at(moment) for name, alias in self._aliases.items()}
+        return [found[name] for name in sorted(found)]
+
+    def is_set_here(self, alias: str) -> bool:
+        """Whether an alias is the database's own; the settings' can't be changed while the server runs."""
+        return alias in self._aliases
 
     def named(self, name: str) -> LocalModel:
-        """The model of exactly this name. Raises ApiError 404."""
-        found = next((card for card in self.cards() if card.name == name), None)
+        """The stored model of exactly this name. Raises ApiError 404."""
+        found = next((card for card in self._local() if card.name == name), None)
         if found is None:
-            raise self._unknown(name)
+            raise self._unknown(name, None)
         return found
+
+    def get(self, name: str) -> ModelCard | None:
+        """The model of exactly this name, in use or retired."""
+        return self._all().get(name)
+
+    def card(self, asked: str, principal: Principal | None = None) -> ModelCard:
+        """The model that a name or alias stands for, for this caller.
+
+        Raises ApiError: 404 with the names that would do, 410 for a model that has
+        retired, with the one to use in its place.
+        """
+        cards = self._all()
+        found = cards.get(asked)
+        if found is None:
+            target = self._target(asked, principal)
+            if target is not None and target not in cards:
+                raise not_found(
+                    f"'{asked[:200]}' stands for the model '{target}', which isn't here any more",
+                    param="model",
+                    code="model_not_found",
+                )
+            found = cards.get(target or "") or cards.get(self._catch_all or "")
+        if found is None:
+            raise self._unknown(asked, principal)
+        if self.is_retired(found):
+            raise _retired(found)
+        return found
+
+    def is_retired(self, card: ModelCard) -> bool:
+        return card.retires_at is not None and self._clock() >= card.retires_at
 
     def default_temperature(self, card: ModelCard) -> float | None:
         """What a chat gets that asks for none; None until the model was used once."""
+        if card.default_temperature is not None:
+            return card.default_temperature
         task = self._texts.get((card.name, card.created))
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return None
         return task.result().default_temperature
-
-    def _read_cards(self, store: ModelStore) -> list[LocalModel]:
-        stored = {model.name: model for model in store.list()}
-        first = [name for name in self._names if name in stored]
-        ordered = [*first, *(name for name in stored if name not in first)]
-        cards = [self._card(stored[name]) for name in ordered]
-        default = next((card for card in cards if card.chat), None)
-        return cards if default is None else [default, *(card for card in cards if card is not default)]
-
-    def card(self, asked: str) -> LocalModel:
-        """The model that a client's name or alias stands for. Raises ApiError 404 with the names that would do."""
-        cards = {card.name: card for card in self.cards()}
-        for name in (asked, self._aliases.get(asked), self._aliases.get(CATCH_ALL)):
-            if name is not None and name in cards:
-                return cards[name]
-        raise self._unknown(asked)
-
-    def _unknown(self, asked: str) -> ApiError:
-        names = ", ".join(f"'{card.name}'" for card in self.cards()) or "none yet: pull one with `aquilon pull`"
-        return not_found(
-            f"The model '{asked[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
-        )
 
     async def text(self, card: LocalModel) -> LoadedText:
         """The model's tokenizer and template, read once; from then on the store keeps the model's files.
@@ -132,27 +240,68 @@ class Catalogue:
             self._texts.popitem(last=False)
         return await asyncio.shield(task)
 
-    def _card(self, model: StoredModel) -> LocalModel:
-        return LocalModel(
-            name=model.name,
-            path=model.path,
-            source=model.source,
-            created=int(datetime.fromisoformat(model.pulled_at).timestamp()),
-            parameters=model.parameters,
-            max_context=model.max_context,
-            size_bytes=model.bytes,
-            chat=model.chat,
-            license=model.license,
-            languages=tuple(model.languages),
-            description=model.description,
-            aliases=tuple(alias for alias, name in self._aliases.items() if name == model.name and alias != CATCH_ALL),
+    def release(self, name: str) -> None:
+        """Let go of a stored model's files, so that they can be removed or replaced."""
+        for key in [key for key in self._texts if key[0] == name]:
+            del self._texts[key]
+        hold = self._holds.pop(name, None)
+        if hold is not None:
+            hold.release()
+
+    def _target(self, asked: str, principal: Principal | None) -> str | None:
+        alias = self._aliases.get(asked)
+        if alias is None:
+            return self._settings_aliases.get(asked)
+        caller = "" if principal is None else principal.api_key_id or principal.user_id
+        return alias.model(int(self._clock()), caller)
+
+    def _all(self) -> dict[str, ModelCard]:
+        """By name, in order, with what the operator says of each."""
+        own = self._local()
+        others = [list(source.cards()) for source in self._sources]
+        aliases = self.aliases()
+        state = id(own), others, self._knowledge, aliases
+        if state != self._merged[0]:
+            self._merged = state, self._merge([*own, *(card for cards in others for card in cards)], aliases)
+        return self._merged[1]
+
+    def _merge(self, cards: Sequence[ModelCard], aliases: Sequence[Alias]) -> dict[str, ModelCard]:
+        found: dict[str, ModelCard] = {}
+        for card in cards:
+            if card.name not in found:
+                names = (alias.name for alias in aliases if alias.target == card.name)
+                found[card.name] = _noted(replace(card, aliases=tuple(names)), self._notes.get(card.name))
+        default = next((name for name, card in found.items() if card.chat and not self.is_retired(card)), None)
+        return found if default is None else {default: found[default], **found}
+
+    def _local(self) -> list[LocalModel]:
+        if self.store is None or not self.store.folder.is_dir():
+            return []
+        state = self.store.folder.stat().st_mtime_ns, sorted(os.listdir(self.store.folder))
+        if state != self._stored[0]:  # a model appears and goes by a rename in this folder
+            stored = {model.name: model for model in self.store.list()}
+            first = [name for name in self._names if name in stored]
+            ordered = [*first, *(name for name in stored if name not in first)]
+            self._stored = state, [_card(stored[name]) for name in ordered]
+        return self._stored[1]
+
+    def _unknown(self, asked: str, principal: Principal | None) -> ApiError:
+        allowed = None if principal is None else principal.allowed_models
+        here = [
+            f"'{card.name}'"
+            for card in self.cards()
+            if not self.is_retired(card) and (allowed is None or not allowed.isdisjoint((card.name, *card.aliases)))
+        ]
+        names = ", ".join(here) or "none yet: pull one with `aquilon pull`"
+        return not_found(
+            f"The model '{asked[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
         )
 
     def _load(self, card: LocalModel) -> LoadedText:
-        if self._store is not None and card.name not in self._holds:
-            hold = self._store.hold(card.name)
+        if self.store is not None and card.name not in self._holds:
+            hold = self.store.hold(card.name)
             try:
-                self._store.check(card.name)
+                self.store.check(card.name)
             except ValueError:
                 hold.release()  # a damaged model may be pulled again while the server runs
                 raise
@@ -164,3 +313,47 @@ class Catalogue:
             max_context=checkpoint.architecture.max_context,
             default_temperature=DEFAULT_CHAT_TEMPERATURE if temperature is None else temperature,
         )
+
+
+def _card(model: StoredModel) -> LocalModel:
+    return LocalModel(
+        name=model.name,
+        path=model.path,
+        source=model.source,
+        created=int(datetime.fromisoformat(model.pulled_at).timestamp()),
+        parameters=model.parameters,
+        max_context=model.max_context,
+        size_bytes=model.bytes,
+        chat=model.chat,
+        license=model.license,
+        languages=tuple(model.languages),
+        description=model.description,
+        access=default_access(model.license, model.source),
+    )
+
+
+def _noted(card: ModelCard, note: ModelNote | None) -> ModelCard:
+    if note is None:
+        return card
+    said = {
+        name: value
+        for name in ("access", "description", "license", "default_temperature")
+        if (value := getattr(note, name)) is not None
+    }
+    if note.access == "open" and not isinstance(card, LocalModel):
+        del said["access"]  # there are no files to download
+    return replace(
+        card, **said, deprecated_at=note.deprecated_at, retires_at=note.retires_at, replacement=note.replacement
+    )
+
+
+def _retired(card: ModelCard) -> ApiError:
+    day = datetime.fromtimestamp(card.retires_at or 0, UTC).strftime("%Y-%m-%d")
+    instead = f": use '{card.replacement}' in its place" if card.replacement else ""
+    return ApiError(
+        410,
+        "not_found_error",
+        f"The model '{card.name}' retired on {day}{instead}",
+        param="model",
+        code="model_retired",
+    )

@@ -121,7 +121,10 @@ class _Server:
         self._gateway = settings.models == [NO_MODEL]
         names = [] if self._gateway else settings.models or [DEFAULT_MODEL]
         self._catalogue = Catalogue(
-            None if self._gateway else ModelStore(settings.models_folder), names=names, aliases=settings.model_aliases
+            None if self._gateway else ModelStore(settings.models_folder),
+            names=names,
+            aliases=settings.model_aliases,
+            database=database,
         )
         self._cards = self._find(names)
         self._engine = Engine(

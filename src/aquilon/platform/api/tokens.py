@@ -70,7 +70,7 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     if (length := characters(prompt)) > MAX_CHARACTERS:
         raise invalid(f"The text has {length} characters; {MAX_CHARACTERS} are taken at once", param="prompt")
     local = services(request).local_models
-    card, loaded = await local.text(fields.model)
+    card, loaded = await local.text(fields.model, caller)
     ids = await encode(prompt, card, loaded)
     tokenizer = loaded.text.tokenizer
     strings = [tokenizer.token_text(token_id) for token_id in ids] if fields.return_token_strs else None
@@ -86,7 +86,7 @@ async def tokenize(request: Request, caller: Caller) -> Response:
 )
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
-    _, loaded = await services(request).local_models.text(fields.model)
+    _, loaded = await services(request).local_models.text(fields.model, caller)
     check_token_ids(fields.tokens, loaded, param="tokens")
     text = loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
     return Response(msgspec.json.encode(Text(text)), media_type="application/json")

@@ -14,6 +14,7 @@ from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
 from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.decoding import Decoding, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
@@ -36,9 +37,17 @@ class LocalModels:
         self.unfinished = 0
         """Sequences that have been admitted and have not ended."""
 
-    async def text(self, model: str) -> tuple[LocalModel, LoadedText]:
+    async def text(self, model: str, principal: Principal) -> tuple[LocalModel, LoadedText]:
         """The model that a name stands for, with its tokenizer. Raises ApiError."""
-        card = self._catalogue.card(model)
+        await self._catalogue.refresh()
+        card = self._catalogue.card(model, principal)
+        require_generation(principal, card.name, model)
+        if not isinstance(card, LocalModel):
+            raise invalid(
+                f"The tokenizer of '{card.name}' isn't on this server: {card.provider} computes its answers",
+                param="model",
+                code="no_tokenizer",
+            )
         return card, await self._text(card)
 
     def context(self, card: LocalModel, loaded: LoadedText) -> int:
@@ -63,7 +72,8 @@ class LocalModels:
         check_token_ids(sampling.stop_token_ids, loaded, param="stop_token_ids")
         temperature = request.temperature
         if temperature is None:
-            temperature = loaded.default_temperature if isinstance(request.prompt, ChatPrompt) else 1.0
+            chat = loaded.default_temperature if card.default_temperature is None else card.default_temperature
+            temperature = chat if isinstance(request.prompt, ChatPrompt) else 1.0
         sequence = SequenceRequest(
             id=new_id("seq"),
             model=card.name,

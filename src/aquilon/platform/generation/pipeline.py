@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any, Protocol
 
-from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.catalogue import Catalogue, ModelCard
+from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation
-from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.generation.settlement import Settlement
 
 
+class House(Protocol):
+    """Whoever answers for one kind of model: the engine here, upstreams."""
+
+    async def prepare(self, request: GenerationRequest, card: Any, principal: Principal) -> Prepared:
+        """``card`` is of the kind that the house is for. Raises ApiError."""
+
+
 class Pipeline:
     """``prepare`` a request's prompts, then ``answer`` them. Both raise ApiError alone."""
 
-    def __init__(self, catalogue: Catalogue, settlement: Settlement, local: LocalModels) -> None:
+    def __init__(self, catalogue: Catalogue, settlement: Settlement, houses: Mapping[type[ModelCard], House]) -> None:
+        """``houses``: who answers, by the kind of the model's card."""
         self._catalogue = catalogue
         self._settlement = settlement
-        self._local = local
+        self._houses = houses
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
         """Raises ApiError.
 
-        404 for an unknown model, 403 for one that isn't the caller's to use, 400 for
+        404 for an unknown model, 410 for a retired one, 403 for one that isn't the caller's to use, 400 for
         what can't be answered, 503 when too many wait.
         """
-        card = self._catalogue.card(request.model)
+        await self._catalogue.refresh()
+        card = self._catalogue.card(request.model, principal)
         require_generation(principal, card.name, request.model)
-        return await self._local.prepare(request, card, principal)
+        house = self._houses.get(type(card))
+        if house is None:
+            raise invalid(
+                f"The model '{card.name}' generates no text: ask /v1/embeddings",
+                param="model",
+                code="not_a_generation_model",
+            )
+        return await house.prepare(request, card, principal)
 
     async def answer(
         self, prepared: Sequence[Prepared], principal: Principal, request_id: str

@@ -1,6 +1,11 @@
 """Everything that outlives the process: one schema, one migration history, queries scoped to their owner."""
 
-from aquilon.platform.storage import usage_schema  # noqa: F401 - its tables belong to the schema
+from aquilon.platform.storage import (  # noqa: F401 - their tables belong to the schema
+    identity_schema,
+    jobs_schema,
+    models_schema,
+    usage_schema,
+)
 from aquilon.platform.storage.database import Database
 from aquilon.platform.storage.upgrade import DatabaseError
 
