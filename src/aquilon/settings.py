@@ -68,6 +68,17 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     """A larger request body is refused with 413."""
+    files_folder: Path | None = None
+    """Uploaded files; None is ``files`` in the home. Shared by all API processes on one database."""
+    max_file_bytes: int = Field(512 * 2**20, ge=1024)
+    """A larger upload is refused with 413."""
+    max_files_bytes: int = Field(20 * 2**30, ge=1024)
+    """Of all files of an organization together."""
+    result_days: int = Field(30, ge=1)
+    """Ended batch jobs, their input and result files are kept so long, unless they say otherwise."""
+    max_batch_lines: int = Field(50_000, ge=1)
+    max_batch_in_flight: int = Field(16, ge=1)
+    """Lines of batch jobs that are asked at once where no other request runs."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
     usage_days: int = Field(400, ge=1)
@@ -79,17 +90,17 @@ class Settings(BaseSettings):
     seller: str = Field("", max_length=600)
     """Name and address of whoever runs the server, in up to six lines, for the head of statements."""
 
-    @field_validator("home")
+    @field_validator("home", "files_folder")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().absolute()
 
     @field_validator("models", "trusted_hosts", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
-    @field_validator("memory", mode="before")
+    @field_validator("memory", "max_file_bytes", "max_files_bytes", mode="before")
     @classmethod
     def _size(cls, memory: Any) -> Any:
         return None if memory in (None, "") else parse_size(memory)
@@ -110,3 +121,7 @@ class Settings(BaseSettings):
     @property
     def models_folder(self) -> Path:
         return self.home / "models"
+
+    @property
+    def uploads_folder(self) -> Path:
+        return self.files_folder or self.home / "files"

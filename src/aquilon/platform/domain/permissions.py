@@ -9,6 +9,8 @@ from aquilon.platform.domain.identity import KeyScope, Principal, Role
 
 Action = Literal[
     "generate",
+    "files.use",
+    "batches.use",
     "usage.read",
     "billing.manage",
     "keys.create",
@@ -25,6 +27,8 @@ Action = Literal[
 
 _EVERYWHERE: dict[Action, frozenset[Role]] = {
     "generate": frozenset({"owner", "administrator"}),
+    "files.use": frozenset({"owner", "administrator"}),
+    "batches.use": frozenset({"owner", "administrator"}),
     "usage.read": frozenset({"owner", "administrator", "billing"}),
     "billing.manage": frozenset({"owner", "administrator", "billing"}),
     "keys.create": frozenset({"owner", "administrator"}),
@@ -42,6 +46,8 @@ _EVERYWHERE: dict[Action, frozenset[Role]] = {
 
 _IN_WORKSPACE: dict[Action, frozenset[Role]] = {
     "generate": frozenset({"administrator", "developer", "member"}),
+    "files.use": frozenset({"administrator", "developer", "member"}),
+    "batches.use": frozenset({"administrator", "developer", "member"}),
     "usage.read": frozenset({"administrator", "billing"}),
     "keys.create": frozenset({"administrator", "developer"}),
     "keys.manage": frozenset({"administrator"}),
@@ -51,7 +57,12 @@ _IN_WORKSPACE: dict[Action, frozenset[Role]] = {
 }
 """The workspace's roles, for that workspace alone. One's own keys and usage need no permission."""
 
-_SCOPES: dict[Action, KeyScope] = {"generate": "inference", "usage.read": "usage"}
+_SCOPES: dict[Action, KeyScope] = {
+    "generate": "inference",
+    "files.use": "files",
+    "batches.use": "batch",
+    "usage.read": "usage",
+}
 """What a key must be for; every other action is administration."""
 
 
