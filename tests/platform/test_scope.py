@@ -21,6 +21,10 @@ OF_NOBODY = {
     "prices": "the server's, for all of its organizations",
     "model_aliases": "the server's, for all of its organizations",
     "model_notes": "the server's, for all of its organizations",
+    "upstreams": "the server's, for all of its organizations",
+    "upstream_models": "the server's, for all of its organizations",
+    "upstream_fallbacks": "the server's, for all of its organizations",
+    "upstreams_version": "the server's, for all of its organizations",
 }
 MAY_SEE_EVERYONE = {
     "platform/storage/accounts.py": "who signs in; whether anybody is there",

@@ -4,6 +4,7 @@ from aquilon.platform.storage import (  # noqa: F401 - their tables belong to th
     identity_schema,
     jobs_schema,
     models_schema,
+    upstreams_schema,
     usage_schema,
 )
 from aquilon.platform.storage.database import Database

@@ -1,0 +1,208 @@
+"""Servers elsewhere that provide models: what is kept of them, and the rules that it must follow."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+from urllib.parse import SplitResult, urlsplit
+
+UpstreamKind = Literal["openai", "azure", "azure_ai", "mistral", "aquilon"]
+"""How it is spoken to.
+
+``openai``: ``{base}/chat/completions`` with a bearer key: OpenAI, vLLM, llama.cpp and most others. ``azure``: Azure
+OpenAI, where the path names a deployment. ``azure_ai``: Azure AI's ``/models`` path. Both send the key as ``api-key``
+and ``?api-version=``. ``mistral``: Mistral's names for some fields. ``aquilon``: another Aquilon.
+"""
+UPSTREAM_KINDS: tuple[UpstreamKind, ...] = get_args(UpstreamKind)
+
+Capability = Literal["chat", "completions", "fim", "embeddings", "function_calling", "vision", "reasoning"]
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+MAX_WEIGHT = 1000
+MAX_MODELS = 1000
+"""Of one upstream."""
+MAX_FALLBACKS = 8
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OURS = frozenset(
+    {"authorization", "api-key", "host", "content-length", "content-type", "transfer-encoding", "connection"}
+    | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization"}
+)
+_API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,50}")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. ``first_token`` is from the request to the first piece of its answer, ``between`` from each to the next."""
+
+    connect: float = 5.0
+    first_token: float = 60.0
+    between: float = 30.0
+    total: float = 900.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_token", "between", "total"):
+            if not 0.05 <= getattr(self, name) <= 86_400:
+                raise ValueError(
+                    f"The time-out '{name}' is {getattr(self, name):g} seconds; it goes from 0.05 to a day"
+                )
+
+
+@dataclass(frozen=True)
+class ProvidedModel:
+    """A model as one upstream provides it."""
+
+    name: str
+    """Here."""
+    remote: str
+    """There: a model's name, or a deployment's."""
+    max_context: int = 8192
+    """Tokens that prompt and answer may have together."""
+    capabilities: frozenset[Capability] = frozenset({"chat"})
+    weight: int = 100
+    """Its share of the model's requests among all upstreams that provide it; 0 stands by for when the others fail."""
+
+    def __post_init__(self) -> None:
+        for what, name in (("name", self.name), ("remote name", self.remote)):
+            if not 0 < len(name) <= 256 or not name.isprintable() or name != name.strip():
+                raise ValueError(f"A model's {what} has 1 to 256 printable characters, and no space around them")
+        if not 1 <= self.max_context <= 2**31:
+            raise ValueError(f"The context of '{self.name}' is {self.max_context} tokens; it must be 1 or more")
+        if not 0 <= self.weight <= MAX_WEIGHT:
+            raise ValueError(f"The weight of '{self.name}' is {self.weight}; it goes from 0 to {MAX_WEIGHT}")
+        if not self.capabilities or not self.capabilities <= set(CAPABILITIES):
+            raise ValueError(f"'{self.name}' needs one or more of these capabilities: {', '.join(CAPABILITIES)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    id: str
+    name: str
+    kind: UpstreamKind
+    base_url: str
+    """Without a slash at its end."""
+    api_key: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request; their values may be secrets."""
+    api_version: str | None = None
+    """Azure's."""
+    private: bool = False
+    """Whether the operator named a host on this machine or in a private network; otherwise it must not lead to one."""
+    timeouts: Timeouts = Timeouts()
+    enabled: bool = True
+    created_at: int = 0
+    models: tuple[ProvidedModel, ...] = ()
+    problem: str = ""
+    """Why it can't be used, where its secrets can't be opened."""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+
+def checked_base_url(url: str) -> str:
+    """The URL without a slash at its end. Raises ValueError, saying what would do."""
+    text = url.strip().rstrip("/")
+    example = "write one such as https://api.example.com/v1"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"'{url[:200]}' is no base URL: {example}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > 1000 or not text.isprintable():
+        raise ValueError(f"'{url[:200]}' is no base URL: {example}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("A base URL holds no user or password: give the secret as the upstream's key or in a header")
+    if parts.query or parts.fragment:
+        raise ValueError(f"A base URL ends before '?' and '#': {example}; Azure's version is api_version")
+    if port == 0 or " " in text:
+        raise ValueError(f"'{url[:200]}' is no base URL: {example}")
+    if is_forbidden_host(parts):
+        raise ValueError(f"'{parts.hostname}' is no address of a server: {example}")
+    return text
+
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Raises ValueError for headers that can't be sent, or that are the client's own to set."""
+    for name, value in headers.items():
+        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _OURS:
+            raise ValueError(f"'{name[:100]}' is not a header that can be added to requests")
+        if len(value) > 4000 or not value.isascii() or not value.isprintable():
+            raise ValueError(f"The value of the header '{name}' must be printable ASCII, up to 4000 characters")
+    return headers
+
+
+def checked_secret(secret: str) -> str:
+    """Raises ValueError for a key that no header can carry."""
+    if not 0 < len(secret) <= 4000 or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ValueError("An upstream's key has 1 to 4000 printable ASCII characters without spaces")
+    return secret
+
+
+def checked_api_version(kind: UpstreamKind, version: str | None) -> str | None:
+    """Raises ValueError where Azure's is missing, or another kind has one."""
+    if kind not in ("azure", "azure_ai"):
+        if version is not None:
+            raise ValueError(f"An upstream of kind {kind} has no api_version: that is Azure's")
+        return None
+    if version is None or _API_VERSION.fullmatch(version) is None:
+        raise ValueError(f"An upstream of kind {kind} needs an api_version, such as 2024-10-21")
+    return version
+
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def literal_address(host: str) -> Address | None:
+    """The address that a URL's host is written as, in any of the ways that resolvers read it; None for a name."""
+    text = host.strip("[]").partition("%")[0]
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        pass
+    parts = text.removesuffix(".").split(".")
+    if not 0 < len(parts) <= 4 or not all(re.fullmatch(r"0x[0-9a-f]*|[0-9]+", part.lower()) for part in parts):
+        return None
+    numbers = []  # such as 127.1, 2130706433, 0x7f.1 and 0177.0.0.1, which the C library takes for loopback
+    for part in (each.lower() for each in parts):
+        octal = part.startswith("0") and len(part) > 1 and not part.startswith("0x")
+        try:
+            numbers.append(int(part[2:] or "0", 16) if part.startswith("0x") else int(part, 8 if octal else 10))
+        except ValueError:
+            return None
+    *bytes_, last = numbers
+    if any(byte > 255 for byte in bytes_) or last >= 256 ** (4 - len(bytes_)):
+        return None
+    return ipaddress.ip_address(sum(byte << (24 - 8 * place) for place, byte in enumerate(bytes_)) + last)
+
+
+def innermost(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, else the address itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return inner
+    return address
+
+
+def is_private(address: Address) -> bool:
+    """On this machine or in a private network."""
+    return not innermost(address).is_global
+
+
+def is_forbidden(address: Address) -> bool:
+    """An address that no upstream has: link-local ones, where clouds keep their credentials, among them."""
+    inner = innermost(address)
+    if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+        return True
+    return inner.is_reserved and not inner.is_loopback and not inner.is_private
+
+
+def is_forbidden_host(parts: SplitResult) -> bool:
+    address = literal_address(parts.hostname or "")
+    return address is not None and is_forbidden(address)
