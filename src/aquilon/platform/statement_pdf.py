@@ -24,12 +24,12 @@ _LAST_ROW = 130
 _DIGIT_WIDTHS = {" ": 0.278, ",": 0.278, ".": 0.278, "-": 0.333, "\u00a0": 0.278, "%": 0.889}
 """Helvetica's, in ems; every digit has 0.556."""
 _COLUMNS = (
-    ("workspace", 0, 18),
-    ("model", 112, 26),
-    ("requests", 262, 0),
-    ("prompt", 318, 0),
-    ("cached", 366, 0),
-    ("completion", 420, 0),
+    ("workspace", 0, 17),
+    ("model", 96, 24),
+    ("requests", 244, 0),
+    ("prompt", 304, 0),
+    ("cached", 360, 0),
+    ("completion", 412, 0),
     ("amount", 483, 0),
 )
 """Name, place from the left margin (a right edge for numbers), and most characters (0 for numbers)."""
