@@ -34,6 +34,7 @@ from aquilon.engine.scheduler import SchedulerCounts
 from aquilon.engine.validation import InvalidRequest
 
 if TYPE_CHECKING:
+    from aquilon.engine.constraints import Constraint
     from aquilon.engine.loading import LoadingPlan
     from aquilon.engine.model import LoadedModel
 
@@ -97,7 +98,7 @@ class EngineLoop:
     def _read_inbox(self, patience: float) -> None:
         """Act on what the other threads left; wait for it where there is no work."""
         with self._news:
-            if not self._inbox and not any(model.in_use for model in self._residents):
+            if not self._inbox and not any(model.has_work for model in self._residents):
                 self._news.wait(max(0.0, min(patience, _HEARTBEAT_SECONDS)))
                 self._progress_at = time.monotonic()
         while self._inbox:
@@ -125,12 +126,28 @@ class EngineLoop:
             self._send(SequenceFailed(request.id, "unloaded", f"The model '{request.model}' is not loaded"))
             return
         try:
-            model.add(request)
+            if request.grammar is None:
+                model.add(request)
+            else:
+                building = model.build_constraint(request)
+                building.add_done_callback(lambda done: self._post(lambda: self._add_constrained(model, request, done)))
         except InvalidRequest as error:
             log.debug("Request %s is refused", request.id)
             self._send(SequenceFailed(request.id, "invalid", str(error)))
         else:
             log.debug("Request %s: %d prompt tokens, %d times", request.id, len(request.prompt_ids), request.n)
+
+    def _add_constrained(self, model: LoadedModel, request: SequenceRequest, building: Future[Constraint]) -> None:
+        """The grammar is built, or can't be."""
+        if not model.awaits(request.id):
+            return  # cancelled
+        error = building.exception()
+        if error is None:
+            model.add(request, building.result())
+            return
+        if not isinstance(error, ValueError):
+            log.error("The grammar of request %s can't be built", request.id, exc_info=error)
+        self._send(SequenceFailed(request.id, "invalid", f"The grammar can't be followed: {error}"))
 
     def _step(self) -> None:
         """One step of the model that has waited longest."""
@@ -139,7 +156,7 @@ class EngineLoop:
             model = next((model for model in self._residents if model.name == name), None)
             if model is None:
                 self._turns.remove(name)
-            elif model.in_use:
+            elif model.has_work:
                 self._step_model(model)
                 return
 
@@ -148,6 +165,8 @@ class EngineLoop:
             outputs = model.step()
             if outputs:
                 self._send(StepFrame(outputs))
+            for failure in model.failures:
+                self._send(failure)
         except FrameTooLong as error:
             self._fail_all(model, f"The answer cannot be passed on: {error}")
         except Exception:

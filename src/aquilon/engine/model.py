@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import Future
 
+from aquilon.engine.constraints import Constraint, ConstraintBuilder
 from aquilon.engine.options import EngineOptions
-from aquilon.engine.protocol import SequenceOutput, SequenceRequest, TokenLogprobs
+from aquilon.engine.protocol import SequenceFailed, SequenceOutput, SequenceRequest, TokenLogprobs
 from aquilon.engine.runner import Runner
 from aquilon.engine.sampler import continuation_seed
 from aquilon.engine.scheduler import Scheduler
 from aquilon.engine.sequence import Sequence
-from aquilon.engine.validation import check_request
+from aquilon.engine.validation import InvalidRequest, check_request
 
 _ROWS_WORTH_TIMING = 64
 _FIRST_PROMPT_TOKENS = 128
@@ -32,24 +34,51 @@ class LoadedModel:
         max_context: int,
         eos_ids: frozenset[int],
         memory: int,
+        constraints: ConstraintBuilder | None = None,
     ) -> None:
         self.name = name
         self.scheduler = scheduler
         self.max_context = max_context
         self.memory = memory
         self.used_at = time.monotonic()
+        self.failures: list[SequenceFailed] = []
         self._runner = runner
         self._options = options
         self._vocab_size = vocab_size
         self._eos_ids = eos_ids
+        self._constraints = constraints
+        self._awaited: set[str] = set()
+        """Requests whose grammars are being built."""
         if options.step_seconds is not None:
             scheduler.prompt_budget = min(_FIRST_PROMPT_TOKENS, options.step_tokens)
 
     @property
-    def in_use(self) -> bool:
+    def has_work(self) -> bool:
+        """Whether there is a step to compute."""
         return self.scheduler.has_work
 
-    def add(self, request: SequenceRequest) -> None:
+    @property
+    def in_use(self) -> bool:
+        return self.has_work or bool(self._awaited)
+
+    def build_constraint(self, request: SequenceRequest) -> Future[Constraint]:
+        """Have a request's grammar built, in a thread; ``awaits`` tells whether somebody still wants it.
+
+        Raises InvalidRequest for a request that could not be answered anyway.
+        """
+        check_request(request, vocab_size=self._vocab_size, max_context=self.max_context)
+        if self._constraints is None or request.grammar is None:
+            raise InvalidRequest(f"The model '{self.name}' can't hold an answer to a grammar: its tokens are unknown")
+        self._awaited.add(request.id)
+        return self._constraints.build(request.grammar)
+
+    def awaits(self, request_id: str) -> bool:
+        """Whether a request still waits for its grammar; it no longer does after this."""
+        awaited = request_id in self._awaited
+        self._awaited.discard(request_id)
+        return awaited
+
+    def add(self, request: SequenceRequest, constraint: Constraint | None = None) -> None:
         """Queue a request's sequences; raises InvalidRequest."""
         check_request(request, vocab_size=self._vocab_size, max_context=self.max_context)
         sampling = request.sampling
@@ -66,6 +95,7 @@ class LoadedModel:
                 block_size=self.scheduler.pool.block_size,
                 max_length=max_length,
                 end_ids=end_ids,
+                constraint=None if constraint is None else constraint.copy(),
             )
             for index in range(request.n)
         ]
@@ -75,14 +105,16 @@ class LoadedModel:
 
     def cancel(self, request_id: str, index: int | None = None) -> list[SequenceOutput]:
         """End continuations at once; what is returned says so."""
+        if index is None:
+            self._awaited.discard(request_id)
         return [_finished(sequence) for sequence in self.scheduler.cancel(request_id, index)]
 
     def request_ids(self) -> set[str]:
         """The requests that are queued or running."""
-        return {sequence.id for sequence in (*self.scheduler.running, *self.scheduler.waiting)}
+        return {sequence.id for sequence in (*self.scheduler.running, *self.scheduler.waiting)} | self._awaited
 
     def step(self) -> list[SequenceOutput]:
-        """Compute one step and say what it added to which sequence."""
+        """Compute one step and say what it added to which sequence; ``failures`` has the requests that can't go on."""
         started = time.monotonic()
         step = self.scheduler.schedule()
         token_ids, logprobs = self._runner.run(step)
@@ -90,11 +122,21 @@ class LoadedModel:
         outputs = [
             _output(sequence, token_id, entry)
             for (sequence, _), token_id, entry in zip(step.draws, token_ids, logprobs, strict=True)
+            if sequence.failure is None
         ]
         drawn = {id(sequence) for sequence, _ in step.draws}
-        outputs += [_finished(sequence) for sequence in finished if id(sequence) not in drawn]
+        outputs += [
+            _finished(sequence) for sequence in finished if id(sequence) not in drawn and sequence.failure is None
+        ]
         self.used_at = time.monotonic()
         self._pace(step.num_rows, self.used_at - started)
+        failed = {sequence.id: sequence.failure for sequence, _ in step.draws if sequence.failure is not None}
+        self.failures = [
+            SequenceFailed(request_id, "invalid", f"The answer can't be held to its grammar any further: {reason}")
+            for request_id, reason in failed.items()
+        ]
+        for request_id in failed:
+            self.cancel(request_id)
         return outputs
 
     def _pace(self, rows: int, seconds: float) -> None:

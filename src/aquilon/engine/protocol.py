@@ -18,8 +18,9 @@ MAX_FRAME_BYTES = 64 * 2**20
 
 MAX_TOP_LOGPROBS = 20
 
-FinishReason = Literal["stop", "length", "cancelled"]
-"""``stop``: an end or stop token; ``length``: max_tokens or the end of the context."""
+FinishReason = Literal["stop", "complete", "length", "cancelled"]
+"""``stop``: an end or stop token; ``complete``: the grammar allows nothing more; ``length``: max_tokens or the end of
+the context."""
 
 
 class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -103,7 +104,7 @@ class SequenceOutput(msgspec.Struct, array_like=True):
     id: str
     index: int
     token_ids: list[int]
-    """Includes the end or stop token that finished it, which is billed and not shown."""
+    """With ``stop``, the last is the end or stop token that finished it, which is billed and not shown."""
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
     """Prompt tokens taken from the prefix cache; known with the first output."""

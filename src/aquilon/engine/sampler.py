@@ -43,11 +43,11 @@ def uniform(seed: int, place: int) -> float:
 def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[TokenLogprobs | None]]:
     """One token for each row of ``logits (N, vocab_size)``, and its log probabilities where they are wanted.
 
-    Those are the model's own: before penalties, bias, temperature and filters.
+    Those are the model's own: before grammar, penalties, bias, temperature and filters.
     """
     wanted = [row for row, sequence in enumerate(sequences) if sequence.sampling.logprobs is not None]
     own = logits[wanted] if wanted else None
-    logits = _adjusted(logits.float(), sequences)
+    logits = _adjusted(_constrained(logits.float(), sequences), sequences)
     drawing = [row for row, sequence in enumerate(sequences) if sequence.sampling.temperature > 0]
     if len(drawing) == len(sequences):
         token_ids = _draw(logits, sequences)
@@ -62,6 +62,19 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
         for row, entry in zip(wanted, token_logprobs(own, [token_ids[row] for row in wanted], counts), strict=True):
             logprobs[row] = entry
     return token_ids, logprobs
+
+
+def _constrained(logits: Tensor, sequences: list[Sequence]) -> Tensor:
+    """Strike out what each sequence's grammar doesn't allow: no bias or penalty brings it back."""
+    for row, sequence in enumerate(sequences):
+        if sequence.constraint is None:
+            continue
+        too_early = sequence.num_generated < sequence.sampling.min_tokens
+        allowed = sequence.constraint.allowed(
+            without=sequence.end_ids if too_early else frozenset(), ending=not sequence.sampling.ignore_eos
+        )
+        logits[row].masked_fill_(torch.from_numpy(~allowed).to(logits.device), -torch.inf)
+    return logits
 
 
 def _adjusted(logits: Tensor, sequences: list[Sequence]) -> Tensor:

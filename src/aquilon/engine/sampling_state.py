@@ -11,7 +11,7 @@ from aquilon.engine.sequence import Sequence
 
 
 class SamplingState:
-    """Penalties, logit bias and the tokens not allowed yet, for one sequence."""
+    """Penalties, logit bias and the tokens not allowed yet, for one sequence. A grammar is no part of it."""
 
     @staticmethod
     def needed(sequence: Sequence) -> bool:
@@ -22,7 +22,7 @@ class SamplingState:
             or wishes.frequency_penalty
             or wishes.repetition_penalty != 1.0
             or wishes.logit_bias
-            or (wishes.min_tokens and sequence.end_ids)
+            or (wishes.min_tokens and sequence.end_ids and sequence.constraint is None)
         )
 
     def __init__(self, sequence: Sequence, device: torch.device) -> None:
@@ -58,5 +58,5 @@ class SamplingState:
             logits[ids] -= counts * wishes.frequency_penalty + wishes.presence_penalty
         if wishes.logit_bias:
             logits[self._bias_ids] += self._bias
-        if sequence.num_generated < wishes.min_tokens:
+        if sequence.num_generated < wishes.min_tokens and sequence.constraint is None:
             logits[self._end_ids] = -torch.inf

@@ -46,9 +46,10 @@ class SchedulerCounts:
 class Scheduler:
     """Decode first, then prompts begun, then waiting requests in order of arrival.
 
-    A sequence is admitted when there are blocks for all its known tokens and one
+    Where priorities differ the higher is admitted first, and one that waits takes
+    the place of a lower one that runs. A sequence is admitted when there are blocks for all its known tokens and one
     for each sequence that runs; so only decoding runs out of blocks, and then the
-    last admitted sequence is preempted: it gives up its blocks, waits first in
+    last admitted sequence of the lowest priority is preempted: it gives up its blocks, waits first in
     line, and computes its tokens again, from what the prefix cache still holds.
     """
 
@@ -75,15 +76,16 @@ class Scheduler:
         """Queue a sequence, its siblings with it. Its ``max_length`` must fit in the pool."""
         if self.pool.blocks_for(sequence.max_length) > self.pool.num_blocks:
             raise ValueError(f"a sequence of {sequence.max_length} tokens can never fit in the KV cache")
-        self.waiting.append(sequence)
+        self._queue(sequence)
 
     def schedule(self) -> Step:
         """Choose the next step's tokens and give them blocks; not empty while there is work."""
         step = Step()
+        self._make_way()
         self._schedule_decodes(step)
         budget = min(self._step_tokens - step.num_rows, max(self.prompt_budget, self.pool.block_size))
         decoding = step.num_rows
-        for sequence in list(self.running):
+        for sequence in self._by_priority():
             if sequence.num_missing > 1:
                 self._schedule_prompt(step, sequence, budget - (step.num_rows - decoding))
         while self.waiting and len(self.running) < self._max_sequences:
@@ -132,7 +134,7 @@ class Scheduler:
                 sequence.siblings = []
                 self._remove(sequence)
                 if left:
-                    self.waiting.appendleft(left[0])
+                    self._queue(left[0], first=True)
                     left[0].siblings = left[1:]
             else:
                 sequence.siblings = left[1:]
@@ -141,15 +143,19 @@ class Scheduler:
     def _of_request(self, request_id: str) -> list[Sequence]:
         return [sequence for sequence in chain(self.running, self.waiting) if sequence.id == request_id]
 
+    def _by_priority(self) -> list[Sequence]:
+        """The running ones: who may be preempted for another comes after it."""
+        return sorted(self.running, key=lambda running: -running.priority)
+
     def _schedule_decodes(self, step: Step) -> None:
-        for sequence in list(self.running):
+        for sequence in self._by_priority():
             if sequence.num_missing != 1 or not sequence.block_table:
                 continue  # a prompt, or preempted just now
             while self.pool.blocks_for(len(sequence.token_ids)) > len(sequence.block_table):
                 if self.pool.num_free:
                     sequence.block_table.extend(self.pool.allocate(1))
                     continue
-                if self._preempt_last() is sequence:
+                if self._preempt() is sequence:
                     return
             self._schedule_prompt(step, sequence, 1)
 
@@ -172,7 +178,7 @@ class Scheduler:
         full, partial = divmod(sequence.num_prompt, self.pool.block_size)
         for sibling in siblings:
             if len(self.running) >= self._max_sequences or (partial and not self.pool.num_free):
-                self.waiting.append(sibling)
+                self._queue(sibling)
                 continue
             shared = sequence.block_table[:full]
             self.pool.hold(shared)
@@ -219,10 +225,32 @@ class Scheduler:
                 self.pool.publish(sequence.block_table[block], hashes[block])
             sequence.num_published = full
 
-    def _preempt_last(self) -> Sequence:
-        sequence = self.running.pop()
+    def _queue(self, sequence: Sequence, *, first: bool = False) -> None:
+        """Behind those of its priority, or ``first`` of them."""
+        place = len(self.waiting)
+        while place and (
+            self.waiting[place - 1].priority < sequence.priority
+            or (first and self.waiting[place - 1].priority == sequence.priority)
+        ):
+            place -= 1
+        self.waiting.insert(place, sequence)
+
+    def _make_way(self) -> None:
+        """Preempt sequences of a lower priority than the first that waits, until it fits."""
+        while self.waiting and self.running:
+            first = self.waiting[0]
+            needed = self.pool.blocks_for(len(first.token_ids)) + len(self.running)
+            fits = len(self.running) < self._max_sequences and needed <= self.pool.num_free
+            if fits or min(sequence.priority for sequence in self.running) >= first.priority:
+                return
+            self._preempt()
+
+    def _preempt(self) -> Sequence:
+        """The last admitted sequence of the lowest priority."""
+        sequence = min(reversed(self.running), key=lambda running: running.priority)
+        self.running.remove(sequence)
         self._give_up_blocks(sequence)
-        self.waiting.appendleft(sequence)
+        self._queue(sequence, first=True)
         self.counts.preemptions += 1
         return sequence
 

@@ -9,6 +9,7 @@ from aquilon.engine.blocks import block_hash, root_hash
 from aquilon.engine.protocol import FinishReason, SamplingParameters, SequenceRequest, TokenLogprobs
 
 if TYPE_CHECKING:
+    from aquilon.engine.constraints import Constraint
     from aquilon.engine.sampling_state import SamplingState
 
 
@@ -24,6 +25,7 @@ class Sequence:
         block_size: int,
         max_length: int,
         end_ids: frozenset[int],
+        constraint: Constraint | None = None,
     ) -> None:
         """``max_length``: tokens of prompt and output together. ``end_ids``: tokens that finish it, shown to nobody."""
         self.id = request.id
@@ -34,6 +36,8 @@ class Sequence:
         self.num_prompt = len(request.prompt_ids)
         self.max_length = max_length
         self.end_ids = end_ids
+        self.priority = request.priority
+        self.constraint = constraint
         self.num_computed = 0
         self.block_table = array("i")
         """The numbers of its KV blocks in order of position."""
@@ -53,6 +57,11 @@ class Sequence:
     @property
     def num_generated(self) -> int:
         return len(self.token_ids) - self.num_prompt
+
+    @property
+    def failure(self) -> str | None:
+        """Why its grammar can't be followed any further."""
+        return None if self.constraint is None else self.constraint.failure
 
     @property
     def num_missing(self) -> int:
@@ -79,5 +88,12 @@ class Sequence:
         self.token_ids.append(token_id)
         if token_id in self.end_ids:
             self.finish_reason = "stop"
+        elif self.constraint is not None and self._ends_in_grammar(self.constraint, token_id):
+            self.finish_reason = "complete" if self.failure is None else "cancelled"
         elif len(self.token_ids) >= self.max_length:
             self.finish_reason = "length"
+
+    @staticmethod
+    def _ends_in_grammar(constraint: Constraint, token_id: int) -> bool:
+        constraint.accept(token_id)
+        return constraint.failure is not None or constraint.complete

@@ -1,0 +1,174 @@
+"""Holding a sequence to a grammar: which tokens may come next, and whether any may.
+
+llguidance follows the grammar over bytes; what it knows of a model is each token's bytes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import llguidance
+import numpy as np
+from llguidance import LLMatcher, LLTokenizer
+from numpy.typing import NDArray
+
+from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.text import load_text
+from aquilon.text import grammar
+from aquilon.text.tokenizer import Tokenizer
+
+_KEPT = 32
+"""Grammars that a model remembers: applications send the same schema with each request."""
+_BUILDERS = 2
+"""Threads; llguidance lets go of Python's lock while it builds."""
+
+
+class ConstraintError(ValueError):
+    """A grammar that can't be followed; says why."""
+
+
+class Constraint:
+    """Where one sequence stands in its grammar."""
+
+    def __init__(self, matcher: LLMatcher, vocabulary: Vocabulary) -> None:
+        self._matcher = matcher
+        self._vocabulary = vocabulary
+        self.failure: str | None = None
+        """Why the grammar can't be followed any further: it asks for more work than it may."""
+
+    def copy(self) -> Constraint:
+        """The same place, to go on from by itself."""
+        return Constraint(self._matcher.deep_copy(), self._vocabulary)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the grammar allows nothing more."""
+        return self._matcher.is_stopped()
+
+    def allowed(self, *, without: frozenset[int] = frozenset(), ending: bool = True) -> NDArray[np.bool_]:
+        """Which tokens may come, ``(vocab_size,)``; never none.
+
+        Tokens ``without``, and those that end an answer unless ``ending``, are left
+        out where others remain. All may come once there is a ``failure``.
+        """
+        vocabulary = self._vocabulary
+        bits = np.zeros(vocabulary.mask_bytes, np.uint8)
+        self._matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
+        if not self._works():
+            return np.ones(vocabulary.size, np.bool_)
+        allowed = np.unpackbits(bits, count=vocabulary.size, bitorder="little").view(np.bool_)
+        unwanted = without if ending else without | vocabulary.end_ids
+        if unwanted:
+            fewer = allowed.copy()
+            fewer[list(unwanted)] = False
+            allowed = fewer if fewer.any() else allowed
+        return allowed
+
+    def accept(self, token_id: int) -> None:
+        """Go on over a token that ``allowed`` allowed."""
+        self._matcher.consume_token(token_id)
+        self._works()
+
+    def _works(self) -> bool:
+        if self.failure is None and self._matcher.is_error():
+            self.failure = _first_line(self._matcher.get_error())
+        return self.failure is None
+
+
+def _first_line(message: str) -> str:
+    return (message.strip().splitlines() or ["unknown"])[0][:300]
+
+
+class Vocabulary:
+    """A model's tokens as llguidance reads them. ``size`` is the width of its logits."""
+
+    def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int], size: int) -> None:
+        self._tokenizer = tokenizer
+        self.size = size
+        self.end_ids = frozenset(token_id for token_id in tokenizer.eos_ids | end_ids if token_id < size)
+        known = min(size, tokenizer.vocab_size)
+        self.special_token_ids = [token_id for token_id in range(known) if tokenizer.is_control(token_id)]
+        special = set(self.special_token_ids)
+        self.tokens = [
+            tokenizer.token_text(token_id).encode() if token_id in special else tokenizer.token_bytes(token_id)
+            for token_id in range(known)
+        ]
+        # One token more than the model has, so that a model without an end has one here.
+        self.tokens += [b""] * (size - known) + [b"<|no end|>"]
+        self.special_token_ids.append(size)
+        self.eos_token_id = min(self.end_ids, default=size)
+        self.bos_token_id = tokenizer.bos_id
+        self.mask_bytes = (size // 32 + 1) * 4
+        self._matchers: OrderedDict[str, LLMatcher] = OrderedDict()
+        self._lock = Lock()
+
+    def constraint(self, text: str) -> Constraint:
+        """The beginning of a grammar. From any thread. Raises ConstraintError."""
+        with self._lock:
+            matcher = self._matchers.get(text)
+            if matcher is not None:
+                self._matchers.move_to_end(text)
+                return Constraint(matcher.deep_copy(), self)
+        matcher = LLMatcher(self._ll_tokenizer, text, log_level=0, limits=grammar.limits())
+        if matcher.is_error():
+            raise ConstraintError(_first_line(matcher.get_error()))
+        with self._lock:
+            self._matchers[text] = matcher
+            if len(self._matchers) > _KEPT:
+                self._matchers.popitem(last=False)
+        return Constraint(matcher.deep_copy(), self)
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        """Tokens of what the grammar leaves no choice about, as the model would write it in mid-text."""
+        if isinstance(text, bytes):
+            text = text.decode()
+        wanted = text.encode()
+        ids = self._tokenizer.encode(text, add_special=False)
+        if self._bytes(ids) == wanted:
+            return ids
+        # SentencePiece begins a text with a space of its own: let it begin with something else.
+        ids = self._tokenizer.encode("\n" + text, add_special=False)
+        for begin in range(1, min(len(ids), 4)):
+            if self._bytes(ids[begin:]) == wanted:
+                return ids[begin:]
+        return self._ll_tokenizer.greedy_tokenize(text)
+
+    @cached_property
+    def _ll_tokenizer(self) -> LLTokenizer:
+        wrapper = llguidance.TokenizerWrapper(self)
+        ends = sorted(self.end_ids) or [self.size]
+        return LLTokenizer(wrapper, n_vocab=self.size + 1, eos_token=ends)
+
+    def _bytes(self, ids: Sequence[int]) -> bytes:
+        return b"".join(map(self._tokenizer.token_bytes, ids))
+
+
+class ConstraintBuilder:
+    """Builds one model's constraints in threads; its tokenizer is read when the first is asked for."""
+
+    def __init__(self, path: Path, end_ids: frozenset[int], vocab_size: int) -> None:
+        self._path = path
+        self._end_ids = end_ids
+        self._vocab_size = vocab_size
+        self._lock = Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def build(self, text: str) -> Future[Constraint]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="grammars")
+        return self._threads.submit(self._build, text)
+
+    def _build(self, text: str) -> Constraint:
+        with self._lock:
+            vocabulary = self._vocabulary
+        return vocabulary.constraint(text)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        tokenizer = load_text(open_checkpoint(self._path)).tokenizer
+        return Vocabulary(tokenizer, self._end_ids, self._vocab_size)

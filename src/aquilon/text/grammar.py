@@ -1,0 +1,133 @@
+"""Grammars as llguidance reads them: what an answer must match, token by token.
+
+The API process checks a grammar's text, the engine follows it; both within the same limits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llguidance import LLParserLimits
+
+MAX_GRAMMAR_BYTES = 128 * 2**10
+"""Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
+
+COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""JSON as ``json.dumps`` writes it, which models have read most: nothing to choose between two values."""
+SPACED = {"whitespace_pattern": r"[ \n]{1,40}"}
+"""Line breaks and indentation where JSON has them, not without end: small models lose themselves in space."""
+
+
+class GrammarError(ValueError):
+    """A grammar that nothing can be held to; says why."""
+
+
+def limits() -> LLParserLimits:
+    """What a grammar may cost: some 20 ms to build, 14 ms and 30 MB of states to follow at worst."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(
+        initial_lexer_fuel=1_000_000,
+        step_lexer_fuel=200_000,
+        step_max_items=50_000,
+        max_lexer_states=20_000,
+        max_grammar_size=200_000,
+        verbose_errors=False,
+    )
+
+
+def check(grammar: str) -> None:
+    """Raises GrammarError for one that can't be followed. Bounded in time and memory, and fit for a thread."""
+    if len(grammar) > MAX_GRAMMAR_BYTES or len(grammar.encode(errors="replace")) > MAX_GRAMMAR_BYTES:
+        raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
+    from llguidance import LLMatcher
+
+    failed, messages = LLMatcher.validate_grammar_with_warnings(grammar, None, limits=limits())
+    if failed:
+        raise GrammarError(_reason(messages[0]))
+
+
+def of_rules(rules: str) -> str:
+    """A grammar from rules in llguidance's variant of Lark."""
+    return json.dumps({"grammars": [{"lark_grammar": rules}]})
+
+
+def after_a_space(grammar: str) -> str:
+    """The same language with a space before it: what SentencePiece puts at a text's beginning and nobody is shown."""
+    first = json.loads(grammar)["grammars"]
+    named = [{"name": "answer", **first[0]}, *first[1:]]
+    return json.dumps({"grammars": [{"lark_grammar": 'start: " " @answer'}, *named]})
+
+
+def literal(text: str) -> str:
+    """A text as rules write it. JSON's escapes are Lark's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def one_of(texts: Sequence[str]) -> str:
+    return " | ".join(map(literal, texts))
+
+
+def pattern(regex: str) -> str:
+    """A regular expression as rules write it."""
+    from llguidance import regex_to_lark
+
+    return f"/{regex_to_lark(regex)}/"
+
+
+def json_value(schema: dict[str, Any] | bool, *, writing: dict[str, Any], lenient: bool = False) -> str:
+    """JSON by a schema, as rules write it. ``lenient`` passes over keywords that no grammar can hold."""
+    if isinstance(schema, bool):
+        schema = {} if schema else {"not": {}}
+    return "%json " + json.dumps({**closed(schema), "x-guidance": {**writing, "lenient": lenient}})
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with no properties but those it names, where it leaves that open.
+
+    A model asked for a name and an age is to answer with a name and an age. What
+    matches the closed schema matches the open one.
+    """
+    return _closed(schema, within_all=False)
+
+
+_COMBINING = (
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "$ref",
+    "$dynamicRef",
+    "patternProperties",
+    "unevaluatedProperties",
+    "not",
+    "if",
+)
+
+
+def _closed(schema: Any, *, within_all: bool) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for key in ("properties",):
+        if isinstance(made.get(key), dict):
+            made[key] = {name: _closed(part, within_all=False) for name, part in made[key].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(made.get(key), dict):
+            made[key] = _closed(made[key], within_all=False)
+    if isinstance(made.get("prefixItems"), list):
+        made["prefixItems"] = [_closed(part, within_all=False) for part in made["prefixItems"]]
+    if isinstance(made.get("anyOf"), list) and not within_all and "properties" not in made:
+        made["anyOf"] = [_closed(part, within_all=False) for part in made["anyOf"]]
+    if isinstance(made.get("properties"), dict) and not within_all and not any(key in made for key in _COMBINING):
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def _reason(message: str) -> str:
+    """The library's message without its picture of the place."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    text = " ".join(line for line in lines if not set(line) <= set("^~ |") and " | " not in f" {line} "[:8])
+    return text[:500]
