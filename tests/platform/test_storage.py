@@ -20,7 +20,7 @@ from aquilon.platform.administration import keys, members
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
-from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations
+from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations, sessions
 from aquilon.platform.storage.schema import Base, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
@@ -34,7 +34,7 @@ async def user_named(session: AsyncSession, name: str) -> User:
 async def principal_named(database: Database, name: str) -> Principal:
     token = await operator.create_login_link(database, name)
     async with database.writing() as session:
-        signed_in = await accounts.sign_in(session, token)
+        signed_in = await sessions.sign_in(session, token)
     assert signed_in is not None
     return signed_in.principal
 
@@ -111,7 +111,7 @@ class TestSignIn:
 
         async def attempt() -> bool:
             async with database.writing() as session:
-                return await accounts.sign_in(session, first.login_token) is not None
+                return await sessions.sign_in(session, first.login_token) is not None
 
         assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == [False] * 4 + [True]
 
@@ -119,16 +119,16 @@ class TestSignIn:
         first = await operator.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
-            signed_in = await accounts.sign_in(
-                session, await accounts.create_login_link(session, await user_named(session, "admin"))
+            signed_in = await sessions.sign_in(
+                session, await sessions.create_login_link(session, await user_named(session, "admin"))
             )
         assert signed_in is not None
         user = await operator.user_of(database, "admin")
         token = await members.reset(database, await operator.operator(database), user.id)
         async with database.writing() as session:
-            assert await accounts.principal_of_session(session, signed_in.session_id) is None
-            assert await accounts.sign_in(session, first.login_token) is None
-            assert await accounts.sign_in(session, token) is not None
+            assert await sessions.holder_of(session, signed_in.session_id) is None
+            assert await sessions.sign_in(session, first.login_token) is None
+            assert await sessions.sign_in(session, token) is not None
 
     async def test_an_unknown_user_is_told_who_there_is(self, database: Database) -> None:
         await operator.prepare_first_run(database)
@@ -142,7 +142,7 @@ class TestSignIn:
             (await user_named(session, "admin")).disabled_at = 1
         async with database.writing() as session:
             assert await api_keys.holder_of(session, first.api_key) is None
-            assert await accounts.sign_in(session, first.login_token) is None
+            assert await sessions.sign_in(session, first.login_token) is None
 
 
 class TestApiKeys:

@@ -12,7 +12,7 @@ from tests.support.databases import upgrade_to
 
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members
-from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys
+from aquilon.platform.storage import Database, DatabaseError, api_keys, sessions
 from aquilon.settings import Settings
 
 RELEASES = Path(__file__).parent / "releases"
@@ -50,10 +50,11 @@ async def test_people_keys_sessions_and_links_are_carried_over(first_release: Se
         assert (principal.user_name, principal.organization_name) == ("zoé", "default")
         assert principal.workspace_role == "member"
         assert "administration" not in principal.scopes
-        signed_in = await accounts.principal_of_session(session, "")
+        signed_in = await sessions.holder_of(session, "")
         assert signed_in is not None
-        assert signed_in.workspace_id == principal.workspace_id
-        spent = await accounts.sign_in(session, "abc")
+        assert signed_in.method == "link"
+        assert signed_in.principal.workspace_id == principal.workspace_id
+        spent = await sessions.sign_in(session, "abc")
         assert spent is not None
         assert spent.principal.user_name == "admin"
     found_keys = {key.id: key for key, _ in await keys.visible(database, actor)}

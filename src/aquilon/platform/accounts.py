@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import OPERATOR_ID, Principal, Role
-from aquilon.platform.storage import Database, accounts, api_keys, audit
+from aquilon.platform.storage import Database, accounts, api_keys, audit, sessions
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.workspaces import first_workspace
@@ -43,7 +43,7 @@ async def prepare_first_run(database: Database) -> FirstRun | None:
         organization, user = await _organization_with_owner(session, FIRST_ORGANIZATION, FIRST_ADMINISTRATOR)
         workspace = await first_workspace(session, Scope(organization.id))
         key = await api_keys.create_api_key(session, user, workspace.id, "first key")
-        token = await accounts.create_login_link(session, user)
+        token = await sessions.create_login_link(session, user)
         return FirstRun(user.name, key.secret, token)
 
 
@@ -51,7 +51,7 @@ async def create_organization(database: Database, name: str, owner: str) -> NewO
     """Raises ValueError for a name that won't do or is taken."""
     async with database.writing(alone=True) as session:
         organization, user = await _organization_with_owner(session, name, owner)
-        token = await accounts.create_login_link(session, user)
+        token = await sessions.create_login_link(session, user)
         return NewOrganization(organization.id, organization.name, user.name, token)
 
 
@@ -93,7 +93,7 @@ async def create_api_key(database: Database, name: str, user_name: str | None = 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:
     """A one-time login token for the named user or the first administrator. Raises UnknownUser."""
     async with database.writing() as session:
-        return await accounts.create_login_link(session, await _user(session, user_name))
+        return await sessions.create_login_link(session, await _user(session, user_name))
 
 
 async def _organization_with_owner(session: AsyncSession, name: str, owner: str) -> tuple[Organization, User]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
-from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
+from aquilon.platform.auth.passwords import Passwords
+from aquilon.platform.auth.session_holders import SessionHolders
+from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
@@ -29,7 +31,9 @@ class Services:
     pipeline: Pipeline
     local_models: LocalModels
     key_holders: KeyHolders
-    login_attempts: Attempts
+    session_holders: SessionHolders
+    passwords: Passwords
+    sign_in: SignIn
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""
 

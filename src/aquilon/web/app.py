@@ -20,14 +20,17 @@ from aquilon.platform.api import (
     operations,
     organization,
     prices,
+    responses,
     sessions,
     statements,
     tokens,
     usage_report,
 )
 from aquilon.platform.api.errors import on_api_error, on_http_exception
-from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.key_holders import KeyHolders
+from aquilon.platform.auth.passwords import Passwords
+from aquilon.platform.auth.session_holders import SessionHolders
+from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.local import LocalModels
@@ -57,6 +60,7 @@ def create_app(
     usage_writer = UsageWriter(database)
     settlement = Settlement(database, usage_writer)
     local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
+    passwords = Passwords()
     app.state.services = Services(
         settings=settings,
         engine=engine,
@@ -67,7 +71,9 @@ def create_app(
         pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models}),
         local_models=local_models,
         key_holders=KeyHolders(database),
-        login_attempts=Attempts(),
+        session_holders=SessionHolders(database),
+        passwords=passwords,
+        sign_in=SignIn(database, passwords),
         startup_models=tuple(startup_models),
     )
     app.add_middleware(Boundary, settings=settings)
@@ -77,6 +83,7 @@ def create_app(
     for room in (
         chat,
         completions,
+        responses,
         models,
         tokens,
         sessions,

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from aquilon import __version__
-from aquilon.platform.api import budgets, organization, prices, statements
+from aquilon.platform.api import budgets, organization, prices, responses, sessions, statements
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.completion_answers import Completion
@@ -17,7 +17,6 @@ from aquilon.platform.api.errors import ErrorBody
 from aquilon.platform.api.models import Model, ModelList
 from aquilon.platform.api.operations import Health, Readiness
 from aquilon.platform.api.schemas import components
-from aquilon.platform.api.sessions import LoginRequest, SessionBody
 from aquilon.platform.api.tokens import DetokenizeRequest, Text, TokenizeRequest, Tokens
 from aquilon.platform.api.usage_report import UsageReport
 
@@ -26,10 +25,11 @@ _REQUESTS: list[type[BaseModel]] = [
     CompletionRequest,
     TokenizeRequest,
     DetokenizeRequest,
-    LoginRequest,
+    *sessions.REQUESTS,
     *organization.REQUESTS,
     *budgets.REQUESTS,
     *prices.REQUESTS,
+    *responses.REQUESTS,
 ]
 _STRUCTS: list[type[msgspec.Struct]] = [
     ChatCompletion,
@@ -39,7 +39,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Model,
     Tokens,
     Text,
-    SessionBody,
+    *sessions.ANSWERS,
     UsageReport,
     Health,
     Readiness,
@@ -48,8 +48,9 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *budgets.ANSWERS,
     *prices.ANSWERS,
     *statements.ANSWERS,
+    *responses.ANSWERS,
 ]
-_OPEN_PATHS = ("/health", "/ready", "/auth/login", "/auth/logout")
+_OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout"})
 
 
 def document(app: FastAPI) -> bytes:

@@ -9,7 +9,7 @@ from aquilon.platform.administration.access import user_for
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import require
-from aquilon.platform.storage import Database, accounts
+from aquilon.platform.storage import Database, accounts, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.schema import User
 from aquilon.platform.storage.scope import Scope
@@ -27,7 +27,7 @@ async def create(database: Database, principal: Principal, name: str, role: Role
     require(principal, "owners.manage" if role == "owner" else "members.manage")
     async with database.writing() as session:
         user = await accounts.create_user(session, principal.organization_id, name, role)
-        token = await accounts.create_login_link(session, user)
+        token = await sessions.create_login_link(session, user)
         await record(session, principal, "user.created", user.id, user.name, role=role)
         return NewMember(user, token)
 
@@ -65,7 +65,7 @@ async def change(
         if disabled is not None and disabled != (user.disabled_at is not None):
             user.disabled_at = int(time.time()) if disabled else None
             if disabled:
-                await accounts.revoke_access(session, user)
+                await sessions.revoke_access(session, user)
             await record(session, principal, "user.disabled" if disabled else "user.enabled", user.id, user.name)
         await session.flush()
         return user
@@ -79,7 +79,7 @@ async def login_link(database: Database, principal: Principal, user_id: str) -> 
         if user.role == "owner":
             require(principal, "owners.manage")
         await record(session, principal, "user.link_created", user.id, user.name)
-        return await accounts.create_login_link(session, user)
+        return await sessions.create_login_link(session, user)
 
 
 async def reset(database: Database, principal: Principal, user_id: str) -> str:
@@ -89,6 +89,6 @@ async def reset(database: Database, principal: Principal, user_id: str) -> str:
         user = await user_for(session, principal, user_id)
         if user.role == "owner":
             require(principal, "owners.manage")
-        await accounts.revoke_access(session, user)
+        await sessions.revoke_access(session, user)
         await record(session, principal, "user.reset", user.id, user.name)
-        return await accounts.create_login_link(session, user)
+        return await sessions.create_login_link(session, user)

@@ -14,8 +14,8 @@ from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
 from aquilon.platform.services import services
-from aquilon.platform.storage import accounts
 from aquilon.platform.storage.api_keys import KeyHolder
+from aquilon.platform.storage.sessions import SessionHolder
 
 
 async def authenticate(request: Request) -> Principal:
@@ -35,7 +35,22 @@ async def authenticate_unless_loopback(request: Request) -> None:
         await authenticate(request)
 
 
+async def signed_in(request: Request) -> SessionHolder:
+    """The session behind a request: for what a person may do to their own account, and no key of theirs.
+
+    Raises ApiError 401, or 403 with an API key.
+    """
+    if "authorization" in request.headers:
+        raise forbidden("This is for a person who is signed in, not for an API key", code="session_required")
+    holder = await _session_holder(request)
+    if holder is None:
+        raise unauthenticated("Sign in first: this is for a person, not for an API key", code="session_required")
+    request.state.principal = holder.principal
+    return holder
+
+
 Caller = Annotated[Principal, Depends(authenticate)]
+Person = Annotated[SessionHolder, Depends(signed_in)]
 
 
 async def _by_api_key(request: Request, authorization: str) -> Principal:
@@ -68,15 +83,19 @@ def _require_address(request: Request, holder: KeyHolder) -> None:
 
 
 async def _by_session(request: Request) -> Principal:
+    holder = await _session_holder(request)
+    if holder is None:
+        raise unauthenticated(
+            "An API key is needed ('Authorization: Bearer aq-…'), or a session: sign in on the page, or with a link "
+            "from `aquilon users link NAME`",
+            code="missing_api_key",
+        )
+    return holder.principal
+
+
+async def _session_holder(request: Request) -> SessionHolder | None:
     cookie = session_id(request)
-    if cookie is not None:
-        require_same_origin(request)
-        async with services(request).database.reading() as session:
-            principal = await accounts.principal_of_session(session, cookie)
-        if principal is not None:
-            return principal
-    raise unauthenticated(
-        "An API key is needed ('Authorization: Bearer aq-…'), or a session: sign in with a link from "
-        "`aquilon users link NAME`",
-        code="missing_api_key",
-    )
+    if cookie is None:
+        return None
+    require_same_origin(request)
+    return await services(request).session_holders.of(cookie)

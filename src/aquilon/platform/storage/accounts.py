@@ -1,36 +1,27 @@
-"""Organizations and the people in them; login links and sessions."""
+"""Organizations and the people in them."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import KEY_SCOPES, KeyScope, Principal, Role
-from aquilon.platform.domain.secrets import fingerprint, new_id, new_token
-from aquilon.platform.storage.names import checked_name
-from aquilon.platform.storage.schema import ApiKey, LoginLink, Organization, Session, User, Workspace, WorkspaceMember
+from aquilon.platform.domain.permissions import permits
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.storage.names import checked_email, checked_name
+from aquilon.platform.storage.schema import ApiKey, Organization, User, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
-from aquilon.platform.storage.workspaces import create_workspace, first_workspace, set_member
+from aquilon.platform.storage.workspaces import create_workspace, first_workspace, set_member, workspace_by
 
-LOGIN_LINK_SECONDS = 24 * 3600
-SESSION_SECONDS = 30 * 24 * 3600
 FIRST_WORKSPACE = "default"
 
 
 class UnknownUser(LookupError):
     """No user of that name; the message lists those that exist."""
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    session_id: str
-    """The cookie's value; only its SHA-256 is stored."""
-    expires_at: int
-    principal: Principal
 
 
 async def create_organization(session: AsyncSession, name: str) -> Organization:
@@ -59,20 +50,55 @@ async def rename_organization(session: AsyncSession, organization: Organization,
     await session.flush()
 
 
-async def create_user(session: AsyncSession, organization_id: str, name: str, role: Role) -> User:
-    """A new user of the organization, in its first workspace.
+async def create_user(
+    session: AsyncSession,
+    organization_id: str,
+    name: str,
+    role: Role,
+    *,
+    email: str | None = None,
+    email_vouched: bool = False,
+    workspace_ids: Sequence[str] = (),
+) -> User:
+    """A new user of the organization, in those of the workspaces that are there still, else in its first one.
 
-    Raises ValueError for a name that is empty, too long or taken.
+    Raises ValueError for a name or address that won't do or is taken.
     """
-    name, scope = checked_name(name, "user"), Scope(organization_id)
-    if await session.scalar(scope.select(User).where(User.name == name)) is not None:
-        raise ValueError(f"There is a user '{name}' already")
-    user = User(id=new_id("user"), organization_id=organization_id, name=name, role=role, created_at=_now())
+    scope = Scope(organization_id)
+    user = User(
+        id=new_id("user"),
+        organization_id=organization_id,
+        name=await _free_name(session, scope, name),
+        email=None if email is None else await _free_email(session, email),
+        email_vouched=email is not None and email_vouched,
+        role=role,
+        created_at=_now(),
+    )
     session.add(user)
     await session.flush()
-    workspace = await first_workspace(session, scope)
-    await set_member(session, scope, workspace, user, "administrator" if role == "owner" else role)
+    found = [await workspace_by(session, scope, workspace_id) for workspace_id in workspace_ids]
+    active = [workspace for workspace in found if workspace is not None and workspace.archived_at is None]
+    for workspace in active or [await first_workspace(session, scope)]:
+        await set_member(session, scope, workspace, user, "administrator" if role == "owner" else role)
     return user
+
+
+async def rename_user(session: AsyncSession, user: User, name: str) -> None:
+    """Raises ValueError for a name that won't do or is taken."""
+    if name.strip() != user.name:
+        user.name = await _free_name(session, Scope(user.organization_id), name)
+        await session.flush()
+
+
+async def set_email(session: AsyncSession, user: User, email: str | None, *, vouched: bool) -> None:
+    """Raises ValueError for an address that is none or somebody else's."""
+    if email is None:
+        user.email, user.email_vouched = None, False
+    elif checked_email(email) == user.email:
+        user.email_vouched = user.email_vouched or vouched
+    else:
+        user.email, user.email_vouched = await _free_email(session, email), vouched
+    await session.flush()
 
 
 async def any_user(session: AsyncSession) -> bool:
@@ -113,60 +139,30 @@ async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
     raise UnknownUser(f"There is no user '{name}'; the users are: {names}")
 
 
-async def create_login_link(session: AsyncSession, user: User) -> str:
-    """A token that signs this user in once, within a day. Links made before stay valid."""
-    token, now = new_token(), _now()
-    session.add(
-        LoginLink(token_sha256=fingerprint(token), user_id=user.id, created_at=now, expires_at=now + LOGIN_LINK_SECONDS)
-    )
-    await session.flush()
-    return token
+async def user_signing_in(session: AsyncSession, name: str, organization: str | None = None) -> User | None:
+    """By e-mail address, or by name in the organization (its name or id; the one that runs the server).
 
-
-async def sign_in(session: AsyncSession, token: str) -> SignedIn | None:
-    """Spend a login link's token for a new session; None if it is wrong, spent, expired, or its user disabled."""
-    now = _now()
-    spent = await session.scalar(
-        update(LoginLink)
-        .where(LoginLink.token_sha256 == fingerprint(token), LoginLink.used_at.is_(None), LoginLink.expires_at > now)
-        .values(used_at=now)
-        .returning(LoginLink.user_id)
-    )
-    if spent is None:
-        return None
-    session_id = new_token()
-    session.add(
-        Session(id_sha256=fingerprint(session_id), user_id=spent, created_at=now, expires_at=now + SESSION_SECONDS)
-    )
-    await session.execute(delete(Session).where(Session.expires_at <= now))
-    await session.flush()
-    principal = await principal_of_session(session, session_id)
-    return None if principal is None else SignedIn(session_id, now + SESSION_SECONDS, principal)
-
-
-async def principal_of_session(session: AsyncSession, session_id: str) -> Principal | None:
-    """Who is signed in under this cookie's value, or None."""
-    query = (
+    None where there is none, or none who may sign in.
+    """
+    active = (
         Everyone.select(User)
-        .add_columns(Organization)
-        .join(Session, Session.user_id == User.id)
         .join(Organization, Organization.id == User.organization_id)
-        .where(Session.id_sha256 == fingerprint(session_id), Session.expires_at > _now(), User.disabled_at.is_(None))
+        .where(User.disabled_at.is_(None), Organization.disabled_at.is_(None))
     )
-    found = (await session.execute(query)).first()
-    if found is None:
-        return None
-    user, organization = found
-    mine = Scope(organization.id, user.id).select(WorkspaceMember)
-    membership = await session.scalar(
-        mine.join(Workspace, Workspace.id == WorkspaceMember.workspace_id)
-        .where(Workspace.archived_at.is_(None))
-        .order_by(Workspace.created_at, Workspace.id)
-        .limit(1)
-    )
-    if membership is None:
-        return principal(user, organization, (await first_workspace(session, Scope(organization.id))).id, None)
-    return principal(user, organization, membership.workspace_id, membership)
+    name = name.strip()
+    by_address = await session.scalar(active.where(User.email == name.lower()))
+    if by_address is not None:
+        return by_address
+    if organization is None:
+        there = Organization.operates
+    else:
+        there = (Organization.id == organization) | (Organization.name == organization.strip())
+    return await session.scalar(active.where(User.name == name, there).limit(1))
+
+
+async def user_with_email(session: AsyncSession, email: str) -> User | None:
+    """In whichever organization."""
+    return await session.scalar(Everyone.select(User).where(User.email == email.strip().lower()))
 
 
 async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool:
@@ -175,15 +171,9 @@ async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool
     return await session.scalar(query.limit(1)) is not None
 
 
-async def sign_out(session: AsyncSession, session_id: str) -> None:
-    await session.execute(delete(Session).where(Session.id_sha256 == fingerprint(session_id)))
-
-
-async def revoke_access(session: AsyncSession, user: User) -> None:
-    """End every session of a user and spend every open login link."""
-    await session.execute(delete(Session).where(Session.user_id == user.id))
-    open_links = update(LoginLink).where(LoginLink.user_id == user.id, LoginLink.used_at.is_(None))
-    await session.execute(open_links.values(used_at=_now()))
+def reaches_every_workspace(user: User) -> bool:
+    """Whether their role in the organization lets them work in workspaces that they are no member of."""
+    return permits(cast(Role, user.role), None, "workspaces.read")
 
 
 def principal(
@@ -206,6 +196,20 @@ def principal(
         scopes=frozenset(KEY_SCOPES if key is None else cast(list[KeyScope], key.scopes)),
         allowed_models=None if key is None or key.allowed_models is None else frozenset(key.allowed_models),
     )
+
+
+async def _free_name(session: AsyncSession, scope: Scope, name: str) -> str:
+    name = checked_name(name, "user")
+    if await session.scalar(scope.select(User).where(User.name == name)) is not None:
+        raise ValueError(f"There is a user '{name}' already")
+    return name
+
+
+async def _free_email(session: AsyncSession, email: str) -> str:
+    email = checked_email(email)
+    if await user_with_email(session, email) is not None:
+        raise ValueError(f"The e-mail address '{email}' belongs to another account on this server")
+    return email
 
 
 def _now() -> int:

@@ -17,9 +17,6 @@ from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
 
-_USE_RECORDED_EVERY = 60
-"""Seconds: a busy key costs one write a minute, not one a request."""
-
 
 class UnknownApiKey(LookupError):
     """No key, or more than one, of that id or prefix."""
@@ -116,6 +113,7 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
             ApiKey.blocked_at.is_(None),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
             User.disabled_at.is_(None),
+            Organization.disabled_at.is_(None),
             Workspace.archived_at.is_(None),
         )
     )
@@ -132,13 +130,9 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
     )
 
 
-def use_is_due(last_used_at: int | None) -> bool:
-    return last_used_at is None or last_used_at <= int(time.time()) - _USE_RECORDED_EVERY
-
-
-async def record_use(session: AsyncSession, principal: Principal, at: int) -> None:
-    scope = Scope.of_user(principal)
-    used = scope.update(ApiKey).where(ApiKey.id == principal.api_key_id).values(last_used_at=at)
+async def record_use(session: AsyncSession, holder: KeyHolder, at: int) -> None:
+    scope = Scope.of_user(holder.principal)
+    used = scope.update(ApiKey).where(ApiKey.id == holder.principal.api_key_id).values(last_used_at=at)
     await session.execute(used.execution_options(**{WITHOUT_CHANGE: True}))
 
 

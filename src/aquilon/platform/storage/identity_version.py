@@ -15,12 +15,20 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
+from aquilon.platform.storage import schema
 
 WITHOUT_CHANGE = "identity_unchanged"
-"""Execution option of a statement that changes nothing that decides: when a key was last used."""
+"""Execution option of a statement that changes nothing that decides: when a key or session was last used."""
 
-_TABLES = (ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember)
+_TABLES = (
+    schema.ApiKey,
+    schema.ApiKeySecret,
+    schema.Organization,
+    schema.Session,
+    schema.User,
+    schema.Workspace,
+    schema.WorkspaceMember,
+)
 _CHANGED = "identity_changed"
 
 

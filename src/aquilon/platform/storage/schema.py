@@ -46,7 +46,7 @@ class Owned:
     organization_id: Mapped[str]
 
 
-_ROLE = "role IN ('owner', 'administrator', 'developer', 'member', 'billing')"
+ROLE_CHECK = "role IN ('owner', 'administrator', 'developer', 'member', 'billing')"
 
 
 class Organization(Base):
@@ -57,18 +57,26 @@ class Organization(Base):
     created_at: Mapped[int]
     operates: Mapped[bool] = mapped_column(Boolean, default=False)
     """Its owners and administrators run the server: models, upstreams, prices, organizations."""
+    password_sign_in: Mapped[bool] = mapped_column(Boolean, default=True)
+    """False where its people shall come by single sign-on alone (or a one-time link)."""
+    disabled_at: Mapped[int | None]
+    """Nobody in it signs in, and its keys are refused."""
 
 
 class User(Owned, Base):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
-        CheckConstraint(_ROLE, name="role"),
+        CheckConstraint(ROLE_CHECK, name="role"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     name: Mapped[str]
+    email: Mapped[str | None] = mapped_column(unique=True)
+    """In lower case; signs in wherever the name does, and is one person's on the whole server."""
+    email_vouched: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether an administrator or an identity provider said that it is theirs, not they alone."""
     role: Mapped[str]
     created_at: Mapped[int]
     disabled_at: Mapped[int | None]
@@ -91,7 +99,7 @@ class WorkspaceMember(Owned, Base):
     """A user of the organization in one of its workspaces."""
 
     __tablename__ = "workspace_members"
-    __table_args__ = (CheckConstraint(_ROLE, name="role"),)
+    __table_args__ = (CheckConstraint(ROLE_CHECK, name="role"),)
 
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
@@ -106,8 +114,18 @@ class Session(Base):
     __tablename__ = "sessions"
 
     id_sha256: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    """Names it in lists; opens nothing."""
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspaces.id", ondelete="SET NULL"))
+    """The one that was chosen; None is the first."""
+    method: Mapped[str]
+    """How it began: ``link``, ``password``, ``invitation`` or ``oidc:NAME``."""
+    user_agent: Mapped[str]
+    """What the browser said it is, cut short."""
+    address: Mapped[str]
     created_at: Mapped[int]
+    last_used_at: Mapped[int]
     expires_at: Mapped[int] = mapped_column(index=True)
 
 

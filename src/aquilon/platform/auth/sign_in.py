@@ -1,0 +1,128 @@
+"""Signing in by a one-time link or a password: one answer for everything that is wrong, and more waiting each time."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.auth.attempts import Attempts
+from aquilon.platform.auth.passwords import Passwords
+from aquilon.platform.domain.errors import ApiError, forbidden, unauthenticated
+from aquilon.platform.domain.passwords import normalized
+from aquilon.platform.storage import Database, accounts, audit, sessions
+from aquilon.platform.storage.passwords import password_hash, set_password_hash
+from aquilon.platform.storage.scope import Scope
+from aquilon.platform.storage.sessions import Browser, SignedIn
+
+FAILURES_OF_AN_ADDRESS = 10
+FAILURES_OF_AN_ACCOUNT = 5
+
+
+class SignIn:
+    """``former``, the cookie's value that the browser came with, is no session any more afterwards."""
+
+    def __init__(self, database: Database, passwords: Passwords) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._addresses = Attempts(FAILURES_OF_AN_ADDRESS)
+        self._accounts = Attempts(FAILURES_OF_AN_ACCOUNT)
+
+    async def by_link(self, token: str, browser: Browser, former: str | None) -> SignedIn:
+        """Raises ApiError 401 or 429."""
+        self.require_patience(browser.address)
+        async with self._database.writing() as session:
+            found = await sessions.sign_in(session, token, browser)
+            if found is not None:
+                await note(session, found, former, browser)
+        if found is None:
+            self.failed(browser.address)
+            raise unauthenticated(
+                "This sign-in link is wrong, was used already, or is older than a day: "
+                "make another with `aquilon users link NAME`",
+                code="invalid_login_token",
+            )
+        return found
+
+    async def by_password(
+        self, name: str, password: str, organization: str | None, browser: Browser, former: str | None
+    ) -> SignedIn:
+        """``name`` is an e-mail address, or a name in the organization (the one that runs the server).
+
+        Raises ApiError: 401 for whatever is wrong, 403 where a right password isn't enough, 429.
+        """
+        account = f"{organization or ''}\0{name.strip().casefold()}"
+        async with self._database.reading() as session:
+            user = await accounts.user_signing_in(session, name, organization)
+            stored = None if user is None else await password_hash(session, user)
+        await self.verify(account, stored, password, browser.address)
+        assert user is not None
+        assert stored is not None
+        fresh = await self._passwords.hash(normalized(password)) if self._passwords.is_outdated(stored) else None
+        async with self._database.writing(alone=True) as session:
+            user = await accounts.user_by_id(session, Scope(user.organization_id), user.id)
+            if user is None or await password_hash(session, user) != stored:
+                raise _wrong()  # it was changed meanwhile
+            found = await accounts.organization_by(session, user.organization_id)
+            if found is None or not found.password_sign_in:
+                raise forbidden(
+                    "This organization's people sign in with its identity provider, not with a password",
+                    code="password_sign_in_off",
+                )
+            if fresh is not None:
+                await set_password_hash(session, user, fresh)
+            signed_in = await sessions.open_session(session, user.id, "password", browser)
+            if signed_in is None:
+                raise _wrong()
+            await note(session, signed_in, former, browser)
+        return signed_in
+
+    async def verify(self, account: str, stored: str | None, password: str, address: str) -> None:
+        """Whether a password is right, for the ``account`` that it is tried on. Raises ApiError 401 or 429."""
+        self.require_patience(address, account)
+        self._addresses.failed(address)
+        self._accounts.failed(account)
+        try:
+            right = await self._passwords.verify(stored, normalized(password))
+        except BaseException:
+            self._addresses.did_not_fail(address)
+            self._accounts.did_not_fail(account)
+            raise
+        if not right:
+            raise _wrong()
+        self._addresses.did_not_fail(address)
+        self._accounts.forget(account)
+
+    def failed(self, address: str) -> None:
+        """A token that opens nothing came from there."""
+        self._addresses.failed(address)
+
+    def require_patience(self, address: str, account: str | None = None) -> None:
+        """Raises ApiError 429."""
+        wait = max(self._addresses.wait(address), 0 if account is None else self._accounts.wait(account))
+        if wait:
+            raise ApiError(
+                429,
+                "rate_limit_error",
+                f"Too many failed sign-ins: try again in {wait} seconds",
+                code="too_many_attempts",
+                retry_after=wait,
+            )
+
+
+async def note(session: AsyncSession, signed_in: SignedIn, former: str | None, browser: Browser) -> None:
+    """End the session that the browser had, and write in the audit log that there is another."""
+    if former is not None:
+        await sessions.sign_out(session, former)
+    principal, method = signed_in.principal, signed_in.holder.method
+    await audit.record(
+        session,
+        principal,
+        "user.signed_in",
+        principal.user_id,
+        principal.user_name,
+        method=method,
+        address=browser.address,
+    )
+
+
+def _wrong() -> ApiError:
+    return unauthenticated("The name or the password is wrong", code="invalid_credentials")
