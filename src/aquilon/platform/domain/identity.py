@@ -39,3 +39,5 @@ class Principal:
     """None is every model."""
     operates: bool = False
     """Whether the organization runs the server: its owners and administrators manage what all share."""
+    batch_line: str | None = None
+    """Set for a line of a batch job: what its usage is recorded under, at the batch price and together with its result."""

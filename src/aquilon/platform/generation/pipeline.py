@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
+import msgspec
+
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.generation import Event, GenerationRequest
@@ -49,6 +51,8 @@ class Pipeline:
                 param="model",
                 code="not_a_generation_model",
             )
+        if principal.batch_line is not None:
+            request = msgspec.structs.replace(request, batch=True)
         return await house.prepare(request, card, principal)
 
     async def answer(
