@@ -1,0 +1,161 @@
+"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation, without a store behind it."""
+
+from __future__ import annotations
+
+import time
+from typing import NoReturn
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.platform.api.body import read_body
+from aquilon.platform.api.errors import ErrorBody
+from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
+from aquilon.platform.api.responses_answers import (
+    FormatEcho,
+    InputTokens,
+    ReasoningEcho,
+    ResponseBody,
+    TextEcho,
+    ToolEcho,
+)
+from aquilon.platform.api.responses_events import ResponseEvent, frames, whole_answer
+from aquilon.platform.api.responses_fields import ResponsesRequest
+from aquilon.platform.api.schemas import answers, request_body
+from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.domain.errors import invalid, not_found
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.services import services
+
+router = APIRouter(tags=["responses"])
+
+REQUESTS = [ResponsesRequest]
+ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, ResponseEvent, InputTokens]
+NEVER = answers(ErrorBody, status=404, description="There is no such response")
+
+
+@router.post(
+    "/v1/responses",
+    summary="Answer a conversation, in OpenAI's newer shape",
+    openapi_extra=request_body(ResponsesRequest),
+    responses=answers(ResponseBody, description="The answer, or the events of its making", stream=ResponseEvent),
+)
+async def create_response(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ResponsesRequest)
+    pipeline = services(request).pipeline
+    prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
+    asked = _asked(fields, prepared.model)
+    events = pipeline.answer([prepared], caller, asked.id)
+    if fields.stream:
+        return EventStream(frames(events, asked))
+    return _json(await answer_unless_gone(request, whole_answer(events, asked)))
+
+
+@router.post(
+    "/v1/responses/input_tokens",
+    summary="How many tokens a request's input has",
+    openapi_extra=request_body(ResponsesRequest),
+    responses=answers(InputTokens, description="The count"),
+)
+async def count_input_tokens(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ResponsesRequest)
+    prepared = await services(request).pipeline.prepare(fields.generation(_default_model(request)), caller)
+    return _json(msgspec.json.encode(InputTokens(input_tokens=prepared.prompt_tokens)))
+
+
+@router.get(
+    "/v1/responses/{response_id}",
+    summary="Not found: responses aren't stored",
+    status_code=404,
+    responses=NEVER,
+)
+async def get_response(caller: Caller, response_id: str) -> Response:
+    _not_stored(response_id)
+
+
+@router.delete(
+    "/v1/responses/{response_id}",
+    summary="Not found: responses aren't stored",
+    status_code=404,
+    responses=NEVER,
+)
+async def delete_response(caller: Caller, response_id: str) -> Response:
+    _not_stored(response_id)
+
+
+@router.post(
+    "/v1/responses/{response_id}/cancel",
+    summary="Not found: there are no background responses",
+    status_code=404,
+    responses=NEVER,
+)
+async def cancel_response(caller: Caller, response_id: str) -> Response:
+    _not_stored(response_id)
+
+
+@router.get(
+    "/v1/responses/{response_id}/input_items",
+    summary="Not found: responses aren't stored",
+    status_code=404,
+    responses=NEVER,
+)
+async def list_input_items(caller: Caller, response_id: str) -> Response:
+    _not_stored(response_id)
+
+
+def _not_stored(response_id: str) -> NoReturn:
+    raise not_found(
+        f"There is no response '{response_id[:100]}': responses aren't stored here", code="response_not_found"
+    )
+
+
+def _default_model(request: Request) -> str:
+    cards = services(request).catalogue.cards()
+    if not cards:
+        raise invalid("Name a 'model': there is no default one here", param="model")
+    return cards[0].name
+
+
+def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
+    """The answer before its first item: what was asked for."""
+    format_ = fields.text.format if fields.text is not None else None
+    return ResponseBody(
+        id=new_id("resp"),
+        created_at=int(time.time()),
+        model=model,
+        instructions=fields.instructions,
+        max_output_tokens=fields.max_output_tokens,
+        metadata=fields.metadata or {},
+        parallel_tool_calls=fields.parallel_tool_calls is not False,
+        reasoning=ReasoningEcho(
+            fields.reasoning.effort if fields.reasoning is not None else None,
+            fields.reasoning.summary if fields.reasoning is not None else None,
+        ),
+        temperature=fields.temperature,
+        text=TextEcho(
+            FormatEcho(type="text")
+            if format_ is None
+            else FormatEcho(
+                type=format_.type,
+                name=format_.name,
+                description=format_.description,
+                schema=format_.schema_,
+                strict=format_.strict,
+            )
+        ),
+        tool_choice=fields.tool_choice or "auto",
+        tools=[
+            ToolEcho(name=tool.name or "", description=tool.description, parameters=tool.parameters, strict=tool.strict)
+            for tool in fields.tools or ()
+        ],
+        top_logprobs=fields.top_logprobs or 0,
+        top_p=fields.top_p,
+        user=fields.user,
+        safety_identifier=fields.safety_identifier,
+    )
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

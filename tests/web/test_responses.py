@@ -1,0 +1,187 @@
+"""``/v1/responses`` as OpenAI's own client asks and reads it; tools and formats have tests of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from openai import OpenAI
+from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+
+MODEL = "smollm2-135m"
+QUESTION = "What is the capital of France?"
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    return {"model": MODEL, "input": QUESTION, "temperature": 0, "max_output_tokens": 20} | more
+
+
+def test_a_question_is_answered(openai_client: OpenAI) -> None:
+    answer = openai_client.responses.create(**asked(metadata={"for": "test"}))
+    assert "Paris" in answer.output_text
+    assert (answer.status, answer.object, answer.model) == ("completed", "response", MODEL)
+    assert answer.metadata == {"for": "test"}
+    [message] = answer.output
+    assert isinstance(message, ResponseOutputMessage)
+    assert message.status == "completed"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens
+    assert answer.error is None
+
+
+def test_a_conversation_comes_as_items(openai_client: OpenAI) -> None:
+    items: list[Any] = [
+        {"role": "developer", "content": "You know geography."},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": QUESTION}]},
+        {
+            "type": "message",
+            "role": "assistant",
+            "id": "msg_1",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "The capital of France is Paris.", "annotations": []}],
+        },
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"role": "user", "content": "Which city did you just name?"},
+    ]
+    assert "Paris" in openai_client.responses.create(**asked(input=items)).output_text
+
+
+def test_instructions_are_the_system_s_message(openai_client: OpenAI, http: httpx.Client) -> None:
+    told = openai_client.responses.create(**asked(instructions="Answer in one word."))
+    messages = [{"role": "system", "content": "Answer in one word."}, {"role": "user", "content": QUESTION}]
+    chat = http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages, "max_tokens": 1}).json()
+    assert told.usage is not None
+    assert told.usage.input_tokens == chat["usage"]["prompt_tokens"]
+    assert told.instructions == "Answer in one word."
+    counted = openai_client.responses.input_tokens.count(
+        model=MODEL, input=QUESTION, instructions="Answer in one word."
+    )
+    assert counted.input_tokens == told.usage.input_tokens
+
+
+def test_calls_and_their_outputs_are_read_as_one_turn_and_its_results(openai_client: OpenAI) -> None:
+    items: list[Any] = [
+        {"role": "user", "content": QUESTION},
+        {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"what": "France"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "Paris"},
+    ]
+    assert openai_client.responses.create(**asked(input=items)).status in ("completed", "incomplete")
+
+
+def test_an_answer_that_was_cut_is_incomplete(openai_client: OpenAI) -> None:
+    answer = openai_client.responses.create(**asked(max_output_tokens=2))
+    assert answer.status == "incomplete"
+    assert answer.incomplete_details is not None
+    assert answer.incomplete_details.reason == "max_output_tokens"
+    assert answer.usage is not None
+    assert answer.usage.output_tokens == 2
+
+
+def test_a_stream_tells_every_step_and_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
+    whole = openai_client.responses.create(**asked())
+    with openai_client.responses.stream(**asked()) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    types = [event.type for event in events]
+    deltas = types.count("response.output_text.delta")
+    assert types == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        *["response.output_text.delta"] * deltas,
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert deltas > 2
+    assert [event.sequence_number for event in events if event.type != "error"] == list(range(len(events)))
+    assert final.output_text == whole.output_text
+    assert final.usage == whole.usage
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == final.output_text
+
+
+def test_a_cut_stream_ends_with_incomplete(openai_client: OpenAI) -> None:
+    events = list(openai_client.responses.create(**asked(max_output_tokens=2), stream=True))
+    assert events[-1].type == "response.incomplete"
+    assert events[-1].response.usage is not None
+
+
+def test_log_probabilities_come_where_they_are_asked_for(openai_client: OpenAI) -> None:
+    answer = openai_client.responses.create(
+        **asked(max_output_tokens=4), top_logprobs=2, include=["message.output_text.logprobs"]
+    )
+    [message] = answer.output
+    assert isinstance(message, ResponseOutputMessage)
+    [text] = message.content
+    assert isinstance(text, ResponseOutputText)
+    assert text.logprobs is not None
+    assert "".join(token.token for token in text.logprobs) == text.text
+    assert all(len(token.top_logprobs) == 2 for token in text.logprobs)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_not_found"),
+        ({"conversation": "conv_1"}, "conversation_not_found"),
+        ({"prompt": {"id": "p_1"}}, "prompt_not_found"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "item_not_found"),
+        ({"model": "gpt-9"}, "model_not_found"),
+    ],
+)
+def test_what_would_have_to_be_stored_is_not_found_in_words(
+    openai_client: OpenAI, more: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        openai_client.responses.create(**asked(**more))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"background": True}, "background"),
+        ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "function"}]}, "tools.0.name"),
+        ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
+        ({"text": {"format": {"type": "yaml"}}}, "text.format.type"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "assistant", "content": "x"}]}, "input"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "input.0.content"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input.0.content"),
+        ({"input": [{"role": "user"}]}, "input.0.content"),
+        ({"input": [{"content": "x"}]}, "input.0.role"),
+        ({"input": [{"type": "function_call", "name": "f"}]}, "input.0"),
+        ({"input": [{"type": "function_call_output", "call_id": "f"}]}, "input.0"),
+        ({"input": [{"type": "computer_call"}]}, "input.0.type"),
+    ],
+)
+def test_what_can_t_be_answered_is_refused_with_its_place(http: httpx.Client, more: dict[str, Any], param: str) -> None:
+    refused = http.post("/v1/responses", json=asked(**more))
+    assert (refused.status_code, refused.json()["param"]) == (400, param), refused.text
+
+
+def test_a_context_that_overflows_is_refused_before_the_stream_begins(http: httpx.Client) -> None:
+    refused = http.post("/v1/responses", json=asked(input="word " * 9000, stream=True))
+    assert (refused.status_code, refused.json()["code"]) == (400, "context_length_exceeded")
+
+
+def test_stored_responses_are_not_found(openai_client: OpenAI) -> None:
+    for ask in (
+        lambda: openai_client.responses.retrieve("resp_1"),
+        lambda: openai_client.responses.delete("resp_1"),
+        lambda: openai_client.responses.cancel("resp_1"),
+        lambda: openai_client.responses.input_items.list("resp_1").data,
+    ):
+        with pytest.raises(openai.NotFoundError):
+            ask()
+
+
+def test_without_a_model_the_default_answers(http: httpx.Client) -> None:
+    assert http.post("/v1/responses", json={"input": QUESTION, "max_output_tokens": 1}).json()["model"] == MODEL
