@@ -31,7 +31,8 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
     assert answer.error is None
 
 
-def test_a_conversation_comes_as_items(openai_client: OpenAI) -> None:
+def test_a_conversation_of_items_is_the_same_as_one_of_messages(openai_client: OpenAI) -> None:
+    said = "The capital of France is Paris."
     items: list[Any] = [
         {"role": "developer", "content": "You know geography."},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": QUESTION}]},
@@ -40,12 +41,19 @@ def test_a_conversation_comes_as_items(openai_client: OpenAI) -> None:
             "role": "assistant",
             "id": "msg_1",
             "status": "completed",
-            "content": [{"type": "output_text", "text": "The capital of France is Paris.", "annotations": []}],
+            "content": [{"type": "output_text", "text": said, "annotations": []}],
         },
         {"type": "reasoning", "id": "rs_1", "summary": []},
-        {"role": "user", "content": "Which city did you just name?"},
+        {"role": "user", "content": "And of Spain?"},
     ]
-    assert "Paris" in openai_client.responses.create(**asked(input=items)).output_text
+    messages: list[Any] = [
+        {"role": "system", "content": "You know geography."},
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": "And of Spain?"},
+    ]
+    chat = openai_client.chat.completions.create(model=MODEL, messages=messages, temperature=0, max_tokens=20)
+    assert openai_client.responses.create(**asked(input=items)).output_text == chat.choices[0].message.content
 
 
 def test_instructions_are_the_system_s_message(openai_client: OpenAI, http: httpx.Client) -> None:
