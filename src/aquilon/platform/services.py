@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
+from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
@@ -15,7 +16,9 @@ from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.jobs.files import Files
 from aquilon.platform.metrics import Metrics
+from aquilon.platform.pulls import Pulls
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings
 
@@ -30,10 +33,13 @@ class Services:
     usage_writer: UsageWriter
     pipeline: Pipeline
     local_models: LocalModels
+    server_models: ServerModels
+    pulls: Pulls
     key_holders: KeyHolders
     session_holders: SessionHolders
     passwords: Passwords
     sign_in: SignIn
+    files: Files
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""
 

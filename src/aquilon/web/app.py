@@ -12,15 +12,22 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aquilon.engine.client import Engine
+from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.api import (
+    aliases,
     budgets,
     chat,
     completions,
+    invitations,
+    files,
+    model_files,
     models,
     operations,
     organization,
+    organization_keys,
     prices,
     responses,
+    server_models,
     sessions,
     statements,
     tokens,
@@ -37,7 +44,9 @@ from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.jobs.files import Files as UploadedFiles
 from aquilon.platform.metrics import Metrics
+from aquilon.platform.pulls import Pulls
 from aquilon.platform.services import Services
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings
@@ -58,7 +67,7 @@ def create_app(
     app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = Metrics(engine)
     usage_writer = UsageWriter(database)
-    settlement = Settlement(database, usage_writer)
+    settlement = Settlement(KnownTerms(database), Ledger(OwnStock(usage_writer.spent)), Rates(), usage_writer)
     local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
     passwords = Passwords()
     app.state.services = Services(
@@ -70,10 +79,13 @@ def create_app(
         usage_writer=usage_writer,
         pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models}),
         local_models=local_models,
+        server_models=ServerModels(engine, catalogue, database),
+        pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
         key_holders=KeyHolders(database),
         session_holders=SessionHolders(database),
         passwords=passwords,
         sign_in=SignIn(database, passwords),
+        files=UploadedFiles(database, settings),
         startup_models=tuple(startup_models),
     )
     app.add_middleware(Boundary, settings=settings)
@@ -83,8 +95,12 @@ def create_app(
     for room in (
         chat,
         completions,
+        files,
         responses,
+        model_files,
         models,
+        server_models,
+        aliases,
         tokens,
         sessions,
         organization,

@@ -8,7 +8,18 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from aquilon import __version__
-from aquilon.platform.api import budgets, organization, prices, responses, sessions, statements
+from aquilon.platform.api import (
+    aliases,
+    budgets,
+    files,
+    model_files,
+    organization,
+    prices,
+    responses,
+    server_models,
+    sessions,
+    statements,
+)
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.completion_answers import Completion
@@ -27,6 +38,8 @@ _REQUESTS: list[type[BaseModel]] = [
     DetokenizeRequest,
     *sessions.REQUESTS,
     *organization.REQUESTS,
+    *aliases.REQUESTS,
+    *server_models.REQUESTS,
     *budgets.REQUESTS,
     *prices.REQUESTS,
     *responses.REQUESTS,
@@ -45,10 +58,14 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Readiness,
     ErrorBody,
     *organization.ANSWERS,
+    *aliases.ANSWERS,
+    *model_files.ANSWERS,
+    *server_models.ANSWERS,
     *budgets.ANSWERS,
     *prices.ANSWERS,
     *statements.ANSWERS,
     *responses.ANSWERS,
+    *files.ANSWERS,
 ]
 _OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout"})
 

@@ -144,6 +144,7 @@ class _Server:
         )
         self._local_models = app.state.services.local_models
         self._usage_writer = app.state.services.usage_writer
+        self._pulls = app.state.services.pulls
         self._http = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -179,6 +180,7 @@ class _Server:
             await http
             self._stop.set()
             await pruning
+            await self._pulls.close()
             await self._usage_writer.close()
 
     async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:

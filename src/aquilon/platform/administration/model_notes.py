@@ -1,0 +1,42 @@
+"""What an operator says of models: who may have their files, what they are, when they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from aquilon.platform.domain.errors import not_found
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.model_notes import ModelNote
+from aquilon.platform.domain.permissions import require_operator
+from aquilon.platform.storage import Database, audit, models
+
+
+async def change(
+    database: Database, principal: Principal, model: str, changes: Mapping[str, Any], known: Collection[str]
+) -> ModelNote:
+    """Say something of a model, by the fields of ``ModelNote``; None takes back what was said.
+
+    ``known`` are the names of all models and aliases. A moment to retire announces
+    itself now. Raises ApiError 403 or 404, ValueError for a replacement that can't be.
+    """
+    require_operator(principal)
+    if model not in known:
+        raise not_found(f"There is no model '{model[:100]}'", param="model", code="model_not_found")
+    replacement = changes.get("replacement")
+    if replacement == model:
+        raise ValueError(f"'{model}' can't be its own replacement")
+    if replacement is not None and replacement not in known:
+        raise ValueError(f"There is no model or alias '{str(replacement)[:100]}' to use in place of '{model}'")
+    async with database.writing(alone=True) as session:
+        note = replace(await models.note(session, model), **changes)
+        if note.retires_at is None:
+            note = replace(note, deprecated_at=None)
+        elif note.deprecated_at is None:
+            note = replace(note, deprecated_at=int(time.time()))
+        await models.set_note(session, note)
+        told = {key: value for key, value in asdict(note).items() if key in changes}
+        await audit.record(session, principal, "model.changed", model, model, **told)
+    return note
