@@ -40,6 +40,12 @@ async def by_id(session: AsyncSession, principal: Principal, file_id: str, now: 
     return await session.scalar(_visible(principal, now).where(StoredFile.id == file_id))
 
 
+async def in_organization(session: AsyncSession, scope: Scope, file_id: str, now: int) -> StoredFile | None:
+    """A file that is not expired, whoever may see it."""
+    query = scope.select(StoredFile).where(StoredFile.id == file_id)
+    return await session.scalar(query.where(or_(StoredFile.expires_at.is_(None), StoredFile.expires_at > now)))
+
+
 async def newest_first(
     session: AsyncSession,
     principal: Principal,

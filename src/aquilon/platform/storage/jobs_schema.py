@@ -63,8 +63,6 @@ class Batch(Owned, Base):
     model: Mapped[str | None]
     """For every line, where the job names one (Mistral)."""
     input_file_ids: Mapped[list[str]]
-    inline: Mapped[bool]
-    """The one input file was made of requests that came with the job, and goes with it."""
     needs_custom_id: Mapped[bool]
     """OpenAI's lines have an id, a method and a path of their own."""
     batch_metadata: Mapped[dict[str, str] | None] = mapped_column("metadata", JSON(none_as_null=True))

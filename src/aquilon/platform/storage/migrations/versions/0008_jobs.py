@@ -54,7 +54,6 @@ def _batches() -> None:
         sa.Column("endpoint", sa.String, nullable=False),
         sa.Column("model", sa.String, nullable=True),
         sa.Column("input_file_ids", sa.JSON, nullable=False),
-        sa.Column("inline", sa.Boolean, nullable=False),
         sa.Column("needs_custom_id", sa.Boolean, nullable=False),
         sa.Column("metadata", sa.JSON, nullable=True),
         sa.Column("completion_window", sa.String, nullable=False),

@@ -1,0 +1,1 @@
+"""Work that outlives a request: uploaded files, and batch jobs over them."""

@@ -1,0 +1,101 @@
+"""What a batch job may ask, and how its input's lines are read. Pure rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/fim/completions",
+    "/v1/moderations",
+    "/v1/chat/moderations",
+    "/v1/responses",
+)
+"""Those that a job may name; whether one is there is asked of the application."""
+
+_MOST_ID = 512
+
+
+@dataclass(frozen=True)
+class LineRequest:
+    custom_id: str | None
+    body: bytes
+    """JSON, for the endpoint."""
+
+
+@dataclass(frozen=True)
+class LineProblem:
+    """A line that can't be asked."""
+
+    custom_id: str | None
+    code: str
+    message: str
+
+
+class _Line(msgspec.Struct):
+    body: dict[str, msgspec.Raw] | None = None
+    custom_id: str | int | None = None
+    method: str | None = None
+    url: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_id_decoder = msgspec.json.Decoder(msgspec.defstruct("_OnlyId", [("custom_id", str | int | None, None)]))
+
+
+def read_line(data: bytes, *, endpoint: str, model: str | None, needs_custom_id: bool) -> LineRequest | LineProblem:
+    """One line of an input file: ``{"custom_id", "body"}``, and for OpenAI's jobs ``method`` and ``url``."""
+    try:
+        line = _decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return LineProblem(_custom_id(data), "invalid_line", f"The line isn't a request in JSON: {error}")
+    custom_id = None if line.custom_id is None else str(line.custom_id)[:_MOST_ID]
+
+    def problem(code: str, message: str) -> LineProblem:
+        return LineProblem(custom_id, code, message)
+
+    if custom_id is None and needs_custom_id:
+        return problem("missing_custom_id", "The line has no 'custom_id'")
+    if line.method is not None and line.method.upper() != "POST":
+        return problem("invalid_method", f"The line's method is '{line.method[:20]}'; it must be POST")
+    if line.url is not None and line.url != endpoint:
+        return problem("mismatched_url", f"The line is for '{line.url[:100]}', and the job for '{endpoint}'")
+    if line.body is None:
+        return problem("missing_body", "The line has no 'body' with a request")
+    body = dict(line.body)
+    if bytes(body.pop("stream", b"false")) not in (b"false", b"null"):
+        return problem("stream_not_allowed", "A line of a batch job can't be streamed: leave 'stream' out")
+    if model is not None:
+        body["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return LineRequest(custom_id, msgspec.json.encode(body))
+
+
+def lines_of(paths: list[Path], most_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+    """Number and content of each line that isn't blank, through all files; None for one of more than ``most_bytes``."""
+    number = 0
+    for path in paths:
+        with path.open("rb") as file:
+            while data := file.readline(most_bytes + 1):
+                whole = len(data) <= most_bytes or data.endswith(b"\n")
+                while not whole and (rest := file.readline(most_bytes)):
+                    whole = rest.endswith(b"\n")
+                    data = b""
+                if data and not data.strip():
+                    continue
+                yield number, data if 0 < len(data) <= most_bytes + 1 else None
+                number += 1
+
+
+def _custom_id(data: bytes) -> str | None:
+    """Of a line that is wrong elsewhere."""
+    try:
+        found = _id_decoder.decode(data).custom_id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return None if found is None else str(found)[:_MOST_ID]
