@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members, workspaces
+from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings
@@ -86,9 +87,9 @@ async def test_a_change_of_role_workspace_or_account_holds_at_once(database: Dat
     assert await role() == "billing"
     await workspaces.remove_member(database, actor, place.id, dora.id)
     assert await role() is None
-    await members.change(database, actor, dora.id, disabled=True)
+    await members.change(database, actor, dora.id, UserChanges(disabled=True))
     assert await holders.of(made.secret) is None
-    await members.change(database, actor, dora.id, disabled=False)
+    await members.change(database, actor, dora.id, UserChanges(disabled=False))
     assert await holders.of(made.secret) is not None
     await workspaces.archive(database, actor, place.id)
     assert await holders.of(made.secret) is None

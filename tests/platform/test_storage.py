@@ -124,7 +124,7 @@ class TestSignIn:
             )
         assert signed_in is not None
         user = await operator.user_of(database, "admin")
-        token = await members.reset(database, await operator.operator(database), user.id)
+        token = (await members.reset(database, await operator.operator(database), user.id)).login_token
         async with database.writing() as session:
             assert await sessions.holder_of(session, signed_in.session_id) is None
             assert await sessions.sign_in(session, first.login_token) is None

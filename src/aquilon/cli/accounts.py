@@ -86,9 +86,11 @@ def update_user(
 
     checked = None if role is None else checked_role(role)
 
+    changes = members.UserChanges(role=checked, disabled=disable)
+
     async def change(database: Database, operator: Principal) -> User:
         user = await user_of(database, name, operator.organization_id)
-        return await members.change(database, operator, user.id, role=checked, disabled=disable)
+        return await members.change(database, operator, user.id, changes)
 
     user = user_body(as_operator(home, organization, change))
     if as_json:
@@ -121,7 +123,7 @@ def reset_user(
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members
 
-    async def reset(database: Database, operator: Principal) -> str:
+    async def reset(database: Database, operator: Principal) -> NewMember:
         return await members.reset(database, operator, (await user_of(database, name, operator.organization_id)).id)
 
-    print_link(home, name, as_operator(home, organization, reset), as_json)
+    print_link(home, name, as_operator(home, organization, reset).login_token, as_json)

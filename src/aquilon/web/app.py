@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
+from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api import (
     aliases,
     budgets,
@@ -43,12 +44,15 @@ from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
+from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.files import Files as UploadedFiles
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.services import Services
 from aquilon.platform.storage import Database
+from aquilon.platform.storage.sealing import Sealer
+from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.web.boundary import Boundary
 from aquilon.web.openapi import document
@@ -66,9 +70,14 @@ def create_app(
     """The application; ``startup_models`` are those that ``/ready`` waits for."""
     app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = Metrics(engine)
-    usage_writer = UsageWriter(database)
-    settlement = Settlement(KnownTerms(database), Ledger(OwnStock(usage_writer.spent)), Rates(), usage_writer)
+    admission = Admission(database, settings.redis_url)
+    usage_writer = UsageWriter(database, admission.shared)
+    settlement = Settlement(admission, usage_writer)
     local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
+    upstreams = UpstreamRegistry(database, Sealer.of(settings))
+    catalogue.include(upstreams)
+    metrics.watch(upstreams)
+    upstream_models = UpstreamModels(upstreams, catalogue, local_models, metrics)
     passwords = Passwords()
     app.state.services = Services(
         settings=settings,
@@ -76,9 +85,11 @@ def create_app(
         catalogue=catalogue,
         database=database,
         metrics=metrics,
+        admission=admission,
         usage_writer=usage_writer,
-        pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models}),
+        pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models, UpstreamModel: upstream_models}),
         local_models=local_models,
+        upstreams=upstreams,
         server_models=ServerModels(engine, catalogue, database),
         pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
         key_holders=KeyHolders(database),
@@ -103,7 +114,9 @@ def create_app(
         aliases,
         tokens,
         sessions,
+        invitations,
         organization,
+        organization_keys,
         budgets,
         prices,
         statements,

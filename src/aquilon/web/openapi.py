@@ -12,8 +12,10 @@ from aquilon.platform.api import (
     aliases,
     budgets,
     files,
+    invitations,
     model_files,
     organization,
+    organization_keys,
     prices,
     responses,
     server_models,
@@ -37,7 +39,9 @@ _REQUESTS: list[type[BaseModel]] = [
     TokenizeRequest,
     DetokenizeRequest,
     *sessions.REQUESTS,
+    *invitations.REQUESTS,
     *organization.REQUESTS,
+    *organization_keys.REQUESTS,
     *aliases.REQUESTS,
     *server_models.REQUESTS,
     *budgets.REQUESTS,
@@ -57,7 +61,9 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Health,
     Readiness,
     ErrorBody,
+    *invitations.ANSWERS,
     *organization.ANSWERS,
+    *organization_keys.ANSWERS,
     *aliases.ANSWERS,
     *model_files.ANSWERS,
     *server_models.ANSWERS,
@@ -67,7 +73,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *responses.ANSWERS,
     *files.ANSWERS,
 ]
-_OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout"})
+_OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout", "/auth/invitations", "/auth/join"})
 
 
 def document(app: FastAPI) -> bytes:

@@ -19,13 +19,22 @@ async def organization(database: Database, principal: Principal) -> Organization
     return found
 
 
-async def rename_organization(database: Database, principal: Principal, name: str) -> Organization:
+async def change_organization(
+    database: Database, principal: Principal, *, name: str | None = None, password_sign_in: bool | None = None
+) -> Organization:
+    """What is None stays. Raises ApiError 403, or ValueError for a name that won't do or is taken."""
     require(principal, "organization.update")
     async with database.writing() as session:
         found = await accounts.organization_by(session, principal.organization_id)
         assert found is not None
-        await accounts.rename_organization(session, found, name)
-        await record(session, principal, "organization.updated", found.id, found.name)
+        if name is not None:
+            await accounts.rename_organization(session, found, name)
+        if password_sign_in is not None:
+            found.password_sign_in = password_sign_in
+            await session.flush()
+        told = {"name": name, "password_sign_in": password_sign_in}
+        changed = {key: value for key, value in told.items() if value is not None}
+        await record(session, principal, "organization.updated", found.id, found.name, **changed)
         return found
 
 

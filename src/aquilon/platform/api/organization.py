@@ -1,13 +1,11 @@
-"""``/v1/organization/…``: workspaces, users, keys and the audit log, named as in OpenAI's administration API.
+"""``/v1/organization/…``: workspaces, users and the audit log, named as in OpenAI's administration API.
 
 What OpenAI calls a project is a workspace here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter
@@ -15,26 +13,23 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.administration import keys, members, workspaces
+from aquilon.platform.administration import members, workspaces
 from aquilon.platform.api.body import Fields, read_body
+from aquilon.platform.api.json_answer import json_answer
+from aquilon.platform.api.listing import MOST, bounded, in_words, listed, page
 from aquilon.platform.api.organization_bodies import (
-    ApiKeyBody,
-    ApiKeyList,
     AuditList,
     Deleted,
     MemberBody,
     MemberList,
-    NewApiKeyBody,
     NewUserBody,
     OrganizationBody,
     UserBody,
     UserList,
     WorkspaceBody,
     WorkspaceList,
-    api_key_body,
     audit_body,
     member_body,
-    new_api_key_body,
     organization_body,
     user_body,
     workspace_body,
@@ -42,30 +37,40 @@ from aquilon.platform.api.organization_bodies import (
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.errors import invalid
-from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Role
+from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1/organization", tags=["organization"])
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
-Models = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=200)]
-Addresses = Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=200)]
-Seconds = Annotated[int, Field(ge=0, le=2**53)]
-MOST = 100
-L = TypeVar("L", bound=msgspec.Struct)
+Email = Annotated[str, Field(min_length=3, max_length=254)]
 
 
 class NameRequest(Fields):
     name: Name
 
 
+class OrganizationRequest(Fields):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    password_sign_in: bool | None = Field(
+        None, description="false: its people sign in with its identity provider, or a one-time link, alone."
+    )
+
+
 class NewUserRequest(Fields):
     name: Name
     role: Role = "member"
+    email: Email | None = Field(None, description="Signs in wherever the name does; one person's on the whole server.")
 
 
 class UserRequest(Fields):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    email: Email | None = Field(None, description="null takes it away.")
     role: Role | None = None
     disabled: bool | None = None
 
@@ -79,42 +84,13 @@ class MemberRequest(Fields):
     role: Role
 
 
-class NewApiKeyRequest(Fields):
-    name: Name
-    workspace_id: Id | None = Field(None, description="The caller's own, if left out.")
-    user_id: Id | None = Field(None, description="Whose key; the caller's, if left out.")
-    scopes: list[KeyScope] = Field(list(DEFAULT_KEY_SCOPES), max_length=20)
-    allowed_models: Models | None = Field(None, description="null is every model.")
-    allowed_addresses: Addresses | None = Field(None, description="Addresses and networks; null is anywhere.")
-    expires_at: Seconds | None = None
-
-
-class ApiKeyRequest(Fields):
-    """What is left out stays as it is."""
-
-    name: Name = ""
-    scopes: list[KeyScope] = Field([], max_length=20)
-    allowed_models: Models | None = None
-    allowed_addresses: Addresses | None = None
-    expires_at: Seconds | None = None
-    blocked: bool = False
-
-
-class RotationRequest(Fields):
-    keep_seconds: int = Field(
-        24 * 3600, ge=0, le=keys.MAX_ROTATION_SECONDS, description="How long the present secret works on."
-    )
-
-
 REQUESTS: list[type[Fields]] = [
     NameRequest,
+    OrganizationRequest,
     NewUserRequest,
     UserRequest,
     NewMemberRequest,
     MemberRequest,
-    NewApiKeyRequest,
-    ApiKeyRequest,
-    RotationRequest,
 ]
 ANSWERS: list[type[msgspec.Struct]] = [
     OrganizationBody,
@@ -125,9 +101,6 @@ ANSWERS: list[type[msgspec.Struct]] = [
     NewUserBody,
     MemberBody,
     MemberList,
-    ApiKeyBody,
-    ApiKeyList,
-    NewApiKeyBody,
     AuditList,
     Deleted,
 ]
@@ -135,20 +108,22 @@ ANSWERS: list[type[msgspec.Struct]] = [
 
 @router.get("", summary="The caller's organization", responses=answers(OrganizationBody, description="It"))
 async def get_organization(request: Request, caller: Caller) -> Response:
-    return _json(organization_body(await workspaces.organization(services(request).database, caller)))
+    return json_answer(organization_body(await workspaces.organization(services(request).database, caller)))
 
 
 @router.post(
     "",
-    summary="Rename the organization",
-    openapi_extra=request_body(NameRequest),
+    summary="Rename the organization, or say how its people sign in",
+    openapi_extra=request_body(OrganizationRequest),
     responses=answers(OrganizationBody, description="As it is now"),
 )
-async def rename_organization(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, NameRequest)
-    with _in_words():
-        found = await workspaces.rename_organization(services(request).database, caller, fields.name)
-    return _json(organization_body(found))
+async def change_organization(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, OrganizationRequest)
+    with in_words():
+        found = await workspaces.change_organization(
+            services(request).database, caller, name=fields.name, password_sign_in=fields.password_sign_in
+        )
+    return json_answer(organization_body(found))
 
 
 @router.get("/workspaces", summary="Workspaces", responses=answers(WorkspaceList, description="Oldest first"))
@@ -157,7 +132,7 @@ async def list_workspaces(
 ) -> Response:
     found = await workspaces.visible(services(request).database, caller)
     shown = [workspace_body(row) for row in found if include_archived or row.archived_at is None]
-    return _page(WorkspaceList, shown, after, limit)
+    return page(WorkspaceList, shown, after, limit)
 
 
 @router.post(
@@ -168,13 +143,13 @@ async def list_workspaces(
 )
 async def create_workspace(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NameRequest)
-    with _in_words():
-        return _json(workspace_body(await workspaces.create(services(request).database, caller, fields.name)))
+    with in_words():
+        return json_answer(workspace_body(await workspaces.create(services(request).database, caller, fields.name)))
 
 
 @router.get("/workspaces/{workspace_id}", summary="One workspace", responses=answers(WorkspaceBody, description="It"))
 async def get_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
-    return _json(workspace_body(await workspaces.get(services(request).database, caller, workspace_id)))
+    return json_answer(workspace_body(await workspaces.get(services(request).database, caller, workspace_id)))
 
 
 @router.post(
@@ -185,9 +160,9 @@ async def get_workspace(request: Request, caller: Caller, workspace_id: str) -> 
 )
 async def rename_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NameRequest)
-    with _in_words():
+    with in_words():
         found = await workspaces.rename(services(request).database, caller, workspace_id, fields.name)
-    return _json(workspace_body(found))
+    return json_answer(workspace_body(found))
 
 
 @router.post(
@@ -196,8 +171,8 @@ async def rename_workspace(request: Request, caller: Caller, workspace_id: str) 
     responses=answers(WorkspaceBody, description="As it is now"),
 )
 async def archive_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
-    with _in_words():
-        return _json(workspace_body(await workspaces.archive(services(request).database, caller, workspace_id)))
+    with in_words():
+        return json_answer(workspace_body(await workspaces.archive(services(request).database, caller, workspace_id)))
 
 
 @router.get(
@@ -209,7 +184,7 @@ async def list_members(
     request: Request, caller: Caller, workspace_id: str, after: str | None = None, limit: int = MOST
 ) -> Response:
     found = await workspaces.members(services(request).database, caller, workspace_id)
-    return _page(MemberList, [member_body(*each) for each in found], after, limit)
+    return page(MemberList, [member_body(*each) for each in found], after, limit)
 
 
 @router.post(
@@ -221,7 +196,9 @@ async def list_members(
 async def add_member(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NewMemberRequest)
     database = services(request).database
-    return _json(member_body(*await workspaces.set_member(database, caller, workspace_id, fields.user_id, fields.role)))
+    return json_answer(
+        member_body(*await workspaces.set_member(database, caller, workspace_id, fields.user_id, fields.role))
+    )
 
 
 @router.post(
@@ -233,7 +210,7 @@ async def add_member(request: Request, caller: Caller, workspace_id: str) -> Res
 async def set_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     fields = await read_body(request, MemberRequest)
     database = services(request).database
-    return _json(member_body(*await workspaces.set_member(database, caller, workspace_id, user_id, fields.role)))
+    return json_answer(member_body(*await workspaces.set_member(database, caller, workspace_id, user_id, fields.role)))
 
 
 @router.delete(
@@ -243,13 +220,13 @@ async def set_member(request: Request, caller: Caller, workspace_id: str, user_i
 )
 async def remove_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     await workspaces.remove_member(services(request).database, caller, workspace_id, user_id)
-    return _json(Deleted(object="organization.workspace.user.deleted", id=user_id))
+    return json_answer(Deleted(object="organization.workspace.user.deleted", id=user_id))
 
 
 @router.get("/users", summary="The organization's people", responses=answers(UserList, description="By name"))
 async def list_users(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     found = await members.visible(services(request).database, caller)
-    return _page(UserList, [user_body(row) for row in found], after, limit)
+    return page(UserList, [user_body(row) for row in found], after, limit)
 
 
 @router.post(
@@ -260,27 +237,49 @@ async def list_users(request: Request, caller: Caller, after: str | None = None,
 )
 async def create_user(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUserRequest)
-    with _in_words():
-        made = await members.create(services(request).database, caller, fields.name, fields.role)
+    with in_words():
+        made = await members.create(services(request).database, caller, fields.name, fields.role, email=fields.email)
     user = made.user
-    return _json(NewUserBody(id=user.id, name=user.name, role=user.role, login_token=made.login_token))
+    return json_answer(
+        NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)
+    )
+
+
+@router.post(
+    "/users/{user_id}/reset",
+    summary="Sign a user out everywhere, take the password away, and give a link that signs in once",
+    responses=answers(NewUserBody, description="The user, with the link's token"),
+)
+async def reset_user(request: Request, caller: Caller, user_id: str) -> Response:
+    made = await members.reset(services(request).database, caller, user_id)
+    user = made.user
+    return json_answer(
+        NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)
+    )
 
 
 @router.get("/users/{user_id}", summary="One user", responses=answers(UserBody, description="The user"))
 async def get_user(request: Request, caller: Caller, user_id: str) -> Response:
-    return _json(user_body(await members.get(services(request).database, caller, user_id)))
+    return json_answer(user_body(await members.get(services(request).database, caller, user_id)))
 
 
 @router.post(
     "/users/{user_id}",
-    summary="Give a user another role, or disable the account",
+    summary="Give a user another name, address or role, or disable the account",
     openapi_extra=request_body(UserRequest),
     responses=answers(UserBody, description="As it is now"),
 )
 async def change_user(request: Request, caller: Caller, user_id: str) -> Response:
     fields = await read_body(request, UserRequest)
-    database = services(request).database
-    return _json(user_body(await members.change(database, caller, user_id, role=fields.role, disabled=fields.disabled)))
+    changes = members.UserChanges(
+        name=fields.name,
+        email=fields.email,
+        removes_email="email" in fields.model_fields_set and fields.email is None,
+        role=fields.role,
+        disabled=fields.disabled,
+    )
+    with in_words():
+        return json_answer(user_body(await members.change(services(request).database, caller, user_id, changes)))
 
 
 @router.delete(
@@ -289,118 +288,16 @@ async def change_user(request: Request, caller: Caller, user_id: str) -> Respons
     responses=answers(Deleted, description="Done"),
 )
 async def disable_user(request: Request, caller: Caller, user_id: str) -> Response:
-    await members.change(services(request).database, caller, user_id, disabled=True)
-    return _json(Deleted(object="organization.user.deleted", id=user_id))
-
-
-@router.get(
-    "/api_keys",
-    summary="API keys: one's own, or all of those who manage them",
-    responses=answers(ApiKeyList, description="Oldest first, never their secrets"),
-)
-async def list_api_keys(
-    request: Request, caller: Caller, workspace_id: str | None = None, after: str | None = None, limit: int = MOST
-) -> Response:
-    found = await keys.visible(services(request).database, caller, workspace_id)
-    return _page(ApiKeyList, [api_key_body(*each) for each in found], after, limit)
-
-
-@router.post(
-    "/api_keys",
-    summary="Make an API key",
-    openapi_extra=request_body(NewApiKeyRequest),
-    responses=answers(NewApiKeyBody, description="The new key, with its secret"),
-)
-async def create_api_key(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, NewApiKeyRequest)
-    limits = keys.KeyLimits(fields.scopes, fields.allowed_models, fields.allowed_addresses, fields.expires_at)
-    with _in_words():
-        made = await keys.create(
-            services(request).database,
-            caller,
-            fields.name,
-            workspace=fields.workspace_id,
-            user_id=fields.user_id,
-            limits=limits,
-        )
-    return _json(new_api_key_body(made.record, made.secret))
-
-
-@router.get("/api_keys/{key_id}", summary="One API key", responses=answers(ApiKeyBody, description="The key"))
-async def get_api_key(request: Request, caller: Caller, key_id: str) -> Response:
-    return _json(api_key_body(await keys.get(services(request).database, caller, key_id)))
-
-
-@router.post(
-    "/api_keys/{key_id}",
-    summary="Change an API key's limits, block or unblock it",
-    openapi_extra=request_body(ApiKeyRequest),
-    responses=answers(ApiKeyBody, description="As it is now"),
-)
-async def change_api_key(request: Request, caller: Caller, key_id: str) -> Response:
-    fields = await read_body(request, ApiKeyRequest)
-    changes = {name: getattr(fields, name) for name in ApiKeyRequest.model_fields if name in fields.model_fields_set}
-    with _in_words():
-        return _json(api_key_body(await keys.change(services(request).database, caller, key_id, changes)))
-
-
-@router.post(
-    "/api_keys/{key_id}/rotate",
-    summary="A new secret for an API key; the present one works on for a while",
-    openapi_extra=request_body(RotationRequest),
-    responses=answers(NewApiKeyBody, description="The key, with its new secret"),
-)
-async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Response:
-    fields = await read_body(request, RotationRequest)
-    made = await keys.rotate(services(request).database, caller, key_id, fields.keep_seconds)
-    return _json(new_api_key_body(made.record, made.secret))
-
-
-@router.delete(
-    "/api_keys/{key_id}", summary="Revoke an API key for ever", responses=answers(Deleted, description="Done")
-)
-async def revoke_api_key(request: Request, caller: Caller, key_id: str) -> Response:
-    await keys.revoke(services(request).database, caller, key_id)
-    return _json(Deleted(object="organization.api_key.deleted", id=key_id))
+    await members.change(services(request).database, caller, user_id, members.UserChanges(disabled=True))
+    return json_answer(Deleted(object="organization.user.deleted", id=user_id))
 
 
 @router.get("/audit_logs", summary="Who changed what", responses=answers(AuditList, description="The newest first"))
 async def list_audit_log(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    limit = _bounded(limit)
+    limit = bounded(limit)
     if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
         raise invalid(f"'{after[:100]}' is no entry of the audit log", param="after")
     before = None if after is None else int(after)
     found = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
     shown = [audit_body(row) for row in found[:limit]]
-    return _json(_list(AuditList, shown, has_more=len(found) > limit))
-
-
-def _page(kind: type[L], rows: Sequence[Any], after: str | None, limit: int) -> Response:
-    """The rows after the one with the id ``after``; all of them, should it be gone."""
-    limit = _bounded(limit)
-    begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
-    return _json(_list(kind, rows[begin : begin + limit], has_more=len(rows) > begin + limit))
-
-
-def _list(kind: type[L], rows: Sequence[Any], *, has_more: bool) -> L:
-    first, last = (rows[0].id, rows[-1].id) if rows else (None, None)
-    return kind(data=rows, first_id=first, last_id=last, has_more=has_more)
-
-
-def _bounded(limit: int) -> int:
-    if not 1 <= limit <= MOST:
-        raise invalid(f"limit is 1 to {MOST}", param="limit")
-    return limit
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What a name may not be, as a 400."""
-    try:
-        yield
-    except ValueError as error:
-        raise invalid(str(error), param="name") from None
-
-
-def _json(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+    return json_answer(listed(AuditList, shown, has_more=len(found) > limit))

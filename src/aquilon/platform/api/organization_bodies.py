@@ -20,7 +20,12 @@ class OrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "organization"
     id: str
     name: str
+    password_sign_in: bool
+    """False where its people come by single sign-on, or a one-time link, alone."""
+    operates: bool
+    """Whether it runs the server."""
     created_at: int
+    disabled_at: int | None
 
 
 class WorkspaceBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +42,7 @@ class UserBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "organization.user"
     id: str
     name: str
+    email: str | None
     role: str
     added_at: int
     disabled_at: int | None
@@ -46,6 +52,7 @@ class NewUserBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "organization.user"
     id: str
     name: str
+    email: str | None
     role: str
     login_token: str
     """Signs in once within a day, as ``/#login=TOKEN`` on the page or in ``POST /auth/login``. Shown only now."""
@@ -156,7 +163,14 @@ class AuditList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def organization_body(row: Organization) -> OrganizationBody:
-    return OrganizationBody(id=row.id, name=row.name, created_at=row.created_at)
+    return OrganizationBody(
+        id=row.id,
+        name=row.name,
+        password_sign_in=row.password_sign_in,
+        operates=row.operates,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
 
 
 def workspace_body(row: Workspace) -> WorkspaceBody:
@@ -167,7 +181,14 @@ def workspace_body(row: Workspace) -> WorkspaceBody:
 
 
 def user_body(row: User) -> UserBody:
-    return UserBody(id=row.id, name=row.name, role=row.role, added_at=row.created_at, disabled_at=row.disabled_at)
+    return UserBody(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        role=row.role,
+        added_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
 
 
 def member_body(row: WorkspaceMember, user: User) -> MemberBody:

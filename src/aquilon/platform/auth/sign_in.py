@@ -32,7 +32,7 @@ class SignIn:
         async with self._database.writing() as session:
             found = await sessions.sign_in(session, token, browser)
             if found is not None:
-                await note(session, found, former, browser)
+                await note_sign_in(session, found, former, browser)
         if found is None:
             self.failed(browser.address)
             raise unauthenticated(
@@ -72,7 +72,7 @@ class SignIn:
             signed_in = await sessions.open_session(session, user.id, "password", browser)
             if signed_in is None:
                 raise _wrong()
-            await note(session, signed_in, former, browser)
+            await note_sign_in(session, signed_in, former, browser)
         return signed_in
 
     async def verify(self, account: str, stored: str | None, password: str, address: str) -> None:
@@ -108,7 +108,7 @@ class SignIn:
             )
 
 
-async def note(session: AsyncSession, signed_in: SignedIn, former: str | None, browser: Browser) -> None:
+async def note_sign_in(session: AsyncSession, signed_in: SignedIn, former: str | None, browser: Browser) -> None:
     """End the session that the browser had, and write in the audit log that there is another."""
     if former is not None:
         await sessions.sign_out(session, former)
