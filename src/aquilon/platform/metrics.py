@@ -14,7 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from aquilon.engine.client import Engine
-from aquilon.engine.protocol import EngineStatistics, SequenceRequest
+from aquilon.engine.protocol import EngineStatistics
+from aquilon.platform.upstreams.registry import UpstreamRegistry
 
 _FIRST_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)
 _TOKEN_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
@@ -78,8 +79,33 @@ class Metrics:
             registry=registry,
         )
 
-    def measure(self, model: str, sequence: SequenceRequest) -> Measure:
-        return Measure(self, model, sequence)
+        self.upstream_requests = Counter(
+            "aquilon:upstream_requests",
+            "Requests that an upstream was asked: completed, length (the budget ended), abandoned, failed or refused",
+            ("upstream", "model_name", "outcome"),
+            registry=registry,
+        )
+        self.upstream_first_token = Histogram(
+            "aquilon:upstream_time_to_first_token_seconds",
+            "From asking an upstream to the first piece of its answer",
+            ("upstream",),
+            buckets=_FIRST_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.upstream_doubts = Counter(
+            "aquilon:upstream_implausible_usage",
+            "Answers whose usage, as the upstream told it, can't be true",
+            ("upstream",),
+            registry=registry,
+        )
+
+    def watch(self, registry: UpstreamRegistry) -> None:
+        """Show the circuits of its upstreams too."""
+        self._registry.register(_UpstreamCollector(registry))
+
+    def measure(self, model: str, *, n: int, prompt_tokens: int) -> Measure:
+        """``n``: continuations."""
+        return Measure(self, model, n, prompt_tokens)
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""
@@ -89,13 +115,14 @@ class Metrics:
 class Measure:
     """Times one request; ``close`` when it has ended, however it ended."""
 
-    def __init__(self, metrics: Metrics, model: str, sequence: SequenceRequest) -> None:
+    def __init__(self, metrics: Metrics, model: str, n: int, prompt_tokens: int) -> None:
         self._metrics = metrics
         self._model = model
-        self._sequence = sequence
+        self._n = n
+        self._prompt_tokens = prompt_tokens
         self._begun = time.monotonic()
         self._first = 0.0
-        self._last = [0.0] * sequence.n
+        self._last = [0.0] * n
         self._tokens = 0
         self._ended = 0
         self._between = metrics.inter_token_latency.labels(model)
@@ -107,7 +134,7 @@ class Measure:
         if not self._first:
             self._first = now
             self._metrics.time_to_first_token.labels(self._model).observe(now - self._begun)
-            self._metrics.prompt_tokens.labels(self._model).inc(len(self._sequence.prompt_ids))
+            self._metrics.prompt_tokens.labels(self._model).inc(self._prompt_tokens)
         if count:
             if self._last[index]:
                 for _ in range(count):
@@ -121,18 +148,33 @@ class Measure:
         self._metrics.request_success.labels(self._model, reason).inc()
 
     def close(self) -> None:
-        for _ in range(self._sequence.n - self._ended):
+        for _ in range(self._n - self._ended):
             self._metrics.request_success.labels(self._model, "abort").inc()
         if not self._first:
             return
         now = time.monotonic()
         self._metrics.request_latency.labels(self._model).observe(now - self._begun)
-        self._metrics.request_prompt_tokens.labels(self._model).observe(len(self._sequence.prompt_ids))
+        self._metrics.request_prompt_tokens.labels(self._model).observe(self._prompt_tokens)
         self._metrics.request_generation_tokens.labels(self._model).observe(self._tokens)
-        between = self._tokens - self._sequence.n
+        between = self._tokens - self._n
         if between > 0:
-            mean = (max(self._last) - self._first) * self._sequence.n / between
+            mean = (max(self._last) - self._first) * self._n / between
             self._metrics.time_per_output_token.labels(self._model).observe(mean)
+
+
+class _UpstreamCollector(Collector):
+    def __init__(self, registry: UpstreamRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        found = GaugeMetricFamily(
+            "aquilon:upstream_available",
+            "Whether an upstream's model may be asked now; 0 while its circuit is open or it wants to be left alone",
+            labels=("upstream", "model_name"),
+        )
+        for upstream, model, state in self._registry.states():
+            found.add_metric((upstream, model), float(state in ("closed", "half-open")))
+        yield found
 
 
 class _EngineCollector(Collector):

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
+from aquilon.platform.admission.admission import Admission
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
@@ -20,6 +21,7 @@ from aquilon.platform.jobs.files import Files
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.storage import Database
+from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.settings import Settings
 
 
@@ -30,9 +32,11 @@ class Services:
     catalogue: Catalogue
     database: Database
     metrics: Metrics
+    admission: Admission
     usage_writer: UsageWriter
     pipeline: Pipeline
     local_models: LocalModels
+    upstreams: UpstreamRegistry
     server_models: ServerModels
     pulls: Pulls
     key_holders: KeyHolders

@@ -143,7 +143,9 @@ class _Server:
             startup_models=[card.name for card in self._cards],
         )
         self._local_models = app.state.services.local_models
+        self._admission = app.state.services.admission
         self._usage_writer = app.state.services.usage_writer
+        self._upstreams = app.state.services.upstreams
         self._pulls = app.state.services.pulls
         self._http = _Uvicorn(
             uvicorn.Config(
@@ -166,7 +168,10 @@ class _Server:
             loop.add_signal_handler(number, self._stop.set)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._database, days=self._settings.usage_days, stop=self._stop))
+        following = asyncio.create_task(self._upstreams.keep_fresh(self._stop))
         try:
+            await self._upstreams.refresh()
+            await self._admission.start()
             if not self._gateway:
                 await self._engine.start()
             announce(RunningServer(url, os.getpid()))
@@ -177,11 +182,14 @@ class _Server:
             self._http.should_exit = True
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
             await self._engine.stop()  # what still runs ends with an error event
+            await self._upstreams.close()
             await http
             self._stop.set()
             await pruning
+            await following
             await self._pulls.close()
             await self._usage_writer.close()
+            await self._admission.close()
 
     async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._stop.wait())

@@ -125,7 +125,7 @@ class LocalSequence:
             Decoding(tokenizer, sequence.prompt_ids, self.stop, position * sequence.n + index)
             for index in range(sequence.n)
         ]
-        measure = house.metrics.measure(card.name, sequence)
+        measure = house.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))
         started = False
         house.unfinished += sequence.n
         try:

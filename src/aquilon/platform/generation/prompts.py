@@ -13,7 +13,7 @@ from aquilon.text.template import TemplateError
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
 
-_CHARACTERS_A_TOKEN = 64
+CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer prompt is refused before it is encoded."""
 
 
@@ -32,7 +32,7 @@ async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, con
 
     Raises ApiError 400. A prompt that can't fit ``context`` tokens is refused without being encoded.
     """
-    least = characters(prompt) // _CHARACTERS_A_TOKEN
+    least = characters(prompt) // CHARACTERS_A_TOKEN
     if least > context:
         raise too_long(prompt_tokens=least, max_tokens=None, context=context, at_least=True)
     ids = await encode(prompt, card, loaded)

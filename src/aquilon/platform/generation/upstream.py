@@ -1,0 +1,254 @@
+"""Models that upstreams compute: asked by weight and health, metered like our own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aquilon.platform.catalogue import Catalogue, LocalModel
+from aquilon.platform.domain.errors import ApiError, invalid, overloaded
+from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.generation.local import LocalModels, LocalSequence
+from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
+from aquilon.platform.generation.settlement import Account
+from aquilon.platform.metrics import Metrics
+from aquilon.platform.upstreams.counting import PromptSize, Tally, prompt_size
+from aquilon.platform.upstreams.failures import UpstreamFailure
+from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.platform.upstreams.requests import body_of, path_of
+from aquilon.platform.upstreams.routing import Target, in_turn
+from aquilon.text.messages import ImagePart
+
+if TYPE_CHECKING:
+    from aquilon.platform.upstreams.answer import UpstreamAnswer
+
+log = structlog.get_logger("aquilon.upstreams")
+
+
+class UpstreamModels:
+    """Prepares requests for upstreams. Raises ApiError alone."""
+
+    def __init__(self, registry: UpstreamRegistry, catalogue: Catalogue, local: LocalModels, metrics: Metrics) -> None:
+        """``local`` answers where a model of this server stands in for an upstream's."""
+        self.registry = registry
+        self.metrics = metrics
+        self._catalogue = catalogue
+        self._local = local
+
+    async def prepare(self, request: GenerationRequest, card: UpstreamModel, principal: Principal) -> UpstreamSequence:
+        """Raises ApiError 400 for what the model can't be asked."""
+        _require_ability(request, card)
+        least = characters(request.prompt) // CHARACTERS_A_TOKEN
+        wanted = request.sampling.max_tokens
+        if least > card.max_context or (wanted or 0) > card.max_context:
+            raise too_long(prompt_tokens=least, max_tokens=wanted, context=card.max_context, at_least=True)
+        return UpstreamSequence(self, card, request, principal, prompt_size(request))
+
+    async def begin(self, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer | LocalSequence:
+        """The first answer that begins: of the model's upstreams, then its fall-backs'. Raises ApiError."""
+        model, failed = sequence.model, None
+        for name in (model, *self.registry.fallbacks(model)):
+            targets = self.registry.targets(name)
+            if not targets and name != model:
+                if (stand_in := await self._stand_in(sequence, name)) is not None:
+                    return stand_in
+                continue
+            for target in in_turn(targets):
+                try:
+                    return await self._ask(target, sequence, offset)
+                except UpstreamFailure as failure:
+                    if not failure.elsewhere:
+                        raise failure.answer from failure
+                    failed = failed or failure.answer
+                except ApiError as refused:  # this kind of upstream can't be asked it, another may
+                    failed = failed or refused
+        if failed is not None:
+            raise failed
+        waits = [target.health.seconds_left for target in self.registry.targets(model)]
+        raise overloaded(
+            f"The upstreams of '{model}' failed just now and are given a pause; try again in a moment",
+            retry_after=max(1, round(min(waits, default=1.0))),
+            code="upstream_unavailable",
+        )
+
+    async def _ask(self, target: Target, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
+        from aquilon.platform.upstreams.answer import UpstreamAnswer  # aiohttp: only where there are upstreams
+
+        request, upstream = sequence.request, target.upstream
+        reasoning = "reasoning" in target.model.capabilities
+        body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning)
+        begun = time.monotonic()
+        try:
+            answer = await UpstreamAnswer.open(
+                target, path_of(request, upstream.kind), body, offset=offset, n=request.n
+            )
+        except UpstreamFailure as failure:
+            self.note(target, failure)
+            raise
+        self.metrics.upstream_first_token.labels(upstream.name).observe(time.monotonic() - begun)
+        return answer
+
+    async def _stand_in(self, sequence: UpstreamSequence, name: str) -> LocalSequence | None:
+        card = self._catalogue.get(name)
+        if not isinstance(card, LocalModel):
+            return None
+        try:
+            return await self._local.prepare(sequence.request, card, sequence.principal)
+        except ApiError as error:
+            log.warning("A fall-back can't answer", model=sequence.model, fallback=name, error=error.message)
+            return None
+
+    def note(self, target: Target, failure: UpstreamFailure) -> None:
+        """Tell the operator of a failed attempt."""
+        outcome = "failed" if failure.elsewhere else "refused"
+        self.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
+        if failure.elsewhere:
+            log.warning(
+                "An upstream failed",
+                upstream=target.upstream.name,
+                model=target.model.name,
+                reason=str(failure),
+                circuit=target.health.state,
+            )
+
+
+@dataclass(frozen=True)
+class UpstreamSequence:
+    """A `generation.prepared.Prepared` for upstreams. Its prompt's tokens are bounded, not counted."""
+
+    house: UpstreamModels
+    card: UpstreamModel
+    request: GenerationRequest
+    principal: Principal
+    size: PromptSize
+
+    @property
+    def model(self) -> str:
+        return self.card.name
+
+    @property
+    def n(self) -> int:
+        return self.request.n
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.size.most
+
+    @property
+    def most_tokens(self) -> int:
+        wanted = self.request.sampling.max_tokens
+        return self.card.max_context if wanted is None else wanted
+
+    async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
+        answer = await self.house.begin(self, position * self.n)
+        if isinstance(answer, LocalSequence):
+            async with aclosing(answer.stream(position, account)) as events:
+                async for event in events:
+                    yield event
+            return
+        outcome = "abandoned"
+        measure = self.house.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
+        metering = _Metering(self, account)
+        open_ = {position * self.n + index for index in range(self.n)}
+        try:
+            account.computed(self.size.usual, 0)
+            yield Started(position)
+            pieces = answer.first
+            while pieces:
+                for event, size in pieces:
+                    if isinstance(event, Finished):
+                        open_.discard(event.index)
+                        measure.finished(event.reason)
+                    else:
+                        tokens = metering.tally.add(size)
+                        if tokens and await account.grant(tokens) < tokens:
+                            outcome = "length"
+                            for index in sorted(open_):
+                                measure.finished("length")
+                                yield Finished(index, "length")
+                            return
+                        account.generated(tokens)
+                        measure.tokens(event.index - position * self.n, tokens)
+                    yield event
+                pieces = await answer.more()
+            outcome = "completed"
+            await metering.settle(answer)
+        except UpstreamFailure as failure:
+            outcome = "failed"
+            measure.finished("error")
+            self.house.note(answer.target, failure)
+            raise failure.answer from failure
+        finally:
+            answer.close()
+            measure.close()
+            if outcome != "failed":
+                target = answer.target
+                self.house.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
+
+
+class _Metering:
+    """What is paid: the upstream's count where it can be true, else our own."""
+
+    def __init__(self, sequence: UpstreamSequence, account: Account) -> None:
+        self._sequence = sequence
+        self._account = account
+        self.tally = Tally()
+
+    async def settle(self, answer: UpstreamAnswer) -> None:
+        """The answer is whole: put the upstream's count in place of ours."""
+        sequence, account, usage = self._sequence, self._account, answer.usage
+        if usage is None:
+            return
+        told = usage.prompt_tokens
+        if told is not None and 0 < told <= sequence.size.most:
+            details = usage.prompt_tokens_details
+            cached = (details.cached_tokens or 0) if details is not None else 0
+            account.computed(told - sequence.size.usual, min(max(cached, 0), told))
+        elif told is not None:
+            self._doubt(answer, "prompt", told, sequence.size.usual)
+        told = usage.completion_tokens
+        if told is None:
+            return
+        extra = usage.completion_tokens_details
+        hidden = sequence.card.reasoning or bool(extra is not None and extra.reasoning_tokens)
+        if not self.tally.believes(told, most=sequence.most_tokens, n=sequence.n, hidden=hidden):
+            self._doubt(answer, "completion", told, self.tally.tokens)
+        elif told <= self.tally.tokens:
+            account.generated(told - self.tally.tokens)
+        else:
+            account.generated(await account.grant(told - self.tally.tokens))
+
+    def _doubt(self, answer: UpstreamAnswer, what: str, told: int, ours: int) -> None:
+        upstream = answer.target.upstream.name
+        log.warning(
+            "An upstream's usage can't be true: ours counts", upstream=upstream, tokens=what, told=told, counted=ours
+        )
+        self._sequence.house.metrics.upstream_doubts.labels(upstream).inc()
+
+
+def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:
+    prompt = request.prompt
+    if isinstance(prompt, ChatPrompt):
+        if not card.chat:
+            raise invalid(f"The model '{card.name}' answers no conversations", param="model", code="not_a_chat_model")
+        if prompt.tool_use is not None and not card.function_calling:
+            raise invalid(f"The model '{card.name}' can't call functions", param="tools", code="no_function_calling")
+        if not card.vision and any(
+            isinstance(part, ImagePart) for message in prompt.messages for part in message.parts
+        ):
+            raise invalid(f"The model '{card.name}' can't see images", param="messages", code="no_vision")
+    elif isinstance(prompt, FillPrompt):
+        if not card.fim:
+            raise invalid(f"The model '{card.name}' can't fill a gap in a text", param="model", code="not_a_fim_model")
+    elif not card.completions:
+        raise invalid(
+            f"The model '{card.name}' continues no text: ask /v1/chat/completions",
+            param="model",
+            code="not_a_completion_model",
+        )
