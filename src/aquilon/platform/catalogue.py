@@ -54,6 +54,8 @@ class ModelCard:
     size_bytes: int = 0
     """On this machine."""
     chat: bool = False
+    completions: bool = True
+    """Whether it continues a text."""
     fim: bool = False
     function_calling: bool = False
     vision: bool = False
