@@ -11,7 +11,7 @@ import hashlib
 import re
 import string
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,10 @@ class MistralTokenizer:
             return str(self._vendor.id_to_piece(token_id))
         return self.token_bytes(token_id).decode("utf-8", errors="replace")
 
+    @property
+    def control_tokens(self) -> Mapping[str, int]:
+        return {self.token_text(token_id): token_id for token_id in self._control_ids}
+
     def is_control(self, token_id: int) -> bool:
         return token_id in self._control_ids
 
@@ -98,6 +102,23 @@ class MistralTemplate:
     def __init__(self, vendor: Any) -> None:
         self._vendor = vendor
 
+    @property
+    def version(self) -> int:
+        """Of the format: 1, 2, 3, 7, 11, 13."""
+        return int(self._vendor.instruct_tokenizer.version.version_num)
+
+    def encode_fill(self, prefix: str, suffix: str) -> list[int]:
+        """What stands before and after a gap, for a model that fills it. Raises TemplateError."""
+        from mistral_common.exceptions import MistralCommonException
+        from mistral_common.protocol.fim.request import FIMRequest
+
+        try:
+            require_unicode(prefix + suffix)
+            ids: list[int] = self._vendor.encode_fim(FIMRequest(prompt=prefix, suffix=suffix)).tokens
+        except (MistralCommonException, ValueError) as error:
+            raise TemplateError(f"the model's format refuses this text: {_reason(error)}") from None
+        return ids
+
     def encode(
         self,
         messages: Sequence[Message],
@@ -110,7 +131,7 @@ class MistralTemplate:
         from mistral_common.protocol.instruct.request import ChatCompletionRequest
         from pydantic import ValidationError
 
-        short_ids = self._vendor.instruct_tokenizer.version.version_num < _FREE_CALL_IDS
+        short_ids = self.version < _FREE_CALL_IDS
         plain = [_plain_message(message, short_ids) for message in messages]
         if continue_final and plain:
             plain[-1]["prefix"] = True

@@ -1,17 +1,22 @@
-"""A model's text side in one value: its tokenizer and its chat template."""
+"""A model's text side in one value: its tokenizer, its chat template, and the formats that go with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from aquilon.text.fill import FillFormat, fill_format
 from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
 from aquilon.text.huggingface import templates_from_folder, tokenizer_from_folder
-from aquilon.text.mistral import load_mistral, mistral_file
+from aquilon.text.mistral import MistralTemplate, load_mistral, mistral_file
+from aquilon.text.reasoning import ReasoningFormat, reasoning_format
 from aquilon.text.template import ChatTemplate, JinjaTemplate
 from aquilon.text.tokenizer import Tokenizer, TokenizerError
+from aquilon.text.tool_calls import ToolFormat, tool_format
+from aquilon.text.tool_calls.detection import mistral_tool_format
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,28 @@ class TextModel:
     tokenizer: Tokenizer
     template: ChatTemplate | None
     """None for a model that only continues text."""
+    fill: FillFormat | None = None
+    """None for a model that fills no gaps."""
+
+    @cached_property
+    def tools(self) -> ToolFormat:
+        """How this model writes tool calls."""
+        controls = self.tokenizer.control_tokens
+        if isinstance(self.template, MistralTemplate):
+            return mistral_tool_format(self.template.version, controls)
+        return tool_format(self._template_source, controls)
+
+    @cached_property
+    def reasoning(self) -> ReasoningFormat | None:
+        """How this model marks its thoughts; None for one that has none."""
+        controls = self.tokenizer.control_tokens
+        if isinstance(self.template, MistralTemplate):
+            return reasoning_format(" ".join(controls), controls)
+        return reasoning_format(self._template_source, controls)
+
+    @property
+    def _template_source(self) -> str:
+        return self.template.source(tools=True) if isinstance(self.template, JinjaTemplate) else ""
 
     @classmethod
     def from_gguf(cls, metadata: Mapping[str, Any]) -> TextModel:
@@ -31,7 +58,8 @@ class TextModel:
             for key, source in metadata.items()
             if isinstance(source, str) and (key + ".").startswith("tokenizer.chat_template.")
         }
-        return cls(tokenizer, JinjaTemplate(templates, tokenizer) if templates else None)
+        template = JinjaTemplate(templates, tokenizer) if templates else None
+        return cls(tokenizer, template, fill_format(tokenizer, metadata))
 
     @classmethod
     def from_folder(cls, folder: Path) -> TextModel:
@@ -41,11 +69,14 @@ class TextModel:
         """
         vendor = mistral_file(folder)
         if vendor is not None:
-            return cls(*load_mistral(vendor))
+            mistral, format_ = load_mistral(vendor)
+            fills = {"[SUFFIX]", "[PREFIX]"} <= set(mistral.control_tokens)
+            return cls(mistral, format_, FillFormat(format_.encode_fill) if fills else None)
         if not (folder / "tokenizer.json").is_file():
             raise TokenizerError(
                 f"{folder} holds no tokenizer: neither tokenizer.json, nor Mistral's tekken.json or tokenizer.model.v*"
             )
         tokenizer = tokenizer_from_folder(folder)
         templates = templates_from_folder(folder)
-        return cls(tokenizer, JinjaTemplate(templates, tokenizer) if templates else None)
+        template = JinjaTemplate(templates, tokenizer) if templates else None
+        return cls(tokenizer, template, fill_format(tokenizer))

@@ -157,6 +157,10 @@ class SubwordTokenizer:
         added = self._added.get(token_id)
         return added.text if added is not None else self.token_bytes(token_id).decode("utf-8", errors="replace")
 
+    @property
+    def control_tokens(self) -> Mapping[str, int]:
+        return {token.text: token.id for token in self._added.values() if token.control}
+
     def is_control(self, token_id: int) -> bool:
         return token_id in self._control_ids
 

@@ -62,6 +62,10 @@ class JinjaTemplate:
         self._tokenizer = tokenizer
         self._compiled: dict[str, _Compiled] = {}
 
+    def source(self, *, tools: bool) -> str:
+        """The template that serves conversations with tools, or without."""
+        return self._sources.get("tool_use" if tools and "tool_use" in self._sources else "default", "")
+
     def encode(
         self,
         messages: Sequence[Message],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -49,6 +49,11 @@ class Tokenizer(Protocol):
         ...
 
     def is_control(self, token_id: int) -> bool: ...
+
+    @property
+    def control_tokens(self) -> Mapping[str, int]:
+        """Ids of control tokens by their names."""
+        ...
 
     def starts_text(self, previous_ids: Sequence[int]) -> bool:
         """Whether a token after these begins a text, so that SentencePiece's leading space is not part of it."""

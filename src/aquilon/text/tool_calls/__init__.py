@@ -1,0 +1,11 @@
+"""How models write tool calls: one file a format, each with its grammar and its reader.
+
+``tool_format`` finds a model's; ``AnswerReader`` takes a streamed answer apart.
+"""
+
+from aquilon.text.tool_calls.detection import tool_format
+from aquilon.text.tool_calls.format import ToolFormat
+from aquilon.text.tool_calls.pieces import CallBegun, CallGrown, Piece, Said, Thought
+from aquilon.text.tool_calls.reading import AnswerReader
+
+__all__ = ["AnswerReader", "CallBegun", "CallGrown", "Piece", "Said", "Thought", "ToolFormat", "tool_format"]

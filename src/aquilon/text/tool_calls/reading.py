@@ -1,0 +1,156 @@
+"""Takes a streamed answer apart: thoughts, text for the person, calls; half a marker is never shown."""
+
+from __future__ import annotations
+
+from aquilon.text.reasoning import ReasoningFormat
+from aquilon.text.tool_calls.format import CallReader, ToolFormat
+from aquilon.text.tool_calls.pieces import Piece, Said, Thought, joined
+
+_SPACE = " \t\r\n"
+
+
+class AnswerReader:
+    """``add`` the answer's text as it comes, markers that are control tokens as the text they are written with."""
+
+    def __init__(
+        self,
+        *,
+        tools: ToolFormat | None,
+        names: frozenset[str] = frozenset(),
+        reasoning: ReasoningFormat | None = None,
+        thinking: bool = False,
+    ) -> None:
+        """``thinking``: the prompt has begun the thoughts."""
+        self._tools = tools
+        self._names = names
+        self._reasoning = reasoning
+        self._thinking = thinking
+        self._at_start = True
+        """Nothing but space has come so far."""
+        self._has_thought = False
+        self._calls: CallReader | None = None
+        self._called = False
+        self._space = ""
+        """Before what may be a call."""
+        self._left = ""
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether what came last is text for the person, all of it passed on."""
+        return self._calls is None and not self._thinking and not self._left
+
+    def add(self, text: str) -> list[Piece]:
+        """What this completes."""
+        return joined(self._add(text))
+
+    def finish(self) -> list[Piece]:
+        """The answer has ended: what was held back is what it looks like."""
+        pieces: list[Piece] = []
+        left, self._left = self._left, ""
+        if self._calls is not None:
+            pieces += self._with_space(self._calls.finish(left))
+        elif self._thinking:
+            pieces.append(Thought(left.rstrip(_SPACE)))
+        else:
+            pieces.append(Said(left if left.strip(_SPACE) or not (self._called or self._has_thought) else ""))
+        return joined(pieces)
+
+    def _add(self, text: str) -> list[Piece]:
+        pieces: list[Piece] = []
+        text = self._left + text
+        while True:
+            before = text, self._thinking, self._calls
+            if self._thinking:
+                text = self._think(text, pieces)
+            elif self._calls is not None:
+                text = self._call(text, pieces)
+            else:
+                text = self._say(text, pieces)
+            if not text or (text, self._thinking, self._calls) == before:
+                self._left = text
+                return pieces
+
+    def _think(self, text: str, pieces: list[Piece]) -> str:
+        assert self._reasoning is not None
+        thoughts, closing, rest = text.partition(self._reasoning.closing)
+        if closing:
+            pieces.append(Thought(thoughts.rstrip(_SPACE)))
+            self._thinking = False
+            self._at_start = self._has_thought = True
+            return rest
+        if self._at_start:
+            text = text.lstrip(_SPACE)
+            self._at_start = not text
+        held = _held(text, self._reasoning.closing)
+        pieces.append(Thought(text[: len(text) - held]))
+        return text[len(text) - held :]
+
+    def _call(self, text: str, pieces: list[Piece]) -> str:
+        assert self._calls is not None
+        more, rest = self._calls.feed(text)
+        pieces += self._with_space(more)
+        if self._calls.finished:
+            self._calls = None
+        return rest
+
+    def _with_space(self, pieces: list[Piece]) -> list[Piece]:
+        """What looked like a call and is none gets back the space before it."""
+        if pieces:
+            self._called = self._called or not isinstance(pieces[0], Said)
+            pieces = [Said(self._space), *pieces] if isinstance(pieces[0], Said) else pieces
+            self._space = ""
+        return pieces
+
+    def _say(self, text: str, pieces: list[Piece]) -> str:
+        if self._at_start and (text := self._begin(text)) is None:
+            return self._undecided
+        if not text or self._calls is not None or self._thinking:
+            return text
+        if self._tools is None:
+            pieces.append(Said(text))
+            return ""
+        opening = self._tools.opening
+        if not opening:
+            pieces.append(Said(text))
+            return ""
+        said, found, rest = text.partition(opening)
+        if found:
+            shown = said.rstrip(_SPACE)
+            self._space = said[len(shown) :]
+            pieces.append(Said(shown))
+            self._calls = self._tools.reader(self._names)
+            return rest
+        if self._called and not text.strip(_SPACE):
+            return text  # between two calls
+        held = _held(text, opening)
+        pieces.append(Said(text[: len(text) - held]))
+        return text[len(text) - held :]
+
+    def _begin(self, text: str) -> str | None:
+        """Decide what the answer begins with: the text that is left, or None while it could be several things."""
+        self._undecided = text
+        start = text.lstrip(_SPACE)
+        if self._has_thought:
+            text = start
+            if not text:
+                return None
+        elif self._reasoning is not None:
+            opening = self._reasoning.opening
+            if len(start) < len(opening) and opening.startswith(start):
+                return None
+            if start.startswith(opening):
+                self._thinking = True
+                return start[len(opening) :]
+        self._at_start = False
+        if self._tools is not None and not self._tools.opening:
+            self._calls = self._tools.reader(self._names)
+        return text
+
+
+def _held(text: str, marker: str) -> int:
+    """How many characters at the end may still turn out to be space before the marker, or its beginning."""
+    length = next(
+        (length for length in range(min(len(marker) - 1, len(text)), 0, -1) if text.endswith(marker[:length])), 0
+    )
+    body = text[: len(text) - length]
+    return length + len(body) - len(body.rstrip(_SPACE))
