@@ -13,8 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -213,6 +215,28 @@ class Catalogue:
         if self.is_retired(found):
             raise _retired(found)
         return found
+
+    def embedding_card(self, asked: str, principal: Principal) -> ModelCard:
+        """The same for an embedding: where all other names go to a model that generates, the first that embeds answers.
+
+        Raises ApiError 404 or 410.
+        """
+        card = self.card(asked, principal)
+        if not card.embeddings and asked != card.name and self._target(asked, principal) is None:
+            return next((other for other in self.cards() if other.embeddings and not self.is_retired(other)), card)
+        return card
+
+    def notices(self, name: str) -> dict[str, str]:
+        """The headers that tell of a model's end: RFC 9745's, RFC 8594's, and a link to what takes its place."""
+        card = self.get(name)
+        if card is None or card.retires_at is None:
+            return {}
+        headers = {"sunset": formatdate(card.retires_at, usegmt=True)}
+        if card.deprecated_at is not None:
+            headers["deprecation"] = f"@{card.deprecated_at}"
+        if card.replacement is not None:
+            headers["link"] = f'</v1/models/{quote(card.replacement)}>; rel="successor-version"'
+        return headers
 
     def is_retired(self, card: ModelCard) -> bool:
         return card.retires_at is not None and self._clock() >= card.retires_at

@@ -14,6 +14,8 @@ from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.embeddings import EmbeddingPipeline
+from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.usage_writer import UsageWriter
@@ -39,6 +41,8 @@ class Services:
     upstreams: UpstreamRegistry
     server_models: ServerModels
     pulls: Pulls
+    embeddings: EmbeddingPipeline
+    local_embeddings: LocalEmbeddings
     key_holders: KeyHolders
     session_holders: SessionHolders
     passwords: Passwords

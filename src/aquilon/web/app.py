@@ -19,8 +19,9 @@ from aquilon.platform.api import (
     budgets,
     chat,
     completions,
-    invitations,
+    embeddings,
     files,
+    invitations,
     model_files,
     models,
     operations,
@@ -41,6 +42,8 @@ from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.embeddings import EmbeddingPipeline
+from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
@@ -78,6 +81,8 @@ def create_app(
     catalogue.include(upstreams)
     metrics.watch(upstreams)
     upstream_models = UpstreamModels(upstreams, catalogue, local_models, metrics)
+    local_embeddings = LocalEmbeddings()
+    catalogue.include(local_embeddings)
     passwords = Passwords()
     app.state.services = Services(
         settings=settings,
@@ -92,6 +97,8 @@ def create_app(
         upstreams=upstreams,
         server_models=ServerModels(engine, catalogue, database),
         pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
+        embeddings=EmbeddingPipeline(catalogue, settlement, {EmbeddingModel: local_embeddings}),
+        local_embeddings=local_embeddings,
         key_holders=KeyHolders(database),
         session_holders=SessionHolders(database),
         passwords=passwords,
@@ -108,6 +115,7 @@ def create_app(
         completions,
         files,
         responses,
+        embeddings,
         model_files,
         models,
         server_models,

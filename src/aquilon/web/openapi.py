@@ -11,6 +11,7 @@ from aquilon import __version__
 from aquilon.platform.api import (
     aliases,
     budgets,
+    embeddings,
     files,
     invitations,
     model_files,
@@ -43,6 +44,7 @@ _REQUESTS: list[type[BaseModel]] = [
     *organization.REQUESTS,
     *organization_keys.REQUESTS,
     *aliases.REQUESTS,
+    *embeddings.REQUESTS,
     *server_models.REQUESTS,
     *budgets.REQUESTS,
     *prices.REQUESTS,
@@ -65,6 +67,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *organization.ANSWERS,
     *organization_keys.ANSWERS,
     *aliases.ANSWERS,
+    *embeddings.ANSWERS,
     *model_files.ANSWERS,
     *server_models.ANSWERS,
     *budgets.ANSWERS,

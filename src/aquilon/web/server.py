@@ -147,6 +147,7 @@ class _Server:
         self._usage_writer = app.state.services.usage_writer
         self._upstreams = app.state.services.upstreams
         self._pulls = app.state.services.pulls
+        self._local_embeddings = app.state.services.local_embeddings
         self._http = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -188,6 +189,7 @@ class _Server:
             await pruning
             await following
             await self._pulls.close()
+            await self._local_embeddings.close()
             await self._usage_writer.close()
             await self._admission.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -56,20 +56,28 @@ class Pipeline:
         return await house.prepare(request, card, principal)
 
     async def answer(
-        self, prepared: Sequence[Prepared], principal: Principal, request_id: str
+        self,
+        prepared: Sequence[Prepared],
+        principal: Principal,
+        request_id: str,
+        told: MutableMapping[str, str] | None = None,
     ) -> AsyncGenerator[Event]:
         """Each prompt's Started, deltas, one Finished for each continuation; in the end the Usage of them together.
 
         The Usage comes when the request's usage event is committed. Closing the
         iterator cancels the work; what was generated until then is on record all the
-        same. Continuations are counted through: prompt by prompt, ``n`` each.
+        same. Continuations are counted through: prompt by prompt, ``n`` each. ``told``
+        gets the headers that the answer has, before the first event.
         """
+        if told is not None:
+            told.update(self._catalogue.notices(prepared[0].model))
         account = await self._settlement.open(
             principal,
             request_id,
             prepared[0].model,
             prompt_tokens=sum(one.prompt_tokens for one in prepared),
             completion_tokens=sum(one.most_tokens * one.n for one in prepared),
+            told=told,
         )
         outcome: Outcome = "cancelled"
         try:

@@ -1,0 +1,38 @@
+"""The one embedding request that every API's requests are translated to, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Purpose = Literal["query", "passage"]
+"""What a text is for: models that tell a question from the text that answers it embed the two differently."""
+
+DataType = Literal["float", "int8", "uint8", "binary", "ubinary"]
+DATA_TYPES: tuple[DataType, ...] = get_args(DataType)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingRequest:
+    model: str
+    """As the client named it: a model's name or an alias."""
+    texts: tuple[str, ...] = ()
+    token_ids: tuple[tuple[int, ...], ...] = ()
+    """In place of texts, in the model's own vocabulary."""
+    purpose: Purpose = "query"
+    dimensions: int | None = None
+    """None is all that the model has."""
+    upstream_fields: dict[str, Any] = field(default_factory=dict)
+    """The client's fields that mean something to an upstream alone, as they came."""
+
+    @property
+    def inputs(self) -> int:
+        return len(self.texts) or len(self.token_ids)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    vectors: list[bytes]
+    """One an input, in order: 32-bit floats, little end first."""
+    tokens: int
+    """That the model read."""

@@ -1,0 +1,43 @@
+"""What crosses the pipes between the API process and the embedding process.
+
+One request at a time, one answer to each, as length-prefixed MessagePack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CountTokens(msgspec.Struct, frozen=True, tag="count"):
+    texts: list[str]
+    query: bool
+
+
+class EmbedTexts(msgspec.Struct, frozen=True, tag="embed"):
+    texts: list[str]
+    query: bool
+
+
+class TokenCounts(msgspec.Struct, frozen=True, tag="counts"):
+    tokens: list[int]
+    """Of each text, with those that the model adds."""
+
+
+class Vectors(msgspec.Struct, frozen=True, tag="vectors"):
+    vectors: list[bytes]
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    message: str
+
+
+ToWorker = CountTokens | EmbedTexts
+FromWorker = TokenCounts | Vectors | Failed
+
+LENGTH_BYTES = 4
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def packed(message: ToWorker | FromWorker) -> bytes:
+    body = _ENCODER.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
