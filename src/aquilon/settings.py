@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """None is SQLite in the home."""
     secret_key: SecretStr | None = None
     """Seals secrets in the database: 32 random bytes in base64; None is the file ``secret-key`` in the home."""
+    redis_url: str | None = None
+    """Where several API processes count rates together: ``redis://HOST:PORT/NUMBER``. None: each for itself."""
     model_aliases: dict[str, str] = {}
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []

@@ -18,6 +18,7 @@ OF_NOBODY = {
     "organizations": "is the owner",
     "sessions": "found by its secret alone; its user has an owner",
     "login_links": "found by its secret alone; its user has an owner",
+    "api_processes": "the server's own",
     "prices": "the server's, for all of its organizations",
     "model_aliases": "the server's, for all of its organizations",
     "model_notes": "the server's, for all of its organizations",

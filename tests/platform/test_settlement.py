@@ -18,10 +18,12 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.platform import accounts as operator
+from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.generation import Delta, Event, Finished, Usage
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.ledger import Line, OwnStock
 from aquilon.platform.domain.prices import Price
 from aquilon.platform.generation import usage_writer
 from aquilon.platform.generation.local import LocalModels, LocalSequence
@@ -37,6 +39,12 @@ from aquilon.text.model import TextModel
 MODEL = "m"
 INPUT, CACHED, OUTPUT = 2, 1, 3
 PROMPT = 20
+
+
+def spent(settlement: Settlement, line: Line) -> int:
+    stock = settlement.ledger.stock
+    assert isinstance(stock, OwnStock)
+    return stock.spent(line)
 
 
 @dataclass
@@ -137,8 +145,9 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
         found = await api_keys.holder_of(session, first.api_key)
     assert found is not None
     engine = StandInEngine()
-    writer = UsageWriter(database)
-    settlement = Settlement(database, writer)
+    admission = Admission(database)
+    writer = UsageWriter(database, admission.shared)
+    settlement = Settlement(admission, writer)
     metrics = Metrics(cast(Engine, engine))
     catalogue = cast(Catalogue, None)
     local = LocalModels(cast(Engine, engine), catalogue, metrics, max_waiting=1024)
@@ -236,7 +245,7 @@ async def test_a_crowd_never_overspends_and_holds_nothing_in_the_end(house: Hous
                 async with aclosing(house.answer(f"r{number}", prepared)) as events:
                     seen = 0
                     async for _ in events:
-                        assert ledger.spent(line) + ledger.reserved.get(line, 0) <= limit
+                        assert spent(house.settlement, line) + ledger.reserved.get(line, 0) <= limit
                         seen += 1
                         if seen > patience:
                             outcomes["left"] += 1
@@ -257,22 +266,22 @@ async def test_a_crowd_never_overspends_and_holds_nothing_in_the_end(house: Hous
     await house.settlement._writer.close()
     rows = house.events()
     assert len(rows) == 200 - outcomes["refused"]
-    assert await house.spent(budget) == sum(row["cost"] for row in rows.values()) == ledger.spent(line)
-    assert limit * 0.9 < ledger.spent(line) <= limit
+    assert await house.spent(budget) == sum(row["cost"] for row in rows.values()) == spent(house.settlement, line)
+    assert limit * 0.9 < spent(house.settlement, line) <= limit
 
 
 async def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) -> None:
     await house.set_price()
     budget = await house.set_budget(PROMPT * INPUT + 100 * OUTPUT)
     await house.whole("r1", house.prepared(60))
-    again = Settlement(house.database, UsageWriter(house.database))
+    again = Settlement(Admission(house.database), UsageWriter(house.database))
     account = await again.open(house.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
     assert account.reservation.tokens == (100 * OUTPUT + 4 - PROMPT * INPUT - 60 * OUTPUT) // OUTPUT
-    assert again.ledger.spent((budget, 0)) == house.events()["r1"]["cost"]
+    assert spent(again, (budget, 0)) == house.events()["r1"]["cost"]
 
 
 async def test_a_changed_budget_counts_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aquilon.platform.generation.settlement.FRESH_SECONDS", 0)
+    monkeypatch.setattr("aquilon.platform.admission.terms.FRESH_SECONDS", 0)
     await house.set_price()
     await house.set_budget(0)
     with pytest.raises(ApiError, match="prepaid credit is 0 cents"):

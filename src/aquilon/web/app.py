@@ -33,6 +33,7 @@ from aquilon.platform.api import (
     sessions,
     statements,
     tokens,
+    upstreams,
     usage_report,
 )
 from aquilon.platform.api.errors import on_api_error, on_http_exception
@@ -77,10 +78,10 @@ def create_app(
     usage_writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, usage_writer)
     local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
-    upstreams = UpstreamRegistry(database, Sealer.of(settings))
-    catalogue.include(upstreams)
-    metrics.watch(upstreams)
-    upstream_models = UpstreamModels(upstreams, catalogue, local_models, metrics)
+    registry = UpstreamRegistry(database, Sealer.of(settings))
+    catalogue.include(registry)
+    metrics.watch(registry)
+    upstream_models = UpstreamModels(registry, catalogue, local_models, metrics)
     local_embeddings = LocalEmbeddings()
     catalogue.include(local_embeddings)
     passwords = Passwords()
@@ -94,7 +95,7 @@ def create_app(
         usage_writer=usage_writer,
         pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models, UpstreamModel: upstream_models}),
         local_models=local_models,
-        upstreams=upstreams,
+        upstreams=registry,
         server_models=ServerModels(engine, catalogue, database),
         pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
         embeddings=EmbeddingPipeline(catalogue, settlement, {EmbeddingModel: local_embeddings}),
@@ -119,6 +120,7 @@ def create_app(
         model_files,
         models,
         server_models,
+        upstreams,
         aliases,
         tokens,
         sessions,

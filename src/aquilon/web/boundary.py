@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aquilon.platform.api.answer_headers import earned_headers
 from aquilon.platform.api.errors import error_response
 from aquilon.platform.auth.origin import host_name, is_loopback_name
 from aquilon.platform.domain.errors import ApiError, server_error
@@ -77,6 +78,8 @@ class Boundary:
                 status = message["status"]
                 marked = MutableHeaders(scope=message)
                 marked["x-request-id"] = request_id
+                for name, value in earned_headers(scope).items():
+                    marked.setdefault(name, value)
                 for name, value in SECURITY_HEADERS.items():
                     marked.setdefault(name, value)
                 marked.setdefault("cache-control", "no-store")

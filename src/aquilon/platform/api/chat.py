@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, chunks, whole_answer
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
@@ -30,7 +31,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
-    events = pipeline.answer([prepared], caller, id_)
+    events = pipeline.answer([prepared], caller, id_, answer_headers(request))
     model, scores = prepared.model, bool(fields.logprobs)
     if fields.stream:
         return EventStream(

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
 from aquilon.platform.api.completion_fields import CompletionRequest
@@ -36,7 +37,7 @@ async def completions(request: Request, caller: Caller) -> Response:
     n, model = generations[0].n, prepared[0].model
     count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
-        pipeline.answer(prepared, caller, id_),
+        pipeline.answer(prepared, caller, id_, answer_headers(request)),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
         logprobs=fields.logprobs is not None,

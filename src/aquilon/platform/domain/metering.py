@@ -37,5 +37,7 @@ class UsageEvent:
     """Millionths of a cent."""
     price_id: str | None
     """What the cost was counted with; None where the model has no price."""
+    batch: bool = False
+    """Whether it was a line of a batch job."""
     budget_lines: tuple[tuple[str, int], ...] = ()
     """Each budget that paid for it, with the start of the period that it was spent in."""

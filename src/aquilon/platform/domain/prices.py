@@ -65,6 +65,12 @@ class Price:
         full = computed * self.input + usage.cached_tokens * self.cached_input + usage.completion_tokens * self.output
         return full * (100 - self.batch_discount) // 100 if batch else full  # exact: each discounted rate is whole
 
+    def in_batch(self) -> Price:
+        """The same for a request of a batch job: each rate as it is after the discount, exact."""
+        full = 100 - self.batch_discount
+        rates = (cents * full // 100 for cents in self.rates.values())
+        return Price(self.starts_at, *rates, id=self.id)
+
 
 FREE = Price(0, 0, 0, 0)
 """Of a model that has no price."""

@@ -1,95 +1,89 @@
-"""What a request pays: its claim on budgets before it runs, its tokens while it runs, its usage event in the end."""
+"""What a request pays: admission and its claim on budgets before it runs, its usage event in the end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
-from aquilon.platform.domain.budgets import Budget, period_start
+from aquilon.platform.admission.admission import Admission
+from aquilon.platform.admission.rates import Rates
 from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Line, Reservation
+from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Reservation
+from aquilon.platform.domain.limits import Quota, applies, quotas
 from aquilon.platform.domain.metering import Outcome, UsageEvent
 from aquilon.platform.domain.prices import FREE, Price, PriceList
 from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.storage import Database
-from aquilon.platform.storage import budgets as stored_budgets
-from aquilon.platform.storage.prices import price_lists
-from aquilon.platform.storage.scope import Scope
-
-FRESH_SECONDS = 1.0
-"""Prices and budgets that somebody changed count this soon."""
-
-
-@dataclass
-class _Rates:
-    """What was read of one organization's budgets and of all prices."""
-
-    read_at: float
-    budgets: list[Budget]
-    prices: dict[str, PriceList]
 
 
 class Settlement:
-    """Opens an ``Account`` for each request. One process decides over its budgets: the database is told the outcome."""
+    """Opens an ``Account`` for each request that is admitted."""
 
-    def __init__(self, database: Database, writer: UsageWriter, clock: Callable[[], float] = time.time) -> None:
-        self._database = database
+    def __init__(self, admission: Admission, writer: UsageWriter, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` is the wall's: everybody must agree on a period. All that lasts is measured by another one."""
+        self._terms = admission.terms
+        self._rates = admission.rates
         self._writer = writer
         self._clock = clock
-        self._rates: dict[str, _Rates] = {}
-        self.ledger = Ledger()
+        self.ledger = admission.ledger
 
     async def open(
-        self, principal: Principal, request_id: str, model: str, *, prompt_tokens: int, completion_tokens: int
+        self,
+        principal: Principal,
+        request_id: str,
+        model: str,
+        *,
+        prompt_tokens: int,
+        completion_tokens: int,
+        told: MutableMapping[str, str] | None = None,
     ) -> Account:
-        """Claim what the request may use at most, or a first part of it.
+        """Admit the request, and claim what it may use at most, or a first part of it.
 
-        ``completion_tokens`` is for all of its continuations together. Raises
-        ApiError: 429 where a budget can't pay, 503 where usage can't be recorded.
+        ``completion_tokens`` is for all of its continuations together. A line of a
+        batch job has its own price and no limits but budgets. ``told`` gets headers
+        that the answer has, a refusal as well. Raises ApiError: 429 where a rate, a
+        limit of requests at once or a budget refuses, 503 where usage can't be recorded.
         """
+        batch = principal.batch_line is not None
         self._writer.require_working()
-        rates = await self._read(principal.organization_id)
+        terms = await self._terms.of(principal.organization_id)
         moment = int(self._clock())
-        history = rates.prices.get(model)
-        price = (history.at(moment) if history is not None else None) or FREE
-        budgets = [budget for budget in rates.budgets if _applies(budget, principal)]
-        await self._learn(principal, [(budget.id, period_start(budget.period, moment)) for budget in budgets])
-        reservation = self.ledger.reserve(
-            budgets, moment, price, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+        limits = [
+            limit
+            for limit in terms.limits
+            if limit.model in ("", model) and not batch and applies(limit.scope, limit.scope_id, principal)
+        ]
+        reservation = await self.ledger.reserve(
+            principal.organization_id,
+            [budget for budget in terms.budgets if applies(budget.scope, budget.scope_id, principal)],
+            moment,
+            price := _price(terms.prices.get(model), moment, batch),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            limits=limits,
         )
+        counted = quotas(limits)
+        try:
+            await self._rates.admit(counted, prompt_tokens, {} if told is None else told)
+        except BaseException:
+            self.ledger.settle(reservation, 0)
+            raise
         return Account(
             self._writer,
             self.ledger,
+            self._rates,
             self._clock,
             principal,
-            request_id,
+            principal.batch_line or request_id,
             model,
             price,
             reservation,
+            counted,
+            prompt_tokens,
             completion_tokens,
+            batch,
         )
-
-    async def _read(self, organization_id: str) -> _Rates:
-        known = self._rates.get(organization_id)
-        now = time.monotonic()
-        if known is None or now - known.read_at > FRESH_SECONDS:
-            async with self._database.reading() as session:
-                budgets = await stored_budgets.budgets(session, Scope(organization_id))
-                prices = await price_lists(session)
-            known = self._rates[organization_id] = _Rates(now, budgets, prices)
-        return known
-
-    async def _learn(self, principal: Principal, lines: list[Line]) -> None:
-        """What was spent before this process, or before this period was first asked for."""
-        unknown = [line for line in lines if not self.ledger.knows(line)]
-        if not unknown:
-            return
-        async with self._database.reading() as session:
-            spent = await stored_budgets.spending(session, Scope.of_organization(principal), unknown)
-        for line, amount in spent.items():
-            self.ledger.begin(line, amount)
 
 
 @dataclass
@@ -98,14 +92,18 @@ class Account:
 
     writer: UsageWriter
     ledger: Ledger
+    rates: Rates
     clock: Callable[[], float]
     principal: Principal
     request_id: str
     model: str
     price: Price
     reservation: Reservation
+    quotas: Sequence[Quota]
+    most_prompt_tokens: int
     most_tokens: int
     """Completion tokens that the request may have."""
+    batch: bool = False
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -120,24 +118,25 @@ class Account:
         return Usage(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
 
     def computed(self, prompt_tokens: int, cached_tokens: int) -> None:
-        """The engine has one of the request's prompts."""
-        self.prompt_tokens += prompt_tokens
-        self.cached_tokens += cached_tokens
+        """One of the request's prompts was read; more tokens than were admitted for it are not paid."""
+        self.prompt_tokens = min(self.prompt_tokens + prompt_tokens, self.most_prompt_tokens)
+        self.cached_tokens = min(self.cached_tokens + cached_tokens, self.prompt_tokens)
 
     async def grant(self, tokens: int) -> int:
         """How many of these completion tokens the budgets pay for."""
         lacking = self.granted + tokens - self.reservation.tokens
         if lacking > 0:
             later = self.most_tokens - self.reservation.tokens
-            self.ledger.extend(self.reservation, max(lacking, min(RESERVED_TOKENS, later)))
-        tokens = min(tokens, self.reservation.tokens - self.granted)
+            await self.ledger.extend(self.reservation, max(lacking, min(RESERVED_TOKENS, later)))
+        tokens = max(0, min(tokens, self.reservation.tokens - self.granted))
         self.granted += tokens
         return tokens
 
     def generated(self, tokens: int) -> None:
+        """Of those that were granted."""
         if self.first_token is None and tokens:
             self.first_token = time.monotonic()
-        self.completion_tokens += tokens
+        self.completion_tokens = min(self.completion_tokens + tokens, self.granted)
 
     async def complete(self) -> None:
         """Every answer is whole: returns when that is on record. Raises ApiError 503 where it can't be recorded."""
@@ -154,8 +153,13 @@ class Account:
             return None
         self.ended = True
         usage = self.usage
-        cost = self.price.cost(usage)
+        whole = outcome == "completed" or not self.batch  # a batch line that is cut short is asked again, or not shown
+        cost = self.price.cost(usage) if whole else 0
         self.ledger.settle(self.reservation, cost)
+        self.rates.count(
+            self.quotas,
+            usage.prompt_tokens - usage.cached_tokens + usage.completion_tokens - self.most_prompt_tokens,
+        )
         return UsageEvent(
             request_id=self.request_id,
             organization_id=self.principal.organization_id,
@@ -170,14 +174,11 @@ class Account:
             first_token_ms=None if self.first_token is None else round((self.first_token - self.begun) * 1000),
             cost=cost,
             price_id=self.price.id or None,
+            batch=self.batch,
             budget_lines=tuple(self.reservation.lines),
         )
 
 
-def _applies(budget: Budget, principal: Principal) -> bool:
-    ids = {
-        "organization": principal.organization_id,
-        "workspace": principal.workspace_id,
-        "key": principal.api_key_id,
-    }
-    return budget.scope_id == ids[budget.scope]
+def _price(history: PriceList | None, moment: int, batch: bool) -> Price:
+    price = (history.at(moment) if history is not None else None) or FREE
+    return price.in_batch() if batch else price

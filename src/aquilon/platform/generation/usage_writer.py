@@ -7,10 +7,14 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.platform.admission.shared_stock import SharedStock
 from aquilon.platform.domain.errors import ApiError, overloaded
 from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.generation.held_usage import HeldUsage
 from aquilon.platform.storage import Database, usage
+from aquilon.platform.storage.holds import turn_into_spending
 
 MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0
@@ -25,11 +29,15 @@ _Pending = tuple[UsageEvent, asyncio.Future[None]]
 class UsageWriter:
     """One writer for a process. While the database can't be written, events wait here and no new work is taken."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stock: SharedStock | None = None) -> None:
         self._database = database
+        self._stock = stock
+        """Set where what is spent must be taken off what this process holds of a shared database."""
         self._pending: list[_Pending] = []
         self._writing: asyncio.Task[None] | None = None
         self._broken = False
+        self.held = HeldUsage()
+        """Of batch lines: whoever records a line records what it used in the same transaction, with ``record``."""
 
     def require_working(self) -> None:
         """Raises ApiError 503 while events can't be committed: what can't be recorded isn't begun."""
@@ -39,6 +47,10 @@ class UsageWriter:
     def submit(self, event: UsageEvent) -> asyncio.Future[None]:
         """Have an event committed; the future is done when it is. Nobody needs to wait for it."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if event.batch:
+            self.held.add(event)
+            done.set_result(None)
+            return done
         self._pending.append((event, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -51,6 +63,16 @@ class UsageWriter:
                 await asyncio.shield(self.submit(event))
         except TimeoutError:
             raise _unwritable() from None
+
+    async def record(self, session: AsyncSession, events: Sequence[UsageEvent]) -> None:
+        """Write events within a transaction; call ``recorded`` when it is committed."""
+        spent = await usage.record(session, events)
+        if self._stock is not None:
+            await turn_into_spending(session, self._stock.process_id, spent)
+
+    def recorded(self, events: Sequence[UsageEvent]) -> None:
+        if self._stock is not None:
+            self._stock.recorded(events)
 
     async def close(self, seconds: float = 2.0) -> None:
         """Write what is pending, for so long at most."""
@@ -78,7 +100,8 @@ class UsageWriter:
 
     async def _commit(self, batch: Sequence[_Pending]) -> None:
         async with self._database.writing() as session:
-            await usage.record(session, [event for event, _ in batch])
+            await self.record(session, [event for event, _ in batch])
+        self.recorded([event for event, _ in batch])
         del self._pending[: len(batch)]
         for _, done in batch:
             if not done.done():

@@ -3,6 +3,7 @@
 from aquilon.platform.storage import (  # noqa: F401 - their tables belong to the schema
     identity_schema,
     jobs_schema,
+    limits_schema,
     models_schema,
     upstreams_schema,
     usage_schema,

@@ -21,7 +21,7 @@ SECONDS: Mapping[Span, int] = {"hour": 3600, "day": 86_400}
 Facet = Literal["model", "key", "member", "workspace"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
 
-_COUNTS = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
+_COUNTS = ("requests", "batch_requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
 _EVENTS_PRUNED_AT_ONCE = 500
 
 
@@ -37,6 +37,8 @@ class UsageRow:
     """Its name; empty for requests that came with a session."""
     model: str | None
     requests: int
+    batch_requests: int
+    """Those of them that were lines of batch jobs."""
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -44,18 +46,22 @@ class UsageRow:
     """Millionths of a cent."""
 
 
-async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
-    """Store what is new among these events and add it up; an event that is there already changes nothing."""
+async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> dict[tuple[str, int, str], int]:
+    """Store what is new among these events and add it up; an event that is there already changes nothing.
+
+    Gives what they spent, by budget, start of its period and organization.
+    """
     unique = {event.request_id: event for event in events}
     if not unique:
-        return
+        return {}
     connection = await session.connection()
     writes = _WRITES[connection.dialect.name]
     fresh = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
     totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
     spending: dict[tuple[str, int, str], int] = defaultdict(int)
     for event in (unique[request_id] for request_id in fresh):
-        counts = (1, event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens, event.cost)
+        tokens = (event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens)
+        counts = (1, int(event.batch), *tokens, event.cost)
         whose = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
         for span, seconds in SECONDS.items():
             total = totals[(span, event.ended_at // seconds * seconds, *whose)]
@@ -68,6 +74,7 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> None:
     ):  # in one order, so that two writers never wait for each other
         if amounts:
             await connection.execute(statement, [dict(zip(names, row, strict=True)) for row in amounts])
+    return spending
 
 
 async def totals(
@@ -144,6 +151,7 @@ def _row(event: UsageEvent) -> dict[str, Any]:
         "first_token_ms": event.first_token_ms,
         "cost": event.cost,
         "price_id": event.price_id,
+        "batch": event.batch,
     }
 
 

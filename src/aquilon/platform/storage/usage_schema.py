@@ -5,7 +5,7 @@ Usage outlives what it refers to: a row keeps the ids of a key or workspace that
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aquilon.platform.storage.schema import Base, Owned
@@ -32,6 +32,8 @@ class StoredUsageEvent(Owned, Base):
     first_token_ms: Mapped[int | None]
     cost: Mapped[int]
     price_id: Mapped[str | None]
+    batch: Mapped[bool] = mapped_column(Boolean)
+    """A line of a batch job."""
 
 
 class UsageTotal(Owned, Base):
@@ -52,6 +54,8 @@ class UsageTotal(Owned, Base):
     """Empty for requests that came with a session."""
     model: Mapped[str] = mapped_column(primary_key=True)
     requests: Mapped[int]
+    batch_requests: Mapped[int]
+    """Those of them that were lines of batch jobs."""
     prompt_tokens: Mapped[int]
     cached_tokens: Mapped[int]
     completion_tokens: Mapped[int]

@@ -1,0 +1,27 @@
+"""Sliding window counters in Redis, for several API processes."""
+
+from __future__ import annotations
+
+from limits.aio.storage.redis import RedisStorage
+
+_TIMEOUT_SECONDS = 0.5
+_PREFIX = "aquilon"
+
+
+class RedisWindows(RedisStorage):  # type: ignore[misc]
+    """The ``limits`` library's own, by redis-py. The clock is Redis's: a key's time to live, never a process's."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, url: str) -> None:
+        """``url`` is ``redis://HOST:PORT/NUMBER``, ``rediss://`` for TLS. Connects when it is first used."""
+        super().__init__(
+            url,
+            implementation="redispy",
+            key_prefix=_PREFIX,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+        )
+
+    async def close(self) -> None:
+        await self.bridge.storage.aclose()

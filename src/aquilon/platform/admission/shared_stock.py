@@ -1,0 +1,235 @@
+"""What this process may give to its requests of budgets and slots that it shares with other API processes.
+
+What a process needs it claims in the database, ahead where that is allowed, so that
+most requests ask nobody. A claim is decided alone among claims of one organization:
+what was spent, what others hold and what is claimed stay within the limit. Spending
+is taken off the claim in the transaction that records it.
+
+A process lives as long as it counts on in the database. The others watch it, and
+take it for dead when it stood still while they counted `MISSED_BEATS` on: what it
+held is then free. No clock has a part in this, so none that jumps can harm, and
+while the database is away nobody dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from aquilon.platform.domain.ledger import Line, Need
+from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.storage import Database, holds
+from aquilon.platform.storage.scope import Scope
+
+BEAT_SECONDS = 5.0
+MISSED_BEATS = 3
+"""What a killed process held is free after at most one beat more than this: 20 seconds."""
+_AHEAD = 16
+"""So many times what one request wants is claimed at once."""
+_SHARE = 8
+"""But no more than this part of what is left, so that others find something."""
+_REFUSED_SECONDS = 0.2
+"""For so long, what could not be had is not asked for again."""
+
+log = structlog.get_logger("aquilon.ledger")
+
+
+class SharedStock:
+    def __init__(self, database: Database) -> None:
+        self.process_id = new_id("process")
+        self._database = database
+        self._held: dict[Line, int] = {}
+        """As in the database; never more."""
+        self._reserved: defaultdict[Line, int] = defaultdict(int)
+        self._unrecorded: defaultdict[Line, int] = defaultdict(int)
+        """Spent by requests that ended, and not yet on record."""
+        self._limits: dict[Line, int] = {}
+        """What each line was claimed under."""
+        self._whose: dict[Line, str] = {}
+        self._left: dict[Line, tuple[float, int]] = {}
+        """When more was wanted than there was, and how much nobody held then."""
+        self._slots: set[Line] = set()
+        self._asked: set[Line] = set()
+        """Lines that were used since the last beat."""
+        self._turn = asyncio.Lock()
+        self._seen: dict[str, tuple[int, int]] = {}
+        """Of each other process how far it counted, and since how many beats of ours."""
+        self._beating: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+        self._joined = False
+
+    @property
+    def reserved(self) -> Mapping[Line, int]:
+        return {line: amount for line, amount in self._reserved.items() if amount}
+
+    async def start(self) -> None:
+        """Raises DBAPIError where the database can't be written."""
+        await self._join()
+        self._beating = asyncio.create_task(self._beat_on())
+
+    async def stop(self) -> None:
+        for task in (self._beating, self._returning):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        with contextlib.suppress(DBAPIError):  # those that live on take it for dead
+            async with self._database.writing() as session:
+                await holds.leave(session, self.process_id)
+
+    def free(self, line: Line, limit: int) -> int:
+        return self._held.get(line, 0) - self._used(line)
+
+    def left(self, line: Line, limit: int) -> int:
+        _, left = self._left.get(line, (0.0, 0))
+        return self.free(line, limit) + left
+
+    def hold(self, line: Line, amount: int) -> None:
+        self._reserved[line] += amount
+
+    def release(self, line: Line, held: int, spent: int) -> None:
+        self._reserved[line] -= held
+        self._unrecorded[line] += spent
+        if line in self._slots and (self._returning is None or self._returning.done()):
+            self._returning = asyncio.create_task(self._give_back_slots())
+
+    def recorded(self, events: Iterable[UsageEvent]) -> None:
+        """These events are committed, and what they spent was taken off what is held."""
+        for event in events:
+            for line in event.budget_lines:
+                self._unrecorded[line] -= event.cost
+                self._held[line] = self._held.get(line, 0) - event.cost
+
+    async def ready(self, organization_id: str, needs: Mapping[Line, Need]) -> None:
+        """Raises DBAPIError where the database can't be asked."""
+        self._asked.update(needs)
+        while self._lacking(needs):  # another request may take what was claimed for this one
+            await asyncio.shield(asyncio.create_task(self._claim(organization_id, needs)))
+
+    async def beat(self) -> None:
+        """Show that this process lives, take away those that don't, give back what nobody uses."""
+        async with self._database.writing() as session:
+            seen = await holds.beat(session, self.process_id)
+        if seen is None:
+            log.warning("This process was taken for dead by another one: it stood still, or the database was away")
+            async with self._turn:
+                await self._join()
+            return
+        self._seen = {
+            id_: (beats, self._seen[id_][1] + 1 if self._seen.get(id_, (-1, 0))[0] == beats else 0)
+            for id_, beats in seen.items()
+            if id_ != self.process_id
+        }
+        for id_, (beats, still) in self._seen.items():
+            if still >= MISSED_BEATS:
+                async with self._database.writing() as session:
+                    if await holds.bury(session, id_, beats):
+                        log.warning("An API process has ended without giving back what it held", process=id_)
+        idle = self._whose.keys() - self._asked
+        self._asked.clear()
+        await self._give_back(idle)
+
+    def _used(self, line: Line) -> int:
+        return self._reserved.get(line, 0) + self._unrecorded.get(line, 0)
+
+    def _lacking(self, needs: Mapping[Line, Need]) -> bool:
+        """Whether to ask: too little is here, or the limit is another than it was."""
+        now = time.monotonic()
+        for line, need in needs.items():
+            if not need.wanted:
+                continue
+            if self._limits.get(line) == need.limit:
+                if need.wanted <= self.free(line, need.limit):
+                    continue
+                asked, _ = self._left.get(line, (-_REFUSED_SECONDS, 0))
+                if now - asked < _REFUSED_SECONDS:
+                    continue
+            return True
+        return False
+
+    async def _claim(self, organization_id: str, needs: Mapping[Line, Need]) -> None:
+        async with self._turn:
+            if not self._lacking(needs):
+                return
+            if not self._joined:
+                await self._join()
+            self._whose.update(dict.fromkeys(needs, organization_id))
+            self._slots.update(line for line, need in needs.items() if not need.ahead)
+            scope = Scope(organization_id)
+            try:
+                async with self._database.writing() as session:
+                    others = await holds.used_by_others(session, scope, self.process_id, list(needs))
+                    shares = {line: self._share(line, need, others[line]) for line, need in needs.items()}
+                    await holds.set_holds(
+                        session, scope, self.process_id, {line: one[0] for line, one in shares.items()}
+                    )
+            except IntegrityError:
+                self._joined = False  # taken for dead: the next claim joins anew
+                raise
+            for line, (held, left) in shares.items():
+                self._held[line] = held
+                self._limits[line] = needs[line].limit
+                self._left.pop(line, None)
+                if self.free(line, held) < needs[line].wanted:
+                    self._left[line] = (time.monotonic(), left)
+
+    def _share(self, line: Line, need: Need, others: int) -> tuple[int, int]:
+        """What to hold of a line from now on: what is used, and some for what comes; and what is left then."""
+        used = self._used(line)
+        left = max(0, need.limit - others - used)
+        wanted = need.wanted
+        if need.ahead:
+            wanted = max(wanted, min(need.wanted * _AHEAD, left // _SHARE))
+        share = min(left, wanted) if left >= need.least else 0  # what doesn't suffice here may suffice elsewhere
+        return used + share, left - share
+
+    async def _give_back_slots(self) -> None:
+        with contextlib.suppress(DBAPIError):  # the next claim or beat says it again
+            await self._give_back(line for line in tuple(self._slots) if self.free(line, 0))
+
+    async def _give_back(self, lines: Iterable[Line]) -> None:
+        """Keep of these lines what is used."""
+        async with self._turn:
+            by_owner: defaultdict[str, dict[Line, int]] = defaultdict(dict)
+            for line in lines:
+                if line in self._whose:
+                    by_owner[self._whose[line]][line] = self._held[line] = self._used(line)
+            if not by_owner:
+                return
+            async with self._database.writing() as session:
+                for organization_id, amounts in sorted(by_owner.items()):
+                    await holds.set_holds(session, Scope(organization_id), self.process_id, amounts)
+            for line in [line for amounts in by_owner.values() for line in amounts]:
+                if not self._held[line] and not self._used(line):
+                    self._forget(line)
+
+    def _forget(self, line: Line) -> None:
+        for known in (self._held, self._reserved, self._unrecorded, self._limits, self._whose, self._left):
+            known.pop(line, None)
+        self._slots.discard(line)
+
+    async def _join(self) -> None:
+        """Be counted among those that live, with what requests that run now hold."""
+        for line in self._whose:
+            self._held[line] = self._used(line)
+        async with self._database.writing() as session:
+            await holds.join(session, self.process_id)
+            for organization_id in set(self._whose.values()):
+                held = {line: self._held[line] for line, whose in self._whose.items() if whose == organization_id}
+                await holds.set_holds(session, Scope(organization_id), self.process_id, held)
+        self._joined = True
+
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.beat()
+            except DBAPIError as error:
+                log.warning("The database can't be used now: what this process holds stays as it is", error=str(error))

@@ -1,0 +1,77 @@
+"""What requests are admitted under: an organization's budgets and limits, and every model's prices."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from aquilon.platform.domain.budgets import Budget
+from aquilon.platform.domain.limits import Limit
+from aquilon.platform.domain.prices import PriceList
+from aquilon.platform.storage import Database
+from aquilon.platform.storage.budgets import budgets
+from aquilon.platform.storage.limits import limits
+from aquilon.platform.storage.prices import price_lists
+from aquilon.platform.storage.scope import Scope
+
+FRESH_SECONDS = 1.0
+"""What somebody changed counts this soon."""
+_AHEAD = 0.5
+"""Of that time: after it the next reading begins, and nobody waits for it."""
+
+log = structlog.get_logger("aquilon.terms")
+
+
+@dataclass(frozen=True)
+class Terms:
+    read_at: float
+    """Before it was read, by the clock that only goes forward."""
+    budgets: tuple[Budget, ...]
+    limits: tuple[Limit, ...]
+    prices: dict[str, PriceList]
+
+
+class KnownTerms:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, Terms] = {}
+        self._reading: dict[str, asyncio.Task[Terms]] = {}
+
+    async def of(self, organization_id: str) -> Terms:
+        """No older than `FRESH_SECONDS`. Raises DBAPIError where the database can't be asked."""
+        known = self._known.get(organization_id)
+        age = FRESH_SECONDS if known is None else time.monotonic() - known.read_at
+        if known is not None and age < FRESH_SECONDS:
+            if age > FRESH_SECONDS * _AHEAD:
+                self._read(organization_id)
+            return known
+        return await asyncio.shield(self._read(organization_id))
+
+    def _read(self, organization_id: str) -> asyncio.Task[Terms]:
+        """The reading that is under way, else a new one."""
+        reading = self._reading.get(organization_id)
+        if reading is None:
+            reading = self._reading[organization_id] = asyncio.create_task(self._read_now(organization_id))
+            reading.add_done_callback(lambda done: self._end(organization_id, done))
+        return reading
+
+    async def _read_now(self, organization_id: str) -> Terms:
+        read_at, scope = time.monotonic(), Scope(organization_id)
+        async with self._database.reading() as session:
+            terms = Terms(
+                read_at,
+                tuple(await budgets(session, scope)),
+                tuple(await limits(session, scope)),
+                await price_lists(session),
+            )
+        self._known[organization_id] = terms
+        return terms
+
+    def _end(self, organization_id: str, reading: asyncio.Task[Terms]) -> None:
+        del self._reading[organization_id]
+        if not reading.cancelled() and isinstance(error := reading.exception(), DBAPIError):
+            log.warning("Budgets, limits and prices can't be read now", error=str(error.orig))
