@@ -1,19 +1,32 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 // While developing, the page comes from Vite and everything else from a server on its default port.
 const SERVER = "http://127.0.0.1:8080";
 const proxied = { target: SERVER, changeOrigin: true, headers: { origin: SERVER } };
 
+/** While developing: every address of the console is its one page, as the server has it. */
+const consolePage: Plugin = {
+  name: "console-page",
+  configureServer(server) {
+    server.middlewares.use((request, _response, next) => {
+      const asked = request as { url?: string };
+      if (/^\/console(\/|$)/.test(asked.url ?? "")) asked.url = "/console.html";
+      next();
+    });
+  },
+};
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), consolePage],
   build: {
     // The first versions with light-dark() and Map.groupBy: all from before June 2024.
     target: ["chrome123", "firefox120", "safari17.5"],
     // A data: address would break the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { index: "index.html", docs: "docs.html" } },
+    rolldownOptions: { input: { index: "index.html", console: "console.html", docs: "docs.html" } },
   },
   server: {
     host: "127.0.0.1", // the session's cookie belongs to the host

@@ -1,24 +1,32 @@
 import { describe, expect, test } from "vitest";
+import { en as consoleEn } from "../src/console/i18n/en";
+import { fr as consoleFr } from "../src/console/i18n/fr";
 import { CATALOGUES, preferredLanguage } from "../src/i18n/catalogue.svelte";
 import { en } from "../src/i18n/en";
 
-const sources = import.meta.glob<string>(["../src/**/*.{ts,svelte}", "!../src/i18n/??.ts"], {
+const sources = import.meta.glob<string>(["../src/**/*.{ts,svelte}", "!../src/**/i18n/??.ts"], {
   query: "?raw",
   import: "default",
   eager: true,
 });
 const code = Object.values(sources).join("\n");
 
+const ALL: [string, Record<string, string>, Record<string, string>][] = [
+  ...Object.entries(CATALOGUES).map(([name, texts]): [string, typeof texts, typeof en] => [name, texts, en]),
+  ["en, of the console", consoleEn, consoleEn],
+  ["fr, of the console", consoleFr, consoleEn],
+];
+
 const marks = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([mark]) => mark).sort();
 
-describe.each(Object.entries(CATALOGUES))("the texts in %s", (_language, catalogue) => {
+describe.each(ALL)("the texts in %s", (_language, catalogue, english) => {
   test("have the keys of all others", () => {
-    expect(Object.keys(catalogue).sort()).toEqual(Object.keys(en).sort());
+    expect(Object.keys(catalogue).sort()).toEqual(Object.keys(english).sort());
   });
 
   test("leave the same places to fill in", () => {
     for (const [key, text] of Object.entries(catalogue)) {
-      expect([key, marks(text)]).toEqual([key, marks(en[key as keyof typeof en])]);
+      expect([key, marks(text)]).toEqual([key, marks(english[key] ?? "")]);
     }
   });
 
@@ -28,13 +36,13 @@ describe.each(Object.entries(CATALOGUES))("the texts in %s", (_language, catalog
 });
 
 test("French has a no-break space before double signs and within its quotation marks", () => {
-  for (const [key, text] of Object.entries(CATALOGUES.fr)) {
+  for (const [key, text] of Object.entries({ ...CATALOGUES.fr, ...consoleFr })) {
     expect([key, /[^\u00a0][;:!?»](?!\/)|«[^\u00a0]/.test(text)]).toEqual([key, false]);
   }
 });
 
 test("no text is left unused", () => {
-  expect(Object.keys(en).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
+  expect(Object.keys({ ...en, ...consoleEn }).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
 });
 
 test("no component speaks past the catalogue", () => {

@@ -18,6 +18,7 @@ from aquilon.web.pages import Files, page, page_or_file
 def client(tmp_path: Path) -> TestClient:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>chat")
+    (tmp_path / "console.html").write_text("<!doctype html>console")
     (tmp_path / "docs.html").write_text("<!doctype html>reference")
     (tmp_path / "assets" / "index-4f2a.js").write_text("let a = 1;" * 100)
     (tmp_path / "assets" / "index-4f2a.js.gz").write_bytes(gzip.compress(b"let a = 1;" * 100))
@@ -66,6 +67,12 @@ def test_the_compressed_file_goes_to_those_that_take_it(client: TestClient) -> N
 def test_a_person_who_goes_to_a_path_of_the_page_gets_the_page(client: TestClient) -> None:
     assert client.get("/c/123", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
     assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
+
+
+def test_every_address_of_the_console_is_its_one_page(client: TestClient) -> None:
+    for path in ("/console", "/console/", "/console/keys", "/console/nothing/there"):
+        assert client.get(path, headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>console"
+    assert client.get("/consoles", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
 
 
 @pytest.mark.parametrize(

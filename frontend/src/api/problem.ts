@@ -8,6 +8,7 @@ export type ProblemKind =
   | "context" // prompt and answer do not fit the model
   | "model" // unknown or removed model
   | "signedOut"
+  | "forbidden" // signed in, without the right
   | "invalid"; // anything else that the server refused, in its own words
 
 export class Problem extends Error {
@@ -16,17 +17,20 @@ export class Problem extends Error {
   readonly retryAfter: number | null;
   /** Tokens of the prompt and tokens that fit, where the server named them. */
   readonly context: { prompt: number; limit: number } | null;
+  /** The field that the server found at fault, as `messages.0.content`. */
+  readonly param: string | null;
 
   constructor(
     kind: ProblemKind,
     message: string,
-    details: { retryAfter?: number | null; context?: Problem["context"] } = {},
+    details: { retryAfter?: number | null; context?: Problem["context"]; param?: string | null } = {},
   ) {
     super(message);
     this.name = "Problem";
     this.kind = kind;
     this.retryAfter = details.retryAfter ?? null;
     this.context = details.context ?? null;
+    this.param = details.param ?? null;
   }
 }
 
@@ -34,6 +38,7 @@ interface ErrorBody {
   message: string;
   type: string;
   code: string;
+  param: string | null;
 }
 
 /** Reads the server's error shape: flat, or nested under `error`. */
@@ -41,9 +46,14 @@ export function errorBody(body: unknown): ErrorBody | null {
   if (typeof body !== "object" || body === null) return null;
   const outer = body as Record<string, unknown>;
   const inner = typeof outer.error === "object" && outer.error !== null ? outer.error : outer;
-  const { message, type, code } = inner as Record<string, unknown>;
+  const { message, type, code, param } = inner as Record<string, unknown>;
   if (typeof message !== "string") return null;
-  return { message, type: String(type ?? ""), code: String(code ?? "") };
+  return {
+    message,
+    type: String(type ?? ""),
+    code: String(code ?? ""),
+    param: typeof param === "string" ? param : null,
+  };
 }
 
 /** The problem that an answer with a failing status describes. */
@@ -52,7 +62,8 @@ export async function problemOf(response: Response): Promise<Problem> {
   const message = body?.message ?? `${response.status} ${response.statusText}`.trim();
   const wait = Number(response.headers.get("retry-after"));
   const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : null;
-  return new Problem(kindOf(response.status, body), message, { retryAfter, context: contextOf(message) });
+  const kind = kindOf(response.status, body);
+  return new Problem(kind, message, { retryAfter, context: contextOf(message), param: body?.param ?? null });
 }
 
 /** The problem that an error event in mid-stream describes: the status was sent long before. */
@@ -64,6 +75,7 @@ export function problemInStream(body: ErrorBody | null): Problem {
 
 function kindOf(status: number, body: ErrorBody | null): ProblemKind {
   if (status === 401) return "signedOut";
+  if (status === 403) return "forbidden";
   if (status === 404) return "model";
   if (status === 429) return "overloaded";
   if (status === 503) return body?.type === "overloaded" ? "overloaded" : "engine";

@@ -1,6 +1,6 @@
 /** The server's plain calls: who is signed in, which models there are, whether it can answer. */
 import { Problem, problemOf } from "./problem";
-import type { ModelCard, User } from "./types";
+import type { ModelCard, SessionInfo } from "./types";
 
 /** A fetch that fails with a Problem: unreachable where nobody answered, else what the server said. */
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
@@ -33,11 +33,10 @@ export async function logOut(): Promise<void> {
   await postJson("/auth/logout", {});
 }
 
-/** The person of the session cookie, or null where there is none. */
-export async function currentUser(): Promise<User | null> {
+/** Whose session the cookie is, or null where there is none. */
+export async function currentSession(): Promise<SessionInfo | null> {
   try {
-    const body = (await (await call("/auth/session")).json()) as { user: User };
-    return body.user;
+    return (await (await call("/auth/session")).json()) as SessionInfo;
   } catch (error) {
     if (error instanceof Problem && error.kind === "signedOut") return null;
     throw error;

@@ -7,8 +7,18 @@ import type { ChatMessage, FinishReason, Usage } from "./types";
 export type AnswerEvent =
   { type: "text"; text: string } | { type: "end"; finishReason: FinishReason; usage: Usage | null };
 
-interface Chunk {
-  choices?: { delta?: { content?: string | null }; finish_reason?: FinishReason | null }[];
+/** A piece of a tool call: the name comes first, the arguments bit by bit. */
+export interface ToolCallDelta {
+  index?: number;
+  id?: string | null;
+  function?: { name?: string | null; arguments?: string | null };
+}
+
+export interface Chunk {
+  choices?: {
+    delta?: { content?: string | null; reasoning_content?: string | null; tool_calls?: ToolCallDelta[] | null };
+    finish_reason?: FinishReason | null;
+  }[];
   usage?: Usage | null;
 }
 
@@ -21,13 +31,9 @@ export async function* streamAnswer(
   request: { model: string; messages: ChatMessage[] },
   signal: AbortSignal,
 ): AsyncGenerator<AnswerEvent, void, void> {
-  const response = await postJson("/v1/chat/completions", { ...request, stream: true }, { signal });
-  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
   let finishReason: FinishReason | null = null;
   let usage: Usage | null = null;
-  for await (const data of serverSentData(response.body, signal)) {
-    if (data === "[DONE]") break;
-    const chunk = parseChunk(data);
+  for await (const chunk of streamChunks({ ...request, stream: true }, signal)) {
     usage = chunk.usage ?? usage;
     const choice = chunk.choices?.[0];
     if (choice?.delta?.content) yield { type: "text", text: choice.delta.content };
@@ -35,6 +41,16 @@ export async function* streamAnswer(
   }
   if (finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   yield { type: "end", finishReason, usage };
+}
+
+/** The chunks of a streamed chat completion, as the server sends them, until the stream ends. */
+export async function* streamChunks(body: unknown, signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
+  const response = await postJson("/v1/chat/completions", body, { signal });
+  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
+  for await (const data of serverSentData(response.body, signal)) {
+    if (data === "[DONE]") return;
+    yield parseChunk(data);
+  }
 }
 
 function parseChunk(data: string): Chunk {

@@ -14,8 +14,29 @@ export interface ModelCard {
 }
 
 export interface User {
+  id: string;
   name: string;
+  email: string | null;
+  /** In the organization. */
   role: string;
+  has_password: boolean;
+}
+
+export interface Place {
+  id: string;
+  name: string;
+  /** In the workspace; null where only the role in the organization reaches. */
+  role: string | null;
+}
+
+export interface SessionInfo {
+  user: User;
+  /** `operates`: it runs the server, which all others share. */
+  organization: { id: string; name: string; operates: boolean };
+  workspace: Place | null;
+  workspaces: readonly Place[];
+  /** What would be allowed now, in the workspace or in the organization as a whole. */
+  permissions: readonly string[];
 }
 
 export interface ChatMessage {
@@ -26,6 +47,7 @@ export interface ChatMessage {
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
+  prompt_tokens_details?: { cached_tokens?: number } | null;
 }
 
 export type FinishReason = "stop" | "length" | (string & {});

@@ -1,7 +1,7 @@
 /** Who is at the page, and by which models they can be answered. */
 import { Problem } from "../api/problem";
-import { chatModels, currentUser, logIn, logOut } from "../api/server";
-import type { ModelCard, User } from "../api/types";
+import { chatModels, currentSession, logIn, logOut } from "../api/server";
+import type { ModelCard, SessionInfo, User } from "../api/types";
 import { preferences } from "../preferences.svelte";
 
 export type SignedOutReason = "none" | "expired" | "refused" | "unreachable" | "left";
@@ -11,10 +11,14 @@ export class Session {
   reason = $state<SignedOutReason>("none");
   /** The server's words, where it refused. */
   message = $state("");
-  user = $state.raw<User | null>(null);
+  info = $state.raw<SessionInfo | null>(null);
   models = $state.raw<readonly ModelCard[]>([]);
   /** Resolved when no sign-in is under way. */
   settled: Promise<void> = Promise.resolve();
+
+  get user(): User | null {
+    return this.info?.user ?? null;
+  }
 
   /** The model chosen before, if it is still there, else the server's default; null where there is none. */
   get model(): ModelCard | null {
@@ -29,14 +33,14 @@ export class Session {
   async #open(token: string | null): Promise<void> {
     try {
       if (token !== null) await this.#trade(token);
-      const user = await currentUser();
-      if (user === null) {
+      const info = await currentSession();
+      if (info === null) {
         if (this.reason === "unreachable") this.reason = "none";
         this.phase = "signedOut";
         return;
       }
       this.models = await chatModels();
-      this.user = user;
+      this.info = info;
       this.reason = "none";
       this.phase = "signedIn";
     } catch (error) {
@@ -53,7 +57,7 @@ export class Session {
 
   async leave(): Promise<void> {
     await logOut();
-    this.user = null;
+    this.info = null;
     this.models = [];
     this.reason = "left";
     this.phase = "signedOut";

@@ -32,9 +32,11 @@ export function language(): Language {
 
 /** The text for a key in the current language, its `{names}` filled in. */
 export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
-  return CATALOGUES[language()][key].replace(/\{(\w+)\}/g, (mark, name: string) =>
-    name in values ? String(values[name]) : mark,
-  );
+  return fill(CATALOGUES[language()][key], values);
+}
+
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (mark, name: string) => (name in values ? String(values[name]) : mark));
 }
 
 export function number(value: number, digits = 0): string {

@@ -16,6 +16,8 @@ export const fr: Catalogue = {
   "menu.theme.light": "Clair",
   "menu.theme.dark": "Sombre",
   "menu.shortcuts": "Raccourcis clavier",
+  "menu.chat": "Conversation",
+  "menu.console": "Console",
   "menu.docs": "Référence de l’API",
   "menu.signedInAs": "Session de {name}",
   "menu.signOut": "Se déconnecter",
@@ -111,6 +113,8 @@ export const fr: Catalogue = {
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
     "Votre session est terminée. Ouvrez un nouveau lien de connexion dans cet onglet\u00a0; créez-en un avec {command}.",
+  "problem.forbidden.title": "Vous n’en avez pas le droit",
+  "problem.forbidden.text": "Le serveur dit\u00a0: {message} Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",
   "problem.checkNow": "Chercher maintenant",
   "problem.checking": "Recherche du serveur…",

@@ -1,4 +1,4 @@
-"""The built front end: the chat page, the API reference, and their files."""
+"""The built front end: the chat, the console, the API reference, and their files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Files:
 
 
 def page(request: Request, files: Files, name: str) -> Response:
-    """One of the two pages; 503 where the front end was never built."""
+    """One of the pages; 503 where the front end was never built."""
     if name in files:
         return files.response(request, name)
     return PlainTextResponse(
@@ -71,7 +71,7 @@ def page(request: Request, files: Files, name: str) -> Response:
 
 
 def page_or_file(request: Request, files: Files) -> Response:
-    """A file, or the chat page: for a path that the page knows and we don't, if a person went there."""
+    """A file, or else a page: for a path that the page knows and we don't, if a person went there."""
     name = request.url.path.removeprefix("/")
     reads = request.method in ("GET", "HEAD")
     if reads and name in files:
@@ -81,4 +81,5 @@ def page_or_file(request: Request, files: Files) -> Response:
     )
     if not reads or (name and (not navigates or name.startswith(_API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
-    return page(request, files, "index.html")
+    in_console = name == "console" or name.startswith("console/")
+    return page(request, files, "console.html" if in_console else "index.html")

@@ -1,0 +1,107 @@
+/** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
+import { get, getAll, part, post, remove, type List } from "./client";
+
+const ROOT = "/v1/organization";
+
+export interface Workspace {
+  id: string;
+  name: string;
+  created_at: number;
+  archived_at: number | null;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  role: string;
+  added_at: number;
+  disabled_at: number | null;
+}
+
+export interface NewPerson {
+  id: string;
+  name: string;
+  login_token: string;
+}
+
+/** Somebody in a workspace, with their role there. */
+export interface Member {
+  id: string;
+  name: string;
+  role: string;
+  added_at: number;
+}
+
+export const KEY_SCOPES = ["inference", "files", "batch", "usage", "administration"] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  prefix: string;
+  workspace_id: string;
+  user_id: string;
+  user_name: string | null;
+  scopes: KeyScope[];
+  /** null is every model. */
+  allowed_models: string[] | null;
+  /** null is anywhere. */
+  allowed_addresses: string[] | null;
+  created_at: number;
+  expires_at: number | null;
+  last_used_at: number | null;
+  blocked: boolean;
+  revoked: boolean;
+}
+
+export interface NewApiKey extends ApiKey {
+  /** The secret, shown this once. */
+  value: string;
+}
+
+export interface KeyLimits {
+  scopes: KeyScope[];
+  allowed_models: string[] | null;
+  allowed_addresses: string[] | null;
+  expires_at: number | null;
+}
+
+export interface AuditEntry {
+  id: string;
+  type: string;
+  effective_at: number;
+  actor: { type: string; id: string | null; name: string };
+  target: { id: string; name: string };
+  detail: Record<string, unknown>;
+}
+
+export const workspaces = {
+  list: () => getAll<Workspace>(`${ROOT}/workspaces`),
+  create: (name: string) => post<Workspace>(`${ROOT}/workspaces`, { name }),
+  rename: (id: string, name: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}`, { name }),
+  archive: (id: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}/archive`),
+  members: (id: string) => getAll<Member>(`${ROOT}/workspaces/${part(id)}/users`),
+  setMember: (id: string, user: string, role: string) =>
+    post<Member>(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`, { role }),
+  removeMember: (id: string, user: string) => remove(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`),
+};
+
+export const people = {
+  list: () => getAll<Person>(`${ROOT}/users`),
+  create: (name: string, role: string) => post<NewPerson>(`${ROOT}/users`, { name, role }),
+  change: (id: string, changes: { role?: string; disabled?: boolean }) =>
+    post<Person>(`${ROOT}/users/${part(id)}`, changes),
+};
+
+export const keys = {
+  list: () => getAll<ApiKey>(`${ROOT}/api_keys`),
+  create: (fields: KeyLimits & { name: string; workspace_id?: string }) => post<NewApiKey>(`${ROOT}/api_keys`, fields),
+  change: (id: string, changes: Partial<KeyLimits> & { name?: string; blocked?: boolean }) =>
+    post<ApiKey>(`${ROOT}/api_keys/${part(id)}`, changes),
+  rotate: (id: string, keepSeconds: number) =>
+    post<NewApiKey>(`${ROOT}/api_keys/${part(id)}/rotate`, { keep_seconds: keepSeconds }),
+  revoke: (id: string) => remove(`${ROOT}/api_keys/${part(id)}`),
+};
+
+export const auditLog = (after: string | null, limit: number) =>
+  get<List<AuditEntry>>(`${ROOT}/audit_logs`, { after, limit });

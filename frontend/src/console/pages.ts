@@ -1,0 +1,94 @@
+/** The console's pages: where they are, for whom, and how they are loaded. */
+import type { Component } from "svelte";
+import type { Session } from "../chat/session.svelte";
+import type { Access } from "./access";
+import type { ConsoleKey } from "./i18n/catalogue.svelte";
+import type { GlyphName } from "./parts/Glyph.svelte";
+
+export interface PageProps {
+  access: Access;
+  session: Session;
+}
+
+export interface ConsolePage {
+  path: string;
+  title: ConsoleKey;
+  glyph: GlyphName;
+  shown: (access: Access) => boolean;
+  load: () => Promise<{ default: Component<PageProps> }>;
+}
+
+export interface PageGroup {
+  /** null needs no heading. */
+  title: ConsoleKey | null;
+  pages: readonly ConsolePage[];
+}
+
+const everyone = () => true;
+
+export const GROUPS: readonly PageGroup[] = [
+  {
+    title: null,
+    pages: [
+      {
+        path: "/console",
+        title: "overview.title",
+        glyph: "home",
+        shown: everyone,
+        load: () => import("./pages/Overview.svelte"),
+      },
+      {
+        path: "/console/playground",
+        title: "playground.title",
+        glyph: "play",
+        shown: (access) => access.may("generate"),
+        load: () => import("./pages/Playground.svelte"),
+      },
+      {
+        path: "/console/keys",
+        title: "keys.title",
+        glyph: "key",
+        shown: everyone,
+        load: () => import("./pages/Keys.svelte"),
+      },
+      {
+        path: "/console/usage",
+        title: "usage.title",
+        glyph: "chart",
+        shown: everyone,
+        load: () => import("./pages/Usage.svelte"),
+      },
+    ],
+  },
+  {
+    title: "nav.organization",
+    pages: [
+      {
+        path: "/console/members",
+        title: "members.title",
+        glyph: "people",
+        shown: (access) => access.mayEverywhere("members.read"),
+        load: () => import("./pages/Members.svelte"),
+      },
+      {
+        path: "/console/workspaces",
+        title: "workspaces.title",
+        glyph: "rooms",
+        shown: (access) => access.may("workspaces.read"),
+        load: () => import("./pages/Workspaces.svelte"),
+      },
+      {
+        path: "/console/audit",
+        title: "audit.title",
+        glyph: "log",
+        shown: (access) => access.may("audit.read"),
+        load: () => import("./pages/Audit.svelte"),
+      },
+    ],
+  },
+];
+
+export function pageAt(path: string): ConsolePage | null {
+  const plain = path.replace(/(.)\/+$/, "$1");
+  return GROUPS.flatMap((group) => group.pages).find((page) => page.path === plain) ?? null;
+}

@@ -1,0 +1,89 @@
+/** One call of the playground: what has arrived of its answer, how fast, and how it ended. */
+import { Problem } from "../../api/problem";
+import { postJson } from "../../api/server";
+import { streamChunks, type Chunk, type ToolCallDelta } from "../../api/stream";
+import type { FinishReason, Usage } from "../../api/types";
+import { Meter, type Figures } from "../../chat/meter";
+import type { CallBody } from "./snippets";
+
+const FIGURES_EVERY_MS = 200;
+
+interface Completion {
+  choices: { message: { content?: string | null; tool_calls?: ToolCallDelta[] | null }; finish_reason: FinishReason }[];
+  usage?: Usage | null;
+}
+
+export interface ToolCall {
+  name: string;
+  arguments: string;
+}
+
+export class Run {
+  text = $state("");
+  calls = $state<ToolCall[]>([]);
+  state = $state<"running" | "finished" | "stopped" | "failed">("running");
+  problem = $state.raw<Problem | null>(null);
+  figures = $state.raw<Figures | null>(null);
+  usage = $state.raw<Usage | null>(null);
+  finishReason = $state<FinishReason | null>(null);
+  #controller = new AbortController();
+  #meter = new Meter(performance.now());
+  #shown = -Infinity;
+
+  async start(body: CallBody): Promise<void> {
+    try {
+      if (body.stream === true) await this.#stream(body);
+      else await this.#whole(body);
+      this.state = "finished";
+    } catch (error) {
+      if (this.#controller.signal.aborted) {
+        this.state = "stopped";
+      } else {
+        this.problem = error instanceof Problem ? error : new Problem("invalid", String(error));
+        this.state = "failed";
+      }
+    }
+    if (this.usage !== null) this.#meter.settle(this.usage.completion_tokens);
+    if (this.text !== "" && body.stream === true) this.figures = this.#meter.figures();
+  }
+
+  stop(): void {
+    this.#controller.abort();
+  }
+
+  async #stream(body: CallBody): Promise<void> {
+    for await (const chunk of streamChunks(body, this.#controller.signal)) this.#take(chunk);
+    if (this.finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
+  }
+
+  #take(chunk: Chunk): void {
+    this.usage = chunk.usage ?? this.usage;
+    const choice = chunk.choices?.[0];
+    this.finishReason = choice?.finish_reason ?? this.finishReason;
+    for (const call of choice?.delta?.tool_calls ?? []) this.#takeCall(call);
+    const text = choice?.delta?.content;
+    if (!text) return;
+    const now = performance.now();
+    this.#meter.add(text, now);
+    this.text += text;
+    if (now - this.#shown < FIGURES_EVERY_MS) return;
+    this.figures = this.#meter.figures();
+    this.#shown = now;
+  }
+
+  #takeCall(delta: ToolCallDelta): void {
+    const index = delta.index ?? this.calls.length;
+    const call = (this.calls[index] ??= { name: "", arguments: "" });
+    call.name += delta.function?.name ?? "";
+    call.arguments += delta.function?.arguments ?? "";
+  }
+
+  async #whole(body: CallBody): Promise<void> {
+    const response = await postJson("/v1/chat/completions", body, { signal: this.#controller.signal });
+    const { choices, usage } = (await response.json()) as Completion;
+    this.text = choices[0]?.message.content ?? "";
+    choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall({ ...call, index: this.calls.length }));
+    this.finishReason = choices[0]?.finish_reason ?? null;
+    this.usage = usage ?? null;
+  }
+}

@@ -1,0 +1,54 @@
+/** Times and amounts as people read them, in the page's language. */
+import { language, number } from "../i18n/catalogue.svelte";
+
+const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 365 * 86_400],
+  ["month", 30 * 86_400],
+  ["week", 7 * 86_400],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+
+export function dateTime(seconds: number): string {
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);
+}
+
+export function date(seconds: number): string {
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium" }).format(seconds * 1000);
+}
+
+/** A day of the server's, which are UTC's. */
+export function utcDay(seconds: number, style: "short" | "long" = "long"): string {
+  const options: Intl.DateTimeFormatOptions =
+    style === "short" ? { day: "numeric", month: "short" } : { dateStyle: "medium" };
+  return new Intl.DateTimeFormat(language(), { ...options, timeZone: "UTC" }).format(seconds * 1000);
+}
+
+/** "3 hours ago", "in 2 days". */
+export function relative(seconds: number, now = Date.now() / 1000): string {
+  const words = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+  const gone = seconds - now;
+  for (const [unit, length] of STEPS) {
+    if (Math.abs(gone) >= length) return words.format(Math.trunc(gone / length), unit);
+  }
+  return words.format(Math.trunc(Math.min(0, gone) / 60), "minute");
+}
+
+/** 12 345 → "12.3K". */
+export function compact(value: number): string {
+  return new Intl.NumberFormat(language(), { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+}
+
+/** Millionths of a cent as an amount of the currency; what is less than a cent keeps two digits that say something. */
+export function money(microcents: number, currency: string): string {
+  const value = microcents / 1e8;
+  const small = value !== 0 && Math.abs(value) < 0.01;
+  return new Intl.NumberFormat(language(), {
+    style: "currency",
+    currency,
+    ...(small ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 } : {}),
+  }).format(value);
+}
+
+export { number };

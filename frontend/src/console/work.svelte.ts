@@ -1,0 +1,56 @@
+/** What a page waits for: something to show, or something to be done. */
+import { Problem } from "../api/problem";
+
+function problemFrom(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem("invalid", String(error));
+}
+
+/** Something that is read from the server and shown; the newest reading wins. */
+export class Loaded<T> {
+  value = $state.raw<T | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  loading = $state(false);
+  #load: () => Promise<T>;
+  #readings = 0;
+
+  constructor(load: () => Promise<T>) {
+    this.#load = load;
+  }
+
+  /** Reads it (again); what was there stays on the page until then. */
+  async reload(): Promise<void> {
+    const reading = ++this.#readings;
+    this.loading = true;
+    try {
+      const value = await this.#load();
+      if (reading !== this.#readings) return;
+      this.value = value;
+      this.problem = null;
+    } catch (error) {
+      if (reading === this.#readings) this.problem = problemFrom(error);
+    } finally {
+      if (reading === this.#readings) this.loading = false;
+    }
+  }
+}
+
+/** Something that a person asks for, once at a time. */
+export class Task {
+  busy = $state(false);
+  problem = $state.raw<Problem | null>(null);
+
+  /** What the work gave, or null where it failed: then `problem` says why. */
+  async run<T>(work: () => Promise<T>): Promise<T | null> {
+    if (this.busy) return null;
+    this.busy = true;
+    this.problem = null;
+    try {
+      return await work();
+    } catch (error) {
+      this.problem = problemFrom(error);
+      return null;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
