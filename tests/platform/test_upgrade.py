@@ -11,25 +11,53 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
 
 from aquilon.platform import accounts as operator
-from aquilon.platform.administration import keys, members
-from aquilon.platform.storage import Database, DatabaseError, api_keys, sessions
+from aquilon.platform.administration import budgets, keys, members, prices
+from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, sessions
+from aquilon.platform.storage.scope import Scope
+from aquilon.platform.usage_report import UsageQuestion
 from aquilon.settings import Settings
 
 RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43
 
 
-@pytest.fixture
-async def first_release(settings: Settings) -> Settings:
-    """A home as revision 0001 left it."""
+async def left_by(revision: str, settings: Settings) -> Settings:
+    """A home as a revision left it, with data."""
     url = settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade_to, "0001")
-        for statement in (RELEASES / "0001.sql").read_text().splitlines():
+        await connection.run_sync(upgrade_to, revision)
+        for statement in (RELEASES / f"{revision}.sql").read_text().splitlines():
             await connection.exec_driver_sql(statement)
     await engine.dispose()
     return settings
+
+
+@pytest.fixture
+async def first_release(settings: Settings) -> Settings:
+    return await left_by("0001", settings)
+
+
+async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> None:
+    database = await Database.open(await left_by("0003", settings))
+    actor = await operator.operator(database, "acme")
+    report = UsageQuestion.read(since="2025-12-01", until="2025-12-02", by="key,model")
+    async with database.reading() as session:
+        [row] = await report.answer(session, Scope.of_organization(actor))
+        found = await api_keys.holder_of(session, KEY)
+    assert (row.key, row.model, row.requests, row.prompt_tokens, row.cost) == ("app", "m", 1, 100, 1400)
+    assert found is not None
+    assert (found.principal.organization_name, found.principal.operates) == ("acme", False)
+    assert found.principal.allowed_models == {"m"}
+    [standing] = await budgets.list_budgets(database, actor)
+    assert (standing.name, standing.budget.limit, standing.spent) == ("app", 5000, 1400)
+    price = (await prices.price_lists(database))["m"].at(1764547300)
+    assert price is not None
+    assert (price.input, price.cached_input, price.output) == (10, 5, 30)
+    async with database.reading() as session:
+        operating = {each.name: each.operates for each in await accounts.list_organizations(session)}
+    assert operating == {"default": True, "acme": False}  # the oldest runs the server
+    await database.close()
 
 
 async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:

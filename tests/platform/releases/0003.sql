@@ -1,0 +1,17 @@
+INSERT INTO organizations VALUES ('org_house', 'default', 1000);
+INSERT INTO organizations VALUES ('org_acme', 'acme', 1001);
+INSERT INTO users VALUES ('user_first', 'org_house', 'admin', 'owner', 1000, NULL);
+INSERT INTO users VALUES ('user_olga', 'org_acme', 'olga', 'owner', 1001, NULL);
+INSERT INTO workspaces VALUES ('workspace_house', 'org_house', 'default', 1000, NULL);
+INSERT INTO workspaces VALUES ('workspace_acme', 'org_acme', 'default', 1001, NULL);
+INSERT INTO workspace_members VALUES ('workspace_acme', 'user_olga', 'org_acme', 'administrator', 1001);
+INSERT INTO sessions VALUES ('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'user_olga', 1004, 4000000000);
+INSERT INTO api_keys VALUES ('key_acme', 'org_acme', 'user_olga', 'app', 'aq-1111111', 1006, NULL, NULL, 1400, 'workspace_acme', '["inference", "usage"]', '["m"]', NULL, NULL);
+INSERT INTO api_key_secrets VALUES ('4f3fe7533940204f1d553efab36a7135d85935b2197ab17741a5dbefeb27a11b', 'key_acme', 'org_acme', 1006, NULL);
+INSERT INTO audit_log VALUES (1, 'org_acme', 1006, 'operator', NULL, 'operator', 'api_key.created', 'key_acme', 'app', '{"user_id": "user_olga"}');
+INSERT INTO usage_events VALUES ('chatcmpl_1', 'org_acme', 'workspace_acme', 'user_olga', 'key_acme', 'm', 1764547300, 100, 40, 20, 'completed', 900, 80, 1400, 'price_m');
+INSERT INTO usage_totals VALUES ('hour', 1764547200, 'org_acme', 'workspace_acme', 'user_olga', 'key_acme', 'm', 1, 100, 40, 20, 1400);
+INSERT INTO usage_totals VALUES ('day', 1764547200, 'org_acme', 'workspace_acme', 'user_olga', 'key_acme', 'm', 1, 100, 40, 20, 1400);
+INSERT INTO prices VALUES ('price_m', 'm', 1764547200, 10, 5, 30, 0, 1764547000);
+INSERT INTO budgets VALUES ('budget_acme', 'org_acme', 'key', 'key_acme', 'once', 5000, 1764547000);
+INSERT INTO budget_spending VALUES ('budget_acme', 0, 'org_acme', 1400);
