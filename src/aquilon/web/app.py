@@ -16,12 +16,15 @@ from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api import (
     aliases,
+    batch_jobs,
+    batches,
     budgets,
     chat,
     completions,
     embeddings,
     files,
     invitations,
+    limits,
     model_files,
     models,
     operations,
@@ -50,7 +53,10 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.jobs.batches import Batches
+from aquilon.platform.jobs.endpoints import ENDPOINTS
 from aquilon.platform.jobs.files import Files as UploadedFiles
+from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.services import Services
@@ -85,6 +91,18 @@ def create_app(
     local_embeddings = LocalEmbeddings()
     catalogue.include(local_embeddings)
     passwords = Passwords()
+    uploads = UploadedFiles(database, settings)
+    all_jobs = Batches(database, uploads, settings)
+    runner = job_runner(
+        app,
+        database,
+        settings,
+        files=uploads,
+        usage_writer=usage_writer,
+        metrics=metrics.jobs,
+        unfinished=lambda: local_models.unfinished,
+    )
+    all_jobs.wake = runner.wake
     app.state.services = Services(
         settings=settings,
         engine=engine,
@@ -104,7 +122,9 @@ def create_app(
         session_holders=SessionHolders(database),
         passwords=passwords,
         sign_in=SignIn(database, passwords),
-        files=UploadedFiles(database, settings),
+        files=uploads,
+        batches=all_jobs,
+        job_runner=runner,
         startup_models=tuple(startup_models),
     )
     app.add_middleware(Boundary, settings=settings)
@@ -115,6 +135,8 @@ def create_app(
         chat,
         completions,
         files,
+        batches,
+        batch_jobs,
         responses,
         embeddings,
         model_files,
@@ -128,12 +150,14 @@ def create_app(
         organization,
         organization_keys,
         budgets,
+        limits,
         prices,
         statements,
         usage_report,
         operations,
     ):
         app.include_router(room.router)
+        all_jobs.endpoints |= {getattr(route, "path", "") for route in room.router.routes} & ENDPOINTS
     openapi = document(app)
 
     @app.get("/openapi.json", include_in_schema=False)

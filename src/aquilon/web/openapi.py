@@ -10,10 +10,13 @@ from pydantic import BaseModel
 from aquilon import __version__
 from aquilon.platform.api import (
     aliases,
+    batch_jobs,
+    batches,
     budgets,
     embeddings,
     files,
     invitations,
+    limits,
     model_files,
     organization,
     organization_keys,
@@ -22,6 +25,7 @@ from aquilon.platform.api import (
     server_models,
     sessions,
     statements,
+    upstreams,
 )
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
@@ -46,9 +50,13 @@ _REQUESTS: list[type[BaseModel]] = [
     *aliases.REQUESTS,
     *embeddings.REQUESTS,
     *server_models.REQUESTS,
+    *batches.REQUESTS,
+    *batch_jobs.REQUESTS,
     *budgets.REQUESTS,
+    *limits.REQUESTS,
     *prices.REQUESTS,
     *responses.REQUESTS,
+    *upstreams.REQUESTS,
 ]
 _STRUCTS: list[type[msgspec.Struct]] = [
     ChatCompletion,
@@ -70,11 +78,15 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *embeddings.ANSWERS,
     *model_files.ANSWERS,
     *server_models.ANSWERS,
+    *batches.ANSWERS,
+    *batch_jobs.ANSWERS,
     *budgets.ANSWERS,
+    *limits.ANSWERS,
     *prices.ANSWERS,
     *statements.ANSWERS,
     *responses.ANSWERS,
     *files.ANSWERS,
+    *upstreams.ANSWERS,
 ]
 _OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout", "/auth/invitations", "/auth/join"})
 

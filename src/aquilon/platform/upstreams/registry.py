@@ -37,7 +37,7 @@ class UpstreamRegistry:
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
-        self._sealer = sealer
+        self.sealer = sealer
         self._version: str | None = None
         self._upstreams: dict[str, Upstream] = {}
         self._clients: dict[str, UpstreamClient] = {}
@@ -76,7 +76,7 @@ class UpstreamRegistry:
                 version = await stored.version(session)
                 if version == self._version:
                     return
-                upstreams = await stored.upstreams(session, self._sealer)
+                upstreams = await stored.upstreams(session, self.sealer)
                 fallbacks = await stored.fallbacks(session)
             self._version = version
             self._take(upstreams, fallbacks)
