@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import EngineStatistics
+from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 
 _FIRST_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -27,6 +28,7 @@ class Metrics:
     def __init__(self, engine: Engine) -> None:
         self._registry = registry = CollectorRegistry()
         registry.register(_EngineCollector(engine))
+        self.jobs = JobMetrics(registry)
         label = ("model_name",)
         self.prompt_tokens = Counter("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
         self.generation_tokens = Counter("aquilon:generation_tokens", "Tokens generated", label, registry=registry)

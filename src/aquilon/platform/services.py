@@ -19,7 +19,9 @@ from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.files import Files
+from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.storage import Database
@@ -48,6 +50,8 @@ class Services:
     passwords: Passwords
     sign_in: SignIn
     files: Files
+    batches: Batches
+    job_runner: JobRunner
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.platform.api.answer_headers import earned_headers
 from aquilon.platform.api.errors import error_response
-from aquilon.platform.auth.origin import host_name, is_loopback_name
+from aquilon.platform.auth.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.platform.domain.errors import ApiError, server_error
 from aquilon.settings import Settings
 
@@ -106,7 +106,7 @@ class Boundary:
     def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
         """No query, no body, no header: nothing that a person wrote."""
         principal = scope["state"].get("principal")
-        write = log.debug if scope["path"] in _PROBES else log.info
+        write = log.debug if scope["path"] in _PROBES or IN_PROCESS in scope else log.info
         write(
             "request",
             method=scope["method"],

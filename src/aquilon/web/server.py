@@ -143,6 +143,7 @@ class _Server:
             startup_models=[card.name for card in self._cards],
         )
         self._local_models = app.state.services.local_models
+        self._job_runner = app.state.services.job_runner
         self._admission = app.state.services.admission
         self._usage_writer = app.state.services.usage_writer
         self._upstreams = app.state.services.upstreams
@@ -170,6 +171,7 @@ class _Server:
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._database, days=self._settings.usage_days, stop=self._stop))
         following = asyncio.create_task(self._upstreams.keep_fresh(self._stop))
+        jobs: asyncio.Task[None] | None = None
         try:
             await self._upstreams.refresh()
             await self._admission.start()
@@ -177,15 +179,18 @@ class _Server:
                 await self._engine.start()
             announce(RunningServer(url, os.getpid()))
             self._report(Listening(url))
+            jobs = asyncio.create_task(self._job_runner.run(self._stop))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
             self._report(Stopping(self._local_models.unfinished))
         finally:
+            self._stop.set()
             self._http.should_exit = True
+            if jobs is not None:
+                await jobs
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
             await self._engine.stop()  # what still runs ends with an error event
             await self._upstreams.close()
             await http
-            self._stop.set()
             await pruning
             await following
             await self._pulls.close()

@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from aquilon.platform.auth.cookies import session_id
-from aquilon.platform.auth.origin import comes_from_loopback, require_same_origin
+from aquilon.platform.auth.origin import IN_PROCESS, comes_from_loopback, require_same_origin
 from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
@@ -21,7 +21,10 @@ from aquilon.platform.storage.sessions import SessionHolder
 async def authenticate(request: Request) -> Principal:
     """Raises ApiError: 401 without a valid key or session, 403 for a session's unsafe request from another site."""
     authorization = request.headers.get("authorization")
-    if authorization is not None:
+    principal: Principal
+    if IN_PROCESS in request.scope:
+        principal = request.scope[IN_PROCESS]
+    elif authorization is not None:
         principal = await _by_api_key(request, authorization)
     else:
         principal = await _by_session(request)

@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection, Request
 
 from aquilon.platform.domain.errors import forbidden
 
+IN_PROCESS = "aquilon.principal"
+"""In the ASGI scope of a request that the server makes to itself, for a batch line; no request from outside has it."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

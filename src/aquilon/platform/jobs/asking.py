@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message
 
-from aquilon.platform.auth.authentication import IN_PROCESS
+from aquilon.platform.auth.origin import IN_PROCESS
 from aquilon.platform.domain.identity import Principal
 
 

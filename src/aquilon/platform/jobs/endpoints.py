@@ -8,14 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-ENDPOINTS = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/fim/completions",
-    "/v1/moderations",
-    "/v1/chat/moderations",
-    "/v1/responses",
+ENDPOINTS = frozenset(
+    (
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/fim/completions",
+        "/v1/moderations",
+        "/v1/chat/moderations",
+        "/v1/responses",
+    )
 )
 """Those that a job may name; whether one is there is asked of the application."""
 

@@ -53,12 +53,17 @@ class Files:
         self._result_seconds = settings.result_days * _DAY
         self.disk = FilesOnDisk(settings.uploads_folder)
 
-    async def begin(self, principal: Principal, declared: int | None) -> tuple[str, Part, int]:
+    async def begin(
+        self, principal: Principal, declared: int | None, *, own_right: bool = True
+    ) -> tuple[str, Part, int]:
         """An id for a new file, where its content goes, and the most bytes it may have.
 
-        ``declared`` is how many bytes are coming, where that is known. Raises ApiError 413 for too many of them.
+        ``own_right``: the caller must have the right to use files; else another right was
+        asked for. ``declared`` is how many bytes are coming, where that is known. Raises
+        ApiError 413 for too many of them.
         """
-        _require(principal)
+        if own_right:
+            _require(principal)
         most = min(self._most_bytes, await self._room(principal))
         if most <= 0 or (declared or 0) > most:
             raise self.too_large(most)
@@ -121,8 +126,10 @@ class Files:
             await stored.add(session, row)
         return row
 
-    async def get(self, principal: Principal, file_id: str) -> StoredFile:
-        _require(principal)
+    async def get(self, principal: Principal, file_id: str, *, own_right: bool = True) -> StoredFile:
+        """``own_right`` as for ``begin``."""
+        if own_right:
+            _require(principal)
         async with self._database.reading() as session:
             found = await stored.by_id(session, principal, file_id, int(time.time()))
         if found is None:
@@ -148,8 +155,8 @@ class Files:
         oldest_first: bool = False,
     ) -> list[StoredFile]:
         """Raises ApiError 404 for an ``after`` that is no file of the caller's."""
-        last = None if after is None else await self.get(principal, after)
         _require(principal)
+        last = None if after is None else await self.get(principal, after)
         async with self._database.reading() as session:
             return await stored.newest_first(
                 session,

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.metering import UsageEvent
-from aquilon.platform.generation.held_usage import HeldUsage
+from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs import results
 from aquilon.platform.jobs.asking import ask
 from aquilon.platform.jobs.creators import Creators
@@ -26,7 +26,7 @@ from aquilon.platform.jobs.endpoints import LineProblem, LineRequest, lines_of, 
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.pace import Pace
 from aquilon.platform.jobs.result_files import ResultFiles
-from aquilon.platform.storage import Database, batches, usage
+from aquilon.platform.storage import Database, batches
 from aquilon.platform.storage import files as stored_files
 from aquilon.platform.storage.files_on_disk import FilesOnDisk
 from aquilon.platform.storage.jobs_schema import Batch
@@ -60,7 +60,7 @@ class JobHouse:
     app: ASGIApp
     database: Database
     disk: FilesOnDisk
-    held: HeldUsage
+    usage: UsageWriter
     pace: Pace
     creators: Creators
     metrics: JobMetrics
@@ -223,12 +223,12 @@ class JobRun:
             failures += answer.status >= 500 and not busy
             if not busy and (answer.status < 500 or failures >= _TRIES):
                 break
-            house.held.take(name)
+            house.usage.held.take(name)
             await asyncio.sleep(_wait(answer.retry_after, refusals + failures))
         house.pace.answered()
         request_id = answer.headers.get("x-request-id", name)
         result = results.answered(name, line.custom_id, answer.status, request_id, answer.body)
-        await self._record(number, result, failed=answer.status != 200, events=house.held.take(name))
+        await self._record(number, result, failed=answer.status != 200, events=house.usage.held.take(name))
 
     async def _record(self, number: int, result: str, *, failed: bool, events: list[UsageEvent]) -> None:
         """The line's result and what it used, in one transaction. Raises LeaseLost, and then nothing is kept."""
@@ -251,11 +251,12 @@ class JobRun:
                     usage=total,
                 )
                 if kept:
-                    await usage.record(session, events)
+                    await self._house.usage.record(session, events)
                 return kept
 
         if not await _patiently(write):
             raise LeaseLost
+        self._house.usage.recorded(events)
         self._house.metrics.line(self._batch.endpoint, failed=failed)
 
     async def _finalize(self, ending: Ending) -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import DBAPIError
+from starlette.types import ASGIApp
 
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.jobs.creators import Creators
+from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.job_run import JobHouse, JobRun, LeaseLost
-from aquilon.platform.storage import batches
+from aquilon.platform.jobs.metrics import JobMetrics
+from aquilon.platform.jobs.pace import Pace
+from aquilon.platform.storage import Database, batches
+from aquilon.settings import Settings
 
 LEASE_SECONDS = 30
 """A job of a process that is gone is taken over after so long; at once where only one process can be."""
@@ -19,6 +28,36 @@ _MOST_JOBS = 8
 _RETRY_SECONDS = 5.0
 
 log = structlog.get_logger("aquilon.jobs")
+
+
+def job_runner(
+    app: ASGIApp,
+    database: Database,
+    settings: Settings,
+    *,
+    files: Files,
+    usage_writer: UsageWriter,
+    metrics: JobMetrics,
+    unfinished: Callable[[], int],
+) -> JobRunner:
+    """``unfinished`` tells how many requests run here, those of batch jobs among them."""
+    pace = Pace(settings.max_batch_in_flight, unfinished)
+    metrics.in_flight.set_function(lambda: pace.running)
+    return JobRunner(
+        JobHouse(
+            app=app,
+            database=database,
+            disk=files.disk,
+            usage=usage_writer,
+            pace=pace,
+            creators=Creators(database),
+            metrics=metrics,
+            owner=new_id("process"),
+            result_seconds=settings.result_days * 86_400,
+            most_lines=settings.max_batch_lines,
+            most_line_bytes=settings.max_body_bytes,
+        )
+    )
 
 
 class JobRunner:
