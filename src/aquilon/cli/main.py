@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from aquilon import __version__
-from aquilon.cli import accounts, backup, chat, doctor, keys, models, money, organizations, pull, up
+from aquilon.cli import accounts, backup, chat, doctor, keys, limits, models, money, organizations, pull, up, upstreams
 
 app = typer.Typer(
     name="aquilon",
@@ -57,6 +57,7 @@ app.command("up")(up.up)
 app.command("chat")(chat.chat)
 app.command("pull")(pull.pull)
 app.add_typer(models.app, name="models")
+app.add_typer(upstreams.upstreams, name="upstreams")
 app.add_typer(organizations.organizations, name="orgs")
 app.add_typer(organizations.workspaces, name="workspaces")
 app.add_typer(organizations.members, name="members")
@@ -65,6 +66,7 @@ app.add_typer(accounts.users, name="users")
 app.command("usage")(money.usage)
 app.add_typer(money.prices, name="prices")
 app.add_typer(money.budgets, name="budgets")
+app.add_typer(limits.limits, name="limits")
 app.command("statement")(money.statement)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

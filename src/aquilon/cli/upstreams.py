@@ -1,0 +1,320 @@
+"""``aquilon upstreams``: servers elsewhere that provide models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aquilon.cli.database import as_operator
+from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.platform.upstreams.check import Check
+
+upstreams = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Servers elsewhere that provide models: vLLM, Azure AI, Aquilon."
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As listed.", show_default=False)]
+Model = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="HERE[=THERE]", help="A model it provides, by its name here and there; repeat."),
+]
+Can = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--can",
+        help="What these models can: chat, completions, fim, embeddings, function_calling, vision, reasoning; repeat.",
+        show_default="chat and function_calling",
+    ),
+]
+Context = Annotated[
+    int | None,
+    typer.Option("--context", min=1, help="Tokens of these models.", show_default="as the upstream says, or 8192"),
+]
+Weight = Annotated[int, typer.Option("--weight", min=0, max=1000, help="Their share among upstreams; 0 stands by.")]
+
+
+@upstreams.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.", show_default=False)],
+    base_url: Annotated[
+        str, typer.Argument(metavar="URL", help="Such as https://api.example.com/v1", show_default=False)
+    ],
+    kind: Annotated[str, typer.Option("--kind", help="openai, azure, azure_ai, mistral or aquilon.")] = "openai",
+    key_env: Annotated[
+        str | None, typer.Option("--key-env", metavar="VARIABLE", help="Where the key is: never in the command itself.")
+    ] = None,
+    key_file: Annotated[
+        typer.FileText | None, typer.Option("--key-file", help="Or a file with it; - reads it from standard input.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", metavar="NAME=VARIABLE", help="A header, its value from there.")
+    ] = None,
+    api_version: Annotated[str | None, typer.Option("--api-version", help="Azure's, such as 2024-10-21.")] = None,
+    model: Model = None,
+    can: Can = None,
+    context: Context = None,
+    weight: Weight = 100,
+    connect: Annotated[float, typer.Option("--connect-seconds", help="To connect at most.")] = 5.0,
+    first_token: Annotated[float, typer.Option("--first-token-seconds", help="To the first token.")] = 60.0,
+    between: Annotated[float, typer.Option("--between-seconds", help="From token to token.")] = 30.0,
+    total: Annotated[float, typer.Option("--total-seconds", help="For a whole answer.")] = 900.0,
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--private/--public", help="Whether its host may be in a private network.", show_default="as it is now"
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add an upstream; a running server offers its models within a second. Without --model: all that it lists.
+
+    \b
+    Examples:
+      aquilon upstreams add vllm http://gpu-1:8000/v1 --can chat --can completions
+      aquilon upstreams add azure https://NAME.openai.azure.com --kind azure --api-version 2024-10-21 \\
+        --key-env AZURE_KEY --model gpt-4o=my-deployment --context 128000
+    """
+    import sys
+    from typing import cast
+
+    from aquilon.platform.administration import upstreams as administration
+    from aquilon.platform.domain.upstreams import UPSTREAM_KINDS, Timeouts, Upstream, UpstreamKind
+    from aquilon.platform.upstreams.check import check as look_at
+
+    if kind not in UPSTREAM_KINDS:
+        raise typer.BadParameter(f"'{kind}' is none of {', '.join(UPSTREAM_KINDS)}", param_hint="--kind")
+    key = _variable(key_env) if key_env is not None else None
+    if key_file is not None:
+        key = key_file.read(8192).strip()
+    headers = {}
+    for each in header or ():
+        header_name, _, variable = each.partition("=")
+        headers[header_name] = _variable(variable)
+
+    async def work(database: Database, operator: Principal) -> Upstream:
+        given = Upstream(
+            id="",
+            name=name,
+            kind=cast(UpstreamKind, kind),
+            base_url=base_url,
+            api_key=key,
+            headers=headers,
+            api_version=api_version,
+            timeouts=Timeouts(connect, first_token, between, total),
+            models=_provided(model or [], can, context or 8192, weight),
+        )
+        made = await administration.add(database, _sealer(home), operator, given, private=private)
+        if model and context is not None:
+            return made
+        found = await look_at(made)
+        if found.problem and not model:
+            print(f"aquilon: {found.problem}", file=sys.stderr)
+        models = _completed(made, found, can, context, weight)
+        return await administration.change(database, _sealer(home), operator, made.id, {"models": models})
+
+    made = as_operator(home, None, work)
+    if as_json:
+        _print_json(_told(made))
+    elif made.models:
+        print(f"{made.name} provides {', '.join(each.name for each in made.models)}")
+    else:
+        print(f"{made.name} is there, and provides no model yet: aquilon upstreams models {made.name} --model NAME")
+
+
+@upstreams.command("list")
+def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
+    """List upstreams and the models they provide. Keys are never shown."""
+    from aquilon.cli.output import add_row, err, out, table
+    from aquilon.platform.administration import upstreams as administration
+
+    async def read(database: Database, operator: Principal) -> list[Upstream]:
+        return await administration.list_upstreams(database, _sealer(home), operator)
+
+    nothing: list[Upstream] = []
+    found = as_operator(home, None, read, before_first_start=nothing)
+    if as_json:
+        _print_json([_told(each) for each in found])
+        return
+    if not found:
+        err().print("No upstreams: aquilon upstreams add NAME URL")
+        return
+    rows = table("name", "kind", "address", "models", "")
+    for each in found:
+        models = ", ".join(model.name for model in each.models)
+        add_row(rows, each.name, each.kind, each.base_url, models, each.problem or ("" if each.enabled else "disabled"))
+    out().print(rows)
+
+
+@upstreams.command("check")
+def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
+    """Ask an upstream for its models and say what is wrong. Ends with 1 if something is."""
+    from aquilon.cli.errors import CommandError
+    from aquilon.platform.administration import upstreams as administration
+
+    async def work(database: Database, operator: Principal) -> tuple[Upstream, Check]:
+        return await administration.check(database, _sealer(home), operator, name)
+
+    upstream, found = as_operator(home, None, work)
+    if as_json:
+        models = [{"name": each.name, "max_context": each.max_context} for each in found.models]
+        _print_json({"name": upstream.name, "problem": found.problem, "models": models, "ms": found.milliseconds})
+        if found.problem:
+            raise typer.Exit(1)
+        return
+    if found.problem:
+        raise CommandError(found.problem)
+    print(f"{upstream.name} answers in {found.milliseconds} ms")
+    for each in found.models:
+        print(f"  {each.name}" + (f", {each.max_context} tokens" if each.max_context else ""))
+
+
+@upstreams.command("models")
+def models(
+    name: Name,
+    model: Model = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A model it no longer provides; repeat.")] = None,
+    can: Can = None,
+    context: Context = None,
+    weight: Weight = 100,
+    fallback: Annotated[
+        str | None,
+        typer.Option("--fallback", metavar="MODEL,…", help="Who answers for --model when its upstreams can't."),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the models of an upstream, add or change some, or drop some.
+
+    \b
+    Examples:
+      aquilon upstreams models vllm
+      aquilon upstreams models vllm --model llama=meta-llama/Llama-3.1-8B-Instruct --context 32768
+      aquilon upstreams models vllm --model llama --fallback smollm2-135m
+    """
+    from dataclasses import replace
+
+    from aquilon.cli.output import add_row, out, table
+    from aquilon.platform.administration import upstreams as administration
+
+    async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
+        found = await administration.get(database, _sealer(home), operator, name)
+        known = {each.name: each for each in found.models}
+        for each in drop or ():
+            if known.pop(each, None) is None:
+                raise ValueError(f"The upstream '{found.name}' has no model '{each}'")
+        for each in _provided(model or [], can, context or 8192, weight):
+            before = known.get(each.name)
+            if before is not None:
+                same = {"remote": before.remote} if f"{each.name}={each.remote}" not in (model or []) else {}
+                kept = {"max_context": before.max_context} if context is None else {}
+                able = {"capabilities": before.capabilities} if can is None else {}
+                each = replace(each, **same, **kept, **able)  # type: ignore[arg-type]
+            known[each.name] = each
+        if model or drop:
+            changes = {"models": tuple(known.values())}
+            found = await administration.change(database, _sealer(home), operator, found.id, changes)
+        if fallback is not None:
+            chain = tuple(part.strip() for part in fallback.split(",") if part.strip())
+            for each in _provided(model or [], can, 1, weight):
+                await administration.set_fallbacks(database, operator, each.name, chain)
+        return found, await administration.list_fallbacks(database, operator)
+
+    if fallback is not None and not model:
+        raise typer.BadParameter("say for which --model", param_hint="--fallback")
+    found, chains = as_operator(home, None, work)
+    if as_json:
+        _print_json([_told_model(each) | {"fallbacks": list(chains.get(each.name, ()))} for each in found.models])
+        return
+    rows = table("model", "there", "context", "weight", "can", "falls back to", right=("context", "weight"))
+    for each in found.models:
+        abilities = ", ".join(sorted(each.capabilities))
+        numbers = (str(each.max_context), str(each.weight))
+        add_row(rows, each.name, each.remote, *numbers, abilities, ", ".join(chains.get(each.name, ())))
+    out().print(rows)
+
+
+@upstreams.command("remove")
+def remove(name: Name, home: Home = None) -> None:
+    """Remove an upstream and its models; answers that run end as they would have."""
+    from aquilon.platform.administration import upstreams as administration
+
+    async def work(database: Database, operator: Principal) -> Upstream:
+        return await administration.remove(database, _sealer(home), operator, name)
+
+    print(f"Removed {as_operator(home, None, work).name}")
+
+
+def _sealer(home: Path | None) -> Sealer:
+    from aquilon.platform.storage.sealing import Sealer
+
+    return Sealer.of(settings_from(home=home))
+
+
+def _variable(name: str) -> str:
+    import os
+
+    value = os.environ.get(name)
+    if not value:
+        raise typer.BadParameter(f"the environment variable {name} is not set", param_hint="--key-env")
+    return value
+
+
+def _provided(given: list[str], can: list[str] | None, context: int, weight: int) -> tuple[ProvidedModel, ...]:
+    from aquilon.platform.domain.upstreams import ProvidedModel
+
+    made = []
+    for each in given:
+        here, _, there = each.partition("=")
+        capabilities: Any = frozenset(can or ("chat", "function_calling"))
+        made.append(ProvidedModel(here, there or here, context, capabilities, weight))
+    return tuple(made)
+
+
+def _completed(
+    upstream: Upstream, found: Check, can: list[str] | None, context: int | None, weight: int
+) -> tuple[ProvidedModel, ...]:
+    """The models with the contexts that the upstream tells; all that it lists where none were named."""
+    from dataclasses import replace
+
+    told = {each.name: each.max_context for each in found.models}
+    models = upstream.models or _provided(list(told), can, 8192, weight)
+    return tuple(replace(each, max_context=context or told.get(each.remote) or each.max_context) for each in models)
+
+
+def _told(upstream: Upstream) -> dict[str, Any]:
+    return {
+        "id": upstream.id,
+        "name": upstream.name,
+        "kind": upstream.kind,
+        "base_url": upstream.base_url,
+        "has_key": upstream.api_key is not None,
+        "private": upstream.private,
+        "enabled": upstream.enabled,
+        "problem": upstream.problem,
+        "models": [_told_model(each) for each in upstream.models],
+    }
+
+
+def _told_model(model: ProvidedModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "remote": model.remote,
+        "max_context": model.max_context,
+        "weight": model.weight,
+        "capabilities": sorted(model.capabilities),
+    }
+
+
+def _print_json(value: Any) -> None:
+    from aquilon.cli.output import print_json
+
+    print_json(value)
