@@ -111,7 +111,7 @@ async def test_a_request_counts_in_the_period_in_which_it_began(ledger: Ledger) 
     later = await reserve(ledger, daily, prompt=1, completion=1, moment=last_second + 1)
     ledger.settle(held, 50)
     ledger.settle(later, 5)
-    with pytest.raises(ApiError, match="0.00001 remain"):
+    with pytest.raises(ApiError, match=r"0\.00001 remain"):
         await reserve(ledger, daily, prompt=6, moment=last_second)
     assert await reserve(ledger, daily, prompt=27, moment=last_second + 1)
 

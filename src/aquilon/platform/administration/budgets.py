@@ -38,7 +38,7 @@ async def list_budgets(database: Database, principal: Principal) -> list[BudgetS
     async with database.reading() as session:
         found = await budgets.budgets(session, scope)
         if not permits(principal.role, None, "usage.read"):
-            seen = await _own_ids(session, principal)
+            seen = await own_ids(session, principal)
             found = [budget for budget in found if budget.scope_id in seen]
         lines = [(budget.id, period_start(budget.period, now)) for budget in found]
         spent = await budgets.spending(session, scope, lines)
@@ -103,7 +103,7 @@ def _require_to_be_the_seller(principal: Principal) -> None:
         )
 
 
-async def _own_ids(session: AsyncSession, principal: Principal) -> set[str]:
+async def own_ids(session: AsyncSession, principal: Principal) -> set[str]:
     """Of the caller's keys, and of the workspaces whose usage the caller may read."""
     keys = await api_keys.list_api_keys(session, Scope.of_user(principal))
     memberships = await workspaces.memberships(session, Scope.of_user(principal))

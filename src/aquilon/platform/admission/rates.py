@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from limits.aio.storage.base import SlidingWindowCounterSupport
+from limits.errors import StorageError
 
 from aquilon.platform.admission.memory_windows import MemoryWindows
 from aquilon.platform.domain.limits import MOST, WINDOW_SECONDS, Quota, Unit, Window, rate_exceeded
@@ -87,7 +88,7 @@ class Rates:
             asked: list[Coroutine[Any, Any, Any]] = [getattr(self._shared, name)(*rest) for name, rest in calls]
             try:
                 return list(await asyncio.gather(*asked))
-            except (OSError, self._shared.base_exceptions) as error:  # type: ignore[attr-defined]
+            except StorageError as error:
                 self._not_before = time.monotonic() + _REDIS_PAUSE_SECONDS
                 log.warning("Redis can't be used now: each process counts rates for itself", error=str(error))
         return [await getattr(self._own, name)(*rest) for name, rest in calls]

@@ -17,6 +17,7 @@ class RedisWindows(RedisStorage):  # type: ignore[misc]
         """``url`` is ``redis://HOST:PORT/NUMBER``, ``rediss://`` for TLS. Connects when it is first used."""
         super().__init__(
             url,
+            wrap_exceptions=True,
             implementation="redispy",
             key_prefix=_PREFIX,
             socket_timeout=_TIMEOUT_SECONDS,

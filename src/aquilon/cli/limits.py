@@ -1,0 +1,102 @@
+"""``aquilon limits``: requests and tokens a minute, and requests at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator
+from aquilon.cli.options import AsJson, Home
+
+if TYPE_CHECKING:
+    from aquilon.platform.administration.limits import NamedLimit
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.storage import Database
+
+limits = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="How fast an organization, a workspace or a key may ask."
+)
+
+
+@limits.command("list")
+def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List limits: for whom each is, for which model, and its numbers."""
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.administration import limits as administration
+
+    found = as_operator(home, organization, administration.list_limits)
+    if as_json:
+        import msgspec
+
+        from aquilon.platform.api.limits import limit_body
+
+        print_json([msgspec.to_builtins(limit_body(one)) for one in found])
+        return
+    if not found:
+        err().print("No limits: everybody may ask as fast as they like")
+        return
+    numbers = ("requests/min", "tokens/min", "at once")
+    rows = table("id", "for", "name", "model", *numbers, right=numbers)
+    for one in found:
+        limit = one.limit
+        told = (limit.requests_per_minute, limit.tokens_per_minute, limit.parallel_requests)
+        written = ("" if number is None else str(number) for number in told)
+        add_row(rows, limit.id, limit.scope, one.name, limit.model or "all", *written)
+    out().print(rows)
+
+
+@limits.command("set")
+def set_limit(
+    requests: Annotated[int | None, typer.Option("--requests", min=0, help="Requests a minute.")] = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", min=0, help="Tokens a minute, cached ones aside.")] = None,
+    parallel: Annotated[int | None, typer.Option("--parallel", min=0, help="Requests at once.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="For one model, by its own name.", show_default="all together")
+    ] = "",
+    workspace: Annotated[str | None, typer.Option("--workspace", help="For a workspace, by name or id.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="For an API key, by id or prefix.")] = None,
+    organization: Organization = None,
+    home: Home = None,
+) -> None:
+    """Set how fast an organization, a workspace or a key may ask; a running server follows within a second.
+
+    \b
+    Examples:
+      aquilon limits set --requests 600 --tokens 200000
+      aquilon limits set --key aq-3fK9x2b --parallel 4
+      aquilon limits set --workspace research --model smollm2-135m --tokens 50000
+    """
+    from aquilon.platform.administration import limits as administration
+
+    if workspace is not None and key is not None:
+        raise typer.BadParameter("a limit is for a workspace or for a key", param_hint="--key")
+
+    async def write(database: Database, operator: Principal) -> NamedLimit:
+        return await administration.set_limit(
+            database,
+            operator,
+            workspace=workspace,
+            key=None if key is None else key.rstrip("…"),
+            model=model,
+            requests_per_minute=requests,
+            tokens_per_minute=tokens,
+            parallel_requests=parallel,
+        )
+
+    print(as_operator(home, organization, write).limit.id)
+
+
+@limits.command("remove")
+def remove_limit(
+    limit_id: Annotated[str, typer.Argument(metavar="ID", help="As listed.", show_default=False)],
+    organization: Organization = None,
+    home: Home = None,
+) -> None:
+    """Remove a limit: it holds nobody back from now on."""
+    from aquilon.platform.administration import limits as administration
+
+    as_operator(
+        home, organization, lambda database, operator: administration.remove_limit(database, operator, limit_id)
+    )
+    print(f"Removed {limit_id}")
