@@ -47,7 +47,7 @@ def kill_under_load(home: Path, *, kills: int, clients: int = 8, seed: int = 0) 
             time.sleep(0.01)
         time.sleep(chance.random() * 0.3)
         if round_ < kills:
-            _kill(server)
+            kill(server)
         stop.set()
         for thread in threads:
             thread.join()
@@ -63,7 +63,7 @@ def recorded(home: Path) -> tuple[Counter[str], dict[str, tuple[int, int]]]:
     return Counter(row[0] for row in rows), {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _kill(server: RunningServer) -> None:
+def kill(server: RunningServer) -> None:
     """Server and engine at once."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     for pid in [server.pid, *map(int, children)]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -41,6 +41,7 @@ _MOST_WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 """How soon a job that has run out of time is ended; by the wall clock, which may jump."""
 _FORGOTTEN_AT_ONCE = 500
+_LAST_SECONDS = 3.0
 
 log = structlog.get_logger("aquilon.jobs")
 
@@ -254,10 +255,13 @@ class JobRun:
                     await self._house.usage.record(session, events)
                 return kept
 
-        if not await _patiently(write):
-            raise LeaseLost
-        self._house.usage.recorded(events)
-        self._house.metrics.line(self._batch.endpoint, failed=failed)
+        async def write_patiently() -> None:
+            if not await _patiently(write):
+                raise LeaseLost
+            self._house.usage.recorded(events)
+            self._house.metrics.line(self._batch.endpoint, failed=failed)
+
+        await _to_its_end(write_patiently())
 
     async def _finalize(self, ending: Ending) -> None:
         if self._batch.status != "finalizing":
@@ -344,3 +348,14 @@ def _wait(asked: float | None, tries: int) -> float:
 
 def _now() -> int:
     return int(time.time())
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """What must not be left half done: a cancellation waits for it, if not for ever."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_LAST_SECONDS)
+        task.cancel()
+        raise
