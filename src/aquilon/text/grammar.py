@@ -26,11 +26,11 @@ class GrammarError(ValueError):
 
 
 def limits() -> LLParserLimits:
-    """What a grammar may cost: some 20 ms to build, 14 ms and 30 MB of states to follow at worst."""
+    """What a grammar may cost: some 10 ms to build, 14 ms and 30 MB of states to follow at worst."""
     from llguidance import LLParserLimits
 
     return LLParserLimits(
-        initial_lexer_fuel=1_000_000,
+        initial_lexer_fuel=500_000,
         step_lexer_fuel=200_000,
         step_max_items=50_000,
         max_lexer_states=20_000,
@@ -55,13 +55,6 @@ def of_rules(rules: str) -> str:
     return json.dumps({"grammars": [{"lark_grammar": rules}]})
 
 
-def after_a_space(grammar: str) -> str:
-    """The same language with a space before it: what SentencePiece puts at a text's beginning and nobody is shown."""
-    first = json.loads(grammar)["grammars"]
-    named = [{"name": "answer", **first[0]}, *first[1:]]
-    return json.dumps({"grammars": [{"lark_grammar": 'start: " " @answer'}, *named]})
-
-
 def literal(text: str) -> str:
     """A text as rules write it. JSON's escapes are Lark's."""
     return json.dumps(text, ensure_ascii=False)
@@ -71,18 +64,42 @@ def one_of(texts: Sequence[str]) -> str:
     return " | ".join(map(literal, texts))
 
 
+def lark(text: str) -> str:
+    """Rules in llguidance's notation out of those, or out of llama.cpp's GBNF. Raises GrammarError."""
+    if len(text) > MAX_GRAMMAR_BYTES:
+        raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
+    if "::=" not in text:
+        return text
+    from llguidance.gbnf_to_lark import any_to_lark
+
+    try:
+        made: str = any_to_lark(text)
+    except Exception as error:  # whatever its reader runs into: the text is at fault
+        raise GrammarError(f"it can't be read as GBNF: {str(error)[:300] or type(error).__name__}") from None
+    return made
+
+
 def pattern(regex: str) -> str:
-    """A regular expression as rules write it."""
+    """A regular expression as rules write it: all of the answer, whether it is anchored or not."""
     from llguidance import regex_to_lark
 
-    return f"/{regex_to_lark(regex)}/"
+    if len(regex) > MAX_GRAMMAR_BYTES:
+        raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
+    try:
+        return f"/{regex_to_lark(regex)}/"
+    except ValueError as error:
+        raise GrammarError(_reason(str(error))) from None
 
 
-def json_value(schema: dict[str, Any] | bool, *, writing: dict[str, Any], lenient: bool = False) -> str:
-    """JSON by a schema, as rules write it. ``lenient`` passes over keywords that no grammar can hold."""
-    if isinstance(schema, bool):
-        schema = {} if schema else {"not": {}}
-    return "%json " + json.dumps({**closed(schema), "x-guidance": {**writing, "lenient": lenient}})
+def json_value(schema: dict[str, Any], *, writing: dict[str, Any], lenient: bool = False) -> str:
+    """JSON by a schema, as rules write it. ``lenient`` passes over keywords that no grammar can hold.
+
+    Raises GrammarError for a schema that is nested past all measure.
+    """
+    try:
+        return "%json " + json.dumps({**closed(schema), "x-guidance": {**writing, "lenient": lenient}})
+    except (RecursionError, ValueError) as error:
+        raise GrammarError(f"it can't be written down: {error}") from None
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:

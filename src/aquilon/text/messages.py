@@ -35,7 +35,7 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
 
 class ImagePart(msgspec.Struct, frozen=True, tag="image_url"):
     url: str
-    """``data:image/…;base64,…``; the server fetches nothing."""
+    """``data:image/…;base64,…``, or an https address for an upstream to fetch: this server fetches nothing."""
     detail: str | None = None
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
-from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, chunks, whole_answer
+from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
 from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
@@ -32,19 +32,15 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
     events = pipeline.answer([prepared], caller, id_, answer_headers(request))
-    model, scores = prepared.model, bool(fields.logprobs)
-    if fields.stream:
-        return EventStream(
-            chunks(
-                events,
-                id_=id_,
-                model=model,
-                n=generation.n,
-                logprobs=scores,
-                usage_chunk=fields.wants_usage_chunk,
-            )
-        )
-    body = await answer_unless_gone(
-        request, whole_answer(events, id_=id_, model=model, n=generation.n, logprobs=scores)
+    shape = Shape(
+        id=id_,
+        model=prepared.model,
+        n=generation.n,
+        logprobs=bool(fields.logprobs),
+        usage_chunk=fields.wants_usage_chunk,
+        functions=fields.calls_functions,
     )
+    if fields.stream:
+        return EventStream(chunks(events, shape))
+    body = await answer_unless_gone(request, whole_answer(events, shape))
     return Response(body, media_type="application/json")

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from aquilon.platform.api.event_stream import DONE, frame
 from aquilon.platform.api.usage import UsageBody, usage_body
-from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, Usage
+from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, ToolCallDelta, Usage
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -33,9 +33,34 @@ class ChoiceLogprobs(msgspec.Struct, frozen=True):
     content: list[TokenLogprob]
 
 
+class FunctionCallBody(msgspec.Struct, frozen=True):
+    """In chunks ``arguments`` is to be appended, and only a call's first has its name: the others' are empty."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallBody(msgspec.Struct, frozen=True):
+    id: str
+    function: FunctionCallBody
+    type: str = "function"
+
+
+class ToolCallChunk(msgspec.Struct, frozen=True):
+    index: int
+    function: FunctionCallBody
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+
+
 class AssistantMessage(msgspec.Struct, frozen=True):
     role: str
-    content: str
+    content: str | None
+    """null where there are calls alone."""
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallBody] | UnsetType = UNSET
+    function_call: FunctionCallBody | UnsetType = UNSET
+    """OpenAI's older shape, for requests in it."""
 
 
 class ChatChoice(msgspec.Struct, frozen=True):
@@ -57,6 +82,9 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
 class ChunkDelta(msgspec.Struct, frozen=True):
     role: str | UnsetType = UNSET
     content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallChunk] | UnsetType = UNSET
+    function_call: FunctionCallBody | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
@@ -75,37 +103,80 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
     usage: UsageBody | UnsetType | None = UNSET
 
 
-async def whole_answer(events: AsyncGenerator[Event], *, id_: str, model: str, n: int, logprobs: bool) -> bytes:
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all of an answer."""
+
+    id: str
+    model: str
+    n: int
+    logprobs: bool = False
+    usage_chunk: bool = False
+    """Stream the usage in a chunk of its own, which is what OpenAI's clients ask for."""
+    functions: bool = False
+    """Calls in OpenAI's older shape."""
+
+    def reason(self, finished: Finished) -> str:
+        return "function_call" if self.functions and finished.reason == "tool_calls" else finished.reason
+
+
+class _Choice:
+    """One whole answer as it grows."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.reasoning = ""
+        self.reason = "stop"
+        self.tokens: list[ScoredToken] = []
+        self.calls: list[ToolCallDelta] = []
+
+    def add(self, event: Delta) -> None:
+        self.text += event.text
+        self.reasoning += event.reasoning
+        self.tokens += event.tokens
+
+    def call(self, event: ToolCallDelta) -> None:
+        if event.call == len(self.calls):
+            self.calls.append(event)
+        else:
+            last = self.calls[event.call]
+            self.calls[event.call] = msgspec.structs.replace(last, arguments=last.arguments + event.arguments)
+
+    def message(self, shape: Shape) -> AssistantMessage:
+        calls = [ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments)) for call in self.calls]
+        return AssistantMessage(
+            "assistant",
+            self.text if self.text or not calls else None,
+            self.reasoning or UNSET,
+            calls if calls and not shape.functions else UNSET,
+            calls[0].function if calls and shape.functions else UNSET,
+        )
+
+
+async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
     """The ChatCompletion as JSON, when every choice has finished."""
-    texts, reasons = [""] * n, ["stop"] * n
-    tokens: list[list[ScoredToken]] = [[] for _ in range(n)]
+    choices = [_Choice() for _ in range(shape.n)]
     usage = Usage(0, 0)
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Delta):
-                texts[event.index] += event.text
-                tokens[event.index] += event.tokens
-            elif isinstance(event, Finished):
-                reasons[event.index] = event.reason
-            elif isinstance(event, Usage):
-                usage = event
-    choices = [
-        ChatChoice(
-            index,
-            AssistantMessage("assistant", texts[index]),
-            reasons[index],
-            _logprobs(tokens[index]) if logprobs else None,
-        )
-        for index in range(n)
+            match event:
+                case Delta():
+                    choices[event.index].add(event)
+                case ToolCallDelta():
+                    choices[event.index].call(event)
+                case Finished():
+                    choices[event.index].reason = shape.reason(event)
+                case Usage():
+                    usage = event
+    made = [
+        ChatChoice(index, choice.message(shape), choice.reason, _logprobs(choice.tokens) if shape.logprobs else None)
+        for index, choice in enumerate(choices)
     ]
     return msgspec.json.encode(
-        ChatCompletion(id=id_, created=int(time.time()), model=model, choices=choices, usage=usage_body(usage))
+        ChatCompletion(id=shape.id, created=int(time.time()), model=shape.model, choices=made, usage=usage_body(usage))
     )
 
 
-async def chunks(
-    events: AsyncGenerator[Event], *, id_: str, model: str, n: int, logprobs: bool, usage_chunk: bool
-) -> AsyncGenerator[bytes]:
+async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[bytes]:
     """Server-sent frames.
 
     Each choice's first chunk has the role, its last the ``finish_reason``. The last
@@ -113,33 +184,49 @@ async def chunks(
     ``usage_chunk`` it comes in a chunk of its own, which is what OpenAI's ask for.
     """
     encoder, created = msgspec.json.Encoder(), int(time.time())
-    no_usage: UnsetType | None = None if usage_chunk else UNSET
-    begun = [False] * n
-    unfinished, last = n, ChunkChoice(0, ChunkDelta(), "stop")
+    no_usage: UnsetType | None = None if shape.usage_chunk else UNSET
+    begun = [False] * shape.n
+    unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
 
     def chunk(choices: list[ChunkChoice], usage: UsageBody | UnsetType | None) -> bytes:
-        body = ChatCompletionChunk(id=id_, created=created, model=model, choices=choices, usage=usage)
+        body = ChatCompletionChunk(id=shape.id, created=created, model=shape.model, choices=choices, usage=usage)
         return frame(encoder.encode(body))
 
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Delta | Finished) and not begun[event.index]:
+            if isinstance(event, Delta | ToolCallDelta | Finished) and not begun[event.index]:
                 begun[event.index] = True
                 yield chunk([ChunkChoice(event.index, ChunkDelta("assistant", ""))], no_usage)
             if isinstance(event, Delta):
-                scores = _logprobs(list(event.tokens)) if logprobs else None
-                yield chunk([ChunkChoice(event.index, ChunkDelta(content=event.text), None, scores)], no_usage)
+                scores = _logprobs(list(event.tokens)) if shape.logprobs else None
+                yield chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
+            elif isinstance(event, ToolCallDelta):
+                yield chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
             elif isinstance(event, Finished):
                 unfinished -= 1
-                last = ChunkChoice(event.index, ChunkDelta(content=""), event.reason)
+                last = ChunkChoice(event.index, ChunkDelta(content=""), shape.reason(event))
                 if unfinished:
                     yield chunk([last], no_usage)
             elif isinstance(event, Usage):
                 usage = usage_body(event)
-                yield chunk([last], None if usage_chunk else usage)
-                if usage_chunk:
+                yield chunk([last], None if shape.usage_chunk else usage)
+                if shape.usage_chunk:
                     yield chunk([], usage)
     yield DONE
+
+
+def _delta(event: Delta) -> ChunkDelta:
+    if event.reasoning:
+        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning)
+    return ChunkDelta(content=event.text)
+
+
+def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
+    function = FunctionCallBody(event.name, event.arguments)
+    if shape.functions:
+        return ChunkDelta(function_call=function)
+    named = "function" if event.id else UNSET
+    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named)])
 
 
 def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:

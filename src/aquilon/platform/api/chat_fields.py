@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from pydantic import Field
 
 from aquilon.platform.api.body import Fields
 from aquilon.platform.api.sampling_fields import SamplingFields, TokenCount, TopLogprobs
+from aquilon.platform.api.tool_fields import (
+    MAX_TOOLS,
+    FunctionFields,
+    ToolChoice,
+    ToolChoiceFunction,
+    ToolChoiceWord,
+    ToolFields,
+    made_tool,
+    tool_use,
+)
 from aquilon.platform.domain.errors import invalid, unsupported
-from aquilon.platform.domain.generation import ChatPrompt, GenerationRequest
-from aquilon.text.messages import FunctionCall, Message, Role, ToolCall
+from aquilon.platform.domain.generation import ChatPrompt, GenerationRequest, ToolUse
+from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
 MAX_MESSAGES = 4096
+
+
+class ImageUrl(Fields):
+    url: str
+    detail: str | None = Field(None, max_length=100)
 
 
 class ContentPart(Fields):
     type: str = Field(max_length=100)
     text: str | None = None
+    image_url: str | ImageUrl | None = Field(None, description="`data:image/…;base64,…` or an https address.")
 
 
 class FunctionCallFields(Fields):
@@ -32,20 +48,30 @@ class ToolCallFields(Fields):
 
 
 class MessageFields(Fields):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
     name: str | None = Field(None, max_length=256)
-    tool_calls: list[ToolCallFields] | None = None
+    tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
+    function_call: FunctionCallFields | None = Field(None, description="OpenAI's older shape of a tool call.")
     prefix: bool | None = Field(None, description="On a last assistant message: go on with it (Mistral).")
 
 
-class ResponseFormat(Fields):
-    type: str = Field(max_length=100)
+class NamedFunction(Fields):
+    name: str = Field(max_length=256)
 
 
 class ChatCompletionRequest(SamplingFields):
     """Both clients' fields; unknown ones are ignored unless the header `x-aquilon-strict: true` is sent."""
+
+    FOR_UPSTREAMS = (
+        *SamplingFields.FOR_UPSTREAMS,
+        "safe_prompt",
+        "prompt_mode",
+        "reasoning_effort",
+        "prediction",
+        "prompt_cache_key",
+    )
 
     messages: list[MessageFields] = Field(min_length=1, max_length=MAX_MESSAGES)
     max_completion_tokens: TokenCount | None = Field(None, description="OpenAI's newer name for `max_tokens`.")
@@ -55,32 +81,52 @@ class ChatCompletionRequest(SamplingFields):
         None, description="Go on with the last message, the assistant's (vLLM)."
     )
     add_generation_prompt: bool | None = Field(None, description="Accepted, without effect.")
-    tools: list[Any] | None = Field(None, description="Not supported yet: refused unless `tool_choice` is none.")
-    tool_choice: Any = None
-    parallel_tool_calls: bool | None = Field(None, description="Accepted, without effect.")
-    functions: list[Any] | None = Field(None, description="Not supported: refused unless `function_call` is none.")
-    function_call: Any = None
-    response_format: ResponseFormat | None = Field(None, description="`text` only; others are refused.")
-    safe_prompt: bool | None = Field(None, description="Accepted, without effect.")
-    prompt_mode: Any = Field(None, description="Accepted, without effect.")
-    reasoning_effort: Any = Field(None, description="Accepted, without effect.")
-    prediction: Any = Field(None, description="Accepted, without effect.")
-    prompt_cache_key: Any = Field(None, description="Accepted, without effect: prefixes are cached by themselves.")
+    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions that may be called.")
+    tool_choice: ToolChoiceWord | ToolChoice | None = Field(
+        None, description="Whether tools are called: auto, none, required (or any), or the one to call."
+    )
+    parallel_tool_calls: bool | None = Field(None, description="false: one call an answer at most.")
+    functions: list[FunctionFields] | None = Field(None, max_length=MAX_TOOLS, description="OpenAI's older `tools`.")
+    function_call: Literal["auto", "none"] | NamedFunction | None = Field(
+        None, description="OpenAI's older `tool_choice`."
+    )
+    safe_prompt: bool | None = Field(None, description="Without effect on this server's own models.")
+    prompt_mode: Any = Field(None, description="Without effect on this server's own models.")
+    reasoning_effort: Any = Field(None, description="Without effect on this server's own models.")
+    prediction: Any = Field(None, description="Without effect on this server's own models.")
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are cached by themselves.")
 
     def generation(self) -> GenerationRequest:
         """Raises ApiError 400 for what can't be answered."""
-        self._refuse_unsupported()
         if self.top_logprobs and not self.logprobs:
             raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
         max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         return GenerationRequest(
             model=self.model,
-            prompt=chat_prompt(self.messages, continue_final=self._continues_final()),
+            prompt=chat_prompt(self.messages, continue_final=self._continues_final(), tool_use=self._tool_use()),
             sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
             temperature=self.temperature,
             stop=self.stops,
             n=self.n or 1,
+            format=self.format,
+            upstream_fields=self.upstream_fields,
         )
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether calls are answered in OpenAI's older shape."""
+        return bool(self.functions) and not self.tools
+
+    def _tool_use(self) -> ToolUse | None:
+        parallel = self.parallel_tool_calls is not False
+        if self.functions and not self.tools:
+            tools = [made_tool(function) for function in self.functions]
+            if isinstance(self.function_call, NamedFunction):
+                choice = ToolChoice(function=ToolChoiceFunction(name=self.function_call.name))
+                return tool_use(tools, choice, parallel=False)
+            return tool_use(tools, self.function_call, parallel=False)
+        tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
+        return tool_use(tools, self.tool_choice, parallel=parallel)
 
     def _continues_final(self) -> bool:
         last = self.messages[-1]
@@ -102,43 +148,82 @@ class ChatCompletionRequest(SamplingFields):
             )
         return False
 
-    def _refuse_unsupported(self) -> None:
-        if self.tools and self.tool_choice != "none":
-            raise unsupported("Tools are", param="tools")
-        if self.functions and self.function_call != "none":
-            raise unsupported("Functions are", param="functions")
-        if self.response_format is not None and self.response_format.type != "text":
-            raise unsupported(f"response_format '{self.response_format.type}' is", param="response_format")
 
-
-def chat_prompt(messages: list[MessageFields], *, continue_final: bool) -> ChatPrompt:
+def chat_prompt(messages: list[MessageFields], *, continue_final: bool, tool_use: ToolUse | None = None) -> ChatPrompt:
     """Raises ApiError 400, naming the message at fault."""
-    return ChatPrompt(tuple(_message(fields, position) for position, fields in enumerate(messages)), continue_final)
+    made: list[Message] = []
+    called: dict[str, str] = {}
+    for position, fields in enumerate(messages):
+        message = _message(fields, position, called)
+        called |= {call.id: call.function.name for call in message.tool_calls}
+        made.append(message)
+    return ChatPrompt(tuple(made), continue_final, tool_use)
 
 
-def _message(fields: MessageFields, position: int) -> Message:
-    role: Role = "system" if fields.role == "developer" else fields.role
-    if fields.content is None and not (role == "assistant" and fields.tool_calls):
+_ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
+
+
+def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Message:
+    """``called`` names the function of each call so far, which a tool's message may leave out."""
+    role: Role = _ROLES.get(fields.role) or cast(Role, fields.role)
+    asked = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
+    if fields.content is None and not (role == "assistant" and asked):
         raise invalid(f"Message {position} has no content", param=f"messages.{position}.content")
-    if fields.tool_calls and role != "assistant":
+    if asked and role != "assistant":
         raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
     calls = tuple(
-        ToolCall(call.id, FunctionCall(call.function.name, _arguments(call.function.arguments)))
-        for call in fields.tool_calls or ()
+        ToolCall(call.id or f"call_{position}_{number}", FunctionCall(call.function.name, _arguments(call.function)))
+        for number, call in enumerate(asked)
     )
-    return Message(role, _text(fields, position), name=fields.name, tool_calls=calls, tool_call_id=fields.tool_call_id)
+    call_id, name = fields.tool_call_id, fields.name
+    if role == "tool":
+        if call_id is None:
+            call_id = next((id_ for id_, function in reversed(called.items()) if name in (None, function)), None)
+        name = name or called.get(call_id or "")
+    parts = _parts(fields, position)
+    text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return Message(
+        role,
+        text,
+        name=name,
+        tool_calls=calls,
+        tool_call_id=call_id,
+        parts=tuple(parts) if any(isinstance(part, ImagePart) for part in parts) else (),
+    )
 
 
 def _text(fields: MessageFields, position: int) -> str:
+    return "\n".join(part.text for part in _parts(fields, position) if isinstance(part, TextPart))
+
+
+def _parts(fields: MessageFields, position: int) -> list[Part]:
     if fields.content is None or isinstance(fields.content, str):
-        return fields.content or ""
+        return [TextPart(fields.content)] if fields.content else []
+    parts: list[Part] = []
     for part in fields.content:
-        if part.type != "text":
+        if part.type == "image_url":
+            parts.append(_image(part, position))
+        elif part.type in ("text", "refusal"):
+            text = part.text if part.type == "text" else (part.model_extra or {}).get("refusal")
+            if not isinstance(text, str):
+                raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
+            parts.append(TextPart(text))
+        elif part.type != "thinking":  # what a model said to itself is not said again
             raise unsupported(f"Content of type '{part.type}' is", param=f"messages.{position}.content")
-        if part.text is None:
-            raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
-    return "\n".join(part.text or "" for part in fields.content)
+    return parts
 
 
-def _arguments(arguments: str | dict[str, Any]) -> str:
-    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+def _image(part: ContentPart, position: int) -> ImagePart:
+    url, detail = part.image_url, None
+    if isinstance(url, ImageUrl):
+        url, detail = url.url, url.detail
+    if url is None or not url.startswith(("data:image/", "https://")):
+        raise invalid(
+            f"Message {position} has an image that is neither 'data:image/…;base64,…' nor an https address",
+            param=f"messages.{position}.content",
+        )
+    return ImagePart(url, detail)
+
+
+def _arguments(call: FunctionCallFields) -> str:
+    return call.arguments if isinstance(call.arguments, str) else msgspec.json.encode(call.arguments).decode()

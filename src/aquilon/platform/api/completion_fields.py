@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from aquilon.platform.api.sampling_fields import SamplingFields, TokenId, TopLogprobs
 from aquilon.platform.domain.errors import invalid, unsupported
-from aquilon.platform.domain.generation import GenerationRequest, Prompt, TextPrompt, TokenPrompt
+from aquilon.platform.domain.generation import FillPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
 
 MAX_PROMPTS = 256
 MAX_SEQUENCES = 256
@@ -32,15 +32,12 @@ class CompletionRequest(SamplingFields):
     )
     add_special_tokens: bool = Field(True, description="Whether text prompts get the model's beginning token (vLLM).")
     best_of: int | None = Field(None, description="Must equal `n`.")
-    suffix: str | None = Field(None, description="Not supported yet: refused.")
-    response_format: Any = Field(None, description="Not supported yet: refused.")
+    suffix: str | None = Field(
+        None, max_length=10_000_000, description="What follows the gap that is to be filled, for models that fill gaps."
+    )
 
     def generations(self) -> list[GenerationRequest]:
         """One a prompt. Raises ApiError 400 for what can't be answered."""
-        if self.suffix:
-            raise unsupported("'suffix' is", param="suffix")
-        if self.response_format is not None and self.response_format != {"type": "text"}:
-            raise unsupported("'response_format' other than text is", param="response_format")
         n = self.n or 1
         if self.best_of is not None and self.best_of != n:
             raise unsupported("A 'best_of' that differs from 'n' is", param="best_of")
@@ -50,14 +47,27 @@ class CompletionRequest(SamplingFields):
         sampling = self.sampling(
             max_tokens=self.max_tokens, logprobs=self.logprobs, prompt_logprobs=self.logprobs if self.echo else None
         )
+        format_ = self.format
         return [
             GenerationRequest(
-                model=self.model, prompt=prompt, sampling=sampling, temperature=self.temperature, stop=self.stops, n=n
+                model=self.model,
+                prompt=prompt,
+                sampling=sampling,
+                temperature=self.temperature,
+                stop=self.stops,
+                n=n,
+                format=format_,
+                upstream_fields=self.upstream_fields,
             )
             for prompt in prompts
         ]
 
     def _prompts(self) -> list[Prompt]:
+        if self.suffix:
+            texts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+            if self.echo or not all(isinstance(text, str) for text in texts):
+                raise invalid("'suffix' goes with prompts that are text, and without 'echo'", param="suffix")
+            return [FillPrompt(str(text), self.suffix) for text in texts]
         if isinstance(self.prompt, str):
             return [TextPrompt(self.prompt, self.add_special_tokens)]
         single = [item for item in self.prompt if isinstance(item, int)]

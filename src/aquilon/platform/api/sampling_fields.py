@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator
 
 from aquilon.engine.protocol import MAX_TOP_LOGPROBS, SamplingParameters
 from aquilon.platform.api.body import Fields
-from aquilon.platform.domain.errors import unsupported
+from aquilon.platform.api.format_fields import (
+    Options,
+    Pattern,
+    ResponseFormat,
+    Schema,
+    StructuredOutputs,
+    one_format,
+)
+from aquilon.platform.domain.generation import OutputFormat
 
 MAX_CHOICES = 16
 MAX_STOP_STRINGS = 16
@@ -25,6 +33,8 @@ class StreamOptions(Fields):
 
 
 class SamplingFields(Fields):
+    FOR_UPSTREAMS: ClassVar[tuple[str, ...]] = ("user", "metadata", "service_tier", "store")
+
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
     temperature: float | None = Field(None, ge=0, le=2, description="0 is greedy; null takes the model's own default.")
     top_p: float | None = Field(None, gt=0, le=1)
@@ -52,11 +62,12 @@ class SamplingFields(Fields):
     metadata: Any = Field(None, description="Accepted, without effect.")
     service_tier: Any = Field(None, description="Accepted, without effect.")
     store: Any = Field(None, description="Accepted, without effect.")
-    structured_outputs: Any = Field(None, description="Not supported yet: refused.")
-    guided_json: Any = Field(None, description="Not supported yet: refused.")
-    guided_regex: Any = Field(None, description="Not supported yet: refused.")
-    guided_choice: Any = Field(None, description="Not supported yet: refused.")
-    guided_grammar: Any = Field(None, description="Not supported yet: refused.")
+    response_format: ResponseFormat | None = Field(None, description="What the answer must match.")
+    structured_outputs: StructuredOutputs | None = Field(None, description="The same, in vLLM's shape.")
+    guided_json: Schema | None = Field(None, description="A JSON schema: vLLM's older shape.")
+    guided_regex: Pattern | None = None
+    guided_choice: Options | None = None
+    guided_grammar: Pattern | None = None
 
     @field_validator("logit_bias")
     @classmethod
@@ -76,13 +87,31 @@ class SamplingFields(Fields):
     def wants_usage_chunk(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
 
+    @property
+    def format(self) -> OutputFormat | None:
+        """What the answer must match. Raises ApiError 400 for a format that isn't there, or several."""
+        guided = StructuredOutputs.model_construct(
+            json_=self.guided_json, regex=self.guided_regex, choice=self.guided_choice, grammar=self.guided_grammar
+        )
+        is_guided = any((self.guided_json is not None, self.guided_regex, self.guided_choice, self.guided_grammar))
+        return one_format(
+            self.response_format.format() if self.response_format is not None else None,
+            self.structured_outputs.format() if self.structured_outputs is not None else None,
+            guided.format("guided_json") if is_guided else None,
+        )
+
+    @property
+    def upstream_fields(self) -> dict[str, Any]:
+        """What means something to an upstream alone, as it came; unknown fields are among it."""
+        return {
+            **(self.model_extra or {}),
+            **{name: value for name in self.FOR_UPSTREAMS if (value := getattr(self, name, None)) is not None},
+        }
+
     def sampling(
         self, *, max_tokens: int | None, logprobs: int | None, prompt_logprobs: int | None = None
     ) -> SamplingParameters:
-        """All but the temperature. Raises ApiError 400 for what this server can't do yet."""
-        for name in ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar"):
-            if getattr(self, name) is not None:
-                raise unsupported(f"Structured output ('{name}') is", param=name)
+        """All but the temperature."""
         seed = self.seed if self.seed is not None else self.random_seed
         return SamplingParameters(
             top_p=_or(self.top_p, 1.0),

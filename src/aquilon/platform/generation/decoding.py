@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
-from aquilon.platform.domain.generation import Alternative, Delta, Finished, ScoredToken
+from aquilon.platform.domain.generation import (
+    Alternative,
+    Delta,
+    Event,
+    Finished,
+    FinishedReason,
+    ScoredToken,
+    ToolCallDelta,
+)
+from aquilon.platform.domain.secrets import new_id
 from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.stop import StopMatcher
 from aquilon.text.tokenizer import Tokenizer
+from aquilon.text.tool_calls import AnswerReader, CallBegun, CallGrown, Said, Thought
+
+
+@dataclass
+class Reading:
+    """How one continuation is taken apart, and the control tokens that mark its parts."""
+
+    reader: AnswerReader
+    markers: Mapping[int, str]
 
 
 class Decoding:
     """Turns what the engine adds to one continuation into events; nothing after the end of a stop string counts."""
 
-    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int], stop: Sequence[str], index: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        prompt_ids: Sequence[int],
+        stop: Sequence[str],
+        index: int,
+        reading: Reading | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
         self._matcher = StopMatcher(stop)
         self._index = index
+        self._reading = reading
+        self._held_scores: list[ScoredToken] = []
+        """Of tokens whose text is not decided yet."""
+        self._calls = 0
         self.completion_tokens = 0
         """Tokens computed, the one that ended it included."""
         self.finished = False
         self.stopped_early = False
         """A stop string ended it: the engine must be told."""
 
-    def add(self, output: SequenceOutput) -> list[Delta | Finished]:
+    def add(self, output: SequenceOutput) -> list[Event]:
         shown = output.token_ids
         if output.finish_reason == "stop":
             shown = shown[:-1]  # the end token is billed, not shown
@@ -33,7 +63,7 @@ class Decoding:
         for position, token_id in enumerate(shown):
             if output.logprobs is not None:
                 scores.append(scored(self._tokenizer, output.logprobs[position]))
-            safe, matched = self._matcher.add(self._detokenizer.add([token_id]))
+            safe, matched = self._matcher.add(self._text(token_id))
             text += safe
             if matched:
                 counted = position + 1
@@ -42,16 +72,53 @@ class Decoding:
         if output.finish_reason is not None and not matched:
             safe, matched = self._matcher.add(self._detokenizer.finish())
             text += safe if matched else safe + self._matcher.finish()
-        events: list[Delta | Finished] = []
-        if text or scores:
-            events.append(Delta(self._index, text, tuple(scores)))
-        if matched or output.finish_reason is not None:
+        ends = matched or output.finish_reason is not None
+        events = self._events(text, scores, ends)
+        if ends:
             self.finished = True
             self.stopped_early = matched and output.finish_reason is None
-            events.append(
-                Finished(self._index, "length" if output.finish_reason == "length" and not matched else "stop")
-            )
+            events.append(Finished(self._index, self._reason(output, matched)))
         return events
+
+    def _text(self, token_id: int) -> str:
+        marker = self._reading.markers.get(token_id) if self._reading is not None else None
+        return self._detokenizer.add([token_id]) if marker is None else marker
+
+    def _reason(self, output: SequenceOutput, matched: bool) -> FinishedReason:
+        if output.finish_reason == "length" and not matched:
+            return "length"
+        return "tool_calls" if self._calls else "stop"
+
+    def _events(self, text: str, scores: list[ScoredToken], ends: bool) -> list[Event]:
+        if self._reading is None:
+            return [Delta(self._index, text, tuple(scores))] if text or scores else []
+        reader = self._reading.reader
+        pieces = reader.add(text)
+        if ends:
+            pieces += reader.finish()
+        self._held_scores += scores
+        events: list[Event] = []
+        for piece in pieces:
+            match piece:
+                case Said():
+                    events.append(Delta(self._index, piece.text, self._scores()))
+                case Thought():
+                    self._scores()  # thoughts and calls are reported without
+                    events.append(Delta(self._index, "", reasoning=piece.text))
+                case CallBegun():
+                    self._scores()
+                    self._calls += 1
+                    events.append(ToolCallDelta(self._index, self._calls - 1, new_id("call"), piece.name))
+                case CallGrown():
+                    self._scores()
+                    events.append(ToolCallDelta(self._index, self._calls - 1, arguments=piece.arguments))
+        if self._held_scores and reader.reads_text:
+            events.append(Delta(self._index, "", self._scores()))
+        return events
+
+    def _scores(self) -> tuple[ScoredToken, ...]:
+        scores, self._held_scores = tuple(self._held_scores), []
+        return scores
 
 
 def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs) -> ScoredToken:

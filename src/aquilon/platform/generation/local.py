@@ -12,14 +12,16 @@ from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
-from aquilon.platform.domain.generation import ChatPrompt, Event, Finished, GenerationRequest, Started
+from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.generation.decoding import Decoding, scored
+from aquilon.platform.generation.constraints import Constraints, tools_in_use
+from aquilon.platform.generation.decoding import Decoding, Reading, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
+from aquilon.text.tool_calls import AnswerReader
 
 _RETRY_AFTER = 5
 """Seconds that a client is asked to wait where nothing better is known."""
@@ -34,6 +36,7 @@ class LocalModels:
         self.metrics = metrics
         self._catalogue = catalogue
         self._max_waiting = max_waiting
+        self._constraints = Constraints()
         self.unfinished = 0
         """Sequences that have been admitted and have not ended."""
 
@@ -74,6 +77,10 @@ class LocalModels:
         if temperature is None:
             chat = loaded.default_temperature if card.default_temperature is None else card.default_temperature
             temperature = chat if isinstance(request.prompt, ChatPrompt) else 1.0
+        grammar = await self._constraints.grammar(request, loaded.text, prompt_ids)
+        if isinstance(request.prompt, FillPrompt) and loaded.text.fill is not None:
+            ends = (*sampling.stop_token_ids, *loaded.text.fill.end_ids)
+            sampling = msgspec.structs.replace(sampling, stop_token_ids=ends)
         sequence = SequenceRequest(
             id=new_id("seq"),
             model=card.name,
@@ -81,10 +88,11 @@ class LocalModels:
             sampling=msgspec.structs.replace(sampling, temperature=temperature),
             n=request.n,
             cache_salt=principal.organization_id,
+            grammar=grammar,
             priority=_BATCH_PRIORITY if request.batch else 0,
         )
         most_tokens = context - len(prompt_ids) if wanted is None else wanted
-        return LocalSequence(self, card, loaded, sequence, request.stop, most_tokens)
+        return LocalSequence(self, card, loaded, sequence, request, most_tokens)
 
     async def _text(self, card: LocalModel) -> LoadedText:
         try:
@@ -103,7 +111,7 @@ class LocalSequence:
     card: LocalModel
     loaded: LoadedText
     sequence: SequenceRequest
-    stop: tuple[str, ...]
+    request: GenerationRequest
     most_tokens: int
 
     @property
@@ -118,11 +126,32 @@ class LocalSequence:
     def prompt_tokens(self) -> int:
         return len(self.sequence.prompt_ids)
 
+    def _reading(self) -> Reading | None:
+        """How an answer is taken apart into text, thoughts and calls; None where it is all text."""
+        text, prompt = self.loaded.text, self.request.prompt
+        if not isinstance(prompt, ChatPrompt):
+            return None
+        use = tools_in_use(self.request)
+        tools = text.tools if use is not None else None
+        if tools is None and text.reasoning is None:
+            return None
+        markers = dict(text.reasoning.controls) if text.reasoning is not None else {}
+        if tools is not None:
+            markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
+        prompt_end = text.tokenizer.decode(self.sequence.prompt_ids[-16:], skip_special=False)
+        reader = AnswerReader(
+            tools=tools,
+            names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
+            reasoning=text.reasoning,
+            thinking=text.reasoning is not None and text.reasoning.is_open(prompt_end),
+        )
+        return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
+
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
         card, sequence, house = self.card, self.sequence, self.house
         tokenizer = self.loaded.text.tokenizer
         decodings = [
-            Decoding(tokenizer, sequence.prompt_ids, self.stop, position * sequence.n + index)
+            Decoding(tokenizer, sequence.prompt_ids, self.request.stop, position * sequence.n + index, self._reading())
             for index in range(sequence.n)
         ]
         measure = house.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from aquilon.platform.catalogue import LoadedText, ModelCard
 from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
-from aquilon.text.template import TemplateError
+from aquilon.text.messages import Tool
+from aquilon.text.model import TextModel
+from aquilon.text.template import ChatTemplate, TemplateError
+from aquilon.text.tool_calls.preamble import with_tools
 
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
@@ -44,7 +48,9 @@ async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, con
 def characters(prompt: Prompt) -> int:
     """Of text; token ids count one each."""
     if isinstance(prompt, ChatPrompt):
-        return sum(len(message.content) for message in prompt.messages)
+        size = sum(len(message.content) for message in prompt.messages)
+        size += sum(len(call.function.arguments) for message in prompt.messages for call in message.tool_calls)
+        return size + sum(len(json.dumps(tool.parameters)) + len(tool.description) for tool in shown_tools(prompt))
     if isinstance(prompt, FillPrompt):
         return len(prompt.prefix) + len(prompt.suffix)
     return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
@@ -75,11 +81,17 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
         check_token_ids(prompt.ids, loaded, param="prompt")
         return list(prompt.ids)
     if isinstance(prompt, FillPrompt):
-        raise invalid(
-            f"The model '{card.name}' can't fill a gap in a text: it was not trained for it",
-            param="model",
-            code="not_a_fim_model",
-        )
+        if loaded.text.fill is None:
+            raise invalid(
+                f"The model '{card.name}' can't fill a gap in a text: it has no tokens for what stands before and "
+                "after one. Code models have, such as Qwen2.5-Coder, StarCoder, CodeLlama and Codestral",
+                param="model",
+                code="not_a_fim_model",
+            )
+        try:
+            return loaded.text.fill.encode(prompt.prefix, prompt.suffix)
+        except ValueError as error:
+            raise invalid(f"The text can't be encoded: {error}", param="prompt") from error
     if isinstance(prompt, TextPrompt):
         try:
             return tokenizer.encode(prompt.text, add_special=prompt.add_special)
@@ -92,11 +104,30 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
             param="model",
             code="not_a_chat_model",
         )
+    if any(message.parts for message in prompt.messages):
+        raise invalid(f"The model '{card.name}' reads text alone, no images", param="messages", code="no_vision")
     try:
-        return template.encode(
-            prompt.messages,
-            add_generation_prompt=not prompt.continue_final,
-            continue_final=prompt.continue_final,
-        )
+        return _encode_chat(prompt, loaded.text, template)
     except TemplateError as error:
         raise invalid(str(error), param="messages", code="template_error") from error
+
+
+def shown_tools(prompt: ChatPrompt) -> tuple[Tool, ...]:
+    """The tools that the model is told of: none where it may not call any."""
+    use = prompt.tool_use
+    return use.tools if use is not None and use.choice != "none" else ()
+
+
+def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate) -> list[int]:
+    generates, continues, tools = not prompt.continue_final, prompt.continue_final, shown_tools(prompt)
+    speaks_of_tools = tools or any(message.tool_calls or message.role == "tool" for message in prompt.messages)
+    if text.tools.renders_tools or not speaks_of_tools:
+        return template.encode(prompt.messages, tools=tools, add_generation_prompt=generates, continue_final=continues)
+    try:
+        messages = with_tools(prompt.messages, tools)
+        return template.encode(messages, add_generation_prompt=generates, continue_final=continues)
+    except TemplateError:
+        if not tools:
+            raise
+        messages = with_tools(prompt.messages, tools, system=False)
+        return template.encode(messages, add_generation_prompt=generates, continue_final=continues)

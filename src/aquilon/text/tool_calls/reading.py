@@ -102,8 +102,11 @@ class AnswerReader:
         return pieces
 
     def _say(self, text: str, pieces: list[Piece]) -> str:
-        if self._at_start and (text := self._begin(text)) is None:
-            return self._undecided
+        if self._at_start:
+            begun = self._begin(text)
+            if begun is None:
+                return text
+            text = begun
         if not text or self._calls is not None or self._thinking:
             return text
         if self._tools is None:
@@ -128,7 +131,6 @@ class AnswerReader:
 
     def _begin(self, text: str) -> str | None:
         """Decide what the answer begins with: the text that is left, or None while it could be several things."""
-        self._undecided = text
         start = text.lstrip(_SPACE)
         if self._has_thought:
             text = start

@@ -1,0 +1,153 @@
+"""From the format and the tools that a request asks for to the grammar that its answers are held to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+
+from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.platform.domain.generation import (
+    ChatPrompt,
+    Choice,
+    GenerationRequest,
+    Grammar,
+    JsonObject,
+    JsonSchema,
+    OutputFormat,
+    Regex,
+    ToolUse,
+)
+from aquilon.text import grammar
+from aquilon.text.grammar import SPACED, GrammarError, json_value
+from aquilon.text.messages import Tool
+from aquilon.text.model import TextModel
+
+_REMEMBERED = 256
+"""Grammars that were checked: applications send the same one with each request."""
+
+
+class Constraints:
+    """Makes grammars and checks them, in threads: a large schema keeps nobody else waiting."""
+
+    def __init__(self) -> None:
+        self._good: OrderedDict[str, None] = OrderedDict()
+
+    async def grammar(self, request: GenerationRequest, text: TextModel, prompt_ids: list[int]) -> str | None:
+        """What each answer must match, None for free text.
+
+        Raises ApiError 400 for a format, or for tools that must be called, that no
+        grammar can hold. Tools that may be called are never refused: those that no
+        grammar can hold are left to the model.
+        """
+        use = tools_in_use(request)
+        if request.format is None and (use is None or (use.choice == "auto" and not text.tools.opening)):
+            return None
+        if isinstance(request.prompt, ChatPrompt) and request.prompt.continue_final:
+            raise invalid(
+                "An answer that goes on with the assistant's message can't be held to a format or a tool as well",
+                param="messages",
+            )
+        try:
+            made = await asyncio.to_thread(_grammar, request, use, text, prompt_ids)
+            if made not in self._good:
+                await asyncio.to_thread(grammar.check, made)
+        except GrammarError as error:
+            if request.format is None and use is not None and use.choice == "auto":
+                return None
+            raise await self._refusal(request.format, use, error) from None
+        self._good[made] = None
+        self._good.move_to_end(made)
+        if len(self._good) > _REMEMBERED:
+            self._good.popitem(last=False)
+        return made
+
+    async def _refusal(self, format: OutputFormat | None, use: ToolUse | None, error: GrammarError) -> ApiError:
+        """Which of the parts is at fault."""
+        for tool in use.tools if use is not None else ():
+            try:
+                await asyncio.to_thread(_check_tool, tool)
+            except GrammarError as wrong:
+                return invalid(
+                    f"No grammar can hold the parameters of '{tool.name}': {wrong}",
+                    param="tools",
+                    code="invalid_schema",
+                )
+        what = {
+            JsonSchema: "this JSON schema",
+            JsonObject: "this format",
+            Regex: "this regular expression",
+            Choice: "this choice",
+            Grammar: "these rules",
+        }.get(type(format), "these tools")
+        param = "response_format" if isinstance(format, JsonSchema | JsonObject) else "structured_outputs"
+        return invalid(
+            f"No grammar can hold {what}: {error}", param="tools" if format is None else param, code="invalid_schema"
+        )
+
+
+def tools_in_use(request: GenerationRequest) -> ToolUse | None:
+    """The tools that the answer may call; with a named one, that one alone."""
+    use = request.prompt.tool_use if isinstance(request.prompt, ChatPrompt) else None
+    if use is None or not use.tools or use.choice == "none":
+        return None
+    if use.choice == "named":
+        return ToolUse(tuple(tool for tool in use.tools if tool.name == use.named), "named", use.named, parallel=False)
+    return use
+
+
+def _check_tool(tool: Tool) -> None:
+    grammar.check(grammar.of_rules(f"start: {json_value(tool.parameters, writing=SPACED)}"))
+
+
+def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, prompt_ids: list[int]) -> str:
+    rules: list[str] = []
+    others: list[dict[str, str]] = []
+    answers: list[str] = []
+    talks = False
+    if request.format is not None:
+        answers.append("body")
+        rules.append(f"body: {_body(request.format, others)}")
+    if use is not None:
+        talks = use.choice == "auto" and request.format is None
+        if use.choice != "auto":
+            answers = []
+        answers.append("talk" if talks else "calls")
+        rules.append(text.tools.rules(use.tools, parallel=use.parallel, lenient=use.choice == "auto"))
+        if talks:
+            rules.append(text.tools.lead(parallel=use.parallel))
+    start = " | ".join(answers)
+    # What SentencePiece puts at a text's beginning and nobody is shown.
+    space = (
+        '" " '
+        if text.tokenizer.starts_text(prompt_ids) and not talks and not _begins_with_control(text, answers)
+        else ""
+    )
+    start = f"{space}({start})" if len(answers) > 1 or space else start
+    if text.reasoning is not None and isinstance(request.prompt, ChatPrompt):
+        opened = text.reasoning.is_open(text.tokenizer.decode(prompt_ids[-16:], skip_special=False))
+        if opened or text.reasoning.controls or not talks:
+            start = f"thoughts {start}" if opened else f"thoughts? {start}"
+            rules.append(text.reasoning.rules(opened=opened))
+    lines = "\n".join([f"start: {start}", *rules])
+    return json.dumps({"grammars": [{"lark_grammar": lines}, *others]})
+
+
+def _begins_with_control(text: TextModel, answers: list[str]) -> bool:
+    return answers == ["calls"] and text.tools.opening in text.tools.controls
+
+
+def _body(format: OutputFormat, others: list[dict[str, str]]) -> str:
+    """The right side of the answer's rule; ``others`` gets grammars of its own that it names."""
+    match format:
+        case JsonObject():
+            return json_value({"type": "object"}, writing=SPACED)
+        case JsonSchema():
+            return json_value(format.schema, writing=SPACED)
+        case Regex():
+            return grammar.pattern(format.pattern)
+        case Choice():
+            return grammar.one_of(format.options)
+        case Grammar():
+            others.append({"name": "given", "lark_grammar": grammar.lark(format.text)})
+            return "@given"
