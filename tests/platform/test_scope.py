@@ -30,6 +30,7 @@ OF_NOBODY = {
 MAY_SEE_EVERYONE = {
     "platform/storage/accounts.py": "who signs in; whether anybody is there",
     "platform/storage/sessions.py": "whom a session's cookie stands for",
+    "platform/storage/identity_providers.py": "the operator's, and whom one means",
     "platform/storage/invitations.py": "what a token invites to",
     "platform/storage/api_keys.py": "whom a secret stands for",
     "platform/storage/usage.py": "pruning",

@@ -10,6 +10,7 @@ from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.auth.key_holders import KeyHolders
+from aquilon.platform.auth.openid import OpenIdProviders
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
@@ -25,6 +26,7 @@ from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.storage import Database
+from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.settings import Settings
 
@@ -49,6 +51,8 @@ class Services:
     session_holders: SessionHolders
     passwords: Passwords
     sign_in: SignIn
+    openid: OpenIdProviders
+    sealer: Sealer
     files: Files
     batches: Batches
     job_runner: JobRunner

@@ -23,16 +23,19 @@ from aquilon.platform.api import (
     completions,
     embeddings,
     files,
+    identity_providers,
     invitations,
     limits,
     model_files,
     models,
+    oidc,
     operations,
     organization,
     organization_keys,
     prices,
     responses,
     server_models,
+    server_organizations,
     sessions,
     statements,
     tokens,
@@ -41,6 +44,7 @@ from aquilon.platform.api import (
 )
 from aquilon.platform.api.errors import on_api_error, on_http_exception
 from aquilon.platform.auth.key_holders import KeyHolders
+from aquilon.platform.auth.openid import OpenIdProviders
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
@@ -84,7 +88,8 @@ def create_app(
     usage_writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, usage_writer)
     local_models = LocalModels(engine, catalogue, metrics, max_waiting=settings.max_waiting)
-    registry = UpstreamRegistry(database, Sealer.of(settings))
+    sealer = Sealer.of(settings)
+    registry = UpstreamRegistry(database, sealer)
     catalogue.include(registry)
     metrics.watch(registry)
     upstream_models = UpstreamModels(registry, catalogue, local_models, metrics)
@@ -122,6 +127,8 @@ def create_app(
         session_holders=SessionHolders(database),
         passwords=passwords,
         sign_in=SignIn(database, passwords),
+        openid=OpenIdProviders(),
+        sealer=sealer,
         files=uploads,
         batches=all_jobs,
         job_runner=runner,
@@ -146,7 +153,10 @@ def create_app(
         aliases,
         tokens,
         sessions,
+        oidc,
         invitations,
+        server_organizations,
+        identity_providers,
         organization,
         organization_keys,
         budgets,

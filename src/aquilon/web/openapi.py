@@ -15,14 +15,17 @@ from aquilon.platform.api import (
     budgets,
     embeddings,
     files,
+    identity_providers,
     invitations,
     limits,
     model_files,
+    oidc,
     organization,
     organization_keys,
     prices,
     responses,
     server_models,
+    server_organizations,
     sessions,
     statements,
     upstreams,
@@ -44,7 +47,10 @@ _REQUESTS: list[type[BaseModel]] = [
     TokenizeRequest,
     DetokenizeRequest,
     *sessions.REQUESTS,
+    *oidc.REQUESTS,
     *invitations.REQUESTS,
+    *server_organizations.REQUESTS,
+    *identity_providers.REQUESTS,
     *organization.REQUESTS,
     *organization_keys.REQUESTS,
     *aliases.REQUESTS,
@@ -71,7 +77,10 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     Health,
     Readiness,
     ErrorBody,
+    *oidc.ANSWERS,
     *invitations.ANSWERS,
+    *server_organizations.ANSWERS,
+    *identity_providers.ANSWERS,
     *organization.ANSWERS,
     *organization_keys.ANSWERS,
     *aliases.ANSWERS,
@@ -88,7 +97,19 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *files.ANSWERS,
     *upstreams.ANSWERS,
 ]
-_OPEN_PATHS = frozenset({"/health", "/ready", "/auth/login", "/auth/logout", "/auth/invitations", "/auth/join"})
+_OPEN_PATHS = frozenset(
+    {
+        "/health",
+        "/ready",
+        "/auth/login",
+        "/auth/logout",
+        "/auth/invitations",
+        "/auth/join",
+        "/auth/methods",
+        "/auth/oidc/{provider}/start",
+        "/auth/oidc/{provider}/callback",
+    }
+)
 
 
 def document(app: FastAPI) -> bytes:

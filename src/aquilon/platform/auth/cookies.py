@@ -8,12 +8,11 @@ from starlette.responses import Response
 from aquilon.platform.auth.origin import comes_from_loopback
 from aquilon.platform.domain.errors import forbidden
 
-SECURE_NAME = "__Host-aquilon-session"
-LOOPBACK_NAME = "aquilon-session"
+_SESSION = "session"
 
 
 def session_id(request: Request) -> str | None:
-    return request.cookies.get(_name(request)) or None
+    return request.cookies.get(cookie_name(request, _SESSION)) or None
 
 
 def require_private_transport(request: Request) -> None:
@@ -28,7 +27,7 @@ def require_private_transport(request: Request) -> None:
 
 def set_session(request: Request, response: Response, value: str, *, seconds: int) -> None:
     response.set_cookie(
-        _name(request),
+        cookie_name(request, _SESSION),
         value,
         max_age=seconds,
         path="/",
@@ -40,9 +39,10 @@ def set_session(request: Request, response: Response, value: str, *, seconds: in
 
 def clear_session(request: Request, response: Response) -> None:
     response.delete_cookie(
-        _name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
+        cookie_name(request, _SESSION), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
     )
 
 
-def _name(request: Request) -> str:
-    return SECURE_NAME if request.url.scheme == "https" else LOOPBACK_NAME
+def cookie_name(request: Request, of_what: str) -> str:
+    """``__Host-`` keeps other hosts of the domain from setting it; browsers want https for that."""
+    return f"__Host-aquilon-{of_what}" if request.url.scheme == "https" else f"aquilon-{of_what}"

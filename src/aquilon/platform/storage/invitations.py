@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import Role
@@ -87,7 +88,7 @@ async def revoke_invitations_of(session: AsyncSession, scope: Scope, user_id: st
     await session.execute(made.values(revoked_at=int(time.time())))
 
 
-def _is_open() -> tuple[object, ...]:
+def _is_open() -> tuple[ColumnElement[bool], ...]:
     return (
         Invitation.revoked_at.is_(None),
         Invitation.expires_at > int(time.time()),
