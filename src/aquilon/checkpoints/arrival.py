@@ -198,6 +198,7 @@ def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -
     checkpoint = open_checkpoint(folder)
     card = _card(folder, checkpoint.metadata)
     architecture = checkpoint.architecture
+    text = load_text(checkpoint)
     return StoredModel(
         name=name,
         source=origin.source,
@@ -211,7 +212,9 @@ def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -
         family=architecture.family,
         parameters=architecture.parameters(),
         max_context=architecture.max_context,
-        chat=load_text(checkpoint).template is not None,
+        chat=text.template is not None,
+        fim=text.fill is not None,
+        reasoning=text.reasoning is not None,
         files=files,
     )
 

@@ -88,6 +88,10 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens."""
     chat: bool = True
     """Whether it has a chat template."""
+    fim: bool = False
+    """Whether it fills gaps in texts."""
+    reasoning: bool = False
+    """Whether it thinks before it answers."""
     files: list[StoredFile]
     manifest: int = MANIFEST_VERSION
     path: Path = Path()

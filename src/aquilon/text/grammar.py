@@ -6,6 +6,7 @@ The API process checks a grammar's text, the engine follows it; both within the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -143,8 +144,11 @@ def _closed(schema: Any, *, within_all: bool) -> Any:
     return made
 
 
+_PLACE = re.compile(r"^(at )?\d+\(\d+\): |^failed to compile JSON schema: ", re.MULTILINE)
+
+
 def _reason(message: str) -> str:
-    """The library's message without its picture of the place."""
-    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
-    text = " ".join(line for line in lines if not set(line) <= set("^~ |") and " | " not in f" {line} "[:8])
-    return text[:500]
+    """The library's message without its picture of the place, which is in rules that nobody wrote."""
+    lines = [line.strip() for line in _PLACE.sub("", _PLACE.sub("", message)).splitlines()]
+    kept = [line for line in lines if line.strip("^~ ") and not re.match(r"\d+ \||\| ", line)]
+    return " ".join(kept)[:500]

@@ -23,6 +23,7 @@ from aquilon.platform.api import (
     completions,
     embeddings,
     files,
+    fim,
     identity_providers,
     invitations,
     limits,
@@ -141,6 +142,7 @@ def create_app(
     for room in (
         chat,
         completions,
+        fim,
         files,
         batches,
         batch_jobs,

@@ -15,6 +15,7 @@ from aquilon.platform.api import (
     budgets,
     embeddings,
     files,
+    fim,
     identity_providers,
     invitations,
     limits,
@@ -44,6 +45,7 @@ from aquilon.platform.api.usage_report import UsageReport
 _REQUESTS: list[type[BaseModel]] = [
     ChatCompletionRequest,
     CompletionRequest,
+    *fim.REQUESTS,
     TokenizeRequest,
     DetokenizeRequest,
     *sessions.REQUESTS,
