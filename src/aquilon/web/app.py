@@ -57,6 +57,7 @@ from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
+from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.endpoints import ENDPOINTS
@@ -122,7 +123,9 @@ def create_app(
         upstreams=registry,
         server_models=ServerModels(engine, catalogue, database),
         pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
-        embeddings=EmbeddingPipeline(catalogue, settlement, {EmbeddingModel: local_embeddings}),
+        embeddings=EmbeddingPipeline(
+            catalogue, settlement, {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry)}
+        ),
         local_embeddings=local_embeddings,
         key_holders=KeyHolders(database),
         session_holders=SessionHolders(database),
