@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from tests.support.polling import until
 
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members, workspaces
@@ -67,6 +69,26 @@ async def test_a_revocation_holds_at_once_by_whichever_process(
     assert await holders.of(secret) is None
     if elsewhere:
         await other.close()
+
+
+async def test_a_revocation_on_another_machine_is_heard_of(
+    settings: Settings, database: Database, secret: str, tmp_path: Path
+) -> None:
+    if settings.database_url is None:
+        pytest.skip("a SQLite file is on one machine")
+    database.listen()
+    await until(lambda: database.hears_changes)
+    holders = KeyHolders(database)
+    assert await holders.of(secret) is not None
+    other = await Database.open(Settings(home=tmp_path / "elsewhere", database_url=settings.database_url))
+    actor = await operator.operator(other)
+    [(key, _)] = await keys.visible(other, actor)
+    begun, version = time.monotonic(), database.identity.current()
+    await keys.revoke(other, actor, key.id)
+    await until(lambda: database.identity.current() != version)
+    assert await holders.of(secret) is None
+    assert time.monotonic() - begun < 1
+    await other.close()
 
 
 async def test_a_change_of_role_workspace_or_account_holds_at_once(database: Database, secret: str) -> None:

@@ -197,3 +197,12 @@ class TestApiKeys:
         for name in ("", "   ", "x" * 101, "line\nbreak"):
             with pytest.raises(ValueError, match="printable"):
                 await operator.create_api_key(database, name)
+
+
+async def test_a_write_inside_a_write_is_refused_before_it_waits_for_itself(database: Database) -> None:
+    async with database.writing():
+        with pytest.raises(RuntimeError, match="inside another one of the same task"):
+            async with database.writing():
+                pass
+    async with database.writing():
+        pass

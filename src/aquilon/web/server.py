@@ -148,6 +148,7 @@ class _Server:
         self._usage_writer = app.state.services.usage_writer
         self._upstreams = app.state.services.upstreams
         self._pulls = app.state.services.pulls
+        self._started = app.state.services.started
         self._local_embeddings = app.state.services.local_embeddings
         self._http = _Uvicorn(
             uvicorn.Config(
@@ -174,6 +175,7 @@ class _Server:
         jobs: asyncio.Task[None] | None = None
         try:
             await self._upstreams.refresh()
+            self._database.listen()
             await self._admission.start()
             if not self._gateway:
                 await self._engine.start()
@@ -226,6 +228,7 @@ class _Server:
                 raise ServerError(f"The model '{card.name}' can't be served: {error}") from error
             finally:
                 loading.cancel()
+        self._started.set()
         names = tuple(card.name for card in self._cards)
         self._report(Ready(url, names, time.monotonic() - self._begun))
 

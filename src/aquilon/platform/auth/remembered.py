@@ -16,7 +16,7 @@ from aquilon.platform.storage import Database
 
 _MOST = 10_000
 _REMOTE_SECONDS = 5.0
-"""For so long may a change made on another machine, over PostgreSQL, be unknown here."""
+"""For so long may a change made on another machine be unknown here, while PostgreSQL can't tell of it."""
 _USE_RECORDED_EVERY = 60
 """Seconds: a busy key costs one write a minute, not one a request."""
 
@@ -81,7 +81,7 @@ class Remembered(Generic[H]):
             return False
         if known.holder.expires_at is not None and known.holder.expires_at <= time.time():
             return False
-        return not self._database.is_shared or time.monotonic() - known.read_at < _REMOTE_SECONDS
+        return self._database.hears_changes or time.monotonic() - known.read_at < _REMOTE_SECONDS
 
     async def _record_use(self, known: _Known[H]) -> None:
         known.last_used_at = now = int(time.time())

@@ -68,8 +68,13 @@ class Price:
     def in_batch(self) -> Price:
         """The same for a request of a batch job: each rate as it is after the discount, exact."""
         full = 100 - self.batch_discount
-        rates = (cents * full // 100 for cents in self.rates.values())
-        return Price(self.starts_at, *rates, id=self.id)
+        return Price(
+            self.starts_at,
+            input=self.input * full // 100,
+            cached_input=self.cached_input * full // 100,
+            output=self.output * full // 100,
+            id=self.id,
+        )
 
 
 FREE = Price(0, 0, 0, 0)

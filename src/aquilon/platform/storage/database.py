@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -10,15 +11,20 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from aquilon.platform.storage.group_commit import GroupCommit
+from aquilon.platform.storage.identity_news import CHANNEL, IdentityNews
 from aquilon.platform.storage.identity_version import IdentityVersion, WatchedSession
 from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
 
 _BUSY_SECONDS = 10
+_CONNECT_SECONDS = 5
+"""A server that doesn't answer in this time can't be used now."""
+_CONNECTIONS, _MORE_CONNECTIONS = 8, 16
+"""To PostgreSQL: kept open, and beside them for a rush."""
 _ALONE_LOCK = 0x616C6F6E  # "alon"
 
 
@@ -30,6 +36,8 @@ class Database:
         self._group_commit = GroupCommit(engine, WatchedSession) if engine.dialect.name == "sqlite" else None
         self.name = name
         """The file or server it is in, for messages."""
+        self._writers: set[asyncio.Task[Any] | None] = set()
+        self._news = IdentityNews(engine, identity) if self._group_commit is None else None
         self.identity = identity
         """Another one after each change to people, keys or workspaces."""
 
@@ -55,7 +63,14 @@ class Database:
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
         elif backend in ("postgresql", "postgres"):
             name = url.render_as_string(hide_password=True)
-            engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+            engine = create_async_engine(
+                url.set(drivername="postgresql+asyncpg"),
+                pool_pre_ping=True,
+                pool_size=_CONNECTIONS,
+                max_overflow=_MORE_CONNECTIONS,
+                pool_timeout=_CONNECT_SECONDS,
+                connect_args={"timeout": _CONNECT_SECONDS},
+            )
         else:
             raise DatabaseError(
                 f"AQUILON_DATABASE_URL is for '{backend}': write sqlite:///FILE or postgresql://HOST/NAME"
@@ -75,13 +90,29 @@ class Database:
         return database
 
     async def close(self) -> None:
+        if self._news is not None:
+            await self._news.stop()
         await self._engine.dispose()
+
+    def listen(self) -> None:
+        """Hear at once of what other processes change: what is remembered need not be read again every few seconds."""
+        if self._news is not None:
+            self._news.start()
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether `identity` has another version as soon as any process changed something."""
+        return self._news is None or self._news.connected
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the data and changes nothing."""
-        async with self._engine.connect() as connection, AsyncSession(connection, expire_on_commit=False) as session:
-            yield session
+        connection = await self._connect()
+        try:
+            async with AsyncSession(connection, expire_on_commit=False) as session:
+                yield session
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def writing(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
@@ -90,8 +121,15 @@ class Database:
         On SQLite it is alone among writers, and shares its commit with those that
         wait for it: `storage.group_commit`. On PostgreSQL only with ``alone``, which
         is for what reads before it decides; the rest are statements that hold their
-        own condition.
+        own condition. Raises RuntimeError inside another one of the same task, which
+        would wait for itself; DBAPIError where the database can't be written.
         """
+        task = asyncio.current_task()
+        if task in self._writers:
+            raise RuntimeError(
+                "A transaction that writes was begun inside another one of the same task: use the outer one's session"
+            )
+        self._writers.add(task)
         if self._group_commit is not None:
             lent = self._group_commit.session()
         else:
@@ -103,19 +141,39 @@ class Database:
                 await session.flush()
                 changed = cast(WatchedSession, session.sync_session).identity_changed
         finally:
+            self._writers.discard(task)
             if changed:
                 self.identity.changed()
 
     @asynccontextmanager
     async def _shared_session(self, *, alone: bool) -> AsyncIterator[AsyncSession]:
-        async with (
-            self._engine.connect() as connection,
-            AsyncSession(connection, sync_session_class=WatchedSession, expire_on_commit=False) as session,
-        ):
-            if alone:
-                await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
-            yield session
-            await session.commit()
+        connection = await self._connect()
+        try:
+            async with AsyncSession(connection, sync_session_class=WatchedSession, expire_on_commit=False) as session:
+                if alone:
+                    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
+                yield session
+                await session.flush()
+                if cast(WatchedSession, session.sync_session).identity_changed:
+                    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+                await session.commit()
+        except ConnectionError as error:
+            raise OperationalError("", None, error) from error
+        finally:
+            await connection.close()
+
+    async def _connect(self) -> AsyncConnection:
+        """Raises DBAPIError, whatever a server that is away or still starts makes the driver raise."""
+        connection = self._engine.connect()
+        if self._group_commit is not None:
+            return await connection.start()
+        import asyncpg
+
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await connection.start()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise OperationalError("", None, error) from error
 
     async def _migrate(self) -> None:
         async with self._engine.connect() as connection:

@@ -1,0 +1,76 @@
+"""Word from other processes, over PostgreSQL, that people, keys or workspaces were changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from aquilon.platform.storage.identity_version import IdentityVersion
+
+CHANNEL = "aquilon_identity"
+"""A change notifies it in its own transaction, so that the word comes with the commit."""
+_SQLALCHEMYS_OWN = ("prepared_statement_", "async_")
+_RETRY_SECONDS = 1.0
+_ALIVE_SECONDS = 10.0
+"""A connection that was cut without a word is noticed in this time."""
+
+log = structlog.get_logger("aquilon.identity")
+
+
+class IdentityNews:
+    """One connection that listens. ``connected`` tells of it; when it comes back, everything counts as changed."""
+
+    def __init__(self, engine: AsyncEngine, version: IdentityVersion) -> None:
+        self._engine = engine
+        self._version = version
+        self._task: asyncio.Task[None] | None = None
+        self.connected = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._listen_on())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen_on(self) -> None:
+        import asyncpg
+
+        while True:
+            try:
+                await self._listen()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if self.connected:
+                    log.warning("Changes by other processes are not heard of now", error=str(error))
+            finally:
+                self.connected = False
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _listen(self) -> None:
+        """Until the connection ends. Raises what asyncpg raises."""
+        import asyncpg
+
+        _, given = self._engine.dialect.create_connect_args(self._engine.url)
+        arguments = {name: value for name, value in given.items() if not name.startswith(_SQLALCHEMYS_OWN)}
+        ended = asyncio.Event()
+        connection: Any = await asyncpg.connect(**{**arguments, "timeout": _ALIVE_SECONDS})
+        try:
+            connection.add_termination_listener(lambda _: ended.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._version.changed())
+            self._version.changed()  # what was missed until now
+            self.connected = True
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_ALIVE_SECONDS):
+                        await ended.wait()
+                        continue
+                async with asyncio.timeout(_ALIVE_SECONDS):
+                    await connection.fetchval("SELECT 1")
+        finally:
+            connection.terminate()
