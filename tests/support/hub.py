@@ -38,6 +38,8 @@ class FakeHub:
     served: dict[str, bytes] = field(default_factory=dict)
     """Files served with other bytes than the ones listed."""
     ranges: bool = True
+    held: threading.Event | None = None
+    """The second half of a large file is sent when this is set."""
     requests: list[tuple[str, str | None, str | None]] = field(default_factory=list)
     """Path, Range and Authorization of each."""
 
@@ -113,6 +115,12 @@ def fake_hub() -> Iterator[FakeHub]:
             if begin:
                 self.send_header("content-range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
             self.end_headers()
+            if hub.held is not None:
+                half = begin + (len(content) - begin) // 2
+                self.wfile.write(content[begin:half])
+                self.wfile.flush()
+                hub.held.wait(60)
+                begin = half
             if hub.break_after:
                 self.wfile.write(content[begin : begin + hub.break_after.pop(0)])
                 self.close_connection = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -58,6 +59,8 @@ class Services:
     job_runner: JobRunner
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when they were."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -20,7 +20,7 @@ from aquilon.engine.options import EngineOptions
 from aquilon.platform.accounts import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.retention import keep_pruned
+from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.platform.storage import Database, DatabaseError
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
@@ -144,6 +144,7 @@ class _Server:
         )
         self._local_models = app.state.services.local_models
         self._job_runner = app.state.services.job_runner
+        self._prunings = prunings(database, app.state.services.files, settings)
         self._admission = app.state.services.admission
         self._usage_writer = app.state.services.usage_writer
         self._upstreams = app.state.services.upstreams
@@ -170,7 +171,7 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
-        pruning = asyncio.create_task(keep_pruned(self._database, days=self._settings.usage_days, stop=self._stop))
+        pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
         following = asyncio.create_task(self._upstreams.keep_fresh(self._stop))
         jobs: asyncio.Task[None] | None = None
         try:

@@ -47,6 +47,8 @@ async def ready(request: Request) -> Response:
         reason = "The engine process is starting"
     for name in found.startup_models:
         state = states.get(name)
+        if state is None and found.started.is_set():
+            continue  # unloaded since, by its operator or for another: its next request loads it
         if state is None or state.state == "loading":
             reason = reason or f"The model '{name}' is being loaded"
         elif state.state == "failed":

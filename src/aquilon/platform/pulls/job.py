@@ -6,7 +6,7 @@ on from, as soon as its standard input does: so it never outlives the server.
 
 from __future__ import annotations
 
-import _thread
+import signal
 import sys
 import threading
 import time
@@ -60,7 +60,9 @@ def _report(report: PullReport) -> None:
 
 def _end_with_input() -> None:
     sys.stdin.buffer.read()
-    _thread.interrupt_main()
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)  # to that thread, so that a read it waits in ends
 
 
 if __name__ == "__main__":

@@ -1,0 +1,384 @@
+"""What an operator does with models over HTTP: names, shares, ends, files, memory, disk, pulls; who may see what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mistralai.client import Mistral
+from openai import OpenAI
+from tests.support.hub import FakeHub, HubRepository, fake_hub
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+from aquilon.platform.domain.identity import KEY_SCOPES
+
+QUESTION = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[FakeHub]:
+    with fake_hub() as hub:
+        card = {"license": "apache-2.0"}
+        hub.repositories["eagle/Open"] = HubRepository(tiny_checkpoint(seed=5), card=card)
+        hub.repositories["eagle/Slow"] = HubRepository(tiny_checkpoint(seed=6), card=card)
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[RunningServer]:
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
+    store = ModelStore(home / "models")
+    for seed, name in enumerate(("one", "two", "three", "four")):
+        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), store, name)
+    environment = {
+        "AQUILON_MODELS": "one",
+        "AQUILON_MODEL_ALIASES": json.dumps({"gpt-4o": "two", "*": "one"}),
+        "HF_ENDPOINT": hub.endpoint,
+    }
+    running = start_server(home, environment=environment)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(small: RunningServer) -> Iterator[httpx.Client]:
+    with as_key(small, administrators_key(small)) as client:
+        yield client
+
+
+def administrators_key(server: RunningServer) -> str:
+    command = [sys.executable, "-m", "aquilon.cli.main", "keys", "create", "--name", "k", "--home", str(server.home)]
+    command += [word for scope in KEY_SCOPES for word in ("--scope", scope)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def as_key(server: RunningServer, key: str) -> httpx.Client:
+    return httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=60)
+
+
+def new_key(client: httpx.Client, **limits: Any) -> str:
+    made = client.post("/v1/organization/api_keys", json={"name": "a key", **limits})
+    assert made.status_code == 200, made.text
+    return str(made.json()["value"])
+
+
+def ask(client: httpx.Client, model: str) -> httpx.Response:
+    return client.post("/v1/chat/completions", json={"model": model, "messages": QUESTION, "max_tokens": 2})
+
+
+def answering(client: httpx.Client, model: str) -> str:
+    answer = ask(client, model)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["model"])
+
+
+def set_alias(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    answer = client.post("/v1/server/aliases", json=fields)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_an_alias_moves_and_rolls_back_in_one_call(client: httpx.Client) -> None:
+    set_alias(client, name="eagle-latest", target="one")
+    assert answering(client, "eagle-latest") == "one"
+    moved = set_alias(client, name="eagle-latest", target="two")
+    assert (moved["target"], moved["former"]) == ("two", "one")
+    assert answering(client, "eagle-latest") == "two"
+    assert client.get("/v1/models/two").json()["aliases"] == ["eagle-latest", "gpt-4o"]
+    assert client.post("/v1/server/aliases/eagle-latest/rollback").json()["target"] == "one"
+    assert answering(client, "eagle-latest") == "one"
+    assert client.get("/v1/models/eagle-latest").json()["id"] == "one"
+
+
+def test_a_switch_comes_when_it_was_planned(client: httpx.Client) -> None:
+    planned = set_alias(client, name="soon", target="one", switch={"model": "two", "at": int(time.time()) + 2})
+    assert planned["switch"]["model"] == "two"
+    assert answering(client, "soon") == "one"
+    wait_until(lambda: answering(client, "soon") == "two")
+    told = client.get("/v1/server/aliases/soon").json()
+    assert (told["target"], told["former"], told["switch"]) == ("two", "one", None)
+
+
+def test_a_share_of_the_keys_gets_the_other_model_each_always_the_same(
+    client: httpx.Client, small: RunningServer
+) -> None:
+    set_alias(client, name="shared", target="one", share={"model": "two", "percent": 50})
+    seen = set()
+    for _ in range(12):
+        with as_key(small, new_key(client)) as other:
+            first = other.get("/v1/models/shared").json()["id"]
+            assert other.get("/v1/models/shared").json()["id"] == first
+            seen.add(first)
+    assert seen == {"one", "two"}
+
+
+def test_the_settings_names_are_told_and_the_servers_own_take_their_place(client: httpx.Client) -> None:
+    assert answering(client, "gpt-4o") == "two"
+    assert answering(client, "anything-else") == "one"
+    assert client.get("/v1/server/aliases/gpt-4o").json()["in_settings"] is True
+    assert "AQUILON_MODEL_ALIASES" in client.delete("/v1/server/aliases/gpt-4o").json()["message"]
+    set_alias(client, name="gpt-4o", target="three")
+    assert answering(client, "gpt-4o") == "three"
+    assert client.delete("/v1/server/aliases/gpt-4o").status_code == 200
+    assert answering(client, "gpt-4o") == "two"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": "one", "target": "two"}, "a model's own name"),
+        ({"name": "x", "target": "gpt-9"}, "There is no model 'gpt-9'"),
+        ({"name": "*", "target": "one"}, "AQUILON_MODEL_ALIASES"),
+        ({"name": "x", "target": "one", "switch": {"model": "two", "at": 5}}, "a moment to come"),
+    ],
+)
+def test_an_alias_that_would_mislead_is_refused(client: httpx.Client, fields: dict[str, Any], words: str) -> None:
+    answer = client.post("/v1/server/aliases", json=fields)
+    assert answer.status_code == 400
+    assert words in answer.json()["message"]
+
+
+def test_a_key_sees_its_models_and_no_others(client: httpx.Client, small: RunningServer) -> None:
+    set_alias(client, name="for-keys", target="two")
+    with as_key(small, new_key(client, allowed_models=["for-keys", "three"])) as other:
+        assert {model["id"] for model in other.get("/v1/models").json()["data"]} == {"two", "three"}
+        assert other.get("/v1/models/for-keys").status_code == 200
+        assert other.get("/v1/models/one").status_code == 404
+        assert ask(other, "one").status_code == 403
+        assert ask(other, "for-keys").status_code == 200
+
+
+def test_both_clients_read_the_cards(client: httpx.Client, small: RunningServer) -> None:
+    client.post("/v1/server/models/four", json={"retires_at": 2**33, "replacement": "one", "default_temperature": 0.25})
+    with OpenAI(base_url=f"{small.url}/v1", api_key=small.api_key) as openai:
+        assert {model.id for model in openai.models.list()} >= {"one", "two"}
+        assert openai.models.retrieve("four").shutdown_date == "2242-03-16T12:56:32Z"
+    with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
+        [card] = [card for card in mistral.models.list().data or [] if card.id == "four"]
+        assert card.deprecation is not None
+        assert card.deprecation.year == 2242
+        assert card.deprecation_replacement_model == "one"
+        assert card.default_model_temperature == 0.25
+        assert mistral.models.retrieve(model_id="one").capabilities.completion_chat
+    client.post("/v1/server/models/four", json={"retires_at": None, "replacement": None, "default_temperature": None})
+    assert client.get("/v1/models/four").json()["deprecation"] is None
+
+
+def test_a_models_end_is_told_beforehand_and_then_kept(client: httpx.Client) -> None:
+    end = int(time.time()) + 100
+    said = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
+    assert said.status_code == 200, said.text
+    before = ask(client, "three")
+    assert before.status_code == 200
+    assert parsedate_to_datetime(before.headers["sunset"]).timestamp() == end
+    assert before.headers["deprecation"] == f"@{said.json()['deprecated_at']}"
+    assert before.headers["link"] == '</v1/models/two>; rel="successor-version"'
+    assert "sunset" not in ask(client, "two").headers
+    client.post("/v1/server/models/three", json={"retires_at": int(time.time())})
+    after = ask(client, "three")
+    assert after.status_code == 410
+    assert "retired on" in after.json()["message"]
+    assert "use 'two' in its place" in after.json()["message"]
+    assert "three" not in {model["id"] for model in client.get("/v1/models").json()["data"]}
+    assert client.get("/v1/server/models/three").json()["retired"] is True
+    client.post("/v1/server/models/three", json={"retires_at": None})
+    assert ask(client, "three").status_code == 200
+
+
+def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
+    client: httpx.Client, small: RunningServer
+) -> None:
+    refused = client.get("/v1/models/two/files")
+    assert (refused.status_code, refused.json()["code"]) == (403, "model_not_open")
+    client.post("/v1/server/models/two", json={"access": "open"})
+    listed = {file["name"]: file for file in client.get("/v1/models/two/files").json()["data"]}
+    content = (small.home / "models" / "two" / "model.safetensors").read_bytes()
+    file = listed["model.safetensors"]
+    assert (file["size_bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    path = "/v1/models/two/files/model.safetensors"
+    whole = client.get(path)
+    assert whole.content == content
+    assert whole.headers["etag"] == f'"{file["sha256"]}"'
+    assert client.head(path).headers["content-length"] == str(len(content))
+    begin = client.get(path, headers={"range": "bytes=0-99"})
+    rest = client.get(path, headers={"range": "bytes=100-", "if-range": whole.headers["etag"]})
+    assert (begin.status_code, rest.status_code) == (206, 206)
+    assert begin.content + rest.content == content
+    assert client.get(path, headers={"range": "bytes=100-", "if-range": '"other"'}).status_code == 200
+    assert client.get(path, headers={"range": f"bytes={len(content)}-"}).status_code == 416
+    client.post("/v1/server/models/two", json={"access": "commercial"})
+    assert client.get(path).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "%2e%2e/one/config.json", "..%2Fone%2Fconfig.json", "%2Fetc%2Fpasswd", "config.json/", ""]
+)
+def test_nothing_but_a_models_own_files_is_downloaded(client: httpx.Client, name: str) -> None:
+    client.post("/v1/server/models/four", json={"access": "open"})
+    answer = client.get(f"/v1/models/four/files/{name}", follow_redirects=False)
+    assert answer.status_code in (404, 403, 307), answer.text[:200]
+
+
+def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: RunningServer, tmp_path: Path) -> None:
+    def state() -> str:
+        return str(client.get("/v1/server/models/spare").json()["state"])
+
+    pull(str(write_checkpoint(tmp_path / "spare", tiny_checkpoint(9))), ModelStore(small.home / "models"), "spare")
+    assert state() == "unloaded"
+    assert client.post("/v1/server/models/spare/load").status_code == 202
+    wait_until(lambda: state() == "ready")
+    told = client.get("/v1/server/models").json()
+    assert told["memory_bytes"] >= next(each["memory_bytes"] for each in told["data"] if each["id"] == "spare") > 0
+    refused = client.delete("/v1/server/models/spare")
+    assert (refused.status_code, refused.json()["code"]) == (409, "model_in_use")
+    client.post("/v1/server/models/spare/unload")
+    wait_until(lambda: state() == "unloaded")
+    assert answering(client, "spare") == "spare"
+    client.post("/v1/server/models/spare/unload")
+    wait_until(lambda: state() == "unloaded")
+    removed = client.delete("/v1/server/models/spare")
+    assert removed.status_code == 200, removed.text
+    assert removed.json()["freed_bytes"] > 1000
+    assert not (small.home / "models" / "spare").exists()
+    assert client.delete("/v1/server/models/spare").status_code == 404
+
+
+def test_unloading_what_the_server_started_with_leaves_it_ready(client: httpx.Client) -> None:
+    client.post("/v1/server/models/one/unload")
+    wait_until(lambda: client.get("/v1/server/models/one").json()["state"] == "unloaded")
+    assert client.get("/ready").status_code == 200
+    assert answering(client, "one") == "one"
+
+
+def pulled(client: httpx.Client, id_: str, *states: str) -> dict[str, Any]:
+    wait_until(lambda: client.get(f"/v1/server/pulls/{id_}").json()["state"] in states)
+    return dict(client.get(f"/v1/server/pulls/{id_}").json())
+
+
+def test_a_model_is_pulled_in_the_background_and_there_at_once(client: httpx.Client) -> None:
+    begun = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
+    assert begun.status_code == 202
+    done = pulled(client, begun.json()["id"], "done", "failed")
+    assert (done["model"], done["error"]) == ("Open", None)
+    assert done["done_bytes"] == done["total_bytes"] > 0
+    assert answering(client, "Open") == "Open"
+    assert client.get("/v1/models/Open").json()["access"] == "open"
+    assert client.get("/v1/models/Open/files").status_code == 200
+
+
+def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client, hub: FakeHub) -> None:
+    hub.held = threading.Event()
+    id_ = client.post("/v1/server/pulls", json={"source": "hf:eagle/Slow"}).json()["id"]
+    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests))
+    assert client.get(f"/v1/server/pulls/{id_}").json()["state"] == "running"
+    assert client.post(f"/v1/server/pulls/{id_}/cancel").json()["state"] == "cancelled"
+    hub.held.set()
+    hub.held = None
+    again = client.post("/v1/server/pulls", json={"source": "hf:eagle/Slow"}).json()["id"]
+    assert pulled(client, again, "done", "failed")["error"] is None
+    assert [pull["state"] for pull in client.get("/v1/server/pulls").json()["data"][:2]] == ["done", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "words"),
+    [
+        ("/etc", 400, "pulled on the machine itself"),
+        ("https://example.com/model", 400, "hf:owner/repo or pypi:package"),
+        ("hf:nobody/nothing", 202, ""),
+    ],
+)
+def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, status: int, words: str) -> None:
+    answer = client.post("/v1/server/pulls", json={"source": source})
+    assert answer.status_code == status
+    if status == 202:
+        ended = pulled(client, answer.json()["id"], "failed", "done")
+        assert "nobody/nothing" in ended["error"]
+    else:
+        assert words in answer.json()["message"]
+
+
+def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
+    found = client.get("/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}).json()
+    assert found["data"]
+    assert all(each["memory_bytes"] < 16 * 10**9 and "fr" in each["languages"] for each in found["data"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/server/models"),
+        ("GET", "/v1/server/models/one"),
+        ("POST", "/v1/server/models/one"),
+        ("POST", "/v1/server/models/one/load"),
+        ("POST", "/v1/server/models/one/unload"),
+        ("DELETE", "/v1/server/models/one"),
+        ("GET", "/v1/server/model-suggestions"),
+        ("GET", "/v1/server/pulls"),
+        ("POST", "/v1/server/pulls"),
+        ("GET", "/v1/server/pulls/pull_x"),
+        ("POST", "/v1/server/pulls/pull_x/cancel"),
+        ("GET", "/v1/server/aliases"),
+        ("POST", "/v1/server/aliases"),
+        ("DELETE", "/v1/server/aliases/soon"),
+        ("POST", "/v1/server/aliases/soon/rollback"),
+    ],
+)
+def test_all_of_it_is_the_operators_alone(client: httpx.Client, small: RunningServer, method: str, path: str) -> None:
+    bodies = {
+        "/v1/server/aliases": {"name": "x", "target": "one"},
+        "/v1/server/pulls": {"source": "hf:a/b"},
+        "/v1/server/models/one": {"access": "open"},
+    }
+    with as_key(small, new_key(client)) as other:
+        answer = other.request(method, path, json=bodies.get(path, {}) if method == "POST" else None)
+    assert answer.status_code == 403, answer.text
+
+
+def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
+    set_alias(client, name="audited", target="one")
+    client.post("/v1/server/models/one", json={"description": "Ours"})
+    entries = client.get("/v1/organization/audit_logs").json()["data"]
+    actions = [entry.get("type") or entry.get("action") for entry in entries[:2]]
+    assert actions == ["model.changed", "model_alias.set"]
+
+
+def test_a_pull_ends_with_the_server_and_is_told_to_be_interrupted(
+    small: RunningServer, hub: FakeHub, tmp_path: Path
+) -> None:
+    environment = {"AQUILON_MODELS": "none"}
+    first = start_server(tmp_path, environment=environment, until="Listening")
+    first.stop()
+    key = administrators_key(first)
+    (tmp_path / "pulls.json").write_text(
+        json.dumps(
+            [
+                {"id": "pull_1", "source": "hf:a/b", "name": None, "file": None, "state": "running"}
+                | {"started_at": 1, "started_by": "admin"}
+            ]
+        )
+    )
+    second = start_server(tmp_path, environment=environment, until="Listening")
+    try:
+        with as_key(second, key) as client:
+            assert [pull["state"] for pull in client.get("/v1/server/pulls").json()["data"]] == ["interrupted"]
+            refused = client.post("/v1/server/pulls", json={"source": "hf:a/b"})
+            assert "gateway" in refused.json()["message"]
+            assert client.get("/v1/server/models").json()["gateway"] is True
+    finally:
+        second.stop()
+    assert not os.path.exists(f"/proc/{second.pid}")
