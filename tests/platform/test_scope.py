@@ -34,6 +34,9 @@ MAY_SEE_EVERYONE = {
     "platform/storage/invitations.py": "what a token invites to",
     "platform/storage/api_keys.py": "whom a secret stands for",
     "platform/storage/usage.py": "pruning",
+    "platform/storage/batches.py": "the queue of jobs, pruning",
+    "platform/storage/files.py": "sweeping what is expired or belongs to nobody",
+    "platform/storage/idempotency.py": "pruning",
 }
 
 

@@ -40,10 +40,12 @@ from aquilon.platform.api import (
     sessions,
     statements,
     tokens,
+    unstored,
     upstreams,
     usage_report,
 )
 from aquilon.platform.api.errors import on_api_error, on_http_exception
+from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.auth.openid import OpenIdProviders
 from aquilon.platform.auth.passwords import Passwords
@@ -138,6 +140,7 @@ def create_app(
         job_runner=runner,
         startup_models=tuple(startup_models),
     )
+    app.add_middleware(Idempotency)
     app.add_middleware(Boundary, settings=settings)
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
@@ -150,6 +153,7 @@ def create_app(
         batches,
         batch_jobs,
         responses,
+        unstored,
         embeddings,
         model_files,
         models,

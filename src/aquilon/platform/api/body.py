@@ -47,6 +47,11 @@ async def read_body(request: Request, fields: type[F], *, most: int | None = Non
     return body
 
 
+async def read_bytes(request: Request) -> bytes:
+    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 where it takes too long."""
+    return await _read(request, services(request).settings.max_body_bytes)
+
+
 def _require_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
