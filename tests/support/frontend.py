@@ -12,12 +12,19 @@ FRONTEND = ROOT / "frontend"
 
 
 @cache
-def frontend() -> ModuleType:
-    """``frontend/build.py``, with the packages of its lock file installed."""
+def build_script() -> ModuleType:
+    """``frontend/build.py``."""
     spec = importlib.util.spec_from_file_location("frontend_build", FRONTEND / "build.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def frontend() -> ModuleType:
+    """``frontend/build.py``, with the packages of its lock file installed."""
+    module = build_script()
     module.install(print)
     return module

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import NameArgument, Organization, as_operator, minute, print_link
+from aquilon.cli.database import NameArgument, Organization, as_operator, checked_role, minute, print_link
 from aquilon.cli.options import AsJson, Home
-from aquilon.cli.organizations import checked_role
 
 if TYPE_CHECKING:
     from aquilon.platform.administration.members import NewMember
@@ -20,28 +20,31 @@ users = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List people, make accounts and sign-in links, set roles."
 )
 
+EmailOption = Annotated[
+    str | None, typer.Option("--email", help="Signs in wherever the name does.", show_default="none")
+]
+
 
 @users.command("list")
 def list_users(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the people who may sign in."""
-    import msgspec
-
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import members
     from aquilon.platform.api.organization_bodies import user_body
 
-    nothing: list[User] = []
-    found = as_operator(home, organization, members.visible, before_first_start=nothing)
-    if as_json:
-        print_json([msgspec.to_builtins(user_body(user)) for user in found])
-        return
-    if not found:
-        err().print("Nobody yet: the first start of `aquilon up` makes the administrator")
-        return
-    rows = table("name", "role", "made", "state")
-    for user in found:
-        add_row(rows, user.name, user.role, minute(user.created_at), "disabled" if user.disabled_at else "")
-    out().print(rows)
+    nobody: list[User] = []
+    print_list(
+        [user_body(user) for user in as_operator(home, organization, members.visible, before_first_start=nobody)],
+        {
+            "name": lambda user: user.name,
+            "e-mail": lambda user: user.email or "",
+            "role": lambda user: user.role,
+            "made": lambda user: minute(user.added_at),
+            "state": lambda user: "disabled" if user.disabled_at else "",
+        },
+        as_json=as_json,
+        nothing="Nobody yet: the first start of `aquilon up` makes the administrator",
+    )
 
 
 @users.command("create")
@@ -49,6 +52,7 @@ def create_user(
     name: NameArgument,
     role: Annotated[str, typer.Option("--role", help="owner, administrator, developer, member or billing.")] = "member",
     administrator: Annotated[bool, typer.Option("--administrator", help="The same as --role administrator.")] = False,
+    email: EmailOption = None,
     organization: Organization = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -59,7 +63,7 @@ def create_user(
     checked = checked_role("administrator" if administrator else role)
 
     async def create(database: Database, operator: Principal) -> NewMember:
-        return await members.create(database, operator, name, checked)
+        return await members.create(database, operator, name, checked, email=email)
 
     print_link(home, name, as_operator(home, organization, create).login_token, as_json)
 
@@ -68,6 +72,10 @@ def create_user(
 def update_user(
     name: NameArgument,
     role: Annotated[str | None, typer.Option("--role", help="Another role.", show_default="as it is")] = None,
+    email: Annotated[
+        str | None, typer.Option("--email", help="Another address; '' for none.", show_default="as it is")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--name", help="Another name.", show_default="as it is")] = None,
     disable: Annotated[
         bool | None,
         typer.Option("--disable/--enable", help="End sessions and keys, or let in again.", show_default="as it is"),
@@ -76,17 +84,16 @@ def update_user(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give somebody another role, or disable the account."""
-    import msgspec
-
-    from aquilon.cli.output import print_json
+    """Give somebody another role, name or address, or disable the account."""
+    from aquilon.cli.output import print_structs
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members
     from aquilon.platform.api.organization_bodies import user_body
 
     checked = None if role is None else checked_role(role)
-
-    changes = members.UserChanges(role=checked, disabled=disable)
+    changes = members.UserChanges(
+        name=to, email=email or None, removes_email=email == "", role=checked, disabled=disable
+    )
 
     async def change(database: Database, operator: Principal) -> User:
         user = await user_of(database, name, operator.organization_id)
@@ -94,7 +101,7 @@ def update_user(
 
     user = user_body(as_operator(home, organization, change))
     if as_json:
-        print_json(msgspec.to_builtins(user))
+        print_structs(user)
     else:
         print(f"{user.name} is {'disabled' if user.disabled_at else user.role}")
 
@@ -119,7 +126,7 @@ def link_user(
 def reset_user(
     name: NameArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
-    """Sign somebody out everywhere, void their links, and print a new one: for a lost device."""
+    """Sign somebody out everywhere, void their links and password, and print a new link: for a lost device."""
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members
 
@@ -127,3 +134,27 @@ def reset_user(
         return await members.reset(database, operator, (await user_of(database, name, operator.organization_id)).id)
 
     print_link(home, name, as_operator(home, organization, reset).login_token, as_json)
+
+
+@users.command("password")
+def set_password(name: NameArgument, organization: Organization = None, home: Home = None) -> None:
+    """Set somebody's password, asked for here or read from standard input; their sessions end.
+
+    \b
+    Example:
+      pass show aquilon/admin | aquilon users password admin
+    """
+    from aquilon.platform.accounts import user_of
+    from aquilon.platform.administration import members
+    from aquilon.platform.auth.passwords import Passwords
+
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+
+    async def set_it(database: Database, operator: Principal) -> User:
+        user = await user_of(database, name, operator.organization_id)
+        return await members.set_password(database, operator, Passwords(), user.id, password)
+
+    print(f"{as_operator(home, organization, set_it).name} signs in with this password now")

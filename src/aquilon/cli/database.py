@@ -11,7 +11,7 @@ import typer
 from aquilon.cli.options import settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.domain.identity import Principal, Role
     from aquilon.platform.storage import Database
 
 Result = TypeVar("Result")
@@ -53,10 +53,10 @@ def as_operator(
     before_first_start: Result | None = None,
 ) -> Result:
     """Run ``work`` as whoever has this machine, in one organization; ``before_first_start`` where there is none yet."""
-    from aquilon.platform.accounts import list_organizations, operator
+    from aquilon.platform.accounts import any_organization, operator
 
     async def run(database: Database) -> Result:
-        if before_first_start is not None and not await list_organizations(database):
+        if before_first_start is not None and not await any_organization(database):
             return before_first_start
         return await work(database, await operator(database, organization))
 
@@ -70,15 +70,24 @@ def minute(seconds: int | None, never: str = "never") -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else never
 
 
-def print_link(home: Path | None, name: str, token: str, as_json: bool) -> None:
-    """A sign-in link, and a hint where nothing would answer it."""
-    from aquilon.cli.local_server import sign_in_url
+def print_link(home: Path | None, name: str, token: str, as_json: bool, *, kind: str = "login") -> None:
+    """A link to sign in with (or to join by: ``invite``), and a hint where nothing would answer it."""
+    from aquilon.cli.local_server import page_url
     from aquilon.cli.output import err, print_json
 
-    url, running = sign_in_url(settings_from(home=home), token)
+    page, running = page_url(settings_from(home=home))
+    url = f"{page}/#{kind}={token}"
     if as_json:
         print_json({"name": name, "url": url, "token": token, "server_running": running})
         return
     print(url)
     if not running:
         err().print("No server is running now: start it with `aquilon up`, then open the link")
+
+
+def checked_role(role: str) -> Role:
+    from aquilon.platform.domain.identity import ROLES
+
+    if role not in ROLES:
+        raise typer.BadParameter(f"'{role}' is none of {', '.join(ROLES)}", param_hint="--role")
+    return role

@@ -13,13 +13,12 @@ _KEY_FILE = "cli-key"
 KEY_NAME = "aquilon chat, on this machine"
 
 
-def sign_in_url(settings: Settings, token: str) -> tuple[str, bool]:
-    """The page that spends a login token, and whether a server runs there now."""
+def page_url(settings: Settings) -> tuple[str, bool]:
+    """The page's address, and whether a server runs there now."""
     from aquilon.web.running import running_server
 
     server = running_server(settings.home)
-    url = server.url if server else f"http://{settings.host}:{settings.port}"
-    return f"{url}/#login={token}", server is not None
+    return server.url if server else f"http://{settings.host}:{settings.port}", server is not None
 
 
 def key_for(settings: Settings, *, fresh: bool = False) -> str:

@@ -13,7 +13,23 @@ from typing import Annotated
 import typer
 
 from aquilon import __version__
-from aquilon.cli import accounts, backup, chat, doctor, keys, limits, models, money, organizations, pull, up, upstreams
+from aquilon.cli import (
+    accounts,
+    aliases,
+    backup,
+    chat,
+    doctor,
+    invitations,
+    keys,
+    limits,
+    models,
+    money,
+    organizations,
+    pull,
+    sso,
+    up,
+    upstreams,
+)
 
 app = typer.Typer(
     name="aquilon",
@@ -57,12 +73,15 @@ app.command("up")(up.up)
 app.command("chat")(chat.chat)
 app.command("pull")(pull.pull)
 app.add_typer(models.app, name="models")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(upstreams.upstreams, name="upstreams")
 app.add_typer(organizations.organizations, name="orgs")
 app.add_typer(organizations.workspaces, name="workspaces")
 app.add_typer(organizations.members, name="members")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(accounts.users, name="users")
+app.add_typer(invitations.invitations, name="invitations")
+app.add_typer(sso.sso, name="sso")
 app.command("usage")(money.usage)
 app.add_typer(money.prices, name="prices")
 app.add_typer(money.budgets, name="budgets")

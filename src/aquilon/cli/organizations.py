@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import NameArgument, Organization, as_operator, minute, print_link, with_database
+from aquilon.cli.database import NameArgument, Organization, as_operator, checked_role, minute, print_link
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal, Role
+    from aquilon.platform.administration.organizations import NewOrganization
+    from aquilon.platform.domain.identity import Principal
     from aquilon.platform.storage import Database
+    from aquilon.platform.storage.schema import Organization as OrganizationRow
     from aquilon.platform.storage.schema import User, Workspace, WorkspaceMember
 
 organizations = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Organizations that share this server.")
@@ -26,53 +28,96 @@ WorkspaceOption = Annotated[
 @organizations.command("list")
 def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
     """List the organizations."""
-    import msgspec
-
-    from aquilon.cli.output import add_row, out, print_json, table
-    from aquilon.platform import accounts
+    from aquilon.cli.output import print_list
+    from aquilon.platform.administration import organizations as administration
     from aquilon.platform.api.organization_bodies import organization_body
 
-    found = with_database(home, accounts.list_organizations)
-    if as_json:
-        print_json([msgspec.to_builtins(organization_body(each)) for each in found])
-        return
-    rows = table("name", "id", "made")
-    for each in found:
-        add_row(rows, each.name, each.id, minute(each.created_at))
-    out().print(rows)
+    none: list[OrganizationRow] = []
+    print_list(
+        [organization_body(each) for each in as_operator(home, None, administration.visible, before_first_start=none)],
+        {
+            "name": lambda each: each.name,
+            "id": lambda each: each.id,
+            "made": lambda each: minute(each.created_at),
+            "state": lambda each: "disabled" if each.disabled_at else "runs this server" if each.operates else "",
+        },
+        as_json=as_json,
+        nothing="None yet: the first start of `aquilon up` makes the first",
+    )
 
 
 @organizations.command("create")
 def create_organization(
     name: NameArgument,
     owner: Annotated[str, typer.Option("--owner", help="The name of its first user.")] = "admin",
+    email: Annotated[str | None, typer.Option("--email", help="The owner's address.", show_default="none")] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an organization and print a link that signs its owner in once."""
-    from aquilon.platform import accounts
+    from aquilon.platform.administration import organizations as administration
 
-    made = with_database(home, lambda database: accounts.create_organization(database, name, owner))
-    print_link(home, made.owner, made.login_token, as_json)
+    async def create(database: Database, operator: Principal) -> NewOrganization:
+        return await administration.create(database, operator, name, owner, email=email)
+
+    made = as_operator(home, None, create)
+    print_link(home, made.owner.name, made.login_token, as_json)
+
+
+@organizations.command("update")
+def update_organization(
+    name: NameArgument,
+    to: Annotated[str | None, typer.Option("--name", help="Another name.", show_default="as it is")] = None,
+    disable: Annotated[
+        bool | None,
+        typer.Option("--disable/--enable", help="End sessions and keys, or let in again.", show_default="as it is"),
+    ] = None,
+    passwords: Annotated[
+        bool | None,
+        typer.Option(
+            "--passwords/--no-passwords", help="Whether its people may sign in by password.", show_default="as it is"
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename or disable an organization, or have its people come by single sign-on alone."""
+    from aquilon.cli.output import print_structs
+    from aquilon.platform.accounts import operator as operator_of
+    from aquilon.platform.administration import organizations as administration
+    from aquilon.platform.administration import workspaces as within
+    from aquilon.platform.api.organization_bodies import organization_body
+
+    async def change(database: Database, operator: Principal) -> OrganizationRow:
+        if passwords is not None:
+            there = await operator_of(database, name)
+            await within.change_organization(database, there, password_sign_in=passwords)
+        return await administration.change(database, operator, name, name=to, disabled=disable)
+
+    changed = organization_body(as_operator(home, None, change))
+    if as_json:
+        print_structs(changed)
+    else:
+        print(f"{changed.name} is {'disabled' if changed.disabled_at else 'open'}")
 
 
 @workspaces.command("list")
 def list_workspaces(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List an organization's workspaces."""
-    import msgspec
-
-    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import workspaces as administration
     from aquilon.platform.api.organization_bodies import workspace_body
 
-    found = as_operator(home, organization, administration.visible)
-    if as_json:
-        print_json([msgspec.to_builtins(workspace_body(each)) for each in found])
-        return
-    rows = table("name", "id", "made", "state")
-    for each in found:
-        add_row(rows, each.name, each.id, minute(each.created_at), "archived" if each.archived_at else "")
-    out().print(rows)
+    print_list(
+        [workspace_body(each) for each in as_operator(home, organization, administration.visible)],
+        {
+            "name": lambda each: each.name,
+            "id": lambda each: each.id,
+            "made": lambda each: minute(each.created_at),
+            "state": lambda each: "archived" if each.archived_at else "",
+        },
+        as_json=as_json,
+    )
 
 
 @workspaces.command("create")
@@ -123,23 +168,22 @@ def list_members(
     workspace: WorkspaceOption = None, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """List who is in a workspace."""
-    import msgspec
-
-    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import workspaces as administration
     from aquilon.platform.api.organization_bodies import member_body
 
     async def find(database: Database, operator: Principal) -> list[tuple[WorkspaceMember, User]]:
         return await administration.members(database, operator, workspace or operator.workspace_id)
 
-    found = [member_body(*each) for each in as_operator(home, organization, find)]
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    rows = table("name", "role", "since")
-    for each in found:
-        add_row(rows, each.name, each.role, minute(each.added_at))
-    out().print(rows)
+    print_list(
+        [member_body(*each) for each in as_operator(home, organization, find)],
+        {
+            "name": lambda member: member.name,
+            "role": lambda member: member.role,
+            "since": lambda member: minute(member.added_at),
+        },
+        as_json=as_json,
+    )
 
 
 @members.command("set")
@@ -152,9 +196,7 @@ def set_member(
     as_json: AsJson = False,
 ) -> None:
     """Take somebody into a workspace, or give a member another role there."""
-    import msgspec
-
-    from aquilon.cli.output import print_json
+    from aquilon.cli.output import print_structs
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import workspaces as administration
     from aquilon.platform.api.organization_bodies import member_body
@@ -167,7 +209,7 @@ def set_member(
 
     member = member_body(*as_operator(home, organization, set_role))
     if as_json:
-        print_json(msgspec.to_builtins(member))
+        print_structs(member)
     else:
         print(f"{member.name} is {member.role}")
 
@@ -188,21 +230,11 @@ def remove_member(
     print(f"Removed {name}")
 
 
-def checked_role(role: str) -> Role:
-    from aquilon.platform.domain.identity import ROLES
-
-    if role not in ROLES:
-        raise typer.BadParameter(f"'{role}' is none of {', '.join(ROLES)}", param_hint="--role")
-    return role
-
-
 def _tell(what: str, workspace: Workspace, as_json: bool) -> None:
-    import msgspec
-
-    from aquilon.cli.output import print_json
+    from aquilon.cli.output import print_structs
     from aquilon.platform.api.organization_bodies import workspace_body
 
     if as_json:
-        print_json(msgspec.to_builtins(workspace_body(workspace)))
+        print_structs(workspace_body(workspace))
     else:
         print(f"{what} {workspace.name}")

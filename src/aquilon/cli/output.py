@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+Row = TypeVar("Row", bound="Struct")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -48,6 +54,29 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 def add_row(rows: Table, *cells: str) -> None:
     """A row of text as it is: what looks like markup in a name stays what it looks like."""
     rows.add_row(*(Text(cell) for cell in cells))
+
+
+def print_list(
+    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]], *, as_json: bool, nothing: str = ""
+) -> None:
+    """A row each, or JSON for programs; ``nothing`` is said where there are none."""
+    if as_json:
+        print_structs(list(rows))
+        return
+    if not rows and nothing:
+        err().print(nothing)
+        return
+    shown = table(*columns)
+    for row in rows:
+        add_row(shown, *(cell(row) for cell in columns.values()))
+    out().print(shown)
+
+
+def print_structs(found: Struct | list[Any]) -> None:
+    """As JSON."""
+    import msgspec
+
+    print_json(msgspec.to_builtins(found))
 
 
 def parameters_text(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The operator's view of accounts: the first run, organizations, and who acts on the command line."""
+"""The operator's view of accounts: the first run, and who acts on the command line."""
 
 from __future__ import annotations
 
@@ -26,15 +26,6 @@ class FirstRun:
     """The page's address with ``#login=TOKEN`` signs in once."""
 
 
-@dataclass(frozen=True)
-class NewOrganization:
-    id: str
-    name: str
-    owner: str
-    login_token: str
-    """Signs its owner in once."""
-
-
 async def prepare_first_run(database: Database) -> FirstRun | None:
     """Make the organization, its owner, a key and a login link; None if there are users already."""
     async with database.writing(alone=True) as session:
@@ -47,18 +38,10 @@ async def prepare_first_run(database: Database) -> FirstRun | None:
         return FirstRun(user.name, key.secret, token)
 
 
-async def create_organization(database: Database, name: str, owner: str) -> NewOrganization:
-    """Raises ValueError for a name that won't do or is taken."""
-    async with database.writing(alone=True) as session:
-        organization, user = await _organization_with_owner(session, name, owner)
-        token = await sessions.create_login_link(session, user)
-        return NewOrganization(organization.id, organization.name, user.name, token)
-
-
-async def list_organizations(database: Database) -> list[Organization]:
-    """The oldest first."""
+async def any_organization(database: Database) -> bool:
+    """False before the first start."""
     async with database.reading() as session:
-        return await accounts.list_organizations(session)
+        return bool(await accounts.list_organizations(session))
 
 
 async def operator(database: Database, organization: str | None = None) -> Principal:

@@ -1,0 +1,153 @@
+"""``aquilon sso``: identity providers by which people sign in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator, checked_role
+from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from aquilon.platform.auth.openid import Discovery
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.identity_schema import IdentityProvider
+    from aquilon.platform.storage.schema import Organization as OrganizationRow
+
+sso = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Identity providers by which people sign in.")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As listed.", show_default=False)]
+
+
+@sso.command("add")
+def add(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="In its address: a–z, 0–9 and hyphens.", show_default=False)
+    ],
+    issuer: Annotated[
+        str, typer.Argument(metavar="ISSUER", help="Such as https://login.example.org.", show_default=False)
+    ],
+    client_id: Annotated[str, typer.Option("--client-id", help="As the provider gave it.", show_default=False)],
+    secret_env: Annotated[
+        str | None,
+        typer.Option("--secret-env", metavar="VARIABLE", help="Where the client's secret is: never in the command."),
+    ] = None,
+    secret_file: Annotated[
+        typer.FileText | None, typer.Option("--secret-file", help="Or a file with it; - reads it from standard input.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="On the sign-in page.", show_default="the name")] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option("--domain", help="Of newcomers' addresses; repeat.", show_default="any")
+    ] = None,
+    newcomers: Annotated[
+        str | None,
+        typer.Option("--newcomers", metavar="ROLE", help="What they become.", show_default="by invitation alone"),
+    ] = None,
+    link_by_email: Annotated[
+        bool, typer.Option("--link-by-email", help="A verified address finds the account that you gave it to.")
+    ] = False,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="Asked for; repeat.", show_default="openid profile email")
+    ] = None,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trust an identity provider, and print the redirect URI that it must be told.
+
+    \b
+    Example:
+      aquilon sso add corp https://login.example.org --client-id aquilon --secret-env SSO_SECRET \\
+        --domain example.org --newcomers member
+    """
+    from aquilon.cli.output import print_structs
+    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.platform.api.identity_providers import provider_body
+    from aquilon.platform.storage.sealing import Sealer
+
+    given = administration.ProviderSettings(
+        issuer,
+        client_id,
+        _secret(secret_env, secret_file),
+        label,
+        organization,
+        tuple(scope) if scope else administration.DEFAULT_SCOPES,
+        tuple(domain or ()),
+        None if newcomers is None else checked_role(newcomers),
+        link_by_email,
+    )
+    sealer = Sealer.of(settings_from(home=home))
+
+    async def create(database: Database, operator: Principal) -> tuple[IdentityProvider, OrganizationRow]:
+        return await administration.create(database, operator, sealer, name, given)
+
+    made = provider_body(*as_operator(home, None, create))
+    if as_json:
+        print_structs(made)
+    else:
+        print(f"Redirect URI: https://YOUR-SERVER{made.callback_path}")
+
+
+@sso.command("list")
+def list_providers(home: Home = None, as_json: AsJson = False) -> None:
+    """List the identity providers of all organizations."""
+    from aquilon.cli.output import print_list
+    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.platform.api.identity_providers import provider_body
+
+    none: list[tuple[IdentityProvider, OrganizationRow]] = []
+    print_list(
+        [provider_body(*each) for each in as_operator(home, None, administration.visible, before_first_start=none)],
+        {
+            "name": lambda each: each.name,
+            "organization": lambda each: each.organization_name,
+            "issuer": lambda each: each.issuer,
+            "domains": lambda each: ", ".join(each.email_domains) or "any",
+            "newcomers": lambda each: each.newcomer_role or "by invitation",
+            "state": lambda each: "disabled" if each.disabled else "",
+        },
+        as_json=as_json,
+        nothing="None: add one with `aquilon sso add`",
+    )
+
+
+@sso.command("remove")
+def remove(name: NameArgument, home: Home = None) -> None:
+    """Trust an identity provider no more; its people keep their accounts."""
+    from aquilon.platform.administration import identity_providers as administration
+
+    async def drop(database: Database, operator: Principal) -> IdentityProvider:
+        return await administration.remove(database, operator, name)
+
+    print(f"Removed {as_operator(home, None, drop).name}")
+
+
+@sso.command("check")
+def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> None:
+    """Ask an identity provider for its discovery document and keys."""
+    from aquilon.cli.output import print_structs
+    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.platform.auth.openid import OpenIdProviders
+    from aquilon.platform.storage.sealing import Sealer
+
+    sealer = Sealer.of(settings_from(home=home))
+
+    async def ask(database: Database, operator: Principal) -> Discovery:
+        return await administration.check(database, operator, sealer, OpenIdProviders(), name)
+
+    said = as_operator(home, None, ask)
+    if as_json:
+        print_structs(said)
+    else:
+        print(f"{said.issuer} answers; people sign in at {said.authorization_endpoint}")
+
+
+def _secret(variable: str | None, file: typer.FileText | None) -> str | None:
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise typer.BadParameter(f"the environment has no {variable}", param_hint="--secret-env")
+        return os.environ[variable]
+    return None if file is None else file.read().strip()
