@@ -29,6 +29,7 @@ from aquilon.platform.api import (
     server_organizations,
     sessions,
     statements,
+    unstored,
     upstreams,
 )
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk
@@ -96,6 +97,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *prices.ANSWERS,
     *statements.ANSWERS,
     *responses.ANSWERS,
+    *unstored.ANSWERS,
     *files.ANSWERS,
     *upstreams.ANSWERS,
 ]

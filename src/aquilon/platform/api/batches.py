@@ -75,8 +75,8 @@ async def create(request: Request, caller: Caller) -> Response:
 
 @router.get("", summary="Batch jobs", responses=answers(BatchList, description="The newest first"))
 async def list_batches(request: Request, caller: Caller, after: str | None = None, limit: int = 20) -> Response:
-    if not 1 <= limit <= MOST:
-        raise invalid(f"limit is 1 to {MOST}", param="limit")
+    if not 0 <= limit <= MOST:
+        raise invalid(f"limit is 0 to {MOST}", param="limit")
     found = await services(request).batches.page(caller, after=after, limit=limit + 1)
     shown = [batch_body(row) for row in found[:limit]]
     first, last = (shown[0].id, shown[-1].id) if shown else (None, None)

@@ -82,9 +82,10 @@ async def list_files(
 ) -> Response:
     """OpenAI's clients page by ``after`` and ``limit``, Mistral's by ``page`` (from 0) and ``page_size``."""
     paged = page is not None or page_size is not None
-    size = (page_size if paged else limit) or (_DEFAULT_PAGE if paged else _DEFAULT)
-    if not 1 <= size <= MOST or (limit is not None and limit < 1) or (page_size is not None and page_size < 1):
-        raise invalid(f"{'page_size' if paged else 'limit'} is 1 to {MOST}", param="page_size" if paged else "limit")
+    asked = page_size if paged else limit
+    size = (_DEFAULT_PAGE if paged else _DEFAULT) if asked is None else asked
+    if not 0 <= size <= MOST:
+        raise invalid(f"{'page_size' if paged else 'limit'} is 0 to {MOST}", param="page_size" if paged else "limit")
     if not 0 <= (page or 0) <= 10**6:
         raise invalid("page is 0 or more", param="page")
     wanted = FileFilter(purpose, search, None if source is None else _SOURCES.get(source, source))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import NoReturn
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
-from aquilon.platform.api.errors import ErrorBody
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.responses_answers import (
     FormatEcho,
@@ -25,7 +25,7 @@ from aquilon.platform.api.responses_events import ResponseEvent, frames, whole_a
 from aquilon.platform.api.responses_fields import ResponsesRequest
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid, not_found
+from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 
@@ -33,7 +33,6 @@ router = APIRouter(tags=["responses"])
 
 REQUESTS = [ResponsesRequest]
 ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, ResponseEvent, InputTokens]
-NEVER = answers(ErrorBody, status=404, description="There is no such response")
 
 
 @router.post(
@@ -47,7 +46,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
     asked = _asked(fields, prepared.model)
-    events = pipeline.answer([prepared], caller, asked.id)
+    events = pipeline.answer([prepared], caller, asked.id, answer_headers(request))
     if fields.stream:
         return EventStream(frames(events, asked))
     return _json(await answer_unless_gone(request, whole_answer(events, asked)))
@@ -63,52 +62,6 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
     prepared = await services(request).pipeline.prepare(fields.generation(_default_model(request)), caller)
     return _json(msgspec.json.encode(InputTokens(input_tokens=prepared.prompt_tokens)))
-
-
-@router.get(
-    "/v1/responses/{response_id}",
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def get_response(caller: Caller, response_id: str) -> Response:
-    _not_stored(response_id)
-
-
-@router.delete(
-    "/v1/responses/{response_id}",
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def delete_response(caller: Caller, response_id: str) -> Response:
-    _not_stored(response_id)
-
-
-@router.post(
-    "/v1/responses/{response_id}/cancel",
-    summary="Not found: there are no background responses",
-    status_code=404,
-    responses=NEVER,
-)
-async def cancel_response(caller: Caller, response_id: str) -> Response:
-    _not_stored(response_id)
-
-
-@router.get(
-    "/v1/responses/{response_id}/input_items",
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def list_input_items(caller: Caller, response_id: str) -> Response:
-    _not_stored(response_id)
-
-
-def _not_stored(response_id: str) -> NoReturn:
-    raise not_found(
-        f"There is no response '{response_id[:100]}': responses aren't stored here", code="response_not_found"
-    )
 
 
 def _default_model(request: Request) -> str:
@@ -145,7 +98,7 @@ def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
                 strict=format_.strict,
             )
         ),
-        tool_choice=fields.tool_choice or "auto",
+        tool_choice=_choice(fields),
         tools=[
             ToolEcho(name=tool.name or "", description=tool.description, parameters=tool.parameters, strict=tool.strict)
             for tool in fields.tools or ()
@@ -155,6 +108,13 @@ def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
         user=fields.user,
         safety_identifier=fields.safety_identifier,
     )
+
+
+def _choice(fields: ResponsesRequest) -> str | dict[str, Any]:
+    choice = fields.tool_choice
+    if isinstance(choice, str | None):
+        return "required" if choice == "any" else choice or "auto"
+    return choice.model_dump(exclude_none=True, exclude_defaults=True)
 
 
 def _json(body: bytes) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,15 @@ from aquilon.engine.protocol import SamplingParameters
 from aquilon.platform.api.body import Fields
 from aquilon.platform.api.responses_items import InputItem, messages
 from aquilon.platform.api.sampling_fields import TokenCount, TopLogprobs
+from aquilon.platform.api.tool_fields import (
+    MAX_TOOLS,
+    AllowedTools,
+    FunctionName,
+    ToolChoice,
+    ToolChoiceFunction,
+    ToolChoiceWord,
+    tool_use,
+)
 from aquilon.platform.domain.errors import invalid, not_found, unsupported
 from aquilon.platform.domain.generation import (
     ChatPrompt,
@@ -22,7 +31,6 @@ from aquilon.platform.domain.generation import (
 from aquilon.text.messages import Tool
 
 MAX_ITEMS = 4096
-MAX_TOOLS = 128
 WITH_LOGPROBS = "message.output_text.logprobs"
 """In ``include``: every token of the answer with its log probability."""
 
@@ -31,10 +39,34 @@ ShortText = Annotated[str, Field(max_length=512)]
 
 class FunctionTool(Fields):
     type: str = Field(max_length=100, description="`function`; tools that OpenAI hosts are refused.")
-    name: str | None = Field(None, min_length=1, max_length=256)
+    name: FunctionName | None = None
     description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
+    parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
+    strict: bool | None = Field(None, description="Accepted: calls match their schema wherever a grammar holds it.")
+
+    def tool(self, position: int) -> Tool:
+        """Raises ApiError 400 for what isn't a function."""
+        if self.type != "function":
+            raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}.type")
+        if self.name is None:
+            raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
+        return Tool(self.name, self.description or "", self.parameters or {})
+
+
+class ChosenTool(Fields):
+    """`{"type": "function", "name": ...}`, or `allowed_tools` with a list of such."""
+
+    type: str = Field(max_length=100)
+    name: str | None = Field(None, max_length=256)
+    mode: Literal["auto", "required"] = "auto"
+    tools: Annotated[list[ChosenTool], Field(max_length=MAX_TOOLS)] | None = None
+
+    def choice(self) -> ToolChoice:
+        """As chat completions have it."""
+        if self.type == "allowed_tools":
+            among = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
+            return ToolChoice(type=self.type, allowed_tools=among)
+        return ToolChoice(type=self.type, function=ToolChoiceFunction(name=self.name or ""))
 
 
 class TextFormat(Fields):
@@ -66,8 +98,8 @@ class ResponsesRequest(Fields):
     input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
     instructions: str | None = Field(None, description="A system message before all others.")
     tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
-    tool_choice: ShortText | dict[str, Any] | None = Field(
-        None, description="`auto`, `none`, `required`, a function, or `allowed_tools`."
+    tool_choice: ToolChoiceWord | ChosenTool | None = Field(
+        None, description="Whether tools are called: auto, none, required, the one to call, or those that may be."
     )
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
@@ -148,39 +180,6 @@ class ResponsesRequest(Fields):
         return JsonSchema(asked.schema_, asked.name or "answer")
 
     def _tool_use(self) -> ToolUse | None:
-        tools = tuple(_tool(tool, position) for position, tool in enumerate(self.tools or ()))
-        choice = self.tool_choice
-        parallel = self.parallel_tool_calls is not False
-        if isinstance(choice, dict):
-            return self._chosen(tools, choice, parallel)
-        if choice not in (None, "auto", "none", "required"):
-            raise invalid(f"tool_choice is auto, none, required or a function, not '{choice}'", param="tool_choice")
-        if not tools:
-            if choice == "required":
-                raise invalid("tool_choice is 'required', but there are no tools", param="tool_choice")
-            return None
-        return ToolUse(tools, choice or "auto", parallel=parallel)  # type: ignore[arg-type]
-
-    def _chosen(self, tools: tuple[Tool, ...], choice: dict[str, Any], parallel: bool) -> ToolUse:
-        if choice.get("type") == "function":
-            name = choice.get("name")
-            if name not in {tool.name for tool in tools}:
-                raise invalid(
-                    f"tool_choice names '{str(name)[:100]}', which is not among the tools", param="tool_choice"
-                )
-            return ToolUse(tools, "named", name, parallel)
-        if choice.get("type") == "allowed_tools" and isinstance(choice.get("tools"), list):
-            names = {tool.get("name") for tool in choice["tools"] if isinstance(tool, dict)}
-            allowed = tuple(tool for tool in tools if tool.name in names)
-            if not allowed:
-                raise invalid("None of the allowed tools is among the tools", param="tool_choice")
-            return ToolUse(allowed, "required" if choice.get("mode") == "required" else "auto", parallel=parallel)
-        raise unsupported(f"tool_choice of type '{str(choice.get('type'))[:100]}' is", param="tool_choice")
-
-
-def _tool(tool: FunctionTool, position: int) -> Tool:
-    if tool.type != "function":
-        raise unsupported(f"A tool of type '{tool.type}' is", param=f"tools.{position}.type")
-    if tool.name is None:
-        raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
-    return Tool(tool.name, tool.description or "", tool.parameters or {})
+        tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]
+        choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
+        return tool_use(tools, choice, parallel=self.parallel_tool_calls is not False)

@@ -17,7 +17,7 @@ class InputPart(Fields):
     type: str = Field(max_length=100)
     text: str | None = None
     refusal: str | None = None
-    image_url: str | None = Field(None, description="`data:image/…;base64,…`: the server fetches nothing.")
+    image_url: str | None = Field(None, description="`data:image/…;base64,…` or an https address.")
     detail: str | None = Field(None, max_length=100)
 
 
@@ -43,6 +43,7 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
     if items is None or isinstance(items, str):
         return (*found, Message("user", items or ""))
     calls: list[ToolCall] = []
+    called: dict[str, str] = {}
     for position, item in enumerate(items):
         if item.type != "function_call":
             _attach(found, calls)
@@ -50,9 +51,10 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
             case "message":
                 found.append(_message(item, position))
             case "function_call":
-                calls.append(_call(item, position))
+                calls.append(call := _call(item, position))
+                called[call.id] = call.function.name
             case "function_call_output":
-                found.append(_output(item, position))
+                found.append(_output(item, position, called))
             case "reasoning":
                 pass  # a model reads its earlier answers, not what it thought before them
             case "item_reference":
@@ -99,11 +101,12 @@ def _call(item: InputItem, position: int) -> ToolCall:
     return ToolCall(item.call_id, FunctionCall(item.name, item.arguments or "{}"))
 
 
-def _output(item: InputItem, position: int) -> Message:
+def _output(item: InputItem, position: int, called: dict[str, str]) -> Message:
+    """``called`` names the function of each call so far."""
     if not item.call_id or item.output is None:
         raise invalid(f"Item {position} is an output without a 'call_id' or an 'output'", param=f"input.{position}")
     text, parts = _content(item.output, f"input.{position}.output")
-    return Message("tool", text, tool_call_id=item.call_id, parts=parts)
+    return Message("tool", text, name=called.get(item.call_id), tool_call_id=item.call_id, parts=parts)
 
 
 def _content(content: str | list[InputPart], param: str) -> tuple[str, tuple[Part, ...]]:
@@ -121,8 +124,8 @@ def _part(part: InputPart, param: str) -> Part:
     if part.type == "refusal" and part.refusal is not None:
         return TextPart(part.refusal)
     if part.type == "input_image" and part.image_url is not None:
-        if not part.image_url.startswith("data:image/"):
-            raise invalid("An image must come as 'data:image/…;base64,…': the server fetches nothing", param=param)
+        if not part.image_url.startswith(("data:image/", "https://")):
+            raise invalid("An image is 'data:image/…;base64,…' or an https address", param=param)
         return ImagePart(part.image_url, part.detail)
     if part.type in (*_TEXTS, "refusal", "input_image"):
         raise invalid(f"A part of type '{part.type}' comes without its content", param=param)
