@@ -10,6 +10,9 @@ from aquilon.cli.options import AsJson, Home, model_store
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import StoredModel
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.domain.model_notes import ModelNote
+    from aquilon.platform.storage import Database
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, check and remove models; suggest some for this machine."
@@ -191,6 +194,56 @@ def suggest_models(
         out().print(f"[bold]{suggestion.title}[/]{mark}\n  {suggestion.good_for}")
         out().print(f"  [dim]{' · '.join(facts)}[/]\n  [dim]{' '.join(suggestion.languages)}[/]")
         out().print(f"  [cyan]{suggestion.command}[/]\n")
+
+
+@app.command("set")
+def set_model(
+    name: Name,
+    access: Annotated[
+        str | None, typer.Option("--access", help="open: its files can be downloaded; commercial: API only.")
+    ] = None,
+    description: Annotated[str | None, typer.Option("--description", help="One paragraph.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="In place of what its files say.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0, max=2, help="For chats that ask for none.")
+    ] = None,
+    retires: Annotated[
+        str | None, typer.Option("--retires", metavar="TIME", help="When it stops answering; 'never' takes it back.")
+    ] = None,
+    replacement: Annotated[
+        str | None, typer.Option("--replacement", metavar="MODEL", help="What to use in its place.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say something of a model, its own or an upstream's; an empty word takes back what was said."""
+    import msgspec
+
+    from aquilon.cli.aliases import catalogue_of, moment
+    from aquilon.cli.database import as_operator
+    from aquilon.cli.output import print_json
+    from aquilon.platform.administration import model_notes
+    from aquilon.platform.domain.model_notes import ACCESSES
+
+    if access is not None and access not in ("", *ACCESSES):
+        raise typer.BadParameter(f"'{access}' is none of {', '.join(ACCESSES)}", param_hint="--access")
+    words = {"access": access, "description": description, "license": licence, "replacement": replacement}
+    changes: dict[str, Any] = {key: value or None for key, value in words.items() if value is not None}
+    if temperature is not None:
+        changes["default_temperature"] = temperature
+    if retires is not None:
+        changes["retires_at"] = None if retires in ("", "never") else moment(retires, "--retires")
+
+    async def change(database: Database, operator: Principal) -> ModelNote:
+        catalogue = await catalogue_of(database, home)
+        known = {card.name for card in catalogue.cards()} | {alias.name for alias in catalogue.aliases()}
+        return await model_notes.change(database, operator, name, changes, known)
+
+    note = as_operator(home, None, change)
+    if as_json:
+        print_json(msgspec.to_builtins(note))
+    else:
+        print(f"Said of {name}: {', '.join(changes) or 'nothing'}")
 
 
 def describe(model: StoredModel) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
@@ -25,6 +26,8 @@ _TOKENS_AT_ONCE = 2048
 """After so many it is another request's turn."""
 _TEXTS_AT_ONCE = 256
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
+
+Answer = TypeVar("Answer", TokenCounts, Vectors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +87,7 @@ class LocalEmbeddings:
         question = CountTokens(list(request.texts), request.purpose == "query")
         return (await self._ask(question, TokenCounts)).tokens
 
-    async def _ask(
-        self, question: CountTokens | EmbedTexts, kind: type[TokenCounts | Vectors]
-    ) -> TokenCounts | Vectors:
+    async def _ask(self, question: CountTokens | EmbedTexts, kind: type[Answer]) -> Answer:
         try:
             return await self._process.ask(question, kind)
         except (EmbeddingError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aquilon.platform.domain.embeddings import DataType
 
@@ -37,7 +37,7 @@ def encoded(vector: bytes, kind: DataType) -> str:
     return base64.b64encode(_array(vector, kind).tobytes()).decode()
 
 
-def _array(vector: bytes, kind: DataType) -> NDArray[object]:
+def _array(vector: bytes, kind: DataType) -> NDArray[Any]:
     import numpy as np
 
     floats = np.frombuffer(vector, "<f4")
