@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from tests.support.ascii_tokenizer import ascii_vocabulary
 
 from aquilon.engine.blocks import BlockPool
+from aquilon.engine.constraints import ConstraintBuilder, Vocabulary
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
@@ -30,6 +33,7 @@ def loaded_model(
     prefix_cache: bool = True,
     row_invariant: bool = True,
     eos_ids: frozenset[int] = frozenset({2}),
+    vocabulary: Callable[[], Vocabulary] = ascii_vocabulary,
 ) -> LoadedModel:
     architecture = transformer.architecture
     if row_invariant:
@@ -49,7 +53,18 @@ def loaded_model(
         max_context=min(architecture.max_context, num_blocks * block_size),
         eos_ids=eos_ids,
         memory=0,
+        constraints=ConstraintBuilder(vocabulary),
     )
+
+
+def add(model: LoadedModel, request: SequenceRequest) -> None:
+    """Queue a request, with its grammar built."""
+    if request.grammar is None:
+        model.add(request)
+        return
+    constraint = model.build_constraint(request).result()
+    assert model.awaits(request.id)
+    model.add(request, constraint)
 
 
 @dataclass
@@ -76,7 +91,7 @@ def answer_all(model: LoadedModel, requests: list[SequenceRequest]) -> Answers:
     """Add all, step until idle."""
     answers: Answers = {}
     for request in requests:
-        model.add(request)
+        add(model, request)
     while model.in_use:
         collect(model.step(), answers)
     return answers
@@ -97,7 +112,7 @@ def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answer
     now = 0
     while waiting or model.in_use:
         while waiting and waiting[0].step <= now:
-            model.add(waiting.pop(0).request)
+            add(model, waiting.pop(0).request)
         for arrival in arrivals:
             if arrival.cancel_after is not None and arrival.step + arrival.cancel_after == now:
                 model.cancel(arrival.request.id)

@@ -6,10 +6,9 @@ llguidance follows the grammar over bytes; what it knows of a model is each toke
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 
 import llguidance
@@ -17,8 +16,6 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
-from aquilon.checkpoints.opening import open_checkpoint
-from aquilon.checkpoints.text import load_text
 from aquilon.text import grammar
 from aquilon.text.tokenizer import Tokenizer
 
@@ -149,26 +146,22 @@ class Vocabulary:
 
 
 class ConstraintBuilder:
-    """Builds one model's constraints in threads; its tokenizer is read when the first is asked for."""
+    """Builds one model's constraints in threads; ``load`` is called when the first is asked for."""
 
-    def __init__(self, path: Path, end_ids: frozenset[int], vocab_size: int) -> None:
-        self._path = path
-        self._end_ids = end_ids
-        self._vocab_size = vocab_size
+    def __init__(self, load: Callable[[], Vocabulary]) -> None:
+        self._load = load
         self._lock = Lock()
+        self._vocabulary: Vocabulary | None = None
         self._threads: ThreadPoolExecutor | None = None
 
     def build(self, text: str) -> Future[Constraint]:
+        """``text`` as `SequenceRequest.grammar` has it; the future may raise ConstraintError."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="grammars")
         return self._threads.submit(self._build, text)
 
     def _build(self, text: str) -> Constraint:
         with self._lock:
-            vocabulary = self._vocabulary
-        return vocabulary.constraint(text)
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        tokenizer = load_text(open_checkpoint(self._path)).tokenizer
-        return Vocabulary(tokenizer, self._end_ids, self._vocab_size)
+            if self._vocabulary is None:
+                self._vocabulary = self._load()
+        return self._vocabulary.constraint(text)

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from aquilon.checkpoints.opening import Checkpoint, open_checkpoint
+from aquilon.checkpoints.text import load_text
 from aquilon.checkpoints.weights import load_transformer
 from aquilon.engine import memory
 from aquilon.engine.blocks import BlockPool
-from aquilon.engine.constraints import ConstraintBuilder
+from aquilon.engine.constraints import ConstraintBuilder, Vocabulary
 from aquilon.engine.kernels import available
 from aquilon.engine.kernels.library import set_threads
 from aquilon.engine.kv_cache import KVCache
@@ -94,8 +95,12 @@ class LoadingPlan:
             max_context=min(architecture.max_context, num_blocks * options.block_size),
             eos_ids=self.checkpoint.eos_ids,
             memory=self.weights + cache.nbytes,
-            constraints=ConstraintBuilder(self.checkpoint.path, self.checkpoint.eos_ids, architecture.vocab_size),
+            constraints=ConstraintBuilder(self._load_vocabulary),
         )
+
+    def _load_vocabulary(self) -> Vocabulary:
+        tokenizer = load_text(self.checkpoint).tokenizer
+        return Vocabulary(tokenizer, self.checkpoint.eos_ids, self.checkpoint.architecture.vocab_size)
 
     def _load_transformer(self, progress: Callable[[float], None]) -> Transformer:
         if self.packed:
