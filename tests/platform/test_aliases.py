@@ -83,6 +83,7 @@ REFUSED = [
     (Wish(name="x", target="small-1", share=("taken", 10)), "is an alias itself"),
     (Wish(name="x", target="small-1", share=("small-1", 10)), "stands for 'small-1' already"),
     (Wish(name="x", target="small-1", switch=("small-2", 1)), "a moment to come"),
+    (Wish(name="x", target="small-1", switch=("small-1", 2**40)), "a switch goes to another model"),
     (Wish(name="x", target="small-1", switch=("nothing", 2**40)), "There is no model 'nothing'"),
 ]
 

@@ -236,8 +236,7 @@ def set_model(
 
     async def change(database: Database, operator: Principal) -> ModelNote:
         catalogue = await catalogue_of(database, home)
-        known = {card.name for card in catalogue.cards()} | {alias.name for alias in catalogue.aliases()}
-        return await model_notes.change(database, operator, name, changes, known)
+        return await model_notes.change(database, operator, catalogue, name, changes)
 
     note = as_operator(home, None, change)
     if as_json:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import not_found
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import ModelNote
@@ -15,17 +16,21 @@ from aquilon.platform.storage import Database, audit, models
 
 
 async def change(
-    database: Database, principal: Principal, model: str, changes: Mapping[str, Any], known: Collection[str]
+    database: Database, principal: Principal, catalogue: Catalogue, model: str, changes: Mapping[str, Any]
 ) -> ModelNote:
     """Say something of a model, by the fields of ``ModelNote``; None takes back what was said.
 
-    ``known`` are the names of all models and aliases. A moment to retire announces
-    itself now. Raises ApiError 403 or 404, ValueError for a replacement that can't be.
+    A moment to retire announces itself now. Raises ApiError 403 or 404, ValueError
+    for a replacement that can't be, and for giving away files that aren't here.
     """
     require_operator(principal)
-    if model not in known:
+    card = catalogue.get(model)
+    if card is None:
         raise not_found(f"There is no model '{model[:100]}'", param="model", code="model_not_found")
+    if changes.get("access") == "open" and not isinstance(card, LocalModel):
+        raise ValueError(f"The files of '{model}' aren't in this server's store: it can't be open here")
     replacement = changes.get("replacement")
+    known = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.aliases()}
     if replacement == model:
         raise ValueError(f"'{model}' can't be its own replacement")
     if replacement is not None and replacement not in known:

@@ -253,14 +253,10 @@ async def change_model(request: Request, caller: Caller, model: str) -> Response
     fields = await read_body(request, ModelRequest)
     found = services(request)
     changes = {name: getattr(fields, name) for name in ModelRequest.model_fields if name in fields.model_fields_set}
-    known = {card.name for card in found.catalogue.cards()} | {alias.name for alias in found.catalogue.aliases()}
-    card = found.catalogue.get(model)
-    if changes.get("access") == "open" and card is not None and not isinstance(card, LocalModel):
-        raise invalid(f"The files of '{model}' aren't on this server: it can't be open here", param="access")
     try:
-        await model_notes.change(found.database, caller, model, changes, known)
+        await model_notes.change(found.database, caller, found.catalogue, model, changes)
     except ValueError as error:
-        raise invalid(str(error), param="replacement") from None
+        raise invalid(str(error)) from None
     await found.catalogue.refresh(now=True)
     return json_answer(_body(found, _card(found, model)))
 

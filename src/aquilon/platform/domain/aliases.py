@@ -70,6 +70,8 @@ class Alias:
 
     def switching(self, target: str, moment: int, now: int) -> Alias:
         """With a switch planned. Raises ValueError for a moment that has passed."""
+        if target == self.target:
+            raise ValueError(f"'{self.name}' stands for '{target}' already: a switch goes to another model")
         if moment <= now:
             raise ValueError("A switch is planned for a moment to come; to switch now, set the target itself")
         return replace(self, switch_target=target, switch_at=moment)
