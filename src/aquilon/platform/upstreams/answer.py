@@ -55,6 +55,8 @@ class UpstreamAnswer:
         self._finished: set[int] = set()
         self._calls: dict[int, list[int]] = {}
         self._done = False
+        self._failure: UpstreamFailure | None = None
+        """Came behind pieces that are to be shown first."""
         self.first: list[Piece] = []
         self.usage: ChunkUsage | None = None
         """What the upstream says it counted; known at the end."""
@@ -75,6 +77,8 @@ class UpstreamAnswer:
                 while not answer.first and not answer._done:
                     left = begun + timeouts.first_token - loop.time()
                     answer.first = await answer._read(left, "the first token", timeouts.first_token)
+                if answer._failure is not None:
+                    raise answer._failure  # nothing was shown yet: another may still answer
                 if not answer.first:
                     raise broken("ended without an answer")
             except BaseException:
@@ -126,6 +130,8 @@ class UpstreamAnswer:
             raise broken(f"answered with '{kind[:100] or 'nothing'}' in place of a stream")
 
     async def _read(self, seconds: float, what: str, allowed: float) -> list[Piece]:
+        if self._failure is not None:
+            raise self._failure
         left = self._ends_at - asyncio.get_running_loop().time()
         if left < seconds:
             seconds, what, allowed = left, "the whole answer", self.target.upstream.timeouts.total
@@ -143,10 +149,15 @@ class UpstreamAnswer:
         except EventTooLong as error:
             raise broken(f"sent {error}") from None
         pieces: list[Piece] = []
-        for event in events:
-            self._take(event, pieces)
-            if self._done:
-                break
+        try:
+            for event in events:
+                self._take(event, pieces)
+                if self._done:
+                    break
+        except UpstreamFailure as failure:
+            if not pieces:
+                raise
+            self._failure = failure
         return pieces
 
     def _end(self, otherwise: str) -> list[Piece]:

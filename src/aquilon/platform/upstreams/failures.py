@@ -60,7 +60,7 @@ def of_status(
 ) -> UpstreamFailure:
     """``body`` as far as it was read."""
     message, code = _told(body)
-    reason = f"answered with status {status}: {message[:300] or 'no reason given'}"
+    reason = f"answered with status {status}: {without_secrets(message, upstream)[:300] or 'no reason given'}"
     if status in _CLIENTS_FAULT:
         words = clean(message, upstream, model=model, remote=remote)
         answer = invalid(words or "The upstream refused the request without a reason", code=code)
@@ -87,7 +87,7 @@ def of_status(
 def of_event(data: bytes, upstream: Upstream, *, model: str, remote: str) -> UpstreamFailure:
     """An ``error`` event in a stream."""
     message, code = _told(data)
-    failure = broken(f"sent an error: {message[:300] or 'without a reason'}")
+    failure = broken(f"sent an error: {without_secrets(message, upstream)[:300] or 'without a reason'}")
     words = clean(message, upstream, model=model, remote=remote)
     if words:
         failure.answer.message = f"The upstream that computes this model's answers failed: {words}"
@@ -98,16 +98,21 @@ def of_event(data: bytes, upstream: Upstream, *, model: str, remote: str) -> Ups
 
 def clean(message: str, upstream: Upstream, *, model: str, remote: str) -> str:
     """An upstream's words without its secrets, hosts and names."""
-    text = "".join(character if character.isprintable() else " " for character in message)
-    for secret in (upstream.api_key, *upstream.headers.values()):
-        if secret and len(secret) >= 4:
-            text = text.replace(secret, "[secret]")
-    text = _SECRET.sub("[secret]", _ADDRESS.sub("[address]", text))
+    text = _ADDRESS.sub("[address]", without_secrets(message, upstream))
     if upstream.host:
         text = re.sub(re.escape(upstream.host), "[address]", text, flags=re.IGNORECASE)
     if remote != model:
         text = text.replace(remote, model)
     return " ".join(text.split())[:_MOST_MESSAGE_CHARACTERS]
+
+
+def without_secrets(message: str, upstream: Upstream) -> str:
+    """The same for the operator's log: addresses may stay."""
+    text = "".join(character if character.isprintable() else " " for character in message)
+    for secret in (upstream.api_key, *upstream.headers.values()):
+        if secret and len(secret) >= 4:
+            text = text.replace(secret, "[secret]")
+    return _SECRET.sub("[secret]", text)
 
 
 def _told(body: bytes) -> tuple[str, str | None]:

@@ -1,0 +1,139 @@
+"""A gateway in this process: a real database, the real pipeline, upstreams on loopback."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from aquilon.engine.client import Engine
+from aquilon.engine.protocol import SamplingParameters
+from aquilon.platform import accounts as operator
+from aquilon.platform.administration import upstreams as administration
+from aquilon.platform.admission.admission import Admission
+from aquilon.platform.catalogue import Catalogue
+from aquilon.platform.domain.generation import ChatPrompt, Delta, Event, GenerationRequest, Prompt
+from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
+from aquilon.platform.generation.local import LocalModels
+from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.generation.settlement import Settlement
+from aquilon.platform.generation.upstream import UpstreamModels
+from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.platform.metrics import Metrics
+from aquilon.platform.storage import Database, api_keys
+from aquilon.platform.storage.sealing import Sealer
+from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.settings import Settings
+from aquilon.text.messages import Message
+
+MODEL = "m"
+QUICK = Timeouts(connect=1, first_token=0.3, between=0.3, total=2)
+
+
+class NoEngine:
+    statistics = None
+
+
+@dataclass
+class House:
+    database: Database
+    sealer: Sealer
+    registry: UpstreamRegistry
+    settlement: Settlement
+    pipeline: Pipeline
+    metrics: Metrics
+    writer: UsageWriter
+    principal: Principal
+    operator: Principal
+
+    async def add(
+        self,
+        url: str,
+        name: str = "elsewhere",
+        *,
+        kind: UpstreamKind = "openai",
+        capabilities: frozenset[Capability] = frozenset({"chat", "function_calling", "vision", "completions"}),
+        weight: int = 100,
+        model: str = MODEL,
+        remote: str = "there",
+        **more: Any,
+    ) -> Upstream:
+        given = Upstream(
+            id="",
+            name=name,
+            kind=kind,
+            base_url=url,
+            **({"api_key": "sk-very-secret-key", "timeouts": QUICK} | more),
+            models=(ProvidedModel(model, remote, 4096, capabilities, weight),),
+        )
+        made = await administration.add(self.database, self.sealer, self.operator, given)
+        await self.registry.refresh()
+        return made
+
+    def request(self, prompt: Prompt | str = "Hello", **more: Any) -> GenerationRequest:
+        asked = ChatPrompt((Message("user", prompt),)) if isinstance(prompt, str) else prompt
+        sampling = more.pop("sampling", SamplingParameters())
+        return GenerationRequest(model=MODEL, prompt=asked, sampling=sampling, **more)
+
+    async def answer(self, request: GenerationRequest, request_id: str = "r1") -> AsyncGenerator[Event]:
+        prepared = await self.pipeline.prepare(request, self.principal)
+        return self.pipeline.answer([prepared], self.principal, request_id)
+
+    async def whole(self, prompt: Prompt | str = "Hello", request_id: str = "r1", **more: Any) -> list[Event]:
+        return [event async for event in await self.answer(self.request(prompt, **more), request_id)]
+
+    def events(self) -> dict[str, Any]:
+        with sqlite3.connect(self.database.name) as raw:
+            raw.row_factory = sqlite3.Row
+            return {row["request_id"]: dict(row) for row in raw.execute("SELECT * FROM usage_events")}
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+@asynccontextmanager
+async def gateway(home: Path) -> AsyncIterator[House]:
+    settings = Settings(home=home)
+    database = await Database.open(settings)
+    first = await operator.prepare_first_run(database)
+    assert first is not None
+    async with database.writing() as session:
+        found = await api_keys.holder_of(session, first.api_key)
+    assert found is not None
+    engine = cast(Engine, NoEngine())
+    metrics = Metrics(engine)
+    admission = Admission(database)
+    writer = UsageWriter(database, admission.shared)
+    settlement = Settlement(admission, writer)
+    catalogue = Catalogue(None, names=[], aliases={}, database=database)
+    registry = UpstreamRegistry(database, Sealer.of(settings))
+    catalogue.include(registry)
+    metrics.watch(registry)
+    local = LocalModels(engine, catalogue, metrics, max_waiting=1024)
+    models = UpstreamModels(registry, catalogue, local, metrics)
+    pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models})
+    acting = await operator.operator(database)
+    house = House(database, registry.sealer, registry, settlement, pipeline, metrics, writer, found.principal, acting)
+    try:
+        yield house
+    finally:
+        await registry.close()
+        await writer.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def beside(house: House) -> AsyncIterator[House]:
+    """Another process's view of the same home."""
+    database = await Database.open(Settings(home=Path(house.database.name).parent))
+    registry = UpstreamRegistry(database, house.sealer)
+    try:
+        yield replace(house, database=database, registry=registry)
+    finally:
+        await registry.close()
+        await database.close()
