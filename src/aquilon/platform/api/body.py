@@ -48,7 +48,7 @@ async def read_body(request: Request, fields: type[F], *, most: int | None = Non
 
 
 async def read_bytes(request: Request) -> bytes:
-    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 where it takes too long."""
+    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 for one too slow."""
     return await _read(request, services(request).settings.max_body_bytes)
 
 

@@ -40,4 +40,4 @@ class Principal:
     operates: bool = False
     """Whether the organization runs the server: its owners and administrators manage what all share."""
     batch_line: str | None = None
-    """Set for a line of a batch job: what its usage is recorded under, at the batch price and together with its result."""
+    """Set for a line of a batch job: what its usage is recorded under, at the batch price, together with its result."""
