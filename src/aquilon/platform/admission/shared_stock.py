@@ -107,6 +107,12 @@ class SharedStock:
                 self._unrecorded[line] -= event.cost
                 self._held[line] = self._held.get(line, 0) - event.cost
 
+    def dropped(self, events: Iterable[UsageEvent]) -> None:
+        """These events will never be on record: what they spent is free again."""
+        for event in events:
+            for line in event.budget_lines:
+                self._unrecorded[line] -= event.cost
+
     async def ready(self, organization_id: str, needs: Mapping[Line, Need]) -> None:
         """Raises DBAPIError where the database can't be asked."""
         self._asked.update(needs)

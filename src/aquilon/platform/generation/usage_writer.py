@@ -74,6 +74,11 @@ class UsageWriter:
         if self._stock is not None:
             self._stock.recorded(events)
 
+    def dropped(self, events: Sequence[UsageEvent]) -> None:
+        """These events will never be written: nothing was spent."""
+        if self._stock is not None:
+            self._stock.dropped(events)
+
     async def close(self, seconds: float = 2.0) -> None:
         """Write what is pending, for so long at most."""
         if self._writing is None:

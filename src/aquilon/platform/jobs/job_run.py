@@ -224,7 +224,7 @@ class JobRun:
             failures += answer.status >= 500 and not busy
             if not busy and (answer.status < 500 or failures >= _TRIES):
                 break
-            house.usage.held.take(name)
+            house.usage.dropped(house.usage.held.take(name))
             await asyncio.sleep(_wait(answer.retry_after, refusals + failures))
         house.pace.answered()
         request_id = answer.headers.get("x-request-id", name)
@@ -257,6 +257,7 @@ class JobRun:
 
         async def write_patiently() -> None:
             if not await _patiently(write):
+                self._house.usage.dropped(events)
                 raise LeaseLost
             self._house.usage.recorded(events)
             self._house.metrics.line(self._batch.endpoint, failed=failed)
