@@ -10,6 +10,10 @@ export interface ModelCard {
   size_bytes?: number | null;
   max_context_length?: number | null;
   loaded?: boolean;
+  /** Who computes its answers: an upstream's name, unless `local`. */
+  owned_by?: string;
+  /** False where what is asked of it leaves the server's machine. */
+  local?: boolean;
   capabilities?: { completion_chat?: boolean };
 }
 

@@ -26,6 +26,7 @@ export const fr: Catalogue = {
   "model.one": "Le modèle qui répond",
   "model.parameters": "{count} de paramètres",
   "model.size": "{size} sur le disque",
+  "model.provider": "Les réponses viennent de",
   "model.languages": "Langues",
   "model.licence": "Licence",
   "model.context": "Contexte",
@@ -39,6 +40,7 @@ export const fr: Catalogue = {
 
   "welcome.title": "Par où commencer\u00a0?",
   "welcome.with": "{model} vous répond. Il tourne sur la machine d’Aquilon, et rien de ce que vous écrivez n’en sort.",
+  "welcome.withUpstream": "{model} vous répond. Il tourne ailleurs\u00a0: ce que vous écrivez est envoyé à {provider}.",
   "welcome.small":
     "Il est petit ({count} de paramètres)\u00a0: rapide, mais il se trompe souvent. Vérifiez ce qui compte.",
   "welcome.speaks": "Langues comprises\u00a0: {languages}.",
@@ -122,9 +124,8 @@ export const fr: Catalogue = {
   "problem.newConversation": "Nouvelle conversation",
   "problem.edit": "Modifier la question",
 
-  "signIn.title": "Se connecter par un lien",
-  "signIn.text":
-    "Aquilon ne vous demande aucun mot de passe. La personne qui le fait tourner crée un lien qui vous connecte une fois\u00a0; ouvrez-le dans ce navigateur.",
+  "signIn.title": "Se connecter",
+  "signIn.text": "La personne qui fait tourner Aquilon peut créer un lien qui vous connecte une fois\u00a0; ouvrez-le dans ce navigateur. Une fois connecté, vous pouvez choisir un mot de passe dans la console.",
   "signIn.first":
     "Si cette personne, c’est vous\u00a0: le premier lien s’est affiché au démarrage d’Aquilon. Cette commande en crée un autre\u00a0:",
   "signIn.name": "NOM",
@@ -135,6 +136,20 @@ export const fr: Catalogue = {
   "signIn.refused.text": "Le serveur dit\u00a0: {message}",
   "signIn.unreachable.text": "Cette page cherche le serveur toutes les quelques secondes et continuera d’elle-même.",
   "signIn.copyCommand": "Copier la commande",
+  "signIn.link.title": "Se connecter par un lien",
+  "signIn.who": "Nom ou adresse e-mail",
+  "signIn.password": "Mot de passe",
+  "signIn.elsewhere": "Je fais partie d’une autre organisation",
+  "signIn.organization": "Organisation",
+  "signIn.signIn": "Se connecter",
+  "join.title": "{organization} vous invite",
+  "join.text": "Créez votre compte, et vous y êtes.",
+  "join.name": "Votre nom",
+  "join.email": "Adresse e-mail (facultative)",
+  "join.password": "Un mot de passe, de préférence une longue phrase",
+  "join.join": "Rejoindre",
+  "join.refused": "Cette invitation ne fonctionne plus",
+  "join.refusedText": "Demandez-en une autre à la personne qui vous l’a envoyée.",
   "signIn.signedOut": "Vous vous êtes déconnecté.",
 
   "shortcuts.title": "Raccourcis clavier",

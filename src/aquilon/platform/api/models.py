@@ -13,7 +13,7 @@ from aquilon.engine.client import Engine
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.catalogue import Catalogue, ModelCard
+from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.platform.domain.errors import not_found
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.services import Services, services
@@ -67,6 +67,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     size_bytes: int
     loaded: bool
+    """Whether its first answer needn't wait for it."""
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,5 +144,5 @@ def model_body(card: ModelCard, engine: Engine, catalogue: Catalogue) -> Model:
         access=card.access,
         source=card.source,
         size_bytes=card.size_bytes,
-        loaded=state is not None and state.state == "ready",
+        loaded=not isinstance(card, LocalModel) or (state is not None and state.state == "ready"),
     )
