@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform.api.organization import router
+from aquilon.platform.api import invitations, organization, organization_keys
 
 
 def aquilon(server: RunningServer, *arguments: str) -> str:
@@ -75,6 +75,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 ROUTES = [
     (method, route.path.removeprefix("/v1/organization"), route.name)
+    for router in (organization.router, organization_keys.router, invitations.router)
     for route in router.routes
     for method in route.methods  # type: ignore[attr-defined]
     if "{" in route.path  # type: ignore[attr-defined]

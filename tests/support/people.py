@@ -1,0 +1,41 @@
+"""People at browsers, as the tests of signing in need them."""
+
+from __future__ import annotations
+
+import httpx
+from tests.support.server import RunningServer
+
+PASSWORD = "correct horse battery staple"
+
+
+def browser(server: RunningServer, *, address: str | None = None) -> httpx.Client:
+    """A client that sends what a browser on the server's own page sends; from another ``address`` over https."""
+    headers = {"origin": server.url, "sec-fetch-site": "same-origin"}
+    if address is not None:
+        headers |= {
+            "x-forwarded-for": address,
+            "x-forwarded-proto": "https",
+            "origin": server.url.replace("http://", "https://"),
+        }
+    return httpx.Client(base_url=server.url, headers=headers, timeout=60)
+
+
+def signed_in_owner(server: RunningServer) -> httpx.Client:
+    """With the link that the first start printed: once a server."""
+    owner = browser(server)
+    token = server.login_link.partition("#login=")[2]
+    assert owner.post("/auth/login", json={"token": token}).status_code == 200
+    return owner
+
+
+def joined(server: RunningServer, owner: httpx.Client, name: str, role: str = "member") -> httpx.Client:
+    """Somebody new whom ``owner`` invited, signed in, with `PASSWORD`."""
+    token = owner.post("/v1/organization/invitations", json={"role": role}).json()["token"]
+    person = browser(server)
+    body = {"token": token, "name": name, "email": f"{name}@example.org", "password": PASSWORD}
+    assert person.post("/auth/join", json=body).status_code == 200
+    return person
+
+
+def cookie_header(person: httpx.Client) -> dict[str, str]:
+    return {"cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.cookies.jar)}

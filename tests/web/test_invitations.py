@@ -1,0 +1,134 @@
+"""Invitations: who may join an organization, as what, until when and how often."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from tests.support.people import PASSWORD, browser, joined, signed_in_owner
+from tests.support.server import RunningServer, start_server
+
+INVITATIONS = "/v1/organization/invitations"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = start_server(tmp_path_factory.mktemp("invitations"), environment={"AQUILON_MODELS": "none"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(gateway: RunningServer) -> httpx.Client:
+    return signed_in_owner(gateway)
+
+
+def join(gateway: RunningServer, token: str, name: str, **more: object) -> httpx.Response:
+    with browser(gateway) as person:
+        return person.post("/auth/join", json={"token": token, "name": name, "password": PASSWORD, **more})
+
+
+def test_whoever_has_the_token_sees_what_it_is_for_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
+    place = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
+    made = owner.post(INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}).json()
+    assert len(made["token"]) >= 43  # 256 bits
+    with browser(gateway) as rosa:
+        told = rosa.post("/auth/invitations", json={"token": made["token"]}).json()
+        assert (told["organization"], told["role"], told["password"]) == ("default", "developer", True)
+        answer = rosa.post(
+            "/auth/join", json={"token": made["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD}
+        )
+        assert answer.status_code == 200
+        session = rosa.get("/auth/session").json()
+        assert (session["user"]["name"], session["user"]["role"]) == ("rosa", "developer")
+        assert [(each["id"], each["role"]) for each in session["workspaces"]] == [(place, "developer")]
+        spent = rosa.post("/auth/invitations", json={"token": made["token"]})
+        assert (spent.status_code, spent.json()["code"]) == (404, "invitation_not_open")
+    assert join(gateway, made["token"], "another").status_code == 404
+    [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == made["id"]]
+    assert (row["status"], row["used"], row["note"]) == ("used", 1, "Rosa")
+    assert made["token"] not in owner.get(INVITATIONS).text
+    assert made["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+    assert made["token"] not in gateway.log
+    logged = owner.get("/v1/organization/audit_logs").json()["data"]
+    assert {"invitation.created", "user.joined"} <= {entry["type"] for entry in logged}
+
+
+def test_so_many_join_and_no_more_however_quick_they_are(gateway: RunningServer, owner: httpx.Client) -> None:
+    token = owner.post(INVITATIONS, json={"uses": 3}).json()["token"]
+    with ThreadPoolExecutor(6) as threads:
+        statuses = list(threads.map(lambda number: join(gateway, token, f"crowd {number}").status_code, range(6)))
+    assert sorted(statuses) == [200, 200, 200, 404, 404, 404]
+
+
+def test_a_name_that_is_taken_uses_up_nothing(gateway: RunningServer, owner: httpx.Client) -> None:
+    token = owner.post(INVITATIONS, json={}).json()["token"]
+    taken = join(gateway, token, "admin")
+    assert (taken.status_code, "already" in taken.json()["message"]) == (400, True)
+    assert join(gateway, token, "nobody else").status_code == 200
+
+
+def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: httpx.Client) -> None:
+    withdrawn = owner.post(INVITATIONS, json={}).json()
+    assert owner.delete(f"{INVITATIONS}/{withdrawn['id']}").json()["status"] == "revoked"
+    assert join(gateway, withdrawn["token"], "late").status_code == 404
+    old = owner.post(INVITATIONS, json={"expires_in": 60}).json()
+    assert old["expires_at"] <= time.time() + 60
+    for wrong in (59, 90 * 24 * 3600 + 1):
+        assert owner.post(INVITATIONS, json={"expires_in": wrong}).status_code == 422
+
+
+def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Client) -> None:
+    boss, member = joined(gateway, owner, "boss", "administrator"), joined(gateway, owner, "plain", "developer")
+    refused = boss.post(INVITATIONS, json={"role": "owner"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
+    assert boss.post(INVITATIONS, json={"role": "administrator"}).status_code == 200
+    assert owner.post(INVITATIONS, json={"role": "owner"}).status_code == 200
+    for answer in (member.post(INVITATIONS, json={}), member.get(INVITATIONS), member.delete(f"{INVITATIONS}/x")):
+        assert answer.status_code == 403
+    assert boss.post(INVITATIONS, json={"workspace_ids": ["nowhere"]}).status_code == 404
+
+
+@pytest.mark.parametrize("change", [{"role": "member"}, {"disabled": True}])
+def test_whoever_may_invite_no_more_leaves_no_door_ajar(
+    gateway: RunningServer, owner: httpx.Client, change: dict[str, object]
+) -> None:
+    boss = joined(gateway, owner, f"former-{'-'.join(change)}", "administrator")
+    token = boss.post(INVITATIONS, json={"role": "administrator", "uses": 5}).json()["token"]
+    user = boss.get("/auth/session").json()["user"]["id"]
+    assert owner.post(f"/v1/organization/users/{user}", json=change).status_code == 200
+    assert join(gateway, token, "backdoor").status_code == 404
+
+
+def test_guesses_are_limited_by_address(gateway: RunningServer) -> None:
+    with browser(gateway, address="203.0.113.9") as stranger:
+        statuses = [stranger.post("/auth/invitations", json={"token": "guess"}).status_code for _ in range(11)]
+    assert statuses == [404] * 10 + [429]
+
+
+def test_another_site_can_t_make_a_browser_join(gateway: RunningServer, owner: httpx.Client) -> None:
+    token = owner.post(INVITATIONS, json={}).json()["token"]
+    body = {"token": token, "name": "forged", "password": PASSWORD}
+    evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    assert httpx.post(f"{gateway.url}/auth/join", json=body, headers=evil).status_code == 403
+
+
+def test_the_command_line_makes_lists_and_withdraws(gateway: RunningServer) -> None:
+    def aquilon(*arguments: str) -> str:
+        command = [sys.executable, "-m", "aquilon.cli.main", "invitations", *arguments, "--home", str(gateway.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    link = aquilon("create", "--role", "owner", "--days", "1", "--uses", "2", "--note", "two owners").strip()
+    assert link.startswith(f"{gateway.url}/#invite=")
+    assert join(gateway, link.partition("#invite=")[2], "second owner").json()["user"]["role"] == "owner"
+    [row] = [row for row in json.loads(aquilon("list", "--json")) if row["note"] == "two owners"]
+    assert (row["status"], row["used"], row["created_by"]) == ("open", 1, "operator")
+    assert "1 of 2" in aquilon("list")
+    assert aquilon("revoke", row["id"]) == f"Revoked {row['id']}\n"
+    assert join(gateway, link.partition("#invite=")[2], "third").status_code == 404

@@ -1,0 +1,313 @@
+"""Signing in with a password, and the sessions that a person has."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tests.support.people import PASSWORD, browser, cookie_header, joined, signed_in_owner
+from tests.support.server import RunningServer, start_server
+
+OTHER = "quite another long phrase"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = start_server(tmp_path_factory.mktemp("passwords"), environment={"AQUILON_MODELS": "none"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(gateway: RunningServer) -> httpx.Client:
+    person = signed_in_owner(gateway)
+    assert person.post("/auth/password", json={"password": PASSWORD}).status_code == 204
+    return person
+
+
+def sign_in(person: httpx.Client, name: str, password: str, **more: str) -> httpx.Response:
+    return person.post("/auth/login", json={"name": name, "password": password, **more})
+
+
+def test_a_name_or_an_address_signs_in_and_the_session_says_who_and_what(
+    gateway: RunningServer, owner: httpx.Client
+) -> None:
+    joined(gateway, owner, "nina", "developer")
+    for name in ("nina", "Nina@Example.org ", "nina@example.org"):
+        with browser(gateway) as person:
+            answer = sign_in(person, name, PASSWORD)
+            assert answer.status_code == 200
+            assert answer.json() == person.get("/auth/session").json()
+            told = answer.json()
+            assert told["user"]["email"] == "nina@example.org"
+            assert told["user"]["has_password"]
+            assert told["organization"]["operates"]
+            assert told["workspace"]["role"] == "developer"
+            assert "generate" in told["permissions"]
+            assert not {"members.manage", "server.manage", "billing.manage"} & set(told["permissions"])
+    assert "server.manage" in owner.get("/auth/session").json()["permissions"]
+
+
+def test_whatever_is_wrong_has_one_answer_that_takes_as_long(gateway: RunningServer, owner: httpx.Client) -> None:
+    joined(gateway, owner, "gone")
+    joined(gateway, owner, "timed")
+    without = owner.post("/v1/organization/users", json={"name": "without"}).json()
+    gone = next(u for u in owner.get("/v1/organization/users").json()["data"] if u["name"] == "gone")
+    owner.delete(f"/v1/organization/users/{gone['id']}")
+    answers, seconds = set(), {}
+    for number, name in enumerate(("timed", "gone", without["name"], "nobody", "nobody@example.org")):
+        times = []
+        with browser(gateway, address=f"198.51.100.{number}") as person:
+            for _ in range(3):
+                begun = time.perf_counter()
+                answer = sign_in(person, name, "not the right password")
+                times.append(time.perf_counter() - begun)
+                answers.add((answer.status_code, answer.json()["message"]))
+        seconds[name] = statistics.median(times)
+    assert answers == {(401, "The name or the password is wrong")}
+    assert max(seconds.values()) < 3 * min(seconds.values())
+
+
+def test_another_organization_s_people_say_which(gateway: RunningServer, owner: httpx.Client) -> None:
+    made = owner.post("/v1/server/organizations", json={"name": "Other Inc", "owner": "olga"}).json()
+    with browser(gateway) as olga:
+        assert olga.post("/auth/login", json={"token": made["owner"]["login_token"]}).status_code == 200
+        assert olga.post("/auth/password", json={"password": OTHER}).status_code == 204
+    with browser(gateway, address="198.51.100.20") as olga:
+        assert sign_in(olga, "olga", OTHER).status_code == 401
+        answer = sign_in(olga, "olga", OTHER, organization="Other Inc")
+        assert (answer.status_code, answer.json()["organization"]["operates"]) == (200, False)
+        assert "server.manage" not in answer.json()["permissions"]
+
+
+class TestPatience:
+    def test_an_account_that_is_guessed_at_from_many_addresses_waits_and_longer_each_time(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
+        joined(gateway, owner, "target")
+        for number in range(5):
+            with browser(gateway, address=f"203.0.113.{number}") as stranger:
+                assert sign_in(stranger, "target", f"guess number {number}").status_code == 401
+        with browser(gateway, address="203.0.113.200") as person:
+            refused = sign_in(person, "TARGET ", PASSWORD)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_attempts")
+            assert 0 < int(refused.headers["retry-after"]) <= 30
+            assert sign_in(person, "admin", PASSWORD).status_code == 200
+
+    def test_many_guesses_at_once_are_counted_before_they_are_answered(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        joined(gateway, owner, "rushed")
+
+        def guess(number: int) -> int:
+            with browser(gateway, address=f"192.0.2.{number}") as stranger:
+                return sign_in(stranger, "rushed", f"guess number {number}").status_code
+
+        with ThreadPoolExecutor(16) as threads:
+            statuses = list(threads.map(guess, range(16)))
+        assert statuses.count(401) == 5
+        assert statuses.count(429) == 11
+
+
+class TestSetting:
+    @pytest.mark.parametrize(
+        ("password", "reason"),
+        [("short", "12 to 500"), ("x" * 501, ""), ("aaaaaaaaaaaaaaaa", "different"), ("PICKY@example.org", "own name")],
+    )
+    def test_a_password_that_won_t_do_is_refused_in_words(
+        self, gateway: RunningServer, owner: httpx.Client, password: str, reason: str
+    ) -> None:
+        token = owner.post("/v1/organization/invitations", json={}).json()["token"]
+        body = {"token": token, "name": "picky", "email": "picky@example.org", "password": password}
+        with browser(gateway) as person:
+            refused = person.post("/auth/join", json=body)
+            assert refused.status_code in (400, 422)
+            assert reason in refused.json()["message"]
+            assert password not in refused.text
+            assert person.post(
+                "/auth/join", json=body | {"password": PASSWORD, "name": f"picky {token[:5]}", "email": None}
+            ).is_success
+
+    def test_a_change_needs_the_present_one_and_ends_every_other_session(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
+        person = joined(gateway, owner, "carla")
+        with browser(gateway) as elsewhere:
+            assert sign_in(elsewhere, "carla", PASSWORD).status_code == 200
+            missing = person.post("/auth/password", json={"password": OTHER})
+            assert (missing.status_code, missing.json()["code"]) == (400, "current_password_required")
+            wrong = person.post("/auth/password", json={"password": OTHER, "current": "not the right one"})
+            assert wrong.status_code == 401
+            assert person.post("/auth/password", json={"password": OTHER, "current": PASSWORD}).status_code == 204
+            assert elsewhere.get("/auth/session").status_code == 401
+        assert person.get("/auth/session").status_code == 200
+        assert sign_in(person, "carla", PASSWORD).status_code == 401
+        assert sign_in(person, "carla", OTHER).status_code == 200
+
+    def test_a_forgotten_one_is_set_anew_after_a_one_time_link(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
+        joined(gateway, owner, "forgetful")
+        users = owner.get("/v1/organization/users").json()["data"]
+        user = next(user["id"] for user in users if user["name"] == "forgetful")
+        token = owner.post(f"/v1/organization/users/{user}/reset").json()["login_token"]
+        with browser(gateway) as person:
+            assert sign_in(person, "forgetful", PASSWORD).status_code == 401
+            assert person.post("/auth/login", json={"token": token}).status_code == 200
+            assert person.post("/auth/password", json={"password": OTHER}).status_code == 204
+            assert sign_in(person, "forgetful", OTHER).status_code == 200
+
+    def test_the_operator_sets_one_from_standard_input(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "piped")
+        command = [sys.executable, "-m", "aquilon.cli.main", "users", "password", "piped", "--home", str(gateway.home)]
+        done = subprocess.run(command, input=f"{OTHER}\n", capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "piped signs in with this password now\n")
+        assert person.get("/auth/session").status_code == 401
+        assert sign_in(person, "piped", OTHER).status_code == 200
+        refused = subprocess.run(command, input="short\n", capture_output=True, text=True)
+        assert (refused.returncode, "12 to 500 characters" in refused.stderr) == (1, True)
+
+    def test_a_key_sets_no_password(self, gateway: RunningServer) -> None:
+        key = {"authorization": f"Bearer {gateway.api_key}"}
+        refused = httpx.post(f"{gateway.url}/auth/password", json={"password": OTHER}, headers=key)
+        assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
+
+    def test_none_is_stored_or_logged_as_it_is(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        stored = b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+        assert PASSWORD.encode() not in stored
+        assert b"$argon2id$v=19$m=47104,t=2,p=1$" in stored
+        assert PASSWORD not in gateway.log
+        assert PASSWORD not in owner.get("/v1/organization/audit_logs").text
+
+
+class TestSessions:
+    def test_they_are_listed_and_ended_one_by_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "lena")
+        with browser(gateway) as elsewhere:
+            elsewhere.headers["user-agent"] = "Telephone/1.0"
+            assert sign_in(elsewhere, "lena", PASSWORD).status_code == 200
+            listed = person.get("/auth/sessions").json()["data"]
+            assert [row["method"] for row in listed if row["current"]] == ["invitation"]
+            [other] = [row for row in listed if not row["current"]]
+            assert (other["method"], other["address"], other["user_agent"]) == (
+                "password",
+                "127.0.0.1",
+                "Telephone/1.0",
+            )
+            assert elsewhere.get("/auth/session").status_code == 200
+            assert not any(cookie.value in str(listed) for cookie in elsewhere.cookies.jar)
+            assert person.delete(f"/auth/sessions/{other['id']}").status_code == 204
+            assert elsewhere.get("/auth/session").status_code == 401
+        again = person.delete(f"/auth/sessions/{other['id']}")
+        never = person.delete("/auth/sessions/session_0")
+        assert (again.status_code, never.status_code) == (404, 404)
+
+    def test_nobody_ends_another_s(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "mine")
+        [mine] = person.get("/auth/sessions").json()["data"]
+        assert owner.delete(f"/auth/sessions/{mine['id']}").status_code == 404
+        assert person.get("/auth/session").status_code == 200
+
+    def test_one_works_in_the_workspace_that_it_chose(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "walter", "developer")
+        user = person.get("/auth/session").json()["user"]["id"]
+        place = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
+        assert person.post("/auth/workspace", json={"workspace_id": place}).status_code == 404
+        owner.post(f"/v1/organization/workspaces/{place}/users", json={"user_id": user, "role": "billing"})
+        told = person.post("/auth/workspace", json={"workspace_id": "lab"}).json()
+        assert (told["workspace"]["id"], told["workspace"]["role"]) == (place, "billing")
+        assert "generate" not in told["permissions"]
+        assert {place["name"] for place in told["workspaces"]} == {"default", "lab"}
+        owner.delete(f"/v1/organization/workspaces/{place}/users/{user}")
+        assert person.get("/auth/session").json()["workspace"]["name"] == "default"
+
+
+class TestEnds:
+    """What an administrator takes away is gone with the next request, though sessions and keys are remembered."""
+
+    def test_a_disabled_user_s_sessions_and_keys(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "leaver", "developer")
+        user = person.get("/auth/session").json()["user"]["id"]
+        key = person.post("/v1/organization/api_keys", json={"name": "k", "scopes": ["usage"]}).json()["value"]
+        by_key = {"authorization": f"Bearer {key}"}
+        cookies = cookie_header(person)
+
+        def statuses() -> list[int]:
+            return [
+                httpx.get(f"{gateway.url}/auth/session", headers=headers).status_code for headers in (cookies, by_key)
+            ]
+
+        assert statuses() == [200, 200]
+        assert owner.delete(f"/v1/organization/users/{user}").status_code == 200
+        assert statuses() == [401, 401]
+        assert sign_in(person, "leaver", PASSWORD).status_code == 401
+        owner.post(f"/v1/organization/users/{user}", json={"disabled": False})
+        assert statuses() == [401, 200]
+        assert sign_in(person, "leaver", PASSWORD).status_code == 200
+
+    def test_a_disabled_organization_s_people_and_keys(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        made = owner.post("/v1/server/organizations", json={"name": "Closing", "owner": "zed"}).json()
+        with browser(gateway) as zed:
+            zed.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            key = zed.post("/v1/organization/api_keys", json={"name": "k"}).json()["value"]
+            by_key = {"authorization": f"Bearer {key}"}
+            assert zed.get("/v1/models").status_code == 200
+            assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 200
+            path = f"/v1/server/organizations/{made['id']}"
+            assert owner.post(path, json={"disabled": True}).json()["disabled_at"]
+            assert zed.get("/v1/models").status_code == 401
+            assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 401
+            assert owner.post(path, json={"disabled": False}).json()["disabled_at"] is None
+            assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 200
+
+    def test_the_organization_that_runs_the_server_stays(self, owner: httpx.Client) -> None:
+        refused = owner.post("/v1/server/organizations/default", json={"disabled": True})
+        assert (refused.status_code, refused.json()["code"]) == (400, "runs_the_server")
+
+
+class TestOrganizations:
+    def test_others_see_and_make_none(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        made = owner.post("/v1/server/organizations", json={"name": "Guests", "owner": "gus"}).json()
+        taken = owner.post("/v1/server/organizations", json={"name": "Guests"})
+        assert (taken.status_code, taken.json()["param"]) == (400, "name")
+        member = joined(gateway, owner, "plain")
+        with browser(gateway) as gus:
+            gus.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            for person in (gus, member):
+                for path in ("/v1/server/organizations", "/v1/server/identity-providers"):
+                    assert person.get(path).status_code == 403
+                    assert (
+                        person.post(path, json={"name": "x", "issuer": "https://x", "client_id": "x"}).status_code
+                        == 403
+                    )
+                assert person.get(f"/v1/server/organizations/{made['id']}").status_code == 403
+        assert {"default", "Guests"} <= {row["name"] for row in owner.get("/v1/server/organizations").json()["data"]}
+
+    def test_passwords_can_be_turned_off_for_all_in_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        made = owner.post("/v1/server/organizations", json={"name": "Corp", "owner": "cora"}).json()
+        with browser(gateway) as cora:
+            cora.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            cora.post("/auth/password", json={"password": PASSWORD})
+            assert cora.post("/v1/organization", json={"password_sign_in": False}).json()["password_sign_in"] is False
+            refused = sign_in(cora, "cora", PASSWORD, organization="Corp")
+            assert (refused.status_code, refused.json()["code"]) == (403, "password_sign_in_off")
+            assert sign_in(cora, "cora", "not the right one", organization="Corp").status_code == 401
+
+
+def test_addresses_are_one_person_s_on_the_whole_server(gateway: RunningServer, owner: httpx.Client) -> None:
+    joined(gateway, owner, "first")
+    users = "/v1/organization/users"
+    taken = owner.post(users, json={"name": "second", "email": "FIRST@example.org"})
+    assert (taken.status_code, "belongs to another account" in taken.json()["message"]) == (400, True)
+    wrong = owner.post(users, json={"name": "second", "email": "no address"})
+    assert (wrong.status_code, "name@example.org" in wrong.json()["message"]) == (400, True)
+    made = owner.post(users, json={"name": "second", "email": "second@example.org"}).json()
+    changed = owner.post(f"{users}/{made['id']}", json={"email": None, "name": "2nd"}).json()
+    assert (changed["email"], changed["name"]) == (None, "2nd")
