@@ -14,9 +14,14 @@ CHAT_TEMPLATE = (
 )
 
 
-def tiny_checkpoint(seed: int = 0, *, chat: bool = True, architecture: str = "LlamaForCausalLM") -> dict[str, bytes]:
-    """File name → content."""
-    control = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+FILL_TOKENS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+
+
+def tiny_checkpoint(
+    seed: int = 0, *, chat: bool = True, architecture: str = "LlamaForCausalLM", fills: bool = False
+) -> dict[str, bytes]:
+    """File name → content; ``fills`` adds the tokens of a model that fills gaps."""
+    control = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>", *(FILL_TOKENS if fills else ())]
     byte_tokens = _byte_alphabet()
     vocabulary = {token: number for number, token in enumerate([*byte_tokens, *control])}
     tokenizer = {

@@ -54,7 +54,7 @@ def test_models_are_cards_with_capabilities(mistral_client: Mistral) -> None:
     card: Any = listed.data[0]
     assert card.id == MODEL
     assert card.capabilities.completion_chat is True
-    assert card.capabilities.function_calling is False
+    assert card.capabilities.function_calling is True
     assert card.max_context_length == 8192
     one: Any = mistral_client.models.retrieve(model_id=MODEL)
     assert one.id == MODEL

@@ -27,6 +27,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     contents = {
         "tiny": tiny_checkpoint(),
         "base": tiny_checkpoint(chat=False),
+        "filler": tiny_checkpoint(chat=False, fills=True),
         "malformed": with_template("{% for message in messages %}{{ message"),
         "refusing": with_template("{{ raise_exception('roles must alternate') }}"),
         "cut": tiny_checkpoint(seed=1),
@@ -145,3 +146,25 @@ def test_log_probabilities_of_every_choice_stream_with_their_text(client: httpx.
                 for choice in json.loads(line[6:])["choices"]:
                     tokens[choice["index"]] += len((choice["logprobs"] or {"content": []})["content"])
     assert tokens == {0: 5, 1: 5}
+
+
+def test_a_model_that_fills_gaps_fills_them_and_its_card_says_so(client: httpx.Client) -> None:
+    gap = {"model": "filler", "prompt": "def add(a, b):\n    return ", "suffix": "\n", "max_tokens": 5}
+    filled = client.post("/v1/fim/completions", json=gap).json()
+    assert filled["choices"][0]["message"]["role"] == "assistant"
+    # The two texts, letter by letter, and three tokens that say which is which.
+    assert filled["usage"]["prompt_tokens"] == len(gap["prompt"]) + len(gap["suffix"]) + 3  # type: ignore[arg-type]
+    completed = client.post("/v1/completions", json=gap | {"temperature": 0}).json()
+    streamed = client.post("/v1/fim/completions", json=gap | {"temperature": 0, "stream": True}).text
+    chunks = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert text == completed["choices"][0]["text"]
+    assert client.get("/v1/models/filler").json()["capabilities"]["completion_fim"] is True
+
+
+def test_a_model_that_fills_none_says_so(client: httpx.Client) -> None:
+    refused = client.post("/v1/fim/completions", json={"model": "tiny", "prompt": "a", "suffix": "b"})
+    assert refused.status_code == 400
+    assert refused.json()["code"] == "not_a_fim_model"
+    assert "Qwen2.5-Coder" in refused.json()["message"]
+    assert client.get("/v1/models/tiny").json()["capabilities"]["completion_fim"] is False

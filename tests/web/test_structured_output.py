@@ -1,0 +1,176 @@
+"""Answers in a format: what is asked for is what comes, whole and streamed, from the smallest model."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from mistralai.client import Mistral
+from openai import OpenAI
+from pydantic import BaseModel, Field
+
+MODEL = "smollm2-135m"
+QUESTION: list[Any] = [{"role": "user", "content": "Describe Alice, who is 30 years old."}]
+
+
+class Person(BaseModel):
+    name: str = Field(max_length=20)
+    age: int = Field(ge=0, le=150)
+    tags: list[str] = Field(max_length=2)
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "age": {"type": "integer", "minimum": 0, "maximum": 150},
+        "address": {"type": "object", "properties": {"city": {"$ref": "#/$defs/word"}}, "required": ["city"]},
+    },
+    "required": ["name", "age", "address"],
+    "additionalProperties": False,
+    "$defs": {"word": {"type": "string", "pattern": "^[A-Z][a-z]{2,9}$"}},
+}
+FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA, "strict": True}}
+
+
+def ask(client: OpenAI, **fields: Any) -> Any:
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 300}
+    return client.chat.completions.create(**(asked | fields))
+
+
+def said(answer: Any) -> str:
+    return str(answer.choices[0].message.content)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_matches_its_schema_however_it_is_drawn(openai_client: OpenAI, seed: int) -> None:
+    answer = ask(openai_client, response_format=FORMAT, seed=seed, temperature=1.3)
+    assert answer.choices[0].finish_reason == "stop"
+    jsonschema.validate(json.loads(said(answer)), SCHEMA)
+
+
+def test_a_stream_is_the_same_text(openai_client: OpenAI) -> None:
+    asked: dict[str, Any] = {"response_format": FORMAT, "seed": 3, "temperature": 1.0}
+    chunks = ask(openai_client, **asked, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == said(ask(openai_client, **asked))
+
+
+def test_openais_client_parses_it_into_a_class(openai_client: OpenAI) -> None:
+    answer = openai_client.chat.completions.parse(
+        model=MODEL, messages=QUESTION, response_format=Person, seed=5, max_tokens=400
+    )
+    assert isinstance(answer.choices[0].message.parsed, Person)
+
+
+def test_mistrals_client_parses_it_into_a_class(mistral_client: Mistral) -> None:
+    answer = mistral_client.chat.parse(Person, model=MODEL, messages=QUESTION, random_seed=5, max_tokens=400)
+    assert answer.choices is not None
+    message = answer.choices[0].message
+    assert message is not None
+    assert isinstance(message.parsed, Person)
+
+
+def test_a_json_object_is_one(openai_client: OpenAI) -> None:
+    answer = ask(openai_client, response_format={"type": "json_object"}, temperature=0, frequency_penalty=1)
+    assert isinstance(json.loads(said(answer)), dict)
+
+
+@pytest.mark.parametrize(
+    ("extra", "pattern"),
+    [
+        ({"structured_outputs": {"regex": "[A-Z][a-z]{2,6} is [0-9]{2}"}}, r"[A-Z][a-z]{2,6} is \d\d"),
+        ({"guided_regex": "(yes|no)!"}, "(yes|no)!"),
+        ({"structured_outputs": {"choice": ["red", "dark red"]}}, "red|dark red"),
+        ({"guided_choice": ["1/2", 'a "b"']}, '1/2|a "b"'),
+        ({"structured_outputs": {"grammar": 'start: "x" ("y" | "z"){3} "."'}}, r"x[yz]{3}\."),
+        ({"guided_grammar": 'root ::= "x" ("y" | "z") "."'}, r"x[yz]\."),
+        ({"structured_outputs": {"json": {"type": "integer", "minimum": 7, "maximum": 8}}}, "[78]"),
+        ({"guided_json": '{"enum": ["a", "b"]}'}, '"[ab]"'),
+    ],
+)
+def test_vllms_ways_to_ask_work_in_chat_and_in_completions(
+    openai_client: OpenAI, extra: dict[str, Any], pattern: str
+) -> None:
+    assert re.fullmatch(pattern, said(ask(openai_client, extra_body=extra)))
+    answer = openai_client.completions.create(model=MODEL, prompt="Alice", max_tokens=100, extra_body=extra)
+    assert re.fullmatch(pattern, answer.choices[0].text)
+
+
+def test_one_cut_short_ends_with_length(openai_client: OpenAI) -> None:
+    assert ask(openai_client, response_format=FORMAT, max_tokens=5).choices[0].finish_reason == "length"
+
+
+def test_log_probabilities_are_there_for_every_token_of_it(openai_client: OpenAI) -> None:
+    answer = ask(openai_client, response_format=FORMAT, logprobs=True, top_logprobs=2)
+    tokens = answer.choices[0].logprobs.content
+    assert "".join(token.token for token in tokens) == said(answer)
+    assert all(token.logprob <= 0 for token in tokens)
+
+
+def test_several_answers_each_match(openai_client: OpenAI) -> None:
+    for choice in ask(openai_client, response_format=FORMAT, n=4, temperature=1.2, seed=2).choices:
+        jsonschema.validate(json.loads(choice.message.content), SCHEMA)
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"type": "object", "not": {"type": "string"}},
+    {"type": "object", "if": {"required": ["a"]}, "then": {"required": ["b"]}},
+    {"type": "array", "uniqueItems": True},
+    {"type": "integer", "minimum": 5, "maximum": 3},
+    {"$ref": "https://example.com/schema.json"},
+    {"$ref": "#/$defs/missing"},
+    {"type": "string", "pattern": "^(?!x)"},
+    {"type": "strange"},
+    {"properties": 3},
+    {"allOf": [{"anyOf": [{"properties": {f"k{i}{j}": {}}} for j in range(6)]} for i in range(8)]},
+    {"enum": [str(number) * 6 for number in range(9000)]},
+]
+
+
+@pytest.mark.parametrize("schema", HOSTILE, ids=lambda schema: next(iter(schema)))
+def test_a_schema_that_no_grammar_holds_is_refused_with_the_reason(http: httpx.Client, schema: dict[str, Any]) -> None:
+    format_ = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    body = {"model": MODEL, "messages": QUESTION, "response_format": format_, "max_tokens": 3}
+    refused = http.post("/v1/chat/completions", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["message"].startswith("No grammar can hold this JSON schema: ")
+    assert refused.json()["param"] == "response_format"
+
+
+def test_the_refusal_takes_less_than_50_ms(http: httpx.Client) -> None:
+    body: dict[str, Any] = {"model": MODEL, "messages": QUESTION}
+    for schema in HOSTILE[:8]:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        taken = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            http.post("/v1/chat/completions", json=body)
+            taken.append(time.perf_counter() - begun)
+        assert min(taken) < 0.05
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"response_format": {"type": "json_schema"}},
+        {"response_format": {"type": "xml"}},
+        {"structured_outputs": {}},
+        {"structured_outputs": {"regex": "a", "choice": ["b"]}},
+        {"guided_regex": "a", "response_format": {"type": "json_object"}},
+        {"guided_regex": "(a"},
+        {"guided_regex": "(" * 3000},
+        {"guided_json": "{"},
+        {"guided_grammar": "start: nowhere"},
+        {"guided_grammar": "root ::= ("},
+        {"guided_grammar": "start: " + "(" * 3000},
+    ],
+)
+def test_what_asks_for_no_format_or_several_is_refused(http: httpx.Client, fields: dict[str, Any]) -> None:
+    refused = http.post("/v1/chat/completions", json={"model": MODEL, "messages": QUESTION, "max_tokens": 3} | fields)
+    assert refused.status_code == 400
+    assert refused.json()["type"] == "invalid_request_error"
