@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     """Lines of batch jobs that are asked at once where no other request runs."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
+    moderation_url: str | None = None
+    """A server that speaks OpenAI's ``/moderations`` below this base URL: whoever judges texts here."""
+    moderation_key: SecretStr | None = None
+    """For that server."""
+    moderation_model: str | None = None
+    """The model to ask for there; without a URL, an upstream's model here."""
+    moderation_prompts: bool = False
+    """Refuse prompts that are flagged, before they are answered."""
     usage_days: int = Field(400, ge=1)
     """Each request's usage event is kept so long; hourly and daily totals are kept for good."""
     currency: str = Field("EUR", pattern="^[A-Z]{3}$")

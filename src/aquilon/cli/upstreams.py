@@ -30,7 +30,8 @@ Can = Annotated[
     list[str] | None,
     typer.Option(
         "--can",
-        help="What these models can: chat, completions, fim, embeddings, function_calling, vision, reasoning; repeat.",
+        help="What these models can; repeats: chat, completions, fim, embeddings, function_calling, vision, reasoning, "
+        "moderation.",
         show_default="chat and function_calling",
     ),
 ]

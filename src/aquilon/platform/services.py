@@ -26,6 +26,7 @@ from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.pulls import Pulls
+from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.storage import Database
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamRegistry
@@ -47,6 +48,7 @@ class Services:
     server_models: ServerModels
     pulls: Pulls
     embeddings: EmbeddingPipeline
+    moderation: Moderation
     local_embeddings: LocalEmbeddings
     key_holders: KeyHolders
     session_holders: SessionHolders

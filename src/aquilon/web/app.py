@@ -29,6 +29,7 @@ from aquilon.platform.api import (
     limits,
     model_files,
     models,
+    moderations,
     oidc,
     operations,
     organization,
@@ -66,6 +67,7 @@ from aquilon.platform.jobs.endpoints import ENDPOINTS
 from aquilon.platform.jobs.files import Files as UploadedFiles
 from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
+from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.services import Services
 from aquilon.platform.storage import Database
@@ -99,6 +101,7 @@ def create_app(
     upstream_models = UpstreamModels(registry, catalogue, local_models, metrics)
     local_embeddings = LocalEmbeddings()
     catalogue.include(local_embeddings)
+    moderation = Moderation(settings, registry)
     passwords = Passwords()
     uploads = UploadedFiles(database, settings)
     all_jobs = Batches(database, uploads, settings)
@@ -120,7 +123,9 @@ def create_app(
         metrics=metrics,
         admission=admission,
         usage_writer=usage_writer,
-        pipeline=Pipeline(catalogue, settlement, {LocalModel: local_models, UpstreamModel: upstream_models}),
+        pipeline=Pipeline(
+            catalogue, settlement, {LocalModel: local_models, UpstreamModel: upstream_models}, moderation
+        ),
         local_models=local_models,
         upstreams=registry,
         server_models=ServerModels(engine, catalogue, database),
@@ -129,6 +134,7 @@ def create_app(
             catalogue, settlement, {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry)}
         ),
         local_embeddings=local_embeddings,
+        moderation=moderation,
         key_holders=KeyHolders(database),
         session_holders=SessionHolders(database),
         passwords=passwords,
@@ -155,6 +161,7 @@ def create_app(
         responses,
         unstored,
         embeddings,
+        moderations,
         model_files,
         models,
         server_models,

@@ -20,6 +20,7 @@ from aquilon.platform.api import (
     invitations,
     limits,
     model_files,
+    moderations,
     oidc,
     organization,
     organization_keys,
@@ -65,6 +66,7 @@ _REQUESTS: list[type[BaseModel]] = [
     *limits.REQUESTS,
     *prices.REQUESTS,
     *responses.REQUESTS,
+    *moderations.REQUESTS,
     *upstreams.REQUESTS,
 ]
 _STRUCTS: list[type[msgspec.Struct]] = [
@@ -98,6 +100,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     *statements.ANSWERS,
     *responses.ANSWERS,
     *unstored.ANSWERS,
+    *moderations.ANSWERS,
     *files.ANSWERS,
     *upstreams.ANSWERS,
 ]

@@ -135,13 +135,16 @@ class _Server:
                 log_level=settings.log_level,
             )
         )
-        app = create_app(
-            settings,
-            engine=self._engine,
-            catalogue=self._catalogue,
-            database=database,
-            startup_models=[card.name for card in self._cards],
-        )
+        try:
+            app = create_app(
+                settings,
+                engine=self._engine,
+                catalogue=self._catalogue,
+                database=database,
+                startup_models=[card.name for card in self._cards],
+            )
+        except ValueError as error:  # settings that can't go together
+            raise ServerError(str(error)) from error
         self._local_models = app.state.services.local_models
         self._job_runner = app.state.services.job_runner
         self._prunings = prunings(database, app.state.services.files, settings)
@@ -151,6 +154,7 @@ class _Server:
         self._pulls = app.state.services.pulls
         self._started = app.state.services.started
         self._local_embeddings = app.state.services.local_embeddings
+        self._moderation = app.state.services.moderation
         self._http = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -198,6 +202,7 @@ class _Server:
             await following
             await self._pulls.close()
             await self._local_embeddings.close()
+            await self._moderation.close()
             await self._usage_writer.close()
             await self._admission.close()
 

@@ -17,7 +17,9 @@ and ``?api-version=``. ``mistral``: Mistral's names for some fields. ``aquilon``
 """
 UPSTREAM_KINDS: tuple[UpstreamKind, ...] = get_args(UpstreamKind)
 
-Capability = Literal["chat", "completions", "fim", "embeddings", "function_calling", "vision", "reasoning"]
+Capability = Literal[
+    "chat", "completions", "fim", "embeddings", "function_calling", "vision", "reasoning", "moderation"
+]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 MAX_WEIGHT = 1000

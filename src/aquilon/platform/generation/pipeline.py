@@ -17,6 +17,7 @@ from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.generation.settlement import Settlement
+from aquilon.platform.moderation.moderation import Moderation
 
 
 class House(Protocol):
@@ -29,10 +30,17 @@ class House(Protocol):
 class Pipeline:
     """``prepare`` a request's prompts, then ``answer`` them. Both raise ApiError alone."""
 
-    def __init__(self, catalogue: Catalogue, settlement: Settlement, houses: Mapping[type[ModelCard], House]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settlement: Settlement,
+        houses: Mapping[type[ModelCard], House],
+        moderation: Moderation | None = None,
+    ) -> None:
         """``houses``: who answers, by the kind of the model's card."""
         self._catalogue = catalogue
         self._settlement = settlement
+        self._moderation = moderation
         self._houses = houses
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
@@ -53,6 +61,8 @@ class Pipeline:
             )
         if principal.batch_line is not None:
             request = msgspec.structs.replace(request, batch=True)
+        if self._moderation is not None:
+            await self._moderation.require_clean(request.prompt)
         return await house.prepare(request, card, principal)
 
     async def answer(

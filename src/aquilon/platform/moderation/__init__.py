@@ -1,0 +1,1 @@
+"""Judging texts before they are answered, by whatever the operator set up."""
