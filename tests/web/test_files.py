@@ -1,0 +1,206 @@
+"""Files over HTTP: what both kinds of client send and read, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from mistralai.client import Mistral
+from openai import OpenAI
+from tests.support.server import RunningServer, start_server
+
+from aquilon.platform.domain.identity import KeyScope
+from aquilon.platform.storage import Database, accounts, api_keys
+from aquilon.platform.storage.scope import Scope
+from aquilon.platform.storage.workspaces import first_workspace
+from aquilon.settings import Settings
+
+MEGABYTE = 2**20
+HEAD = b'--b\r\ncontent-disposition: form-data; name="file"; filename="big.bin"\r\n\r\n'
+MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def test_openai_s_client_uploads_reads_lists_and_deletes(openai_client: OpenAI) -> None:
+    made = openai_client.files.create(file=("Größe.jsonl", b'{"a": 1}\n\n{"b": 2}'), purpose="batch")
+    assert (made.filename, made.bytes, made.purpose, made.status) == ("Größe.jsonl", 18, "batch", "processed")
+    assert made.expires_at is not None
+    assert made.expires_at > made.created_at
+    assert openai_client.files.content(made.id).read() == b'{"a": 1}\n\n{"b": 2}'
+    assert openai_client.files.retrieve(made.id) == made
+    others = [openai_client.files.create(file=(f"{n}.txt", b"x"), purpose="user_data").id for n in range(3)]
+    assert [file.id for file in openai_client.files.list(purpose="user_data", limit=2)] == others[::-1]
+    assert [file.id for file in openai_client.files.list(purpose="user_data", order="asc", limit=2)] == others
+    for file_id in (made.id, *others):
+        assert openai_client.files.delete(file_id).deleted
+    with pytest.raises(openai.NotFoundError, match="There is no file"):
+        openai_client.files.retrieve(made.id)
+
+
+def test_mistral_s_client_uploads_reads_lists_links_and_deletes(mistral_client: Mistral, server: RunningServer) -> None:
+    made = mistral_client.files.upload(file={"file_name": "lines.jsonl", "content": b"{}\n{}\n"}, purpose="batch")
+    assert (made.num_lines, made.sample_type, made.source) == (2, "batch_request", "upload")
+    found = mistral_client.files.retrieve(file_id=made.id)
+    assert (found.size_bytes, found.deleted) == (6, False)
+    page = mistral_client.files.list(page=0, page_size=1, search="lines", purpose="batch")
+    assert page is not None
+    assert ([file.id for file in page.data], page.total) == ([made.id], 1)
+    assert mistral_client.files.download(file_id=made.id).read() == b"{}\n{}\n"
+    link = mistral_client.files.get_signed_url(file_id=made.id).url
+    assert link.startswith(f"{server.url}/v1/files/{made.id}/content?signature=")
+    shown = httpx.get(link)
+    assert shown.content == b"{}\n{}\n"
+    assert shown.headers["content-disposition"] == 'attachment; filename="lines.jsonl"'
+    assert shown.headers["content-type"] == "application/octet-stream"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(link[:-4] + "AAAA").status_code == 404
+    assert mistral_client.files.delete(file_id=made.id).deleted
+    assert httpx.get(link).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "says"),
+    [
+        ({"purpose": (None, "batch")}, 422, "a part 'file'"),
+        ({"file": ("a", b""), "purpose": (None, "theft")}, 422, "The purpose is one of"),
+        ({"file": ("a", b""), "visibility": (None, "world")}, 422, "The visibility is"),
+        ({"file": ("a", b""), "expires_after[seconds]": (None, "5")}, 422, "3600 to"),
+        ({"file": ("a", b""), "expiry": (None, "soon")}, 422, "whole number"),
+        ({"file": ("dir/", b"")}, 422, "printable"),
+        ({"file": ("a", b""), "x": (None, "y" * 3000)}, 422, "more than 2048 bytes"),
+    ],
+)
+def test_what_is_wrong_with_an_upload_is_told(
+    http: httpx.Client, parts: dict[str, tuple[str | None, str | bytes]], status: int, says: str
+) -> None:
+    answer = http.post("/v1/files", files=parts)
+    assert (answer.status_code, says in answer.json()["message"]) == (status, True), answer.text
+    assert "detail" in answer.json()
+
+
+def test_a_body_that_is_no_form_or_half_of_one_is_refused(http: httpx.Client, server: RunningServer) -> None:
+    assert http.post("/v1/files", json={}).status_code == 415
+    for body in (b"", b"nonsense", HEAD, HEAD + b"abc\r\n--"):
+        answer = http.post("/v1/files", content=body, headers=MULTIPART)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_multipart"), body
+    assert not list((server.home / "files").rglob("*.part"))
+
+
+def test_a_name_is_never_a_path(http: httpx.Client, server: RunningServer) -> None:
+    made = http.post("/v1/files", files={"file": ("../../../etc/passwd", b"x"), "purpose": (None, "user_data")}).json()
+    assert made["filename"] == "passwd"
+    [stored] = (server.home / "files").rglob(made["id"])
+    assert stored.parent.name.startswith("org_")
+    assert stored.stat().st_mode & 0o077 == 0
+    http.delete(f"/v1/files/{made['id']}")
+    assert not stored.exists()
+    for strange in ("..%2f..%2faquilon.db", "a" * 300, "%00"):
+        assert http.get(f"/v1/files/{strange}/content").status_code in (400, 404)
+
+
+class TestLimits:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def small(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+        """Files of a megabyte, three for an organization."""
+        limits = {"AQUILON_MODELS": "none", "AQUILON_MAX_FILE_BYTES": "1MB", "AQUILON_MAX_FILES_BYTES": "3MB"}
+        running = start_server(tmp_path_factory.mktemp("home"), environment=limits)
+        yield running
+        running.stop()
+
+    @pytest.fixture
+    def client(self, small: RunningServer) -> Iterator[httpx.Client]:
+        headers = {"authorization": f"Bearer {small.api_key}"}
+        with httpx.Client(base_url=small.url, headers=headers, timeout=60) as client:
+            yield client
+
+    def test_a_gigabyte_is_refused_while_it_comes(self, client: httpx.Client, small: RunningServer) -> None:
+        sent = 0
+
+        def body() -> Iterator[bytes]:
+            nonlocal sent
+            yield HEAD
+            for _ in range(1024):
+                sent += MEGABYTE
+                yield bytes(MEGABYTE)
+
+        before = _peak_memory(small.pid)
+        answer = client.post("/v1/files", content=body(), headers=MULTIPART)
+        assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+        assert sent < 64 * MEGABYTE
+        assert _peak_memory(small.pid) - before < 16 * MEGABYTE
+        assert not [path for path in (small.home / "files").rglob("*") if path.is_file()]
+
+    def test_a_gigabyte_that_is_announced_is_refused_before_it_comes(self, small: RunningServer) -> None:
+        host, port = small.url.removeprefix("http://").split(":")
+        lines = ["POST /v1/files HTTP/1.1", f"host: {host}", f"authorization: Bearer {small.api_key}"]
+        lines += ["content-type: multipart/form-data; boundary=b", f"content-length: {2**30}", "", ""]
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall("\r\n".join(lines).encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+    def test_an_organization_has_so_much_room_and_no_more(self, client: httpx.Client) -> None:
+        part = bytes(900 * 1024)
+        made = [client.post("/v1/files", files={"file": ("a", part)}) for _ in range(4)]
+        assert [answer.status_code for answer in made] == [200, 200, 200, 413]
+        assert made[3].json()["code"] == "files_quota_exceeded"
+        client.delete(f"/v1/files/{made[0].json()['id']}")
+        assert client.post("/v1/files", files={"file": ("a", part)}).status_code == 200
+
+
+def test_whose_a_file_is_decides_who_sees_it(http: httpx.Client, server: RunningServer) -> None:
+    neighbour, colleague, chat_only = asyncio.run(_others(server.home))
+    made = http.post("/v1/files", files={"file": ("a.txt", b"ours")}).json()["id"]
+    mine = http.post("/v1/files", files={"file": ("b.txt", b"mine"), "visibility": (None, "user")}).json()["id"]
+    with httpx.Client(base_url=server.url) as client:
+
+        def status(key: str, path: str, method: str = "GET") -> int:
+            return client.request(method, path, headers={"authorization": f"Bearer {key}"}).status_code
+
+        for path in (f"/v1/files/{made}", f"/v1/files/{made}/content", f"/v1/files/{made}/url"):
+            assert status(neighbour, path) == 404
+            assert status(colleague, path) == 200
+            assert status(colleague, path.replace(made, mine)) == 404
+            assert status(chat_only, path) == 403
+        assert status(neighbour, f"/v1/files/{made}", "DELETE") == 404
+        words = [
+            client.get(f"/v1/files/{file_id}", headers={"authorization": f"Bearer {neighbour}"}).json()["message"]
+            for file_id in (made, "file_of_nobody")
+        ]
+        assert words[0].replace(made, "?") == words[1].replace("file_of_nobody", "?")
+    for file_id in (made, mine):
+        http.delete(f"/v1/files/{file_id}")
+
+
+async def _others(home: Path) -> tuple[str, str, str]:
+    """Keys of another organization, of a colleague in the same workspace, and of one for chat alone."""
+    database = await Database.open(Settings(home=home))
+    async with database.writing() as session:
+        found = []
+        neighbours = await accounts.create_organization(session, "neighbours")
+        organizations = await accounts.list_organizations(session)
+        scopes: list[KeyScope] = ["inference"]
+        for organization, name, limits in (
+            (neighbours.id, "next door", None),
+            (organizations[0].id, "colleague", None),
+            (organizations[0].id, "chatter", scopes),
+        ):
+            scope = Scope(organization)
+            user = await accounts.create_user(session, organization, name, "developer")
+            workspace = await first_workspace(session, scope)
+            key = await api_keys.create_api_key(
+                session, user, workspace.id, "k", scopes=limits or ["inference", "files", "batch"]
+            )
+            found.append(key.secret)
+    await database.close()
+    return found[0], found[1], found[2]
+
+
+def _peak_memory(pid: int) -> int:
+    """Bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
