@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Literal
 
 import httpx
 import openai
 import pytest
 from openai import OpenAI
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+from pydantic import BaseModel
 
 MODEL = "smollm2-135m"
 QUESTION = "What is the capital of France?"
@@ -193,3 +195,51 @@ def test_stored_responses_are_not_found(openai_client: OpenAI) -> None:
 
 def test_without_a_model_the_default_answers(http: httpx.Client) -> None:
     assert http.post("/v1/responses", json={"input": QUESTION, "max_output_tokens": 1}).json()["model"] == MODEL
+
+
+WEATHER: Any = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather in a city now",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris", "Rome"]}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+
+
+def test_a_call_is_an_item_of_its_own_and_streams_its_arguments(openai_client: OpenAI) -> None:
+    request = asked(tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, max_output_tokens=60)
+    answer = openai_client.responses.create(**request)
+    [call] = [item for item in answer.output if item.type == "function_call"]
+    assert call.name == "get_weather"
+    assert json.loads(call.arguments)["city"] in ("Paris", "Rome")
+    with openai_client.responses.stream(**request) as stream:
+        events = list(stream)
+        [streamed] = [item for item in stream.get_final_response().output if item.type == "function_call"]
+    assert streamed.arguments == call.arguments
+    deltas = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+    assert "".join(deltas) == call.arguments
+    following: list[Any] = [
+        {"role": "user", "content": QUESTION},
+        call.model_dump(exclude_none=True),
+        {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"},
+    ]
+    assert openai_client.responses.create(**asked(input=following, tools=[WEATHER])).output
+
+
+def test_a_format_holds_the_answer_to_its_schema(openai_client: OpenAI) -> None:
+    class City(BaseModel):
+        city: Literal["Paris", "Rome"]
+        large: bool
+
+    parsed = openai_client.responses.parse(**asked(max_output_tokens=60), text_format=City).output_parsed
+    assert isinstance(parsed, City)
+    refused = openai_client.responses.with_raw_response
+    with pytest.raises(openai.BadRequestError, match="schema"):
+        refused.create(
+            **asked(text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "nothing such"}}})
+        )
