@@ -29,6 +29,45 @@ export async function logIn(token: string): Promise<void> {
   await postJson("/auth/login", { token });
 }
 
+/** Without an organization, that of the server's operator is meant. */
+export async function logInWithPassword(name: string, password: string, organization: string): Promise<void> {
+  await postJson("/auth/login", { name, password, ...(organization === "" ? {} : { organization }) });
+}
+
+export interface SignInProvider {
+  name: string;
+  label: string;
+  organization: string;
+}
+
+/** Whom one can sign in with here, beside passwords and links. */
+export async function signInProviders(): Promise<readonly SignInProvider[]> {
+  const methods = (await (await call("/auth/methods")).json()) as { providers: SignInProvider[] };
+  return methods.providers;
+}
+
+/** The address at the identity provider where signing in goes on; it comes back to the path `to`. */
+export async function startSignIn(provider: string, to: string, invitation: string | null): Promise<string> {
+  const path = `/auth/oidc/${encodeURIComponent(provider)}/start`;
+  return ((await (await postJson(path, { to, invitation })).json()) as { url: string }).url;
+}
+
+export interface InvitationToJoin {
+  organization: string;
+  role: string;
+  /** Whether one may join with a password; else through an identity provider alone. */
+  password: boolean;
+}
+
+export async function invitationOf(token: string): Promise<InvitationToJoin> {
+  return (await (await postJson("/auth/invitations", { token })).json()) as InvitationToJoin;
+}
+
+/** Makes the account of an invitation and signs in. */
+export async function join(token: string, name: string, email: string | null, password: string): Promise<void> {
+  await postJson("/auth/join", { token, name, email, password });
+}
+
 export async function logOut(): Promise<void> {
   await postJson("/auth/logout", {});
 }

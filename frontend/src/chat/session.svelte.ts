@@ -76,10 +76,16 @@ export class Session {
   }
 }
 
-/** Takes `#login=TOKEN` out of the address, so that it stays in no history, and returns the token. */
-export function takeLoginToken(): string | null {
-  const match = /^#login=(.+)$/.exec(location.hash);
-  if (match?.[1] === undefined) return null;
+/** What a link carried: a one-time sign-in, an invitation, or why an identity provider's sign-in failed. */
+export interface Ticket {
+  kind: "login" | "invite" | "sign-in-failed";
+  token: string;
+}
+
+/** Takes `#login=TOKEN`, `#invite=TOKEN` or `#sign-in-failed=CODE` out of the address, so that it stays in no history. */
+export function takeFromAddress(): Ticket | null {
+  const match = /^#(login|invite|sign-in-failed)=(.+)$/.exec(location.hash);
+  if (match?.[2] === undefined) return null;
   history.replaceState(null, "", location.pathname + location.search);
-  return decodeURIComponent(match[1]);
+  return { kind: match[1] as Ticket["kind"], token: decodeURIComponent(match[2]) };
 }

@@ -29,6 +29,7 @@ export class Access {
   readonly id: string;
   readonly name: string;
   readonly role: string;
+  readonly hasPassword: boolean;
   readonly organization: string;
   readonly workspace: Place | null;
   readonly workspaces: readonly Place[];
@@ -40,6 +41,7 @@ export class Access {
     this.id = info.user.id;
     this.name = info.user.name;
     this.role = info.user.role;
+    this.hasPassword = info.user.has_password;
     this.organization = info.organization.name;
     this.workspace = info.workspace;
     this.workspaces = info.workspaces;

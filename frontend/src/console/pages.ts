@@ -25,6 +25,7 @@ export interface PageGroup {
 }
 
 const everyone = () => true;
+const operator = (access: Access) => access.operates;
 
 export const GROUPS: readonly PageGroup[] = [
   {
@@ -58,6 +59,20 @@ export const GROUPS: readonly PageGroup[] = [
         shown: everyone,
         load: () => import("./pages/Usage.svelte"),
       },
+      {
+        path: "/console/batches",
+        title: "batches.title",
+        glyph: "layers",
+        shown: (access) => access.may("generate"),
+        load: () => import("./pages/Batches.svelte"),
+      },
+      {
+        path: "/console/account",
+        title: "account.title",
+        glyph: "lock",
+        shown: everyone,
+        load: () => import("./pages/Account.svelte"),
+      },
     ],
   },
   {
@@ -69,6 +84,13 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "people",
         shown: (access) => access.mayEverywhere("members.read"),
         load: () => import("./pages/Members.svelte"),
+      },
+      {
+        path: "/console/invitations",
+        title: "invitations.title",
+        glyph: "letter",
+        shown: (access) => access.mayEverywhere("members.manage"),
+        load: () => import("./pages/Invitations.svelte"),
       },
       {
         path: "/console/workspaces",
@@ -83,6 +105,65 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "log",
         shown: (access) => access.may("audit.read"),
         load: () => import("./pages/Audit.svelte"),
+      },
+    ],
+  },
+  {
+    title: "nav.money",
+    pages: [
+      {
+        path: "/console/budgets",
+        title: "budgets.title",
+        glyph: "purse",
+        shown: everyone,
+        load: () => import("./pages/Budgets.svelte"),
+      },
+      {
+        path: "/console/limits",
+        title: "limits.title",
+        glyph: "gauge",
+        shown: everyone,
+        load: () => import("./pages/Limits.svelte"),
+      },
+      {
+        path: "/console/statements",
+        title: "statements.title",
+        glyph: "bill",
+        shown: (access) => access.mayEverywhere("usage.read"),
+        load: () => import("./pages/Statements.svelte"),
+      },
+    ],
+  },
+  {
+    title: "nav.server",
+    pages: [
+      {
+        path: "/console/models",
+        title: "models.title",
+        glyph: "cube",
+        shown: operator,
+        load: () => import("./pages/Models.svelte"),
+      },
+      {
+        path: "/console/upstreams",
+        title: "upstreams.title",
+        glyph: "route",
+        shown: operator,
+        load: () => import("./pages/Upstreams.svelte"),
+      },
+      {
+        path: "/console/organizations",
+        title: "organizations.title",
+        glyph: "house",
+        shown: operator,
+        load: () => import("./pages/Organizations.svelte"),
+      },
+      {
+        path: "/console/sign-on",
+        title: "signOn.title",
+        glyph: "shield",
+        shown: operator,
+        load: () => import("./pages/SignOn.svelte"),
       },
     ],
   },

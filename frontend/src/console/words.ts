@@ -51,4 +51,20 @@ export function money(microcents: number, currency: string): string {
   }).format(value);
 }
 
+/** Whole cents as an amount of the currency. */
+export function cents(value: number, currency: string): string {
+  return new Intl.NumberFormat(language(), { style: "currency", currency }).format(value / 100);
+}
+
+/** An amount as a person writes it, "12.50" or "12,50", in millionths of a cent. */
+export function amount(text: string): number {
+  return Math.round(Number(text.trim().replace(",", ".")) * 1e8);
+}
+
+/** "2026-11" → "November 2026". */
+export function monthName(month: string): string {
+  const first = new Date(`${month}-01T00:00:00Z`);
+  return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC" }).format(first);
+}
+
 export { number };

@@ -54,3 +54,18 @@ export class Task {
     }
   }
 }
+
+/** Reads again every so often while it is worth it; gives what ends it. */
+export function watching(reload: () => Promise<void>, worthIt: () => boolean, milliseconds = 1000): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let over = false;
+  const again = async (): Promise<void> => {
+    if (worthIt() && document.visibilityState === "visible") await reload();
+    if (!over) timer = setTimeout(() => void again(), milliseconds);
+  };
+  timer = setTimeout(() => void again(), milliseconds);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+  };
+}

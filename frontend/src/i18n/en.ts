@@ -116,7 +116,8 @@ export const en = {
   "problem.edit": "Change the question",
 
   "signIn.title": "Sign in",
-  "signIn.text": "The person who runs Aquilon can make a link that signs you in once; open it in this browser. Signed in, you may set a password in the console.",
+  "signIn.text":
+    "The person who runs Aquilon can make a link that signs you in once; open it in this browser. Signed in, you may set a password in the console.",
   "signIn.first": "If that person is you: the first link was printed when Aquilon started. This command makes another:",
   "signIn.name": "NAME",
   "signIn.expired.title": "This link no longer works",
@@ -140,6 +141,16 @@ export const en = {
   "join.join": "Join",
   "join.refused": "This invitation no longer works",
   "join.refusedText": "Ask whoever sent it for another one.",
+  "signIn.with": "Sign in with {provider}",
+  "signIn.failed": "Signing in there came to nothing. {reason}",
+  "signIn.failed.notBegunHere": "It was begun in another browser, or too long ago: try again.",
+  "signIn.failed.refused": "The identity provider signed nobody in.",
+  "signIn.failed.unusable": "The identity provider can’t be used now; the server’s log has the reason.",
+  "signIn.failed.disabled": "This account is disabled: ask an administrator.",
+  "signIn.failed.invitation": "The invitation is not open any more: ask for another.",
+  "signIn.failed.notInvited": "You have no account here yet: ask for an invitation.",
+  "signIn.failed.exists": "There is an account with this address already: sign in to it, then add the provider there.",
+  "signIn.failed.email": "Your e-mail address there is not one that may sign in here.",
   "signIn.signedOut": "You have signed out.",
 
   "shortcuts.title": "Keyboard shortcuts",

@@ -125,7 +125,8 @@ export const fr: Catalogue = {
   "problem.edit": "Modifier la question",
 
   "signIn.title": "Se connecter",
-  "signIn.text": "La personne qui fait tourner Aquilon peut créer un lien qui vous connecte une fois\u00a0; ouvrez-le dans ce navigateur. Une fois connecté, vous pouvez choisir un mot de passe dans la console.",
+  "signIn.text":
+    "La personne qui fait tourner Aquilon peut créer un lien qui vous connecte une fois\u00a0; ouvrez-le dans ce navigateur. Une fois connecté, vous pouvez choisir un mot de passe dans la console.",
   "signIn.first":
     "Si cette personne, c’est vous\u00a0: le premier lien s’est affiché au démarrage d’Aquilon. Cette commande en crée un autre\u00a0:",
   "signIn.name": "NOM",
@@ -150,6 +151,18 @@ export const fr: Catalogue = {
   "join.join": "Rejoindre",
   "join.refused": "Cette invitation ne fonctionne plus",
   "join.refusedText": "Demandez-en une autre à la personne qui vous l’a envoyée.",
+  "signIn.with": "Se connecter avec {provider}",
+  "signIn.failed": "La connexion par ce service n’a pas abouti. {reason}",
+  "signIn.failed.notBegunHere": "Elle a commencé dans un autre navigateur, ou il y a trop longtemps\u00a0: réessayez.",
+  "signIn.failed.refused": "Le fournisseur d’identité n’a connecté personne.",
+  "signIn.failed.unusable":
+    "Le fournisseur d’identité est inutilisable pour l’instant\u00a0; le journal du serveur en a la raison.",
+  "signIn.failed.disabled": "Ce compte est désactivé\u00a0: adressez-vous à un administrateur.",
+  "signIn.failed.invitation": "L’invitation n’est plus ouverte\u00a0: demandez-en une autre.",
+  "signIn.failed.notInvited": "Vous n’avez pas encore de compte ici\u00a0: demandez une invitation.",
+  "signIn.failed.exists":
+    "Il y a déjà un compte avec cette adresse\u00a0: connectez-vous-y, puis ajoutez-y le fournisseur.",
+  "signIn.failed.email": "Votre adresse e-mail là-bas n’est pas de celles qui se connectent ici.",
   "signIn.signedOut": "Vous vous êtes déconnecté.",
 
   "shortcuts.title": "Raccourcis clavier",

@@ -103,5 +103,55 @@ export const keys = {
   revoke: (id: string) => remove(`${ROOT}/api_keys/${part(id)}`),
 };
 
+export interface Invitation {
+  id: string;
+  role: string;
+  workspace_ids: string[];
+  note: string;
+  status: "open" | "used" | "expired" | "revoked";
+  uses: number;
+  used: number;
+  created_at: number;
+  expires_at: number;
+}
+
+export interface NewInvitation extends Invitation {
+  /** For `/#invite=TOKEN`, shown this once. */
+  token: string;
+}
+
+export const invitations = {
+  list: () => getAll<Invitation>(`${ROOT}/invitations`),
+  create: (fields: { role: string; workspace_ids: string[]; expires_in: number; uses: number; note: string }) =>
+    post<NewInvitation>(`${ROOT}/invitations`, fields),
+  revoke: (id: string) => remove(`${ROOT}/invitations/${part(id)}`),
+};
+
+/** What is null isn't limited. */
+export interface Limit {
+  id: string;
+  scope: "organization" | "workspace" | "key";
+  scope_id: string;
+  name: string;
+  /** null is all models together. */
+  model: string | null;
+  requests_per_minute: number | null;
+  tokens_per_minute: number | null;
+  parallel_requests: number | null;
+}
+
+export const limits = {
+  list: async () => (await get<{ data: Limit[] }>(`${ROOT}/limits`)).data,
+  set: (fields: {
+    workspace_id?: string;
+    key_id?: string;
+    model: string | null;
+    requests_per_minute: number | null;
+    tokens_per_minute: number | null;
+    parallel_requests: number | null;
+  }) => post<Limit>(`${ROOT}/limits`, fields),
+  remove: (id: string) => remove(`${ROOT}/limits/${part(id)}`),
+};
+
 export const auditLog = (after: string | null, limit: number) =>
   get<List<AuditEntry>>(`${ROOT}/audit_logs`, { after, limit });

@@ -1,0 +1,22 @@
+/** One's own account: password, sessions, and the workspace that one works in. */
+import { postJson } from "../../api/server";
+import { get, part, remove } from "./client";
+
+export interface OpenSession {
+  id: string;
+  current: boolean;
+  user_agent: string;
+  address: string;
+  created_at: number;
+  last_used_at: number;
+}
+
+export const account = {
+  sessions: async () => (await get<{ data: OpenSession[] }>("/auth/sessions")).data,
+  endSession: (id: string) => remove(`/auth/sessions/${part(id)}`),
+  setPassword: async (password: string, current: string) => {
+    await postJson("/auth/password", { password, current: current === "" ? null : current });
+    return true;
+  },
+  chooseWorkspace: (id: string) => postJson("/auth/workspace", { workspace_id: id }),
+};

@@ -1,0 +1,51 @@
+/** Batch jobs and the files that they read and write. */
+import { call } from "../../api/server";
+import { getAll, part, post } from "./client";
+
+export interface Batch {
+  id: string;
+  endpoint: string;
+  status: string;
+  input_file_id: string;
+  output_file_id: string | null;
+  error_file_id: string | null;
+  created_at: number;
+  errors: { data: { message: string; line: number | null }[] } | null;
+  request_counts: { total: number; completed: number; failed: number };
+  metadata: Record<string, string> | null;
+}
+
+export const BATCH_ENDPOINTS = [
+  "/v1/chat/completions",
+  "/v1/completions",
+  "/v1/embeddings",
+  "/v1/fim/completions",
+  "/v1/responses",
+] as const;
+
+const ENDED = new Set(["completed", "failed", "expired", "cancelled"]);
+
+export const isOver = (batch: Batch) => ENDED.has(batch.status);
+
+export const batches = {
+  list: () => getAll<Batch>("/v1/batches"),
+  create: (inputFile: string, endpoint: string, name: string) =>
+    post<Batch>("/v1/batches", {
+      input_file_id: inputFile,
+      endpoint,
+      completion_window: "24h",
+      metadata: name === "" ? null : { name },
+    }),
+  cancel: (id: string) => post<Batch>(`/v1/batches/${part(id)}/cancel`),
+};
+
+/** Sends a file of requests, one JSON object a line; gives its id. */
+export async function upload(file: File): Promise<string> {
+  const form = new FormData();
+  form.set("purpose", "batch");
+  form.set("file", file);
+  const response = await call("/v1/files", { method: "POST", body: form });
+  return ((await response.json()) as { id: string }).id;
+}
+
+export const contentAddress = (fileId: string) => `/v1/files/${part(fileId)}/content`;
