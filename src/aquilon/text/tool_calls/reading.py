@@ -72,15 +72,15 @@ class AnswerReader:
 
     def _think(self, text: str, pieces: list[Piece]) -> str:
         assert self._reasoning is not None
+        if self._at_start:
+            text = text.lstrip(_SPACE)
+            self._at_start = not text
         thoughts, closing, rest = text.partition(self._reasoning.closing)
         if closing:
             pieces.append(Thought(thoughts.rstrip(_SPACE)))
             self._thinking = False
             self._at_start = self._has_thought = True
             return rest
-        if self._at_start:
-            text = text.lstrip(_SPACE)
-            self._at_start = not text
         held = _held(text, self._reasoning.closing)
         pieces.append(Thought(text[: len(text) - held]))
         return text[len(text) - held :]
