@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.generation import (
@@ -96,6 +97,11 @@ def tools_in_use(request: GenerationRequest) -> ToolUse | None:
     return use
 
 
+def prompt_end(text: TextModel, prompt_ids: Sequence[int]) -> str:
+    """As far as it says whether thoughts have begun."""
+    return text.tokenizer.decode(prompt_ids[-16:], skip_special=False)
+
+
 def _check_tool(tool: Tool) -> None:
     grammar.check(grammar.of_rules(f"start: {json_value(tool.parameters, writing=SPACED)}"))
 
@@ -125,7 +131,7 @@ def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, p
     )
     start = f"{space}({start})" if len(answers) > 1 or space else start
     if text.reasoning is not None and isinstance(request.prompt, ChatPrompt):
-        opened = text.reasoning.is_open(text.tokenizer.decode(prompt_ids[-16:], skip_special=False))
+        opened = text.reasoning.is_open(prompt_end(text, prompt_ids))
         if opened or text.reasoning.controls or not talks:
             start = f"thoughts {start}" if opened else f"thoughts? {start}"
             rules.append(text.reasoning.rules(opened=opened))

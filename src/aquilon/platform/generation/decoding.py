@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
 from aquilon.platform.domain.generation import (
     Alternative,
+    ChatPrompt,
     Delta,
     Event,
     Finished,
     FinishedReason,
+    GenerationRequest,
     ScoredToken,
     ToolCallDelta,
 )
 from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.constraints import prompt_end, tools_in_use
 from aquilon.text.detokenizer import Detokenizer
+from aquilon.text.model import TextModel
 from aquilon.text.stop import StopMatcher
 from aquilon.text.tokenizer import Tokenizer
 from aquilon.text.tool_calls import AnswerReader, CallBegun, CallGrown, Said, Thought
@@ -28,6 +32,24 @@ class Reading:
 
     reader: AnswerReader
     markers: Mapping[int, str]
+
+
+def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence[int]) -> Reading | None:
+    """None where an answer is all text."""
+    use = tools_in_use(request)
+    tools, reasoning = text.tools if use is not None else None, text.reasoning
+    if not isinstance(request.prompt, ChatPrompt) or (tools is None and reasoning is None):
+        return None
+    markers = dict(reasoning.controls) if reasoning is not None else {}
+    if tools is not None:
+        markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
+    reader = AnswerReader(
+        tools=tools,
+        names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
+        reasoning=reasoning,
+        thinking=reasoning is not None and reasoning.is_open(prompt_end(text, prompt_ids)),
+    )
+    return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
 
 
 class Decoding:

@@ -16,12 +16,11 @@ from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Fi
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.generation.constraints import Constraints, tools_in_use
-from aquilon.platform.generation.decoding import Decoding, Reading, scored
+from aquilon.platform.generation.constraints import Constraints
+from aquilon.platform.generation.decoding import Decoding, reading_of, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
-from aquilon.text.tool_calls import AnswerReader
 
 _RETRY_AFTER = 5
 """Seconds that a client is asked to wait where nothing better is known."""
@@ -126,32 +125,17 @@ class LocalSequence:
     def prompt_tokens(self) -> int:
         return len(self.sequence.prompt_ids)
 
-    def _reading(self) -> Reading | None:
-        """How an answer is taken apart into text, thoughts and calls; None where it is all text."""
-        text, prompt = self.loaded.text, self.request.prompt
-        if not isinstance(prompt, ChatPrompt):
-            return None
-        use = tools_in_use(self.request)
-        tools = text.tools if use is not None else None
-        if tools is None and text.reasoning is None:
-            return None
-        markers = dict(text.reasoning.controls) if text.reasoning is not None else {}
-        if tools is not None:
-            markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
-        prompt_end = text.tokenizer.decode(self.sequence.prompt_ids[-16:], skip_special=False)
-        reader = AnswerReader(
-            tools=tools,
-            names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
-            reasoning=text.reasoning,
-            thinking=text.reasoning is not None and text.reasoning.is_open(prompt_end),
-        )
-        return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
-
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
         card, sequence, house = self.card, self.sequence, self.house
         tokenizer = self.loaded.text.tokenizer
         decodings = [
-            Decoding(tokenizer, sequence.prompt_ids, self.request.stop, position * sequence.n + index, self._reading())
+            Decoding(
+                tokenizer,
+                sequence.prompt_ids,
+                self.request.stop,
+                position * sequence.n + index,
+                reading_of(self.request, self.loaded.text, sequence.prompt_ids),
+            )
             for index in range(sequence.n)
         ]
         measure = house.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))
