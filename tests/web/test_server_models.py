@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,7 +25,10 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
+from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.platform.pulls import Pulls
+from aquilon.platform.pulls.record import PullOrder
 
 QUESTION = [{"role": "user", "content": "hi"}]
 
@@ -251,8 +254,11 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     assert answering(client, "spare") == "spare"
     client.post("/v1/server/models/spare/unload")
     wait_until(lambda: state() == "unloaded")
+    set_alias(client, name="other-name", target="spare")
     removed = client.delete("/v1/server/models/spare")
     assert removed.status_code == 200, removed.text
+    gone = client.get("/v1/models/other-name")
+    assert (gone.status_code, "isn't here any more" in gone.json()["message"]) == (404, True)
     assert removed.json()["freed_bytes"] > 1000
     assert not (small.home / "models" / "spare").exists()
     assert client.delete("/v1/server/models/spare").status_code == 404
@@ -357,28 +363,41 @@ def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
     assert actions == ["model.changed", "model_alias.set"]
 
 
-def test_a_pull_ends_with_the_server_and_is_told_to_be_interrupted(
-    small: RunningServer, hub: FakeHub, tmp_path: Path
-) -> None:
-    environment = {"AQUILON_MODELS": "none"}
-    first = start_server(tmp_path, environment=environment, until="Listening")
-    first.stop()
+def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
+    pull(str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())), ModelStore(tmp_path / "home" / "models"), "tiny")
+    environment = {"AQUILON_MODELS": "tiny", "HF_ENDPOINT": hub.endpoint}
+    first = start_server(tmp_path / "home", environment=environment, until="Listening")
     key = administrators_key(first)
-    (tmp_path / "pulls.json").write_text(
-        json.dumps(
-            [
-                {"id": "pull_1", "source": "hf:a/b", "name": None, "file": None, "state": "running"}
-                | {"started_at": 1, "started_by": "admin"}
-            ]
-        )
-    )
-    second = start_server(tmp_path, environment=environment, until="Listening")
+    order = {"source": "hf:eagle/Slow", "name": "slow"}
+    hub.held, asked = threading.Event(), len(hub.requests)
+    with as_key(first, key) as client:
+        assert client.post("/v1/server/pulls", json=order).status_code == 202
+    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests[asked:]))
+    first.process.kill()
+    first.process.wait()
+    hub.held.set()
+    hub.held = None
+    wait_until(lambda: not pull_processes(tmp_path / "home"))
+    second = start_server(tmp_path / "home", environment=environment, until="Listening")
     try:
         with as_key(second, key) as client:
             assert [pull["state"] for pull in client.get("/v1/server/pulls").json()["data"]] == ["interrupted"]
-            refused = client.post("/v1/server/pulls", json={"source": "hf:a/b"})
-            assert "gateway" in refused.json()["message"]
-            assert client.get("/v1/server/models").json()["gateway"] is True
+            again = client.post("/v1/server/pulls", json=order).json()["id"]
+            assert pulled(client, again, "done", "failed")["model"] == "slow"
     finally:
         second.stop()
-    assert not os.path.exists(f"/proc/{second.pid}")
+
+
+def pull_processes(home: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes().decode()
+            if "pulls.job" in command and str(home) in command:
+                found.append(process.name)
+    return found
+
+
+async def test_a_gateway_pulls_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ApiError, match="gateway only"):
+        await Pulls(None, tmp_path / "pulls.json").start(PullOrder(store="", source="hf:a/b"), "admin")

@@ -38,6 +38,8 @@ MAX_TEXTS = 4
 """Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
 FRESH_SECONDS = 1.0
 """Aliases and notes that somebody changed count this soon."""
+PATIENCE_SECONDS = 1.0
+"""A slower database isn't waited for: what was known counts."""
 OWN = "aquilon"
 
 log = structlog.get_logger("aquilon.catalogue")
@@ -152,7 +154,7 @@ class Catalogue:
             return
         if self._reading is None or self._reading.done() or now:
             self._reading = asyncio.create_task(self._read(self._database))
-        await asyncio.shield(self._reading)
+        await asyncio.wait({self._reading}, timeout=PATIENCE_SECONDS)
 
     async def _read(self, database: Database) -> None:
         try:

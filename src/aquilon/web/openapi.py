@@ -20,6 +20,7 @@ from aquilon.platform.api import (
     invitations,
     limits,
     model_files,
+    models,
     moderations,
     oidc,
     organization,
@@ -38,7 +39,6 @@ from aquilon.platform.api.chat_fields import ChatCompletionRequest
 from aquilon.platform.api.completion_answers import Completion
 from aquilon.platform.api.completion_fields import CompletionRequest
 from aquilon.platform.api.errors import ErrorBody
-from aquilon.platform.api.models import Model, ModelList
 from aquilon.platform.api.operations import Health, Readiness
 from aquilon.platform.api.schemas import components
 from aquilon.platform.api.tokens import DetokenizeRequest, Text, TokenizeRequest, Tokens
@@ -73,8 +73,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     ChatCompletion,
     ChatCompletionChunk,
     Completion,
-    ModelList,
-    Model,
+    *models.ANSWERS,
     Tokens,
     Text,
     *sessions.ANSWERS,

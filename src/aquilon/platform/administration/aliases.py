@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.aliases import Alias, checked_alias
+from aquilon.platform.domain.aliases import Alias, checked_alias, is_alias
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.storage import Database, audit, models
@@ -59,7 +59,7 @@ async def roll_back(database: Database, principal: Principal, name: str) -> Alia
     """
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        found = await models.alias(session, name)
+        found = await models.alias(session, name) if is_alias(name) else None
         if found is None:
             raise no_such("alias", name)
         alias = found.rolled_back(int(time.time()))
@@ -72,7 +72,7 @@ async def remove(database: Database, principal: Principal, name: str) -> None:
     """Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        if not await models.remove_alias(session, name):
+        if not is_alias(name) or not await models.remove_alias(session, name):
             raise no_such("alias", name)
         await audit.record(session, principal, "model_alias.removed", name, name)
 

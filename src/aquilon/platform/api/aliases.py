@@ -19,6 +19,7 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.aliases import MAX_ALIAS_CHARACTERS, Alias
 from aquilon.platform.domain.errors import ApiError, invalid, not_found
+from aquilon.platform.domain.model_notes import LAST_MOMENT
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.services import Services, services
 
@@ -34,7 +35,7 @@ class ShareFields(Fields):
 
 class SwitchFields(Fields):
     model: ModelName
-    at: int = Field(ge=0, le=2**40, description="Seconds since 1970.")
+    at: int = Field(ge=0, le=LAST_MOMENT, description="Seconds since 1970.")
 
 
 class AliasRequest(Fields):

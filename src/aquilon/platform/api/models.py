@@ -75,6 +75,9 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     data: list[Model]
 
 
+ANSWERS: list[type[msgspec.Struct]] = [Model, ModelList]
+
+
 @router.get(
     "/v1/models",
     summary="The models here, the default first",

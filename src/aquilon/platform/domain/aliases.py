@@ -77,9 +77,14 @@ class Alias:
         return replace(self, switch_target=target, switch_at=moment)
 
 
+def is_alias(name: str) -> bool:
+    """Whether there could be one of this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def checked_alias(name: str) -> str:
     """The name itself. Raises ValueError for what no client could ask for, and for the catch-all."""
-    if not _NAME.fullmatch(name):
+    if not is_alias(name):
         words = "; '*', for all other names, is a setting: AQUILON_MODEL_ALIASES" if name == "*" else ""
         raise ValueError(
             f"'{name[:100]}' can't be an alias: a letter or digit, then letters, digits and . _ : / @ + -, "

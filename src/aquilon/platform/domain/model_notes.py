@@ -9,6 +9,9 @@ Access = Literal["open", "commercial"]
 """``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
 ACCESSES: tuple[Access, ...] = get_args(Access)
 
+LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970: no calendar here goes further."""
+
 OPEN_LICENCES = frozenset(
     {
         "apache-2.0",
