@@ -1,4 +1,4 @@
-"""``/v1/organization``: what each may do to what, and that nobody reaches into another organization."""
+"""``/v1/organization``: what each may do to what; test_second_user.py has what nobody may do to another's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.server import RunningServer, start_server
-
-from aquilon.platform.api import invitations, organization, organization_keys
 
 
 def aquilon(server: RunningServer, *arguments: str) -> str:
@@ -43,10 +41,8 @@ def client(server: RunningServer, key: str) -> httpx.Client:
     return httpx.Client(base_url=f"{server.url}/v1/organization", headers={"authorization": f"Bearer {key}"})
 
 
-def make(server: RunningServer, name: str) -> Organization:
-    if name != "default":
-        aquilon(server, "orgs", "create", name)
-    secret = aquilon(server, "keys", "create", "--name", "admin", "--org", name, "--scope", "administration")
+def make(server: RunningServer) -> Organization:
+    secret = aquilon(server, "keys", "create", "--name", "admin", "--scope", "administration")
     owner = client(server, secret)
     workspace = owner.post("/workspaces", json={"name": "research"}).json()["id"]
     user = owner.post("/users", json={"name": "dora", "role": "developer"}).json()["id"]
@@ -56,75 +52,7 @@ def make(server: RunningServer, name: str) -> Organization:
 
 @pytest.fixture(scope="module")
 def ours(gateway: RunningServer) -> Organization:
-    return make(gateway, "default")
-
-
-@pytest.fixture(scope="module")
-def theirs(gateway: RunningServer) -> Organization:
-    return make(gateway, "other")
-
-
-OBJECTS = {"workspace_id": "workspace", "user_id": "user", "key_id": "key"}
-BODIES: dict[str, dict[str, Any]] = {
-    "rename_workspace": {"name": "mine now"},
-    "add_member": {"user_id": "USER", "role": "administrator"},
-    "set_member": {"role": "administrator"},
-    "change_user": {"role": "owner"},
-    "change_api_key": {"blocked": True},
-    "rotate_api_key": {"keep_seconds": 0},
-}
-ROUTES = [
-    (method, route.path.removeprefix("/v1/organization"), route.name)
-    for router in (organization.router, organization_keys.router, invitations.router)
-    for route in router.routes
-    for method in route.methods  # type: ignore[attr-defined]
-    if "{" in route.path  # type: ignore[attr-defined]
-]
-
-
-@pytest.mark.parametrize(("method", "path", "name"), ROUTES)
-def test_every_route_to_every_foreign_object_is_not_found(
-    ours: Organization, theirs: Organization, method: str, path: str, name: str
-) -> None:
-    for foreign in OBJECTS:
-        if f"{{{foreign}}}" not in path:
-            continue
-        filled = path
-        for parameter, kind in OBJECTS.items():
-            filled = filled.replace(f"{{{parameter}}}", getattr(theirs if parameter == foreign else ours, kind))
-        body = json.loads(json.dumps(BODIES.get(name)).replace("USER", ours.user))
-        for caller in (ours.owner, ours.developer):
-            answer = caller.request(method, filled, json=body)
-            assert answer.status_code in (403, 404), (foreign, answer.text)
-            assert caller is not ours.owner or answer.status_code == 404
-
-
-def test_no_route_to_an_object_is_left_out(gateway: RunningServer) -> None:
-    """Whoever adds a route with an object in its path adds it to the test above, or here, with a reason."""
-    everybodys = {"/v1/models/{model_id}"}  # the server's models are for all of its organizations
-    paths = httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
-    tested = {f"/v1/organization{path}" for _, path, _ in ROUTES}
-    assert {path for path in paths if "{" in path} == tested | everybodys
-
-
-def test_objects_in_bodies_and_filters_are_looked_for_at_home_too(ours: Organization, theirs: Organization) -> None:
-    for path, body in (
-        (f"/workspaces/{ours.workspace}/users", {"user_id": theirs.user}),
-        ("/api_keys", {"name": "k", "user_id": theirs.user}),
-        ("/api_keys", {"name": "k", "workspace_id": theirs.workspace}),
-    ):
-        body = body if path != "/api_keys" else body | {"scopes": ["administration"]}
-        assert ours.owner.post(path, json=body).status_code == 404
-    assert ours.owner.get("/api_keys", params={"workspace_id": theirs.workspace}).status_code == 404
-
-
-def test_lists_end_at_the_organization(ours: Organization, theirs: Organization) -> None:
-    for path in ("/workspaces", "/users", "/api_keys", "/audit_logs"):
-        here = {row["id"] for row in ours.owner.get(path).json()["data"]}
-        there = {row["id"] for row in theirs.owner.get(path).json()["data"]}
-        assert here
-        assert there
-        assert not here & there
+    return make(gateway)
 
 
 def test_a_developer_sees_and_changes_their_own_alone(ours: Organization) -> None:

