@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.jobs.files import PURPOSES, FileDescription, Files, Purpose, Visibility, unwritable
+from aquilon.platform.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
 from aquilon.platform.storage.files_on_disk import Part
 from aquilon.platform.storage.jobs_schema import StoredFile
 
@@ -159,7 +159,7 @@ class _Form:
         kind = self.file.mimetype.partition(";")[0].strip().lower()
         return FileDescription(
             name,
-            cast(Purpose, purpose),
+            purpose,
             cast(Visibility, visibility),
             kind if _MIMETYPE.fullmatch(kind) else "application/octet-stream",
             seconds,

@@ -87,7 +87,7 @@ class JobRun:
         try:
             if batch.status == "validating":
                 total = await asyncio.to_thread(self._count)
-                await self._advance(status="in_progress", in_progress_at=_now(), total=total)
+                await self._advance(status=batches.BEGUN, in_progress_at=_now(), total=total)
             ending: Ending = (
                 await self._ask_all() if batch.status != "finalizing" else batch.outcome or "completed"  # type: ignore[assignment]
             )

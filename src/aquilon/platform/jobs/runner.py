@@ -73,6 +73,7 @@ class JobRunner:
         first = True
         try:
             while not stop.is_set():
+                self.wake.clear()
                 try:
                     await self._look(others_too=first and not self._house.database.is_shared)
                     first = False
@@ -123,7 +124,6 @@ class JobRunner:
 
     async def _until(self, stop: asyncio.Event) -> None:
         """The next look's time, or earlier when there is news."""
-        self.wake.clear()
         waiting = [asyncio.create_task(event.wait()) for event in (stop, self.wake)]
         await asyncio.wait(waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_
+from sqlalchemy import Select, and_, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.generation import Usage
@@ -15,6 +15,8 @@ from aquilon.platform.storage.jobs_schema import Batch, BatchLine
 from aquilon.platform.storage.scope import Everyone, Scope
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
+BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)
+"""The status of a job whose lines are asked from now on, unless somebody cancelled it just now."""
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
