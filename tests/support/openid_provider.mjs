@@ -9,7 +9,8 @@ const people = {
   grace: { name: "Grace Hopper", email: "grace@example.org", email_verified: true },
   mallory: { name: "Mallory", email: "ada@example.org", email_verified: false },
   eve: { name: "Eve", email: "eve@elsewhere.example", email_verified: true },
-  admin: { preferred_username: "admin" },
+  link: { name: "Link", email: "link@example.org", email_verified: true },
+  "claimed-at-provider": { name: "Claimed", email: "claimed@example.org", email_verified: true },
 };
 
 function key(type, options, alg) {

@@ -12,8 +12,9 @@ from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import Action, has_scope, permits
-from aquilon.platform.storage import Database, accounts, sessions, workspaces
+from aquilon.platform.storage import Database, accounts, identity_providers, sessions, workspaces
 from aquilon.platform.storage.audit import record
+from aquilon.platform.storage.identity_schema import Identity, IdentityProvider
 from aquilon.platform.storage.passwords import password_hash, set_password_hash
 from aquilon.platform.storage.schema import Session, User, Workspace
 from aquilon.platform.storage.scope import Scope
@@ -86,6 +87,28 @@ async def end_session(database: Database, holder: SessionHolder, session_id: str
         if not await sessions.end_session(session, principal.user_id, session_id):
             raise no_such("session", session_id)
         await record(session, principal, "session.ended", session_id, principal.user_name)
+
+
+async def own_identities(database: Database, holder: SessionHolder) -> list[tuple[Identity, IdentityProvider]]:
+    async with database.reading() as session:
+        return await identity_providers.identities_of_user(session, Scope.of_user(holder.principal))
+
+
+async def remove_identity(database: Database, holder: SessionHolder, provider_name: str) -> None:
+    """Raises ApiError: 404, or 400 where no other way to sign in would be left."""
+    principal = holder.principal
+    async with database.writing(alone=True) as session:
+        mine = await identity_providers.identities_of_user(session, Scope.of_user(principal))
+        found = next((identity for identity, provider in mine if provider.name == provider_name), None)
+        if found is None:
+            raise no_such("identity", provider_name)
+        user = await accounts.user_by_id(session, Scope.of_organization(principal), principal.user_id)
+        assert user is not None
+        if len(mine) == 1 and await password_hash(session, user) is None:
+            raise invalid("No other way to sign in would be left: set a password first", code="last_way_in")
+        await session.delete(found)
+        await session.flush()
+        await record(session, principal, "user.identity_removed", user.id, user.name, provider=provider_name)
 
 
 async def set_password(

@@ -14,13 +14,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from aquilon.platform.administration import profile as own
 from aquilon.platform.administration import single_sign_on
 from aquilon.platform.administration.identity_providers import client_of
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.api.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
-from aquilon.platform.auth.authentication import signed_in
+from aquilon.platform.auth.authentication import Person, signed_in
 from aquilon.platform.auth.cookies import require_private_transport, session_id, set_session
 from aquilon.platform.auth.openid import OpenIdError
 from aquilon.platform.auth.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
@@ -59,13 +60,29 @@ class StartRequest(Fields):
     link: bool = Field(False, description="Add the identity to the account that is signed in.")
 
 
+class OwnIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "identity"
+    provider: str
+    label: str
+    subject: str
+    """What the provider calls the person."""
+    email: str | None
+    """As the provider verified it when the identity was added."""
+    created_at: int
+
+
+class OwnIdentityList(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "list"
+    data: list[OwnIdentity]
+
+
 class StartBody(msgspec.Struct, frozen=True):
     url: str
     """At the provider: open it in this browser."""
 
 
 REQUESTS: list[type[Fields]] = [StartRequest]
-ANSWERS: list[type[msgspec.Struct]] = [SignInMethods, StartBody]
+ANSWERS: list[type[msgspec.Struct]] = [SignInMethods, StartBody, OwnIdentityList]
 
 
 @router.get("/auth/methods", summary="How one can sign in here", responses=answers(SignInMethods, description="They"))
@@ -133,6 +150,39 @@ async def callback(request: Request, provider: str) -> Response:
         set_session(request, answer, found.session_id, seconds=SESSION_SECONDS)
     forget(request, answer)
     return answer
+
+
+@router.get(
+    "/auth/identities",
+    summary="What identity providers call the person who is signed in",
+    responses=answers(OwnIdentityList, description="By provider"),
+)
+async def list_identities(request: Request, person: Person) -> Response:
+    found = await own.own_identities(services(request).database, person)
+    return json_answer(
+        OwnIdentityList(
+            data=[
+                OwnIdentity(
+                    provider=provider.name,
+                    label=provider.label,
+                    subject=identity.subject,
+                    email=identity.email,
+                    created_at=identity.created_at,
+                )
+                for identity, provider in found
+            ]
+        )
+    )
+
+
+@router.delete(
+    "/auth/identities/{provider}",
+    summary="Sign in by this provider no more",
+    responses=answers(None, status=204, description="Removed"),
+)
+async def remove_identity(request: Request, person: Person, provider: str) -> Response:
+    await own.remove_identity(services(request).database, person, provider)
+    return Response(status_code=204)
 
 
 async def _finish(request: Request, row: IdentityProvider, pending: PendingSignIn) -> SignedIn:

@@ -116,6 +116,7 @@ class OpenIdProviders:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._http: httpx.AsyncClient | None = None
 
     async def discovery(self, issuer: str, *, fresh: bool = False) -> Discovery:
         """Raises OpenIdError."""
@@ -156,7 +157,7 @@ class OpenIdProviders:
         told: _UserInfo = token
         if token.email is None and found.userinfo_endpoint is not None and tokens.access_token is not None:
             headers = {"authorization": f"Bearer {tokens.access_token}"}
-            told = _decoded(await _ask("GET", found.userinfo_endpoint, headers=headers), _UserInfo, "user info")
+            told = _decoded(await self._ask("GET", found.userinfo_endpoint, headers=headers), _UserInfo, "user info")
             if told.sub != token.sub:
                 raise OpenIdError("The user info is about somebody else than the ID token")
         verified = told.email_verified is True or told.email_verified == "true"
@@ -182,7 +183,9 @@ class OpenIdProviders:
             headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         else:
             form |= {"client_id": client.client_id, "client_secret": client.client_secret}
-        return _decoded(await _ask("POST", found.token_endpoint, headers=headers, form=form), _Tokens, "token answer")
+        return _decoded(
+            await self._ask("POST", found.token_endpoint, headers=headers, form=form), _Tokens, "token answer"
+        )
 
     async def _verified(self, client: Client, token: str, nonce: str) -> _IdToken:
         """OpenID Connect Core 1.0, section 3.1.3.7. Raises OpenIdError."""
@@ -230,42 +233,46 @@ class OpenIdProviders:
         known = self._known.get(issuer)
         if known is None or fresh or time.monotonic() - known.read_at > _KEPT_SECONDS:
             address = issuer.rstrip("/") + "/.well-known/openid-configuration"
-            discovery = _decoded(await _ask("GET", address), Discovery, "discovery document")
+            discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
             if discovery.issuer != issuer:
                 raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer}'")
-            keys = _decoded(await _ask("GET", discovery.jwks_uri), _KeyFile, "key file")
+            keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
             known = _Known(discovery, _public_keys(keys.keys), time.monotonic())
             self._known[issuer] = known
         return known
 
+    async def _ask(
+        self, method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
+    ) -> bytes:
+        """The body of a good answer. Raises OpenIdError."""
+        require_private(url, "provider's address")
+        if self._http is None:  # made late: it reads all authorities' certificates; no connection of it is kept
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, limits=limits)
+        body = b""
+        try:
+            async with self._http.stream(method, url, headers=headers, data=form) as answer:
+                async for chunk in answer.aiter_bytes():
+                    body += chunk
+                    if len(body) > _MOST_BYTES:
+                        raise OpenIdError(f"{url} answers with more than {_MOST_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise OpenIdError(f"{url} can't be reached: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise OpenIdError(f"{url} answers with status {answer.status_code}: {body[:300].decode(errors='replace')}")
+        return body
+
 
 def require_private(url: str, what: str) -> None:
     """Raises OpenIdError for an address that is not https, nor on this machine."""
-    parts = urlsplit(url)
-    private = parts.scheme == "https" or (parts.scheme == "http" and is_loopback_name(parts.hostname or ""))
-    if not private or not parts.hostname or parts.username is not None or parts.fragment:
-        raise OpenIdError(f"The {what} '{url[:200]}' is no https address")
-
-
-async def _ask(
-    method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
-) -> bytes:
-    require_private(url, "provider's address")
     try:
-        async with (
-            httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client,
-            client.stream(method, url, headers=headers, data=form) as answer,
-        ):
-            body = b""
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    raise OpenIdError(f"{url} answers with more than {_MOST_BYTES} bytes")
-    except httpx.HTTPError as error:
-        raise OpenIdError(f"{url} can't be reached: {error or type(error).__name__}") from error
-    if answer.status_code != 200:
-        raise OpenIdError(f"{url} answers with status {answer.status_code}: {body[:300].decode(errors='replace')}")
-    return body
+        parts = urlsplit(url)
+        loopback = parts.scheme == "http" and is_loopback_name(parts.hostname or "")
+        private = bool(parts.hostname) and (parts.scheme == "https" or loopback) and parts.port != 0
+    except ValueError:  # a bracket without its other, a port that is no number
+        private = False
+    if not private or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
+        raise OpenIdError(f"The {what} '{url[:200]}' is no https address")
 
 
 def _decoded(body: bytes, kind: type[S], what: str) -> S:

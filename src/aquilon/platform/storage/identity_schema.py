@@ -79,5 +79,5 @@ class Identity(Owned, Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
     email: Mapped[str | None]
-    """As the provider told it last."""
+    """As the provider verified it when the identity was added."""
     created_at: Mapped[int]
