@@ -171,49 +171,55 @@ class SharedStock:
             scope = Scope(organization_id)
             try:
                 async with self._database.writing() as session:
-                    others = await holds.used_by_others(session, scope, self.process_id, list(needs))
-                    shares = {line: self._share(line, need, others[line]) for line, need in needs.items()}
-                    await holds.set_holds(
-                        session, scope, self.process_id, {line: one[0] for line, one in shares.items()}
-                    )
+                    taken = await holds.taken(session, scope, list(needs))
+                    shares = {line: self._share(line, need, need.limit - taken[line]) for line, need in needs.items()}
+                    await holds.change_holds(session, scope, self.process_id, shares)
             except IntegrityError:
                 self._joined = False  # taken for dead: the next claim joins anew
                 raise
-            for line, (held, left) in shares.items():
-                self._held[line] = held
+            for line, share in shares.items():
+                self._held[line] = self._held.get(line, 0) + share
                 self._limits[line] = needs[line].limit
                 self._left.pop(line, None)
-                if self.free(line, held) < needs[line].wanted:
-                    self._left[line] = (time.monotonic(), left)
+                if self.free(line, 0) < needs[line].wanted:
+                    self._left[line] = (time.monotonic(), max(0, needs[line].limit - taken[line] - share))
 
-    def _share(self, line: Line, need: Need, others: int) -> tuple[int, int]:
-        """What to hold of a line from now on: what is used, and some for what comes; and what is left then."""
-        used = self._used(line)
-        left = max(0, need.limit - others - used)
-        wanted = need.wanted
+    def _share(self, line: Line, need: Need, left: int) -> int:
+        """How much more to hold of a line of which so much is left; less, where its limit was lowered."""
+        free = self.free(line, 0)
+        if left < 0:
+            return max(left, -free)
+        wanted = need.wanted - free
         if need.ahead:
             wanted = max(wanted, min(need.wanted * _AHEAD, left // _SHARE))
-        share = min(left, wanted) if left >= need.least else 0  # what doesn't suffice here may suffice elsewhere
-        return used + share, left - share
+        return max(0, min(left, wanted)) if free + left >= need.least else 0  # it may suffice elsewhere
 
     async def _give_back_slots(self) -> None:
-        with contextlib.suppress(DBAPIError):  # the next claim or beat says it again
-            await self._give_back(line for line in tuple(self._slots) if self.free(line, 0))
+        with contextlib.suppress(DBAPIError):  # the next beat says it again
+            await self._give_back([line for line in self._slots if self.free(line, 0)])
 
     async def _give_back(self, lines: Iterable[Line]) -> None:
         """Keep of these lines what is used."""
         async with self._turn:
-            by_owner: defaultdict[str, dict[Line, int]] = defaultdict(dict)
+            changes: defaultdict[str, dict[Line, int]] = defaultdict(dict)
+            unused: defaultdict[str, list[Line]] = defaultdict(list)
             for line in lines:
-                if line in self._whose:
-                    by_owner[self._whose[line]][line] = self._held[line] = self._used(line)
-            if not by_owner:
+                if (whose := self._whose.get(line)) is None:
+                    continue
+                if (free := self.free(line, 0)) > 0:
+                    changes[whose][line] = -free
+                    self._held[line] -= free
+                if not self._held.get(line) and not self._reserved[line] and not self._unrecorded[line]:
+                    unused[whose].append(line)
+            if not changes and not unused:
                 return
             async with self._database.writing() as session:
-                for organization_id, amounts in sorted(by_owner.items()):
-                    await holds.set_holds(session, Scope(organization_id), self.process_id, amounts)
-            for line in [line for amounts in by_owner.values() for line in amounts]:
-                if not self._held[line] and not self._used(line):
+                for whose in sorted(changes.keys() | unused.keys()):
+                    used = {line: change for line, change in changes[whose].items() if line not in unused[whose]}
+                    await holds.change_holds(session, Scope(whose), self.process_id, used)
+                    await holds.forget_holds(session, Scope(whose), self.process_id, unused[whose])
+            for line in [line for found in unused.values() for line in found]:
+                if not self._reserved[line] and not self._unrecorded[line]:
                     self._forget(line)
 
     def _forget(self, line: Line) -> None:
@@ -223,13 +229,16 @@ class SharedStock:
 
     async def _join(self) -> None:
         """Be counted among those that live, with what requests that run now hold."""
-        for line in self._whose:
-            self._held[line] = self._used(line)
         async with self._database.writing() as session:
             await holds.join(session, self.process_id)
-            for organization_id in set(self._whose.values()):
-                held = {line: self._held[line] for line, whose in self._whose.items() if whose == organization_id}
-                await holds.set_holds(session, Scope(organization_id), self.process_id, held)
+            for whose in set(self._whose.values()):
+                lines = [line for line, owner in self._whose.items() if owner == whose]
+                await holds.forget_holds(session, Scope(whose), self.process_id, lines)
+                for line in lines:
+                    self._held[line] = self._used(line)
+                await holds.change_holds(
+                    session, Scope(whose), self.process_id, {line: self._held[line] for line in lines}
+                )
         self._joined = True
 
     async def _beat_on(self) -> None:

@@ -45,10 +45,8 @@ async def bury(session: AsyncSession, process_id: str, beats: int) -> bool:
     return (await session.execute(gone.returning(ApiProcess.id))).first() is not None
 
 
-async def used_by_others(
-    session: AsyncSession, scope: Scope, process_id: str, lines: Sequence[Line]
-) -> dict[Line, int]:
-    """What was spent of each line and what other processes hold of it, until the transaction ends unchanged by claims.
+async def taken(session: AsyncSession, scope: Scope, lines: Sequence[Line]) -> dict[Line, int]:
+    """What was spent of each line and what all processes hold of it: no claim changes it until the transaction ends.
 
     Spending that is recorded meanwhile is counted once, on one side or on the other.
     """
@@ -60,7 +58,7 @@ async def used_by_others(
         BudgetSpending.budget_id, BudgetSpending.starts_at, BudgetSpending.spent
     )
     both: Any = union_all(
-        held.where(Hold.process_id != process_id, tuple_(Hold.line_id, Hold.starts_at).in_(lines)),
+        held.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)),
         spent.where(tuple_(BudgetSpending.budget_id, BudgetSpending.starts_at).in_(lines)),
     ).subquery()
     line_id, starts_at, amount = both.c
@@ -68,12 +66,11 @@ async def used_by_others(
     return dict.fromkeys(lines, 0) | {(id_, starts): int(total) for id_, starts, total in found}
 
 
-async def set_holds(session: AsyncSession, scope: Scope, process_id: str, amounts: Mapping[Line, int]) -> None:
-    """Write down what a process holds of some lines. Raises IntegrityError for one that was taken for dead."""
-    gone = [line for line, amount in amounts.items() if not amount]
-    if gone:
-        of_process = scope.delete(Hold).where(Hold.process_id == process_id)
-        await session.execute(of_process.where(tuple_(Hold.line_id, Hold.starts_at).in_(gone)))
+async def change_holds(session: AsyncSession, scope: Scope, process_id: str, changes: Mapping[Line, int]) -> None:
+    """Add to what a process holds of some lines, or take off it. Raises IntegrityError for one that was taken for dead.
+
+    Never set, always added: so that what is spent and recorded meanwhile isn't forgotten.
+    """
     rows = [
         {
             "process_id": process_id,
@@ -82,11 +79,18 @@ async def set_holds(session: AsyncSession, scope: Scope, process_id: str, amount
             "organization_id": scope.organization_id,
             "amount": amount,
         }
-        for (line_id, starts_at), amount in sorted(amounts.items())
+        for (line_id, starts_at), amount in sorted(changes.items())
         if amount
     ]
     if rows:
-        await session.execute(_SET, rows)
+        await session.execute(_ADD, rows)
+
+
+async def forget_holds(session: AsyncSession, scope: Scope, process_id: str, lines: Sequence[Line]) -> None:
+    """A process has nothing of these lines."""
+    if lines:
+        of_process = scope.delete(Hold).where(Hold.process_id == process_id)
+        await session.execute(of_process.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)))
 
 
 async def turn_into_spending(session: AsyncSession, process_id: str, spent: Mapping[tuple[str, int, str], int]) -> None:
@@ -100,6 +104,7 @@ async def turn_into_spending(session: AsyncSession, process_id: str, spent: Mapp
 
 
 _INSERT = postgresql.insert(Hold.__table__)  # type: ignore[arg-type]
-_SET = _INSERT.on_conflict_do_update(
-    index_elements=list(_INSERT.table.primary_key), set_={"amount": _INSERT.excluded.amount}
+_ADD = _INSERT.on_conflict_do_update(
+    index_elements=list(_INSERT.table.primary_key),
+    set_={"amount": _INSERT.table.c.amount + _INSERT.excluded.amount},
 )

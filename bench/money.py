@@ -1,0 +1,239 @@
+"""Money under load: 200 clients at one budget, over one API process or two, killed or not; never overspent.
+
+Needs PostgreSQL's server. Answers come from a stand-in at an upstream's border, 5 ms a
+token, so that what is measured is admission and settlement, not arithmetic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from tests.support.databases import postgresql, postgresql_programs
+from tests.support.server import RunningServer, start_server
+from tests.support.upstream_server import Line, upstream_server
+
+from aquilon.platform import accounts as operator
+from aquilon.platform.administration import keys
+from aquilon.platform.administration.keys import KeyLimits
+from aquilon.platform.admission import shared_stock
+from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.platform.domain.prices import Price
+from aquilon.platform.storage import Database, budgets, prices
+from aquilon.platform.storage.scope import Scope
+from aquilon.settings import Settings
+
+MODEL = "stand-in"
+CLIENTS = 200
+_LEASE_SECONDS = shared_stock.BEAT_SECONDS * (shared_stock.MISSED_BEATS + 1)
+_TOKEN_SECONDS = 0.005
+
+
+@dataclass
+class Run:
+    limit: int
+    """Millionths of a cent."""
+    urls: list[str]
+    key: str
+    patience: int
+    """Refusals that a client takes before it gives up."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    most: int = 0
+    """Spent at any time that was looked at."""
+    most_claimed: int = 0
+    """Spent and held."""
+    looks: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def answer(line: Line) -> None:
+    """As many tokens as were asked for, paced."""
+    asked = line.asked.json
+    tokens = asked.get("max_tokens") or asked.get("max_completion_tokens") or 50
+    await line.begin()
+    for _ in range(tokens):
+        await line.say("word ")
+        await asyncio.sleep(_TOKEN_SECONDS)
+    await line.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
+    await line.end()
+
+
+async def prepare(settings: Settings, upstream: str, limit: int) -> tuple[str, str]:
+    """A key for everything, and its budget's id."""
+    database = await Database.open(settings)
+    try:
+        actor = await operator.operator(database)
+        owner = await operator.user_of(database)
+        made = await keys.create(database, actor, "bench", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
+        async with database.writing() as session:
+            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+            budget = await budgets.set_budget(
+                session, Scope.of_organization(actor), "key", made.record.id, "month", limit
+            )
+        return made.secret, budget.id
+    finally:
+        for connection in (database, others):
+        await connection.close()
+
+
+async def client(run: Run, number: int, http: httpx.AsyncClient) -> None:
+    """Asks one server after the other, leaves some answers half way, until the budget is spent and stays so."""
+    turn, refusals = number, 0
+    while refusals < run.patience and not run.over.is_set():
+        turn += 1
+        url = run.urls[turn % len(run.urls)]
+        stream, leaves = turn % 2 == 0, turn % 7 == 0
+        body: dict[str, Any] = {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": "Count."}],
+            "max_tokens": 5 + (turn * 37) % 60,
+            "stream": stream,
+        }
+        try:
+            async with http.stream("POST", f"{url}/v1/chat/completions", json=body) as got:
+                if got.status_code != 200:
+                    told = json.loads(await got.aread())
+                    run.outcomes[f"{got.status_code} {told['code']}"] += 1
+                    refusals += got.status_code == 429
+                    await asyncio.sleep(0.5 if got.status_code == 429 else 0.1)
+                    continue
+                seen = 0
+                async for _ in got.aiter_lines():
+                    seen += 1
+                    if leaves and stream and seen > 8:
+                        break
+                run.outcomes["left" if leaves and stream else "whole"] += 1
+        except httpx.HTTPError:
+            run.outcomes["broken"] += 1
+            await asyncio.sleep(0.05)
+
+
+async def watch(run: Run, database: asyncpg.Connection[Any], budget: str) -> None:
+    """What is spent and held, looked at all the time."""
+    while not run.over.is_set():
+        await look(run, database, budget)
+        await asyncio.sleep(0.02)
+
+
+async def look(run: Run, database: asyncpg.Connection[Any], budget: str) -> tuple[int, int]:
+    row = await database.fetchrow(
+        "SELECT coalesce((SELECT sum(spent) FROM budget_spending WHERE budget_id = $1), 0)::bigint AS spent, "
+        "coalesce((SELECT sum(amount) FROM holds WHERE line_id = $1), 0)::bigint AS held",
+        budget,
+    )
+    assert row is not None
+    run.looks += 1
+    run.most = max(run.most, row["spent"])
+    run.most_claimed = max(run.most_claimed, row["spent"] + row["held"])
+    return row["spent"], row["held"]
+
+
+async def measure(limit: int, *, kill: bool) -> dict[str, Any]:
+    programs = postgresql_programs()
+    if programs is None:
+        sys.exit("PostgreSQL's server isn't installed: apt-get install postgresql")
+    with ExitStack() as stack:
+        socket = stack.enter_context(postgresql(programs))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aquilon-money-", dir="/tmp")))
+        environment = {
+            "AQUILON_DATABASE_URL": f"postgresql://aquilon@/postgres?host={socket}",
+            "AQUILON_MODELS": "none",
+            "AQUILON_LOG_LEVEL": "warning",
+            "AQUILON_SECRET_KEY": b64encode(secrets.token_bytes(32)).decode(),
+        }
+        servers: list[RunningServer] = []
+        async with upstream_server(answer) as upstream:
+            for number in range(2):
+                servers.append(await asyncio.to_thread(start_server, home / str(number), environment=environment))
+            try:
+                return await _run(servers, environment["AQUILON_DATABASE_URL"], socket, upstream.url, limit, kill)
+            finally:
+                for server in servers:
+                    if server.process.poll() is None:
+                        await asyncio.to_thread(server.stop)
+
+
+async def _run(
+    servers: list[RunningServer], url: str, socket: str, upstream: str, limit: int, kill: bool
+) -> dict[str, Any]:
+    key, budget = await prepare(Settings(home=servers[0].home, database_url=url), upstream, limit)
+    database = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
+    others = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=60, limits=limits) as http:
+        made = await http.post(
+            f"{servers[0].url}/v1/server/upstreams",
+            json={"name": "stand-in", "base_url": f"{upstream}/v1", "private": True, "models": [{"name": MODEL}]},
+        )
+        made.raise_for_status()
+        await asyncio.sleep(2)  # both servers know of it
+        run = Run(limit, [server.url for server in servers], key, patience=60 if kill else 4)
+        watching = asyncio.create_task(watch(run, database, budget))
+        begun = time.monotonic()
+        clients = [asyncio.create_task(client(run, number, http)) for number in range(CLIENTS)]
+        buried = None
+        if kill:
+            while run.most < limit // 3:  # noqa: ASYNC110 - the watch sets no event
+                await asyncio.sleep(0.01)
+            os.kill(servers[1].pid, signal.SIGKILL)
+            killed_at = time.monotonic()
+            servers[1].process.wait()
+            run.urls.pop()
+            while await others.fetchval("SELECT count(*) FROM api_processes") > 1:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+            buried = round(time.monotonic() - killed_at, 1)
+        await asyncio.gather(*clients)
+        took = time.monotonic() - begun
+        run.over.set()
+        await watching
+    while (await look(run, database, budget))[1]:
+        if time.monotonic() - begun - took > 60:
+            break
+        await asyncio.sleep(0.05)
+    spent, held = await look(run, database, budget)
+    events, cost = await database.fetchrow("SELECT count(*), sum(cost)::bigint FROM usage_events")
+    await database.close()
+    found = {
+        "clients": CLIENTS,
+        "processes": 2,
+        "killed": kill,
+        "limit": limit,
+        "spent": spent,
+        "held_afterwards": held,
+        "most_spent": run.most,
+        "most_spent_and_held": run.most_claimed,
+        "looks": run.looks,
+        "events": events,
+        "cost_of_events": cost,
+        "seconds": round(took, 1),
+        "seconds_until_the_dead_one_holds_nothing": buried,
+        "seconds_after_the_last_request_until_nothing_is_held": round(time.monotonic() - begun - took, 1),
+        "outcomes": dict(run.outcomes),
+    }
+    assert spent == cost, found
+    assert max(run.most, run.most_claimed) <= limit, found
+    assert held == 0, found
+    return found
+
+
+def main(*, quick: bool = False) -> None:
+    for kill in (False, True):
+        print(json.dumps(asyncio.run(measure(10_000_000 if quick else 150_000_000, kill=kill))), flush=True)
+
+
+if __name__ == "__main__":
+    main(quick="--quick" in sys.argv)
