@@ -86,8 +86,7 @@ async def prepare(settings: Settings, upstream: str, limit: int) -> tuple[str, s
             )
         return made.secret, budget.id
     finally:
-        for connection in (database, others):
-        await connection.close()
+        await database.close()
 
 
 async def client(run: Run, number: int, http: httpx.AsyncClient) -> None:
@@ -206,7 +205,8 @@ async def _run(
         await asyncio.sleep(0.05)
     spent, held = await look(run, database, budget)
     events, cost = await database.fetchrow("SELECT count(*), sum(cost)::bigint FROM usage_events")
-    await database.close()
+    for connection in (database, others):
+        await connection.close()
     found = {
         "clients": CLIENTS,
         "processes": 2,

@@ -152,10 +152,10 @@ class SharedStock:
             if not need.wanted:
                 continue
             if self._limits.get(line) == need.limit:
-                if need.wanted <= self.free(line, need.limit):
-                    continue
-                asked, _ = self._left.get(line, (-_REFUSED_SECONDS, 0))
-                if now - asked < _REFUSED_SECONDS:
+                free = self.free(line, need.limit)
+                asked, left = self._left.get(line, (-_REFUSED_SECONDS, 0))
+                lately = now - asked < _REFUSED_SECONDS
+                if free >= need.wanted or (lately and (free >= need.least or free + left < need.least)):
                     continue
             return True
         return False
