@@ -318,6 +318,14 @@ def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, statu
         assert words in answer.json()["message"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("memory_bytes", "x"), ("memory_bytes", "0"), ("language", "x" * 21)])
+def test_a_parameter_of_the_wrong_kind_is_an_error_like_all_others(client: httpx.Client, name: str, value: str) -> None:
+    answer = client.get("/v1/server/model-suggestions", params={name: value})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == name
+    assert answer.json()["detail"][0]["loc"] == ["query", name]
+
+
 def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
     found = client.get("/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}).json()
     assert found["data"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -45,7 +46,7 @@ from aquilon.platform.api import (
     upstreams,
     usage_report,
 )
-from aquilon.platform.api.errors import on_api_error, on_http_exception
+from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.auth.openid import OpenIdProviders
@@ -150,6 +151,7 @@ def create_app(
     app.add_middleware(Boundary, settings=settings)
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(HTTPException, on_http_exception)
     for room in (
         chat,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import structlog
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
@@ -92,6 +93,21 @@ def api_error(error: Exception) -> ApiError:
 
 async def on_api_error(_request: Request, error: Exception) -> Response:
     return error_response(api_error(error))
+
+
+async def on_invalid_parameters(_request: Request, error: Exception) -> Response:
+    """Path and query parameters of the wrong type, which FastAPI checks."""
+    assert isinstance(error, RequestValidationError)
+    detail = [
+        {"loc": list(entry["loc"]), "msg": entry["msg"], "type": entry["type"]}
+        for entry in error.errors()[:_MOST_DETAILS]
+    ]
+    first = detail[0]
+    param = str(first["loc"][-1])
+    message = f"{param}: {first['msg']}"
+    return error_response(
+        ApiError(422, "invalid_request_error", message, param=param, code=str(first["type"]), detail=detail)
+    )
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:

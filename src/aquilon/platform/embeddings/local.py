@@ -22,7 +22,7 @@ MAX_TOKENS = 8192
 MAX_TOKENS_IN_ALL = 131_072
 _CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer one is refused before it is read."""
-_TOKENS_AT_ONCE = 2048
+_TOKENS_AT_ONCE = 1024
 """After so many it is another request's turn."""
 _TEXTS_AT_ONCE = 256
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
