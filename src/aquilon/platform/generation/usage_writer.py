@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 
 import structlog
@@ -93,7 +94,7 @@ class UsageWriter:
             batch = self._pending[:MOST_AT_ONCE]
             try:
                 await self._commit(batch)
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, sqlite3.Error, OSError) as error:
                 if not self._broken:
                     log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))
                 self._broken = True
@@ -104,9 +105,13 @@ class UsageWriter:
                 self._broken = False
 
     async def _commit(self, batch: Sequence[_Pending]) -> None:
-        async with self._database.writing() as session:
-            await self.record(session, [event for event, _ in batch])
-        self.recorded([event for event, _ in batch])
+        events = [event for event, _ in batch]
+        if self._stock is None and self._database.writes_at_once:
+            await self._database.at_once(lambda connection: usage.record_at_once(connection, events))
+        else:
+            async with self._database.writing() as session:
+                await self.record(session, events)
+        self.recorded(events)
         del self._pending[: len(batch)]
         for _, done in batch:
             if not done.done():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
@@ -19,6 +19,8 @@ from aquilon.platform.storage.identity_news import CHANNEL, IdentityNews
 from aquilon.platform.storage.identity_version import IdentityVersion, WatchedSession
 from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
+
+T = TypeVar("T")
 
 _BUSY_SECONDS = 10
 _CONNECT_SECONDS = 5
@@ -33,7 +35,9 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, name: str, identity: IdentityVersion) -> None:
         self._engine = engine
-        self._group_commit = GroupCommit(engine, WatchedSession) if engine.dialect.name == "sqlite" else None
+        self._group_commit = None
+        if engine.dialect.name == "sqlite":
+            self._group_commit = GroupCommit(engine, WatchedSession, lambda: _connect_sqlite(name))
         self.name = name
         """The file or server it is in, for messages."""
         self._writers: set[asyncio.Task[Any] | None] = set()
@@ -92,7 +96,19 @@ class Database:
     async def close(self) -> None:
         if self._news is not None:
             await self._news.stop()
+        if self._group_commit is not None:
+            self._group_commit.close()
         await self._engine.dispose()
+
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether there is ``at_once``: SQLite in a file."""
+        return self._group_commit is not None and self.name != ":memory:"
+
+    async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A transaction of one call on SQLite's own connection, as `GroupCommit.at_once` says. Raises sqlite3.Error."""
+        assert self._group_commit is not None
+        return await self._group_commit.at_once(work)
 
     def listen(self) -> None:
         """Hear at once of what other processes change: what is remembered need not be read again every few seconds."""
@@ -189,6 +205,12 @@ class Database:
 async def _set_foreign_keys(connection: AsyncConnection, state: str) -> None:
     raw: Any = (await connection.get_raw_connection()).driver_connection
     await raw.execute(f"PRAGMA foreign_keys = {state}")  # has no effect inside a transaction
+
+
+def _connect_sqlite(file: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, check_same_thread=False)
+    _configure_sqlite(connection, None)
+    return connection
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,24 +58,48 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> dict[tu
     connection = await session.connection()
     writes = _WRITES[connection.dialect.name]
     fresh = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
-    totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
-    spending: dict[tuple[str, int, str], int] = defaultdict(int)
-    for event in (unique[request_id] for request_id in fresh):
-        tokens = (event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens)
-        counts = (1, int(event.batch), *tokens, event.cost)
-        whose = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
-        for span, seconds in SECONDS.items():
-            total = totals[(span, event.ended_at // seconds * seconds, *whose)]
-            total[:] = map(sum, zip(total, counts, strict=True))
-        for budget_id, starts_at in event.budget_lines:
-            spending[(budget_id, starts_at, event.organization_id)] += event.cost
-    for statement, names, amounts in (
-        (writes.total, _TOTAL_COLUMNS, [(*key, *counts) for key, counts in sorted(totals.items())]),
-        (writes.spending, _SPENDING_COLUMNS, [(*key, spent) for key, spent in sorted(spending.items())]),
-    ):  # in one order, so that two writers never wait for each other
-        if amounts:
-            await connection.execute(statement, [dict(zip(names, row, strict=True)) for row in amounts])
-    return spending
+    sums = _Sums.of([unique[request_id] for request_id in fresh])
+    for statement, rows in ((writes.total, sums.totals), (writes.spending, sums.spending)):
+        if rows:
+            await connection.execute(statement, rows)
+    return sums.spent
+
+
+def record_at_once(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> None:
+    """The same on SQLite's own connection, in the transaction that is open there."""
+    writes = _TEXTS
+    fresh = [event for event in events if connection.execute(writes.event, _row(event)).fetchone() is not None]
+    sums = _Sums.of(fresh)
+    connection.executemany(writes.total, sums.totals)
+    connection.executemany(writes.spending, sums.spending)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What events add up to. Rows are in one order, so that two writers never wait for each other."""
+
+    totals: list[dict[str, Any]]
+    spending: list[dict[str, Any]]
+    spent: dict[tuple[str, int, str], int]
+
+    @classmethod
+    def of(cls, events: Sequence[UsageEvent]) -> _Sums:
+        totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
+        spent: dict[tuple[str, int, str], int] = defaultdict(int)
+        for event in events:
+            tokens = (event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens)
+            counts = (1, int(event.batch), *tokens, event.cost)
+            whose = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
+            for span, seconds in SECONDS.items():
+                total = totals[(span, event.ended_at // seconds * seconds, *whose)]
+                total[:] = map(sum, zip(total, counts, strict=True))
+            for budget_id, starts_at in event.budget_lines:
+                spent[(budget_id, starts_at, event.organization_id)] += event.cost
+        return cls(
+            [dict(zip(_TOTAL_COLUMNS, (*key, *counts), strict=True)) for key, counts in sorted(totals.items())],
+            [dict(zip(_SPENDING_COLUMNS, (*key, cost), strict=True)) for key, cost in sorted(spent.items())],
+            spent,
+        )
 
 
 async def totals(
@@ -178,8 +203,14 @@ class _Writes:
         grown = {name: insert.table.c[name] + insert.excluded[name] for name in names}
         return insert.on_conflict_do_update(index_elements=list(insert.table.primary_key), set_=grown)
 
+    def texts(self, dialect: Any) -> _Writes:
+        """The same as SQL with named parameters."""
+        compiled = dialect.dialect(paramstyle="named")
+        return _Writes(*(str(each.compile(dialect=compiled)) for each in (self.event, self.total, self.spending)))
+
 
 _WRITES = {"sqlite": _Writes.of(sqlite), "postgresql": _Writes.of(postgresql)}
+_TEXTS = _WRITES["sqlite"].texts(sqlite)
 _TOTAL_COLUMNS = (
     "span",
     "starts_at",
