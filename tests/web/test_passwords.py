@@ -301,7 +301,7 @@ class TestOrganizations:
             assert sign_in(cora, "cora", "not the right one", organization="Corp").status_code == 401
 
 
-def test_addresses_are_one_person_s_on_the_whole_server(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_an_address_is_one_person_s_in_an_organization(gateway: RunningServer, owner: httpx.Client) -> None:
     joined(gateway, owner, "first")
     users = "/v1/organization/users"
     taken = owner.post(users, json={"name": "second", "email": "FIRST@example.org"})
@@ -311,3 +311,21 @@ def test_addresses_are_one_person_s_on_the_whole_server(gateway: RunningServer, 
     made = owner.post(users, json={"name": "second", "email": "second@example.org"}).json()
     changed = owner.post(f"{users}/{made['id']}", json={"email": None, "name": "2nd"}).json()
     assert (changed["email"], changed["name"]) == (None, "2nd")
+
+
+def test_one_person_has_accounts_in_several_organizations_and_none_tells_of_the_other(
+    gateway: RunningServer, owner: httpx.Client
+) -> None:
+    joined(gateway, owner, "both")
+    made = owner.post("/v1/server/organizations", json={"name": "Second", "owner": "o", "email": "both@example.org"})
+    with browser(gateway) as there:
+        there.post("/auth/login", json={"token": made.json()["owner"]["login_token"]})
+        there.post("/auth/password", json={"password": OTHER})
+        for password, organization in ((PASSWORD, "default"), (OTHER, "Second")):
+            told = sign_in(there, "both@example.org", password).json()
+            assert told["organization"]["name"] == organization
+        there.post("/auth/password", json={"password": PASSWORD, "current": OTHER})
+        which = sign_in(there, "both@example.org", PASSWORD)
+        assert (which.status_code, which.json()["code"]) == (400, "which_organization")
+        told = sign_in(there, "both@example.org", PASSWORD, organization="Second").json()
+        assert told["organization"]["name"] == "Second"

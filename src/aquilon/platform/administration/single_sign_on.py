@@ -88,14 +88,16 @@ async def _newcomer(
         opened = await invitations.open_invitation(session, invitation)
         if opened is None or opened[1].id != organization.id:
             raise forbidden("This invitation is not open here (any more): ask for another", code="invitation_not_open")
-        email = await _free(session, email)
+        if email is not None and await accounts.user_with_email(session, Scope(organization.id), email) is not None:
+            email = None
         name = await _free_name(session, organization, claims)
         user = await accept(session, *opened, name, email=email, email_vouched=True)
         await _identify(session, provider, organization, claims, user)
         return user
     _require_domain(provider, email)
-    holder = None if email is None else await accounts.user_with_email(session, email)
-    if holder is not None and holder.organization_id == organization.id:
+    scope = Scope(organization.id)
+    holder = None if email is None else await accounts.user_with_email(session, scope, email)
+    if holder is not None:
         if not (provider.links_by_email and provider.email_domains and holder.email_vouched):
             raise forbidden(
                 "An account has this address already: sign in to it as before, and add this identity there",
@@ -107,7 +109,6 @@ async def _newcomer(
         raise forbidden("You have no account here yet: ask for an invitation", code="not_invited")
     name = await _free_name(session, organization, claims)
     role = cast(Role, provider.newcomer_role)
-    email = None if holder is not None else email
     user = await accounts.create_user(session, organization.id, name, role, email=email, email_vouched=True)
     actor = accounts.principal(user, organization, "", None)
     await record(session, actor, "user.joined", user.id, user.name, role=role, provider=provider.name)
@@ -147,11 +148,6 @@ def _address(claims: Claims) -> str | None:
         return None if claims.email is None else checked_email(claims.email)
     except ValueError:
         return None
-
-
-async def _free(session: AsyncSession, email: str | None) -> str | None:
-    taken = email is not None and await accounts.user_with_email(session, email) is not None
-    return None if taken else email
 
 
 async def _free_name(session: AsyncSession, organization: Organization, claims: Claims) -> str:

@@ -63,7 +63,7 @@ class OrganizationRequest(Fields):
 class NewUserRequest(Fields):
     name: Name
     role: Role = "member"
-    email: Email | None = Field(None, description="Signs in wherever the name does; one person's on the whole server.")
+    email: Email | None = Field(None, description="Signs in wherever the name does.")
 
 
 class UserRequest(Fields):

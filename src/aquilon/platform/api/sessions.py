@@ -37,7 +37,10 @@ class LoginRequest(Fields):
     name: str | None = Field(None, min_length=1, max_length=254, description="An e-mail address, or a user's name.")
     password: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS)
     organization: str | None = Field(
-        None, min_length=1, max_length=100, description="Whose user, by name or id; the one that runs the server."
+        None,
+        min_length=1,
+        max_length=100,
+        description="By name or id. Without: an address in any, a name in the one that runs the server.",
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.domain.errors import ApiError, forbidden, unauthenticated
+from aquilon.platform.domain.errors import ApiError, forbidden, invalid, unauthenticated
 from aquilon.platform.domain.passwords import normalized
 from aquilon.platform.storage import Database, accounts, audit, sessions
 from aquilon.platform.storage.passwords import password_hash, set_password_hash
@@ -51,15 +53,23 @@ class SignIn:
         """
         account = f"{organization or ''}\0{name.strip().casefold()}"
         async with self._database.reading() as session:
-            user = await accounts.user_signing_in(session, name, organization)
-            stored = None if user is None else await password_hash(session, user)
-        await self.verify(account, stored, password, browser.address)
-        assert user is not None
-        assert stored is not None
-        fresh = await self._passwords.hash(normalized(password)) if self._passwords.is_outdated(stored) else None
+            users = await accounts.users_signing_in(session, name, organization)
+            stored = [(user, await password_hash(session, user)) for user in users]
+        hashes = {user.id: hash_ for user, hash_ in stored if hash_ is not None}
+        right = await self.verify(account, list(hashes.values()), password, browser.address)
+        fitting = [user for user in users if hashes.get(user.id) in right]
+        if len(fitting) > 1:
+            raise invalid(
+                "This opens accounts in several organizations: say which",
+                param="organization",
+                code="which_organization",
+            )
+        user, former_hash = fitting[0], right[0]
+        outdated = self._passwords.is_outdated(former_hash)
+        fresh = await self._passwords.hash(normalized(password)) if outdated else None
         async with self._database.writing(alone=True) as session:
-            user = await accounts.user_by_id(session, Scope(user.organization_id), user.id)
-            if user is None or await password_hash(session, user) != stored:
+            again = await accounts.user_by_id(session, Scope(user.organization_id), user.id)
+            if again is None or await password_hash(session, again) != former_hash:
                 raise _wrong()  # it was changed meanwhile
             found = await accounts.organization_by(session, user.organization_id)
             if found is None or not found.password_sign_in:
@@ -68,20 +78,25 @@ class SignIn:
                     code="password_sign_in_off",
                 )
             if fresh is not None:
-                await set_password_hash(session, user, fresh)
+                await set_password_hash(session, again, fresh)
             signed_in = await sessions.open_session(session, user.id, "password", browser)
             if signed_in is None:
                 raise _wrong()
             await note_sign_in(session, signed_in, former, browser)
         return signed_in
 
-    async def verify(self, account: str, stored: str | None, password: str, address: str) -> None:
-        """Whether a password is right, for the ``account`` that it is tried on. Raises ApiError 401 or 429."""
+    async def verify(self, account: str, hashes: Sequence[str], password: str, address: str) -> list[str]:
+        """Those that the password is right for, of the hashes that the ``account`` has. Raises ApiError 401 or 429."""
         self.require_patience(address, account)
         self._addresses.failed(address)
         self._accounts.failed(account)
+        tried: list[str | None] = [*hashes] or [None]
         try:
-            right = await self._passwords.verify(stored, normalized(password))
+            right = [
+                hash_
+                for hash_ in tried
+                if await self._passwords.verify(hash_, normalized(password)) and hash_ is not None
+            ]
         except BaseException:
             self._addresses.did_not_fail(address)
             self._accounts.did_not_fail(account)
@@ -90,6 +105,7 @@ class SignIn:
             raise _wrong()
         self._addresses.did_not_fail(address)
         self._accounts.forget(account)
+        return right
 
     def failed(self, address: str) -> None:
         """A token that opens nothing came from there."""

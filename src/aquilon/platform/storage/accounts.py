@@ -18,6 +18,7 @@ from aquilon.platform.storage.scope import Everyone, Scope
 from aquilon.platform.storage.workspaces import create_workspace, first_workspace, set_member, workspace_by
 
 FIRST_WORKSPACE = "default"
+_MOST_ACCOUNTS = 4
 
 
 class UnknownUser(LookupError):
@@ -69,7 +70,7 @@ async def create_user(
         id=new_id("user"),
         organization_id=organization_id,
         name=await _free_name(session, scope, name),
-        email=None if email is None else await _free_email(session, email),
+        email=None if email is None else await _free_email(session, scope, email),
         email_vouched=email is not None and email_vouched,
         role=role,
         created_at=_now(),
@@ -97,7 +98,7 @@ async def set_email(session: AsyncSession, user: User, email: str | None, *, vou
     elif checked_email(email) == user.email:
         user.email_vouched = user.email_vouched or vouched
     else:
-        user.email, user.email_vouched = await _free_email(session, email), vouched
+        user.email, user.email_vouched = await _free_email(session, Scope(user.organization_id), email), vouched
     await session.flush()
 
 
@@ -139,30 +140,31 @@ async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
     raise UnknownUser(f"There is no user '{name}'; the users are: {names}")
 
 
-async def user_signing_in(session: AsyncSession, name: str, organization: str | None = None) -> User | None:
-    """By e-mail address, or by name in the organization (its name or id; the one that runs the server).
+async def users_signing_in(session: AsyncSession, name: str, organization: str | None = None) -> list[User]:
+    """By e-mail address in any organization, or by name in one (the one that runs the server); those who may.
 
-    None where there is none, or none who may sign in.
+    ``organization`` is a name or id. One person may have an account in several, each
+    with the same address: the oldest few are looked at.
     """
     active = (
         Everyone.select(User)
         .join(Organization, Organization.id == User.organization_id)
         .where(User.disabled_at.is_(None), Organization.disabled_at.is_(None))
+        .order_by(User.created_at, User.id)
+        .limit(_MOST_ACCOUNTS)
     )
+    there = (Organization.id == organization) | (Organization.name == (organization or "").strip())
     name = name.strip()
-    by_address = await session.scalar(active.where(User.email == name.lower()))
-    if by_address is not None:
-        return by_address
-    if organization is None:
-        there = Organization.operates
-    else:
-        there = (Organization.id == organization) | (Organization.name == organization.strip())
-    return await session.scalar(active.where(User.name == name, there).limit(1))
+    by_address = active.where(User.email == name.lower())
+    found = list(await session.scalars(by_address if organization is None else by_address.where(there)))
+    if found:
+        return found
+    by_name = active.where(User.name == name, Organization.operates if organization is None else there)
+    return list(await session.scalars(by_name))
 
 
-async def user_with_email(session: AsyncSession, email: str) -> User | None:
-    """In whichever organization."""
-    return await session.scalar(Everyone.select(User).where(User.email == email.strip().lower()))
+async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> User | None:
+    return await session.scalar(scope.select(User).where(User.email == email.strip().lower()))
 
 
 async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool:
@@ -205,10 +207,10 @@ async def _free_name(session: AsyncSession, scope: Scope, name: str) -> str:
     return name
 
 
-async def _free_email(session: AsyncSession, email: str) -> str:
+async def _free_email(session: AsyncSession, scope: Scope, email: str) -> str:
     email = checked_email(email)
-    if await user_with_email(session, email) is not None:
-        raise ValueError(f"The e-mail address '{email}' belongs to another account on this server")
+    if await user_with_email(session, scope, email) is not None:
+        raise ValueError(f"The e-mail address '{email}' belongs to another account")
     return email
 
 

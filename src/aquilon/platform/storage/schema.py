@@ -67,14 +67,15 @@ class User(Owned, Base):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
+        UniqueConstraint("organization_id", "email"),
         CheckConstraint(ROLE_CHECK, name="role"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     name: Mapped[str]
-    email: Mapped[str | None] = mapped_column(unique=True)
-    """In lower case; signs in wherever the name does, and is one person's on the whole server."""
+    email: Mapped[str | None] = mapped_column(index=True)
+    """In lower case; signs in wherever the name does."""
     email_vouched: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether an administrator or an identity provider said that it is theirs, not they alone."""
     role: Mapped[str]

@@ -26,9 +26,10 @@ def _organizations_and_users() -> None:
     with op.batch_alter_table("users") as table:
         table.add_column(sa.Column("email", sa.String, nullable=True))
         table.add_column(sa.Column("email_vouched", sa.Boolean, nullable=False, server_default=sa.false()))
-        table.create_unique_constraint("uq_users_email", ["email"])
+        table.create_unique_constraint("uq_users_organization_id_email", ["organization_id", "email"])
     with op.batch_alter_table("users") as table:
         table.alter_column("email_vouched", server_default=None)
+    op.create_index("ix_users_email", "users", ["email"])
 
 
 def _sessions() -> None:
