@@ -66,13 +66,6 @@ export const GROUPS: readonly PageGroup[] = [
         shown: (access) => access.may("generate"),
         load: () => import("./pages/Batches.svelte"),
       },
-      {
-        path: "/console/account",
-        title: "account.title",
-        glyph: "lock",
-        shown: everyone,
-        load: () => import("./pages/Account.svelte"),
-      },
     ],
   },
   {
@@ -164,6 +157,18 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "shield",
         shown: operator,
         load: () => import("./pages/SignOn.svelte"),
+      },
+    ],
+  },
+  {
+    title: "nav.you",
+    pages: [
+      {
+        path: "/console/account",
+        title: "account.title",
+        glyph: "lock",
+        shown: everyone,
+        load: () => import("./pages/Account.svelte"),
       },
     ],
   },

@@ -1,6 +1,11 @@
 /** Times and amounts as people read them, in the page's language. */
 import { language, number } from "../i18n/catalogue.svelte";
 
+/** The page's language as the browser's own country writes it, where the browser has it. */
+function locale(): string {
+  return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
+}
+
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],
   ["month", 30 * 86_400],
@@ -11,23 +16,23 @@ const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 export function dateTime(seconds: number): string {
-  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);
 }
 
 export function date(seconds: number): string {
-  return new Intl.DateTimeFormat(language(), { dateStyle: "medium" }).format(seconds * 1000);
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(seconds * 1000);
 }
 
 /** A day of the server's, which are UTC's. */
 export function utcDay(seconds: number, style: "short" | "long" = "long"): string {
   const options: Intl.DateTimeFormatOptions =
     style === "short" ? { day: "numeric", month: "short" } : { dateStyle: "medium" };
-  return new Intl.DateTimeFormat(language(), { ...options, timeZone: "UTC" }).format(seconds * 1000);
+  return new Intl.DateTimeFormat(locale(), { ...options, timeZone: "UTC" }).format(seconds * 1000);
 }
 
 /** "3 hours ago", "in 2 days". */
 export function relative(seconds: number, now = Date.now() / 1000): string {
-  const words = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
   const gone = seconds - now;
   for (const [unit, length] of STEPS) {
     if (Math.abs(gone) >= length) return words.format(Math.trunc(gone / length), unit);
@@ -44,7 +49,7 @@ export function compact(value: number): string {
 export function money(microcents: number, currency: string): string {
   const value = microcents / 1e8;
   const small = value !== 0 && Math.abs(value) < 0.01;
-  return new Intl.NumberFormat(language(), {
+  return new Intl.NumberFormat(locale(), {
     style: "currency",
     currency,
     ...(small ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 } : {}),
@@ -53,7 +58,7 @@ export function money(microcents: number, currency: string): string {
 
 /** Whole cents as an amount of the currency. */
 export function cents(value: number, currency: string): string {
-  return new Intl.NumberFormat(language(), { style: "currency", currency }).format(value / 100);
+  return new Intl.NumberFormat(locale(), { style: "currency", currency }).format(value / 100);
 }
 
 /** An amount as a person writes it, "12.50" or "12,50", in millionths of a cent. */
@@ -64,7 +69,7 @@ export function amount(text: string): number {
 /** "2026-11" → "November 2026". */
 export function monthName(month: string): string {
   const first = new Date(`${month}-01T00:00:00Z`);
-  return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC" }).format(first);
+  return new Intl.DateTimeFormat(locale(), { month: "long", year: "numeric", timeZone: "UTC" }).format(first);
 }
 
 export { number };

@@ -66,6 +66,11 @@ export interface KeyLimits {
   expires_at: number | null;
 }
 
+/** All that may be asked, for whatever purpose. */
+export async function modelNames(): Promise<string[]> {
+  return (await get<{ data: { id: string }[] }>("/v1/models")).data.map((card) => card.id);
+}
+
 export interface AuditEntry {
   id: string;
   type: string;

@@ -250,6 +250,7 @@ export const en = {
     "An administrator of this server can add one: pulled to this machine, or from an upstream.",
 
   "nav.server": "Server",
+  "nav.you": "You",
   "nav.money": "Money",
   "action.remove": "Remove",
   "subject.for": "For",

@@ -265,6 +265,7 @@ export const fr: ConsoleTexts = {
     "Un administrateur de ce serveur peut en ajouter un\u00a0: téléchargé sur cette machine, ou d’un serveur en amont.",
 
   "nav.server": "Serveur",
+  "nav.you": "Vous",
   "nav.money": "Argent",
   "action.remove": "Supprimer",
   "subject.for": "Pour",

@@ -42,8 +42,8 @@ function python(origin: string, body: CallBody): string {
     body.stream === true
       ? [
           "for chunk in answer:",
-          "    if chunk.choices and chunk.choices[0].delta.content:",
-          '        print(chunk.choices[0].delta.content, end="", flush=True)',
+          "    for choice in chunk.choices:",
+          '        print(choice.delta.content or "", end="", flush=True)',
         ]
       : ["print(answer.choices[0].message.content)"];
   return [
@@ -51,7 +51,10 @@ function python(origin: string, body: CallBody): string {
     "",
     "from openai import OpenAI",
     "",
-    `client = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key=os.environ["AQUILON_API_KEY"])`,
+    "client = OpenAI(",
+    `    base_url=${JSON.stringify(`${origin}/v1`)},`,
+    '    api_key=os.environ["AQUILON_API_KEY"],',
+    ")",
     "answer = client.chat.completions.create(",
     ...parameters,
     ")",
@@ -64,7 +67,12 @@ function typescript(origin: string, body: CallBody): string {
   const literal = JSON.stringify(body, null, 2);
   const reading =
     body.stream === true
-      ? ["for await (const chunk of answer) {", '  process.stdout.write(chunk.choices[0]?.delta?.content ?? "");', "}"]
+      ? [
+          "for await (const chunk of answer) {",
+          "  const text = chunk.choices[0]?.delta?.content;",
+          '  process.stdout.write(text ?? "");',
+          "}",
+        ]
       : ["console.log(answer.choices[0].message.content);"];
   return [
     'import OpenAI from "openai";',
