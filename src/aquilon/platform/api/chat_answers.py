@@ -192,27 +192,31 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
         body = ChatCompletionChunk(id=shape.id, created=created, model=shape.model, choices=choices, usage=usage)
         return frame(encoder.encode(body))
 
+    held = b""  # goes out with what comes next: a packet less, and the first word in the first one
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Delta | ToolCallDelta | Finished) and not begun[event.index]:
                 begun[event.index] = True
-                yield chunk([ChunkChoice(event.index, ChunkDelta("assistant", ""))], no_usage)
+                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", ""))], no_usage)
             if isinstance(event, Delta):
                 scores = _logprobs(list(event.tokens)) if shape.logprobs else None
-                yield chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
+                yield held + chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
+                held = b""
             elif isinstance(event, ToolCallDelta):
-                yield chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
+                yield held + chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
+                held = b""
             elif isinstance(event, Finished):
                 unfinished -= 1
                 last = ChunkChoice(event.index, ChunkDelta(content=""), shape.reason(event))
                 if unfinished:
-                    yield chunk([last], no_usage)
+                    yield held + chunk([last], no_usage)
+                    held = b""
             elif isinstance(event, Usage):
                 usage = usage_body(event)
-                yield chunk([last], None if shape.usage_chunk else usage)
+                held += chunk([last], None if shape.usage_chunk else usage)
                 if shape.usage_chunk:
-                    yield chunk([], usage)
-    yield DONE
+                    held += chunk([], usage)
+    yield held + DONE
 
 
 def _delta(event: Delta) -> ChunkDelta:

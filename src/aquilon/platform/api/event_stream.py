@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._frames = frames
         self._heartbeat_seconds = heartbeat_seconds
+        self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientDisconnect):
@@ -60,25 +61,27 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_frames(self, first: Awaitable[bytes], frames: AsyncGenerator[bytes], send: Send) -> None:
-        silence = asyncio.Event()
-        beating = asyncio.create_task(self._beat(silence, send))
+        clock = asyncio.get_running_loop().time
+        self._sent_at = clock()
+        beating = asyncio.create_task(self._beat(clock, send))
         try:
             await _send_body(send, await first)
             async for data in frames:
-                silence.set()
+                self._sent_at = clock()
                 await _send_body(send, data)
         except Exception as error:
             await _send_body(send, b"event: error\n" + frame(error_body(api_error(error))))
         finally:
             await _end(beating)
 
-    async def _beat(self, broken: asyncio.Event, send: Send) -> None:
+    async def _beat(self, clock: Callable[[], float], send: Send) -> None:
+        """Looks after each possible silence, not at each frame: one timer, however many frames there are."""
         while True:
-            try:
-                async with asyncio.timeout(self._heartbeat_seconds):
-                    await broken.wait()
-                broken.clear()
-            except TimeoutError:
+            left = self._sent_at + self._heartbeat_seconds - clock()
+            if left > 0:
+                await asyncio.sleep(left)
+            else:
+                self._sent_at = clock()
                 await _send_body(send, _HEARTBEAT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -51,6 +52,10 @@ class UpstreamAnswer:
         self._offset = offset
         self._n = n
         self._ends_at = ends_at
+        self._loop = asyncio.get_running_loop()
+        self._due = math.inf
+        self._late = False
+        self._timer: asyncio.TimerHandle | None = None
         self._decoder = EventDecoder()
         self._finished: set[int] = set()
         self._calls: dict[int, list[int]] = {}
@@ -82,7 +87,7 @@ class UpstreamAnswer:
                 if not answer.first:
                     raise broken("ended without an answer")
             except BaseException:
-                response.close()
+                answer.close()
                 raise
         except UpstreamFailure as failure:
             if failure.rest:
@@ -117,6 +122,8 @@ class UpstreamAnswer:
 
     def close(self) -> None:
         """End the upstream's work, or where it has ended give its connection back."""
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._done:
             self._response.close()
         elif not self._response.content.at_eof():
@@ -132,16 +139,17 @@ class UpstreamAnswer:
     async def _read(self, seconds: float, what: str, allowed: float) -> list[Piece]:
         if self._failure is not None:
             raise self._failure
-        left = self._ends_at - asyncio.get_running_loop().time()
-        if left < seconds:
+        if (left := self._ends_at - self._loop.time()) < seconds:
             seconds, what, allowed = left, "the whole answer", self.target.upstream.timeouts.total
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                data = await self._response.content.readany()
-        except TimeoutError:
-            raise too_slow(what, allowed) from None
+            self._expect(seconds)
+            data = await self._response.content.readany()
         except Exception as error:
+            if self._late:
+                raise too_slow(what, allowed) from None
             raise broken(f"ended in the middle of an answer: {error or type(error).__name__}") from error
+        finally:
+            self._due = math.inf
         if not data:
             return self._end("ended in the middle of an answer")
         try:
@@ -159,6 +167,28 @@ class UpstreamAnswer:
                 raise
             self._failure = failure
         return pieces
+
+    def _expect(self, seconds: float) -> None:
+        """Close the connection unless something comes in this time.
+
+        One timer an answer, not one a read: it looks again when it would have been time.
+        """
+        self._due = self._loop.time() + max(0.0, seconds)
+        if self._timer is None or self._timer.when() > self._due:
+            self._look_at(self._due)
+
+    def _look_at(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due <= self._loop.time():
+            self._late = True
+            self._response.close()
+        elif self._due < math.inf:
+            self._look_at(self._due)
 
     def _end(self, otherwise: str) -> list[Piece]:
         if len(self._finished) < self._n:

@@ -1,0 +1,253 @@
+"""Aquilon as a gateway beside LiteLLM's proxy: added time to first token, answers a second, memory.
+
+Both stand before the same paced server-sent-events stand-in, each in one process of
+its own, asked in turns in one run. Aquilon meters every answer into its SQLite
+database and pays it from a budget; LiteLLM has no database here, which is its
+fastest way to run. LiteLLM is installed from PyPI into an environment of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from bench.llama_cpp import CACHE
+from bench.report import keep, table
+
+LITELLM = "litellm[proxy]==1.106.2"
+MODEL = "stand-in"
+FIRST_MS, BETWEEN_MS, WORDS = 20, 10, 16
+RATE = 200
+CLIENTS = 256
+_MASTER_KEY = "sk-bench-0123456789"
+
+
+def main(*, quick: bool = False) -> None:
+    rounds, seconds = (1, 3) if quick else (4, 8)
+    with (
+        tempfile.TemporaryDirectory(prefix="aquilon-bench-") as folder,
+        _stand_in() as upstream,
+        _aquilon(Path(folder), upstream) as ours,
+        _litellm(Path(folder), upstream) as theirs,
+    ):
+        figures = _measure(upstream, ours, theirs, rounds, seconds)
+        figures["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
+        _show(figures)
+        print(f"\nkept in {keep('gateway', figures)}")
+
+
+def _measure(upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float) -> dict[str, Any]:
+    at: dict[str, tuple[int, str, str]] = {
+        "direct": (upstream, MODEL, "none"),
+        "aquilon": (ours[0], MODEL, ours[1]),
+        "litellm": (theirs[0], MODEL, theirs[1]),
+    }
+    names = ("direct", "aquilon", "alone direct", "alone aquilon", "alone litellm")
+    firsts: dict[str, list[float]] = {name: [] for name in names}
+    throughput: dict[str, list[float]] = {"aquilon": [], "litellm": []}
+    busy = 0.0
+    for name in at:
+        _load(*at[name], "clients", 8, 2)  # imports, caches
+    for _ in range(rounds):
+        for name in ("direct", "aquilon"):
+            before = _processor_seconds(ours[2])
+            firsts[name] += _load(*at[name], "rate", RATE, seconds)["first_ms"]
+            if name == "aquilon":
+                busy = (_processor_seconds(ours[2]) - before) * 1000 / (RATE * (seconds + 1))
+        for name in at:
+            firsts[f"alone {name}"] += _load(*at[name], "clients", 1, seconds)["first_ms"]
+        for name in throughput:
+            throughput[name].append(_load(*at[name], "clients", CLIENTS, seconds)["per_second"])
+    return {
+        "words": WORDS,
+        "rate": RATE,
+        "clients": CLIENTS,
+        "first_ms": {name: _spread(values) for name, values in firsts.items()},
+        "per_second": {name: round(median(values), 1) for name, values in throughput.items()},
+        "processor_ms_a_request": round(busy, 2),
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    cuts = quantiles(values, n=100)
+    return {"p50": round(cuts[49], 2), "p90": round(cuts[89], 2), "p99": round(cuts[98], 2), "n": len(values)}
+
+
+def _show(figures: dict[str, Any]) -> None:
+    first, memory, speed = figures["first_ms"], figures["memory_mb"], figures["per_second"]
+    rows = []
+    for name, spread in first.items():
+        base = first["alone direct" if name.startswith("alone") else "direct"]
+        added = [f"{spread[cut] - base[cut]:+.2f}" for cut in ("p50", "p99")]
+        rows.append([name, *(f"{spread[cut]:.2f}" for cut in ("p50", "p90", "p99")), *added])
+    print(
+        table((f"to the first word, ms ({RATE}/s, or one alone)", "p50", "p90", "p99", "added p50", "added p99"), rows)
+    )
+    ratio = speed["aquilon"] / speed["litellm"]
+    print()
+    print(
+        table(
+            ("", "answers/s", "memory MB"),
+            [[name, f"{speed[name]:.0f}", f"{memory[name]:.0f}"] for name in ("aquilon", "litellm")]
+            + [["ratio", f"{ratio:.1f}", f"{memory['aquilon'] / memory['litellm']:.2f}"]],
+        )
+    )
+    print(f"\nAquilon's processor time at {RATE}/s: {figures['processor_ms_a_request']} ms a request of {WORDS} words")
+
+
+def _load(port: int, model: str, key: str, how: str, many: float, seconds: float) -> dict[str, Any]:
+    command = [
+        sys.executable,
+        "-m",
+        "bench.gateway_load",
+        str(port),
+        model,
+        key,
+        str(WORDS),
+        how,
+        str(many),
+        str(seconds),
+    ]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if found["problems"]:
+        raise RuntimeError(f"port {port}: {found['problems']}")
+    return found
+
+
+@contextlib.contextmanager
+def _stand_in() -> Iterator[int]:
+    command = [sys.executable, "-m", "bench.gateway_standin", str(FIRST_MS), str(BETWEEN_MS), str(WORDS)]
+    with _running(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+
+
+@contextlib.contextmanager
+def _aquilon(folder: Path, upstream: int) -> Iterator[tuple[int, str, int]]:
+    """Its port, a key and its process."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
+    environment |= {"AQUILON_HOME": str(folder / "home"), "AQUILON_PORT": "0", "AQUILON_MODELS": "none"}
+    log = (folder / "aquilon.log").open("w")
+    command = [sys.executable, "-m", "tests.support.serve"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    with _running(server) as process:
+        assert process.stdout is not None
+        key = port = ""
+        for line in process.stdout:
+            report = json.loads(line)
+            key = report.get("accounts", {}).get("api_key", key)
+            if report["report"] == "Ready":
+                port = report["url"].rpartition(":")[2]
+                break
+        if not port:
+            raise RuntimeError((folder / "aquilon.log").read_text()[-2000:])
+
+        def call(*arguments: str) -> None:
+            subprocess.run([sys.executable, "-m", "aquilon.cli.main", *arguments], check=True, env=environment)
+
+        call("upstreams", "add", "bench", f"http://127.0.0.1:{upstream}/v1", "--model", MODEL, "--context", "4096")
+        call("prices", "set", MODEL, "--input", "10", "--output", "30")
+        call("budgets", "set", "1000000")
+        time.sleep(2)  # a running server follows within a second
+        yield int(port), key, process.pid
+
+
+@contextlib.contextmanager
+def _litellm(folder: Path, upstream: int) -> Iterator[tuple[int, str, int]]:
+    config = folder / "litellm.yaml"
+    config.write_text(
+        f"""
+model_list:
+  - model_name: {MODEL}
+    litellm_params:
+      model: openai/stand-in
+      api_base: http://127.0.0.1:{upstream}/v1
+      api_key: none
+general_settings:
+  master_key: {_MASTER_KEY}
+litellm_settings:
+  telemetry: false
+"""
+    )
+    port = _free_port()
+    log = (folder / "litellm.log").open("w")
+    command = [str(_litellm_program()), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "HOME": str(folder)}
+    server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    with _running(server) as process:
+        for _ in range(1200):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness", timeout=5).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        else:
+            raise RuntimeError("LiteLLM did not start within two minutes")
+        if process.poll() is not None:
+            raise RuntimeError((folder / "litellm.log").read_text()[-2000:])
+        yield port, _MASTER_KEY, process.pid
+
+
+def _litellm_program() -> Path:
+    environment = CACHE / "litellm"
+    program = environment / "bin" / "litellm"
+    if not program.exists():
+        print("installing LiteLLM in an environment of its own", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        subprocess.run([str(environment / "bin" / "pip"), "install", "--quiet", LITELLM], check=True)
+    return program
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += _tree(int(child))
+    return found
+
+
+def _pss(pid: int) -> float:
+    """Megabytes of the process tree."""
+    lines = (line for each in _tree(pid) for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines())
+    return round(sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6, 1)
+
+
+def _processor_seconds(pid: int) -> float:
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = 0
+    for each in _tree(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        found += int(fields[11]) + int(fields[12])
+    return found / ticks
