@@ -10,4 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-STAND_INS: dict[str, Callable[[], AbstractContextManager[str]]] = {}
+from tests.support.openid_provider import openid_provider
+
+STAND_INS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "https://login.example.org": lambda: openid_provider("https://example.org/auth/oidc/corp/callback"),
+}
