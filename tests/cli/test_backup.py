@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import tarfile
+import threading
+import time
 from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
 from tests.support.server import start_server
+
+from aquilon.platform.storage import restore
+from aquilon.platform.storage.backup import back_up
+from aquilon.settings import Settings
 
 GATEWAY = {"AQUILON_MODELS": "none"}
 
@@ -21,25 +28,101 @@ def keys(run: Run) -> set[str]:
 def test_what_was_backed_up_while_serving_comes_back(run: Run, home: Path, tmp_path: Path) -> None:
     archive = tmp_path / "backup.tar"
     server = start_server(home, environment=GATEWAY)
-    (home / "files").mkdir()
-    (home / "files" / "upload").write_text("kept")
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    uploaded = httpx.post(f"{server.url}/v1/files", headers=headers, files={"file": ("a.txt", b"kept")}).json()["id"]
     assert run("keys", "create", "--name", "before").code == 0
     assert run("backup", str(archive)).out == f"{archive}\n"
     assert archive.stat().st_mode & 0o077 == 0
-    assert run("keys", "create", "--name", "after").code == 0
-    in_use = run("restore", str(archive))
-    assert (in_use.code, keys(run)) == (1, {"first key", "before", "after"})
     server.stop()
-    (home / "files" / "upload").write_text("spoiled")
+    assert run("keys", "create", "--name", "after").code == 0
+    [content] = (home / "files").rglob(uploaded)
+    content.write_text("spoiled")
     assert run("restore", str(archive)).out == f"Restored {archive}\n"
     assert keys(run) == {"first key", "before"}
-    assert (home / "files" / "upload").read_text() == "kept"
+    assert content.read_text() == "kept"
     [former] = (home / "backups").glob("before-restore-*")
-    assert (former / "files" / "upload").read_text() == "spoiled"
+    assert (former / content.relative_to(home)).read_text() == "spoiled"
     again = start_server(home, environment=GATEWAY)
-    answer = httpx.get(f"{again.url}/v1/models", headers={"authorization": f"Bearer {server.api_key}"})
+    answer = httpx.get(f"{again.url}/v1/files/{uploaded}/content", headers=headers)
     again.stop()
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.content) == (200, b"kept")
+
+
+def test_a_restore_under_load_refuses_nobody(run: Run, home: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "backup.tar"
+    server = start_server(home, environment=GATEWAY)
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    secret = run("keys", "create", "--name", "before").out.strip()
+    assert run("backup", str(archive)).code == 0
+    after = run("keys", "create", "--name", "after").out.strip()
+    answers: list[int] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answers.append(httpx.get(f"{server.url}/v1/models", headers=headers, timeout=60).status_code)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    assert run("restore", str(archive)).out == f"Restored {archive}\n"
+    known = len(answers)
+    statuses = [
+        httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=60).status_code
+        for key in (secret, after)
+    ]
+    while len(answers) < known + 20:
+        time.sleep(0.01)
+    stop.set()
+    for asker in askers:
+        asker.join()
+    assert (server.process.poll(), server.stop()) == (None, 0)
+    assert statuses == [200, 401]
+    assert set(answers) == {200}
+    assert keys(run) == {"first key", "before"}
+
+
+def test_a_restore_that_was_killed_half_way_is_completed_by_the_next_start(home: Path, tmp_path: Path) -> None:
+    settings = Settings(home=home)
+    archive = tmp_path / "backup.tar"
+    server = start_server(home, environment=GATEWAY)
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    httpx.post(f"{server.url}/v1/files", headers=headers, files={"file": ("a.txt", b"kept")}).raise_for_status()
+    asyncio.run(back_up(settings, archive))
+    server.stop()
+    restore.stage(settings, archive)
+    former = home / "backups" / (home / "restore-staged" / "former").read_text()
+    former.mkdir(parents=True)
+    (home / "aquilon.db").replace(former / "aquilon.db")  # and here it was killed
+    again = start_server(home, environment=GATEWAY)
+    answer = httpx.get(f"{again.url}/v1/files", headers=headers)
+    again.stop()
+    assert [file["filename"] for file in answer.json()["data"]] == ["a.txt"]
+    assert not (home / "restore-staged").exists()
+
+
+def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path) -> None:
+    server = start_server(home, environment=GATEWAY)
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    httpx.post(f"{server.url}/v1/files", headers=headers, files={"file": ("a.txt", b"kept")}).raise_for_status()
+    server.stop()
+    archive, spoiled = tmp_path / "backup.tar", tmp_path / "spoiled.tar"
+    assert run("backup", str(archive)).code == 0
+    with tarfile.open(archive) as reading:
+        members = reading.getmembers()
+    whole = archive.read_bytes()
+    last = members[-1]
+    assert last.name.startswith("files/org_")
+    for data in (
+        whole[: last.offset],  # cut between two members
+        whole[: last.offset_data + 2],  # and within one
+        whole[: last.offset_data] + b"KEPT" + whole[last.offset_data + 4 :],
+    ):
+        spoiled.write_bytes(data)
+        refused = run("restore", str(spoiled))
+        assert (refused.code, "damaged" in refused.err or "no backup" in refused.err) == (1, True), refused.err
+    assert not list((home / "backups").glob("before-restore-*"))
+    assert [member.name for member in members][:2] == ["manifest.json", "aquilon.db"]
 
 
 def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path) -> None:

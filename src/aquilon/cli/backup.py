@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from aquilon.settings import Settings
+
+_MOST_SECONDS = 300
 
 
 def backup(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="A new file.", show_default="one in HOME/backups")
     ] = None,
+    without_key: Annotated[
+        bool,
+        typer.Option("--without-key", help="Leave out the key that opens sealed secrets: keep it somewhere else."),
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the database and the uploaded files to one archive, also while the server runs."""
+    import asyncio
+
     from aquilon.cli.output import print_json
     from aquilon.platform.storage.backup import back_up
 
-    written = back_up(settings_from(home=home), file)
+    written = asyncio.run(back_up(settings_from(home=home), file, with_key=not without_key))
     if as_json:
         print_json({"file": str(written), "bytes": written.stat().st_size})
     else:
@@ -32,12 +43,41 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `aquilon backup` wrote.", show_default=False)],
     home: Home = None,
 ) -> None:
-    """Put a backup in place of the home's database and files, while no server runs; those are kept in HOME/backups."""
-    from aquilon.platform.storage import backup as backups
-    from aquilon.web.running import own_home
+    """Put a backup in place of the home's database and files, also while the server runs.
+
+    A running server finishes what it does, changes over and goes on; what was there is kept in HOME/backups.
+    """
+    import asyncio
+
+    from aquilon.platform.storage import restore as restoring
+    from aquilon.web.running import HomeInUse, own_home
 
     settings = settings_from(home=home)
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with own_home(settings.home):
-        backups.restore(settings, file)
+    restoring.stage(settings, file)
+    try:
+        with own_home(settings.home):
+            asyncio.run(restoring.complete(settings))
+    except HomeInUse:
+        _have_server_change_over(settings)
     print(f"Restored {file}")
+
+
+def _have_server_change_over(settings: Settings) -> None:
+    import os
+    import time
+
+    from aquilon.cli.errors import CommandError
+    from aquilon.platform.storage import restore as restoring
+    from aquilon.web.running import REOPEN_SIGNAL, running_server
+
+    server = running_server(settings.home)
+    if server is None:
+        raise CommandError("The server is just starting or stopping: run the command again")
+    os.kill(server.pid, REOPEN_SIGNAL)
+    end = time.monotonic() + _MOST_SECONDS
+    while restoring.is_staged(settings):
+        if running_server(settings.home) is None:
+            raise CommandError("The server ended; its log has the reason. The backup is put in place when it starts")
+        if time.monotonic() > end:
+            raise CommandError(f"The server has not changed over in {_MOST_SECONDS} seconds; its log has the reason")
+        time.sleep(0.05)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+
+REOPEN_SIGNAL = signal.SIGUSR2
+"""What `aquilon restore` sends to a running server: finish what runs, put the staged backup in place, go on."""
 
 
 class ServerError(RuntimeError):

@@ -21,11 +21,11 @@ from aquilon.platform.accounts import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.retention import keep_pruned, prunings
-from aquilon.platform.storage import Database, DatabaseError
+from aquilon.platform.storage import Database, DatabaseError, restore
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
 from aquilon.web.logs import configure
-from aquilon.web.running import RunningServer, ServerError, own_home
+from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
 
 NO_MODEL = "none"
 """As the only model's name: run without an engine."""
@@ -98,17 +98,22 @@ async def serve(settings: Settings, report: Reporter) -> None:
     begun = time.monotonic()
     with _listen(settings) as listener, own_home(settings.home) as announce:
         url = _url(settings.host, listener.getsockname()[1])
-        try:
-            database = await Database.open(settings)
-        except DatabaseError as error:
-            raise ServerError(str(error)) from error
-        try:
-            first = await prepare_first_run(database)
-            if first is not None:
-                report(FirstStart(first, f"{url}/#login={first.login_token}"))
-            await _Server(settings, database, report, begun).serve(listener, url, announce)
-        finally:
-            await database.close()
+        server: _Server | None = None
+        while server is None or server.again:
+            try:
+                await restore.complete(settings)
+                database = await Database.open(settings)
+            except DatabaseError as error:
+                raise ServerError(str(error)) from error
+            try:
+                first = await prepare_first_run(database)
+                if first is not None:
+                    report(FirstStart(first, f"{url}/#login={first.login_token}"))
+                if server is None or server.again:
+                    server = _Server(settings, database, report, begun)
+                    await server.serve(listener.dup(), url, announce)
+            finally:
+                await database.close()
 
 
 class _Server:
@@ -118,6 +123,8 @@ class _Server:
         self._report = report
         self._begun = begun
         self._stop = asyncio.Event()
+        self.again = False
+        """Whether all is to be opened anew, with a backup that was staged; connections that come meanwhile wait."""
         self._gateway = settings.models == [NO_MODEL]
         names = [] if self._gateway else settings.models or [DEFAULT_MODEL]
         self._catalogue = Catalogue(
@@ -172,8 +179,8 @@ class _Server:
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        for number in (signal.SIGTERM, signal.SIGINT, REOPEN_SIGNAL):
+            loop.add_signal_handler(number, self._end, number)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
         following = asyncio.create_task(self._upstreams.keep_fresh(self._stop))
@@ -205,6 +212,10 @@ class _Server:
             await self._moderation.close()
             await self._usage_writer.close()
             await self._admission.close()
+
+    def _end(self, number: signal.Signals) -> None:
+        self.again = number == REOPEN_SIGNAL and (self.again or not self._stop.is_set())
+        self._stop.set()
 
     async def _until_stopped(self, http: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._stop.wait())

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, inspect, text
 
 from aquilon.platform.storage.migrations import REVISIONS
 
-_LOCK = 0x6171756C  # "aqul": one process migrates, the others wait
+MIGRATION_LOCK = 0x6171756C  # "aqul"
+"""One process migrates, the others wait."""
 
 
 class DatabaseError(RuntimeError):
@@ -27,7 +28,7 @@ def upgrade(connection: Connection, name: str) -> None:
     """
     sqlite = connection.dialect.name == "sqlite"
     if not sqlite:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
     current = None
     if inspect(connection).has_table("alembic_version"):
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -40,12 +41,13 @@ def upgrade(connection: Connection, name: str) -> None:
         )
     if current is not None and sqlite and name != ":memory:":
         _back_up(Path(name), current)
-    _run_migrations(connection)
+    upgrade_to(connection, REVISIONS[-1])
     if sqlite and (orphans := connection.execute(text("PRAGMA foreign_key_check")).all()):
         raise DatabaseError(f"The database {name} has rows in {orphans[0][0]} that belong to nothing: restore a backup")
 
 
-def _run_migrations(connection: Connection) -> None:
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Run the history up to a revision, inside the connection's transaction."""
     from alembic import command  # only on a first start or an upgrade: 10 MB that the server then needn't hold
     from alembic.config import Config
 
@@ -53,7 +55,7 @@ def _run_migrations(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _back_up(file: Path, revision: str) -> None:

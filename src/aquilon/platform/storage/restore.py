@@ -1,0 +1,192 @@
+"""Putting a backup in place of a home's database and files, in two steps that a kill can't tear apart.
+
+First the archive is unpacked and checked beside what is there: ``stage``. Then, while
+no server has the database open, one thing after the other changes its place:
+``complete``, which a start repeats until it is done. What was there is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from aquilon.platform.storage.backup import (
+    DATABASE,
+    FILES,
+    FORMAT,
+    MANIFEST,
+    TABLES,
+    Manifest,
+    back_up,
+    sha256_of,
+    sqlite_file,
+)
+from aquilon.platform.storage.migrations import REVISIONS
+from aquilon.platform.storage.postgresql_copy import copy_in
+from aquilon.platform.storage.sealing import KEY_FILE
+from aquilon.platform.storage.upgrade import DatabaseError
+from aquilon.settings import Settings
+
+_STAGED = "restore-staged"
+_FORMER = "former"
+"""In the staged folder: the name of where what was there is kept."""
+
+
+def is_staged(settings: Settings) -> bool:
+    return (settings.home / _STAGED).is_dir()
+
+
+def stage(settings: Settings, archive_file: Path) -> None:
+    """Unpack and check an archive beside what is there, which stays as it is.
+
+    Raises DatabaseError for what is no backup, is damaged, comes from a newer version
+    or from another kind of database; then nothing has changed.
+    """
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.home, prefix="restore-") as folder_name:
+        folder = Path(folder_name) / "unpacked"
+        folder.mkdir(mode=0o700)
+        try:
+            with tarfile.open(archive_file) as archive:
+                archive.extractall(folder, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise DatabaseError(f"{archive_file} is no backup: {error}") from error
+        manifest = _manifest(folder, archive_file)
+        if manifest is not None:
+            _check_members(folder, manifest, archive_file)
+        on_postgresql = sqlite_file(settings) is None
+        if on_postgresql != (folder / TABLES).is_dir():
+            kinds = ("PostgreSQL", "SQLite") if on_postgresql else ("SQLite", "PostgreSQL")
+            raise DatabaseError(f"{archive_file} is of a {kinds[1]} database, and this one is {kinds[0]}'s")
+        if not on_postgresql:
+            _check_sqlite(folder / DATABASE, archive_file)
+        (folder / _FORMER).write_text(f"before-restore-{time.time_ns()}")
+        _sync(folder)
+        shutil.rmtree(settings.home / _STAGED, ignore_errors=True)
+        folder.replace(settings.home / _STAGED)
+
+
+async def complete(settings: Settings) -> None:
+    """Put what is staged, if anything is, in its place; nothing else may have the database open.
+
+    A second time after a kill it goes on where it was. Raises DatabaseError.
+    """
+    staged = settings.home / _STAGED
+    if not staged.is_dir():
+        return
+    try:
+        former = settings.home / "backups" / (staged / _FORMER).read_text()
+        former.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = sqlite_file(settings)
+        if file is None:
+            await _load_postgresql(settings, staged, former)
+        elif (staged / DATABASE).exists():
+            for suffix in ("-wal", "-shm", ""):
+                _move(file.with_name(file.name + suffix), former / f"{DATABASE}{suffix}")
+            os.chmod(staged / DATABASE, 0o600)
+            shutil.move(staged / DATABASE, file)
+        _swap(staged / FILES, settings.uploads_folder, former / FILES)
+        if (staged / KEY_FILE).exists():
+            os.chmod(staged / KEY_FILE, 0o600)
+            _swap(staged / KEY_FILE, settings.home / KEY_FILE, former / KEY_FILE)
+        shutil.rmtree(staged)
+    except OSError as error:
+        raise DatabaseError(
+            f"The backup can't be put in place: {error}; it is tried again at the next start"
+        ) from error
+
+
+async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> None:
+    tables = staged / TABLES
+    if not tables.is_dir():
+        return
+    assert settings.database_url is not None
+    before = former / "database.tar"
+    if not before.exists():
+        try:
+            await back_up(settings, before, with_key=False)
+        except DatabaseError as error:
+            if "nothing to back up" not in str(error):
+                raise
+    manifest = msgspec.json.decode((staged / MANIFEST).read_bytes(), type=Manifest)
+    await copy_in(settings.database_url, tables, manifest.revision)
+    shutil.rmtree(tables)
+
+
+def _manifest(folder: Path, archive_file: Path) -> Manifest | None:
+    """None for an archive of the first version, which wrote none."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        return None
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DatabaseError(f"{archive_file} is no backup, or a damaged one: {error}") from error
+    if found.format > FORMAT or found.revision not in REVISIONS:
+        raise DatabaseError(
+            f"{archive_file} has schema {found.revision}, written by a newer Aquilon ({found.aquilon}): restore it "
+            "with that one"
+        )
+    return found
+
+
+def _check_members(folder: Path, manifest: Manifest, archive_file: Path) -> None:
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    if missing := set(manifest.members) - found:
+        raise DatabaseError(f"{archive_file} is damaged: {len(missing)} of its parts are missing, {min(missing)} say")
+    if strange := found - set(manifest.members):
+        raise DatabaseError(f"{archive_file} is damaged: {min(strange)} isn't in its manifest")
+    for name, member in manifest.members.items():
+        path = folder / name
+        if path.stat().st_size != member.bytes or sha256_of(path) != member.sha256:
+            raise DatabaseError(f"{archive_file} is damaged: {name} is not what was backed up. Take another backup")
+
+
+def _check_sqlite(file: Path, archive_file: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as raw:
+            whole = raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            found = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{archive_file} is no backup, or a damaged one: {error}") from error
+    if not whole or found is None:
+        raise DatabaseError(f"{archive_file} holds a damaged database: take another backup")
+    if found[0] not in REVISIONS:
+        raise DatabaseError(
+            f"{archive_file} has schema {found[0]}, written by a newer Aquilon: restore it with that one"
+        )
+
+
+def _swap(new: Path, place: Path, former: Path) -> None:
+    if not new.exists():
+        if new.name == FILES and not former.exists():  # a backup without files: those that are there go
+            _move(place, former)
+        return
+    if not former.exists():
+        _move(place, former)
+    elif place.is_dir():
+        shutil.rmtree(place)  # half of it, from a try that was killed
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.move(new, place)
+
+
+def _move(path: Path, target: Path) -> None:
+    if path.exists() and not target.exists():
+        shutil.move(path, target)
+
+
+def _sync(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
