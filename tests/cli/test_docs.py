@@ -34,7 +34,11 @@ def examples() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+        lines = [
+            line
+            for block in re.findall(r"```sh\n(.*?)```", text, re.S)
+            for line in block.replace("\\\n", " ").splitlines()
+        ]
         lines += re.findall(r"`([^`\n]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
         for line in lines:
             if match := re.search(r"(?:^|[|] ?|[.]venv/bin/)(aquilon [^#)]*)", line.replace("\\|", "|")):
