@@ -22,6 +22,17 @@ def chat(**fields: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [USER], "max_tokens": 1} | fields
 
 
+def tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters or {}}}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"items": schema}
+    return schema
+
+
 def completion(**fields: Any) -> dict[str, Any]:
     return {"model": MODEL, "prompt": "hi", "max_tokens": 1} | fields
 
@@ -88,9 +99,17 @@ BAD_FIELDS = {
     "stop token past the vocabulary": (CHAT, chat(stop_token_ids=[9_999_999]), 400),
     "top_logprobs alone": (CHAT, chat(top_logprobs=3), 400),
     "top_logprobs above": (CHAT, chat(logprobs=True, top_logprobs=21), 422),
-    "tools": (CHAT, chat(tools=[{"type": "function", "function": {"name": "f"}}]), 400),
-    "structured output": (CHAT, chat(response_format={"type": "json_schema", "json_schema": {}}), 400),
-    "guided output": (CHAT, chat(guided_choice=["a", "b"]), 400),
+    "a tool without a name": (CHAT, chat(tools=[{"type": "function", "function": {}}]), 422),
+    "a tool with a name of spaces": (CHAT, chat(tools=[tool("a b")]), 422),
+    "too many tools": (CHAT, chat(tools=[tool(f"f{number}") for number in range(200)]), 422),
+    "a tool nested deep": (CHAT, chat(tools=[tool("f", nested(300))]), 400),
+    "a tool choice that is none": (CHAT, chat(tools=[tool("f")], tool_choice="perhaps"), 422),
+    "a tool choice by another name": (CHAT, chat(tools=[tool("f")], tool_choice={"function": {"name": "g"}}), 400),
+    "a schema that is missing": (CHAT, chat(response_format={"type": "json_schema", "json_schema": {}}), 400),
+    "a schema nested deep": (CHAT, chat(guided_json=nested(300)), 400),
+    "a schema nested past all measure": (CHAT, chat(guided_json='{"items":' * 50_000), 400),
+    "no choice": (CHAT, chat(guided_choice=[]), 422),
+    "two formats": (CHAT, chat(guided_choice=["a", "b"], guided_regex="a"), 400),
     "stream is text": (CHAT, chat(stream="yes"), 422),
     "model is a number": (CHAT, chat(model=3), 422),
     "model unknown": (CHAT, chat(model="../../etc/passwd"), 404),
@@ -198,7 +217,7 @@ def test_a_key_that_is_none_is_refused(server: RunningServer) -> None:
 def test_unknown_paths_and_methods_answer_in_the_same_shape(http: httpx.Client) -> None:
     assert_error(http.post("/v1/nothing", json={}), 404)
     assert_error(http.get("/v1/nothing"), 404)
-    assert_error(http.get(CHAT), 405)
+    assert_error(http.put(CHAT), 405)
     assert_error(http.delete(CHAT), 405)
     assert_error(http.get("/v1/models/%00"), 404)
     assert_error(http.get("/../../../../etc/passwd"), 404)

@@ -283,14 +283,13 @@ class TestErrors:
         with pytest.raises(openai.BadRequestError, match=r"8192 tokens.* 8200 to generate"):
             openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=8200)
 
-    def test_what_this_server_cannot_do_yet_is_refused_in_words(self, openai_client: OpenAI) -> None:
-        tools: list[Any] = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-        with pytest.raises(openai.BadRequestError, match="Tools are not supported yet"):
-            openai_client.chat.completions.create(model=MODEL, messages=QUESTION, tools=tools)
-        with pytest.raises(openai.BadRequestError, match="response_format 'json_object' is not supported yet"):
-            openai_client.chat.completions.create(
-                model=MODEL, messages=QUESTION, response_format={"type": "json_object"}
-            )
+    def test_what_this_server_cannot_do_is_refused_in_words(self, openai_client: OpenAI) -> None:
+        search: list[Any] = [{"type": "web_search", "web_search": {}}]
+        with pytest.raises(openai.BadRequestError, match="Tools of type 'web_search' are not supported"):
+            openai_client.chat.completions.create(model=MODEL, messages=QUESTION, tools=search)
+        image: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        with pytest.raises(openai.BadRequestError, match="reads text alone, no images"):
+            openai_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": [image]}])
 
     def test_every_answer_carries_its_request_id(self, openai_client: OpenAI) -> None:
         raw = openai_client.models.with_raw_response.list()

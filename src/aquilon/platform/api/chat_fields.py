@@ -16,7 +16,6 @@ from aquilon.platform.api.tool_fields import (
     ToolChoiceFunction,
     ToolChoiceWord,
     ToolFields,
-    made_tool,
     tool_use,
 )
 from aquilon.platform.domain.errors import invalid, unsupported
@@ -120,7 +119,7 @@ class ChatCompletionRequest(SamplingFields):
     def _tool_use(self) -> ToolUse | None:
         parallel = self.parallel_tool_calls is not False
         if self.functions and not self.tools:
-            tools = [made_tool(function) for function in self.functions]
+            tools = [ToolFields(function=function).tool(position) for position, function in enumerate(self.functions)]
             if isinstance(self.function_call, NamedFunction):
                 choice = ToolChoice(function=ToolChoiceFunction(name=self.function_call.name))
                 return tool_use(tools, choice, parallel=False)

@@ -13,6 +13,8 @@ from aquilon.platform.domain.generation import Choice, Grammar, JsonObject, Json
 from aquilon.text.grammar import MAX_GRAMMAR_BYTES
 
 MAX_OPTIONS = 1024
+MAX_DEPTH = 100
+"""Of a JSON schema."""
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_GRAMMAR_BYTES)]
 Options = Annotated[
@@ -91,6 +93,21 @@ def one_format(*formats: OutputFormat | None) -> OutputFormat | None:
     return asked[0] if asked else None
 
 
+def require_shallow(value: Any, param: str) -> None:
+    """Raises ApiError 400 for JSON that nobody nests so deep by hand."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise _no_schema(param, f"it is nested more than {MAX_DEPTH} levels deep")
+
+
 def _object(schema: Schema | bool, param: str) -> dict[str, Any]:
     if isinstance(schema, str):
         try:
@@ -101,6 +118,7 @@ def _object(schema: Schema | bool, param: str) -> dict[str, Any]:
         return {}
     if not isinstance(schema, dict):
         raise _no_schema(param, "nothing matches it" if schema is False else "it is no object")
+    require_shallow(schema, param)
     return schema
 
 

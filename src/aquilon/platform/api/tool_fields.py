@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from aquilon.platform.api.body import Fields
+from aquilon.platform.api.format_fields import require_shallow
 from aquilon.platform.domain.errors import invalid, unsupported
 from aquilon.platform.domain.generation import ToolUse
 from aquilon.text.messages import Tool
@@ -32,6 +33,7 @@ class ToolFields(Fields):
         """Raises ApiError 400 for what isn't a function."""
         if self.type != "function" or self.function is None:
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}")
+        require_shallow(self.function.parameters, f"tools.{position}")
         return made_tool(self.function)
 
 

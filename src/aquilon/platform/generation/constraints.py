@@ -45,6 +45,8 @@ class Constraints:
         if request.format is None and (use is None or (use.choice == "auto" and not text.tools.opening)):
             return None
         if isinstance(request.prompt, ChatPrompt) and request.prompt.continue_final:
+            if request.format is None and use is not None and use.choice == "auto":
+                return None
             raise invalid(
                 "An answer that goes on with the assistant's message can't be held to a format or a tool as well",
                 param="messages",
