@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.storage import Database, api_keys, budgets, prices
+from aquilon.platform.storage import Database, api_keys, budgets, limits, prices
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
 from aquilon.text.model import TextModel
@@ -83,6 +84,7 @@ class House:
     local: LocalModels
     principal: Principal
     loaded: LoadedText
+    writer: UsageWriter
 
     def prepared(self, tokens: int | None = None, *, n: int = 1, stop: tuple[str, ...] = ()) -> LocalSequence:
         card = LocalModel(
@@ -152,7 +154,7 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
     catalogue = cast(Catalogue, None)
     local = LocalModels(cast(Engine, engine), catalogue, metrics, max_waiting=1024)
     pipeline = Pipeline(catalogue, settlement, local)
-    yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0))
+    yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0), writer)
     await writer.close()
     await database.close()
 
@@ -171,6 +173,47 @@ async def test_the_usage_comes_when_the_event_is_committed(house: House) -> None
     assert (row["outcome"], row["api_key_id"]) == ("completed", house.principal.api_key_id)
     assert row["price_id"].startswith("price_")
     assert 0 <= row["first_token_ms"] <= row["latency_ms"]
+
+
+async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budgets(house: House) -> None:
+    async with house.database.writing() as session:
+        await prices.set_price(session, MODEL, Price(int(time.time()), 4, 2, 6, batch_discount=50))
+        scope = Scope.of_organization(house.principal)
+        await limits.set_limit(
+            session,
+            scope,
+            "key",
+            house.principal.api_key_id or "",
+            "",
+            requests_per_minute=0,
+            tokens_per_minute=0,
+            parallel_requests=0,
+        )
+    budget = await house.set_budget(200)
+    line = replace(house.principal, batch_line="line_1")
+    account = await house.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
+    account.computed(PROMPT, 0)
+    assert await account.grant(5) == 5
+    account.generated(5)
+    await account.complete()
+    [event] = house.writer.held.take("line_1")
+    assert (event.cost, event.batch, event.budget_lines) == (PROMPT * 2 + 5 * 3, True, ((budget, 0),))
+    with pytest.raises(ApiError, match="prepaid credit"):
+        await house.settlement.open(line, "r2", MODEL, prompt_tokens=200, completion_tokens=5)
+    with pytest.raises(ApiError, match="0 requests at once"):
+        await house.whole("r3", house.prepared(1))
+
+
+async def test_more_tokens_than_were_admitted_are_not_paid(house: House) -> None:
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    account = await house.settlement.open(house.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
+    account.computed(5000, 7000)
+    assert await account.grant(15) == 15
+    account.generated(5000)
+    await account.complete()
+    assert account.usage == Usage(10, 15, 10)
+    assert await house.spent(budget) == 10 * CACHED + 15 * OUTPUT
 
 
 async def test_several_prompts_and_continuations_are_one_event(house: House) -> None:

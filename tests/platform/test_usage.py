@@ -67,6 +67,15 @@ async def test_an_event_counts_once_however_often_it_is_written(database: Databa
     assert await spent(database) == 3 * 35
 
 
+async def test_lines_of_batch_jobs_are_marked_and_counted_apart(database: Database) -> None:
+    await record(database, event("r1"), event("r2", batch=True))
+    [hour] = await totals(database)
+    assert (hour.requests, hour.batch_requests) == (2, 1)
+    async with database.reading() as session:
+        marks = {row.request_id: row.batch for row in await session.scalars(MINE.select(StoredUsageEvent))}
+    assert marks == {"r1": False, "r2": True}
+
+
 async def test_a_late_event_is_added_to_its_own_hour_and_day(database: Database) -> None:
     await record(database, event("new", ended_at=NOON + 5))
     await record(database, event("late", ended_at=NOON - DAY - 1), event("edge", ended_at=NOON - 1))

@@ -16,7 +16,7 @@ DAY = 86_400
 
 def row(**changed: object) -> UsageRow:
     values = {"starts_at": 20_000 * DAY, "workspace": "w", "member": "m", "key_id": "key_1", "key": "k", "model": "x"}
-    counts = {"requests": 1, "prompt_tokens": 2, "cached_tokens": 3, "completion_tokens": 4, "cost": 5}
+    counts = {"requests": 1, "batch_requests": 0, "prompt_tokens": 2, "cached_tokens": 3, "completion_tokens": 4, "cost": 5}
     return UsageRow(**(values | counts | changed))  # type: ignore[arg-type]
 
 
@@ -65,6 +65,7 @@ def test_a_report_has_what_was_asked_for() -> None:
         "key": "k",
         "model": "x",
         "requests": 1,
+        "batch_requests": 0,
         "prompt_tokens": 2,
         "cached_tokens": 3,
         "completion_tokens": 4,
@@ -75,9 +76,9 @@ def test_a_report_has_what_was_asked_for() -> None:
 def test_csv_is_for_spreadsheets_and_no_name_becomes_a_formula() -> None:
     written = UsageQuestion.read(by="key").as_csv([row(key='=HYPERLINK("x")'), row(key="a, b")])
     assert written.splitlines() == [
-        "starts_at,key_id,key,requests,prompt_tokens,cached_tokens,completion_tokens,cost_microcents",
-        '2024-10-04T00:00:00Z,key_1,"\'=HYPERLINK(""x"")",1,2,3,4,5',
-        '2024-10-04T00:00:00Z,key_1,"a, b",1,2,3,4,5',
+        "starts_at,key_id,key,requests,batch_requests,prompt_tokens,cached_tokens,completion_tokens,cost_microcents",
+        '2024-10-04T00:00:00Z,key_1,"\'=HYPERLINK(""x"")",1,0,2,3,4,5',
+        '2024-10-04T00:00:00Z,key_1,"a, b",1,0,2,3,4,5',
     ]
 
 

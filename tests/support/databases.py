@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -36,37 +37,64 @@ def postgresql_programs() -> Path | None:
     return next((folder for folder in POSTGRESQL_FOLDERS if (folder / "initdb").exists()), None)
 
 
+@dataclass
+class PostgreSQL:
+    """A PostgreSQL server of our own on a Unix socket in ``folder``. Its user is ``aquilon``.
+
+    Run as ``nobody`` where we are root, which PostgreSQL refuses to run as.
+    """
+
+    programs: Path
+    folder: str
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://aquilon@/postgres?host={self.folder}"
+
+    def create(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody")
+        how = ("--username", "aquilon", "--auth", "trust", "--encoding", "UTF8")
+        self._execute("initdb", "--pgdata", f"{self.folder}/data", *how)
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c shared_buffers=16MB"
+        log = f"{self.folder}/log"
+        self._execute("pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", log, "--wait", "start")
+
+    def stop(self) -> None:
+        """At once, as in a crash."""
+        self._execute("pg_ctl", "-D", f"{self.folder}/data", "--mode", "immediate", "--wait", "stop")
+
+    def _execute(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            (f"{self.programs}/{program}", *arguments),
+            user="nobody" if os.geteuid() == 0 else None,
+            cwd=self.folder,
+            env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
+
+
+@contextmanager
+def postgresql_server(programs: Path) -> Iterator[PostgreSQL]:
+    """Created, and running; stopped in the end."""
+    with tempfile.TemporaryDirectory(prefix="aquilon-pg-", dir="/tmp") as folder:
+        server = PostgreSQL(programs, folder)
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @contextmanager
 def postgresql(programs: Path) -> Iterator[str]:
-    """A PostgreSQL server of our own on a Unix socket; gives the socket's folder. Its user is ``aquilon``.
-
-    Started as ``nobody`` where we are root, which PostgreSQL refuses to run as.
-    """
-    root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory(prefix="aquilon-pg-", dir="/tmp") as folder:
-        if root:
-            shutil.chown(folder, "nobody")
-
-        def execute(*arguments: str) -> None:
-            done = subprocess.run(
-                arguments,
-                user="nobody" if root else None,
-                cwd=folder,
-                env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-            if done.returncode:
-                raise RuntimeError(f"{arguments[0]} failed: {done.stderr.decode()}")
-
-        data = f"{folder}/data"
-        execute(
-            f"{programs}/initdb", "--pgdata", data, "--username", "aquilon", "--auth", "trust", "--encoding", "UTF8"
-        )
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c shared_buffers=16MB"
-        execute(f"{programs}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "--wait", "start")
-        try:
-            yield folder
-        finally:
-            execute(f"{programs}/pg_ctl", "-D", data, "--mode", "immediate", "--wait", "stop")
+    """The folder of the socket of a running server."""
+    with postgresql_server(programs) as server:
+        yield server.folder

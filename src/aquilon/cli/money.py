@@ -58,7 +58,7 @@ def usage(
     elif not rows:
         err().print("Nothing was used in this time")
     else:
-        told = [name for name in question.fields[1:-5] if name != "key_id"]
+        told = [name for name in question.fields[1:-6] if name != "key_id"]
         counts = ("requests", "prompt", "cached", "completion", "cents")
         lines = table("from", *told, *counts, right=counts)
         for row in rows:

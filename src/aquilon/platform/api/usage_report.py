@@ -27,6 +27,8 @@ class UsageEntry(msgspec.Struct, frozen=True):
 
     starts_at: int
     requests: int
+    batch_requests: int
+    """Those of them that were lines of batch jobs."""
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int

@@ -1,0 +1,143 @@
+"""A server whose database goes away under load, and what its clients see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from tests.support.server import RunningServer
+from tests.support.upstream_server import Line
+
+from aquilon.platform import accounts as operator
+from aquilon.platform.administration import keys
+from aquilon.platform.administration.keys import KeyLimits
+from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.platform.domain.prices import Price
+from aquilon.platform.storage import Database, budgets, prices
+from aquilon.platform.storage.scope import Scope
+from aquilon.settings import Settings
+
+MODEL = "stand-in"
+_TOKEN_SECONDS = 0.01
+
+
+async def paced(line: Line) -> None:
+    """As many tokens as were asked for, ten milliseconds apart."""
+    tokens = line.asked.json.get("max_tokens") or line.asked.json.get("max_completion_tokens") or 50
+    await line.begin()
+    for _ in range(tokens):
+        await line.say("word ")
+        await asyncio.sleep(_TOKEN_SECONDS)
+    await line.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
+    await line.end()
+
+
+async def prepare(server: RunningServer, settings: Settings, upstream: str) -> tuple[str, str]:
+    """A key for everything with a generous budget, that budget's id, and a model at the upstream."""
+    database = await Database.open(settings)
+    try:
+        actor = await operator.operator(database)
+        owner = await operator.user_of(database)
+        made = await keys.create(database, actor, "everything", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
+        async with database.writing() as session:
+            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+            scope = Scope.of_organization(actor)
+            budget = await budgets.set_budget(session, scope, "key", made.record.id, "once", 10**12)
+    finally:
+        await database.close()
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {made.secret}"}, timeout=30) as http:
+        provided = {"name": MODEL, "base_url": f"{upstream}/v1", "private": True, "models": [{"name": MODEL}]}
+        (await http.post(f"{server.url}/v1/server/upstreams", json=provided)).raise_for_status()
+    return made.secret, budget.id
+
+
+@dataclass
+class Seen:
+    """By clients, while the database was there (``before``), was not (``away``), and was again (``after``)."""
+
+    whole: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Prompt and completion tokens by the ids of answers that arrived whole."""
+    outcomes: dict[str, Counter[str]] = field(
+        default_factory=lambda: {phase: Counter() for phase in ("before", "away", "after")}
+    )
+    slowest_refusal: float = 0.0
+    recovered_after: float | None = None
+    """Seconds from the database's return to the first whole answer."""
+
+
+async def outage(
+    server: RunningServer,
+    key: str,
+    *,
+    seconds: float,
+    take_away: Callable[[], None],
+    give_back: Callable[[], None],
+    clients: int = 20,
+) -> Seen:
+    seen, phase, over = Seen(), "before", asyncio.Event()
+    returned = 0.0
+
+    async def ask(http: httpx.AsyncClient, number: int) -> None:
+        turn = number
+        while not over.is_set():
+            turn += 1
+            stream, began, begun = turn % 2 == 0, phase, time.monotonic()
+            body = {"model": MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 5 + turn % 40}
+            try:
+                outcome = await _ask(http, {**body, "stream": stream}, seen)
+            except httpx.HTTPError as error:
+                outcome = f"cut: {type(error).__name__}"
+            seen.outcomes[began][outcome] += 1
+            if outcome.startswith("503"):
+                seen.slowest_refusal = max(seen.slowest_refusal, time.monotonic() - begun)
+                await asyncio.sleep(0.1)
+            if outcome == "whole" and began == "after" and seen.recovered_after is None:
+                seen.recovered_after = time.monotonic() - returned
+
+    limits = httpx.Limits(max_connections=None)
+    headers = {"authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60, limits=limits) as http:
+        asking = [asyncio.create_task(ask(http, number)) for number in range(clients)]
+        await asyncio.sleep(1.5)
+        await asyncio.to_thread(take_away)
+        phase = "away"
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(give_back)
+        phase, returned = "after", time.monotonic()
+        while seen.recovered_after is None and time.monotonic() - returned < 60:  # noqa: ASYNC110 - a client tells
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        over.set()
+        await asyncio.gather(*asking)
+    return seen
+
+
+async def _ask(http: httpx.AsyncClient, body: dict[str, Any], seen: Seen) -> str:
+    async with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        if answer.status_code != 200:
+            return f"{answer.status_code} {json.loads(await answer.aread())['code']}"
+        if not body["stream"]:
+            _note(json.loads(await answer.aread()), seen)
+            return "whole"
+        error = last = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("data: {"):
+                chunk = json.loads(line.removeprefix("data: "))
+                if "error" in chunk:
+                    error = f"error event: {chunk['error']['code']}"
+                elif chunk["choices"] and chunk["choices"][0]["finish_reason"] is not None:
+                    _note(chunk, seen)
+            last = line or last
+        if error:
+            return error
+        return "whole" if last == "data: [DONE]" else "ended without a word"
+
+
+def _note(body: dict[str, Any], seen: Seen) -> None:
+    seen.whole[body["id"]] = (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"])

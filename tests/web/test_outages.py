@@ -1,0 +1,121 @@
+"""A database that goes away: new work is refused, running answers end in words, nothing is lost, and all goes on alone.
+
+It is away for two seconds, or for as long as ``OUTAGE_SECONDS`` says: half a minute is what was promised.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.support.databases import PostgreSQL, postgresql_programs, postgresql_server
+from tests.support.outages import Seen, outage, paced, prepare
+from tests.support.server import RunningServer, start_server
+from tests.support.upstream_server import upstream_server
+
+from aquilon.settings import Settings
+
+SECONDS = float(os.environ.get("OUTAGE_SECONDS", "2"))
+_SQLITE_WAITS_SECONDS = 10
+
+
+@pytest.fixture
+def postgresql() -> Iterator[PostgreSQL]:
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's server isn't installed: apt-get install postgresql")
+    with postgresql_server(programs) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningServer]:
+    environment = {"AQUILON_MODELS": "none"}
+    if "postgresql" in request.fixturenames:
+        environment["AQUILON_DATABASE_URL"] = request.getfixturevalue("postgresql").url
+    running = start_server(tmp_path, environment=environment)
+    yield running
+    running.stop()
+
+
+def check(seen: Seen, recorded: list[tuple[str, int, int]], spent: int, cost: int) -> None:
+    counts = Counter(request_id for request_id, _, _ in recorded)
+    tokens = {request_id: (prompt, completion) for request_id, prompt, completion in recorded}
+    assert set(counts.values()) == {1}
+    assert {request_id: tokens.get(request_id) for request_id in seen.whole} == seen.whole
+    assert spent == cost
+    told = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
+    assert not [outcome for outcome in told if outcome.startswith(("500", "cut", "ended without"))], seen
+    assert seen.outcomes["before"]["whole"] > 10
+    assert seen.outcomes["after"]["whole"] > 10
+    assert seen.recovered_after is not None
+    assert seen.recovered_after < 15
+
+
+async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+    async with upstream_server(paced) as upstream:
+        settings = Settings(home=gateway.home, database_url=postgresql.url)
+        key, budget = await prepare(gateway, settings, upstream.url)
+        seen = await outage(gateway, key, seconds=SECONDS, take_away=postgresql.stop, give_back=postgresql.start)
+    gateway.stop()
+    connection = await asyncpg.connect(host=postgresql.folder, user="aquilon", database="postgres")
+    rows = await connection.fetch("SELECT request_id, prompt_tokens, completion_tokens FROM usage_events")
+    spent = await connection.fetchval("SELECT sum(spent)::bigint FROM budget_spending WHERE budget_id = $1", budget)
+    cost = await connection.fetchval("SELECT sum(cost)::bigint FROM usage_events")
+    held = await connection.fetchval("SELECT count(*) FROM holds")
+    await connection.close()
+    check(seen, [tuple(row) for row in rows], spent, cost)
+    assert seen.outcomes["away"]["503 overloaded"] > 10
+    assert held == 0
+
+
+@pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")
+async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None:
+    lock = sqlite3.connect(gateway.home / "aquilon.db", check_same_thread=False, isolation_level=None)
+    async with upstream_server(paced) as upstream:
+        key, budget = await prepare(gateway, Settings(home=gateway.home), upstream.url)
+        seen = await outage(
+            gateway,
+            key,
+            seconds=SECONDS,
+            take_away=lambda: lock.execute("BEGIN IMMEDIATE") and None,
+            give_back=lambda: lock.execute("ROLLBACK") and None,
+        )
+    lock.close()
+    check(seen, *on_record(gateway, budget))
+    assert seen.outcomes["away"]["503 overloaded"] > 10
+
+
+async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
+    """No file may grow, as far as this process is concerned."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def fill() -> None:
+        resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+
+    async with upstream_server(paced) as upstream:
+        key, budget = await prepare(gateway, Settings(home=gateway.home), upstream.url)
+        seen = await outage(
+            gateway,
+            key,
+            seconds=SECONDS,
+            take_away=fill,
+            give_back=lambda: resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, unlimited) and None,
+        )
+    check(seen, *on_record(gateway, budget))
+    assert seen.outcomes["away"]["503 overloaded"] > 10
+
+
+def on_record(gateway: RunningServer, budget: str) -> tuple[list[tuple[str, int, int]], int, int]:
+    gateway.stop()
+    with sqlite3.connect(gateway.home / "aquilon.db") as database:
+        rows = database.execute("SELECT request_id, prompt_tokens, completion_tokens FROM usage_events").fetchall()
+        spent = database.execute("SELECT sum(spent) FROM budget_spending WHERE budget_id = ?", (budget,)).fetchone()[0]
+        cost = database.execute("SELECT sum(cost) FROM usage_events").fetchone()[0]
+    return rows, spent, cost
