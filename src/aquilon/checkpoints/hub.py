@@ -68,8 +68,9 @@ class Hub:
     """One hub, spoken to by one person's token. Use as a context manager."""
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
+        """``token``: None takes HF_TOKEN, an empty one sends none."""
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        self.token = token or os.environ.get("HF_TOKEN") or None
+        self.token = (os.environ.get("HF_TOKEN") if token is None else token) or None
         if urlsplit(self.endpoint).scheme not in ("http", "https"):
             raise PullError(f"HF_ENDPOINT is '{self.endpoint}': it must begin with https:// or http://")
         headers = {"user-agent": f"aquilon/{__version__}"}
@@ -89,11 +90,10 @@ class Hub:
 
     def repository(self, name: str, revision: str) -> Repository:
         """Raises PullError, saying whether it is unknown, not open to this token, or the hub can't be reached."""
-        url = f"{self.endpoint}/api/models/{quote(name)}/revision/{quote(revision, safe='')}?blobs=true"
         body = bytearray()
         try:
-            with self._client.stream("GET", url) as response:
-                self._refuse(response, name, revision, None)
+            with self._client.stream("GET", self.description_url(name, revision)) as response:
+                self.refuse(response, name, revision, None)
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > MAX_ANSWER_BYTES:
@@ -101,7 +101,7 @@ class Hub:
         except httpx.HTTPError as error:
             raise PullError(f"{self.endpoint} can't be reached: {_words(error)}") from None
         try:
-            repository = msgspec.json.decode(body, type=Repository)
+            repository = self.described(bytes(body))
         except msgspec.DecodeError as error:
             raise PullError(f"{self.endpoint} does not answer like a model hub: {error}") from None
         if not _COMMIT.fullmatch(repository.sha):
@@ -118,20 +118,30 @@ class Hub:
         headers = {"accept-encoding": "identity"}
         if offset:
             headers["range"] = f"bytes={offset}-"
-        url = f"{self.endpoint}/{quote(name)}/resolve/{commit}/{quote(file)}"
         try:
-            with self._client.stream("GET", url, headers=headers) as response:
+            with self._client.stream("GET", self.content_url(name, commit, file), headers=headers) as response:
                 if response.status_code >= 500 or response.status_code == 429:
                     raise Interrupted(f"{response.url.host} answered {response.status_code}")
                 if response.status_code == 416:
                     yield 0, iter(())
                     return
-                self._refuse(response, name, commit, file)
+                self.refuse(response, name, commit, file)
                 yield _begin(response, offset), _chunks(response)
         except httpx.HTTPError as error:
             raise Interrupted(_words(error)) from None
 
-    def _refuse(self, response: httpx.Response, name: str, revision: str, file: str | None) -> None:
+    def description_url(self, name: str, revision: str) -> str:
+        return f"{self.endpoint}/api/models/{quote(name)}/revision/{quote(revision, safe='')}?blobs=true"
+
+    def content_url(self, name: str, commit: str, file: str) -> str:
+        return f"{self.endpoint}/{quote(name)}/resolve/{commit}/{quote(file)}"
+
+    def described(self, body: bytes) -> Repository:
+        """What the answer to ``description_url`` says. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(body, type=Repository)
+
+    def refuse(self, response: httpx.Response, name: str, revision: str, file: str | None) -> None:
+        """Raises PullError, in words, unless the answer is a good one."""
         status, code = response.status_code, response.headers.get("x-error-code", "")
         if response.is_success:
             return

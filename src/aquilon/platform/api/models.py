@@ -65,6 +65,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     access: str
     """``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
     source: str
+    """What it was pulled from; a folder of the server is told as such, not by its path."""
     size_bytes: int
     loaded: bool
     """Whether its first answer needn't wait for it."""
@@ -145,7 +146,7 @@ def model_body(card: ModelCard, engine: Engine, catalogue: Catalogue) -> Model:
         languages=list(card.languages),
         license=card.license,
         access=card.access,
-        source=card.source,
+        source="a folder" if card.source.startswith("/") else card.source,
         size_bytes=card.size_bytes,
         loaded=not isinstance(card, LocalModel) or (state is not None and state.state == "ready"),
     )

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import invalid, server_error
+from aquilon.platform.domain.errors import invalid, overloaded, server_error
 from aquilon.platform.embeddings.numbers import shortened
-from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess
+from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
 from aquilon.platform.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
 
 NAME = "multilingual-e5-small"
@@ -90,6 +90,8 @@ class LocalEmbeddings:
     async def _ask(self, question: CountTokens | EmbedTexts, kind: type[Answer]) -> Answer:
         try:
             return await self._process.ask(question, kind)
+        except TooManyWaiting:
+            raise overloaded("Too many texts wait to be embedded; try again in a moment", retry_after=5) from None
         except (EmbeddingError, OSError) as error:
             raise server_error(f"The embeddings can't be computed: {error}", code="embedding_failed") from error
 

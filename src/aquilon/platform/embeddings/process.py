@@ -18,6 +18,9 @@ IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
 """A slower answer is none: the process is killed."""
 
+MOST_WAITING = 256
+"""Questions in the queue, each with its texts in memory."""
+
 log = structlog.get_logger("aquilon.embeddings")
 
 A = TypeVar("A", bound=FromWorker)
@@ -27,11 +30,23 @@ class EmbeddingError(RuntimeError):
     """The process gave no answer; the message says why."""
 
 
+class TooManyWaiting(RuntimeError):
+    """The queue is full."""
+
+
 class EmbeddingProcess:
     """Answers one question after the other, in the order in which they were asked."""
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
         self._idle_seconds = idle_seconds
+        self._most_waiting = most_waiting
+        self._waiting = 0
         self._answer_seconds = answer_seconds
         self._decoder: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
         self._process: asyncio.subprocess.Process | None = None
@@ -43,7 +58,9 @@ class EmbeddingProcess:
         return None if self._process is None else self._process.pid
 
     async def ask(self, question: ToWorker, kind: type[A]) -> A:
-        """Raises EmbeddingError. A question whose asker leaves is answered all the same, to nobody."""
+        """Raises EmbeddingError, TooManyWaiting. A question whose asker leaves is answered all the same, to nobody."""
+        if self._waiting >= self._most_waiting:
+            raise TooManyWaiting
         return await asyncio.shield(asyncio.create_task(self._ask(question, kind)))
 
     async def close(self) -> None:
@@ -53,6 +70,13 @@ class EmbeddingProcess:
             await self._end(self._process)
 
     async def _ask(self, question: ToWorker, kind: type[A]) -> A:
+        self._waiting += 1
+        try:
+            return await self._ask_in_turn(question, kind)
+        finally:
+            self._waiting -= 1
+
+    async def _ask_in_turn(self, question: ToWorker, kind: type[A]) -> A:
         async with self._turn:
             if self._idle is not None:
                 self._idle.cancel()
