@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.support.kills import kill
-from tests.support.server import RunningServer, prepare_home, start_server
+from tests.support.server import RunningServer
 
 from aquilon.platform.domain.identity import KEY_SCOPES
 from aquilon.platform.storage import Database, accounts, api_keys
@@ -139,19 +137,3 @@ def test_an_upload_is_taken_once(http: httpx.Client) -> None:
 def test_a_key_that_is_none_is_refused(http: httpx.Client, key: str) -> None:
     answer = ask(http, key)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_idempotency_key")
-
-
-def test_a_kill_frees_the_key_when_its_lease_is_over(tmp_path: Path, default_model_file: Path) -> None:
-    prepare_home(tmp_path, default_model_file)
-    server = start_server(tmp_path)
-    headers = {"authorization": f"Bearer {server.api_key}", "idempotency-key": "killed"}
-    asked = QUESTION | {"max_tokens": 400, "stream": True, "ignore_eos": True}
-    with httpx.stream("POST", f"{server.url}{CHAT}", json=asked, headers=headers) as running:
-        next(running.iter_lines())
-        kill(server)
-    with sqlite3.connect(tmp_path / "aquilon.db") as database:
-        database.execute("UPDATE idempotency_keys SET lease_until = lease_until - 30")  # as time does
-    again = start_server(tmp_path)
-    answer = httpx.post(f"{again.url}{CHAT}", json=asked | {"max_tokens": 3}, headers=headers, timeout=60)
-    again.stop()
-    assert (answer.status_code, "idempotency-replayed" in answer.headers) == (200, False)

@@ -84,13 +84,15 @@ def lines_of(paths: list[Path], most_bytes: int) -> Iterator[tuple[int, bytes | 
     for path in paths:
         with path.open("rb") as file:
             while data := file.readline(most_bytes + 1):
-                whole = len(data) <= most_bytes or data.endswith(b"\n")
-                while not whole and (rest := file.readline(most_bytes)):
-                    whole = rest.endswith(b"\n")
-                    data = b""
-                if data and not data.strip():
+                content = data.removesuffix(b"\n")
+                if len(content) > most_bytes:
+                    while not data.endswith(b"\n") and (data := file.readline(most_bytes)):
+                        pass
+                    yield number, None
+                elif content.strip():
+                    yield number, content
+                else:
                     continue
-                yield number, data if 0 < len(data) <= most_bytes + 1 else None
                 number += 1
 
 
