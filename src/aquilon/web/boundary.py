@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +19,7 @@ from aquilon.platform.api.errors import error_response
 from aquilon.platform.auth.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.platform.domain.errors import ApiError, server_error
 from aquilon.settings import Settings
+from aquilon.web.logs import write_line
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -52,6 +55,8 @@ _PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by machines: logged at ``debug``."""
 
 log = structlog.get_logger("aquilon.access")
+_access = logging.getLogger("aquilon.access")
+"""Each request writes a line: past structlog's processors, which take a fifth of a short request's time."""
 
 
 class Boundary:
@@ -76,15 +81,7 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                marked = MutableHeaders(scope=message)
-                marked["x-request-id"] = request_id
-                for name, value in earned_headers(scope).items():
-                    marked.setdefault(name, value)
-                for name, value in SECURITY_HEADERS.items():
-                    marked.setdefault(name, value)
-                marked.setdefault("cache-control", "no-store")
-                if scope["scheme"] == "https":
-                    marked["strict-transport-security"] = "max-age=31536000"
+                message["headers"] = _marked(message.get("headers", ()), request_id, scope)
             await send(message)
 
         try:
@@ -106,16 +103,33 @@ class Boundary:
     def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
         """No query, no body, no header: nothing that a person wrote."""
         principal = scope["state"].get("principal")
-        write = log.debug if scope["path"] in _PROBES or IN_PROCESS in scope else log.info
-        write(
-            "request",
-            method=scope["method"],
-            path=quote(scope["path"][:200]),
-            status=status,
-            ms=round((time.monotonic() - begun) * 1000, 1),
-            user=principal.user_id if principal is not None else None,
-            request_id=request_id,
-        )
+        level = logging.DEBUG if scope["path"] in _PROBES or IN_PROCESS in scope else logging.INFO
+        if _access.isEnabledFor(level):
+            user = f" user={principal.user_id}" if principal is not None else ""
+            took = round((time.monotonic() - begun) * 1000, 1)
+            path = quote(scope["path"][:200])
+            line = f"event=request method={scope['method']} path={path} status={status} ms={took}{user}"
+            write_line(_access.name, level, f"{line} request_id={request_id}")
+
+
+_DEFAULTS = [
+    (name.encode(), value.encode()) for name, value in {**SECURITY_HEADERS, "cache-control": "no-store"}.items()
+]
+
+
+def _marked(headers: Iterable[tuple[bytes, bytes]], request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with what every answer has; what is there already stays."""
+    made = [pair for pair in headers if pair[0] != b"x-request-id"]
+    made.append((b"x-request-id", request_id.encode()))
+    there = {name for name, _ in made}
+    for name, value in earned_headers(scope).items():
+        if (key := name.encode("latin-1")) not in there:
+            made.append((key, value.encode("latin-1")))
+            there.add(key)
+    made += [pair for pair in _DEFAULTS if pair[0] not in there]
+    if scope["scheme"] == "https":
+        made.append((b"strict-transport-security", b"max-age=31536000"))
+    return made
 
 
 class TrustedHosts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -39,50 +39,61 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._frames = frames
         self._heartbeat_seconds = heartbeat_seconds
-        self._sent_at = 0.0
+        self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientDisconnect):
             await unless_gone(receive, self._answer(scope, receive, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._frames) as frames:
-            first: asyncio.Future[bytes] = asyncio.ensure_future(_next(frames))
-            try:
-                await asyncio.wait({first}, timeout=self._heartbeat_seconds)
-                if first.done() and (error := first.exception()) is not None:
-                    assert isinstance(error, Exception)
-                    await error_response(api_error(error))(scope, receive, send)
-                    return
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                await self._send_frames(first, frames, send)
-            finally:
-                await _end(first)
+        silence = _Silence(self._heartbeat_seconds, lambda: self._send(_HEARTBEAT, send))
+        try:
+            async with aclosing(self._frames) as frames:
+                async for data in frames:
+                    silence.broken()
+                    await self._send(data, send)
+        except Exception as error:
+            if not self._begun:
+                await error_response(api_error(error))(scope, receive, send)
+                return
+            await self._send(b"event: error\n" + frame(error_body(api_error(error))), send)
+        finally:
+            await silence.end()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_frames(self, first: Awaitable[bytes], frames: AsyncGenerator[bytes], send: Send) -> None:
-        clock = asyncio.get_running_loop().time
-        self._sent_at = clock()
-        beating = asyncio.create_task(self._beat(clock, send))
-        try:
-            await _send_body(send, await first)
-            async for data in frames:
-                self._sent_at = clock()
-                await _send_body(send, data)
-        except Exception as error:
-            await _send_body(send, b"event: error\n" + frame(error_body(api_error(error))))
-        finally:
-            await _end(beating)
+    async def _send(self, data: bytes, send: Send) -> None:
+        if not self._begun:
+            self._begun = True
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _beat(self, clock: Callable[[], float], send: Send) -> None:
-        """Looks after each possible silence, not at each frame: one timer, however many frames there are."""
-        while True:
-            left = self._sent_at + self._heartbeat_seconds - clock()
-            if left > 0:
-                await asyncio.sleep(left)
-            else:
-                self._sent_at = clock()
-                await _send_body(send, _HEARTBEAT)
+
+class _Silence:
+    """Says something whenever nothing was said for a while. One timer, however much is said."""
+
+    def __init__(self, seconds: float, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._seconds = seconds
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._saying: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def broken(self) -> None:
+        self._since = self._loop.time()
+
+    async def end(self) -> None:
+        self._timer.cancel()
+        if self._saying is not None:
+            await _end(self._saying)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if now >= self._since + self._seconds:
+            self._since = now
+            if self._saying is None or self._saying.done():
+                self._saying = self._loop.create_task(self._say())
+        self._timer = self._loop.call_at(self._since + self._seconds, self._look)
 
 
 async def answer_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -106,14 +117,6 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _next(frames: AsyncGenerator[bytes]) -> bytes:
-    return await anext(frames)
-
-
-async def _send_body(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
 async def _end(task: asyncio.Future[Any]) -> None:
