@@ -22,7 +22,7 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import Delta, Event, Finished, Usage
+from aquilon.platform.domain.generation import Delta, Event, Finished, GenerationRequest, TokenPrompt, Usage
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import Line, OwnStock
 from aquilon.platform.domain.prices import Price
@@ -103,7 +103,9 @@ class House:
         )
         sampling = SamplingParameters(max_tokens=tokens)
         sequence = SequenceRequest(f"seq_{random.random()}", MODEL, [1] * PROMPT, sampling, n)
-        return LocalSequence(self.local, card, self.loaded, sequence, stop, 4096 - PROMPT if tokens is None else tokens)
+        request = GenerationRequest(model=MODEL, prompt=TokenPrompt((1,) * PROMPT), sampling=sampling, n=n, stop=stop)
+        most = 4096 - PROMPT if tokens is None else tokens
+        return LocalSequence(self.local, card, self.loaded, sequence, request, most)
 
     def answer(self, request_id: str, *prepared: LocalSequence) -> AsyncGenerator[Event]:
         return self.pipeline.answer(prepared, self.principal, request_id)
