@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, StorageState
 from tests.support.browser import Visitor, running_browser, visitor
+from tests.support.console import ConsoleVisitor
 from tests.support.server import RunningServer
 
 
@@ -42,3 +43,19 @@ async def brief_person(person: Visitor) -> Visitor:
     """The same, whose questions the model answers in a few words."""
     await person.shorten_answers()
     return person
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def owners_cookies(browser: Browser, server: RunningServer) -> StorageState:
+    """Of the first administrator's session."""
+    async with visitor(browser, server, ConsoleVisitor) as someone:
+        await someone.enter()
+        return await someone.page.context.storage_state()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(browser: Browser, server: RunningServer, owners_cookies: StorageState) -> AsyncIterator[ConsoleVisitor]:
+    """The first administrator at the console."""
+    async with visitor(browser, server, ConsoleVisitor, storage_state=owners_cookies) as someone:
+        await someone.open("/")
+        yield someone

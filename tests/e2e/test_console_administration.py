@@ -1,0 +1,163 @@
+"""What administrators do: people, money, models elsewhere, batch jobs."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.async_api import Browser, expect
+from tests.support.browser import visitor
+from tests.support.console import ConsoleVisitor
+from tests.support.server import RunningServer
+
+PASSWORD = "the wind turns north at noon"
+
+
+async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor
+) -> None:
+    await owner.open("/invitations")
+    await owner.page.get_by_role("button", name="Invite").click()
+    await owner.dialog.get_by_label("Whom it is for").fill("Émilie")
+    await owner.dialog.get_by_label("Role").select_option("developer")
+    await owner.dialog.get_by_role("button", name="Invite").click()
+    link = await owner.dialog.locator("code").inner_text()
+    await owner.dialog.get_by_role("button", name="Done").click()
+    await expect(owner.row("Émilie")).to_contain_text("open")
+
+    async with visitor(browser, server, ConsoleVisitor) as guest:
+        page = guest.page
+        await page.goto(link.replace("/#", "/console#"))
+        await expect(page.get_by_role("heading", name="default invites you")).to_be_visible()
+        assert "invite" not in page.url
+        assert await guest.serious_issues() == []
+        await page.get_by_label("Your name").fill("Émilie du Châtelet")
+        await page.get_by_label("A password").fill("short")
+        await page.get_by_role("button", name="Join").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await page.get_by_label("A password").fill(PASSWORD)
+        await page.get_by_role("button", name="Join").click()
+        await expect(
+            page.get_by_text("Good to see you, Émilie du Châtelet. Your role here: Developer.")
+        ).to_be_visible()
+
+        await page.locator("button[popovertarget=menu]").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_label("Name or e-mail address").fill("Émilie du Châtelet")
+        await page.get_by_label("Password", exact=True).fill("a wrong one, surely")
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+    await owner.page.reload()
+    await expect(owner.row("Émilie")).to_contain_text("used up")
+
+
+async def test_a_member_is_given_a_role_and_disabled(owner: ConsoleVisitor) -> None:
+    await owner.make("/v1/organization/users", {"name": "Quentin", "role": "member"})
+    await owner.open("/members")
+    await owner.page.get_by_label("Role of Quentin").select_option("developer")
+    await expect(owner.page.get_by_label("Role of Quentin")).to_have_value("developer")
+    await owner.page.get_by_role("button", name="Disable: Quentin").click()
+    await owner.dialog.get_by_label("Write “Quentin” to confirm").fill("Quentin")
+    await owner.dialog.get_by_role("button", name="Disable").click()
+    await expect(owner.row("Quentin")).to_contain_text("disabled")
+    await owner.open("/audit")
+    await owner.page.get_by_label("Filter").fill("quentin")
+    actions = await owner.page.locator("tbody code").all_inner_texts()
+    assert actions == ["user.disabled", "user.role_set", "user.created"]
+
+
+async def test_a_budget_is_set_shown_and_removed(owner: ConsoleVisitor) -> None:
+    await owner.make("/v1/organization/workspaces", {"name": "Thrifty"})
+    await owner.open("/budgets")
+    await owner.page.get_by_role("button", name="Set a budget").click()
+    await owner.dialog.get_by_label("For").select_option(label="Thrifty")
+    await owner.dialog.get_by_label("Amount in EUR").fill("12,50")
+    await owner.dialog.get_by_role("button", name="Set a budget").click()
+    row = owner.row("Workspace Thrifty")
+    await expect(row).to_contain_text("€12.50 left")
+    await expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
+    await owner.page.get_by_role("button", name="Remove: Workspace Thrifty").click()
+    await owner.dialog.get_by_label("Write “Thrifty” to confirm").fill("Thrifty")
+    await owner.dialog.get_by_role("button", name="Remove").click()
+    await expect(row).to_have_count(0)
+
+
+async def test_a_limit_is_set_and_removed(owner: ConsoleVisitor) -> None:
+    await owner.make("/v1/organization/workspaces", {"name": "Steady"})
+    await owner.open("/limits")
+    await owner.page.get_by_role("button", name="Set a limit").click()
+    await owner.dialog.get_by_label("For").select_option(label="Steady")
+    await owner.dialog.get_by_label("Requests a minute").fill("60")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(owner.row("Workspace Steady").get_by_role("cell").nth(1)).to_have_text("60")
+    await owner.page.get_by_role("button", name="Remove: Workspace Steady").click()
+    await expect(owner.row("Workspace Steady")).to_have_count(0)
+
+
+async def test_a_months_statement_comes_as_pdf(owner: ConsoleVisitor) -> None:
+    await owner.open("/statements")
+    async with owner.page.expect_download() as download:
+        await owner.page.get_by_role("link", name="Download as PDF").click()
+    assert (await (await download.value).path()).read_bytes().startswith(b"%PDF")
+
+
+async def test_an_upstream_is_added_asked_for_its_models_and_removed(owner: ConsoleVisitor) -> None:
+    """Another Aquilon; here the server is its own upstream."""
+    key = (await owner.make("/v1/organization/api_keys", {"name": "For the upstream"}))["value"]
+    await owner.open("/upstreams")
+    await owner.page.get_by_role("button", name="Add an upstream").click()
+    await owner.dialog.get_by_label("Name", exact=True).fill("mirror")
+    await owner.dialog.get_by_label("It speaks as").select_option("aquilon")
+    await owner.dialog.get_by_label("Base address").fill(f"{owner.server.url}/v1")
+    await owner.dialog.get_by_label("Its API key").fill(key)
+    await owner.dialog.get_by_role("button", name="Save and ask it for its models").click()
+    names = owner.dialog.get_by_label("Name here")
+    await expect(names.first).to_have_value("smollm2-135m")
+    for _extra in await owner.dialog.get_by_role("button", name="Remove: ").all():
+        if await names.count() > 1:
+            await owner.dialog.get_by_role("button", name="Remove: ").last.click()
+    await names.first.fill("mirrored")
+    await owner.dialog.get_by_role("button", name="Save", exact=True).click()
+    await expect(owner.row("mirror")).to_contain_text("mirrored")
+    assert key not in await owner.page.content()
+    await owner.page.get_by_role("button", name="Check: mirror").click()
+    await expect(owner.row("mirror")).to_contain_text("It answered in")
+    await owner.page.get_by_role("button", name="Remove: mirror").click()
+    await owner.dialog.get_by_label("Write “mirror” to confirm").fill("mirror")
+    await owner.dialog.get_by_role("button", name="Remove").click()
+    await expect(owner.row("mirrored")).to_have_count(0)
+
+
+async def test_an_alias_is_set_on_the_models_page(owner: ConsoleVisitor) -> None:
+    await owner.open("/models")
+    await expect(owner.row("smollm2-135m").first).to_contain_text("in memory")
+    await owner.page.get_by_role("button", name="Set an alias").click()
+    await owner.dialog.get_by_label("Name", exact=True).fill("breeze-latest")
+    await owner.dialog.get_by_label("Stands for").select_option("smollm2-135m")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(owner.row("breeze-latest")).to_contain_text("smollm2-135m")
+    await owner.page.get_by_role("button", name="Remove: breeze-latest").click()
+    await expect(owner.row("breeze-latest")).to_have_count(0)
+
+
+async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor) -> None:
+    body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
+    lines = [
+        json.dumps({"custom_id": str(number), "method": "POST", "url": "/v1/chat/completions", "body": body})
+        for number in range(2)
+    ]
+    await owner.open("/batches")
+    await owner.page.get_by_role("button", name="New batch job").click()
+    file = {"name": "two.jsonl", "mimeType": "application/jsonl", "buffer": "\n".join(lines).encode()}
+    await owner.dialog.get_by_label("File").set_input_files([file])  # type: ignore[list-item]
+    await owner.dialog.get_by_label("Name").fill("Two lines")
+    await owner.dialog.get_by_role("button", name="New batch job").click()
+    row = owner.row("Two lines")
+    await expect(row).to_contain_text("2 of 2", timeout=30_000)
+    async with owner.page.expect_download() as download:
+        await owner.page.get_by_role("link", name="Results: Two lines").click()
+    results = (await (await download.value).path()).read_text().splitlines()
+    assert {json.loads(line)["custom_id"] for line in results} == {"0", "1"}

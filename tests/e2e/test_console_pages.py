@@ -1,0 +1,121 @@
+"""Every page of the console: in both languages and themes, wide and narrow, for those it is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, StorageState, expect
+from tests.support.browser import visitor
+from tests.support.console import ConsoleVisitor
+from tests.support.server import RunningServer
+
+BUDGET = 120 * 1024
+PAGES = [
+    "/",
+    "/playground",
+    "/keys",
+    "/usage",
+    "/batches",
+    "/members",
+    "/invitations",
+    "/workspaces",
+    "/audit",
+    "/budgets",
+    "/limits",
+    "/statements",
+    "/models",
+    "/upstreams",
+    "/organizations",
+    "/sign-on",
+    "/account",
+]
+
+
+@pytest.mark.parametrize(
+    ("theme", "width", "language"), [("light", 1280, "en-GB"), ("dark", 390, "fr-FR")], ids=["light", "dark"]
+)
+async def test_axe_finds_nothing_serious_on_any_page(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState, theme: Any, width: int, language: str
+) -> None:
+    options = {"color_scheme": theme, "viewport": {"width": width, "height": 800}, "locale": language}
+    async with visitor(browser, server, ConsoleVisitor, storage_state=owners_cookies, **options) as owner:
+        await owner.open("/")
+        seen = set()
+        for path in PAGES:
+            await owner.follow(path)
+            assert await owner.serious_issues() == [], path
+            assert await owner.page.evaluate("document.documentElement.scrollWidth") <= width, path
+            seen.add(await owner.page.locator("h1").inner_text())
+        assert len(seen) == len(PAGES)
+        links = await owner.page.locator("nav a").evaluate_all("all => all.map(a => new URL(a.href).pathname)")
+        assert {path.removeprefix("/console") or "/" for path in links} == set(PAGES)
+
+
+async def test_forms_are_as_accessible_as_pages(owner: ConsoleVisitor) -> None:
+    for path, opener in (("/keys", "New key"), ("/upstreams", "Add an upstream"), ("/sign-on", "Add a provider")):
+        await owner.open(path)
+        await owner.page.get_by_role("button", name=opener).click()
+        await expect(owner.dialog).to_be_visible()
+        assert await owner.serious_issues() == [], path
+
+
+async def test_a_french_browser_finds_a_french_console(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale="fr-FR", storage_state=owners_cookies) as owner:
+        await owner.open("/")
+        await expect(owner.page.locator("html")).to_have_attribute("lang", "fr")
+        await expect(owner.page.get_by_role("heading", level=1)).to_have_text("Vue d’ensemble")
+        await owner.page.get_by_role("link", name="Clés d’API").first.click()
+        await expect(owner.page.get_by_role("button", name="Nouvelle clé")).to_be_visible()
+        await expect(owner.page).to_have_title("Clés d’API · Aquilon")
+        await owner.choose("Langue", "English")
+        await expect(owner.page.get_by_role("button", name="New key")).to_be_visible()
+
+
+async def test_conversation_and_console_lead_to_each_other(owner: ConsoleVisitor) -> None:
+    await owner.page.get_by_role("link", name="Conversation").first.click()
+    await expect(owner.field).to_be_focused()
+    await owner.page.locator("button[popovertarget=menu]").click()
+    await owner.page.get_by_role("link", name="Console").click()
+    await expect(owner.page.get_by_role("heading", level=1)).to_have_text("Overview")
+    await owner.page.go_back()
+    await expect(owner.field).to_be_focused()
+
+
+async def test_a_member_sees_their_own_usage_and_no_page_that_is_not_for_them(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor
+) -> None:
+    made = await owner.make("/v1/organization/users", {"name": "Mona", "role": "member"})
+    async with visitor(browser, server, ConsoleVisitor) as member:
+        await member.enter(made["login_token"])
+        links = await member.page.locator(".side a").all_inner_texts()
+        assert not {"Members", "Audit log", "Models", "Upstreams", "Statements"} & set(links)
+        await member.page.get_by_role("link", name="Usage", exact=True).click()
+        await expect(member.page.get_by_role("heading", name="Nothing used in this time")).to_be_visible()
+        for path, route in (("/members", "/v1/organization/users"), ("/audit", "/v1/organization/audit_logs")):
+            await member.open(path)
+            await expect(member.page.get_by_role("heading", name="This page is not for your role")).to_be_visible()
+            assert (await member.fetch("GET", route))[0] == 403
+
+
+async def test_an_unknown_address_leads_back(owner: ConsoleVisitor) -> None:
+    await owner.open("/nowhere")
+    await expect(owner.page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+    await owner.page.get_by_role("link", name="To the overview").click()
+    await expect(owner.page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+async def test_the_console_keeps_its_own_javascript_to_itself(owner: ConsoleVisitor) -> None:
+    weigh = """
+    performance.getEntriesByType("resource")
+      .filter((one) => one.name.endsWith(".js")).map((one) => [one.name, one.encodedBodySize])
+    """
+    await owner.open("/")
+    console = dict(await owner.page.evaluate(weigh))
+    assert 10_000 < sum(console.values()) <= BUDGET
+    await owner.page.goto(owner.server.url)
+    await expect(owner.field).to_be_focused()
+    chat = dict(await owner.page.evaluate(weigh))
+    assert not [name for name in chat if "console" in name or "Shell" in name]
