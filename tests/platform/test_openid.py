@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -274,6 +275,18 @@ class TestTransport:
         monkeypatch.setattr(provider, "answer", lambda _path: body)
         with pytest.raises(OpenIdError, match="can't be read"):
             await ask(provider)
+
+    async def test_one_that_fails_is_not_asked_again_by_each_who_wants_to_sign_in(
+        self, provider: LyingProvider
+    ) -> None:
+        provider.discovery["issuer"] = "https://evil.example"
+        providers = OpenIdProviders()
+        outcomes = await asyncio.gather(*(ask(provider, providers) for _ in range(5)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {OpenIdError}
+        assert len(provider.asked) == 1
+        provider.discovery["issuer"] = provider.issuer
+        await providers.discovery(provider.issuer, fresh=True)
+        assert (await ask(provider, providers)).subject == "ada"
 
     async def test_an_answer_without_end_is_given_up(
         self, provider: LyingProvider, monkeypatch: pytest.MonkeyPatch

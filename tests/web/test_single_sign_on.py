@@ -78,7 +78,7 @@ def failure(answer: httpx.Response) -> str:
 def test_the_sign_in_page_is_told_who_vouches_for_people(house: House) -> None:
     told = httpx.get(f"{house.server.url}/auth/methods").json()
     assert told["password"]
-    assert {"name": "corp", "label": "Example Corp", "organization": "default"} in told["providers"]
+    assert {"name": "corp", "label": "Example Corp"} in told["providers"]
     assert house.issuer not in json.dumps(told)
 
 

@@ -37,7 +37,6 @@ export async function logInWithPassword(name: string, password: string, organiza
 export interface SignInProvider {
   name: string;
   label: string;
-  organization: string;
 }
 
 /** Whom one can sign in with here, beside passwords and links. */

@@ -114,12 +114,12 @@ def link_user(
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members
 
-    async def link(database: Database, operator: Principal) -> str:
+    async def link(database: Database, operator: Principal) -> NewMember:
         return await members.login_link(
             database, operator, (await user_of(database, name, operator.organization_id)).id
         )
 
-    print_link(home, name, as_operator(home, organization, link), as_json)
+    print_link(home, name, as_operator(home, organization, link).login_token, as_json)
 
 
 @users.command("reset")

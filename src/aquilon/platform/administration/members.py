@@ -104,12 +104,12 @@ async def change(database: Database, principal: Principal, user_id: str, changes
         return user
 
 
-async def login_link(database: Database, principal: Principal, user_id: str) -> str:
+async def login_link(database: Database, principal: Principal, user_id: str) -> NewMember:
     """A one-time login token for a member. Raises ApiError."""
     async with database.writing() as session:
         user = await _user_to_let_in(session, principal, user_id)
         await record(session, principal, "user.link_created", user.id, user.name)
-        return await sessions.create_login_link(session, user)
+        return NewMember(user, await sessions.create_login_link(session, user))
 
 
 async def reset(database: Database, principal: Principal, user_id: str) -> NewMember:

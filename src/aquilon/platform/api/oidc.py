@@ -42,7 +42,6 @@ class SignInMethod(msgspec.Struct, frozen=True):
     name: str
     """In the address: ``POST /auth/oidc/NAME/start``."""
     label: str
-    organization: str
 
 
 class SignInMethods(msgspec.Struct, frozen=True):
@@ -90,7 +89,7 @@ async def methods(request: Request) -> Response:
     async with services(request).database.reading() as session:
         found = await identity_providers.list_providers(session)
     shown = [
-        SignInMethod(provider.name, provider.label, organization.name)
+        SignInMethod(provider.name, provider.label)
         for provider, organization in found
         if provider.disabled_at is None and organization.disabled_at is None
     ]

@@ -239,10 +239,7 @@ async def create_user(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUserRequest)
     with in_words():
         made = await members.create(services(request).database, caller, fields.name, fields.role, email=fields.email)
-    user = made.user
-    return json_answer(
-        NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)
-    )
+    return json_answer(_new_user(made))
 
 
 @router.post(
@@ -251,11 +248,16 @@ async def create_user(request: Request, caller: Caller) -> Response:
     responses=answers(NewUserBody, description="The user, with the link's token"),
 )
 async def reset_user(request: Request, caller: Caller, user_id: str) -> Response:
-    made = await members.reset(services(request).database, caller, user_id)
-    user = made.user
-    return json_answer(
-        NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)
-    )
+    return json_answer(_new_user(await members.reset(services(request).database, caller, user_id)))
+
+
+@router.post(
+    "/users/{user_id}/link",
+    summary="Another link that signs a user in once, within a day",
+    responses=answers(NewUserBody, description="The user, with the link's token"),
+)
+async def link_user(request: Request, caller: Caller, user_id: str) -> Response:
+    return json_answer(_new_user(await members.login_link(services(request).database, caller, user_id)))
 
 
 @router.get("/users/{user_id}", summary="One user", responses=answers(UserBody, description="The user"))
@@ -301,3 +303,8 @@ async def list_audit_log(request: Request, caller: Caller, after: str | None = N
     found = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
     shown = [audit_body(row) for row in found[:limit]]
     return json_answer(listed(AuditList, shown, has_more=len(found) > limit))
+
+
+def _new_user(made: members.NewMember) -> NewUserBody:
+    user = made.user
+    return NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)

@@ -7,9 +7,11 @@ for this very sign-in.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +30,8 @@ LEEWAY_SECONDS = 60
 """How far apart two clocks may be."""
 _MOST_BYTES = 1_000_000
 _KEPT_SECONDS = 3600.0
+_FAILED_SECONDS = 5.0
+"""For so long is a provider that can't be reached not asked again, however many people want to sign in."""
 _KEYS_AGAIN_SECONDS = 30.0
 """A token signed with an unknown key asks for the provider's keys again, so often at most."""
 _OLDEST_SECONDS = 600
@@ -116,6 +120,8 @@ class OpenIdProviders:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._failed: dict[str, tuple[str, float]] = {}
+        self._one_at_a_time: dict[str, asyncio.Lock] = {}
         self._http: httpx.AsyncClient | None = None
 
     async def discovery(self, issuer: str, *, fresh: bool = False) -> Discovery:
@@ -230,16 +236,27 @@ class OpenIdProviders:
         raise OpenIdError("The ID token is signed with none of the provider's keys")
 
     async def _provider(self, issuer: str, *, fresh: bool = False) -> _Known:
-        known = self._known.get(issuer)
-        if known is None or fresh or time.monotonic() - known.read_at > _KEPT_SECONDS:
-            address = issuer.rstrip("/") + "/.well-known/openid-configuration"
-            discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
-            if discovery.issuer != issuer:
-                raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer}'")
-            keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
-            known = _Known(discovery, _public_keys(keys.keys), time.monotonic())
-            self._known[issuer] = known
-        return known
+        async with self._one_at_a_time.setdefault(issuer, asyncio.Lock()):
+            known = self._known.get(issuer)
+            if known is not None and not fresh and time.monotonic() - known.read_at <= _KEPT_SECONDS:
+                return known
+            reason, at = self._failed.get(issuer, ("", -math.inf))
+            if not fresh and time.monotonic() - at < _FAILED_SECONDS:
+                raise OpenIdError(reason)
+            try:
+                known = self._known[issuer] = await self._read(issuer)
+            except OpenIdError as error:
+                self._failed[issuer] = str(error), time.monotonic()
+                raise
+            return known
+
+    async def _read(self, issuer: str) -> _Known:
+        address = issuer.rstrip("/") + "/.well-known/openid-configuration"
+        discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
+        if discovery.issuer != issuer:
+            raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer}'")
+        keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
+        return _Known(discovery, _public_keys(keys.keys), time.monotonic())
 
     async def _ask(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
