@@ -17,8 +17,10 @@ from aquilon.cli import (
     accounts,
     aliases,
     backup,
+    batches,
     chat,
     doctor,
+    files,
     invitations,
     keys,
     limits,
@@ -87,6 +89,8 @@ app.add_typer(money.prices, name="prices")
 app.add_typer(money.budgets, name="budgets")
 app.add_typer(limits.limits, name="limits")
 app.command("statement")(money.statement)
+app.add_typer(batches.batches, name="batches")
+app.add_typer(files.files, name="files")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,111 @@
+"""``aquilon batches``: batch jobs, whether or not the server runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.jobs.batches import Batches
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.jobs_schema import Batch
+
+batches = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Batch jobs.")
+
+BatchArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+
+
+@batches.command("list")
+def list_batches(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 50,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List an organization's batch jobs, the newest first."""
+    from aquilon.cli.output import add_row, out, print_json, table
+
+    async def newest(database: Database, operator: Principal) -> list[Batch]:
+        return await _batches(database, home).page(operator, limit=limit)
+
+    found = as_operator(home, organization, newest, before_first_start=[])
+    if as_json:
+        print_json([_plain(job) for job in found])
+        return
+    rows = table("id", "made", "endpoint", "status", "lines", "done", "failed", right=("lines", "done", "failed"))
+    for job in found:
+        counts = (str(number) for number in (job.total, job.succeeded, job.failed))
+        add_row(rows, job.id, minute(job.created_at), job.endpoint, job.status, *counts)
+    out().print(rows)
+
+
+@batches.command("show")
+def show_batch(
+    batch: BatchArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
+) -> None:
+    """Show one batch job."""
+
+    async def get(database: Database, operator: Principal) -> Batch:
+        return await _batches(database, home).get(operator, batch)
+
+    _show(as_operator(home, organization, get), as_json)
+
+
+@batches.command("cancel")
+def cancel_batch(
+    batch: BatchArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
+) -> None:
+    """Cancel a batch job; what is on record already is kept."""
+
+    async def cancel(database: Database, operator: Principal) -> Batch:
+        return await _batches(database, home).cancel(operator, batch)
+
+    _show(as_operator(home, organization, cancel), as_json)
+
+
+def _batches(database: Database, home: Path | None) -> Batches:
+    from aquilon.platform.jobs.batches import Batches
+    from aquilon.platform.jobs.files import Files
+
+    settings = settings_from(home=home)
+    return Batches(database, Files(database, settings), settings)
+
+
+def _show(job: Batch, as_json: bool) -> None:
+    from aquilon.cli.output import add_row, out, print_json, table
+
+    if as_json:
+        print_json(_plain(job))
+        return
+    rows = table("", "")
+    for name, value in (
+        ("id", job.id),
+        ("status", job.status),
+        ("problem", job.problem or ""),
+        ("endpoint", job.endpoint),
+        ("model", job.model or "each line's own"),
+        ("input", ", ".join(job.input_file_ids)),
+        ("output", job.output_file_id or ""),
+        ("errors", job.error_file_id or ""),
+        ("lines", f"{job.total}: {job.succeeded} done, {job.failed} failed"),
+        ("tokens", f"{job.prompt_tokens} in the prompts, {job.completion_tokens} generated"),
+        ("made", minute(job.created_at)),
+        ("ends", minute(job.ended_at or job.expires_at)),
+    ):
+        add_row(rows, name, value)
+    out().print(rows)
+
+
+def _plain(job: Batch) -> object:
+    import msgspec
+
+    from aquilon.platform.api.batches_bodies import batch_body
+
+    return msgspec.to_builtins(batch_body(job))

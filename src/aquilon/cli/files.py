@@ -1,0 +1,100 @@
+"""``aquilon files``: uploads and results, whether or not the server runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.options import AsJson, Home, settings_from
+
+if TYPE_CHECKING:
+    from aquilon.platform.domain.identity import Principal
+    from aquilon.platform.jobs.files import Files
+    from aquilon.platform.storage import Database
+    from aquilon.platform.storage.jobs_schema import StoredFile
+
+files = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Uploaded files, and results of batch jobs.")
+
+FileArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+
+
+@files.command("list")
+def list_files(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 100,
+    purpose: Annotated[str | None, typer.Option("--purpose", help="Such as batch.", show_default="any")] = None,
+    organization: Organization = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List an organization's files, the newest first."""
+    from aquilon.cli.output import add_row, out, print_json, printable, table
+    from aquilon.platform.storage.files import FileFilter
+
+    async def newest(database: Database, operator: Principal) -> list[StoredFile]:
+        return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)
+
+    found = as_operator(home, organization, newest, before_first_start=[])
+    if as_json:
+        print_json([_plain(file) for file in found])
+        return
+    rows = table("id", "name", "purpose", "bytes", "made", "kept until", right=("bytes",))
+    for file in found:
+        times = minute(file.created_at), minute(file.expires_at, "it is deleted")
+        add_row(rows, file.id, printable(file.name), file.purpose, str(file.bytes), *times)
+    out().print(rows)
+
+
+@files.command("download")
+def download_file(
+    file: FileArgument,
+    to: Annotated[Path | None, typer.Option("--to", help="A new file.", show_default="standard output")] = None,
+    organization: Organization = None,
+    home: Home = None,
+) -> None:
+    """Write a file's content to standard output or a new file."""
+    import shutil
+    import sys
+
+    from aquilon.cli.errors import CommandError
+
+    async def find(database: Database, operator: Principal) -> Path:
+        found = _files(database, home)
+        return found.content(await found.get(operator, file))
+
+    path = as_operator(home, organization, find)
+    with path.open("rb") as reading:
+        if to is None:
+            shutil.copyfileobj(reading, sys.stdout.buffer)
+            return
+        try:
+            with to.open("xb") as writing:
+                shutil.copyfileobj(reading, writing)
+        except FileExistsError:
+            raise CommandError(f"{to} is there already: name another file") from None
+
+
+@files.command("delete")
+def delete_file(file: FileArgument, organization: Organization = None, home: Home = None) -> None:
+    """Delete a file."""
+
+    async def delete(database: Database, operator: Principal) -> StoredFile:
+        return await _files(database, home).delete(operator, file)
+
+    print(f"Deleted {as_operator(home, organization, delete).id}")
+
+
+def _files(database: Database, home: Path | None) -> Files:
+    from aquilon.platform.jobs.files import Files
+
+    return Files(database, settings_from(home=home))
+
+
+def _plain(file: StoredFile) -> object:
+    import msgspec
+
+    from aquilon.platform.api.files_bodies import file_body
+
+    return msgspec.to_builtins(file_body(file))
