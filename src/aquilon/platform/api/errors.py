@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.domain.errors import ApiError, ErrorType, overloaded, server_error
+from aquilon.platform.domain.errors import ApiError, ErrorType, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 
@@ -23,6 +23,8 @@ _TYPES: dict[int, ErrorType] = {
     503: "overloaded",
 }
 _MOST_DETAILS = 20
+_UNTRANSLATABLE = "22021"
+"""PostgreSQL's refusal of a NUL in a text that it is asked for; SQLite finds nothing of that name."""
 
 
 class ErrorFields(msgspec.Struct, frozen=True):
@@ -85,6 +87,8 @@ def api_error(error: Exception) -> ApiError:
     """What a client is told of any exception; the unexpected is logged and told without its text."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
+        return invalid("A text holds a NUL character, which no name or id here has", code="invalid_characters")
     log.error("unexpected", exc_info=error)
     if isinstance(error, DBAPIError):
         return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
