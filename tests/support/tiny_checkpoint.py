@@ -18,9 +18,14 @@ FILL_TOKENS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 
 
 def tiny_checkpoint(
-    seed: int = 0, *, chat: bool = True, architecture: str = "LlamaForCausalLM", fills: bool = False
+    seed: int = 0,
+    *,
+    chat: bool = True,
+    architecture: str = "LlamaForCausalLM",
+    fills: bool = False,
+    context: int = 512,
 ) -> dict[str, bytes]:
-    """File name → content; ``fills`` adds the tokens of a model that fills gaps."""
+    """File name → content; ``fills`` adds the tokens of a model that fills gaps, ``context`` is in tokens."""
     control = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>", *(FILL_TOKENS if fills else ())]
     byte_tokens = _byte_alphabet()
     vocabulary = {token: number for number, token in enumerate([*byte_tokens, *control])}
@@ -51,7 +56,7 @@ def tiny_checkpoint(
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": context,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
         "tie_word_embeddings": True,
