@@ -50,7 +50,9 @@ def build(log: Callable[[str], None]) -> bool:
     log("aquilon: building the front end")
     fresh = STATIC.with_name("static.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    _npm(["run", "build", "--", "--outDir", str(fresh), "--emptyOutDir", "--logLevel", "warn"], _BUILD_LIMIT)
+    for mode in ("production", "console"):
+        where = ["--outDir", str(fresh), "--emptyOutDir", str(mode == "production").lower()]
+        _npm(["run", "build", "--", "--mode", mode, *where, "--logLevel", "warn"], _BUILD_LIMIT)
     for file in sorted(fresh.rglob("*")):
         if file.suffix in _COMPRESSED:
             packed = gzip.compress(file.read_bytes(), compresslevel=9, mtime=0)

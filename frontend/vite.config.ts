@@ -18,7 +18,11 @@ const consolePage: Plugin = {
   },
 };
 
-export default defineConfig({
+// The console is built by itself: were the conversation to share its chunks, it would load what the console alone uses.
+const PAGES: Record<string, string> = { index: "index.html", docs: "docs.html" };
+const CONSOLE: Record<string, string> = { console: "console.html" };
+
+export default defineConfig(({ mode }) => ({
   plugins: [svelte(), consolePage],
   build: {
     // The first versions with light-dark() and Map.groupBy: all from before June 2024.
@@ -26,11 +30,11 @@ export default defineConfig({
     // A data: address would break the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { index: "index.html", console: "console.html", docs: "docs.html" } },
+    rolldownOptions: { input: mode === "console" ? CONSOLE : PAGES },
   },
   server: {
     host: "127.0.0.1", // the session's cookie belongs to the host
     proxy: { "/v1": proxied, "/auth": proxied, "/ready": proxied, "/openapi.json": proxied },
   },
   test: { include: ["tests/**/*.test.ts"] },
-});
+}));

@@ -3,18 +3,24 @@ import { en as consoleEn } from "../src/console/i18n/en";
 import { fr as consoleFr } from "../src/console/i18n/fr";
 import { CATALOGUES, preferredLanguage } from "../src/i18n/catalogue.svelte";
 import { en } from "../src/i18n/en";
+import { SIGN_IN_TEXTS } from "../src/i18n/sign-in";
 
-const sources = import.meta.glob<string>(["../src/**/*.{ts,svelte}", "!../src/**/i18n/??.ts"], {
-  query: "?raw",
-  import: "default",
-  eager: true,
-});
+const sources = import.meta.glob<string>(
+  ["../src/**/*.{ts,svelte}", "!../src/**/i18n/??.ts", "!../src/i18n/sign-in.ts"],
+  {
+    query: "?raw",
+    import: "default",
+    eager: true,
+  },
+);
 const code = Object.values(sources).join("\n");
 
 const ALL: [string, Record<string, string>, Record<string, string>][] = [
   ...Object.entries(CATALOGUES).map(([name, texts]): [string, typeof texts, typeof en] => [name, texts, en]),
   ["en, of the console", consoleEn, consoleEn],
   ["fr, of the console", consoleFr, consoleEn],
+  ["en, of signing in", SIGN_IN_TEXTS.en, SIGN_IN_TEXTS.en],
+  ["fr, of signing in", SIGN_IN_TEXTS.fr, SIGN_IN_TEXTS.en],
 ];
 
 const marks = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([mark]) => mark).sort();
@@ -36,13 +42,15 @@ describe.each(ALL)("the texts in %s", (_language, catalogue, english) => {
 });
 
 test("French has a no-break space before double signs and within its quotation marks", () => {
-  for (const [key, text] of Object.entries({ ...CATALOGUES.fr, ...consoleFr })) {
+  for (const [key, text] of Object.entries({ ...CATALOGUES.fr, ...consoleFr, ...SIGN_IN_TEXTS.fr })) {
     expect([key, /[^\u00a0][;:!?»](?!\/)|«[^\u00a0]/.test(text)]).toEqual([key, false]);
   }
 });
 
 test("no text is left unused", () => {
-  expect(Object.keys({ ...en, ...consoleEn }).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
+  expect(Object.keys({ ...en, ...consoleEn, ...SIGN_IN_TEXTS.en }).filter((key) => !code.includes(`"${key}"`))).toEqual(
+    [],
+  );
 });
 
 test("no component speaks past the catalogue", () => {
