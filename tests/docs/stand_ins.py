@@ -7,11 +7,34 @@ manager that gives what to put in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
+import pytest
+from tests.support.databases import postgresql_programs, postgresql_server, redis_program, redis_server
 from tests.support.openid_provider import openid_provider
 
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's server isn't installed: apt-get install postgresql")
+    with postgresql_server(programs) as running:
+        yield running.url
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+    program = redis_program()
+    if program is None:
+        pytest.skip("Redis isn't installed: apt-get install redis-server")
+    with redis_server(program) as url:
+        yield url
+
+
 STAND_INS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "postgresql://aquilon:secret@db.example.org/aquilon": _postgresql,
+    "redis://redis.example.org:6379/0": _redis,
     "https://login.example.org": lambda: openid_provider("https://example.org/auth/oidc/corp/callback"),
 }

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.databases import redis_program, redis_server
 
 from aquilon.platform.admission.memory_windows import MemoryWindows
 from aquilon.platform.admission.rates import Rates, duration
@@ -37,24 +35,17 @@ def limit(requests: int | None = None, tokens: int | None = None, *, model: str 
 
 
 @pytest.fixture(scope="module")
-def redis_server() -> Iterator[str]:
-    program = shutil.which("redis-server")
+def redis_url() -> Iterator[str]:
+    program = redis_program()
     if program is None:
         pytest.skip("Redis isn't installed: apt-get install redis-server")
-    with tempfile.TemporaryDirectory(prefix="aquilon-redis-", dir="/tmp") as folder:
-        socket = f"{folder}/socket"
-        options = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]
-        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        try:
-            yield f"redis+unix://{socket}"
-        finally:
-            process.kill()
-            process.wait()
+    with redis_server(program) as url:
+        yield url
 
 
 @pytest.fixture
-async def redis(redis_server: str) -> AsyncIterator[RedisWindows]:
-    windows = RedisWindows(redis_server)
+async def redis(redis_url: str) -> AsyncIterator[RedisWindows]:
+    windows = RedisWindows(redis_url)
     async with asyncio.timeout(5):
         while not await windows.check():  # noqa: ASYNC110 - nobody tells when it has started
             await asyncio.sleep(0.01)
@@ -140,8 +131,8 @@ async def test_a_crowd_gets_exactly_what_there_is(rates: Rates) -> None:
     assert (await admit(rates, limit(None, 10**6)))["x-ratelimit-remaining-tokens"] == str(10**6 - 21)
 
 
-async def test_two_processes_count_together_in_redis(redis_server: str, redis: RedisWindows) -> None:
-    other = RedisWindows(redis_server)
+async def test_two_processes_count_together_in_redis(redis_url: str, redis: RedisWindows) -> None:
+    other = RedisWindows(redis_url)
     try:
         await admit(Rates(redis), limit(2))
         await admit(Rates(other), limit(2))

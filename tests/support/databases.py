@@ -98,3 +98,22 @@ def postgresql(programs: Path) -> Iterator[str]:
     """The folder of the socket of a running server."""
     with postgresql_server(programs) as server:
         yield server.folder
+
+
+def redis_program() -> str | None:
+    """Redis's server, or None where it isn't installed."""
+    return shutil.which("redis-server")
+
+
+@contextmanager
+def redis_server(program: str) -> Iterator[str]:
+    """The address of a Redis of our own, on a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="aquilon-redis-", dir="/tmp") as folder:
+        socket = f"{folder}/socket"
+        options = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]
+        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        try:
+            yield f"redis+unix://{socket}"
+        finally:
+            process.kill()
+            process.wait()
