@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -138,6 +139,8 @@ class Catalogue:
         self._holds: dict[str, Hold] = {}
         self._stored: tuple[object, list[LocalModel]] = (None, [])
         self._aliases: dict[str, Alias] = {}
+        self._switches: list[int] = []
+        """When aliases will stand for something else."""
         self._notes: dict[str, ModelNote] = {}
         self._knowledge = 0
         self._read_at = float("-inf")
@@ -166,6 +169,7 @@ class Catalogue:
         else:
             if (aliases, notes) != (self._aliases, self._notes):
                 self._aliases, self._notes = aliases, notes
+                self._switches = sorted(alias.switch_at for alias in aliases.values() if alias.switch_at is not None)
                 self._knowledge += 1
         self._read_at = time.monotonic()
 
@@ -287,10 +291,9 @@ class Catalogue:
         """By name, in order, with what the operator says of each."""
         own = self._local()
         others = [list(source.cards()) for source in self._sources]
-        aliases = self.aliases()
-        state = id(own), others, self._knowledge, aliases
+        state = id(own), others, self._knowledge, bisect_right(self._switches, int(self._clock()))
         if state != self._merged[0]:
-            self._merged = state, self._merge([*own, *(card for cards in others for card in cards)], aliases)
+            self._merged = state, self._merge([*own, *(card for cards in others for card in cards)], self.aliases())
         return self._merged[1]
 
     def _merge(self, cards: Sequence[ModelCard], aliases: Sequence[Alias]) -> dict[str, ModelCard]:

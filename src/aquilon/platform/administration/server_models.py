@@ -73,7 +73,8 @@ class ServerModels:
         if card is None:
             raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
         if not isinstance(card, LocalModel):
-            raise invalid(f"'{name}' isn't held in this server's memory: {card.provider} computes it", param="model")
+            where = "in a process of its own, which comes and goes by itself" if card.local else f"at {card.provider}"
+            raise invalid(f"'{name}' isn't the engine's to load: it runs {where}", param="model")
         return card
 
     async def _load(self, card: LocalModel) -> None:
