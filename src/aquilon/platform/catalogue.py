@@ -307,7 +307,9 @@ class Catalogue:
 
     def _local(self) -> list[LocalModel]:
         if self.store is None or not self.store.folder.is_dir():
-            return []
+            if self._stored[1]:
+                self._stored = None, []
+            return self._stored[1]
         state = self.store.folder.stat().st_mtime_ns, sorted(os.listdir(self.store.folder))
         if state != self._stored[0]:  # a model appears and goes by a rename in this folder
             stored = {model.name: model for model in self.store.list()}
