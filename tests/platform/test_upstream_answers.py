@@ -135,7 +135,7 @@ class TestPassedOn:
             sampling=SamplingParameters(top_p=0.5, seed=7, max_tokens=99, logit_bias={5: -1.0}, logprobs=2),
             temperature=0.0,
             stop=("END",),
-            upstream_fields={"reasoning_effort": "low", "model": "another"},
+            upstream_fields={"reasoning_effort": "low", "model": "another", "api_base": "http://x", "models": ["y"]},
         )
         body = elsewhere.asked[0].json
         assert body["messages"] == [
@@ -173,6 +173,7 @@ class TestPassedOn:
             "temperature": 0.0,
         }
         assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
+        assert not {"api_base", "models"} & set(body)  # the operator's to choose
         assert (body["parallel_tool_calls"], body["reasoning_effort"], body["model"]) == (False, "low", "there")
 
     async def test_tool_calls_reasoning_and_log_probabilities_come_back(

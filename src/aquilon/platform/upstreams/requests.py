@@ -28,6 +28,12 @@ _encode = msgspec.json.Encoder().encode
 _SPEAKS_VLLM: frozenset[UpstreamKind] = frozenset({"openai", "aquilon"})
 """Those that may know vLLM's fields: grammars, going on with a message."""
 
+_OPERATORS = frozenset(
+    {"model", "models", "fallbacks", "route", "provider", "transforms", "plugins"}
+    | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
+)
+"""Fields by which routers elsewhere let a client choose model, provider or address: that is the operator's choice."""
+
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
     """The endpoint, as OpenAI names it."""
@@ -40,7 +46,7 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
 
 def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
     """JSON; ``remote`` is the model there. Raises ApiError 400 for what this kind of upstream can't be asked."""
-    body: dict[str, Any] = dict(request.upstream_fields)
+    body = {name: value for name, value in request.upstream_fields.items() if name not in _OPERATORS}
     body |= {"model": remote, "stream": True, "stream_options": {"include_usage": True}}
     if isinstance(request.prompt, ChatPrompt):
         _put_chat(body, request.prompt, kind)

@@ -1,0 +1,282 @@
+"""A gateway before real servers: another Aquilon, llama.cpp; how an operator adds them, and what nobody sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import xllamacpp
+from openai import APIStatusError, BadRequestError, OpenAI
+from tests.support.server import RunningServer, start_server
+
+MODEL = "smollm2-135m"
+QUESTION: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
+TOOL: list[Any] = [
+    {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none"})
+    yield running
+    running.stop()
+
+
+def cli(gateway: RunningServer, *arguments: str, code: int = 0, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "aquilon.cli.main", *arguments],
+        env=os.environ | {"AQUILON_HOME": str(gateway.home)} | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def operator(gateway: RunningServer) -> Iterator[httpx.Client]:
+    key = cli(gateway, "keys", "create", "--name", "operator", "--scope", "administration").strip()
+    with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(gateway: RunningServer) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.api_key, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def aquilon(gateway: RunningServer, operator: httpx.Client, server: RunningServer) -> str:
+    """The other Aquilon's model, as the gateway calls it."""
+    body = {
+        "name": "other",
+        "kind": "aquilon",
+        "base_url": server.url,
+        "api_key": server.api_key,
+        "models": [
+            {"name": "far", "remote": MODEL, "capabilities": ["chat", "completions", "function_calling"]},
+        ],
+    }
+    made = operator.post("/v1/server/upstreams", json=body)
+    assert made.status_code == 200, made.text
+    assert server.api_key not in made.text
+    assert (made.json()["has_key"], made.json()["private"], made.json()["models"][0]["state"]) == (True, True, "closed")
+    return "far"
+
+
+class TestAquilon:
+    def test_it_answers_as_if_it_was_here(
+        self, server: RunningServer, client: OpenAI, openai_client: OpenAI, aquilon: str
+    ) -> None:
+        here = client.chat.completions.create(model=aquilon, messages=QUESTION, temperature=0, max_tokens=20)
+        there = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20)
+        assert here.choices[0].message.content == there.choices[0].message.content
+        assert "Paris" in (here.choices[0].message.content or "")
+        assert here.usage is not None
+        assert there.usage is not None
+        assert here.usage.prompt_tokens == there.usage.prompt_tokens
+        assert here.usage.completion_tokens == there.usage.completion_tokens
+        assert here.model == aquilon
+
+    def test_a_stream_with_log_probabilities_is_passed_through(
+        self, gateway: RunningServer, client: OpenAI, aquilon: str
+    ) -> None:
+        stream = client.chat.completions.create(
+            model=aquilon,
+            messages=QUESTION,
+            temperature=0,
+            max_tokens=5,
+            stream=True,
+            logprobs=True,
+            top_logprobs=2,
+            stream_options={"include_usage": True},
+        )
+        chunks = list(stream)
+        tokens = [token for chunk in chunks if chunk.choices for token in _tokens(chunk.choices[0])]
+        assert len(tokens) == 5
+        assert all(len(token.top_logprobs) == 2 for token in tokens)
+        assert chunks[-1].usage is not None
+        assert chunks[-1].usage.completion_tokens == 5
+        with sqlite3.connect(gateway.home / "aquilon.db") as database:
+            row = database.execute(
+                "SELECT model, completion_tokens, outcome FROM usage_events WHERE request_id = ?", (chunks[0].id,)
+            ).fetchone()
+        assert row == (aquilon, 5, "completed")
+
+    def test_a_forced_tool_call_comes_back(self, client: OpenAI, aquilon: str) -> None:
+        answer = client.chat.completions.create(
+            model=aquilon,
+            messages=QUESTION,
+            tools=TOOL,
+            tool_choice="required",
+            parallel_tool_calls=False,
+            max_tokens=60,
+            temperature=0,
+        )
+        [call] = answer.choices[0].message.tool_calls or []
+        assert call.type == "function"
+        assert call.function.name == "look"
+        json.loads(call.function.arguments)
+        assert answer.choices[0].finish_reason == "tool_calls"
+
+    def test_text_is_continued(self, client: OpenAI, openai_client: OpenAI, aquilon: str) -> None:
+        asked: dict[str, Any] = {"prompt": "Once upon a time", "max_tokens": 10, "temperature": 0}
+        here = client.completions.create(model=aquilon, **asked)
+        assert here.choices[0].text == openai_client.completions.create(model=MODEL, **asked).choices[0].text
+
+    def test_it_is_in_the_catalogue_and_is_not_here_to_tokenize(
+        self, gateway: RunningServer, client: OpenAI, aquilon: str
+    ) -> None:
+        [card] = [model for model in client.models.list() if model.id == aquilon]
+        assert card.owned_by == "other"
+        headers = {"authorization": f"Bearer {gateway.api_key}"}
+        refused = httpx.post(f"{gateway.url}/tokenize", json={"model": aquilon, "prompt": "x"}, headers=headers)
+        assert refused.status_code in (400, 404)
+
+    def test_a_mistake_of_the_client_s_is_told_as_it_is_told_there(self, client: OpenAI, aquilon: str) -> None:
+        with pytest.raises(BadRequestError, match="min_tokens is 9, more than max_tokens, 5"):
+            client.chat.completions.create(model=aquilon, messages=QUESTION, max_tokens=5, extra_body={"min_tokens": 9})
+
+
+@pytest.fixture(scope="module")
+def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
+    """llama.cpp's address; its model is ``llama`` at the gateway."""
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(default_model_file)
+    parameters.n_ctx = 1024
+    parameters.n_parallel = 1
+    parameters.cpuparams.n_threads = 1
+    parameters.warmup = False
+    parameters.verbosity = -1
+    running = xllamacpp.Server(parameters)
+    address: str = running.listening_address
+    told = cli(gateway, "upstreams", "add", "llama", f"{address}/v1", "--model", "llama=any", "--can", "chat")
+    assert "llama provides llama" in told
+    yield address
+    cli(gateway, "upstreams", "remove", "llama")
+
+
+class TestLlamaCpp:
+    def test_it_answers_and_is_metered(self, client: OpenAI, llama: str) -> None:
+        asked: dict[str, Any] = {"messages": QUESTION, "temperature": 0, "max_tokens": 10}
+        there = httpx.post(f"{llama}/v1/chat/completions", json=asked, timeout=60).json()
+        answer = client.chat.completions.create(model="llama", **asked)
+        assert answer.choices[0].message.content == there["choices"][0]["message"]["content"]
+        assert answer.usage is not None
+        assert answer.usage.prompt_tokens == there["usage"]["prompt_tokens"]
+        assert answer.usage.completion_tokens == there["usage"]["completion_tokens"]
+        stream = client.chat.completions.create(model="llama", stream=True, **asked)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+        assert text == answer.choices[0].message.content
+
+
+class TestFallback:
+    def test_another_model_stands_in_for_one_that_is_gone(
+        self, operator: httpx.Client, client: OpenAI, aquilon: str
+    ) -> None:
+        operator.post(
+            "/v1/server/upstreams",
+            json={
+                "name": "gone",
+                "base_url": "http://127.0.0.1:9/v1",
+                "models": [{"name": "unreliable"}],
+                "timeouts": {"connect": 1},
+            },
+        ).raise_for_status()
+        with pytest.raises(APIStatusError, match="can't be reached") as caught:
+            client.chat.completions.create(model="unreliable", messages=QUESTION, max_tokens=5)
+        assert "127.0.0.1" not in str(caught.value)
+        chain = operator.put("/v1/server/fallbacks/unreliable", json={"models": ["nobody", aquilon]})
+        assert chain.json()["models"] == ["nobody", aquilon]
+        answer = client.chat.completions.create(model="unreliable", messages=QUESTION, max_tokens=20, temperature=0)
+        assert "Paris" in (answer.choices[0].message.content or "")
+        assert answer.model == "unreliable"
+
+
+class TestOperator:
+    def test_a_check_lists_models_or_says_what_is_wrong(
+        self, operator: httpx.Client, server: RunningServer, aquilon: str
+    ) -> None:
+        [other] = [each for each in operator.get("/v1/server/upstreams").json()["data"] if each["name"] == "other"]
+        found = operator.post(f"/v1/server/upstreams/{other['id']}/check").json()
+        assert found["ok"], found
+        assert MODEL in [model["name"] for model in found["models"]]
+        made = operator.post(
+            "/v1/server/upstreams", json={"name": "denied", "base_url": f"{server.url}/v1", "api_key": "wrong"}
+        ).json()
+        found = operator.post(f"/v1/server/upstreams/{made['id']}/check").json()
+        assert not found["ok"]
+        assert "refuses the key" in found["problem"]
+        changed = operator.post(f"/v1/server/upstreams/{made['id']}", json={"api_key": server.api_key}).json()
+        assert changed["base_url"] == made["base_url"]
+        assert operator.post(f"/v1/server/upstreams/{made['id']}/check").json()["ok"]
+        assert operator.delete(f"/v1/server/upstreams/{made['id']}").json()["deleted"]
+        assert operator.get(f"/v1/server/upstreams/{made['id']}").status_code == 404
+
+    def test_secrets_are_nowhere_in_the_clear(
+        self, gateway: RunningServer, operator: httpx.Client, server: RunningServer, aquilon: str
+    ) -> None:
+        seen = operator.get("/v1/server/upstreams").text + operator.get("/v1/organization/audit_logs").text
+        seen += cli(gateway, "upstreams", "list", "--json") + gateway.log
+        stored = b"".join(file.read_bytes() for file in gateway.home.glob("aquilon.db*"))
+        assert server.api_key not in seen
+        assert server.api_key.encode() not in stored
+        assert "upstream.created" in seen
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ({"base_url": "ftp://x/v1"}, "no base URL"),
+            ({"base_url": "http://user:pass@x/v1"}, "no user or password"),
+            ({"base_url": "http://169.254.169.254/v1"}, "no address of a server"),
+            ({"base_url": "https://x/v1?a=b"}, "ends before '?'"),
+            ({"base_url": "https://x.openai.azure.com", "kind": "azure"}, "needs an api_version"),
+            ({"base_url": "https://x/v1", "headers": {"host": "y"}}, "not a header that can be added"),
+            ({"base_url": "https://x/v1", "api_key": "a b"}, "without spaces"),
+            ({"base_url": "https://x/v1", "models": [{"name": "m"}, {"name": "m"}]}, "twice"),
+            ({"base_url": "https://x/v1", "name": "other"}, "already"),
+        ],
+    )
+    def test_what_will_not_do_is_refused_in_words(
+        self, operator: httpx.Client, aquilon: str, body: dict[str, Any], words: str
+    ) -> None:
+        refused = operator.post("/v1/server/upstreams", json={"name": "new"} | body)
+        assert refused.status_code == 400
+        assert words in refused.json()["error"]["message"]
+
+    def test_others_may_neither_see_nor_change(self, gateway: RunningServer, operator: httpx.Client) -> None:
+        with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {gateway.api_key}"}) as other:
+            assert other.get("/v1/server/upstreams").status_code == 403
+            body = {"name": "mine", "base_url": "https://x/v1"}
+            assert other.post("/v1/server/upstreams", json=body).status_code == 403
+            assert other.post("/v1/server/upstreams/other/check").status_code == 403
+            assert other.put("/v1/server/fallbacks/x", json={"models": []}).status_code == 403
+
+    def test_the_command_line_tells_what_is_wrong_and_ends_with_1(self, gateway: RunningServer) -> None:
+        cli(gateway, "upstreams", "add", "nowhere", "http://127.0.0.1:9/v1", "--model", "x", "--context", "10")
+        told = cli(gateway, "upstreams", "check", "nowhere", code=1)
+        assert "http://127.0.0.1:9/v1 can't be used" in told
+        assert "set" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--key-env", "NO_SUCH_VARIABLE", code=2)
+        assert "none of openai" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--kind", "odd", code=2)
+        cli(gateway, "upstreams", "models", "nowhere", "--model", "y=z", "--weight", "7", "--fallback", "far")
+        models = json.loads(cli(gateway, "upstreams", "models", "nowhere", "--json"))
+        assert [(each["name"], each["remote"], each["weight"], each["fallbacks"]) for each in models] == [
+            ("x", "x", 100, []),
+            ("y", "z", 7, ["far"]),
+        ]
+        cli(gateway, "upstreams", "models", "nowhere", "--drop", "x")
+        assert "Removed nowhere" in cli(gateway, "upstreams", "remove", "nowhere")
+
+
+def _tokens(choice: Any) -> list[Any]:
+    return (choice.logprobs.content or []) if choice.logprobs is not None else []
