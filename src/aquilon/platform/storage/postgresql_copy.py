@@ -1,4 +1,7 @@
-"""A PostgreSQL database's rows in plain files, and back: no tool of PostgreSQL's own is needed, nor its version."""
+"""A database's rows in plain files, and into PostgreSQL: no tool of PostgreSQL's own is needed, nor its version.
+
+A file for each table: its columns' names in the first line, then a row a line, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Connection, LargeBinary, MetaData, Table, inspect, select, text
+from sqlalchemy import JSON, Connection, LargeBinary, MetaData, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -39,12 +42,26 @@ async def copy_out(url: str, folder: Path) -> str:
             for table in await connection.run_sync(_tables):
                 rows = await connection.stream(select(table))
                 with (folder / f"{table.name}{SUFFIX}").open("wb") as file:
+                    file.write(_line(str(column.name) for column in table.columns))
                     async for some in rows.partitions(_ROWS_AT_ONCE):
-                        lines = b"".join(msgspec.json.encode([_plain(value) for value in row]) + b"\n" for row in some)
-                        await asyncio.to_thread(file.write, lines)
+                        await asyncio.to_thread(file.write, b"".join(_line(row) for row in some))
     finally:
         await engine.dispose()
     return revision
+
+
+def copy_out_of_file(file: Path, folder: Path) -> str:
+    """The same for a SQLite file that nobody writes to."""
+    engine = create_engine(f"sqlite:///{file}")
+    try:
+        with engine.connect() as connection:
+            for table in _tables(connection):
+                with (folder / f"{table.name}{SUFFIX}").open("wb") as lines:
+                    lines.write(_line(str(column.name) for column in table.columns))
+                    lines.writelines(_line(row) for row in connection.execute(select(table)))
+            return str(_revision(connection))
+    finally:
+        engine.dispose()
 
 
 async def copy_in(url: str, folder: Path, revision: str) -> None:
@@ -56,7 +73,7 @@ async def copy_in(url: str, folder: Path, revision: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_replace, folder, revision)
-    except (DBAPIError, ValueError, msgspec.MsgspecError) as error:
+    except (DBAPIError, LookupError, StopIteration, ValueError, msgspec.MsgspecError) as error:
         problem = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseError(f"The backup's rows can't be put into the database: {problem}") from error
     finally:
@@ -128,21 +145,18 @@ def _drop(connection: Connection) -> None:
 
 
 def _fill(connection: Connection, table: Table, file: Path) -> None:
-    columns = list(table.columns)
-    binary = [isinstance(column.type, LargeBinary) for column in columns]
     with file.open("rb") as lines:
+        names = msgspec.json.decode(next(lines), type=list[str])
+        columns = [table.columns[name] for name in names]
+        binary = [isinstance(column.type, LargeBinary) for column in columns]
         for some in _chunks(lines):
-            rows = []
-            for line in some:
-                values: list[Any] = msgspec.json.decode(line, type=list[Any])
-                if len(values) != len(columns):
-                    raise ValueError(f"{file.name} has {len(values)} columns, and {table.name} {len(columns)}")
-                rows.append(
-                    {
-                        column.name: base64.b64decode(value) if is_binary and value is not None else value
-                        for column, value, is_binary in zip(columns, values, binary, strict=True)
-                    }
-                )
+            rows = [
+                {
+                    name: base64.b64decode(value) if is_binary and value is not None else value
+                    for name, value, is_binary in zip(names, values, binary, strict=True)
+                }
+                for values in (msgspec.json.decode(line, type=list[Any]) for line in some)
+            ]
             connection.execute(table.insert(), rows)
 
 
@@ -150,6 +164,10 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     iterator = iter(lines)
     while some := list(islice(iterator, _ROWS_AT_ONCE)):
         yield some
+
+
+def _line(values: Iterable[Any]) -> bytes:
+    return msgspec.json.encode([_plain(value) for value in values]) + b"\n"
 
 
 def _plain(value: Any) -> Any:

@@ -30,12 +30,13 @@ from aquilon.platform.storage.backup import (
     sqlite_file,
 )
 from aquilon.platform.storage.migrations import REVISIONS
-from aquilon.platform.storage.postgresql_copy import copy_in
+from aquilon.platform.storage.postgresql_copy import copy_in, copy_out_of_file
 from aquilon.platform.storage.sealing import KEY_FILE
 from aquilon.platform.storage.upgrade import DatabaseError
 from aquilon.settings import Settings
 
 _STAGED = "restore-staged"
+_REVISION = "revision"
 _FORMER = "former"
 """In the staged folder: the name of where what was there is kept."""
 
@@ -47,8 +48,8 @@ def is_staged(settings: Settings) -> bool:
 def stage(settings: Settings, archive_file: Path) -> None:
     """Unpack and check an archive beside what is there, which stays as it is.
 
-    Raises DatabaseError for what is no backup, is damaged, comes from a newer version
-    or from another kind of database; then nothing has changed.
+    Raises DatabaseError for what is no backup, is damaged, comes from a newer version,
+    or from PostgreSQL where SQLite is; then nothing has changed.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.home, prefix="restore-") as folder_name:
@@ -63,11 +64,18 @@ def stage(settings: Settings, archive_file: Path) -> None:
         if manifest is not None:
             _check_members(folder, manifest, archive_file)
         on_postgresql = sqlite_file(settings) is None
-        if on_postgresql != (folder / TABLES).is_dir():
-            kinds = ("PostgreSQL", "SQLite") if on_postgresql else ("SQLite", "PostgreSQL")
-            raise DatabaseError(f"{archive_file} is of a {kinds[1]} database, and this one is {kinds[0]}'s")
-        if not on_postgresql:
-            _check_sqlite(folder / DATABASE, archive_file)
+        if (folder / TABLES).is_dir():
+            if not on_postgresql:
+                raise DatabaseError(f"{archive_file} is of a PostgreSQL database: set AQUILON_DATABASE_URL to one")
+        else:
+            revision = _check_sqlite(folder / DATABASE, archive_file)
+            if on_postgresql:  # the way from one to the other
+                (folder / TABLES).mkdir()
+                copy_out_of_file(folder / DATABASE, folder / TABLES)
+                (folder / DATABASE).unlink()
+                (folder / _REVISION).write_text(revision)
+        if manifest is not None:
+            (folder / _REVISION).write_text(manifest.revision)
         (folder / _FORMER).write_text(f"before-restore-{time.time_ns()}")
         _sync(folder)
         shutil.rmtree(settings.home / _STAGED, ignore_errors=True)
@@ -116,8 +124,7 @@ async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> No
         except DatabaseError as error:
             if "nothing to back up" not in str(error):
                 raise
-    manifest = msgspec.json.decode((staged / MANIFEST).read_bytes(), type=Manifest)
-    await copy_in(settings.database_url, tables, manifest.revision)
+    await copy_in(settings.database_url, tables, (staged / _REVISION).read_text())
     shutil.rmtree(tables)
 
 
@@ -150,7 +157,8 @@ def _check_members(folder: Path, manifest: Manifest, archive_file: Path) -> None
             raise DatabaseError(f"{archive_file} is damaged: {name} is not what was backed up. Take another backup")
 
 
-def _check_sqlite(file: Path, archive_file: Path) -> None:
+def _check_sqlite(file: Path, archive_file: Path) -> str:
+    """The schema's revision."""
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as raw:
             whole = raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -163,6 +171,7 @@ def _check_sqlite(file: Path, archive_file: Path) -> None:
         raise DatabaseError(
             f"{archive_file} has schema {found[0]}, written by a newer Aquilon: restore it with that one"
         )
+    return str(found[0])
 
 
 def _swap(new: Path, place: Path, former: Path) -> None:
