@@ -55,6 +55,7 @@ class SignedIn:
 async def create_login_link(session: AsyncSession, user: User) -> str:
     """A token that signs this user in once, within a day. Links made before stay valid."""
     token, now = new_token(), _now()
+    await session.execute(delete(LoginLink).where(LoginLink.expires_at <= now))
     session.add(
         LoginLink(token_sha256=fingerprint(token), user_id=user.id, created_at=now, expires_at=now + LOGIN_LINK_SECONDS)
     )
