@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -79,3 +80,31 @@ def test_errors_are_flat(mistral_client: Mistral, server: RunningServer) -> None
     with Mistral(server_url=server.url, api_key="wrong") as stranger, pytest.raises(SDKError) as caught:
         stranger.models.list()
     assert caught.value.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.files.retrieve(file_id="file-never"),
+        lambda client: client.files.download(file_id="file-never"),
+        lambda client: client.files.delete(file_id="file-never"),
+        lambda client: client.batch.jobs.get(job_id="batch_never"),
+        lambda client: client.batch.jobs.cancel(job_id="batch_never"),
+        lambda client: client.models.retrieve(model_id="never"),
+        lambda client: client.models.delete(model_id="never"),
+        lambda client: client.classifiers.moderate(model="never", inputs="x"),
+    ],
+    ids=["retrieve", "download", "delete", "job", "cancel", "model", "delete model", "moderate"],
+)
+def test_what_isn_t_there_is_a_flat_404(mistral_client: Mistral, ask: Callable[[Mistral], Any]) -> None:
+    with pytest.raises(SDKError) as caught:
+        ask(mistral_client)
+    assert caught.value.status_code == 404
+    assert json.loads(caught.value.body)["object"] == "error"
+
+
+def test_a_model_that_fills_no_gaps_says_so(mistral_client: Mistral) -> None:
+    with pytest.raises(SDKError) as caught:
+        mistral_client.fim.complete(model=MODEL, prompt="def f(", suffix="return x")
+    assert caught.value.status_code == 400
+    assert "can't fill a gap" in json.loads(caught.value.body)["message"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mistralai.client import Mistral
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -160,6 +161,15 @@ def test_a_model_that_fills_gaps_fills_them_and_its_card_says_so(client: httpx.C
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
     assert text == completed["choices"][0]["text"]
     assert client.get("/v1/models/filler").json()["capabilities"]["completion_fim"] is True
+
+
+def test_mistral_s_client_reads_what_fills_a_gap(small: RunningServer) -> None:
+    gap: dict[str, Any] = {"model": "filler", "prompt": "a = ", "suffix": "\n", "max_tokens": 5, "temperature": 0}
+    with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
+        whole = mistral.fim.complete(**gap).choices[0].message.content
+        with mistral.fim.stream(**gap) as stream:
+            parts = [event.data.choices[0].delta.content for event in stream]
+    assert "".join(str(part or "") for part in parts) == whole
 
 
 def test_a_model_that_fills_none_says_so(client: httpx.Client) -> None:
