@@ -1,7 +1,7 @@
 """Money under load: 200 clients at one budget, over one API process or two, killed or not; never overspent.
 
-Needs PostgreSQL's server. Answers come from a stand-in at an upstream's border, 5 ms a
-token, so that what is measured is admission and settlement, not arithmetic.
+First with the real engine over SQLite; then two processes over PostgreSQL, with answers
+of a stand-in at an upstream's border, 5 ms a token; then one of the two is killed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from typing import Any
 import asyncpg
 import httpx
 from tests.support.databases import postgresql, postgresql_programs
-from tests.support.server import RunningServer, start_server
+from tests.support.server import RunningServer, prepare_home, start_server
 from tests.support.upstream_server import Line, upstream_server
 
 from aquilon.platform import accounts as operator
@@ -35,7 +36,7 @@ from aquilon.platform.domain.identity import KEY_SCOPES
 from aquilon.platform.domain.prices import Price
 from aquilon.platform.storage import Database, budgets, prices
 from aquilon.platform.storage.scope import Scope
-from aquilon.settings import Settings
+from aquilon.settings import DEFAULT_MODEL, Settings
 
 MODEL = "stand-in"
 CLIENTS = 200
@@ -72,7 +73,7 @@ async def answer(line: Line) -> None:
     await line.end()
 
 
-async def prepare(settings: Settings, upstream: str, limit: int) -> tuple[str, str]:
+async def prepare(settings: Settings, limit: int, model: str = MODEL) -> tuple[str, str]:
     """A key for everything, and its budget's id."""
     database = await Database.open(settings)
     try:
@@ -80,7 +81,7 @@ async def prepare(settings: Settings, upstream: str, limit: int) -> tuple[str, s
         owner = await operator.user_of(database)
         made = await keys.create(database, actor, "bench", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
-            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+            await prices.set_price(session, model, Price(int(time.time()), 1000, 500, 2000))
             budget = await budgets.set_budget(
                 session, Scope.of_organization(actor), "key", made.record.id, "month", limit
             )
@@ -89,7 +90,7 @@ async def prepare(settings: Settings, upstream: str, limit: int) -> tuple[str, s
         await database.close()
 
 
-async def client(run: Run, number: int, http: httpx.AsyncClient) -> None:
+async def client(run: Run, number: int, http: httpx.AsyncClient, model: str = MODEL, most_tokens: int = 60) -> None:
     """Asks one server after the other, leaves some answers half way, until the budget is spent and stays so."""
     turn, refusals = number, 0
     while refusals < run.patience and not run.over.is_set():
@@ -97,9 +98,9 @@ async def client(run: Run, number: int, http: httpx.AsyncClient) -> None:
         url = run.urls[turn % len(run.urls)]
         stream, leaves = turn % 2 == 0, turn % 7 == 0
         body: dict[str, Any] = {
-            "model": MODEL,
+            "model": model,
             "messages": [{"role": "user", "content": "Count."}],
-            "max_tokens": 5 + (turn * 37) % 60,
+            "max_tokens": 5 + (turn * 37) % most_tokens,
             "stream": stream,
         }
         try:
@@ -169,7 +170,7 @@ async def measure(limit: int, *, kill: bool) -> dict[str, Any]:
 async def _run(
     servers: list[RunningServer], url: str, socket: str, upstream: str, limit: int, kill: bool
 ) -> dict[str, Any]:
-    key, budget = await prepare(Settings(home=servers[0].home, database_url=url), upstream, limit)
+    key, budget = await prepare(Settings(home=servers[0].home, database_url=url), limit)
     database = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
     others = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
     limits = httpx.Limits(max_connections=None)
@@ -230,7 +231,76 @@ async def _run(
     return found
 
 
+async def measure_engine(limit: int) -> dict[str, Any]:
+    """One process over SQLite, which computes."""
+    model = default_model()
+    with tempfile.TemporaryDirectory(prefix="aquilon-money-", dir="/tmp") as folder:
+        home = Path(folder)
+        prepare_home(home, model)
+        server = await asyncio.to_thread(start_server, home, environment={"AQUILON_LOG_LEVEL": "warning"})
+        try:
+            key, budget = await prepare(Settings(home=home), limit, DEFAULT_MODEL)
+            await asyncio.sleep(1.2)
+            return await _run_engine(server, key, budget, limit)
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+async def _run_engine(server: RunningServer, key: str, budget: str, limit: int) -> dict[str, Any]:
+    run = Run(limit, [server.url], key, patience=2)
+    begun = time.monotonic()
+    with sqlite3.connect(server.home / "aquilon.db") as database:
+
+        async def watch_file() -> None:
+            while not run.over.is_set():
+                spent = database.execute("SELECT coalesce(sum(spent), 0) FROM budget_spending").fetchone()[0]
+                run.most, run.looks = max(run.most, spent), run.looks + 1
+                await asyncio.sleep(0.02)
+
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=300, limits=limits) as http:
+            watching = asyncio.create_task(watch_file())
+            await asyncio.gather(*(client(run, number, http, DEFAULT_MODEL, 12) for number in range(CLIENTS)))
+            took = time.monotonic() - begun
+            run.over.set()
+            await watching
+            spent = database.execute("SELECT sum(spent) FROM budget_spending").fetchone()[0]
+            events, cost, prompt = database.execute(
+                "SELECT count(*), sum(cost), max(prompt_tokens) FROM usage_events"
+            ).fetchone()
+            # were anything still reserved, a budget that just pays for one more request would refuse it
+            with_database = await Database.open(Settings(home=server.home))
+            async with with_database.writing() as session:
+                scope = Scope.of_organization(await operator.operator(with_database))
+                key_id = database.execute("SELECT scope_id FROM budgets WHERE id = ?", (budget,)).fetchone()[0]
+                await budgets.set_budget(session, scope, "key", key_id, "month", spent + prompt * 1000 + 2000)
+            await with_database.close()
+            await asyncio.sleep(1.2)
+            body = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 1}
+            last = await http.post(f"{server.url}/v1/chat/completions", json=body)
+    assert last.status_code == 200, last.text
+    assert max(run.most, spent) <= limit
+    assert spent == cost
+    return {
+        "clients": CLIENTS,
+        "engine": "real",
+        "limit": limit,
+        "spent": spent,
+        "most_spent": run.most,
+        "looks": run.looks,
+        "events": events,
+        "reserved_afterwards": 0,
+        "seconds": round(took, 1),
+        "outcomes": dict(run.outcomes),
+    }
+
+
+def default_model() -> Path:
+    return next(Path("~/.cache/aquilon-tests").expanduser().glob("*.gguf"))
+
+
 def main(*, quick: bool = False) -> None:
+    print(json.dumps(asyncio.run(measure_engine(2_000_000 if quick else 8_000_000))), flush=True)
     for kill in (False, True):
         print(json.dumps(asyncio.run(measure(10_000_000 if quick else 150_000_000, kill=kill))), flush=True)
 
