@@ -202,7 +202,7 @@ class TestFromElsewhere:
         body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "hi"}]}
         answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=key)
         assert answer.status_code == 404
-        assert "aquilon pull" in answer.json()["message"]
+        assert "does not exist; this server has" in answer.json()["message"]
         assert httpx.get(f"{gateway.url}/ready").status_code == 200
 
 
