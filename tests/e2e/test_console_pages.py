@@ -21,6 +21,7 @@ PAGES = [
     "/invitations",
     "/workspaces",
     "/audit",
+    "/settings",
     "/budgets",
     "/limits",
     "/statements",

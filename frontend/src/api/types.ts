@@ -10,9 +10,6 @@ export interface ModelCard {
   size_bytes?: number | null;
   max_context_length?: number | null;
   loaded?: boolean;
-  /** Whether what is asked of it stays on Aquilon's machine; else it goes to `owned_by`. */
-  local?: boolean;
-  owned_by?: string;
   /** Who computes its answers: an upstream's name, unless `local`. */
   owned_by?: string;
   /** False where what is asked of it leaves the server's machine. */

@@ -99,6 +99,13 @@ export const GROUPS: readonly PageGroup[] = [
         shown: (access) => access.may("audit.read"),
         load: () => import("./pages/Audit.svelte"),
       },
+      {
+        path: "/console/settings",
+        title: "settings.title",
+        glyph: "house",
+        shown: (access) => access.may("organization.update"),
+        load: () => import("./pages/Settings.svelte"),
+      },
     ],
   },
   {
@@ -147,7 +154,7 @@ export const GROUPS: readonly PageGroup[] = [
       {
         path: "/console/organizations",
         title: "organizations.title",
-        glyph: "house",
+        glyph: "globe",
         shown: operator,
         load: () => import("./pages/Organizations.svelte"),
       },

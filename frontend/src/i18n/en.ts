@@ -38,7 +38,6 @@ export const en = {
   "welcome.title": "Where shall we begin?",
   "welcome.with": "{model} answers. It runs on Aquilon’s own machine, and nothing you write leaves it.",
   "welcome.withUpstream": "{model} answers. It runs elsewhere: what you write goes to {provider}.",
-  "welcome.through": "{model} answers, at {upstream}: what you write is sent there.",
   "welcome.small": "It is small ({count} parameters): quick, and often wrong. Check what matters.",
   "welcome.speaks": "It understands {languages}.",
   "welcome.stranger": "It was not trained for English: its answers in English may make little sense.",

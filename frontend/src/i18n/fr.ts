@@ -41,7 +41,6 @@ export const fr: Catalogue = {
   "welcome.title": "Par où commencer\u00a0?",
   "welcome.with": "{model} vous répond. Il tourne sur la machine d’Aquilon, et rien de ce que vous écrivez n’en sort.",
   "welcome.withUpstream": "{model} vous répond. Il tourne ailleurs\u00a0: ce que vous écrivez est envoyé à {provider}.",
-  "welcome.through": "{model} vous répond, chez {upstream}\u00a0: ce que vous écrivez y est envoyé.",
   "welcome.small":
     "Il est petit ({count} de paramètres)\u00a0: rapide, mais il se trompe souvent. Vérifiez ce qui compte.",
   "welcome.speaks": "Langues comprises\u00a0: {languages}.",

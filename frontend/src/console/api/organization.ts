@@ -13,6 +13,7 @@ export interface Workspace {
 export interface Person {
   id: string;
   name: string;
+  email: string | null;
   role: string;
   added_at: number;
   disabled_at: number | null;
@@ -80,6 +81,18 @@ export interface AuditEntry {
   detail: Record<string, unknown>;
 }
 
+export interface Organization {
+  id: string;
+  name: string;
+  /** Whether its people may sign in with passwords. */
+  password_sign_in: boolean;
+}
+
+export const organization = {
+  get: () => get<Organization>(ROOT),
+  change: (changes: { name?: string; password_sign_in?: boolean }) => post<Organization>(ROOT, changes),
+};
+
 export const workspaces = {
   list: () => getAll<Workspace>(`${ROOT}/workspaces`),
   create: (name: string) => post<Workspace>(`${ROOT}/workspaces`, { name }),
@@ -93,7 +106,12 @@ export const workspaces = {
 
 export const people = {
   list: () => getAll<Person>(`${ROOT}/users`),
-  create: (name: string, role: string) => post<NewPerson>(`${ROOT}/users`, { name, role }),
+  create: (name: string, email: string, role: string) =>
+    post<NewPerson>(`${ROOT}/users`, { name, role, email: email === "" ? null : email }),
+  /** Another link that signs the person in once. */
+  link: (id: string) => post<NewPerson>(`${ROOT}/users/${part(id)}/link`),
+  /** Ends all sessions and takes the password away. */
+  reset: (id: string) => post<NewPerson>(`${ROOT}/users/${part(id)}/reset`),
   change: (id: string, changes: { role?: string; disabled?: boolean }) =>
     post<Person>(`${ROOT}/users/${part(id)}`, changes),
 };

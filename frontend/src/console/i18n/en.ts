@@ -530,4 +530,18 @@ export const en = {
   "signOn.domains.hint": "Of newcomers; empty: any.",
   "signOn.remove.title": "Remove {name}",
   "signOn.remove.text": "Nobody signs in by it any more. Its people keep their accounts.",
+
+  "settings.title": "Settings",
+  "settings.intro": "What concerns the organization as a whole.",
+  "settings.name": "Name of the organization",
+  "settings.passwords": "Its people may sign in with passwords",
+  "settings.passwordsText": "Without this they come by single sign-on, or by a one-time link, alone.",
+  "settings.saved": "Saved.",
+  "members.email": "E-mail address",
+  "members.email.hint": "Signs in wherever the name does; may be left empty.",
+  "members.link": "Sign-in link",
+  "members.reset": "Reset",
+  "members.reset.title": "Reset the sign-in of {name}",
+  "members.reset.text":
+    "All sessions end and the password is gone. You get a link that signs the person in once, to set another.",
 } as const;

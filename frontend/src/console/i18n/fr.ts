@@ -554,4 +554,19 @@ export const fr: ConsoleTexts = {
   "signOn.domains.hint": "Des nouveaux venus\u00a0; vide\u00a0: tous.",
   "signOn.remove.title": "Supprimer {name}",
   "signOn.remove.text": "Plus personne ne se connecte par lui. Ses membres gardent leurs comptes.",
+
+  "settings.title": "Réglages",
+  "settings.intro": "Ce qui concerne l’organisation entière.",
+  "settings.name": "Nom de l’organisation",
+  "settings.passwords": "Ses membres peuvent se connecter par mot de passe",
+  "settings.passwordsText":
+    "Sans cela, ils viennent par l’authentification unique ou par un lien à usage unique, seulement.",
+  "settings.saved": "Enregistré.",
+  "members.email": "Adresse e-mail",
+  "members.email.hint": "Connecte partout où le nom connecte\u00a0; peut rester vide.",
+  "members.link": "Lien de connexion",
+  "members.reset": "Réinitialiser",
+  "members.reset.title": "Réinitialiser la connexion de {name}",
+  "members.reset.text":
+    "Toutes les sessions se ferment et le mot de passe disparaît. Vous recevez un lien qui connecte la personne une fois, pour en choisir un autre.",
 };
