@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from tests.support.databases import postgresql_programs, postgresql_server, redis_program, redis_server
 from tests.support.openid_provider import openid_provider
+from tests.support.upstream_stand_ins import azure, stand_in, vllm
 
 
 @contextmanager
@@ -34,6 +35,8 @@ def _redis() -> Iterator[str]:
 
 
 STAND_INS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "http://gpu-1.internal:8000": lambda: stand_in(vllm),
+    "https://my-resource.openai.azure.com": lambda: stand_in(azure),
     "postgresql://aquilon:secret@db.example.org/aquilon": _postgresql,
     "redis://redis.example.org:6379/0": _redis,
     "https://login.example.org": lambda: openid_provider("https://example.org/auth/oidc/corp/callback"),

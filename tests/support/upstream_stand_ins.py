@@ -1,0 +1,64 @@
+"""What stands for a vLLM server and for Azure OpenAI where a guide names one: well-behaved, with words of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.upstream_server import Line, Script, upstream_server
+
+
+@contextmanager
+def stand_in(script: Script) -> Iterator[str]:
+    """An `upstream_server` in a thread of its own; gives its address."""
+    loop = asyncio.new_event_loop()
+    started: list[str] = []
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with upstream_server(script) as running:
+            started.append(running.url)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait(10)
+    try:
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+async def _say(line: Line, *words: str) -> None:
+    await line.begin()
+    await line.say(*words)
+    await line.finish(usage={"prompt_tokens": 9, "completion_tokens": len(words)})
+    await line.end()
+
+
+async def vllm(line: Line) -> None:
+    """One model, which tells its context, as vLLM does."""
+    if line.asked.path == "/v1/models":
+        model = {"id": "mistralai/Ministral-8B-Instruct-2410", "object": "model", "max_model_len": 32768}
+        await line.answer(200, {"object": "list", "data": [model]})
+    elif line.asked.path == "/v1/chat/completions" and line.asked.json["model"].startswith("mistralai/"):
+        await _say(line, "Hello ", "from ", "vLLM")
+    else:
+        await line.answer(404, {"error": {"message": "not found"}})
+
+
+async def azure(line: Line) -> None:
+    """A deployment called ``chat-eu``, for whoever has the key, with the version in the query."""
+    if line.asked.headers.get("api-key") != "azure-secret":
+        await line.answer(401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}})
+    elif line.asked.path == "/openai/models?api-version=2024-10-21":
+        await line.answer(200, {"data": [{"id": "gpt-4o-mini"}]})
+    elif line.asked.path == "/openai/deployments/chat-eu/chat/completions?api-version=2024-10-21":
+        await _say(line, "Hello ", "from ", "Azure")
+    else:
+        await line.answer(404, {"error": {"code": "DeploymentNotFound", "message": "no such deployment"}})
