@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from aquilon.platform.jobs.files import FileDescription, Files
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.runner import JobRunner, job_runner
 from aquilon.platform.storage import Database, api_keys, batches
+from aquilon.platform.storage import accounts as stored_accounts
 from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.platform.storage.scope import Scope as Owner
 from aquilon.settings import Settings
@@ -180,6 +181,26 @@ async def test_who_lost_the_lease_records_nothing(house: House) -> None:
     async with house.database.writing() as session:
         assert await batches.renew(session, "one", now + 90) == {}
         assert await batches.renew(session, "two", now + 90) == {made.id: "validating"}
+
+
+async def test_organizations_take_turns(house: House) -> None:
+    many = [(await house.make(1)).id for _ in range(4)]
+    async with house.database.writing() as session:
+        neighbours = await stored_accounts.create_organization(session, "neighbours")
+        owner = await stored_accounts.create_user(session, neighbours.id, "next door", "owner")
+    neighbour = await accounts.operator(house.database, neighbours.id)
+    assert owner.organization_id == neighbour.organization_id
+    theirs = (await replace(house, caller=neighbour).make(1)).id
+    now = int(time.time())
+    async with house.database.writing() as session:
+        claimed = await batches.claim(session, "one", now=now, until=now + 30, others_too=False, most=2)
+    assert {job.id for job in claimed} == {many[0], theirs}
+    running = [job.organization_id for job in claimed]
+    async with house.database.writing() as session:
+        claimed = await batches.claim(
+            session, "one", now=now, until=now + 30, others_too=False, most=2, running=running
+        )
+    assert {job.id for job in claimed} == {many[1], many[2]}
 
 
 async def test_a_process_that_stops_in_order_leaves_its_jobs_to_the_next(house: House) -> None:

@@ -83,12 +83,16 @@ def _create(server: RunningServer, key: str, lines: int) -> dict[str, Any]:
             {"custom_id": f"line-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
         )
 
-    text = "\n".join(line(number) if number % 100 != 99 else f'{{"custom_id": "line-{number}"}}' for number in range(lines))
+    text = "\n".join(
+        line(number) if number % 100 != 99 else f'{{"custom_id": "line-{number}"}}' for number in range(lines)
+    )
     headers = {"authorization": f"Bearer {key}"}
     files = {"file": ("lines.jsonl", text.encode()), "purpose": (None, "batch")}
     uploaded = httpx.post(f"{server.url}/v1/files", headers=headers, files=files).raise_for_status().json()
     wanted = {"input_file_id": uploaded["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made: dict[str, Any] = httpx.post(f"{server.url}/v1/batches", headers=headers, json=wanted).raise_for_status().json()
+    made: dict[str, Any] = (
+        httpx.post(f"{server.url}/v1/batches", headers=headers, json=wanted).raise_for_status().json()
+    )
     return made
 
 
@@ -112,7 +116,9 @@ def _aftermath(server: RunningServer, key: str, job: dict[str, Any], kills: int,
                 usage = line["response"]["body"]["usage"]
                 told[line["id"]] = (usage["prompt_tokens"], usage["completion_tokens"])
     with sqlite3.connect(server.home / "aquilon.db") as database:
-        events = database.execute("SELECT request_id, prompt_tokens, completion_tokens, cost FROM usage_events").fetchall()
+        events = database.execute(
+            "SELECT request_id, prompt_tokens, completion_tokens, cost FROM usage_events"
+        ).fetchall()
         total = database.execute("SELECT sum(requests), sum(cost) FROM usage_totals WHERE span = 'day'").fetchone()
     billed = {request_id: (prompt, completion) for request_id, prompt, completion, _ in events}
     return Aftermath(job, results, told, billed, [cost for *_, cost in events], total, kills, seconds)

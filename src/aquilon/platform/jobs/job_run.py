@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -75,13 +75,13 @@ class JobHouse:
 class JobRun:
     def __init__(self, house: JobHouse, batch: Batch) -> None:
         self._house = house
-        self._batch = batch
+        self.batch = batch
         self.cancelled = asyncio.Event()
         """Set when somebody asked for the job's cancellation."""
 
     async def run(self) -> None:
         """Until the job has ended. Raises LeaseLost; cancelled, the job goes on later where it was."""
-        batch = self._batch
+        batch = self.batch
         if batch.status == "cancelling":
             self.cancelled.set()
         try:
@@ -94,13 +94,16 @@ class JobRun:
             await self._finalize(ending)
         except JobFailed as error:
             await self._advance(status="failed", problem=str(error), ended_at=_now(), lease_owner=None)
+            self._house.metrics.job("failed")
             log.info("A batch job failed", batch=batch.id, problem=str(error))
             return
+        finally:
+            self._house.creators.forget(batch)
         await self._forget_lines()
 
     def _paths(self) -> list[Path]:
-        paths = [self._house.disk.path(self._batch.organization_id, id_) for id_ in self._batch.input_file_ids]
-        for path, id_ in zip(paths, self._batch.input_file_ids, strict=True):
+        paths = [self._house.disk.path(self.batch.organization_id, id_) for id_ in self.batch.input_file_ids]
+        for path, id_ in zip(paths, self.batch.input_file_ids, strict=True):
             if not path.is_file():
                 raise JobFailed(f"The input file '{id_}' is gone")
         return paths
@@ -134,7 +137,7 @@ class JobRun:
                     return "cancelled" if self.cancelled.is_set() else "completed"
                 if cancelled in done:
                     return "cancelled"
-                if time.time() >= self._batch.expires_at:
+                if time.time() >= self.batch.expires_at:
                     return "expired"
         finally:
             for task in (asking, cancelled):
@@ -144,7 +147,7 @@ class JobRun:
 
     async def _ask_lines(self) -> None:
         async with self._house.database.reading() as session:
-            recorded = await batches.recorded_numbers(session, self._batch)
+            recorded = await batches.recorded_numbers(session, self.batch)
         seen: set[str] = set()
         running: set[asyncio.Task[None]] = set()
         try:
@@ -157,7 +160,7 @@ class JobRun:
                 if number in recorded:
                     continue
                 if isinstance(line, LineProblem):
-                    name = results.line_name(self._batch.id, number)
+                    name = results.line_name(self.batch.id, number)
                     result = results.not_asked(name, line.custom_id, line.code, line.message)
                     await self._record(number, result, failed=True, events=[])
                     continue
@@ -178,7 +181,7 @@ class JobRun:
 
     async def _read(self) -> AsyncIterator[tuple[int, LineRequest | LineProblem]]:
         lines = await asyncio.to_thread(self._lines)
-        batch = self._batch
+        batch = self.batch
 
         def some() -> list[tuple[int, LineRequest | LineProblem]]:
             return [
@@ -207,16 +210,16 @@ class JobRun:
 
     async def _ask(self, number: int, line: LineRequest) -> None:
         """One line, as often as it takes: it ends on record."""
-        house, name = self._house, results.line_name(self._batch.id, number)
+        house, name = self._house, results.line_name(self.batch.id, number)
         failures = refusals = 0
         while True:
-            principal = await _patiently(lambda: house.creators.of(self._batch))
+            principal = await _patiently(lambda: house.creators.of(self.batch))
             if principal is None:
                 message = "The API key or account that made this job may no longer be used"
                 result = results.not_asked(name, line.custom_id, "creator_refused", message)
                 await self._record(number, result, failed=True, events=[])
                 return
-            answer = await ask(house.app, self._batch.endpoint, line.body, replace(principal, batch_line=name))
+            answer = await ask(house.app, self.batch.endpoint, line.body, replace(principal, batch_line=name))
             busy = answer.status == 503 or (answer.status == 429 and answer.code != "budget_exceeded")
             if busy:
                 refusals += 1
@@ -244,7 +247,7 @@ class JobRun:
             async with self._house.database.writing() as session:
                 kept = await batches.record_line(
                     session,
-                    self._batch,
+                    self.batch,
                     self._house.owner,
                     number=number,
                     failed=failed,
@@ -253,21 +256,18 @@ class JobRun:
                 )
                 if kept:
                     await self._house.usage.record(session, events)
-                return kept
+            if kept:
+                self._house.usage.recorded(events)
+            return kept
 
-        async def write_patiently() -> None:
-            if not await _patiently(write):
-                self._house.usage.dropped(events)
-                raise LeaseLost
-            self._house.usage.recorded(events)
-            self._house.metrics.line(self._batch.endpoint, failed=failed)
-
-        await _to_its_end(write_patiently())
+        if not await _written(write):
+            raise LeaseLost
+        self._house.metrics.line(self.batch.endpoint, failed=failed)
 
     async def _finalize(self, ending: Ending) -> None:
-        if self._batch.status != "finalizing":
+        if self.batch.status != "finalizing":
             await self._advance(status="finalizing", finalizing_at=_now(), outcome=ending)
-        made = ResultFiles(self._house.database, self._house.disk, self._batch, self._house.result_seconds)
+        made = ResultFiles(self._house.database, self._house.disk, self.batch, self._house.result_seconds)
         files = await made.write(self._unfinished(ending))
         output, errors = files
         values = {
@@ -280,44 +280,57 @@ class JobRun:
 
         async def write() -> bool:
             async with self._house.database.writing() as session:
-                if not await batches.advance(session, self._batch, self._house.owner, **values):
+                if not await batches.advance(session, self.batch, self._house.owner, **values):
                     return False
                 for row in files:
                     if row is not None:
                         await stored_files.add(session, row)
                 return True
 
-        if not await _patiently(write):
+        if not await _written(write):
             raise LeaseLost
         self._house.metrics.job(ending)
-        log.info("A batch job ended", batch=self._batch.id, status=ending)
+        log.info("A batch job ended", batch=self.batch.id, status=ending)
 
     async def _unfinished(self, ending: Ending) -> AsyncIterator[str]:
         """Error lines for what was never asked."""
         if ending == "completed":
             return
         async with self._house.database.reading() as session:
-            recorded = await batches.recorded_numbers(session, self._batch)
+            recorded = await batches.recorded_numbers(session, self.batch)
         code = "batch_cancelled" if ending == "cancelled" else "batch_expired"
         message = "The job was cancelled" if ending == "cancelled" else "The job's time was over"
         async for number, line in self._read():
             if number not in recorded:
-                name = results.line_name(self._batch.id, number)
+                name = results.line_name(self.batch.id, number)
                 yield results.not_asked(name, line.custom_id, code, f"{message} before this line was asked")
 
     async def _forget_lines(self) -> None:
-        step = 1
-        while step:
+        async def write() -> int:
             async with self._house.database.writing() as session:
-                step = await batches.forget_lines(session, self._batch, most=_FORGOTTEN_AT_ONCE)
+                return await batches.forget_lines(session, self.batch, most=_FORGOTTEN_AT_ONCE)
+
+        while await _written(write):
+            pass
 
     async def _advance(self, **values: Any) -> None:
         async def write() -> bool:
             async with self._house.database.writing() as session:
-                return await batches.advance(session, self._batch, self._house.owner, **values)
+                return await batches.advance(session, self.batch, self._house.owner, **values)
 
-        if not await _patiently(write):
+        if not await _written(write):
             raise LeaseLost
+
+
+async def _written(work: Callable[[], Awaitable[T]]) -> T:
+    """A transaction that is never left half done: a cancellation waits for it, if not for ever."""
+    task = asyncio.ensure_future(_patiently(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_LAST_SECONDS)
+        task.cancel()
+        raise
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
@@ -349,14 +362,3 @@ def _wait(asked: float | None, tries: int) -> float:
 
 def _now() -> int:
     return int(time.time())
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """What must not be left half done: a cancellation waits for it, if not for ever."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=_LAST_SECONDS)
-        task.cancel()
-        raise

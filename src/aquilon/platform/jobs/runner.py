@@ -102,7 +102,13 @@ class JobRunner:
             return
         async with house.database.writing() as session:
             claimed = await batches.claim(
-                session, house.owner, now=now, until=now + LEASE_SECONDS, others_too=others_too, most=room
+                session,
+                house.owner,
+                now=now,
+                until=now + LEASE_SECONDS,
+                others_too=others_too,
+                most=room,
+                running=[run.batch.organization_id for run, _ in self._runs.values()],
             )
         for batch in claimed:
             run = JobRun(house, batch)
@@ -116,9 +122,7 @@ class JobRunner:
         except Exception:
             log.exception("A batch job stopped, and is tried again", batch=batch_id)
             await asyncio.sleep(_RETRY_SECONDS)
-            with suppress(DBAPIError, OSError):
-                async with self._house.database.writing() as session:
-                    await batches.release(session, self._house.owner, batch_id)
+            await asyncio.shield(self._release(batch_id))
         finally:
             self._runs.pop(batch_id, None)
 
@@ -135,6 +139,9 @@ class JobRunner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._release()
+
+    async def _release(self, batch_id: str | None = None) -> None:
         with suppress(DBAPIError, OSError):
             async with self._house.database.writing() as session:
-                await batches.release(session, self._house.owner)
+                await batches.release(session, self._house.owner, batch_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,19 +90,33 @@ async def request_cancellation(session: AsyncSession, scope: Scope, batch_id: st
     return changed.first() is not None
 
 
-async def claim(session: AsyncSession, owner: str, *, now: int, until: int, others_too: bool, most: int) -> list[Batch]:
-    """Take jobs that nobody works on, the oldest first; ``others_too``: that anybody but ``owner`` works on."""
+async def claim(
+    session: AsyncSession,
+    owner: str,
+    *,
+    now: int,
+    until: int,
+    others_too: bool,
+    most: int,
+    running: Collection[str] = (),
+) -> list[Batch]:
+    """Take jobs that nobody works on; ``others_too``: that anybody but ``owner`` works on.
+
+    Organizations come in turns, so that none waits for all the jobs of another;
+    ``running`` has the organization of each job that the owner works on already.
+    """
     free = or_(Batch.lease_owner.is_(None), Batch.lease_until <= now)
     if others_too:
         free = or_(free, Batch.lease_owner != owner)
-    query = (
-        Everyone.select(Batch)
-        .where(Batch.status.in_(OPEN), free)
-        .order_by(Batch.created_at, Batch.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
+    turn = func.row_number().over(partition_by=Batch.organization_id, order_by=(Batch.created_at, Batch.id))
+    waiting = Everyone.select(Batch).where(Batch.status.in_(OPEN), free)
+    rows = await session.execute(
+        waiting.with_only_columns(Batch.id, Batch.organization_id, turn.label("turn"), Batch.created_at)
     )
-    jobs = list(await session.scalars(query))
+    had = Counter(running)
+    ranked = sorted(rows, key=lambda row: (had[row.organization_id] + row.turn, row.created_at, row.id))
+    query = waiting.where(Batch.id.in_([row.id for row in ranked[:most]]))
+    jobs = list(await session.scalars(query.order_by(Batch.created_at).with_for_update(skip_locked=True)))
     for job in jobs:
         job.lease_owner, job.lease_until = owner, until
     await session.flush()
