@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -102,8 +103,6 @@ class TestPatience:
     def test_many_guesses_at_once_are_counted_before_they_are_answered(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
         joined(gateway, owner, "rushed")
 
         def guess(number: int) -> int:
@@ -114,6 +113,20 @@ class TestPatience:
             statuses = list(threads.map(guess, range(16)))
         assert statuses.count(401) == 5
         assert statuses.count(429) == 11
+
+    def test_an_office_behind_one_address_signs_in_at_once(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        token = owner.post("/v1/organization/invitations", json={"uses": 12}).json()["token"]
+        with browser(gateway) as person:
+            for number in range(12):
+                body = {"token": token, "name": f"clerk {number}", "password": PASSWORD}
+                assert person.post("/auth/join", json=body).status_code == 200
+
+        def sign_in_clerk(number: int) -> int:
+            with browser(gateway, address="203.0.113.77") as person:
+                return sign_in(person, f"clerk {number}", PASSWORD).status_code
+
+        with ThreadPoolExecutor(12) as threads:
+            assert set(threads.map(sign_in_clerk, range(12))) == {200}
 
 
 class TestSetting:

@@ -49,7 +49,6 @@ class Attempts:
         return max(0, math.ceil(found.last + pause - self._clock()))
 
     def failed(self, name: str) -> None:
-        """Called before a password is looked at, so that many tries at the same moment count as many."""
         now = self._clock()
         found = self._failures.pop(name, None)
         if found is None or found.last + self._forget_seconds <= now:

@@ -88,8 +88,7 @@ class SignIn:
     async def verify(self, account: str, hashes: Sequence[str], password: str, address: str) -> list[str]:
         """Those that the password is right for, of the hashes that the ``account`` has. Raises ApiError 401 or 429."""
         self.require_patience(address, account)
-        self._addresses.failed(address)
-        self._accounts.failed(account)
+        self._accounts.failed(account)  # before it is known: many guesses at the same moment are as many
         tried: list[str | None] = [*hashes] or [None]
         try:
             right = [
@@ -98,12 +97,11 @@ class SignIn:
                 if await self._passwords.verify(hash_, normalized(password)) and hash_ is not None
             ]
         except BaseException:
-            self._addresses.did_not_fail(address)
             self._accounts.did_not_fail(account)
             raise
         if not right:
+            self._addresses.failed(address)  # afterwards: a whole office may sign in at the same moment
             raise _wrong()
-        self._addresses.did_not_fail(address)
         self._accounts.forget(account)
         return right
 
