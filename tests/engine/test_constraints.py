@@ -84,8 +84,7 @@ class TestMask:
             token_id for token_id in range(SIZE) if constraint._matcher.deep_copy().try_consume_tokens([token_id]) == 1
         }
         assert allowed
-        # Text that the grammar leaves no choice about comes in the tokens that a model would write.
-        assert allowed == tried or (len(allowed) == 1 and allowed < tried)
+        assert allowed == tried
 
     def test_the_end_is_allowed_where_the_grammar_accepts_and_nowhere_else(self) -> None:
         constraint = by_rules('start: "a" | "ab"')
@@ -120,6 +119,24 @@ class TestMask:
         second = first.copy()
         first.accept(TOKENIZER.encode("a", add_special=False)[0])
         assert second.allowed().sum() == 2
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            'start: "a" start',
+            "start: /a*/ b\nb: b",
+            "start: /a{1000000000}/",
+            "start: "
+            + json_value({"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}, writing=COMPACT),
+        ],
+    )
+    def test_text_without_alternative_and_without_end_is_followed_token_by_token(self, rules: str) -> None:
+        constraint = by_rules(rules)
+        assert len(random_answer(constraint, seed=0, most=50)) == 50
+
+    def test_a_grammar_that_may_be_followed_without_end_is_refused(self) -> None:
+        with pytest.raises(ConstraintError, match="without end"):
+            VOCABULARY.constraint('{"grammars": [{"lark_grammar": "start: \\"a\\" start"}]}')
 
     def test_a_grammar_that_is_none_says_why(self) -> None:
         with pytest.raises(ConstraintError, match="nowhere"):

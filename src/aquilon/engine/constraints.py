@@ -6,7 +6,7 @@ llguidance follows the grammar over bytes; what it knows of a model is each toke
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock
@@ -85,7 +85,6 @@ class Vocabulary:
     """A model's tokens as llguidance reads them. ``size`` is the width of its logits."""
 
     def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int], size: int) -> None:
-        self._tokenizer = tokenizer
         self.size = size
         self.end_ids = frozenset(token_id for token_id in tokenizer.eos_ids | end_ids if token_id < size)
         known = min(size, tokenizer.vocab_size)
@@ -111,6 +110,8 @@ class Vocabulary:
             if matcher is not None:
                 self._matchers.move_to_end(text)
                 return Constraint(matcher.deep_copy(), self)
+        if not grammar.is_bounded(text):
+            raise ConstraintError("it may be followed without end: make it with aquilon.text.grammar")
         matcher = LLMatcher(self._ll_tokenizer, text, log_level=0, limits=grammar.limits())
         if matcher.is_error():
             raise ConstraintError(_first_line(matcher.get_error()))
@@ -121,28 +122,14 @@ class Vocabulary:
         return Constraint(matcher.deep_copy(), self)
 
     def __call__(self, text: str | bytes) -> list[int]:
-        """Tokens of what the grammar leaves no choice about, as the model would write it in mid-text."""
-        if isinstance(text, bytes):
-            text = text.decode()
-        wanted = text.encode()
-        ids = self._tokenizer.encode(text, add_special=False)
-        if self._bytes(ids) == wanted:
-            return ids
-        # SentencePiece begins a text with a space of its own: let it begin with something else.
-        ids = self._tokenizer.encode("\n" + text, add_special=False)
-        for begin in range(1, min(len(ids), 4)):
-            if self._bytes(ids[begin:]) == wanted:
-                return ids[begin:]
-        return self._ll_tokenizer.greedy_tokenize(text)
+        """llguidance wants a way to encode; grammars that look no further than the next token have no use for it."""
+        return self._ll_tokenizer.greedy_tokenize(text if isinstance(text, str) else text.decode())
 
     @cached_property
     def _ll_tokenizer(self) -> LLTokenizer:
         wrapper = llguidance.TokenizerWrapper(self)
         ends = sorted(self.end_ids) or [self.size]
         return LLTokenizer(wrapper, n_vocab=self.size + 1, eos_token=ends)
-
-    def _bytes(self, ids: Sequence[int]) -> bytes:
-        return b"".join(map(self._tokenizer.token_bytes, ids))
 
 
 class ConstraintBuilder:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,9 +51,20 @@ def check(grammar: str) -> None:
         raise GrammarError(_reason(messages[0]))
 
 
-def of_rules(rules: str) -> str:
-    """A grammar from rules in llguidance's variant of Lark."""
-    return json.dumps({"grammars": [{"lark_grammar": rules}]})
+_OPTIONS = '%llguidance {"no_forcing": true}'
+"""Look no further than the next token. Otherwise llguidance follows text that has no alternative to its end, and
+``start: "a" start``, or a JSON schema that requires itself, has none: it would never come back."""
+
+
+def of_rules(rules: str, others: Mapping[str, str] | None = None) -> str:
+    """A grammar from rules in llguidance's variant of Lark; ``others`` are rules that they name, as ``@name``."""
+    named = [{"name": name, "lark_grammar": text} for name, text in (others or {}).items()]
+    return json.dumps({"grammars": [{"lark_grammar": f"{_OPTIONS}\n{rules}"}, *named]})
+
+
+def is_bounded(grammar: str) -> bool:
+    """Whether a grammar is one of ``of_rules``, which each token's work is bounded for."""
+    return json.dumps(_OPTIONS)[1:-1] in grammar
 
 
 def literal(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -110,7 +109,7 @@ def _check_tool(tool: Tool) -> None:
 
 def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, prompt_ids: list[int]) -> str:
     rules: list[str] = []
-    others: list[dict[str, str]] = []
+    others: dict[str, str] = {}
     answers: list[str] = []
     talks = False
     if request.format is not None:
@@ -137,15 +136,14 @@ def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, p
         if opened or text.reasoning.controls or not talks:
             start = f"thoughts {start}" if opened else f"thoughts? {start}"
             rules.append(text.reasoning.rules(opened=opened))
-    lines = "\n".join([f"start: {start}", *rules])
-    return json.dumps({"grammars": [{"lark_grammar": lines}, *others]})
+    return grammar.of_rules("\n".join([f"start: {start}", *rules]), others)
 
 
 def _begins_with_control(text: TextModel, answers: list[str]) -> bool:
     return answers == ["calls"] and text.tools.opening in text.tools.controls
 
 
-def _body(format: OutputFormat, others: list[dict[str, str]]) -> str:
+def _body(format: OutputFormat, others: dict[str, str]) -> str:
     """The right side of the answer's rule; ``others`` gets grammars of its own that it names."""
     match format:
         case JsonObject():
@@ -157,5 +155,5 @@ def _body(format: OutputFormat, others: list[dict[str, str]]) -> str:
         case Choice():
             return grammar.one_of(format.options)
         case Grammar():
-            others.append({"name": "given", "lark_grammar": grammar.lark(format.text)})
+            others["given"] = grammar.lark(format.text)
             return "@given"
