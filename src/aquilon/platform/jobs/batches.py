@@ -138,12 +138,10 @@ class Batches:
         limit: int,
         oldest_first: bool = False,
     ) -> list[Batch]:
-        """Raises ApiError 404 for an ``after`` that is no job of the caller's."""
         _require(principal)
-        last = None if after is None else await self.get(principal, after)
         async with self._database.reading() as session:
             return await stored.newest_first(
-                session, principal, wanted, after=last, offset=offset, limit=limit, oldest_first=oldest_first
+                session, principal, wanted, after=after, offset=offset, limit=limit, oldest_first=oldest_first
             )
 
     async def count(self, principal: Principal, wanted: BatchFilter) -> int:

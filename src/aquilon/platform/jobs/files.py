@@ -154,16 +154,14 @@ class Files:
         limit: int,
         oldest_first: bool = False,
     ) -> list[StoredFile]:
-        """Raises ApiError 404 for an ``after`` that is no file of the caller's."""
         _require(principal)
-        last = None if after is None else await self.get(principal, after)
         async with self._database.reading() as session:
             return await stored.newest_first(
                 session,
                 principal,
                 int(time.time()),
                 wanted=wanted,
-                after=last,
+                after=after,
                 offset=offset,
                 limit=limit,
                 oldest_first=oldest_first,

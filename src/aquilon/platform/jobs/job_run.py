@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -85,13 +85,13 @@ class JobRun:
         if batch.status == "cancelling":
             self.cancelled.set()
         try:
-            if batch.status == "validating":
-                total = await asyncio.to_thread(self._count)
-                await self._advance(status=batches.BEGUN, in_progress_at=_now(), total=total)
-            ending: Ending = (
-                await self._ask_all() if batch.status != "finalizing" else batch.outcome or "completed"  # type: ignore[assignment]
-            )
-            await self._finalize(ending)
+            if batch.status == "finalizing":
+                await self._finalize(cast(Ending, batch.outcome))
+            else:
+                if not batch.total:
+                    total = await asyncio.to_thread(self._count)
+                    await self._advance(status=batches.BEGUN, in_progress_at=_now(), total=total)
+                await self._finalize(await self._ask_all())
         except JobFailed as error:
             await self._advance(status="failed", problem=str(error), ended_at=_now(), lease_owner=None)
             self._house.metrics.job("failed")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_
+from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.generation import Usage
@@ -47,20 +47,17 @@ async def newest_first(
     principal: Principal,
     wanted: BatchFilter,
     *,
-    after: Batch | None = None,
+    after: str | None = None,
     offset: int = 0,
     limit: int,
     oldest_first: bool = False,
 ) -> list[Batch]:
-    """A page of the jobs that the caller may see; ``after`` is the last job of the page before."""
+    """A page of the jobs that the caller may see; ``after`` is the last id of the page before. Ids order by time."""
     query = _filtered(_visible(principal), wanted)
     if after is not None:
-        tie = and_(Batch.created_at == after.created_at, Batch.id < after.id)
-        query = query.where(or_(Batch.created_at < after.created_at, tie))
-    order: tuple[Any, ...] = (Batch.created_at, Batch.id)
-    if not oldest_first:
-        order = tuple(column.desc() for column in order)
-    return list(await session.scalars(query.order_by(*order).offset(offset).limit(limit)))
+        query = query.where(Batch.id < after)
+    order = Batch.id.asc() if oldest_first else Batch.id.desc()
+    return list(await session.scalars(query.order_by(order).offset(offset).limit(limit)))
 
 
 async def count(session: AsyncSession, principal: Principal, wanted: BatchFilter) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import Principal
@@ -52,22 +51,17 @@ async def newest_first(
     now: int,
     *,
     wanted: FileFilter,
-    after: StoredFile | None = None,
+    after: str | None = None,
     offset: int = 0,
     limit: int,
     oldest_first: bool = False,
 ) -> list[StoredFile]:
-    """A page of the files that the caller may see; ``after`` is the last file of the page before."""
+    """A page of the files that the caller may see; ``after`` is the last id of the page before. Ids order by time."""
     query = _filtered(_visible(principal, now), wanted)
     if after is not None:
-        later = StoredFile.created_at > after.created_at, StoredFile.id > after.id
-        earlier = StoredFile.created_at < after.created_at, StoredFile.id < after.id
-        beyond, tie = later if oldest_first else earlier
-        query = query.where(or_(beyond, and_(StoredFile.created_at == after.created_at, tie)))
-    order: tuple[Any, ...] = (StoredFile.created_at, StoredFile.id)
-    if not oldest_first:
-        order = tuple(column.desc() for column in order)
-    return list(await session.scalars(query.order_by(*order).offset(offset).limit(limit)))
+        query = query.where(StoredFile.id > after if oldest_first else StoredFile.id < after)
+    order = StoredFile.id.asc() if oldest_first else StoredFile.id.desc()
+    return list(await session.scalars(query.order_by(order).offset(offset).limit(limit)))
 
 
 async def count(session: AsyncSession, principal: Principal, now: int, *, wanted: FileFilter) -> int:

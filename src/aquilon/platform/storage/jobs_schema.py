@@ -13,7 +13,7 @@ class StoredFile(Owned, Base):
 
     __tablename__ = "files"
     __table_args__ = (
-        Index("ix_files_organization_id", "organization_id", "created_at", "id"),
+        Index("ix_files_organization_id", "organization_id", "id"),
         CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
         CheckConstraint("source IN ('upload', 'result')", name="source"),
     )
@@ -43,7 +43,7 @@ class Batch(Owned, Base):
 
     __tablename__ = "batches"
     __table_args__ = (
-        Index("ix_batches_organization_id", "organization_id", "created_at", "id"),
+        Index("ix_batches_organization_id", "organization_id", "id"),
         Index("ix_batches_status", "status", "created_at"),
         CheckConstraint(
             "status IN ('validating', 'in_progress', 'finalizing', 'completed', 'failed', 'expired', 'cancelling', "

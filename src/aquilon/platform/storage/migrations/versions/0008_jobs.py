@@ -39,7 +39,7 @@ def _files() -> None:
         sa.CheckConstraint("visibility IN ('workspace', 'user')", name=op.f("ck_files_visibility")),
         sa.CheckConstraint("source IN ('upload', 'result')", name=op.f("ck_files_source")),
     )
-    op.create_index("ix_files_organization_id", "files", ["organization_id", "created_at", "id"])
+    op.create_index("ix_files_organization_id", "files", ["organization_id", "id"])
     op.create_index("ix_files_expires_at", "files", ["expires_at"])
 
 
@@ -83,7 +83,7 @@ def _batches() -> None:
         ),
         sa.CheckConstraint(f"status IN {STATUSES}", name=op.f("ck_batches_status")),
     )
-    op.create_index("ix_batches_organization_id", "batches", ["organization_id", "created_at", "id"])
+    op.create_index("ix_batches_organization_id", "batches", ["organization_id", "id"])
     op.create_index("ix_batches_status", "batches", ["status", "created_at"])
     op.create_index("ix_batches_ended_at", "batches", ["ended_at"])
     op.create_table(
