@@ -25,6 +25,8 @@ T = TypeVar("T")
 _BUSY_SECONDS = 10
 _CONNECT_SECONDS = 5
 """A server that doesn't answer in this time can't be used now."""
+_WAIT_SECONDS = 10
+"""For a connection, where all are lent out."""
 _CONNECTIONS, _MORE_CONNECTIONS = 8, 16
 """To PostgreSQL: kept open, and beside them for a rush."""
 _ALONE_LOCK = 0x616C6F6E  # "alon"
@@ -72,7 +74,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_size=_CONNECTIONS,
                 max_overflow=_MORE_CONNECTIONS,
-                pool_timeout=_CONNECT_SECONDS,
+                pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
         else:
@@ -186,7 +188,7 @@ class Database:
         import asyncpg
 
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(_WAIT_SECONDS):
                 return await connection.start()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise OperationalError("", None, error) from error
