@@ -36,6 +36,8 @@ async def test_a_provider_is_added_and_people_come_in_by_it(
                 ada.page.get_by_text("Good to see you, Ada Lovelace. Your role here: Developer.")
             ).to_be_visible()
             assert ada.page.url == f"{server.url}/console"
+            await ada.follow("/account")
+            await expect(ada.row("Example Corp")).to_contain_text("ada@example.org")
 
         async with visitor(browser, server, ConsoleVisitor) as eve:
             await eve.page.goto(f"{server.url}/console")

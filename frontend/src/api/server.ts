@@ -45,10 +45,17 @@ export async function signInProviders(): Promise<readonly SignInProvider[]> {
   return methods.providers;
 }
 
-/** The address at the identity provider where signing in goes on; it comes back to the path `to`. */
-export async function startSignIn(provider: string, to: string, invitation: string | null): Promise<string> {
+/**
+ * The address at the identity provider where signing in goes on; it comes back to the path `to`. `link` adds the
+ * identity to the account that is signed in.
+ */
+export async function startSignIn(
+  provider: string,
+  to: string,
+  { invitation = null, link = false }: { invitation?: string | null; link?: boolean },
+): Promise<string> {
   const path = `/auth/oidc/${encodeURIComponent(provider)}/start`;
-  return ((await (await postJson(path, { to, invitation })).json()) as { url: string }).url;
+  return ((await (await postJson(path, { to, invitation, link })).json()) as { url: string }).url;
 }
 
 export interface InvitationToJoin {

@@ -11,7 +11,17 @@ export interface OpenSession {
   last_used_at: number;
 }
 
+/** What an identity provider calls the person. */
+export interface Identity {
+  provider: string;
+  label: string;
+  email: string | null;
+  created_at: number;
+}
+
 export const account = {
+  identities: async () => (await get<{ data: Identity[] }>("/auth/identities")).data,
+  removeIdentity: (provider: string) => remove(`/auth/identities/${part(provider)}`),
   sessions: async () => (await get<{ data: OpenSession[] }>("/auth/sessions")).data,
   endSession: (id: string) => remove(`/auth/sessions/${part(id)}`),
   setPassword: async (password: string, current: string) => {

@@ -544,4 +544,7 @@ export const en = {
   "members.reset.title": "Reset the sign-in of {name}",
   "members.reset.text":
     "All sessions end and the password is gone. You get a link that signs the person in once, to set another.",
+  "account.identities": "Signing in elsewhere",
+  "account.identitiesText": "Identity providers that vouch for you here.",
+  "account.link": "Add {provider}",
 } as const;

@@ -569,4 +569,7 @@ export const fr: ConsoleTexts = {
   "members.reset.title": "Réinitialiser la connexion de {name}",
   "members.reset.text":
     "Toutes les sessions se ferment et le mot de passe disparaît. Vous recevez un lien qui connecte la personne une fois, pour en choisir un autre.",
+  "account.identities": "Se connecter ailleurs",
+  "account.identitiesText": "Les fournisseurs d’identité qui répondent de vous ici.",
+  "account.link": "Ajouter {provider}",
 };
