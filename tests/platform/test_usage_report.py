@@ -16,7 +16,8 @@ DAY = 86_400
 
 def row(**changed: object) -> UsageRow:
     values = {"starts_at": 20_000 * DAY, "workspace": "w", "member": "m", "key_id": "key_1", "key": "k", "model": "x"}
-    counts = {"requests": 1, "batch_requests": 0, "prompt_tokens": 2, "cached_tokens": 3, "completion_tokens": 4, "cost": 5}
+    tokens = {"prompt_tokens": 2, "cached_tokens": 3, "completion_tokens": 4}
+    counts = {"requests": 1, "batch_requests": 0, **tokens, "cost": 5}
     return UsageRow(**(values | counts | changed))  # type: ignore[arg-type]
 
 
