@@ -29,7 +29,7 @@ NAMED: Any = {"type": "function", "function": {"name": "get_weather"}}
 
 
 def ask(client: OpenAI, **fields: Any) -> Any:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "tools": TOOLS, "seed": 1, "max_tokens": 400}
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "tools": TOOLS, "seed": 1, "max_tokens": 500}
     return client.chat.completions.create(**(asked | fields))
 
 
@@ -57,7 +57,7 @@ class TestEnforced:
             assert len(choice.message.tool_calls) == 1
 
     def test_each_of_n_answers_calls_by_itself(self, openai_client: OpenAI) -> None:
-        choices = ask(openai_client, tool_choice="required", n=3, temperature=1.0).choices
+        choices = ask(openai_client, tool_choice="required", parallel_tool_calls=False, n=3, temperature=1.0).choices
         assert [choice.finish_reason for choice in choices] == ["tool_calls"] * 3
         for choice in choices:
             for call in choice.message.tool_calls:

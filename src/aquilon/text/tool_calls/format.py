@@ -10,7 +10,7 @@ from aquilon.text.grammar import COMPACT, json_value, literal
 from aquilon.text.messages import Tool
 from aquilon.text.tool_calls.pieces import Piece
 
-MAX_CALLS = 16
+MAX_CALLS = 8
 """In one answer that is held to a grammar; small models would go on calling."""
 
 
