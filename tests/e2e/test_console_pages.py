@@ -101,6 +101,19 @@ async def test_a_member_sees_their_own_usage_and_no_page_that_is_not_for_them(
             assert (await member.fetch("GET", route))[0] == 403
 
 
+@pytest.mark.parametrize("role", ["administrator", "developer", "member", "billing"])
+async def test_no_page_that_a_role_is_shown_refuses_it(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor, role: str
+) -> None:
+    made = await owner.make("/v1/organization/users", {"name": f"Shown as {role}", "role": role})
+    async with visitor(browser, server, ConsoleVisitor) as someone:
+        await someone.enter(made["login_token"])
+        paths = await someone.page.locator(".side a").evaluate_all("all => all.map(a => a.pathname)")
+        for path in paths:
+            await someone.follow(path.removeprefix("/console"))
+            await expect(someone.page.get_by_role("alert"), path).to_have_count(0)
+
+
 async def test_an_unknown_address_leads_back(owner: ConsoleVisitor) -> None:
     await owner.open("/nowhere")
     await expect(owner.page.get_by_role("heading", level=1)).to_have_text("There is no such page")
