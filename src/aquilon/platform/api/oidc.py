@@ -129,6 +129,7 @@ async def start(request: Request, provider: str) -> Response:
     "/auth/oidc/{provider}/callback",
     summary="Where an identity provider sends the browser back to",
     status_code=303,
+    response_class=Response,
     responses=answers(
         None, status=303, description="Signed in, on to the page; else to `/#sign-in-failed=CODE` with an error's code"
     ),

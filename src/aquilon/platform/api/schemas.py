@@ -18,14 +18,24 @@ def request_body(fields: type[BaseModel]) -> dict[str, Any]:
 
 
 def answers(
-    ok: type[msgspec.Struct] | None, *, description: str, status: int = 200, stream: type[msgspec.Struct] | None = None
+    ok: type[msgspec.Struct] | None,
+    *,
+    description: str,
+    status: int = 200,
+    stream: type[msgspec.Struct] | None = None,
+    other: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
-    """For a route's ``responses``: the good answer, and the one shape that every error has."""
+    """For a route's ``responses``: the good answer, and the one shape that every error has.
+
+    ``other`` is a media type that the good answer may have instead, as for a download.
+    """
     content: dict[str, Any] = {}
     if ok is not None:
         content["application/json"] = {"schema": _reference(ok)}
     if stream is not None:
         content["text/event-stream"] = {"schema": _reference(stream)}
+    if other is not None:
+        content[other] = {"schema": {"type": "string"}}
     good: dict[str, Any] = {"description": description}
     if content:
         good["content"] = content

@@ -77,7 +77,9 @@ ANSWERS: list[type[msgspec.Struct]] = [StatementBody]
             },
         ]
     },
-    responses=answers(StatementBody, description="The statement; for a month that runs, until now"),
+    responses=answers(
+        StatementBody, description="The statement; for a month that runs, until now", other="application/pdf"
+    ),
 )
 async def get_statement(request: Request, caller: Caller, month: str) -> Response:
     written = request.query_params.get("format", "json")

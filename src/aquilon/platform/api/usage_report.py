@@ -62,7 +62,7 @@ _PARAMETERS = {
         _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     ]
 }
-_ANSWERS = answers(UsageReport, description="A row for each hour or day with usage, oldest first")
+_ANSWERS = answers(UsageReport, description="A row for each hour or day with usage, oldest first", other="text/csv")
 
 
 @router.get("/usage", summary="What you used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
