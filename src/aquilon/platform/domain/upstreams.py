@@ -202,6 +202,8 @@ def is_forbidden(address: Address) -> bool:
     inner = innermost(address)
     if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
         return True
+    if isinstance(inner, ipaddress.IPv4Address):
+        return inner.is_reserved
     return inner.is_reserved and not inner.is_loopback and not inner.is_private
 
 
