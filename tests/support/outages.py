@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from tests.support.polling import until
 from tests.support.server import RunningServer
 from tests.support.upstream_server import Line
 
@@ -25,6 +26,8 @@ from aquilon.settings import Settings
 
 MODEL = "stand-in"
 _TOKEN_SECONDS = 0.01
+_ENOUGH = 10
+"""Whole answers before and after, so that the load is one."""
 
 
 async def paced(line: Line) -> None:
@@ -104,15 +107,13 @@ async def outage(
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60, limits=limits) as http:
         asking = [asyncio.create_task(ask(http, number)) for number in range(clients)]
-        await asyncio.sleep(1.5)
+        await until(lambda: seen.outcomes["before"]["whole"] > _ENOUGH, 60)
         await asyncio.to_thread(take_away)
         phase = "away"
         await asyncio.sleep(seconds)
         await asyncio.to_thread(give_back)
         phase, returned = "after", time.monotonic()
-        while seen.recovered_after is None and time.monotonic() - returned < 60:  # noqa: ASYNC110 - a client tells
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(1)
+        await until(lambda: seen.outcomes["after"]["whole"] > _ENOUGH, 60)
         over.set()
         await asyncio.gather(*asking)
     return seen
