@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from typing import cast
@@ -80,7 +81,8 @@ class _Load:
         self.done = 0
         self.problems: list[str] = []
 
-    async def ask(self, *, count: bool) -> None:
+    async def ask(self, *, since: float = 0.0, until: float = math.inf) -> None:
+        """Counts if it ends in this time."""
         client = self._idle.pop() if self._idle else await self._connect()
         try:
             first = await client.ask()
@@ -90,7 +92,7 @@ class _Load:
             self.problems.append(client.problem)
             return
         self._idle.append(client)
-        if count:
+        if since <= time.perf_counter() < until:
             self.firsts.append(first)
             self.done += 1
 
@@ -103,11 +105,11 @@ class _Load:
     async def at_rate(self, per_second: float, seconds: float) -> float:
         """Requests start on time, whether or not others have ended."""
         loop, tasks = asyncio.get_running_loop(), []
-        begun = loop.time()
+        begun, since = loop.time(), time.perf_counter() + _WARM_SECONDS
         for number in range(int(per_second * (seconds + _WARM_SECONDS))):
             due = begun + number / per_second
             await asyncio.sleep(max(0.0, due - loop.time()))
-            tasks.append(asyncio.create_task(self.ask(count=due - begun >= _WARM_SECONDS)))
+            tasks.append(asyncio.create_task(self.ask(since=since)))
         await asyncio.gather(*tasks)
         return seconds
 
@@ -117,11 +119,11 @@ class _Load:
         ends = counts_from + seconds
 
         async def one() -> None:
-            while (now := time.perf_counter()) < ends and len(self.problems) < 100:
-                await self.ask(count=now >= counts_from)
+            while time.perf_counter() < ends and len(self.problems) < 100:
+                await self.ask(since=counts_from, until=ends)
 
         await asyncio.gather(*(one() for _ in range(clients)))
-        return time.perf_counter() - counts_from
+        return seconds
 
 
 async def _main() -> None:

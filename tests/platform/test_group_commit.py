@@ -110,3 +110,22 @@ async def test_what_sqlite_undid_as_a_whole_is_told_to_all_of_the_group(database
     assert (outcomes[0] is None) == (1 in stored(database))
     await write(database, 5)
     assert 5 in stored(database)
+
+
+async def test_a_transaction_of_one_call_is_durable_undone_by_an_error_and_among_the_others(database: Database) -> None:
+    def failing(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO numbers VALUES (99)")
+        raise ZeroDivisionError
+
+    async def shared(number: int) -> None:
+        async with database.writing() as session:
+            await session.execute(text("INSERT INTO numbers VALUES (:number)"), {"number": number})
+
+    async def at_once(number: int) -> None:
+        await database.at_once(lambda connection: connection.execute("INSERT INTO numbers VALUES (?)", (number,)))
+        assert number in stored(database)
+
+    with pytest.raises(ZeroDivisionError):
+        await database.at_once(failing)
+    await asyncio.gather(*(shared(number) if number % 2 else at_once(number) for number in range(40)))
+    assert stored(database) == set(range(40))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -15,6 +16,7 @@ from aquilon.platform.storage import Database, budgets, prices, usage
 from aquilon.platform.storage.schema import Organization
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import StoredUsageEvent
+from aquilon.settings import Settings
 
 HOUR, DAY = 3600, 86_400
 NOON = 20_000 * DAY + 12 * HOUR
@@ -44,6 +46,22 @@ def event(request_id: str, *, ended_at: int = NOON, **changed: object) -> UsageE
 async def record(database: Database, *events: UsageEvent) -> None:
     async with database.writing() as session:
         await usage.record(session, events)
+
+
+async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
+    """`usage.record_at_once` against `usage.record`, which is slower."""
+    events = [event(f"r{number % 7}", ended_at=NOON + number * 1000, cost=number) for number in range(12)]
+    found = []
+    for at_once in (False, True):
+        database = await Database.open(Settings(home=tmp_path / str(at_once)))
+        for batch in (events[:5], events[3:]):
+            if at_once:
+                await database.at_once(lambda connection, batch=batch: usage.record_at_once(connection, batch))
+            else:
+                await record(database, *batch)
+        found.append((await totals(database, by=("model",)), await totals(database, span="day"), await spent(database)))
+        await database.close()
+    assert found[0] == found[1]
 
 
 async def totals(
