@@ -55,9 +55,9 @@ async def list_files(request: Request, caller: Caller, model_id: str) -> Respons
     )
 
 
-@router.api_route(
+@router.head("/{file:path}", include_in_schema=False)
+@router.get(
     "/{file:path}",
-    methods=["GET", "HEAD"],
     summary="One file of an open model, whole or a range of its bytes",
     response_class=FileResponse,
     responses=answers(None, description="The file"),

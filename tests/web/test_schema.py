@@ -1,0 +1,89 @@
+"""``/openapi.json`` is what the server does: a small, seeded part of ``scripts/fuzz-api``, which asks thousands.
+
+No answer is a 5xx, and none has a status, type or body that the document doesn't have.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+from aquilon.platform.domain.identity import KEY_SCOPES
+
+EXAMPLES = 2
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = tmp_path_factory.mktemp("schema")
+    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint(fills=True, context=64))
+    pull(str(folder), ModelStore(home / "models"), "tiny")
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MODEL_ALIASES": '{"*": "tiny"}'})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def api_schema(tiny_server: RunningServer) -> BaseSchema:
+    return schemathesis.openapi.from_url(f"{tiny_server.url}/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def key(tiny_server: RunningServer) -> str:
+    """A tenant's owner's, for everything: what all organizations share stays as it is."""
+    scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
+    for arguments in (["orgs", "create", "tenants"], ["keys", "create", "--name", "all", "--org", "tenants", *scopes]):
+        command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(tiny_server.home)]
+        made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return made
+
+
+def test_every_route_answers_as_the_document_says(api_schema: BaseSchema, key: str) -> None:
+    problems = []
+    for found in api_schema.get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def ask(case: schemathesis.Case) -> None:
+            case.call_and_validate(headers={"authorization": f"Bearer {key}"}, checks=CHECKS, timeout=250)
+
+        try:
+            ask()
+        except FailureGroup as group:
+            problems += [f"{operation.label}: {failure}" for failure in group.exceptions]
+        except (Failure, OSError) as error:
+            problems.append(f"{operation.label}: {error}")
+    assert not problems, "\n\n".join(problems)
