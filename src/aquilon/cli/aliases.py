@@ -32,7 +32,8 @@ def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
         catalogue = await catalogue_of(database, home)
         return [(alias, catalogue.is_set_here(alias.name)) for alias in catalogue.aliases()]
 
-    found = as_operator(home, None, read, before_first_start=[])
+    none: list[tuple[Alias, bool]] = []
+    found = as_operator(home, None, read, before_first_start=none)
     if as_json:
         print_json([describe(alias, in_settings=not ours) for alias, ours in found])
         return

@@ -35,7 +35,8 @@ def list_batches(
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)
 
-    found = as_operator(home, organization, newest, before_first_start=[])
+    none: list[Batch] = []
+    found = as_operator(home, organization, newest, before_first_start=none)
     if as_json:
         print_json([_plain(job) for job in found])
         return

@@ -36,7 +36,8 @@ def list_files(
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
         return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)
 
-    found = as_operator(home, organization, newest, before_first_start=[])
+    none: list[StoredFile] = []
+    found = as_operator(home, organization, newest, before_first_start=none)
     if as_json:
         print_json([_plain(file) for file in found])
         return

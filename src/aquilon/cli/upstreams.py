@@ -85,10 +85,9 @@ def add(
         --key-env AZURE_KEY --model gpt-4o=my-deployment --context 128000
     """
     import sys
-    from typing import cast
 
     from aquilon.platform.administration import upstreams as administration
-    from aquilon.platform.domain.upstreams import UPSTREAM_KINDS, Timeouts, Upstream, UpstreamKind
+    from aquilon.platform.domain.upstreams import UPSTREAM_KINDS, Timeouts, Upstream
     from aquilon.platform.upstreams.check import check as look_at
 
     if kind not in UPSTREAM_KINDS:
@@ -105,7 +104,7 @@ def add(
         given = Upstream(
             id="",
             name=name,
-            kind=cast(UpstreamKind, kind),
+            kind=kind,
             base_url=base_url,
             api_key=key,
             headers=headers,
@@ -209,16 +208,18 @@ def models(
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
         found = await administration.get(database, _sealer(home), operator, name)
         known = {each.name: each for each in found.models}
-        for each in drop or ():
-            if known.pop(each, None) is None:
-                raise ValueError(f"The upstream '{found.name}' has no model '{each}'")
+        for gone in drop or ():
+            if known.pop(gone, None) is None:
+                raise ValueError(f"The upstream '{found.name}' has no model '{gone}'")
         for each in _provided(model or [], can, context or 8192, weight):
             before = known.get(each.name)
             if before is not None:
-                same = {"remote": before.remote} if f"{each.name}={each.remote}" not in (model or []) else {}
-                kept = {"max_context": before.max_context} if context is None else {}
-                able = {"capabilities": before.capabilities} if can is None else {}
-                each = replace(each, **same, **kept, **able)  # type: ignore[arg-type]
+                each = replace(
+                    each,
+                    remote=each.remote if f"{each.name}={each.remote}" in (model or []) else before.remote,
+                    max_context=before.max_context if context is None else each.max_context,
+                    capabilities=before.capabilities if can is None else each.capabilities,
+                )
             known[each.name] = each
         if model or drop:
             changes = {"models": tuple(known.values())}

@@ -25,8 +25,8 @@ from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.pulls import Pulls
 from aquilon.platform.moderation.moderation import Moderation
+from aquilon.platform.pulls import Pulls
 from aquilon.platform.storage import Database
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamRegistry

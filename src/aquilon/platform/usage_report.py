@@ -69,7 +69,14 @@ class UsageQuestion:
     def fields(self) -> list[str]:
         """Of a row of the report, in order."""
         told = [field for facet, fields in _FACET_FIELDS.items() if facet in self.by for field in fields]
-        counts = ["requests", "batch_requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microcents"]
+        counts = [
+            "requests",
+            "batch_requests",
+            "prompt_tokens",
+            "cached_tokens",
+            "completion_tokens",
+            "cost_microcents",
+        ]
         return ["starts_at", *told, *counts]
 
     def as_object(self, row: UsageRow) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from llguidance import LLParserLimits
@@ -120,7 +120,7 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
     A model asked for a name and an age is to answer with a name and an age. What
     matches the closed schema matches the open one.
     """
-    return _closed(schema, within_all=False)
+    return cast(dict[str, Any], _closed(schema, within_all=False))
 
 
 _COMBINING = (

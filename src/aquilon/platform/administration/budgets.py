@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +12,7 @@ from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
 from aquilon.platform.domain.budgets import Scope as BudgetScope
 from aquilon.platform.domain.errors import forbidden
-from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import permits, require, require_scope
 from aquilon.platform.storage import Database, api_keys, audit, budgets, workspaces
 from aquilon.platform.storage.scope import Scope
@@ -108,7 +109,7 @@ async def own_ids(session: AsyncSession, principal: Principal) -> set[str]:
     keys = await api_keys.list_api_keys(session, Scope.of_user(principal))
     memberships = await workspaces.memberships(session, Scope.of_user(principal))
     return {key.id for key, _ in keys} | {
-        member.workspace_id for member in memberships if permits(principal.role, member.role, "usage.read")
+        member.workspace_id for member in memberships if permits(principal.role, cast(Role, member.role), "usage.read")
     }
 
 

@@ -19,7 +19,7 @@ class _Counter:
     current: int = 0
 
 
-class MemoryWindows(SlidingWindowCounterSupport):  # type: ignore[misc]
+class MemoryWindows(SlidingWindowCounterSupport):
     """In the interface of the ``limits`` library, in place of its own memory storage.
 
     That one goes by the wall clock, so that a clock set back by an hour would refuse

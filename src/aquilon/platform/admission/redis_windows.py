@@ -8,10 +8,10 @@ _TIMEOUT_SECONDS = 0.5
 _PREFIX = "aquilon"
 
 
-class RedisWindows(RedisStorage):  # type: ignore[misc]
+class RedisWindows(RedisStorage):
     """The ``limits`` library's own, by redis-py. The clock is Redis's: a key's time to live, never a process's."""
 
-    STORAGE_SCHEME = None
+    STORAGE_SCHEME = None  # type: ignore[assignment]
 
     def __init__(self, url: str) -> None:
         """``url`` is ``redis://HOST:PORT/NUMBER``, ``rediss://`` for TLS. Connects when it is first used."""
@@ -25,4 +25,4 @@ class RedisWindows(RedisStorage):  # type: ignore[misc]
         )
 
     async def close(self) -> None:
-        await self.bridge.storage.aclose()
+        await self.bridge.storage.aclose()  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ class FunctionCallFields(Fields):
 
 
 class ToolCallFields(Fields):
-    id: str = Field("", max_length=256)
+    id: str = Field(default="", max_length=256)
     function: FunctionCallFields
 
 
@@ -213,9 +213,8 @@ def _parts(fields: MessageFields, position: int) -> list[Part]:
 
 
 def _image(part: ContentPart, position: int) -> ImagePart:
-    url, detail = part.image_url, None
-    if isinstance(url, ImageUrl):
-        url, detail = url.url, url.detail
+    given = part.image_url
+    url, detail = (given.url, given.detail) if isinstance(given, ImageUrl) else (given, None)
     if url is None or not url.startswith(("data:image/", "https://")):
         raise invalid(
             f"Message {position} has an image that is neither 'data:image/…;base64,…' nor an https address",

@@ -26,7 +26,7 @@ class FunctionFields(Fields):
 
 
 class ToolFields(Fields):
-    type: str = Field("function", max_length=100)
+    type: str = Field(default="function", max_length=100)
     function: FunctionFields | None = None
 
     def tool(self, position: int) -> Tool:
@@ -49,7 +49,7 @@ class AllowedTools(Fields):
 class ToolChoice(Fields):
     """`{"type": "function", "function": {"name": ...}}`, or OpenAI's `allowed_tools`."""
 
-    type: str = Field("function", max_length=100)
+    type: str = Field(default="function", max_length=100)
     function: ToolChoiceFunction | None = None
     allowed_tools: AllowedTools | None = None
 

@@ -37,7 +37,7 @@ _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,50}")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds. ``first_token`` is from the request to the first piece of an answer, ``between`` from each to the next."""
+    """Seconds. ``first_token``: from the request to an answer's first piece; ``between``: from each to the next."""
 
     connect: float = 5.0
     first_token: float = 60.0

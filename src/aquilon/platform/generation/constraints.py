@@ -27,6 +27,15 @@ _REMEMBERED = 256
 """Grammars that were checked: applications send the same one with each request."""
 
 
+_WHAT: dict[type, str] = {
+    JsonSchema: "this JSON schema",
+    JsonObject: "this format",
+    Regex: "this regular expression",
+    Choice: "this choice",
+    Grammar: "these rules",
+}
+
+
 class Constraints:
     """Makes grammars and checks them, in threads: a large schema keeps nobody else waiting."""
 
@@ -75,13 +84,7 @@ class Constraints:
                     param="tools",
                     code="invalid_schema",
                 )
-        what = {
-            JsonSchema: "this JSON schema",
-            JsonObject: "this format",
-            Regex: "this regular expression",
-            Choice: "this choice",
-            Grammar: "these rules",
-        }.get(type(format), "these tools")
+        what = "these tools" if format is None else _WHAT[type(format)]
         param = "response_format" if isinstance(format, JsonSchema | JsonObject) else "structured_outputs"
         return invalid(
             f"No grammar can hold {what}: {error}", param="tools" if format is None else param, code="invalid_schema"

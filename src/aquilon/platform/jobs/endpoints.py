@@ -48,7 +48,13 @@ class _Line(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Line)
-_id_decoder = msgspec.json.Decoder(msgspec.defstruct("_OnlyId", [("custom_id", str | int | None, None)]))
+
+
+class _OnlyId(msgspec.Struct):
+    custom_id: str | int | None = None
+
+
+_id_decoder = msgspec.json.Decoder(_OnlyId)
 
 
 def read_line(data: bytes, *, endpoint: str, model: str | None, needs_custom_id: bool) -> LineRequest | LineProblem:

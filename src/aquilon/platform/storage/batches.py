@@ -174,8 +174,8 @@ async def recorded_numbers(session: AsyncSession, batch: Batch) -> set[int]:
 async def lines(session: AsyncSession, batch: Batch, *, failed: bool, after: int, most: int) -> list[tuple[int, str]]:
     """Numbers and results beyond ``after``, in order."""
     query = _lines(batch).where(BatchLine.failed == failed, BatchLine.number > after)
-    query = query.with_only_columns(BatchLine.number, BatchLine.result).order_by(BatchLine.number).limit(most)
-    return [(number, result) for number, result in await session.execute(query)]
+    told = query.with_only_columns(BatchLine.number, BatchLine.result).order_by(BatchLine.number).limit(most)
+    return [(number, result) for number, result in await session.execute(told)]
 
 
 async def forget_lines(session: AsyncSession, batch: Batch, *, most: int) -> int:

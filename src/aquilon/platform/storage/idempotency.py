@@ -77,9 +77,9 @@ async def release(session: AsyncSession, whose: KeyOwner, holder: str) -> None:
 
 async def used(session: AsyncSession, organization_id: str) -> tuple[int, int]:
     """How many keys an organization has, and how many bytes of answers."""
-    query = Scope(organization_id).select(IdempotencyKey)
-    query = query.with_only_columns(func.count(), func.coalesce(func.sum(IdempotencyKey.size), 0))
-    count, size = (await session.execute(query)).one()
+    every = Scope(organization_id).select(IdempotencyKey)
+    counted = every.with_only_columns(func.count(), func.coalesce(func.sum(IdempotencyKey.size), 0))
+    count, size = (await session.execute(counted)).one()
     return int(count), int(size)
 
 
