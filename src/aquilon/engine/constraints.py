@@ -122,8 +122,8 @@ class Vocabulary:
         return Constraint(matcher.deep_copy(), self)
 
     def __call__(self, text: str | bytes) -> list[int]:
-        """llguidance wants a way to encode; grammars that look no further than the next token have no use for it."""
-        return self._ll_tokenizer.greedy_tokenize(text if isinstance(text, str) else text.decode())
+        """llguidance wants a way to encode, for looking ahead, which grammars here forbid: it is never used."""
+        return []
 
     @cached_property
     def _ll_tokenizer(self) -> LLTokenizer:
