@@ -39,7 +39,7 @@ class CompletionRequest(SamplingFields):
     def generations(self) -> list[GenerationRequest]:
         """One a prompt. Raises ApiError 400 for what can't be answered."""
         n = self.n or 1
-        if self.best_of is not None and self.best_of != n:
+        if self.best_of and self.best_of != n:
             raise unsupported("A 'best_of' that differs from 'n' is", param="best_of")
         prompts = self._prompts()
         if len(prompts) * n > MAX_SEQUENCES:
