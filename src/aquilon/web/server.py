@@ -202,14 +202,10 @@ class _Server:
             if jobs is not None:
                 await jobs
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
-            await self._engine.stop()  # what still runs ends with an error event
-            await self._upstreams.close()
+            # What still runs ends with an error event, and with it the last connections.
+            await asyncio.gather(self._engine.stop(), self._local_embeddings.close(), self._upstreams.close())
             await http
-            await pruning
-            await following
-            await self._pulls.close()
-            await self._local_embeddings.close()
-            await self._moderation.close()
+            await asyncio.gather(pruning, following, self._pulls.close(), self._moderation.close())
             await self._usage_writer.close()
             await self._admission.close()
 
