@@ -129,3 +129,27 @@ async def test_a_transaction_of_one_call_is_durable_undone_by_an_error_and_among
         await database.at_once(failing)
     await asyncio.gather(*(shared(number) if number % 2 else at_once(number) for number in range(40)))
     assert stored(database) == set(range(40))
+
+
+async def test_a_write_that_is_cancelled_in_a_statement_lies_to_nobody(database: Database) -> None:
+    """Its connection is lost with it: others of its group hear that they were not written, and may write again."""
+    inside = asyncio.Event()
+
+    async def slow() -> None:
+        async with database.writing() as session:
+            inside.set()
+            numbers = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000)"
+            await session.execute(text(f"INSERT INTO numbers {numbers} SELECT i FROM n"))
+
+    first, cut_short = asyncio.create_task(write(database, 1)), asyncio.create_task(slow())
+    await inside.wait()
+    await asyncio.sleep(0)
+    cut_short.cancel()
+    async with asyncio.timeout(30):
+        outcomes = await asyncio.gather(first, cut_short, return_exceptions=True)
+    assert isinstance(outcomes[1], asyncio.CancelledError)
+    assert outcomes[0] is None or isinstance(outcomes[0], DBAPIError)
+    assert (outcomes[0] is None) == (1 in stored(database))
+    async with asyncio.timeout(30):
+        await write(database, 2)
+    assert {number for number in stored(database) if number != 1} == {2}

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
@@ -74,7 +75,9 @@ class GroupCommit:
                     yield session
                     await session.commit()
             except BaseException as error:
-                if not await _is_open(group.connection):
+                if group.connection.invalidated:  # a statement was cancelled: the connection went with it
+                    group.lost = _cut_short()
+                elif not await _is_open(group.connection):
                     group.lost = error
                 raise
             finally:
@@ -153,6 +156,11 @@ async def _commit(group: _Group) -> None:
         group.committed.exception()  # seen: nobody may be left to wait for it
     else:
         group.committed.set_result(None)
+
+
+def _cut_short() -> OperationalError:
+    """For the others of the group: an error as the database's own, for which clients are asked to try again."""
+    return OperationalError("COMMIT", None, sqlite3.OperationalError("a write of the same group was cut short"))
 
 
 async def _is_open(connection: AsyncConnection) -> bool:
