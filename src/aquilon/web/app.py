@@ -15,37 +15,6 @@ from starlette.types import Receive, Scope, Send
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
-from aquilon.platform.api import (
-    aliases,
-    batch_jobs,
-    batches,
-    budgets,
-    chat,
-    completions,
-    embeddings,
-    files,
-    fim,
-    identity_providers,
-    invitations,
-    limits,
-    model_files,
-    models,
-    moderations,
-    oidc,
-    operations,
-    organization,
-    organization_keys,
-    prices,
-    responses,
-    server_models,
-    server_organizations,
-    sessions,
-    statements,
-    tokens,
-    unstored,
-    upstreams,
-    usage_report,
-)
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.auth.key_holders import KeyHolders
@@ -78,6 +47,7 @@ from aquilon.settings import Settings
 from aquilon.web.boundary import Boundary
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
+from aquilon.web.rooms import ROOMS
 
 
 def create_app(
@@ -153,37 +123,7 @@ def create_app(
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(HTTPException, on_http_exception)
-    for room in (
-        chat,
-        completions,
-        fim,
-        files,
-        batches,
-        batch_jobs,
-        responses,
-        unstored,
-        embeddings,
-        moderations,
-        model_files,
-        models,
-        server_models,
-        upstreams,
-        aliases,
-        tokens,
-        sessions,
-        oidc,
-        invitations,
-        server_organizations,
-        identity_providers,
-        organization,
-        organization_keys,
-        budgets,
-        limits,
-        prices,
-        statements,
-        usage_report,
-        operations,
-    ):
+    for room in ROOMS:
         app.include_router(room.router)
         all_jobs.endpoints |= {getattr(route, "path", "") for route in room.router.routes} & ENDPOINTS
     openapi = document(app)

@@ -19,6 +19,10 @@ from aquilon.platform.services import services
 router = APIRouter(tags=["chat"])
 
 
+REQUESTS = [ChatCompletionRequest]
+ANSWERS = [ChatCompletion, ChatCompletionChunk]
+
+
 @router.post(
     "/v1/chat/completions",
     summary="Answer a conversation",

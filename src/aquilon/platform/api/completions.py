@@ -23,6 +23,10 @@ from aquilon.platform.services import services
 router = APIRouter(tags=["completions"])
 
 
+REQUESTS = [CompletionRequest]
+ANSWERS = [Completion]
+
+
 @router.post(
     "/v1/completions",
     summary="Continue text or token ids",

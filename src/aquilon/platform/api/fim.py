@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
@@ -43,7 +42,6 @@ class FillRequest(SamplingFields):
 
 
 REQUESTS = [FillRequest]
-ANSWERS: list[type[msgspec.Struct]] = []
 
 
 @router.post(

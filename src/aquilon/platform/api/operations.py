@@ -32,6 +32,9 @@ class Readiness(msgspec.Struct, frozen=True):
     models: list[ModelReadiness]
 
 
+ANSWERS = [Health, Readiness]
+
+
 @router.get("/health", summary="The process is up", responses=answers(Health, description="It is"))
 async def health() -> Response:
     return Response(msgspec.json.encode(Health("ok", __version__)), media_type="application/json")

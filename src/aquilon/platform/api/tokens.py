@@ -52,6 +52,10 @@ class Text(msgspec.Struct, frozen=True):
     prompt: str
 
 
+REQUESTS = [TokenizeRequest, DetokenizeRequest]
+ANSWERS = [Tokens, Text]
+
+
 @router.post(
     "/tokenize",
     summary="Text to token ids",

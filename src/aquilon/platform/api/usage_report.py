@@ -49,6 +49,9 @@ class UsageReport(msgspec.Struct, frozen=True):
     data: list[UsageEntry]
 
 
+ANSWERS = [UsageReport]
+
+
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
