@@ -56,6 +56,10 @@ class TestEnforced:
             [choice] = ask(openai_client, tool_choice="required", parallel_tool_calls=False, seed=seed).choices
             assert len(choice.message.tool_calls) == 1
 
+    def test_a_model_that_was_not_trained_for_tools_is_made_to_call_once(self, openai_client: OpenAI) -> None:
+        [choice] = ask(openai_client, tool_choice="required", temperature=0).choices
+        assert len(choice.message.tool_calls) == 1  # it would go on repeating the same call
+
     def test_each_of_n_answers_calls_by_itself(self, openai_client: OpenAI) -> None:
         choices = ask(openai_client, tool_choice="required", parallel_tool_calls=False, n=3, temperature=1.0).choices
         assert [choice.finish_reason for choice in choices] == ["tool_calls"] * 3

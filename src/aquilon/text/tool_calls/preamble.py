@@ -25,6 +25,10 @@ The results then come in <tool_response> marks."""
 class PreambleFormat(HermesFormat):
     renders_tools = False
 
+    def calls(self, *, parallel: bool) -> str:
+        """One, where a call is asked for: a model that wasn't trained for tools goes on repeating it."""
+        return super().calls(parallel=False)
+
 
 def with_tools(messages: Sequence[Message], tools: Sequence[Tool], *, system: bool = True) -> tuple[Message, ...]:
     """The same conversation in words alone: tools in a preamble, calls and their results as text.
