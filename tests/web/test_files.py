@@ -25,6 +25,11 @@ HEAD = b'--b\r\ncontent-disposition: form-data; name="file"; filename="big.bin"\
 MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
 
 
+@pytest.fixture(scope="module")
+def server(own_server: RunningServer) -> RunningServer:
+    return own_server
+
+
 def test_openai_s_client_uploads_reads_lists_and_deletes(openai_client: OpenAI) -> None:
     made = openai_client.files.create(file=("Größe.jsonl", b'{"a": 1}\n\n{"b": 2}'), purpose="batch")
     assert (made.filename, made.bytes, made.purpose, made.status) == ("Größe.jsonl", 18, "batch", "processed")

@@ -26,13 +26,19 @@ QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a li
 NAMES = [f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
 
 
+@pytest.fixture(scope="module")
+def server(own_server: RunningServer) -> RunningServer:
+    return own_server
+
+
 def make_key(home: Path, name: str, *scopes: KeyScope) -> str:
     async def make() -> str:
         database = await Database.open(Settings(home=home))
         try:
             actor = await operator.operator(database)
             async with database.reading() as session:
-                owner = (await accounts.list_users(session, Scope.of_organization(actor)))[0]
+                users = await accounts.list_users(session, Scope.of_organization(actor))
+            owner = next(user for user in users if user.role == "owner")
             limits = KeyLimits(scopes=scopes or DEFAULT_KEY_SCOPES)
             return (await keys.create(database, actor, name, user_id=owner.id, limits=limits)).secret
         finally:

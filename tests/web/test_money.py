@@ -20,6 +20,11 @@ QUESTION = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "ma
 MICROCENTS = 10**6
 
 
+@pytest.fixture(scope="module")
+def server(own_server: RunningServer) -> RunningServer:
+    return own_server
+
+
 def make(home: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(home)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

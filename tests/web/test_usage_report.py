@@ -18,6 +18,11 @@ MODEL = "smollm2-135m"
 QUESTION = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
 
 
+@pytest.fixture(scope="module")
+def server(own_server: RunningServer) -> RunningServer:
+    return own_server
+
+
 def make(server: RunningServer, *arguments: str) -> str:
     command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(server.home)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

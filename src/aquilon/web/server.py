@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -242,6 +243,7 @@ class _Server:
             finally:
                 loading.cancel()
         self._started.set()
+        _freeze()
         names = tuple(card.name for card in self._cards)
         self._report(Ready(url, names, time.monotonic() - self._begun))
 
@@ -257,6 +259,12 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are ours: uvicorn would end the process by the signal again, in place of status 0."""
         yield
+
+
+def _freeze() -> None:
+    """Take what was imported and made so far out of garbage collection: each full one would stop all answers for it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:
