@@ -10,6 +10,7 @@ from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
 from aquilon.platform.api.completion_fields import CompletionRequest
+from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
@@ -20,7 +21,7 @@ from aquilon.platform.generation.local import LocalSequence
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
 
-router = APIRouter(tags=["completions"])
+router = APIRouter(tags=["completions"], route_class=DirectRoute)
 
 
 REQUESTS = [CompletionRequest]

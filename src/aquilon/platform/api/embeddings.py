@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import Fields, read_body
+from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
@@ -23,7 +24,7 @@ from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.embeddings.numbers import encoded, numbers
 from aquilon.platform.services import Services, services
 
-router = APIRouter(tags=["embeddings"])
+router = APIRouter(tags=["embeddings"], route_class=DirectRoute)
 
 MAX_INPUTS = 2048
 

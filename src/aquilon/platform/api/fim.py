@@ -10,6 +10,7 @@ from starlette.responses import Response
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
+from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.sampling_fields import SamplingFields
 from aquilon.platform.api.schemas import answers, request_body
@@ -18,7 +19,7 @@ from aquilon.platform.domain.generation import FillPrompt, GenerationRequest
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 
-router = APIRouter(tags=["completions"])
+router = APIRouter(tags=["completions"], route_class=DirectRoute)
 
 
 class FillRequest(SamplingFields):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
+from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.responses_answers import (
     FormatEcho,
@@ -29,7 +30,7 @@ from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 
-router = APIRouter(tags=["responses"])
+router = APIRouter(tags=["responses"], route_class=DirectRoute)
 
 REQUESTS = [ResponsesRequest]
 ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, ResponseEvent, InputTokens]

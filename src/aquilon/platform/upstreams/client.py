@@ -33,6 +33,7 @@ class UpstreamClient:
         self.upstream = upstream
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[tuple[str, str], URL] = {}
+        self._refused = _why_refused(upstream)
         self._headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
@@ -91,8 +92,9 @@ class UpstreamClient:
             await self._session.close()
 
     async def _request(self, method: str, url: URL, body: bytes | None) -> aiohttp.ClientResponse:
+        if self._refused:
+            raise unreachable(self._refused)
         try:
-            require_allowed_literal(self.upstream)
             response = await self._connected().request(
                 method, url, data=body, headers=self._headers, allow_redirects=False
             )
@@ -155,6 +157,15 @@ def endpoint(upstream: Upstream, path: str, remote: str) -> str:
     if upstream.kind in ("aquilon", "mistral") and not urlsplit(base).path:
         base += "/v1"
     return f"{base}/{path}"
+
+
+def _why_refused(upstream: Upstream) -> str:
+    """Of an address in place of a name, which nobody resolves; empty where it may be connected to."""
+    try:
+        require_allowed_literal(upstream)
+    except AddressRefused as error:
+        return str(error)
+    return ""
 
 
 async def _read(response: aiohttp.ClientResponse, most: int, *, whole: bool = True) -> bytes:
