@@ -3,7 +3,7 @@
 # make test     every test, with what it needs installed        make test ARGS="-k tokenizer"
 # make lint     format, lint, types, import contracts
 # make bench    side-by-side benchmarks against peers           make bench ARGS="--quick"
-.PHONY: up install install-dev browser test lint format bench wheel check-wheel clean
+.PHONY: up install install-dev browser services test lint format bench wheel check-wheel clean
 .DEFAULT_GOAL := install
 
 PYTHON ?= python3
@@ -38,7 +38,15 @@ browser:
 	  { command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] && S= || S=sudo; $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }; } || \
 	  { echo "The browser tests need chromium: install it and run again"; exit 1; }
 
-test: install-dev browser
+# PostgreSQL and Redis, whose tests are skipped where they aren't: installed by root on Debian, as a fresh machine's CI is.
+services:
+	@missing=; command -v redis-server >/dev/null || missing="redis-server"; \
+	  { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; } || missing="$$missing postgresql"; \
+	  [ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; } || \
+	  echo "Tests of $$missing will be skipped: it isn't installed"
+
+test: install-dev browser services
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: install-dev
