@@ -55,6 +55,8 @@ def check(seen: Seen, recorded: list[tuple[str, int, int]], spent: int, cost: in
     assert not [outcome for outcome in told if outcome.startswith(("500", "cut", "ended without"))], seen
     assert seen.recovered_after is not None
     assert seen.recovered_after < 15
+    if SECONDS > PATIENCE_SECONDS:  # before that, answers may all wait for their event, and nobody asks anew
+        assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
 
@@ -71,7 +73,6 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
     held = await connection.fetchval("SELECT count(*) FROM holds")
     await connection.close()
     check(seen, [tuple(row) for row in rows], spent, cost)
-    assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
     assert held == 0
 
 
@@ -89,7 +90,6 @@ async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None
         )
     lock.close()
     check(seen, *on_record(gateway, budget))
-    assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
 
 
 async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
@@ -109,8 +109,6 @@ async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
             give_back=lambda: resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, unlimited) and None,
         )
     check(seen, *on_record(gateway, budget))
-    if SECONDS > PATIENCE_SECONDS:  # before that, answers wait for their event, and nobody asks anew
-        assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
 
 
 def on_record(gateway: RunningServer, budget: str) -> tuple[list[tuple[str, int, int]], int, int]:
