@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import cast
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.administration.access import no_such
+from aquilon.platform.administration.subjects import own_subjects, subject, subject_name
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
-from aquilon.platform.domain.budgets import Scope as BudgetScope
 from aquilon.platform.domain.errors import forbidden
-from aquilon.platform.domain.identity import Principal, Role
+from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import permits, require, require_scope
-from aquilon.platform.storage import Database, api_keys, audit, budgets, workspaces
+from aquilon.platform.storage import Database, audit, budgets
 from aquilon.platform.storage.scope import Scope
 
 
@@ -39,12 +36,17 @@ async def list_budgets(database: Database, principal: Principal) -> list[BudgetS
     async with database.reading() as session:
         found = await budgets.budgets(session, scope)
         if not permits(principal.role, None, "usage.read"):
-            seen = await own_ids(session, principal)
+            seen = await own_subjects(session, principal)
             found = [budget for budget in found if budget.scope_id in seen]
         lines = [(budget.id, period_start(budget.period, now)) for budget in found]
         spent = await budgets.spending(session, scope, lines)
         return [
-            BudgetStanding(budget, await _name(session, principal, budget), spent[line], period_end(budget.period, now))
+            BudgetStanding(
+                budget,
+                await subject_name(session, principal, budget),
+                spent[line],
+                period_end(budget.period, now),
+            )
             for budget, line in zip(found, lines, strict=True)
         ]
 
@@ -67,18 +69,10 @@ async def set_budget(
     if key is None and workspace is None:
         _require_to_be_the_seller(principal)
     scope = Scope.of_organization(principal)
-    what: BudgetScope = "organization"
     async with database.writing(alone=True) as session:
-        scope_id = principal.organization_id
-        if key is not None:
-            what, scope_id = "key", (await api_keys.api_key_like(session, scope, key)).id
-        elif workspace is not None:
-            found = await workspaces.workspace_by(session, scope, workspace)
-            if found is None:
-                raise no_such("workspace", workspace)
-            what, scope_id = "workspace", found.id
+        what, scope_id = await subject(session, principal, workspace=workspace, key=key)
         budget = await budgets.set_budget(session, scope, what, scope_id, period, amount)
-        name = await _name(session, principal, budget)
+        name = await subject_name(session, principal, budget)
         await audit.record(session, principal, "budget.set", budget.id, name, period=period, microcents=amount)
         return budget
 
@@ -102,23 +96,3 @@ def _require_to_be_the_seller(principal: Principal) -> None:
             "workspaces and keys within it",
             code="not_the_operator",
         )
-
-
-async def own_ids(session: AsyncSession, principal: Principal) -> set[str]:
-    """Of the caller's keys, and of the workspaces whose usage the caller may read."""
-    keys = await api_keys.list_api_keys(session, Scope.of_user(principal))
-    memberships = await workspaces.memberships(session, Scope.of_user(principal))
-    return {key.id for key, _ in keys} | {
-        member.workspace_id for member in memberships if permits(principal.role, cast(Role, member.role), "usage.read")
-    }
-
-
-async def _name(session: AsyncSession, principal: Principal, budget: Budget) -> str:
-    scope = Scope.of_organization(principal)
-    if budget.scope == "key":
-        key = await api_keys.api_key_by_id(session, scope, budget.scope_id)
-        return budget.scope_id if key is None else key.name
-    if budget.scope == "workspace":
-        workspace = await workspaces.workspace_by(session, scope, budget.scope_id)
-        return budget.scope_id if workspace is None else workspace.name
-    return principal.organization_name

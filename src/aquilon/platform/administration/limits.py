@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.administration.budgets import own_ids
-from aquilon.platform.domain.budgets import Scope as LimitScope
+from aquilon.platform.administration.subjects import own_subjects, subject, subject_name
 from aquilon.platform.domain.errors import forbidden
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.limits import MOST, Limit
 from aquilon.platform.domain.permissions import permits, require, require_scope
-from aquilon.platform.storage import Database, api_keys, audit, limits, workspaces
+from aquilon.platform.storage import Database, audit, limits
 from aquilon.platform.storage.scope import Scope
 
 
@@ -33,9 +30,9 @@ async def list_limits(database: Database, principal: Principal) -> list[NamedLim
     async with database.reading() as session:
         found = await limits.limits(session, Scope.of_organization(principal))
         if not permits(principal.role, None, "usage.read"):
-            seen = await own_ids(session, principal)
+            seen = await own_subjects(session, principal)
             found = [limit for limit in found if limit.scope_id in seen]
-        return [NamedLimit(limit, await _name(session, principal, limit)) for limit in found]
+        return [NamedLimit(limit, await subject_name(session, principal, limit)) for limit in found]
 
 
 async def set_limit(
@@ -68,18 +65,10 @@ async def set_limit(
         if number is not None and not 0 <= number <= MOST:
             raise ValueError(f"{unit} is {number}; it goes from 0 to {MOST}")
     scope = Scope.of_organization(principal)
-    what: LimitScope = "organization"
     async with database.writing(alone=True) as session:
-        scope_id = principal.organization_id
-        if key is not None:
-            what, scope_id = "key", (await api_keys.api_key_like(session, scope, key)).id
-        elif workspace is not None:
-            found = await workspaces.workspace_by(session, scope, workspace)
-            if found is None:
-                raise no_such("workspace", workspace)
-            what, scope_id = "workspace", found.id
+        what, scope_id = await subject(session, principal, workspace=workspace, key=key)
         limit = await limits.set_limit(session, scope, what, scope_id, model, **numbers)
-        name = await _name(session, principal, limit)
+        name = await subject_name(session, principal, limit)
         await audit.record(session, principal, "limit.set", limit.id, name, scope=what, model=model or None, **numbers)
         return NamedLimit(limit, name)
 
@@ -93,7 +82,7 @@ async def remove_limit(database: Database, principal: Principal, limit_id: str) 
             raise no_such("limit", limit_id)
         if removed.scope == "organization":
             _require_operating(principal)
-        name = await _name(session, principal, removed)
+        name = await subject_name(session, principal, removed)
         await audit.record(session, principal, "limit.removed", limit_id, name, model=removed.model or None)
 
 
@@ -104,14 +93,3 @@ def _require_operating(principal: Principal) -> None:
             "keys within it",
             code="not_the_operator",
         )
-
-
-async def _name(session: AsyncSession, principal: Principal, limit: Limit) -> str:
-    scope = Scope.of_organization(principal)
-    if limit.scope == "key":
-        key = await api_keys.api_key_by_id(session, scope, limit.scope_id)
-        return limit.scope_id if key is None else key.name
-    if limit.scope == "workspace":
-        workspace = await workspaces.workspace_by(session, scope, limit.scope_id)
-        return limit.scope_id if workspace is None else workspace.name
-    return principal.organization_name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import Select, and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
@@ -92,13 +93,14 @@ async def rotate(session: AsyncSession, scope: Scope, key: ApiKey, keep_seconds:
     return NewApiKey(secret, key)
 
 
-async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
-    """None if the secret is unknown, or its key expired, blocked, revoked, archived or its user disabled."""
-    now = int(time.time())
-    query = (
-        Everyone.select(ApiKey)
-        .add_columns(ApiKeySecret, User, Organization, WorkspaceMember)
-        .join(ApiKeySecret, ApiKeySecret.api_key_id == ApiKey.id)
+def usable(keys: Select[Any], now: int) -> Select[Any]:
+    """Those of the keys that open something, each with its user, organization and the user's membership, if any.
+
+    Not one that expired, is blocked, revoked or archived with its workspace, nor one of
+    a disabled user or organization.
+    """
+    return (
+        keys.add_columns(User, Organization, WorkspaceMember)
         .join(User, User.id == ApiKey.user_id)
         .join(Organization, Organization.id == ApiKey.organization_id)
         .join(Workspace, Workspace.id == ApiKey.workspace_id)
@@ -107,8 +109,6 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
             and_(WorkspaceMember.workspace_id == ApiKey.workspace_id, WorkspaceMember.user_id == ApiKey.user_id),
         )
         .where(
-            ApiKeySecret.secret_sha256 == fingerprint(secret),
-            or_(ApiKeySecret.expires_at.is_(None), ApiKeySecret.expires_at > now),
             ApiKey.revoked_at.is_(None),
             ApiKey.blocked_at.is_(None),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
@@ -117,10 +117,24 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
             Workspace.archived_at.is_(None),
         )
     )
+
+
+async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
+    """None if the secret is unknown, or its key expired, blocked, revoked, archived or its user disabled."""
+    now = int(time.time())
+    query = (
+        usable(Everyone.select(ApiKey), now)
+        .add_columns(ApiKeySecret)
+        .join(ApiKeySecret, ApiKeySecret.api_key_id == ApiKey.id)
+        .where(
+            ApiKeySecret.secret_sha256 == fingerprint(secret),
+            or_(ApiKeySecret.expires_at.is_(None), ApiKeySecret.expires_at > now),
+        )
+    )
     found = (await session.execute(query)).first()
     if found is None:
         return None
-    key, opened, user, organization, membership = found
+    key, user, organization, membership, opened = found
     expiries = [time for time in (key.expires_at, opened.expires_at) if time is not None]
     return KeyHolder(
         accounts.principal(user, organization, key.workspace_id, membership, key),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.storage import accounts
+from aquilon.platform.storage import accounts, api_keys
 from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.platform.storage.schema import ApiKey, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Scope
@@ -28,26 +28,7 @@ async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:
 
 
 async def _of_key(session: AsyncSession, scope: Scope, batch: Batch) -> Principal | None:
-    query = (
-        scope.select(ApiKey)
-        .add_columns(User, Organization, WorkspaceMember)
-        .join(User, User.id == ApiKey.user_id)
-        .join(Organization, Organization.id == ApiKey.organization_id)
-        .join(Workspace, Workspace.id == ApiKey.workspace_id)
-        .outerjoin(
-            WorkspaceMember,
-            and_(WorkspaceMember.workspace_id == ApiKey.workspace_id, WorkspaceMember.user_id == ApiKey.user_id),
-        )
-        .where(
-            ApiKey.id == batch.api_key_id,
-            ApiKey.revoked_at.is_(None),
-            ApiKey.blocked_at.is_(None),
-            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > int(time.time())),
-            User.disabled_at.is_(None),
-            Organization.disabled_at.is_(None),
-            Workspace.archived_at.is_(None),
-        )
-    )
+    query = api_keys.usable(scope.select(ApiKey), int(time.time())).where(ApiKey.id == batch.api_key_id)
     found = (await session.execute(query)).first()
     if found is None:
         return None

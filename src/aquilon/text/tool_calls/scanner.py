@@ -18,26 +18,16 @@ class _Malformed(Exception):
     pass
 
 
-class ObjectScanner:
-    """``{"name": ..., "arguments": {...}}``, the keys in any order, others passed over.
+class _Scanner:
+    """Fed with text, goes step by step, and gives the pieces that it has made."""
 
-    Arguments are passed on as they are written. ``names``, where given, are the only
-    functions there are.
-    """
-
-    def __init__(self, names: frozenset[str] | None = None) -> None:
+    def __init__(self, steps: _Steps) -> None:
         self.done = False
         self.failed = False
-        """It is no call; only where ``begun`` is false has nothing been passed on."""
-        self.begun = False
-        self._names = names
+        """It is no call."""
         self._pieces: list[Piece] = []
-        self._name: str | None = None
-        self._waiting = ""
-        """Arguments that came before the name."""
-        self._has_arguments = False
-        self._steps = self._object()
-        next(self._steps)
+        self._steps = steps
+        next(steps)
 
     def feed(self, text: str) -> int:
         """How many of these characters belong to the object; fewer than all once it is done or failed."""
@@ -56,6 +46,24 @@ class ObjectScanner:
         """What has been read since the last time."""
         pieces, self._pieces = self._pieces, []
         return pieces
+
+
+class ObjectScanner(_Scanner):
+    """``{"name": ..., "arguments": {...}}``, the keys in any order, others passed over.
+
+    Arguments are passed on as they are written. ``names``, where given, are the only
+    functions there are.
+    """
+
+    def __init__(self, names: frozenset[str] | None = None) -> None:
+        self.begun = False
+        """Only where this is false has nothing been passed on of what ``failed``."""
+        self._names = names
+        self._name: str | None = None
+        self._waiting = ""
+        """Arguments that came before the name."""
+        self._has_arguments = False
+        super().__init__(self._object())
 
     def _object(self) -> _Steps:
         character = yield from _skip_space((yield))
@@ -126,31 +134,11 @@ class ObjectScanner:
         self._pieces.append(CallGrown(arguments))
 
 
-class ValueScanner:
+class ValueScanner(_Scanner):
     """Arguments alone: one JSON object, passed on as it is written."""
 
     def __init__(self) -> None:
-        self.done = False
-        self.failed = False
-        self._pieces: list[Piece] = []
-        self._steps = self._whole()
-        next(self._steps)
-
-    def feed(self, text: str) -> int:
-        for position, character in enumerate(text):
-            try:
-                self._steps.send(character)
-            except StopIteration:
-                self.done = True
-                return position + 1
-            except _Malformed:
-                self.failed = True
-                return position
-        return len(text)
-
-    def take(self) -> list[Piece]:
-        pieces, self._pieces = self._pieces, []
-        return pieces
+        super().__init__(self._whole())
 
     def append(self, character: str) -> None:
         self._pieces.append(CallGrown(character))
