@@ -102,16 +102,30 @@ async def answer_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> 
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    working = asyncio.create_task(work)
+    """Works in the caller's task, so that it begins at once; the client's leaving cancels it as a time-out would."""
+    task = asyncio.current_task()
+    assert task is not None
+    before, working, gone = task.cancelling(), True, False
+
+    def leave(_: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if working:
+            gone = True
+            task.cancel()
+
     watching = asyncio.create_task(_gone(receive))
+    watching.add_done_callback(leave)
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and task.cancelling() == before + 1:
+            raise ClientDisconnect from None
+        raise
     finally:
-        await _end(watching)
-        await _end(working)
+        working = False
+        watching.cancel()
+        if gone:
+            task.uncancel()
 
 
 async def _gone(receive: Receive) -> None:

@@ -90,14 +90,15 @@ class SamplingFields(Fields):
     @property
     def format(self) -> OutputFormat | None:
         """What the answer must match. Raises ApiError 400 for a format that isn't there, or several."""
-        guided = StructuredOutputs.model_construct(
-            json_=self.guided_json, regex=self.guided_regex, choice=self.guided_choice, grammar=self.guided_grammar
-        )
-        is_guided = any((self.guided_json is not None, self.guided_regex, self.guided_choice, self.guided_grammar))
+        guided = None
+        if self.guided_json is not None or self.guided_regex or self.guided_choice or self.guided_grammar:
+            guided = StructuredOutputs.model_construct(
+                json_=self.guided_json, regex=self.guided_regex, choice=self.guided_choice, grammar=self.guided_grammar
+            )
         return one_format(
             self.response_format.format() if self.response_format is not None else None,
             self.structured_outputs.format() if self.structured_outputs is not None else None,
-            guided.format("guided_json") if is_guided else None,
+            guided.format("guided_json") if guided is not None else None,
         )
 
     @property

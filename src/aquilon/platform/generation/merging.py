@@ -9,13 +9,12 @@ from contextlib import aclosing
 from aquilon.platform.domain.generation import Event
 
 
-async def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
+def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
     """Events in the order they come; the first failure ends all."""
-    if len(generations) == 1:
-        async with aclosing(generations[0]) as events:
-            async for event in events:
-                yield event
-        return
+    return generations[0] if len(generations) == 1 else _merged(generations)
+
+
+async def _merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
     queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue(maxsize=1)
 
     async def drain(events: AsyncGenerator[Event]) -> None:
