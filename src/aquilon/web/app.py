@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
+from aquilon.platform.api.direct_route import DirectRoutes
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.auth.key_holders import KeyHolders
@@ -49,6 +51,9 @@ from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.rooms import ROOMS
 
+_NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own, which would follow ``OTEL_*`` of the environment: `Metrics` is what operators have here."""
+
 
 def create_app(
     settings: Settings,
@@ -59,7 +64,7 @@ def create_app(
     startup_models: Sequence[str] = (),
 ) -> FastAPI:
     """The application; ``startup_models`` are those that ``/ready`` waits for."""
-    app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     metrics = Metrics(engine)
     admission = Admission(database, settings.redis_url)
     usage_writer = UsageWriter(database, admission.shared)
@@ -117,6 +122,7 @@ def create_app(
         job_runner=runner,
         startup_models=tuple(startup_models),
     )
+    app.add_middleware(DirectRoutes, routes=[route for room in ROOMS for route in room.router.routes])
     app.add_middleware(Idempotency)
     app.add_middleware(Boundary, settings=settings)
     app.add_exception_handler(ApiError, on_api_error)
