@@ -10,6 +10,7 @@ const people = {
   mallory: { name: "Mallory", email: "ada@example.org", email_verified: false },
   eve: { name: "Eve", email: "eve@elsewhere.example", email_verified: true },
   link: { name: "Link", email: "link@example.org", email_verified: true },
+  "claimed-later": { name: "Claimed", email: "claimed-later@example.org", email_verified: true },
   "claimed-at-provider": { name: "Claimed", email: "claimed@example.org", email_verified: true },
 };
 

@@ -246,6 +246,34 @@ class TestSessions:
         assert person.get("/auth/session").json()["workspace"]["name"] == "default"
 
 
+class TestOneself:
+    def test_a_name_and_an_address_are_changed_on_the_record(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        person = joined(gateway, owner, "vera")
+        told = person.post("/auth/profile", json={"name": "Vera Rubin", "email": " Rubin@Example.org"}).json()
+        assert told == person.get("/auth/session").json()
+        assert (told["user"]["name"], told["user"]["email"]) == ("Vera Rubin", "rubin@example.org")
+        entries = owner.get("/v1/organization/audit_logs", params={"limit": 2}).json()["data"]
+        assert [entry["type"] for entry in entries] == ["user.email_set", "user.renamed"]
+        assert {entry["actor"]["id"] for entry in entries} == {told["user"]["id"]}
+        with browser(gateway) as again:
+            assert sign_in(again, "vera", PASSWORD).status_code == 401
+            assert sign_in(again, "rubin@example.org", PASSWORD).status_code == 200
+        assert person.post("/auth/profile", json={"email": None}).json()["user"]["email"] is None
+
+    def test_what_is_taken_or_none_is_refused_in_words(self, gateway: RunningServer, owner: httpx.Client) -> None:
+        joined(gateway, owner, "tycho")
+        person = joined(gateway, owner, "johannes")
+        for body, param in (
+            ({"name": "tycho"}, "name"),
+            ({"email": "tycho@example.org"}, "email"),
+            ({"email": "no address"}, "email"),
+            ({"name": " "}, "name"),
+        ):
+            refused = person.post("/auth/profile", json=body)
+            assert (refused.status_code, refused.json()["param"]) == (400, param)
+        assert person.get("/auth/session").json()["user"]["name"] == "johannes"
+
+
 class TestEnds:
     """What an administrator takes away is gone with the next request, though sessions and keys are remembered."""
 

@@ -151,6 +151,9 @@ class TestTakingOver:
             house.come_back(person, "link", "linking")
             assert house.session(person)["user"]["id"] == made["id"]
         assert house.session(claimed)["user"]["name"] == "claimed"
+        assert claimed.post("/auth/profile", json={"email": "claimed-later@example.org"}).status_code == 200
+        with browser(house.server) as person:
+            assert failure(house.come_back(person, "claimed-later", "linking")) == "account_exists"
 
     def test_the_one_who_is_signed_in_adds_an_identity_and_removes_it(self, house: House) -> None:
         person = joined(house.server, house.owner, "adder")

@@ -84,12 +84,7 @@ async def change(database: Database, principal: Principal, user_id: str, changes
         loses = user.role == "owner" and (role not in (None, "owner") or disabled)
         if loses and not await accounts.other_owner(session, scope, user.id):
             raise invalid(f"'{user.name}' is the organization's last owner: make another first", code="last_owner")
-        if changes.name is not None:
-            await accounts.rename_user(session, user, changes.name)
-            await record(session, principal, "user.renamed", user.id, user.name)
-        if changes.email is not None or changes.removes_email:
-            await accounts.set_email(session, user, changes.email, vouched=True)
-            await record(session, principal, "user.email_set", user.id, user.name, email=user.email)
+        await describe(session, principal, user, changes, vouched=True)
         if role is not None and role != user.role:
             user.role = role
             await revoke_invitations_of(session, scope, user.id)
@@ -102,6 +97,21 @@ async def change(database: Database, principal: Principal, user_id: str, changes
             await record(session, principal, "user.disabled" if disabled else "user.enabled", user.id, user.name)
         await session.flush()
         return user
+
+
+async def describe(
+    session: AsyncSession, principal: Principal, user: User, changes: UserChanges, *, vouched: bool
+) -> None:
+    """Their name and address as ``changes`` has them; ``vouched``: whether somebody else says that it is theirs.
+
+    Raises ValueError for what won't do or is taken.
+    """
+    if changes.name is not None:
+        await accounts.rename_user(session, user, changes.name)
+        await record(session, principal, "user.renamed", user.id, user.name)
+    if changes.email is not None or changes.removes_email:
+        await accounts.set_email(session, user, changes.email, vouched=vouched)
+        await record(session, principal, "user.email_set", user.id, user.name, email=user.email)
 
 
 async def login_link(database: Database, principal: Principal, user_id: str) -> NewMember:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from aquilon.platform.administration.access import no_such
+from aquilon.platform.administration.access import no_such, user_for
+from aquilon.platform.administration.members import UserChanges, describe
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.domain.errors import invalid
@@ -59,6 +60,17 @@ def permissions_of(principal: Principal) -> tuple[Action, ...]:
         and permits(principal.role, principal.workspace_role, action)
         and (action != "server.manage" or principal.operates)
     )
+
+
+async def change(database: Database, holder: SessionHolder, changes: UserChanges) -> None:
+    """One's own name and e-mail address: nobody else vouches for an address that one gives oneself.
+
+    Raises ValueError for what won't do or is taken.
+    """
+    principal = holder.principal
+    async with database.writing(alone=True) as session:
+        user = await user_for(session, principal, principal.user_id)
+        await describe(session, principal, user, changes, vouched=False)
 
 
 async def choose_workspace(database: Database, holder: SessionHolder, id_or_name: str) -> None:

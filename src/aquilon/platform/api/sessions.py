@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.platform.administration import profile as own
+from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
+from aquilon.platform.api.listing import in_words
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller, Person
 from aquilon.platform.auth.cookies import clear_session, require_private_transport, session_id, set_session
@@ -52,6 +54,13 @@ class PasswordRequest(Fields):
         max_length=MAX_CHARACTERS,
         description="Needed where there is one, but not within 15 minutes of signing in by a one-time link.",
     )
+
+
+class ProfileRequest(Fields):
+    """What is left out stays as it is."""
+
+    name: str | None = Field(None, min_length=1, max_length=100)
+    email: str | None = Field(None, max_length=254, description="null takes it away.")
 
 
 class WorkspaceRequest(Fields):
@@ -114,7 +123,7 @@ class SessionList(msgspec.Struct, frozen=True, kw_only=True):
     data: list[OpenSession]
 
 
-REQUESTS: list[type[Fields]] = [LoginRequest, PasswordRequest, WorkspaceRequest]
+REQUESTS: list[type[Fields]] = [LoginRequest, PasswordRequest, ProfileRequest, WorkspaceRequest]
 ANSWERS: list[type[msgspec.Struct]] = [SessionBody, SessionList]
 
 
@@ -187,8 +196,22 @@ async def choose_workspace(request: Request, person: Person) -> Response:
     fields = await read_body(request, WorkspaceRequest)
     found = services(request)
     await own.choose_workspace(found.database, person, fields.workspace_id)
-    holder = await found.session_holders.of(session_id(request) or "")
-    return json_answer(await _session_body(request, (holder or person).principal))
+    return await _changed_session(request, person)
+
+
+@router.post(
+    "/auth/profile",
+    summary="Change one's own name or e-mail address",
+    openapi_extra=request_body(ProfileRequest),
+    responses=answers(SessionBody, description="As it is now"),
+)
+async def change_profile(request: Request, person: Person) -> Response:
+    fields = await read_body(request, ProfileRequest)
+    removes_email = "email" in fields.model_fields_set and fields.email is None
+    changes = UserChanges(name=fields.name, email=fields.email, removes_email=removes_email)
+    with in_words("name" if fields.email is None else "email"):
+        await own.change(services(request).database, person, changes)
+    return await _changed_session(request, person)
 
 
 @router.post(
@@ -231,6 +254,11 @@ async def signed_in_answer(request: Request, signed_in: SignedIn) -> Response:
     response = json_answer(await _session_body(request, signed_in.principal))
     set_session(request, response, signed_in.session_id, seconds=SESSION_SECONDS)
     return response
+
+
+async def _changed_session(request: Request, person: SessionHolder) -> Response:
+    holder = await services(request).session_holders.of(session_id(request) or "")
+    return json_answer(await _session_body(request, (holder or person).principal))
 
 
 async def _session_body(request: Request, principal: Principal) -> SessionBody:
