@@ -18,7 +18,6 @@ from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.generation import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
-from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
@@ -114,9 +113,8 @@ async def gateway(home: Path) -> AsyncIterator[House]:
     registry = UpstreamRegistry(database, Sealer.of(settings))
     catalogue.include(registry)
     metrics.watch(registry)
-    local = LocalModels(engine, catalogue, metrics, max_waiting=1024)
-    models = UpstreamModels(registry, catalogue, local, metrics)
-    pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models})
+    models = UpstreamModels(registry, metrics)
+    pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, None, registry.fallbacks)
     acting = await operator.operator(database)
     house = House(database, registry.sealer, registry, settlement, pipeline, metrics, writer, found.principal, acting)
     try:

@@ -113,6 +113,10 @@ class Engine:
             return False
         return time.monotonic() - process.heard_at < min(_SILENCE_SECONDS, self._hang_seconds / 2)
 
+    def restarting(self, name: str) -> bool:
+        """Whether a request for the model would wait for a process that is being started."""
+        return self._running is None or name in self._recovering
+
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid

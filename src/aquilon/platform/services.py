@@ -20,6 +20,7 @@ from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
+from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.files import Files
@@ -44,6 +45,7 @@ class Services:
     usage_writer: UsageWriter
     pipeline: Pipeline
     local_models: LocalModels
+    upstream_models: UpstreamModels
     upstreams: UpstreamRegistry
     server_models: ServerModels
     pulls: Pulls

@@ -74,7 +74,7 @@ def create_app(
     registry = UpstreamRegistry(database, sealer)
     catalogue.include(registry)
     metrics.watch(registry)
-    upstream_models = UpstreamModels(registry, catalogue, local_models, metrics)
+    upstream_models = UpstreamModels(registry, metrics)
     local_embeddings = LocalEmbeddings()
     catalogue.include(local_embeddings)
     moderation = Moderation(settings, registry)
@@ -100,14 +100,22 @@ def create_app(
         admission=admission,
         usage_writer=usage_writer,
         pipeline=Pipeline(
-            catalogue, settlement, {LocalModel: local_models, UpstreamModel: upstream_models}, moderation
+            catalogue,
+            settlement,
+            {LocalModel: local_models, UpstreamModel: upstream_models},
+            moderation,
+            registry.fallbacks,
         ),
         local_models=local_models,
+        upstream_models=upstream_models,
         upstreams=registry,
         server_models=ServerModels(engine, catalogue, database),
         pulls=Pulls(None if catalogue.store is None else catalogue.store.folder, settings.home / "pulls.json"),
         embeddings=EmbeddingPipeline(
-            catalogue, settlement, {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry)}
+            catalogue,
+            settlement,
+            {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry, metrics)},
+            registry.fallbacks,
         ),
         local_embeddings=local_embeddings,
         moderation=moderation,

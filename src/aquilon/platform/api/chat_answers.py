@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from aquilon.platform.api.event_stream import DONE, frame
 from aquilon.platform.api.usage import UsageBody, usage_body
-from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, ToolCallDelta, Usage
+from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta, Usage
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -75,6 +75,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "chat.completion"
     created: int
     model: str
+    """Who answered: the model that was asked, or the fall-back in its place."""
     choices: list[ChatChoice]
     usage: UsageBody
 
@@ -155,7 +156,7 @@ class _Choice:
 async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
     """The ChatCompletion as JSON, when every choice has finished."""
     choices = [_Choice() for _ in range(shape.n)]
-    usage = Usage(0, 0)
+    model, usage = shape.model, Usage(0, 0)
     async with aclosing(events):
         async for event in events:
             match event:
@@ -167,12 +168,14 @@ async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
                     choices[event.index].reason = shape.reason(event)
                 case Usage():
                     usage = event
+                case Started():
+                    model = event.stand_in or model
     made = [
         ChatChoice(index, choice.message(shape), choice.reason, _logprobs(choice.tokens) if shape.logprobs else None)
         for index, choice in enumerate(choices)
     ]
     return msgspec.json.encode(
-        ChatCompletion(id=shape.id, created=int(time.time()), model=shape.model, choices=made, usage=usage_body(usage))
+        ChatCompletion(id=shape.id, created=int(time.time()), model=model, choices=made, usage=usage_body(usage))
     )
 
 
@@ -186,10 +189,11 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
     encoder, created = msgspec.json.Encoder(), int(time.time())
     no_usage: UnsetType | None = None if shape.usage_chunk else UNSET
     begun = [False] * shape.n
+    model = shape.model
     unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
 
     def chunk(choices: list[ChunkChoice], usage: UsageBody | UnsetType | None) -> bytes:
-        body = ChatCompletionChunk(id=shape.id, created=created, model=shape.model, choices=choices, usage=usage)
+        body = ChatCompletionChunk(id=shape.id, created=created, model=model, choices=choices, usage=usage)
         return frame(encoder.encode(body))
 
     held = b""  # goes out with what comes next: a packet less, and the first word in the first one
@@ -216,6 +220,8 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
                 held += chunk([last], None if shape.usage_chunk else usage)
                 if shape.usage_chunk:
                     held += chunk([], usage)
+            elif isinstance(event, Started):
+                model = event.stand_in or model
     yield held + DONE
 
 

@@ -37,6 +37,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "text_completion"
     created: int
     model: str
+    """Who answered: the model that was asked, or the fall-back in its place."""
     choices: list[CompletionChoice]
     usage: UsageBody | UnsetType | None = UNSET
 
@@ -88,14 +89,20 @@ class _Choice:
         return logprobs
 
 
+Piece = CompletionChoice | Started | Usage
+"""``Started`` comes where a fall-back answers."""
+
+
 async def pieces(
     events: AsyncGenerator[Event], *, n: int, echoes: Sequence[Echo | None], logprobs: bool
-) -> AsyncGenerator[CompletionChoice | Usage]:
+) -> AsyncGenerator[Piece]:
     """What each step adds to each choice, all prompts at once; in the end the usage of them together."""
     choices = [_Choice(index, echoes[index // n], logprobs) for index in range(len(echoes) * n)]
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Started):
+                if event.stand_in:
+                    yield event
                 for choice in choices[event.prompt * n : (event.prompt + 1) * n]:
                     if (piece := choice.begin(event.prompt_logprobs)) is not None:
                         yield piece
@@ -107,7 +114,7 @@ async def pieces(
                 yield event
 
 
-async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, id_: str, model: str, count: int) -> bytes:
+async def whole_answer(pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int) -> bytes:
     """The Completion as JSON, when each of ``count`` choices has finished."""
     collected: list[list[CompletionChoice]] = [[] for _ in range(count)]
     usage = Usage(0, 0)
@@ -115,6 +122,8 @@ async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, id_:
         async for piece in pieces:
             if isinstance(piece, Usage):
                 usage = piece
+            elif isinstance(piece, Started):
+                model = piece.stand_in
             else:
                 collected[piece.index].append(piece)
     return msgspec.json.encode(
@@ -129,7 +138,7 @@ async def whole_answer(pieces: AsyncGenerator[CompletionChoice | Usage], *, id_:
 
 
 async def chunks(
-    pieces: AsyncGenerator[CompletionChoice | Usage], *, id_: str, model: str, count: int, usage_chunk: bool
+    pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int, usage_chunk: bool
 ) -> AsyncGenerator[bytes]:
     """Server-sent frames; the last choice's last chunk carries the usage, or with ``usage_chunk`` one of its own."""
     encoder, created = msgspec.json.Encoder(), int(time.time())
@@ -146,6 +155,8 @@ async def chunks(
                 yield chunk([last], None if usage_chunk else usage)
                 if usage_chunk:
                     yield chunk([], usage)
+            elif isinstance(piece, Started):
+                model = piece.stand_in
             elif piece.finish_reason is not None and (unfinished := unfinished - 1) == 0:
                 last = piece
             else:

@@ -17,6 +17,7 @@ from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.generation import GenerationRequest, TextPrompt
 from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.generation.local import LocalSequence
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
@@ -54,6 +55,8 @@ async def completions(request: Request, caller: Caller) -> Response:
 
 
 def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
+    if isinstance(prepared, Unprepared):
+        raise prepared.reason
     if not isinstance(prepared, LocalSequence):
         raise invalid("'echo' works with models of this server's own engine alone", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids

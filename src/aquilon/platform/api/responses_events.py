@@ -26,7 +26,15 @@ from aquilon.platform.api.responses_answers import (
     output_logprobs,
     response_usage,
 )
-from aquilon.platform.domain.generation import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta, Usage
+from aquilon.platform.domain.generation import (
+    Delta,
+    Event,
+    Finished,
+    FinishedReason,
+    ScoredToken,
+    ToolCallDelta,
+    Usage,
+)
 from aquilon.platform.domain.secrets import new_id
 
 
@@ -143,6 +151,8 @@ class Writing:
             self._reason = event.reason
         elif isinstance(event, Usage):
             yield from self._end(event)
+        elif event.stand_in:
+            self.response = msgspec.structs.replace(self.response, model=event.stand_in)
 
     def fail(self, error: Exception) -> Iterator[StreamEvent]:
         told = api_error(error)
@@ -254,12 +264,10 @@ async def frames(events: AsyncGenerator[Event], asked: ResponseBody) -> AsyncGen
         return f"event: {told.type}\n".encode() + frame(encoder.encode(told))
 
     async with aclosing(events):
-        first = await anext(events)
-        for told in writing.begin():
+        begun = list(writing.add(await anext(events)))  # a Started: who answers
+        for told in (*writing.begin(), *begun):
             yield sent(told)
         try:
-            for told in writing.add(first):
-                yield sent(told)
             async for event in events:
                 for told in writing.add(event):
                     yield sent(told)

@@ -29,6 +29,17 @@ class EmbeddingRequest:
     def inputs(self) -> int:
         return len(self.texts) or len(self.token_ids)
 
+    @property
+    def most_tokens(self) -> int:
+        """No tokenizer makes more of a text than it has bytes, but for its frame."""
+        return sum(len(text.encode()) + 8 for text in self.texts) + sum(len(ids) for ids in self.token_ids)
+
+    @property
+    def usual_tokens(self) -> int:
+        """Counted where whoever embeds doesn't tell."""
+        size = sum(len(text.encode()) for text in self.texts)
+        return max(1, -(-size // 4) + sum(len(ids) for ids in self.token_ids))
+
 
 @dataclass(frozen=True)
 class Embedded:

@@ -127,6 +127,8 @@ class Delta(msgspec.Struct, frozen=True):
     """More of one continuation: text that is complete, and the tokens that came with it if they were asked for.
 
     Continuations are counted through all prompts of the request.
+    stand_in: str = ""
+    """The model that answers, where that is a fall-back of the one that was asked."""
     """
 
     index: int

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import structlog
 
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import invalid
+from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation
+from aquilon.platform.generation.fallbacks import may_fall_back
 from aquilon.platform.generation.settlement import Settlement
+
+log = structlog.get_logger("aquilon.fallbacks")
 
 
 class EmbeddingHouse(Protocol):
@@ -28,18 +33,23 @@ class EmbeddingHouse(Protocol):
 @dataclass(frozen=True)
 class Embeddings:
     model: str
-    """The model's own name."""
+    """The own name of the model that embedded."""
     embedded: Embedded
 
 
 class EmbeddingPipeline:
     def __init__(
-        self, catalogue: Catalogue, settlement: Settlement, houses: Mapping[type[ModelCard], EmbeddingHouse]
+        self,
+        catalogue: Catalogue,
+        settlement: Settlement,
+        houses: Mapping[type[ModelCard], EmbeddingHouse],
+        fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``houses``: who embeds, by the kind of the model's card."""
+        """``houses``: who embeds, by the kind of the model's card; ``fallbacks``: the models that do in its place."""
         self._catalogue = catalogue
         self._settlement = settlement
         self._houses = houses
+        self._fallbacks = fallbacks
 
     async def answer(
         self,
@@ -57,8 +67,8 @@ class EmbeddingPipeline:
         await self._catalogue.refresh()
         card = self._catalogue.embedding_card(request.model, principal)
         require_generation(principal, card.name, request.model)
-        house = self._houses.get(type(card))
-        if house is None or not card.embeddings:
+        house = self._house(card)
+        if house is None:
             raise invalid(
                 f"The model '{card.name}' makes no embeddings: it generates text",
                 param="model",
@@ -66,18 +76,60 @@ class EmbeddingPipeline:
             )
         if told is not None:
             told.update(self._catalogue.notices(card.name))
-        most = await house.count(request, card)
+        names = () if request.token_ids else self._fallbacks(card.name)  # ids are of one model's vocabulary
+        failed: ApiError | None = None
+        try:
+            most = await house.count(request, card)
+        except ApiError as error:
+            if not names or not may_fall_back(error):
+                raise
+            most, failed = request.most_tokens, error
         account = await self._settlement.open(
             principal, request_id, card.name, prompt_tokens=most, completion_tokens=0, told=told
         )
         outcome: Outcome = "cancelled"
         try:
-            embedded = await house.embed(request, card)
-            account.computed(embedded.tokens, 0)
+            made = await self._first(house, card, request, names, principal, failed)
+            account.computed(made.embedded.tokens, 0)
             await account.complete()
         except Exception:
             outcome = "failed"
             raise
         finally:
             account.close(outcome)
-        return Embeddings(card.name, embedded)
+        return Embeddings(made.model, replace(made.embedded, tokens=account.prompt_tokens))
+
+    async def _first(
+        self,
+        house: EmbeddingHouse,
+        card: ModelCard,
+        request: EmbeddingRequest,
+        names: Sequence[str],
+        principal: Principal,
+        failed: ApiError | None,
+    ) -> Embeddings:
+        """Of the model and its fall-backs, the first that embeds. ``failed``: why the model itself can't."""
+        if failed is None:
+            try:
+                return Embeddings(card.name, await house.embed(request, card))
+            except ApiError as error:
+                if not names or not may_fall_back(error):
+                    raise
+                failed = error
+        for name in names:
+            other = self._catalogue.get(name)
+            if other is None or self._catalogue.is_retired(other) or (house_ := self._house(other)) is None:
+                continue
+            try:
+                require_generation(principal, name)
+                await house_.count(request, other)
+                embedded = await house_.embed(request, other)
+            except ApiError as error:
+                log.warning("A fall-back can't answer", model=card.name, fallback=name, error=error.message)
+            else:
+                log.info("A fall-back answers", model=card.name, fallback=name)
+                return Embeddings(name, embedded)
+        raise failed
+
+    def _house(self, card: ModelCard) -> EmbeddingHouse | None:
+        return self._houses.get(type(card)) if card.embeddings else None

@@ -57,10 +57,18 @@ class LocalModels:
         state = self.engine.states.get(card.name)
         return (state.max_context if state is not None else 0) or loaded.max_context
 
-    async def prepare(self, request: GenerationRequest, card: LocalModel, principal: Principal) -> LocalSequence:
-        """Raises ApiError: 400 for what can't be answered, 503 when too many wait."""
+    async def prepare(
+        self, request: GenerationRequest, card: LocalModel, principal: Principal, *, patient: bool = True
+    ) -> LocalSequence:
+        """``patient``: wait where the engine restarts.
+
+        Raises ApiError: 400 for what can't be answered, 500 where the model's files are
+        damaged, 503 when too many wait.
+        """
         if self.unfinished + request.n > self._max_waiting:
             raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
+        if not patient and self.engine.restarting(card.name):
+            raise overloaded("The engine is being restarted; try again in a moment", retry_after=_RETRY_AFTER)
         loaded = await self._text(card)
         context = self.context(card, loaded)
         prompt_ids = await encode_to_fit(request.prompt, card, loaded, context)
@@ -97,9 +105,7 @@ class LocalModels:
         try:
             return await self._catalogue.text(card)
         except (ValueError, OSError) as error:
-            raise invalid(
-                f"The model '{card.name}' can't be used: {error}", param="model", code="model_unusable"
-            ) from error
+            raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_unusable") from error
 
 
 @dataclass(frozen=True)

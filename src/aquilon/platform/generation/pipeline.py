@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
 
 import msgspec
 
@@ -14,17 +13,11 @@ from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation
+from aquilon.platform.generation.fallbacks import Fallbacks, House
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared
-from aquilon.platform.generation.settlement import Settlement
+from aquilon.platform.generation.settlement import Account, Settlement
 from aquilon.platform.moderation.moderation import Moderation
-
-
-class House(Protocol):
-    """Whoever answers for one kind of model: the engine here, upstreams."""
-
-    async def prepare(self, request: GenerationRequest, card: Any, principal: Principal) -> Prepared:
-        """``card`` is of the kind that the house is for. Raises ApiError."""
 
 
 class Pipeline:
@@ -36,12 +29,14 @@ class Pipeline:
         settlement: Settlement,
         houses: Mapping[type[ModelCard], House],
         moderation: Moderation | None = None,
+        fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``houses``: who answers, by the kind of the model's card."""
+        """``houses``: who answers, by the kind of the model's card; ``fallbacks``: who does in a model's place."""
         self._catalogue = catalogue
         self._settlement = settlement
         self._moderation = moderation
         self._houses = houses
+        self._fallbacks = Fallbacks(fallbacks, catalogue, houses)
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
         """Raises ApiError.
@@ -63,6 +58,8 @@ class Pipeline:
             request = msgspec.structs.replace(request, batch=True)
         if self._moderation is not None:
             await self._moderation.require_clean(request.prompt)
+        if self._fallbacks.of(card.name, request):
+            return await self._fallbacks.prepare(house, request, card, principal)
         return await house.prepare(request, card, principal)
 
     async def answer(
@@ -91,7 +88,7 @@ class Pipeline:
         )
         outcome: Outcome = "cancelled"
         try:
-            generations = [one.stream(position, account) for position, one in enumerate(prepared)]
+            generations = [self._stream(one, principal, position, account) for position, one in enumerate(prepared)]
             async with aclosing(merged(generations)) as events:
                 async for event in events:
                     yield event
@@ -102,3 +99,11 @@ class Pipeline:
             raise
         finally:
             account.close(outcome)
+
+    def _stream(
+        self, prepared: Prepared, principal: Principal, position: int, account: Account
+    ) -> AsyncGenerator[Event]:
+        names = self._fallbacks.of(prepared.model, prepared.request)
+        if names:
+            return self._fallbacks.stream(prepared, names, principal, position, account)
+        return prepared.stream(position, account)

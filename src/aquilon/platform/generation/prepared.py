@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from aquilon.platform.domain.generation import Event
+from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.generation.settlement import Account
 
 
@@ -15,6 +15,9 @@ class Prepared(Protocol):
     @property
     def model(self) -> str:
         """The model's own name, which usage is recorded and priced under."""
+
+    @property
+    def request(self) -> GenerationRequest: ...
 
     @property
     def n(self) -> int:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
-from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.errors import ApiError, invalid, overloaded
 from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.generation.local import LocalModels, LocalSequence
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
@@ -34,48 +31,38 @@ log = structlog.get_logger("aquilon.upstreams")
 class UpstreamModels:
     """Prepares requests for upstreams. Raises ApiError alone."""
 
-    def __init__(self, registry: UpstreamRegistry, catalogue: Catalogue, local: LocalModels, metrics: Metrics) -> None:
-        """``local`` answers where a model of this server stands in for an upstream's."""
+    def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
         self.registry = registry
         self.metrics = metrics
-        self._catalogue = catalogue
-        self._local = local
+        self.unfinished = 0
+        """Continuations that were admitted and have not ended."""
 
-    async def prepare(self, request: GenerationRequest, card: UpstreamModel, principal: Principal) -> UpstreamSequence:
+    async def prepare(
+        self, request: GenerationRequest, card: UpstreamModel, principal: Principal, *, patient: bool = True
+    ) -> UpstreamSequence:
         """Raises ApiError 400 for what the model can't be asked."""
         _require_ability(request, card)
         least = characters(request.prompt) // CHARACTERS_A_TOKEN
         wanted = request.sampling.max_tokens
         if least > card.max_context or (wanted or 0) > card.max_context:
             raise too_long(prompt_tokens=least, max_tokens=wanted, context=card.max_context, at_least=True)
-        return UpstreamSequence(self, card, request, principal, prompt_size(request))
+        return UpstreamSequence(self, card, request, prompt_size(request))
 
-    async def begin(self, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer | LocalSequence:
-        """The first answer that begins: of the model's upstreams, then its fall-backs'. Raises ApiError."""
+    async def begin(self, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
+        """The first answer of the model's upstreams that begins. Raises ApiError."""
         model, failed = sequence.model, None
-        for name in (model, *self.registry.fallbacks(model)):
-            targets = self.registry.targets(name)
-            if not targets and name != model:
-                if (stand_in := await self._stand_in(sequence, name)) is not None:
-                    return stand_in
-                continue
-            for target in in_turn(targets):
-                try:
-                    return await self._ask(target, sequence, offset)
-                except UpstreamFailure as failure:
-                    if not failure.elsewhere:
-                        raise failure.answer from failure
-                    failed = failed or failure.answer
-                except ApiError as refused:  # this kind of upstream can't be asked it, another may
-                    failed = failed or refused
+        for target in in_turn(self.registry.targets(model)):
+            try:
+                return await self._ask(target, sequence, offset)
+            except UpstreamFailure as failure:
+                if not failure.elsewhere:
+                    raise failure.answer from failure
+                failed = failed or failure.answer
+            except ApiError as refused:  # this kind of upstream can't be asked it, another may
+                failed = failed or refused
         if failed is not None:
             raise failed
-        waits = [target.health.seconds_left for target in self.registry.targets(model)]
-        raise overloaded(
-            f"The upstreams of '{model}' failed just now and are given a pause; try again in a moment",
-            retry_after=max(1, round(min(waits, default=1.0))),
-            code="upstream_unavailable",
-        )
+        raise paused(model, self.registry.targets(model))
 
     async def _ask(self, target: Target, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
         from aquilon.platform.upstreams.answer import UpstreamAnswer  # aiohttp: only where there are upstreams
@@ -89,33 +76,10 @@ class UpstreamModels:
                 target, path_of(request, upstream.kind), body, offset=offset, n=request.n
             )
         except UpstreamFailure as failure:
-            self.note(target, failure)
+            note(self.metrics, target, failure)
             raise
         self.metrics.upstream_first_token.labels(upstream.name).observe(time.monotonic() - begun)
         return answer
-
-    async def _stand_in(self, sequence: UpstreamSequence, name: str) -> LocalSequence | None:
-        card = self._catalogue.get(name)
-        if not isinstance(card, LocalModel):
-            return None
-        try:
-            return await self._local.prepare(sequence.request, card, sequence.principal)
-        except ApiError as error:
-            log.warning("A fall-back can't answer", model=sequence.model, fallback=name, error=error.message)
-            return None
-
-    def note(self, target: Target, failure: UpstreamFailure) -> None:
-        """Tell the operator of a failed attempt."""
-        outcome = "failed" if failure.elsewhere else "refused"
-        self.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
-        if failure.elsewhere:
-            log.warning(
-                "An upstream failed",
-                upstream=target.upstream.name,
-                model=target.model.name,
-                reason=str(failure),
-                circuit=target.health.state,
-            )
 
 
 @dataclass(frozen=True)
@@ -125,7 +89,6 @@ class UpstreamSequence:
     house: UpstreamModels
     card: UpstreamModel
     request: GenerationRequest
-    principal: Principal
     size: PromptSize
 
     @property
@@ -146,14 +109,15 @@ class UpstreamSequence:
         return self.card.max_context if wanted is None else wanted
 
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
-        answer = await self.house.begin(self, position * self.n)
-        if isinstance(answer, LocalSequence):
-            async with aclosing(answer.stream(position, account)) as events:
-                async for event in events:
-                    yield event
-            return
+        house = self.house
+        house.unfinished += self.n
+        try:
+            answer = await house.begin(self, position * self.n)
+        except BaseException:
+            house.unfinished -= self.n
+            raise
         outcome = "abandoned"
-        measure = self.house.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
+        measure = house.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
         metering = _Metering(self, account)
         open_ = {position * self.n + index for index in range(self.n)}
         try:
@@ -182,14 +146,15 @@ class UpstreamSequence:
         except UpstreamFailure as failure:
             outcome = "failed"
             measure.finished("error")
-            self.house.note(answer.target, failure)
+            note(house.metrics, answer.target, failure)
             raise failure.answer from failure
         finally:
+            house.unfinished -= self.n
             answer.close()
             measure.close()
             if outcome != "failed":
                 target = answer.target
-                self.house.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
+                house.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
 
 
 class _Metering:
@@ -211,25 +176,51 @@ class _Metering:
             cached = (details.cached_tokens or 0) if details is not None else 0
             account.computed(told - sequence.size.usual, min(max(cached, 0), told))
         elif told is not None:
-            self._doubt(answer, "prompt", told, sequence.size.usual)
+            doubt(sequence.house.metrics, answer.target, "prompt", told, sequence.size.usual)
         told = usage.completion_tokens
         if told is None:
             return
         extra = usage.completion_tokens_details
         hidden = sequence.card.reasoning or bool(extra is not None and extra.reasoning_tokens)
         if not self.tally.believes(told, most=sequence.most_tokens, n=sequence.n, hidden=hidden):
-            self._doubt(answer, "completion", told, self.tally.tokens)
+            doubt(sequence.house.metrics, answer.target, "completion", told, self.tally.tokens)
         elif told <= self.tally.tokens:
             account.generated(told - self.tally.tokens)
         else:
             account.generated(await account.grant(told - self.tally.tokens))
 
-    def _doubt(self, answer: UpstreamAnswer, what: str, told: int, ours: int) -> None:
-        upstream = answer.target.upstream.name
+
+def note(metrics: Metrics, target: Target, failure: UpstreamFailure) -> None:
+    """Tell the operator of a failed attempt."""
+    outcome = "failed" if failure.elsewhere else "refused"
+    metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
+    if failure.elsewhere:
         log.warning(
-            "An upstream's usage can't be true: ours counts", upstream=upstream, tokens=what, told=told, counted=ours
+            "An upstream failed",
+            upstream=target.upstream.name,
+            model=target.model.name,
+            reason=str(failure),
+            circuit=target.health.state,
         )
-        self._sequence.house.metrics.upstream_doubts.labels(upstream).inc()
+
+
+def doubt(metrics: Metrics, target: Target, what: str, told: int, ours: int) -> None:
+    """Tell the operator of a count of ``what`` tokens that can't be true."""
+    upstream = target.upstream.name
+    log.warning(
+        "An upstream's usage can't be true: ours counts", upstream=upstream, tokens=what, told=told, counted=ours
+    )
+    metrics.upstream_doubts.labels(upstream).inc()
+
+
+def paused(model: str, targets: Sequence[Target]) -> ApiError:
+    """Nobody may be asked now."""
+    waits = [target.health.seconds_left for target in targets]
+    return overloaded(
+        f"The upstreams of '{model}' failed just now and are given a pause; try again in a moment",
+        retry_after=max(1, round(min(waits, default=1.0))),
+        code="upstream_unavailable",
+    )
 
 
 def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:

@@ -6,20 +6,22 @@ import sys
 from array import array
 
 import msgspec
-import structlog
 
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import ApiError, overloaded
+from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.generation.upstream import doubt, note, paused
+from aquilon.platform.metrics import Metrics
 from aquilon.platform.upstreams.failures import UpstreamFailure, broken
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.platform.upstreams.routing import Target, in_turn
 
-log = structlog.get_logger("aquilon.upstreams")
+_MOST = 3.4e38
+"""No larger number is a float of 32 bits."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
     embedding: list[float]
-    index: int = 0
+    index: int | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True):
@@ -34,37 +36,43 @@ class _Answer(msgspec.Struct, frozen=True):
 class UpstreamEmbeddings:
     """An `embeddings.pipeline.EmbeddingHouse`."""
 
-    def __init__(self, registry: UpstreamRegistry) -> None:
+    def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
         self._registry = registry
+        self._metrics = metrics
 
     async def count(self, request: EmbeddingRequest, card: UpstreamModel) -> int:
-        """An upper bound: no tokenizer makes more tokens than a text has bytes, but for its frame."""
-        return sum(len(text.encode()) + 8 for text in request.texts) + sum(len(ids) for ids in request.token_ids)
+        """An upper bound: the tokenizer is elsewhere."""
+        return request.most_tokens
 
     async def embed(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
-        """Raises ApiError. Nothing is streamed, so that every failure may be tried elsewhere."""
+        """By the first of the model's upstreams that does. Raises ApiError."""
         failed: ApiError | None = None
-        for name in (card.name, *self._registry.fallbacks(card.name)):
-            for target in in_turn(self._registry.targets(name)):
-                target.health.begin()
-                try:
-                    embedded = await self._ask(target, request)
-                except UpstreamFailure as failure:
-                    _note(target, failure)
-                    if not failure.elsewhere:
-                        raise failure.answer from failure
-                    failed = failed or failure.answer
-                except BaseException:
-                    target.health.abandon()
-                    raise
-                else:
-                    target.health.succeed()
-                    return embedded
-        raise failed or overloaded(
-            f"The upstreams of '{card.name}' failed just now and are given a pause; try again in a moment",
-            retry_after=5,
-            code="upstream_unavailable",
-        )
+        for target in in_turn(self._registry.targets(card.name)):
+            target.health.begin()
+            try:
+                embedded = await self._ask(target, request)
+            except UpstreamFailure as failure:
+                self._failed(target, failure)
+                if not failure.elsewhere:
+                    raise failure.answer from failure
+                failed = failed or failure.answer
+            except BaseException:
+                target.health.abandon()
+                raise
+            else:
+                target.health.succeed()
+                self._metrics.upstream_requests.labels(target.upstream.name, card.name, "completed").inc()
+                return embedded
+        raise failed or paused(card.name, self._registry.targets(card.name))
+
+    def _failed(self, target: Target, failure: UpstreamFailure) -> None:
+        if failure.rest:
+            target.health.rest(failure.rest)
+        if failure.unhealthy:
+            target.health.fail()
+        elif not failure.rest:
+            target.health.abandon()
+        note(self._metrics, target, failure)
 
     async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
         model, timeouts = target.model, target.upstream.timeouts
@@ -84,20 +92,34 @@ class UpstreamEmbeddings:
             answer = msgspec.json.decode(data, type=_Answer)
         except (msgspec.MsgspecError, ValueError) as error:
             raise broken(f"sent what are no embeddings: {error}") from None
-        entries = sorted(answer.data, key=lambda entry: entry.index)
-        sizes = {len(entry.embedding) for entry in entries}
-        if len(entries) != request.inputs or len(sizes) != 1 or 0 in sizes:
-            raise broken(f"sent {len(entries)} embeddings of {sorted(sizes)} numbers for {request.inputs} inputs")
-        return Embedded([_vector(entry.embedding) for entry in entries], _tokens(request, answer))
+        return Embedded([_vector(each) for each in _in_order(request, answer)], self._tokens(target, request, answer))
+
+    def _tokens(self, target: Target, request: EmbeddingRequest, answer: _Answer) -> int:
+        """What the upstream counted where it can be true, else a token for every four bytes."""
+        told = answer.usage.prompt_tokens if answer.usage is not None else None
+        if told is not None and 0 < told <= request.most_tokens:
+            return told
+        if told is not None:
+            doubt(self._metrics, target, "prompt", told, request.usual_tokens)
+        return request.usual_tokens
 
 
-def _tokens(request: EmbeddingRequest, answer: _Answer) -> int:
-    """What the upstream counted where it can be true, else a token for every four bytes."""
-    size = sum(len(text.encode()) for text in request.texts)
-    told = answer.usage.prompt_tokens if answer.usage is not None else None
-    if told is not None and 0 < told <= size + 8 * request.inputs + sum(len(ids) for ids in request.token_ids):
-        return told
-    return sum(len(ids) for ids in request.token_ids) or max(1, -(-size // 4))
+def _in_order(request: EmbeddingRequest, answer: _Answer) -> list[list[float]]:
+    """A vector for each input. Raises UpstreamFailure where there is none that could be."""
+    entries = answer.data
+    if any(entry.index is not None for entry in entries):
+        if sorted(-1 if entry.index is None else entry.index for entry in entries) != list(range(len(entries))):
+            raise broken("numbered its embeddings so that nobody knows whose they are")
+        entries = sorted(entries, key=lambda entry: entry.index or 0)
+    vectors = [entry.embedding for entry in entries]
+    sizes = {len(vector) for vector in vectors}
+    if len(vectors) != request.inputs or len(sizes) != 1 or 0 in sizes:
+        raise broken(f"sent {len(vectors)} embeddings of {sorted(sizes)[:10]} numbers for {request.inputs} inputs")
+    if request.dimensions not in (None, *sizes):
+        raise broken(f"sent embeddings of {min(sizes)} numbers in place of {request.dimensions}")
+    if not all(min(vector) >= -_MOST and max(vector) <= _MOST for vector in vectors):
+        raise broken("sent an embedding with a number that no float of 32 bits is")
+    return vectors
 
 
 def _vector(numbers: list[float]) -> bytes:
@@ -105,14 +127,3 @@ def _vector(numbers: list[float]) -> bytes:
     if sys.byteorder == "big":
         floats.byteswap()
     return floats.tobytes()
-
-
-def _note(target: Target, failure: UpstreamFailure) -> None:
-    if failure.rest:
-        target.health.rest(failure.rest)
-    if failure.unhealthy:
-        target.health.fail()
-    else:
-        target.health.abandon()
-    if failure.elsewhere:
-        log.warning("An upstream failed", upstream=target.upstream.name, model=target.model.name, reason=str(failure))

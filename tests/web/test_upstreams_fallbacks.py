@@ -1,0 +1,250 @@
+"""Models that answer in another's place, here for elsewhere and elsewhere for here: who answers, who is paid."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.people import signed_in_owner
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.upstream_server import Asked, Line
+from tests.support.upstream_stand_ins import stand_in
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+
+QUESTION = [{"role": "user", "content": "Hello"}]
+PRICES = {"gone": (1, 2), "tiny": (3, 5), "far": (7, 11), "local": (13, 17)}
+"""Input and output, so that each bill tells whose price it was."""
+UNREACHABLE = ("upstream_unreachable", "upstream_unavailable")
+"""The latter once its circuit is open."""
+NOWHERE = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[Asked]:
+    """What the upstream that works was asked."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def upstream(asked: list[Asked]) -> Iterator[str]:
+    async def script(line: Line) -> None:
+        asked.append(line.asked)
+        if line.asked.json.get("temperature") == 2:
+            await line.answer(400, {"error": {"message": "temperature is 2"}})
+            return
+        await line.begin()
+        for index in range(line.asked.json.get("n", 1)):
+            if line.asked.path.endswith("/chat/completions"):
+                await line.say("From ", "afar", index=index)
+            else:
+                await line.chunk({"choices": [{"index": index, "text": "From afar"}]})
+            await line.finish(index=index)
+        usage = {"prompt_tokens": 3, "completion_tokens": 2}
+        await line.chunk({"choices": [], "usage": usage})
+        await line.end()
+
+    with stand_in(script) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home, folder = tmp_path_factory.mktemp("house"), tmp_path_factory.mktemp("models")
+    for seed, name in enumerate(("tiny", "local")):
+        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name)
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MAX_WAITING": "8"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def operator(house: RunningServer, upstream: str) -> Iterator[httpx.Client]:
+    with closing(signed_in_owner(house)) as client:
+        can = ["chat", "completions"]
+        quick = {"connect": 1, "first_token": 2}
+        for name, url, model in (("away", NOWHERE, "gone"), ("there", upstream, "far"), ("dead", NOWHERE, "lost")):
+            models = [{"name": model, "capabilities": can, "max_context": 4096}]
+            body = {"name": name, "base_url": url, "models": models, "timeouts": quick}
+            assert client.post("/v1/server/upstreams", json=body).status_code == 200
+        for model, (input_, output) in PRICES.items():
+            body = {"input": input_, "output": output}
+            assert client.post(f"/v1/server/prices/{model}", json=body).status_code == 200
+        chains = {"gone": ["nobody", "tiny"], "lost": ["dead-too"], "local": ["lost", "far"], "tiny": ["gone"]}
+        for model, others in chains.items():
+            assert client.put(f"/v1/server/fallbacks/{model}", json={"models": others}).status_code == 200
+        yield client
+
+
+@pytest.fixture(scope="module")
+def http(house: RunningServer, operator: httpx.Client) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {house.api_key}"}
+    with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+def billed(house: RunningServer, id_: str) -> dict[str, Any]:
+    with sqlite3.connect(house.home / "aquilon.db") as database:
+        database.row_factory = sqlite3.Row
+        [row] = database.execute("SELECT * FROM usage_events WHERE request_id = ?", (id_,)).fetchall()
+    return dict(row)
+
+
+def chat(http: httpx.Client, model: str, **more: Any) -> httpx.Response:
+    return http.post("/v1/chat/completions", json={"model": model, "messages": QUESTION, "max_tokens": 4, **more})
+
+
+@contextmanager
+def caller(house: RunningServer, operator: httpx.Client, **more: Any) -> Iterator[tuple[httpx.Client, str]]:
+    """A client with a key of its own, and the key's id."""
+    key = operator.post("/v1/organization/api_keys", json={"name": "own", "scopes": ["inference"], **more}).json()
+    headers = {"authorization": f"Bearer {key['value']}"}
+    with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
+        yield client, key["id"]
+
+
+def kill_engine(house: RunningServer) -> None:
+    [engine] = [int(pid) for pid in Path(f"/proc/{house.pid}/task/{house.pid}/children").read_text().split()]
+    os.kill(engine, signal.SIGKILL)
+
+
+def streamed(answer: httpx.Response) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+class TestHereForElsewhere:
+    def test_the_answer_names_who_gave_it_and_is_paid_as_the_model_that_was_asked(
+        self, house: RunningServer, http: httpx.Client
+    ) -> None:
+        alone = chat(http, "tiny", temperature=0).json()
+        answer = chat(http, "gone", temperature=0).json()
+        assert answer["model"] == "tiny"
+        assert answer["choices"] == alone["choices"]
+        assert answer["usage"] == alone["usage"] | {"prompt_tokens_details": answer["usage"]["prompt_tokens_details"]}
+        row = billed(house, answer["id"])
+        tokens = answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]
+        assert (row["model"], row["prompt_tokens"], row["completion_tokens"]) == ("gone", *tokens)
+        assert row["cost"] == tokens[0] * PRICES["gone"][0] + tokens[1] * PRICES["gone"][1]
+        assert row["outcome"] == "completed"
+
+    def test_a_stream_too(self, house: RunningServer, http: httpx.Client) -> None:
+        chunks = streamed(chat(http, "gone", stream=True, temperature=0))
+        assert {chunk["model"] for chunk in chunks} == {"tiny"}
+        text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+        assert text == chat(http, "tiny", temperature=0).json()["choices"][0]["message"]["content"]
+        row = billed(house, chunks[0]["id"])
+        assert (row["model"], row["completion_tokens"]) == ("gone", chunks[-1]["usage"]["completion_tokens"])
+
+    def test_every_shape_of_an_answer_names_who_gave_it(self, http: httpx.Client) -> None:
+        body = {"model": "gone", "prompt": ["Once", "Twice"], "max_tokens": 2}
+        assert http.post("/v1/completions", json=body).json()["model"] == "tiny"
+        assert {chunk["model"] for chunk in streamed(http.post("/v1/completions", json=body | {"stream": True}))} == {
+            "tiny"
+        }
+        body = {"model": "gone", "input": "Hello", "max_output_tokens": 16}
+        assert http.post("/v1/responses", json=body).json()["model"] == "tiny"
+        first, *_, last = streamed(http.post("/v1/responses", json=body | {"stream": True}))
+        assert first["type"] == "response.created"
+        assert first["response"]["model"] == last["response"]["model"] == "tiny"
+
+    def test_where_the_fall_back_can_t_be_asked_it_the_model_s_own_trouble_is_told(self, http: httpx.Client) -> None:
+        refused = chat(http, "gone", messages=[{"role": "user", "content": "word " * 300}])  # too long for `tiny` alone
+        assert refused.json()["code"] in UNREACHABLE
+
+    def test_token_ids_are_one_model_s_own(self, http: httpx.Client) -> None:
+        refused = http.post("/v1/completions", json={"model": "gone", "prompt": [1, 2, 3], "max_tokens": 1})
+        assert refused.json()["code"] in UNREACHABLE
+
+    def test_a_budget_is_never_overspent(self, house: RunningServer, operator: httpx.Client) -> None:
+        limit = 400
+        with caller(house, operator) as (poor, key_id):
+            body = {"key_id": key_id, "period": "once", "limit_microcents": limit}
+            assert operator.post("/v1/organization/budgets", json=body).status_code == 200
+            wait_until(lambda: chat(poor, "far").status_code == 429)  # its prompt's bound alone costs more
+            answer = chat(poor, "gone", max_tokens=400, ignore_eos=True).json()
+        assert answer["choices"][0]["finish_reason"] == "length"
+        assert limit / 2 < billed(house, answer["id"])["cost"] <= limit
+
+
+class TestElsewhereForHere:
+    def test_when_too_many_wait(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
+        full = {"n": 9}  # of the 8 that may wait
+        answer = chat(http, "local", **full).json()
+        assert answer["model"] == "far"
+        assert [choice["message"]["content"] for choice in answer["choices"]] == ["From afar"] * 9
+        row = billed(house, answer["id"])
+        assert (row["model"], row["prompt_tokens"], row["completion_tokens"]) == ("local", 3, 18)
+        assert row["cost"] == 3 * PRICES["local"][0] + 18 * PRICES["local"][1]
+        assert {chunk["model"] for chunk in streamed(chat(http, "local", stream=True, **full))} == {"far"}
+        assert asked[-1].json["model"] == "far"
+
+    def test_while_the_engine_is_started_again(self, house: RunningServer, http: httpx.Client) -> None:
+        assert chat(http, "local").json()["model"] == "local"
+        kill_engine(house)
+        away = chat(http, "local").json()
+        assert (away["model"], away["choices"][0]["message"]["content"]) == ("far", "From afar")
+        assert billed(house, away["id"])["model"] == "local"
+        wait_until(lambda: chat(http, "local").json()["model"] == "local")  # and back to it by itself
+
+    def test_not_after_the_first_word(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
+        before = len(asked)
+        body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8}
+        with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            lines = answer.iter_lines()
+            assert json.loads(next(lines).removeprefix("data: "))["model"] == "local"
+            kill_engine(house)
+            assert "event: error" in list(lines)
+        assert len(asked) == before
+        wait_until(lambda: chat(http, "local").json()["model"] == "local")
+
+    def test_never_for_what_the_client_did_wrong(self, http: httpx.Client, asked: list[Asked]) -> None:
+        before = len(asked)
+        for wrong in ({"max_tokens": 10**6}, {"min_tokens": 9}, {"logit_bias": {"99999": 1}}):
+            assert chat(http, "local", **wrong).status_code == 400
+        assert len(asked) == before
+
+    def test_what_the_fall_back_refuses_is_not_told_of_the_model(self, http: httpx.Client, asked: list[Asked]) -> None:
+        refused = chat(http, "local", n=9, temperature=2)
+        assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
+        assert refused.headers["retry-after"] == "5"
+        assert asked[-1].json["temperature"] == 2
+
+    def test_a_key_gets_no_model_that_it_is_not_for(
+        self, house: RunningServer, operator: httpx.Client, asked: list[Asked]
+    ) -> None:
+        before = len(asked)
+        with caller(house, operator, allowed_models=["local"]) as (bound, _):
+            assert chat(bound, "local", n=9).status_code == 503
+        assert len(asked) == before
+
+    def test_an_echo_is_of_the_prompt_here(self, http: httpx.Client) -> None:
+        body = {"model": "local", "prompt": "Once", "max_tokens": 1, "echo": True}
+        assert http.post("/v1/completions", json=body).json()["choices"][0]["text"].startswith("Once")
+        assert http.post("/v1/completions", json=body | {"n": 9}).status_code == 503
+
+
+@pytest.mark.parametrize("chain", [["tiny"], ["far", "far"], ["a\0b"], [""], [f"m{number}" for number in range(9)]])
+def test_chains_that_make_no_sense_are_refused(operator: httpx.Client, chain: list[str]) -> None:
+    refused = operator.put("/v1/server/fallbacks/tiny", json={"models": chain})
+    assert refused.status_code in (400, 422)
+
+
+def test_two_models_that_fall_back_to_each_other_ask_each_other_once(
+    http: httpx.Client, operator: httpx.Client
+) -> None:
+    """``gone`` to ``tiny`` and ``tiny`` to ``gone``: neither's chain is followed from the other."""
+    refused = chat(http, "tiny", n=9)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
