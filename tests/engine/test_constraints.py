@@ -114,6 +114,15 @@ class TestMask:
         assert len(allowed) == SIZE + 37
         assert not allowed[SIZE:].any()
 
+    def test_what_was_begun_before_belongs_to_the_answer(self) -> None:
+        constraint = VOCABULARY.constraint(GRAMMARS[2], '{"name": "Bo", "age": 1')
+        end = TOKENIZER.encode("}", add_special=False)[0]
+        assert constraint.allowed()[end]
+        constraint.accept(end)
+        assert constraint.complete
+        with pytest.raises(ConstraintError, match="no beginning"):
+            VOCABULARY.constraint(GRAMMARS[2], '{"age"')
+
     def test_a_copy_goes_its_own_way(self) -> None:
         first = by_rules('start: "a" "b" | "c" "d"')
         second = first.copy()

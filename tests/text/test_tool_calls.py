@@ -242,3 +242,34 @@ class TestPreamble:
         assert read(HERMES, [called.content]) == call("f", '{"a": 1}')
         assert results.role == "user"
         assert results.content.count("<tool_response>") == 2
+
+
+class TestGoingOn:
+    """An answer whose beginning is there already, given with the request."""
+
+    def read(self, format_: ToolFormat | None, begun: str, rest: str, **known: Any) -> list[Piece]:
+        reader = AnswerReader(tools=format_, names=frozenset("fg"), begun=begun, **known)
+        return joined([piece for character in rest for piece in reader.add(character)] + reader.finish())
+
+    @pytest.mark.parametrize(("format_", "text", "pieces"), TWO_CALLS)
+    def test_calls_are_whole_and_nothing_is_said_twice(
+        self, format_: ToolFormat, text: str, pieces: list[Piece]
+    ) -> None:
+        said = "".join(piece.text for piece in pieces if isinstance(piece, Said))
+        calls = [piece for piece in pieces if not isinstance(piece, Said)]
+        for cut in range(1, len(text)):
+            read = self.read(format_, text[:cut], text[cut:])
+            assert [piece for piece in read if not isinstance(piece, Said)] == calls
+            assert "".join(piece.text for piece in read if isinstance(piece, Said)) == said[cut:]
+
+    @pytest.mark.parametrize("cut", range(1, 30))
+    def test_thoughts_go_on(self, cut: int) -> None:
+        text = "<think>Is it? It is.</think>\n\nYes."
+        read = self.read(None, text[:cut], text[cut:], reasoning=THINKING)
+        before = max(0, cut - len("<think>"))
+        assert read == joined([Thought("Is it? It is."[before:]), Said("Yes."[max(0, cut - 30) :])])
+
+    def test_what_looked_like_a_call_and_is_none_is_said_from_where_it_goes_on(self) -> None:
+        assert self.read(HERMES, "a <tool", " is a hammer") == [Said(" is a hammer")]
+        assert self.read(LLAMA, '{"name": "a', 'da"} says') == [Said('da"} says')]
+        assert self.read(HERMES, "The sum of ", "1 and 2") == [Said("1 and 2")]

@@ -117,6 +117,37 @@ def test_several_answers_each_match(openai_client: OpenAI) -> None:
         jsonschema.validate(json.loads(choice.message.content), SCHEMA)
 
 
+def prefixed(text: str) -> list[Any]:
+    return [*QUESTION, {"role": "assistant", "content": text, "prefix": True}]
+
+
+@pytest.mark.parametrize("begun", ['{"name": "Ali', '{\n  "name": "Alice",\n  "age": 3'])
+def test_what_the_assistant_has_begun_and_the_answer_match_the_schema_together(
+    openai_client: OpenAI, mistral_client: Mistral, begun: str
+) -> None:
+    answer = ask(openai_client, messages=prefixed(begun), response_format=FORMAT, seed=4, temperature=1.0, n=2)
+    for choice in answer.choices:
+        jsonschema.validate(json.loads(begun + choice.message.content), SCHEMA)
+    chunks = mistral_client.chat.stream(
+        model=MODEL, messages=prefixed(begun), response_format=FORMAT, random_seed=4, temperature=1.0, max_tokens=300
+    )
+    streamed = "".join(str(chunk.data.choices[0].delta.content or "") for chunk in chunks)
+    jsonschema.validate(json.loads(begun + streamed), SCHEMA)
+
+
+def test_a_beginning_that_the_format_does_not_allow_is_refused_in_less_than_50_ms(http: httpx.Client) -> None:
+    body = {"model": MODEL, "messages": prefixed('Sure: {"name"'), "response_format": FORMAT, "stream": True}
+    taken = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        refused = http.post("/v1/chat/completions", json=body)
+        taken.append(time.perf_counter() - begun)
+        assert refused.status_code == 400
+        assert refused.json()["code"] == "invalid_prefix"
+        assert "it can't begin with" in refused.json()["message"]
+    assert min(taken) < 0.05
+
+
 HOSTILE: list[dict[str, Any]] = [
     {"type": "object", "not": {"type": "string"}},
     {"type": "object", "if": {"required": ["a"]}, "then": {"required": ["b"]}},

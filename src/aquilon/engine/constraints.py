@@ -103,13 +103,22 @@ class Vocabulary:
         self._matchers: OrderedDict[str, LLMatcher] = OrderedDict()
         self._lock = Lock()
 
-    def constraint(self, text: str) -> Constraint:
-        """The beginning of a grammar. From any thread. Raises ConstraintError."""
+    def constraint(self, text: str, begun: str = "") -> Constraint:
+        """A grammar's beginning, or where it is after what was ``begun``. From any thread. Raises ConstraintError."""
+        matcher = self._matcher(text)
+        if begun:
+            tokens = self._ll_tokenizer.greedy_tokenize(begun)
+            if self._ll_tokenizer.decode_bytes(tokens) != begun.encode() or not matcher.consume_tokens(tokens):
+                raise ConstraintError("the prompt's end is no beginning of what it allows")
+        return Constraint(matcher, self)
+
+    def _matcher(self, text: str) -> LLMatcher:
+        """One's own."""
         with self._lock:
             matcher = self._matchers.get(text)
             if matcher is not None:
                 self._matchers.move_to_end(text)
-                return Constraint(matcher.deep_copy(), self)
+                return matcher.deep_copy()
         if not grammar.is_bounded(text):
             raise ConstraintError("it may be followed without end: make it with aquilon.text.grammar")
         matcher = LLMatcher(self._ll_tokenizer, text, log_level=0, limits=grammar.limits())
@@ -119,7 +128,7 @@ class Vocabulary:
             self._matchers[text] = matcher
             if len(self._matchers) > _KEPT:
                 self._matchers.popitem(last=False)
-        return Constraint(matcher.deep_copy(), self)
+        return matcher.deep_copy()
 
     def __call__(self, text: str | bytes) -> list[int]:
         """llguidance wants a way to encode, for looking ahead, which grammars here forbid: it is never used."""
@@ -141,14 +150,14 @@ class ConstraintBuilder:
         self._vocabulary: Vocabulary | None = None
         self._threads: ThreadPoolExecutor | None = None
 
-    def build(self, text: str) -> Future[Constraint]:
-        """``text`` as `SequenceRequest.grammar` has it; the future may raise ConstraintError."""
+    def build(self, text: str, begun: str = "") -> Future[Constraint]:
+        """Both as `SequenceRequest` has them; the future may raise ConstraintError."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="grammars")
-        return self._threads.submit(self._build, text)
+        return self._threads.submit(self._build, text, begun)
 
-    def _build(self, text: str) -> Constraint:
+    def _build(self, text: str, begun: str) -> Constraint:
         with self._lock:
             if self._vocabulary is None:
                 self._vocabulary = self._load()
-        return self._vocabulary.constraint(text)
+        return self._vocabulary.constraint(text, begun)

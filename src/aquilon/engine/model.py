@@ -70,7 +70,7 @@ class LoadedModel:
         if self._constraints is None or request.grammar is None:
             raise InvalidRequest(f"The model '{self.name}' can't hold an answer to a grammar: its tokens are unknown")
         self._awaited.add(request.id)
-        return self._constraints.build(request.grammar)
+        return self._constraints.build(request.grammar, request.begun)
 
     def awaits(self, request_id: str) -> bool:
         """Whether a request still waits for its grammar; it no longer does after this."""

@@ -61,6 +61,8 @@ class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
     """The owner's organization: prefixes are never shared across salts."""
     grammar: str | None = None
     """What every continuation must match, as llguidance reads it (JSON); None is free text."""
+    begun: str = ""
+    """The end of the prompt that belongs to what the grammar describes: continuations go on from there."""
     priority: int = 0
     """A higher one is admitted first; below 0 (batch jobs) only what leaves no other request waiting."""
 

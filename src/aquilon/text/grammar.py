@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from llguidance import LLParserLimits
+    from llguidance import LLParserLimits, LLTokenizer
 
 MAX_GRAMMAR_BYTES = 128 * 2**10
 """Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
@@ -49,6 +50,55 @@ def check(grammar: str) -> None:
     failed, messages = LLMatcher.validate_grammar_with_warnings(grammar, None, limits=limits())
     if failed:
         raise GrammarError(_reason(messages[0]))
+
+
+def check_begun(grammar: str, begun: str, *, vocab_size: int) -> None:
+    """Raises GrammarError unless a text is the beginning of an answer, and not all of it.
+
+    ``vocab_size`` is the model's, whose control tokens the grammar names. Bounded like ``check``.
+    """
+    from llguidance import LLMatcher
+
+    matcher = LLMatcher(_bytes_alone(vocab_size), grammar, log_level=0, limits=limits())
+    given = begun.encode(errors="replace")
+    held = matcher.try_consume_tokens([vocab_size + byte for byte in given])
+    if matcher.is_error():
+        raise GrammarError(_reason(matcher.get_error()))
+    if held < len(given):
+        before, wrong = given[:held].decode(errors="ignore"), given[held:].decode(errors="ignore")
+        raise GrammarError(
+            f"it can't go on with {_shown(wrong[:20])} after {_shown(before[-20:])}"
+            if before
+            else f"it can't begin with {_shown(wrong[:20])}"
+        )
+    if matcher.is_stopped():
+        raise GrammarError("it is whole, so that nothing may follow")
+
+
+def _shown(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=4)
+def _bytes_alone(first: int) -> LLTokenizer:
+    """A vocabulary of bytes, counted from ``first``: what it means to a grammar is the same for every model."""
+    import llguidance
+
+    return llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Bytes(first)), n_vocab=first + 257, slices=[])
+
+
+class _Bytes:
+    """As llguidance asks for it; the token after the last byte ends an answer."""
+
+    def __init__(self, first: int) -> None:
+        self.tokens = [b""] * first + [bytes((byte,)) for byte in range(256)] + [b"<|end|>"]
+        self.eos_token_id = first + 256
+        self.bos_token_id = None
+        self.special_token_ids = [self.eos_token_id]
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        """For looking ahead, which grammars here forbid."""
+        return []
 
 
 _OPTIONS = '%llguidance {"no_forcing": true}'

@@ -94,6 +94,12 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     upstream_fields: dict[str, Any] = {}
     """The client's fields that mean something to an upstream alone, as they came."""
 
+    @property
+    def begun(self) -> str:
+        """What the answer begins with already: the assistant's message that is to be gone on with."""
+        prompt = self.prompt
+        return prompt.messages[-1].content if isinstance(prompt, ChatPrompt) and prompt.continue_final else ""
+
 
 class Alternative(msgspec.Struct, frozen=True):
     """A token that could have come, with its natural log probability."""

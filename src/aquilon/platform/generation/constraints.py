@@ -43,30 +43,36 @@ class Constraints:
         self._good: OrderedDict[str, None] = OrderedDict()
 
     async def grammar(self, request: GenerationRequest, text: TextModel, prompt_ids: list[int]) -> str | None:
-        """What each answer must match, None for free text.
+        """What each answer must match, None for free text; what the answer has ``begun`` with is part of it.
 
         Raises ApiError 400 for a format, or for tools that must be called, that no
-        grammar can hold. Tools that may be called are never refused: those that no
-        grammar can hold are left to the model.
+        grammar can hold, and for a beginning that they don't allow. Tools that may be
+        called are never refused: those that no grammar can hold are left to the model.
         """
         use = tools_in_use(request)
         if request.format is None and (use is None or (use.choice == "auto" and not text.tools.opening)):
             return None
-        if isinstance(request.prompt, ChatPrompt) and request.prompt.continue_final:
-            if request.format is None and use is not None and use.choice == "auto":
-                return None
-            raise invalid(
-                "An answer that goes on with the assistant's message can't be held to a format or a tool as well",
-                param="messages",
-            )
+        may = request.format is None and use is not None and use.choice == "auto"
         try:
             made = await asyncio.to_thread(_grammar, request, use, text, prompt_ids)
             if made not in self._good:
                 await asyncio.to_thread(grammar.check, made)
         except GrammarError as error:
-            if request.format is None and use is not None and use.choice == "auto":
+            if may:
                 return None
             raise await self._refusal(request.format, use, error) from None
+        if request.begun:
+            try:
+                size = text.tokenizer.vocab_size
+                await asyncio.to_thread(grammar.check_begun, made, request.begun, vocab_size=size)
+            except GrammarError as error:
+                if may:
+                    return None
+                raise invalid(
+                    f"The assistant's message is no beginning of {_what(request.format)}: {error}",
+                    param="messages",
+                    code="invalid_prefix",
+                ) from None
         self._good[made] = None
         self._good.move_to_end(made)
         if len(self._good) > _REMEMBERED:
@@ -84,10 +90,11 @@ class Constraints:
                     param="tools",
                     code="invalid_schema",
                 )
-        what = "these tools" if format is None else _WHAT[type(format)]
         param = "response_format" if isinstance(format, JsonSchema | JsonObject) else "structured_outputs"
         return invalid(
-            f"No grammar can hold {what}: {error}", param="tools" if format is None else param, code="invalid_schema"
+            f"No grammar can hold {_what(format)}: {error}",
+            param="tools" if format is None else param,
+            code="invalid_schema",
         )
 
 
@@ -106,6 +113,10 @@ def prompt_end(text: TextModel, prompt_ids: Sequence[int]) -> str:
     return text.tokenizer.decode(prompt_ids[-16:], skip_special=False)
 
 
+def _what(format: OutputFormat | None) -> str:
+    return "these tools' calls" if format is None else _WHAT[type(format)]
+
+
 def _check_tool(tool: Tool) -> None:
     grammar.check(grammar.of_rules(f"start: {json_value(tool.parameters, writing=SPACED)}"))
 
@@ -114,32 +125,44 @@ def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, p
     rules: list[str] = []
     others: dict[str, str] = {}
     answers: list[str] = []
-    talks = False
+    talks, lead = False, ""
     if request.format is not None:
         answers.append("body")
         rules.append(f"body: {_body(request.format, others)}")
     if use is not None:
         talks = use.choice == "auto" and request.format is None
         if use.choice != "auto":
-            answers = []
+            answers, lead = [], _lead(request.begun, text)
         answers.append("talk" if talks else "calls")
         rules.append(text.tools.rules(use.tools, parallel=use.parallel, lenient=use.choice == "auto"))
         if talks:
             rules.append(text.tools.lead(parallel=use.parallel))
     start = " | ".join(answers)
     # What SentencePiece puts at a text's beginning and nobody is shown.
-    space = (
-        '" " '
-        if text.tokenizer.starts_text(prompt_ids) and not talks and not _begins_with_control(text, answers)
-        else ""
-    )
+    spaced = text.tokenizer.starts_text(prompt_ids) and not request.begun and not talks
+    space = '" " ' if spaced and not _begins_with_control(text, answers) else ""
     start = f"{space}({start})" if len(answers) > 1 or space else start
-    if text.reasoning is not None and isinstance(request.prompt, ChatPrompt):
-        opened = text.reasoning.is_open(prompt_end(text, prompt_ids))
+    if lead:
+        start = f'{grammar.literal(lead)} "\\n"? {start}'
+    elif text.reasoning is not None and isinstance(request.prompt, ChatPrompt):
+        opened = not request.begun and text.reasoning.is_open(prompt_end(text, prompt_ids))
         if opened or text.reasoning.controls or not talks:
             start = f"thoughts {start}" if opened else f"thoughts? {start}"
             rules.append(text.reasoning.rules(opened=opened))
     return grammar.of_rules("\n".join([f"start: {start}", *rules]), others)
+
+
+def _lead(begun: str, text: TextModel) -> str:
+    """What an answer that is to be calls says before them: it began so, and has begun neither thoughts nor a call."""
+    opening, reasoning = text.tools.opening, text.reasoning
+    thinks = reasoning is not None and begun.lstrip().startswith(reasoning.opening) and reasoning.closing not in begun
+    if not opening or thinks:
+        return ""
+    if opening in text.tools.controls:
+        return begun
+    said = begun.partition(opening)[0]
+    half = next((end for end in range(len(opening) - 1, 0, -1) if said.endswith(opening[:end])), 0)
+    return said[: len(said) - half]
 
 
 def _begins_with_control(text: TextModel, answers: list[str]) -> bool:

@@ -43,11 +43,15 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
     markers = dict(reasoning.controls) if reasoning is not None else {}
     if tools is not None:
         markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
+    begun = request.begun
+    for marker in markers:
+        begun = begun.replace(marker, "")  # as text it is none
     reader = AnswerReader(
         tools=tools,
         names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
         reasoning=reasoning,
-        thinking=reasoning is not None and reasoning.is_open(prompt_end(text, prompt_ids)),
+        thinking=not begun and reasoning is not None and reasoning.is_open(prompt_end(text, prompt_ids)),
+        begun=begun,
     )
     return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
 

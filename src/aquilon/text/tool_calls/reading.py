@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aquilon.text.reasoning import ReasoningFormat
 from aquilon.text.tool_calls.format import CallReader, ToolFormat
-from aquilon.text.tool_calls.pieces import Piece, Said, Thought, joined
+from aquilon.text.tool_calls.pieces import CallBegun, Piece, Said, Thought, joined
 
 _SPACE = " \t\r\n"
 
@@ -19,8 +19,13 @@ class AnswerReader:
         names: frozenset[str] = frozenset(),
         reasoning: ReasoningFormat | None = None,
         thinking: bool = False,
+        begun: str = "",
     ) -> None:
-        """``thinking``: the prompt has begun the thoughts."""
+        """``thinking``: the prompt has begun the thoughts.
+
+        ``begun``: the answer's beginning, which is there already. A call in it is read
+        with what follows; what it says and thinks isn't told again.
+        """
         self._tools = tools
         self._names = names
         self._reasoning = reasoning
@@ -33,6 +38,17 @@ class AnswerReader:
         self._space = ""
         """Before what may be a call."""
         self._left = ""
+        self._known: dict[type[Piece], str] = {}
+        """What ``begun`` says and thinks: what is read begins with it."""
+        self._begun: list[Piece] = []
+        """Calls in ``begun``, to be told with what comes first."""
+        if begun:
+            twin = AnswerReader(tools=tools, names=names, reasoning=reasoning, thinking=thinking)
+            pieces = twin._add(begun) + twin._rest()
+            self._known = {
+                kind: "".join(piece[0] for piece in pieces if type(piece) is kind) for kind in (Said, Thought)
+            }
+            self._begun = self._unknown(self._add(begun))
 
     @property
     def reads_text(self) -> bool:
@@ -41,19 +57,42 @@ class AnswerReader:
 
     def add(self, text: str) -> list[Piece]:
         """What this completes."""
-        return joined(self._add(text))
+        begun, self._begun = self._begun, []
+        return joined(begun + self._unknown(self._add(text)))
 
     def finish(self) -> list[Piece]:
         """The answer has ended: what was held back is what it looks like."""
-        pieces: list[Piece] = []
+        begun, self._begun = self._begun, []
+        pieces = self._unknown(self._rest())
+        return joined(
+            begun + [Thought(piece.text.rstrip(_SPACE)) if type(piece) is Thought else piece for piece in pieces]
+        )
+
+    def _rest(self) -> list[Piece]:
+        """What was held back, at the end."""
         left, self._left = self._left, ""
         if self._calls is not None:
-            pieces += self._with_space(self._calls.finish(left))
-        elif self._thinking:
-            pieces.append(Thought(left.rstrip(_SPACE)))
-        else:
-            pieces.append(Said(left if left.strip(_SPACE) or not (self._called or self._has_thought) else ""))
-        return joined(pieces)
+            return self._with_space(self._calls.finish(left))
+        if self._thinking:
+            return [Thought(left)]
+        return [Said(left if left.strip(_SPACE) or not (self._called or self._has_thought) else "")]
+
+    def _unknown(self, pieces: list[Piece]) -> list[Piece]:
+        """Without what ``begun`` says and thinks."""
+        if not self._known:
+            return pieces
+        made: list[Piece] = []
+        for piece in pieces:
+            if isinstance(piece, CallBegun):
+                self._known = {}
+            elif isinstance(piece, Said | Thought):
+                known = self._known.pop(type(piece), "")
+                same = _shared(known, piece.text)
+                if same == len(piece.text):
+                    self._known[type(piece)] = known[same:]
+                piece = type(piece)(piece.text[same:])
+            made.append(piece)
+        return made
 
     def _add(self, text: str) -> list[Piece]:
         pieces: list[Piece] = []
@@ -147,6 +186,12 @@ class AnswerReader:
         if self._tools is not None and not self._tools.opening:
             self._calls = self._tools.reader(self._names)
         return text
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _held(text: str, marker: str) -> int:
