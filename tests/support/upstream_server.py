@@ -95,10 +95,14 @@ class UpstreamServer:
     busy: int = 0
     """Answers that are not over yet."""
     open: set[asyncio.StreamWriter] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
         try:
             while (asked := await _read(reader)) is not None:
                 self.asked.append(asked)
@@ -111,6 +115,7 @@ class UpstreamServer:
             pass
         finally:
             self.open.discard(writer)
+            self.tasks.discard(task)
             writer.close()
 
 
@@ -137,3 +142,6 @@ async def upstream_server(script: Script = well) -> AsyncIterator[UpstreamServer
         server.close()
         for writer in list(running.open):
             writer.transport.abort()
+        for task in list(running.tasks):
+            task.cancel()
+        await asyncio.gather(*running.tasks, return_exceptions=True)

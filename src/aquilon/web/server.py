@@ -77,7 +77,7 @@ class Ready:
 @dataclass(frozen=True)
 class Stopping:
     unfinished: int
-    """Sequences that still run and are waited for."""
+    """Answers that still run, here or at upstreams, and are waited for."""
 
 
 Report = Listening | FirstStart | ModelLoading | Ready | Stopping
@@ -153,7 +153,7 @@ class _Server:
             )
         except ValueError as error:  # settings that can't go together
             raise ServerError(str(error)) from error
-        self._local_models = app.state.services.local_models
+        self._houses = (app.state.services.local_models, app.state.services.upstream_models)
         self._job_runner = app.state.services.job_runner
         self._prunings = prunings(database, app.state.services.files, settings)
         self._admission = app.state.services.admission
@@ -196,7 +196,7 @@ class _Server:
             self._report(Listening(url))
             jobs = asyncio.create_task(self._job_runner.run(self._stop))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
-            self._report(Stopping(self._local_models.unfinished))
+            self._report(Stopping(sum(house.unfinished for house in self._houses)))
         finally:
             self._stop.set()
             self._http.should_exit = True

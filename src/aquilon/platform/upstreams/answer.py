@@ -12,7 +12,7 @@ from aquilon.platform.domain.generation import Alternative, Delta, Finished, Fin
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, Logprobs, read_chunk
 from aquilon.platform.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
-from aquilon.platform.upstreams.failures import UpstreamFailure, broken, of_event, too_slow
+from aquilon.platform.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
 from aquilon.platform.upstreams.routing import Target
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class UpstreamAnswer:
 
     def close(self) -> None:
         """End the upstream's work, or where it has ended give its connection back."""
+        self.target.client.running.discard(self._response)
         if self._timer is not None:
             self._timer.cancel()
         if not self._done:
@@ -147,6 +148,8 @@ class UpstreamAnswer:
         except Exception as error:
             if self._late:
                 raise too_slow(what, allowed) from None
+            if self.target.client.closed:
+                raise stopping() from None
             raise broken(f"ended in the middle of an answer: {error or type(error).__name__}") from error
         finally:
             self._due = math.inf

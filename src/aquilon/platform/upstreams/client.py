@@ -18,6 +18,7 @@ from aquilon.platform.upstreams.failures import (
     UpstreamFailure,
     broken,
     of_status,
+    stopping,
     too_slow,
     unreachable,
 )
@@ -31,6 +32,9 @@ class UpstreamClient:
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
+        self.closed = False
+        self.running: set[aiohttp.ClientResponse] = set()
+        """Answers that are being read: whoever got one from `post` takes it out when it has ended."""
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[tuple[str, str], URL] = {}
         self._refused = _why_refused(upstream)
@@ -49,12 +53,14 @@ class UpstreamClient:
     async def post(self, path: str, body: bytes, *, model: str, remote: str, seconds: float) -> aiohttp.ClientResponse:
         """An answer with a good status, its body not read yet; ``seconds`` until then at most. Raises UpstreamFailure.
 
-        ``path`` is OpenAI's, without a slash before it. Whoever gets the answer closes or releases it.
+        ``path`` is OpenAI's, without a slash before it. Whoever gets the answer closes or releases it,
+        and takes it out of ``running``.
         """
         try:
             async with asyncio.timeout(seconds):
                 response = await self._request("POST", self._url(path, remote), body)
                 if response.status == 200:
+                    self.running.add(response)
                     return response
                 failure = await self._failure(response, model=model, remote=remote)
         except TimeoutError:
@@ -69,8 +75,11 @@ class UpstreamClient:
         except TimeoutError:
             raise too_slow("the whole answer", seconds) from None
         except (aiohttp.ClientError, OSError) as error:
+            if self.closed:
+                raise stopping() from None
             raise broken(f"ended in the middle of an answer: {_words(error)}") from error
         finally:
+            self.running.discard(response)
             response.close()
 
     async def get(self, path: str, seconds: float) -> Any:
@@ -88,12 +97,18 @@ class UpstreamClient:
             raise broken(f"answered GET {path} with what is no JSON") from None
 
     async def close(self) -> None:
+        """End what runs: it fails as ``stopping``."""
+        self.closed = True
+        for response in list(self.running):
+            response.close()  # the session's end alone would leave whoever reads it waiting
         if self._session is not None:
             await self._session.close()
 
     async def _request(self, method: str, url: URL, body: bytes | None) -> aiohttp.ClientResponse:
         if self._refused:
             raise unreachable(self._refused)
+        if self.closed:
+            raise stopping()
         try:
             response = await self._connected().request(
                 method, url, data=body, headers=self._headers, allow_redirects=False
@@ -106,6 +121,8 @@ class UpstreamClient:
         except aiohttp.ConnectionTimeoutError as error:
             raise too_slow("a connection", self.upstream.timeouts.connect) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
+            if self.closed:
+                raise stopping() from None
             raise unreachable(_words(error)) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise broken(f"sent what is no HTTP: {_words(error)}") from error

@@ -55,6 +55,12 @@ def broken(reason: str) -> UpstreamFailure:
     return UpstreamFailure(reason, ApiError(502, "server_error", message, code="upstream_failed"))
 
 
+def stopping() -> UpstreamFailure:
+    """Nobody elsewhere is to blame, and nobody is asked any more."""
+    answer = overloaded("The server is stopping", retry_after=5)
+    return UpstreamFailure("was left: the server is stopping", answer, elsewhere=False, unhealthy=False)
+
+
 def of_status(
     status: int, headers: Mapping[str, str], body: bytes, upstream: Upstream, *, model: str, remote: str
 ) -> UpstreamFailure:

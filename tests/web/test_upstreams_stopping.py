@@ -1,0 +1,89 @@
+"""SIGTERM while upstreams answer: they are waited for as our own engine is, then told, and what came is paid."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.support.people import signed_in_owner
+from tests.support.server import start_server
+from tests.support.upstream_server import Line
+from tests.support.upstream_stand_ins import stand_in
+
+PACE = 0.05
+"""Seconds from word to word."""
+
+
+def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
+    asked, stopping = threading.Barrier(5), threading.Event()
+
+    async def upstream(line: Line) -> None:
+        model = line.asked.json["model"]
+        threading.Thread(target=asked.wait, daemon=True).start()
+        if model in ("silent", "vectors"):
+            await line.gone()
+        await line.begin()
+        while model == "endless" or not stopping.is_set():
+            await line.say("word ")
+            await asyncio.sleep(PACE)
+        await line.finish()
+        await line.end()
+
+    server = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
+    with stand_in(upstream) as url, closing(signed_in_owner(server)) as owner, ThreadPoolExecutor() as threads:
+        can: list[dict[str, Any]] = [{"name": name} for name in ("endless", "ending", "silent")]
+        can.append({"name": "vectors", "capabilities": ["embeddings"]})
+        owner.post("/v1/server/upstreams", json={"name": "there", "base_url": url, "models": can}).raise_for_status()
+        key = {"authorization": f"Bearer {server.api_key}"}
+
+        def ask(model: str) -> httpx.Response:
+            if model == "vectors":
+                return httpx.post(f"{server.url}/v1/embeddings", json={"model": model, "input": "x"}, headers=key)
+            body = {"model": model, "messages": [{"role": "user", "content": "Go on"}], "stream": model != "silent"}
+            return httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=key, timeout=30)
+
+        answers = {name: threads.submit(ask, name) for name in ("endless", "ending", "silent", "vectors")}
+        asked.wait(20)
+        time_of_signal = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        stopping.set()
+        endless, ending, silent, vectors = (answer.result(20) for answer in answers.values())
+        assert server.process.wait(10) == 0
+        assert 3 < time.monotonic() - time_of_signal < 10
+
+    assert server.process.stdout is not None
+    reports = [json.loads(line) for line in server.process.stdout.read().splitlines()]
+    assert {"report": "Stopping", "unfinished": 3} in reports
+    assert ending.text.endswith("data: [DONE]\n\n")
+    assert "event: error" not in ending.text
+    assert (silent.status_code, vectors.status_code) == (503, 503)
+    *words, error = frames(endless)
+    assert (error["type"], error["message"]) == ("overloaded", "The server is stopping")
+    assert len(words) > 3 / PACE / 2
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in words)
+    with sqlite3.connect(tmp_path / "aquilon.db") as database:
+        rows = database.execute("SELECT model, outcome, completion_tokens FROM usage_events").fetchall()
+    assert sorted(rows) == [
+        ("ending", "completed", ending.text.count("word ")),
+        ("endless", "failed", text.count("word")),
+        ("silent", "failed", 0),
+        ("vectors", "failed", 0),
+    ]
+    assert "An upstream failed" not in server.log  # nobody there is to blame
+
+
+def frames(answer: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in answer.text.splitlines():
+        if line.startswith("data: {"):
+            yield json.loads(line.removeprefix("data: "))
