@@ -7,9 +7,11 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.engine.protocol import FinishReason, SequenceOutput, TokenLogprobs
 from aquilon.platform.domain.generation import Delta, Finished
-from aquilon.platform.generation.decoding import Decoding
+from aquilon.platform.generation.decoding import Decoding, Reading
 from aquilon.text.model import TextModel
+from aquilon.text.reasoning import ReasoningFormat
 from aquilon.text.tokenizer import Tokenizer
+from aquilon.text.tool_calls import AnswerReader
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,23 @@ def test_a_character_of_several_tokens_is_shown_whole(tokenizer: Tokenizer) -> N
     deltas = [decoding.add(output([token_id])) for token_id in tokenizer.encode("é€")]
     assert deltas == [[], [Delta(0, "é")], [], [], [Delta(0, "€")]]
     assert decoding.add(output(tokenizer.encode("€")[:2], "length")) == [Delta(0, "�"), Finished(0, "length")]
+
+
+def test_thoughts_are_counted_with_what_marks_them(tokenizer: Tokenizer) -> None:
+    reader = AnswerReader(tools=None, reasoning=ReasoningFormat("<think>", "</think>"))
+    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    for token_id in tokenizer.encode("<think>Is it? It is.</think>Yes."):
+        decoding.add(output([token_id]))
+    assert decoding.reasoning_tokens == len("<think>Is it? It is.</think>")
+    assert decoding.completion_tokens == decoding.reasoning_tokens + len("Yes.")
+
+
+def test_an_answer_without_thoughts_has_none_counted(tokenizer: Tokenizer) -> None:
+    reader = AnswerReader(tools=None, reasoning=ReasoningFormat("<think>", "</think>"))
+    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    for token_id in tokenizer.encode("<thin> Yes."):
+        decoding.add(output([token_id]))
+    assert decoding.reasoning_tokens == 0
 
 
 def test_a_stop_string_in_the_last_step_is_a_stop(tokenizer: Tokenizer) -> None:

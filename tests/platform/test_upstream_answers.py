@@ -314,7 +314,7 @@ class TestMetering:
         elsewhere.script = script
         await house.add(elsewhere.url, capabilities=frozenset({"chat", "reasoning"}))
         await set_price(house)
-        assert (await house.whole())[-1] == Usage(9, 2001)
+        assert (await house.whole())[-1] == Usage(9, 2001, reasoning_tokens=2000)
         scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
         assert key is not None
         limit = 2000 * OUTPUT

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from mistralai.client import Mistral
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.tiny_checkpoint import CHAT_TEMPLATE, tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
@@ -22,7 +22,10 @@ QUESTION = [{"role": "user", "content": "hi"}]
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with tiny models: a good one, one without a template, one with a malformed one, one that was cut."""
+    """A server with tiny models: a good one, one without a template, one with a malformed one, one that was cut.
+
+    `older` thinks and fills gaps, and was pulled by a version that didn't record either.
+    """
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
     store = ModelStore(home / "models")
     contents = {
@@ -32,9 +35,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "malformed": with_template("{% for message in messages %}{{ message"),
         "refusing": with_template("{{ raise_exception('roles must alternate') }}"),
         "cut": tiny_checkpoint(seed=1),
+        "older": with_template(CHAT_TEMPLATE + "<think>\n{# </think> #}", fills=True),
     }
     for name, files in contents.items():
         pull(str(write_checkpoint(folder / name, files)), store, name)
+    manifest = home / "models" / "older" / "manifest.json"
+    said = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps({key: said[key] for key in said if key not in ("fim", "reasoning")}))
     weights = home / "models" / "cut" / "model.safetensors"
     whole = weights.read_bytes()
     weights.unlink()
@@ -52,8 +59,8 @@ def client(small: RunningServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def with_template(template: str) -> dict[str, bytes]:
-    files = tiny_checkpoint()
+def with_template(template: str, **options: Any) -> dict[str, bytes]:
+    files = tiny_checkpoint(**options)
     settings = json.loads(files["tokenizer_config.json"]) | {"chat_template": template}
     return files | {"tokenizer_config.json": json.dumps(settings).encode()}
 
@@ -67,7 +74,7 @@ def test_the_named_model_is_first_and_the_rest_of_the_store_follows(client: http
     assert listed[0]["id"] == "tiny"
     assert listed[0]["aliases"] == ["gpt-4o"]
     ids = {model["id"] for model in listed if not model["capabilities"]["embeddings"]}
-    assert ids == {"tiny", "base", "malformed", "refusing", "cut", "filler"}
+    assert ids == {"tiny", "base", "malformed", "refusing", "cut", "filler", "older"}
     assert [model["loaded"] for model in listed if model["id"] in ("tiny", "refusing")] == [True, False]
 
 
@@ -178,3 +185,30 @@ def test_a_model_that_fills_none_says_so(client: httpx.Client) -> None:
     assert refused.json()["code"] == "not_a_fim_model"
     assert "Qwen2.5-Coder" in refused.json()["message"]
     assert client.get("/v1/models/tiny").json()["capabilities"]["completion_fim"] is False
+
+
+def test_what_an_earlier_version_did_not_record_of_a_model_is_looked_up(
+    small: RunningServer, client: httpx.Client
+) -> None:
+    abilities = client.get("/v1/models/older").json()["capabilities"]
+    assert abilities["completion_fim"]
+    assert abilities["reasoning"]
+    manifest = json.loads((small.home / "models" / "older" / "manifest.json").read_bytes())
+    assert manifest["fim"]
+    assert manifest["reasoning"]
+
+
+def test_tokens_of_thoughts_are_told_apart(small: RunningServer, client: httpx.Client) -> None:
+    """A model that never comes to an end of thinking."""
+    fields = {"max_tokens": 5, "temperature": 0, "logit_bias": {"259": -100}}
+    answer = chat(client, "older", **fields, n=2).json()
+    assert answer["choices"][0]["message"]["reasoning_content"]
+    assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 10}
+    asked = {"model": "older", "input": "hi", "max_output_tokens": 5}
+    response = client.post("/v1/responses", json=asked).json()
+    assert response["usage"]["output_tokens_details"] == {"reasoning_tokens": response["usage"]["output_tokens"]}
+    plain = chat(client, "tiny").json()["usage"]
+    assert plain["completion_tokens_details"] == {"reasoning_tokens": 0}
+    with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
+        told = mistral.chat.complete(model="older", messages=QUESTION, max_tokens=5).usage  # type: ignore[arg-type]
+    assert told.completion_tokens > 0

@@ -88,10 +88,10 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens."""
     chat: bool = True
     """Whether it has a chat template."""
-    fim: bool = False
-    """Whether it fills gaps in texts."""
-    reasoning: bool = False
-    """Whether it thinks before it answers."""
+    fim: bool | None = None
+    """Whether it fills gaps in texts; None in manifests of earlier versions, see `arrival.completed`."""
+    reasoning: bool | None = None
+    """Whether it thinks before it answers; None as well."""
     files: list[StoredFile]
     manifest: int = MANIFEST_VERSION
     path: Path = Path()
@@ -209,7 +209,7 @@ class ModelStore:
         if files != model.files:
             model = msgspec.structs.replace(model, files=files)
             with contextlib.suppress(OSError):  # a read-only store is fine: the next load computes the sums again
-                self._rewrite_manifest(model)
+                self.rewrite(model)
         return model
 
     def verify(self, name: str, done: BytesDone | None = None) -> StoredModel:
@@ -335,7 +335,8 @@ class ModelStore:
         inside = all(_is_inside(file.path) for file in model.files)
         return msgspec.structs.replace(model, name=name, path=folder) if inside and model.files else None
 
-    def _rewrite_manifest(self, model: StoredModel) -> None:
+    def rewrite(self, model: StoredModel) -> None:
+        """Put a model's manifest in place of the one that is there. Raises OSError where the store can't be written."""
         temporary = model.path / f".{MANIFEST}.{os.getpid()}"
         temporary.write_bytes(_encode(model))
         _flush(temporary)

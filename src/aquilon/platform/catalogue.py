@@ -22,6 +22,7 @@ from urllib.parse import quote
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.checkpoints.arrival import completed
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import Hold, ModelStore, StoredModel
 from aquilon.checkpoints.text import load_text
@@ -315,7 +316,7 @@ class Catalogue:
             stored = {model.name: model for model in self.store.list()}
             first = [name for name in self._names if name in stored]
             ordered = [*first, *(name for name in stored if name not in first)]
-            self._stored = state, [_card(stored[name]) for name in ordered]
+            self._stored = state, [_card(completed(self.store, stored[name])) for name in ordered]
         return self._stored[1]
 
     def _unknown(self, asked: str, principal: Principal | None) -> ApiError:
@@ -358,9 +359,9 @@ def _card(model: StoredModel) -> LocalModel:
         max_context=model.max_context,
         size_bytes=model.bytes,
         chat=model.chat,
-        fim=model.fim,
+        fim=bool(model.fim),
         function_calling=model.chat,
-        reasoning=model.reasoning,
+        reasoning=bool(model.reasoning),
         license=model.license,
         languages=tuple(model.languages),
         description=model.description,

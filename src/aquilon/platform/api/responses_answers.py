@@ -65,7 +65,7 @@ class InputTokensDetails(msgspec.Struct, frozen=True):
 
 
 class OutputTokensDetails(msgspec.Struct, frozen=True):
-    reasoning_tokens: int = 0
+    reasoning_tokens: int
 
 
 class ResponseUsage(msgspec.Struct, frozen=True):
@@ -154,7 +154,7 @@ def response_usage(usage: Usage) -> ResponseUsage:
         usage.prompt_tokens,
         InputTokensDetails(usage.cached_tokens),
         usage.completion_tokens,
-        OutputTokensDetails(),
+        OutputTokensDetails(usage.reasoning_tokens),
         usage.total_tokens,
     )
 

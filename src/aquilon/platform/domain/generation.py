@@ -127,14 +127,14 @@ class Started(msgspec.Struct, frozen=True):
     """Which one, from 0."""
     prompt_logprobs: tuple[ScoredToken | None, ...] | None = None
     """One entry a prompt token, None for the first; only if they were asked for."""
+    stand_in: str = ""
+    """The model that answers, where that is a fall-back of the one that was asked."""
 
 
 class Delta(msgspec.Struct, frozen=True):
     """More of one continuation: text that is complete, and the tokens that came with it if they were asked for.
 
     Continuations are counted through all prompts of the request.
-    stand_in: str = ""
-    """The model that answers, where that is a fall-back of the one that was asked."""
     """
 
     index: int
@@ -169,6 +169,8 @@ class Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the completion's: what a model thought before it answered."""
 
     @property
     def total_tokens(self) -> int:

@@ -77,6 +77,8 @@ class Decoding:
         self._calls = 0
         self.completion_tokens = 0
         """Tokens computed, the one that ended it included."""
+        self.reasoning_tokens = 0
+        """Of those: the thoughts, with what marks them."""
         self.finished = False
         self.stopped_early = False
         """A stop string ended it: the engine must be told."""
@@ -119,7 +121,10 @@ class Decoding:
         if self._reading is None:
             return [Delta(self._index, text, tuple(scores))] if text or scores else []
         reader = self._reading.reader
+        thought = reader.thinking
         pieces = reader.add(text)
+        if thought or reader.thinking:
+            self.reasoning_tokens = self.completion_tokens
         if ends:
             pieces += reader.finish()
         self._held_scores += scores

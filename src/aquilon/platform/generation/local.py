@@ -178,6 +178,7 @@ class LocalSequence:
                         house.engine.cancel(sequence.id, output.index)
                     if all(decoding.finished for decoding in decodings):
                         break
+            account.reasoning_tokens += sum(decoding.reasoning_tokens for decoding in decodings)
         except EngineError as error:
             measure.finished("error")
             raise _api_error(error) from error

@@ -107,6 +107,8 @@ class Account:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of those, as whoever computes them tells; not on record."""
     granted: int = 0
     """Completion tokens that were allowed so far; those behind a stop string are not counted."""
     begun: float = field(default_factory=time.monotonic)
@@ -115,7 +117,8 @@ class Account:
 
     @property
     def usage(self) -> Usage:
-        return Usage(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
+        reasoning_tokens = min(self.reasoning_tokens, self.completion_tokens)
+        return Usage(self.prompt_tokens, self.completion_tokens, self.cached_tokens, reasoning_tokens)
 
     def computed(self, prompt_tokens: int, cached_tokens: int) -> None:
         """One of the request's prompts was read; more tokens than were admitted for it are not paid."""

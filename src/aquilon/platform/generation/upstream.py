@@ -181,10 +181,13 @@ class _Metering:
         if told is None:
             return
         extra = usage.completion_tokens_details
-        hidden = sequence.card.reasoning or bool(extra is not None and extra.reasoning_tokens)
+        reasoned = (extra.reasoning_tokens or 0) if extra is not None else 0
+        hidden = sequence.card.reasoning or bool(reasoned)
         if not self.tally.believes(told, most=sequence.most_tokens, n=sequence.n, hidden=hidden):
             doubt(sequence.house.metrics, answer.target, "completion", told, self.tally.tokens)
-        elif told <= self.tally.tokens:
+            return
+        account.reasoning_tokens += max(reasoned, 0)
+        if told <= self.tally.tokens:
             account.generated(told - self.tally.tokens)
         else:
             account.generated(await account.grant(told - self.tally.tokens))

@@ -51,6 +51,11 @@ class AnswerReader:
             self._begun = self._unknown(self._add(begun))
 
     @property
+    def thinking(self) -> bool:
+        """Whether what came last is part of the thoughts, which come before all else."""
+        return self._thinking
+
+    @property
     def reads_text(self) -> bool:
         """Whether what came last is text for the person, all of it passed on."""
         return self._calls is None and not self._thinking and not self._left
