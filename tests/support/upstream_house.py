@@ -18,9 +18,13 @@ from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.generation import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
+from aquilon.platform.embeddings import EmbeddingPipeline
+from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.platform.embeddings.process import EmbeddingProcess
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
+from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.storage import Database, api_keys
@@ -44,6 +48,8 @@ class House:
     registry: UpstreamRegistry
     settlement: Settlement
     pipeline: Pipeline
+    embeddings: EmbeddingPipeline
+    """Its model here never answers."""
     metrics: Metrics
     writer: UsageWriter
     principal: Principal
@@ -115,8 +121,27 @@ async def gateway(home: Path) -> AsyncIterator[House]:
     metrics.watch(registry)
     models = UpstreamModels(registry, metrics)
     pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, None, registry.fallbacks)
+    here = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
+    catalogue.include(here)
+    embeddings = EmbeddingPipeline(
+        catalogue,
+        settlement,
+        {EmbeddingModel: here, UpstreamModel: UpstreamEmbeddings(registry, metrics)},
+        registry.fallbacks,
+    )
     acting = await operator.operator(database)
-    house = House(database, registry.sealer, registry, settlement, pipeline, metrics, writer, found.principal, acting)
+    house = House(
+        database,
+        registry.sealer,
+        registry,
+        settlement,
+        pipeline,
+        embeddings,
+        metrics,
+        writer,
+        found.principal,
+        acting,
+    )
     try:
         yield house
     finally:

@@ -90,7 +90,7 @@ class UpstreamEmbeddings:
         data = await target.client.whole(response, timeouts.total)
         try:
             answer = msgspec.json.decode(data, type=_Answer)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise broken(f"sent what are no embeddings: {error}") from None
         return Embedded([_vector(each) for each in _in_order(request, answer)], self._tokens(target, request, answer))
 
