@@ -227,7 +227,14 @@ def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
     assert (begin.status_code, rest.status_code) == (206, 206)
     assert begin.content + rest.content == content
     assert client.get(path, headers={"range": "bytes=100-", "if-range": '"other"'}).status_code == 200
-    assert client.get(path, headers={"range": f"bytes={len(content)}-"}).status_code == 416
+    beyond = client.get(path, headers={"range": f"bytes={len(content)}-"})
+    assert (beyond.status_code, beyond.json()["code"]) == (416, "range_not_satisfiable")
+    assert beyond.headers["content-range"] == f"bytes */{len(content)}"
+    unread = client.get(path, headers={"range": "bytes=two-three"})
+    assert (unread.status_code, unread.json()["code"]) == (400, "invalid_range")
+    document = client.get("/openapi.json").json()["paths"]["/v1/models/{model_id}/files/{file}"]["get"]
+    assert {"200", "206", "416"} <= set(document["responses"])
+    assert "Range" in {parameter["name"] for parameter in document["parameters"]}
     client.post("/v1/server/models/two", json={"access": "commercial"})
     assert client.get(path).status_code == 403
 

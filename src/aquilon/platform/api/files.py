@@ -8,9 +8,10 @@ from typing import Any, Literal
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from aquilon.platform.administration.access import no_such
+from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.files_bodies import DeletedFile, FileBody, FileList, FileUrl, file_body
 from aquilon.platform.api.files_upload import receive_file
 from aquilon.platform.api.json_answer import json_answer
@@ -120,13 +121,8 @@ async def delete_file(request: Request, caller: Caller, file_id: str) -> Respons
 @router.get(
     "/{file_id}/content",
     summary="A file's content",
-    responses={
-        **answers(None, description="As it was uploaded"),
-        200: {
-            "description": "As it was uploaded",
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        },
-    },
+    openapi_extra=RANGE,
+    responses=download_answers("As it was uploaded"),
 )
 async def content(request: Request, file_id: str, signature: str | None = None) -> Response:
     """With an API key or a session, or with the ``signature`` of a link that ``/url`` gave."""
@@ -135,7 +131,7 @@ async def content(request: Request, file_id: str, signature: str | None = None) 
         row = await files.get(await authenticate(request), file_id)
     else:
         row = await _linked(request, file_id, signature)
-    return FileResponse(
+    return Download(
         files.content(row),
         media_type="application/octet-stream",
         filename=row.name,

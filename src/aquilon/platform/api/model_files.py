@@ -7,9 +7,10 @@ import base64
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from aquilon.checkpoints.store import StoredModel, StoreError
+from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.models import visible_card
 from aquilon.platform.api.schemas import answers
@@ -59,8 +60,9 @@ async def list_files(request: Request, caller: Caller, model_id: str) -> Respons
 @router.get(
     "/{file:path}",
     summary="One file of an open model, whole or a range of its bytes",
-    response_class=FileResponse,
-    responses=answers(None, description="The file"),
+    response_class=Download,
+    openapi_extra=RANGE,
+    responses=download_answers("The file"),
 )
 async def get_file(request: Request, caller: Caller, model_id: str, file: str) -> Response:
     """``Repr-Digest`` has the SHA-256 of the whole file, also beside a part of it; ``ETag`` is for ``If-Range``."""
@@ -70,7 +72,7 @@ async def get_file(request: Request, caller: Caller, model_id: str, file: str) -
         names = ", ".join(f"'{each.path}'" for each in model.files)
         raise not_found(f"The model '{model.name}' has no file '{file[:100]}'; it has {names}", code="file_not_found")
     digest = base64.b64encode(bytes.fromhex(stored.sha256)).decode()
-    return FileResponse(
+    return Download(
         model.path / stored.path,
         media_type="application/octet-stream",
         filename=stored.path.rpartition("/")[2],

@@ -39,12 +39,16 @@ def answers(
     good: dict[str, Any] = {"description": description}
     if content:
         good["content"] = content
-    error = {"schema": {"$ref": _REFERENCE.format(name="ErrorBody")}}
     return {
         status: good,
-        "4XX": {"description": "What is wrong with the request", "content": {"application/json": error}},
-        "5XX": {"description": "What is wrong with the server", "content": {"application/json": error}},
+        "4XX": error_answer("What is wrong with the request"),
+        "5XX": error_answer("What is wrong with the server"),
     }
+
+
+def error_answer(description: str) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(name="ErrorBody")}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struct]]) -> dict[str, Any]:
