@@ -17,6 +17,7 @@ PAGES = [
     "/keys",
     "/usage",
     "/batches",
+    "/files",
     "/members",
     "/invitations",
     "/workspaces",

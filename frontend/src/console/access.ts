@@ -3,6 +3,8 @@ import type { Place, SessionInfo } from "../api/types";
 
 export type Action =
   | "generate"
+  | "files.use"
+  | "batches.use"
   | "usage.read"
   | "billing.manage"
   | "keys.create"
@@ -29,8 +31,10 @@ export class Access {
   readonly id: string;
   readonly name: string;
   readonly role: string;
+  readonly email: string | null;
   readonly hasPassword: boolean;
   readonly organization: string;
+  readonly organizationId: string;
   readonly workspace: Place | null;
   readonly workspaces: readonly Place[];
   /** Whether the person manages what all organizations share. */
@@ -41,8 +45,10 @@ export class Access {
     this.id = info.user.id;
     this.name = info.user.name;
     this.role = info.user.role;
+    this.email = info.user.email;
     this.hasPassword = info.user.has_password;
     this.organization = info.organization.name;
+    this.organizationId = info.organization.id;
     this.workspace = info.workspace;
     this.workspaces = info.workspaces;
     this.#permitted = new Set(info.permissions);

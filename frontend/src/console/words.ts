@@ -23,6 +23,17 @@ export function date(seconds: number): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(seconds * 1000);
 }
 
+/** A moment as an input of type datetime-local has it. */
+export function localMoment(seconds: number): string {
+  const shifted = new Date(seconds * 1000 - new Date(seconds * 1000).getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 16);
+}
+
+/** What such an input says, in seconds. */
+export function secondsOf(moment: string): number {
+  return Math.floor(Date.parse(moment) / 1000);
+}
+
 /** A day of the server's, which are UTC's. */
 export function utcDay(seconds: number, style: "short" | "long" = "long"): string {
   const options: Intl.DateTimeFormatOptions =

@@ -5,35 +5,6 @@ function problemFrom(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem("invalid", String(error));
 }
 
-/** Something that is read from the server and shown; the newest reading wins. */
-export class Loaded<T> {
-  value = $state.raw<T | null>(null);
-  problem = $state.raw<Problem | null>(null);
-  loading = $state(false);
-  #load: () => Promise<T>;
-  #readings = 0;
-
-  constructor(load: () => Promise<T>) {
-    this.#load = load;
-  }
-
-  /** Reads it (again); what was there stays on the page until then. */
-  async reload(): Promise<void> {
-    const reading = ++this.#readings;
-    this.loading = true;
-    try {
-      const value = await this.#load();
-      if (reading !== this.#readings) return;
-      this.value = value;
-      this.problem = null;
-    } catch (error) {
-      if (reading === this.#readings) this.problem = problemFrom(error);
-    } finally {
-      if (reading === this.#readings) this.loading = false;
-    }
-  }
-}
-
 /** Something that a person asks for, once at a time. */
 export class Task {
   busy = $state(false);
@@ -52,6 +23,40 @@ export class Task {
     } finally {
       this.busy = false;
     }
+  }
+}
+
+/** Something that is read from the server and shown; the newest reading wins. */
+export class Loaded<T> {
+  value = $state.raw<T | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  /** What is being done to it. */
+  readonly changing = new Task();
+  #load: () => Promise<T>;
+  #readings = 0;
+
+  constructor(load: () => Promise<T>) {
+    this.#load = load;
+  }
+
+  /** Reads it (again); what was there stays on the page until then. */
+  readonly reload = async (): Promise<void> => {
+    const reading = ++this.#readings;
+    try {
+      const value = await this.#load();
+      if (reading !== this.#readings) return;
+      this.value = value;
+      this.problem = null;
+    } catch (error) {
+      if (reading === this.#readings) this.problem = problemFrom(error);
+    }
+  };
+
+  /** Does something to it and reads it again; gives what the work gave, or null where `changing.problem` says why. */
+  async change<R>(work: () => Promise<R>): Promise<R | null> {
+    const done = await this.changing.run(work);
+    await this.reload();
+    return done;
   }
 }
 

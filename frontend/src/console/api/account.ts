@@ -1,4 +1,4 @@
-/** One's own account: password, sessions, and the workspace that one works in. */
+/** One's own account: name and address, password, sessions, and the workspace that one works in. */
 import { postJson } from "../../api/server";
 import { get, part, remove } from "./client";
 
@@ -24,9 +24,8 @@ export const account = {
   removeIdentity: (provider: string) => remove(`/auth/identities/${part(provider)}`),
   sessions: async () => (await get<{ data: OpenSession[] }>("/auth/sessions")).data,
   endSession: (id: string) => remove(`/auth/sessions/${part(id)}`),
-  setPassword: async (password: string, current: string) => {
-    await postJson("/auth/password", { password, current: current === "" ? null : current });
-    return true;
-  },
+  change: (name: string, email: string) => postJson("/auth/profile", { name, email: email === "" ? null : email }),
+  setPassword: (password: string, current: string) =>
+    postJson("/auth/password", { password, current: current === "" ? null : current }),
   chooseWorkspace: (id: string) => postJson("/auth/workspace", { workspace_id: id }),
 };

@@ -1,5 +1,4 @@
-/** Batch jobs and the files that they read and write. */
-import { call } from "../../api/server";
+/** Batch jobs. */
 import { getAll, part, post } from "./client";
 
 export interface Batch {
@@ -38,14 +37,3 @@ export const batches = {
     }),
   cancel: (id: string) => post<Batch>(`/v1/batches/${part(id)}/cancel`),
 };
-
-/** Sends a file of requests, one JSON object a line; gives its id. */
-export async function upload(file: File): Promise<string> {
-  const form = new FormData();
-  form.set("purpose", "batch");
-  form.set("file", file);
-  const response = await call("/v1/files", { method: "POST", body: form });
-  return ((await response.json()) as { id: string }).id;
-}
-
-export const contentAddress = (fileId: string) => `/v1/files/${part(fileId)}/content`;

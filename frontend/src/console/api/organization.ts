@@ -112,7 +112,7 @@ export const people = {
   link: (id: string) => post<NewPerson>(`${ROOT}/users/${part(id)}/link`),
   /** Ends all sessions and takes the password away. */
   reset: (id: string) => post<NewPerson>(`${ROOT}/users/${part(id)}/reset`),
-  change: (id: string, changes: { role?: string; disabled?: boolean }) =>
+  change: (id: string, changes: { name?: string; email?: string | null; role?: string; disabled?: boolean }) =>
     post<Person>(`${ROOT}/users/${part(id)}`, changes),
 };
 
@@ -149,6 +149,22 @@ export const invitations = {
     post<NewInvitation>(`${ROOT}/invitations`, fields),
   revoke: (id: string) => remove(`${ROOT}/invitations/${part(id)}`),
 };
+
+/** Those that work is done in. */
+export async function activeWorkspaces(): Promise<Workspace[]> {
+  return (await workspaces.list()).filter((room) => room.archived_at === null);
+}
+
+/** Whom a budget or a limit may be for, beside the organization. */
+export interface Subjects {
+  workspaces: readonly Workspace[];
+  keys: readonly ApiKey[];
+}
+
+export async function subjects(): Promise<Subjects> {
+  const [rooms, found] = await Promise.all([activeWorkspaces(), keys.list()]);
+  return { workspaces: rooms, keys: found.filter((key) => !key.revoked) };
+}
 
 /** What is null isn't limited. */
 export interface Limit {

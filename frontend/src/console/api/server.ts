@@ -1,5 +1,5 @@
 /** `/v1/server/…`: what all organizations share, for whoever runs the server. Sizes are bytes. */
-import { get, getAll, part, post, remove } from "./client";
+import { get, getAll, part, post, put, remove } from "./client";
 
 const ROOT = "/v1/server";
 /** A model's name may have slashes, which stay. */
@@ -16,7 +16,29 @@ export interface ServerModel {
   startup: boolean;
   retired: boolean;
   retires_at: number | null;
-  card: { access: string; license: string; owned_by: string; local: boolean; description: string; aliases: string[] };
+  card: {
+    access: ModelAccess;
+    license: string;
+    owned_by: string;
+    local: boolean;
+    description: string;
+    aliases: string[];
+    default_model_temperature: number | null;
+    deprecation_replacement_model: string | null;
+  };
+}
+
+/** `open`: its files can be downloaded; `commercial`: it answers over the API only. */
+export type ModelAccess = "open" | "commercial";
+
+/** What the operator says of a model; null takes back what was said. */
+export interface ModelNotes {
+  access: ModelAccess | null;
+  description: string | null;
+  license: string | null;
+  default_temperature: number | null;
+  retires_at: number | null;
+  replacement: string | null;
 }
 
 export interface ServerModels {
@@ -77,6 +99,7 @@ export const serverModels = {
   list: () => get<ServerModels>(`${ROOT}/models`),
   load: (id: string) => post<ServerModel>(`${ROOT}/models/${part(id)}/load`),
   unload: (id: string) => post<ServerModel>(`${ROOT}/models/${part(id)}/unload`),
+  say: (id: string, notes: Partial<ModelNotes>) => post<ServerModel>(`${ROOT}/models/${path(id)}`, notes),
   remove: (id: string) => remove(`${ROOT}/models/${part(id)}`),
   suggestions: async () => (await get<{ data: Suggestion[] }>(`${ROOT}/model-suggestions`)).data,
   pulls: async () => (await get<{ data: Pull[] }>(`${ROOT}/pulls`)).data,
@@ -142,6 +165,18 @@ export const upstreams = {
   remove: (id: string) => remove(`${ROOT}/upstreams/${part(id)}`),
 };
 
+export interface Fallbacks {
+  model: string;
+  /** In the order in which they are asked. */
+  models: string[];
+}
+
+export const fallbacks = {
+  list: async () => (await get<{ data: Fallbacks[] }>(`${ROOT}/fallbacks`)).data,
+  /** None removes them. */
+  set: (model: string, models: readonly string[]) => put<Fallbacks>(`${ROOT}/fallbacks/${path(model)}`, { models }),
+};
+
 export interface Organization {
   id: string;
   name: string;
@@ -167,24 +202,29 @@ export interface IdentityProvider {
   organization_name: string;
   issuer: string;
   client_id: string;
+  has_secret: boolean;
   newcomer_role: string | null;
   email_domains: string[];
-  callback_path: string;
+  /** Whether a verified address finds the account that an administrator gave it to. */
+  links_by_email: boolean;
   disabled: boolean;
+}
+
+export interface ProviderFields {
+  label: string;
+  client_id: string;
+  /** What is left out stays as it is. */
+  client_secret?: string;
+  email_domains: string[];
+  newcomer_role: string | null;
+  links_by_email: boolean;
 }
 
 export const identityProviders = {
   list: () => getAll<IdentityProvider>(`${ROOT}/identity-providers`),
-  create: (fields: {
-    name: string;
-    label: string;
-    issuer: string;
-    client_id: string;
-    client_secret: string | null;
-    email_domains: string[];
-    newcomer_role: string | null;
-  }) => post<IdentityProvider>(`${ROOT}/identity-providers`, fields),
-  change: (id: string, changes: { disabled: boolean }) =>
+  create: (fields: ProviderFields & { name: string; issuer: string; organization: string }) =>
+    post<IdentityProvider>(`${ROOT}/identity-providers`, fields),
+  change: (id: string, changes: Partial<ProviderFields> & { disabled?: boolean }) =>
     post<IdentityProvider>(`${ROOT}/identity-providers/${part(id)}`, changes),
   check: (id: string) => post<{ authorization_endpoint: string }>(`${ROOT}/identity-providers/${part(id)}/check`),
   remove: (id: string) => remove(`${ROOT}/identity-providers/${part(id)}`),

@@ -193,7 +193,7 @@ export const fr: ConsoleTexts = {
   "workspaces.create": "Nouvel espace",
   "workspaces.name": "Nom",
   "workspaces.since": "Créé",
-  "workspaces.rename.title": "Renommer «\u00a0{name}\u00a0»",
+  "action.rename.title": "Renommer «\u00a0{name}\u00a0»",
   "workspaces.archive": "Archiver",
   "workspaces.archived": "archivé",
   "workspaces.archive.title": "Archiver «\u00a0{name}\u00a0»",
@@ -279,6 +279,8 @@ export const fr: ConsoleTexts = {
 
   "account.title": "Votre compte",
   "account.intro": "{name}, {role}",
+  "account.profile": "Qui vous êtes",
+  "account.profileText": "Tel que les autres vous voient ici. L’un ou l’autre vous connecte.",
   "account.workspace": "Où vous travaillez",
   "account.workspaceText": "Vos conversations et l’atelier y sont comptés. Une clé a son propre espace.",
   "account.password": "Mot de passe",
@@ -400,8 +402,22 @@ export const fr: ConsoleTexts = {
   "models.unload": "Décharger",
   "models.empty.title": "Pas encore de modèle",
   "models.empty.text": "Téléchargez-en un parmi ceux proposés plus bas, ou ajoutez un serveur en amont qui en a.",
+  "models.empty.gateway": "Ce serveur ne garde pas de modèles lui-même\u00a0: ajoutez un serveur en amont qui en a.",
   "models.remove.title": "Supprimer {name}",
   "models.remove.text": "Ses fichiers sont effacés de cette machine. Il peut être téléchargé à nouveau.",
+  "models.until": "répond jusqu’au {date}",
+  "models.instead": "à sa place\u00a0: {model}",
+  "models.notes": "Ce qui reste vide est tel que ses fichiers, ou son serveur en amont, le donnent.",
+  "models.description": "Description",
+  "models.license": "Licence",
+  "models.temperature": "Température par défaut",
+  "models.files": "Ses fichiers",
+  "models.files.open": "peuvent être téléchargés",
+  "models.files.kept": "restent sur ce serveur",
+  "models.retires": "Répond jusqu’au",
+  "models.retires.hint": "Ensuite il est refusé\u00a0; jusque-là, les clients en sont avertis.",
+  "models.replacement": "À utiliser à sa place",
+  "models.replacement.hint": "Indiqué à qui le demande encore.",
 
   "pulls.title": "Télécharger un modèle",
   "pulls.intro":
@@ -450,7 +466,7 @@ export const fr: ConsoleTexts = {
   "upstreams.intro":
     "Des serveurs ailleurs qui répondent pour des modèles d’ici\u00a0: limités, comptés et facturés comme les nôtres.",
   "upstreams.create": "Ajouter un serveur",
-  "upstreams.edit.title": "Modifier {name}",
+  "action.edit.title": "Modifier {name}",
   "upstreams.empty.title": "Pas encore de serveur en amont",
   "upstreams.empty.text":
     "Ajoutez un serveur vLLM ou llama.cpp, Azure AI, Mistral, un autre Aquilon, ou tout ce qui parle l’API d’OpenAI. Ce qu’on demande à ses modèles quitte cette machine.",
@@ -473,7 +489,7 @@ export const fr: ConsoleTexts = {
   "upstreams.url.hint": "Par exemple https://api.example.com/v1",
   "upstreams.key": "Sa clé d’API",
   "upstreams.key.hint": "Gardée chiffrée, jamais remontrée.",
-  "upstreams.key.kept": "Il y en a une. Laissez vide pour la garder.",
+  "secret.kept": "Il y en a une. Laissez vide pour la garder.",
   "upstreams.version.hint": "Par exemple 2024-10-21",
   "upstreams.models": "Modèles offerts ici",
   "upstreams.models.hint":
@@ -487,6 +503,13 @@ export const fr: ConsoleTexts = {
   "upstreams.namesNone": "Il répond, mais ne nomme aucun modèle\u00a0: ajoutez-les à la main.",
   "upstreams.remove.title": "Supprimer {name}",
   "upstreams.remove.text": "Ses modèles disparaissent d’ici aussitôt. Les réponses en cours se terminent normalement.",
+  "fallbacks.title": "Modèles de repli",
+  "fallbacks.intro": "Modèles qui répondent à la place d’un autre quand il ne le peut pas, dans cet ordre.",
+  "fallbacks.create": "Définir des replis",
+  "fallbacks.instead": "À sa place",
+  "fallbacks.place": "À sa place, numéro {number}",
+  "fallbacks.empty": "Aucun pour l’instant\u00a0: quand un modèle est en panne, ses requêtes échouent.",
+  "fallbacks.needless": "Dès qu’il y a deux modèles, l’un peut répondre à la place de l’autre.",
 
   "batches.title": "Lots",
   "batches.intro": "Un fichier de requêtes, traité quand personne n’attend, au prix des lots.",
@@ -516,6 +539,20 @@ export const fr: ConsoleTexts = {
   "batches.empty.title": "Pas encore de lot",
   "batches.empty.text":
     "Pour ce qui peut attendre\u00a0: des milliers de requêtes dans un fichier, les résultats dans un fichier. Il survit aux redémarrages, et aucune ligne n’est facturée deux fois.",
+  "files.title": "Fichiers",
+  "files.intro":
+    "Ce que les lots ont lu et écrit, et ce que des programmes gardent ici\u00a0: les vôtres, et ceux de votre espace de travail.",
+  "files.own": "à vous seul",
+  "files.size": "Taille",
+  "files.until": "Gardé jusqu’au",
+  "files.forGood": "suppression manuelle",
+  "files.download": "Télécharger",
+  "files.delete": "Supprimer",
+  "files.delete.title": "Supprimer {name}",
+  "files.delete.text": "Son contenu disparaît pour de bon. Les lots qui l’ont lu gardent leurs résultats.",
+  "files.empty.title": "Pas encore de fichier",
+  "files.empty.text": "Les lots apportent les leurs. Les programmes envoient les leurs à {route}.",
+  "files.empty.batches": "Vers les lots",
 
   "organizations.title": "Organisations",
   "organizations.intro":
@@ -552,6 +589,7 @@ export const fr: ConsoleTexts = {
   "signOn.secret.hint": "Gardé chiffré. Vide pour un client public.",
   "signOn.domains": "Domaines e-mail",
   "signOn.domains.hint": "Des nouveaux venus\u00a0; vide\u00a0: tous.",
+  "signOn.links": "Une adresse vérifiée de ces domaines retrouve le compte auquel un administrateur l’a donnée",
   "signOn.remove.title": "Supprimer {name}",
   "signOn.remove.text": "Plus personne ne se connecte par lui. Ses membres gardent leurs comptes.",
 
