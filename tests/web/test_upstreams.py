@@ -268,12 +268,18 @@ class TestOperator:
         assert "http://127.0.0.1:9/v1 can't be used" in told
         assert "set" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--key-env", "NO_SUCH_VARIABLE", code=2)
         assert "none of openai" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--kind", "odd", code=2)
-        cli(gateway, "upstreams", "models", "nowhere", "--model", "y=z", "--weight", "7", "--fallback", "far")
+        cli(gateway, "upstreams", "models", "nowhere", "--model", "y=z", "--weight", "7")
+        assert "far, x" in cli(gateway, "models", "fallbacks", "y", "far", "x")
+        assert "name its fall-backs" in cli(gateway, "models", "fallbacks", "y", code=2)
+        assert "never itself" in cli(gateway, "models", "fallbacks", "x", "x", code=1)
+        cli(gateway, "models", "fallbacks", "y", "far")
         models = json.loads(cli(gateway, "upstreams", "models", "nowhere", "--json"))
         assert [(each["name"], each["remote"], each["weight"], each["fallbacks"]) for each in models] == [
             ("x", "x", 100, []),
             ("y", "z", 7, ["far"]),
         ]
+        cli(gateway, "models", "fallbacks", "y", "--none")
+        assert "y" not in json.loads(cli(gateway, "models", "fallbacks", "--json"))
         cli(gateway, "upstreams", "models", "nowhere", "--drop", "x")
         assert "Removed nowhere" in cli(gateway, "upstreams", "remove", "nowhere")
 

@@ -245,6 +245,49 @@ def set_model(
         print(f"Said of {name}: {', '.join(changes) or 'nothing'}")
 
 
+@app.command("fallbacks")
+def fallbacks(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", show_default=False)] = None,
+    others: Annotated[list[str] | None, typer.Argument(metavar="FALLBACK…", show_default=False)] = None,
+    none: Annotated[bool, typer.Option("--none", help="Nobody answers in its place from now on.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which models answer, in order, where MODEL can't begin to: its own or an upstream's. Alone: show who does.
+
+    \b
+    Examples:
+      aquilon models fallbacks ministral smollm2-135m
+      aquilon models fallbacks smollm2-135m gpt-4o-mini ministral
+    """
+    from aquilon.cli.database import as_operator
+    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.platform.administration import upstreams
+
+    if bool(others) is none and model is not None:
+        raise typer.BadParameter("name its fall-backs, or --none", param_hint="FALLBACK")
+    if none and model is None:
+        raise typer.BadParameter("say of which MODEL", param_hint="--none")
+
+    async def work(database: Database, operator: Principal) -> dict[str, tuple[str, ...]]:
+        if model is not None:
+            await upstreams.set_fallbacks(database, operator, model, tuple(others or ()))
+        return await upstreams.list_fallbacks(database, operator)
+
+    nothing: dict[str, tuple[str, ...]] | None = {} if model is None else None
+    found = as_operator(home, None, work, before_first_start=nothing)
+    if as_json:
+        print_json({name: list(chain) for name, chain in found.items()})
+        return
+    if not found:
+        err().print("No model has fall-backs")
+        return
+    rows = table("model", "falls back to")
+    for name, chain in found.items():
+        add_row(rows, name, ", ".join(chain))
+    out().print(rows)
+
+
 def describe(model: StoredModel) -> dict[str, Any]:
     """A model as JSON: its manifest, with the folder and the bytes."""
     import msgspec

@@ -185,10 +185,6 @@ def models(
     can: Can = None,
     context: Context = None,
     weight: Weight = 100,
-    fallback: Annotated[
-        str | None,
-        typer.Option("--fallback", metavar="MODEL,…", help="Who answers for --model when its upstreams can't."),
-    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -198,7 +194,7 @@ def models(
     Examples:
       aquilon upstreams models vllm
       aquilon upstreams models vllm --model llama=meta-llama/Llama-3.1-8B-Instruct --context 32768
-      aquilon upstreams models vllm --model llama --fallback smollm2-135m
+      aquilon upstreams models vllm --model llama --weight 0
     """
     from dataclasses import replace
 
@@ -224,14 +220,8 @@ def models(
         if model or drop:
             changes = {"models": tuple(known.values())}
             found = await administration.change(database, _sealer(home), operator, found.id, changes)
-        if fallback is not None:
-            chain = tuple(part.strip() for part in fallback.split(",") if part.strip())
-            for each in _provided(model or [], can, 1, weight):
-                await administration.set_fallbacks(database, operator, each.name, chain)
         return found, await administration.list_fallbacks(database, operator)
 
-    if fallback is not None and not model:
-        raise typer.BadParameter("say for which --model", param_hint="--fallback")
     found, chains = as_operator(home, None, work)
     if as_json:
         _print_json([_told_model(each) | {"fallbacks": list(chains.get(each.name, ()))} for each in found.models])
