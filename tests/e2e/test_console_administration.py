@@ -161,3 +161,64 @@ async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor
         await owner.page.get_by_role("link", name="Results: Two lines").click()
     results = (await (await download.value).path()).read_text().splitlines()
     assert {json.loads(line)["custom_id"] for line in results} == {"0", "1"}
+
+    await owner.follow("/files")
+    file = owner.row("two.jsonl")
+    await expect(file).to_contain_text("batch")
+    async with owner.page.expect_download() as download:
+        await owner.page.get_by_role("link", name="Download: two.jsonl").click()
+    assert len((await (await download.value).path()).read_text().splitlines()) == 2
+    await owner.page.get_by_role("button", name="Delete: two.jsonl").click()
+    await owner.dialog.get_by_role("button", name="Delete").click()
+    await expect(file).to_have_count(0)
+
+
+async def test_a_person_changes_their_name_address_and_password(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor
+) -> None:
+    made = await owner.make("/v1/organization/users", {"name": "Sofia", "role": "member"})
+    async with visitor(browser, server, ConsoleVisitor) as person:
+        await person.enter(made["login_token"])
+        await person.follow("/account")
+        who = person.page.get_by_role("region", name="Who you are")
+        await who.get_by_label("Name").fill("Sofia Kovalevskaya")
+        await who.get_by_label("E-mail address").fill("sofia@example.org")
+        await who.get_by_role("button", name="Save").click()
+        await expect(who.get_by_role("status")).to_have_text("Saved.")
+        await expect(person.page.get_by_text("Sofia Kovalevskaya, Member")).to_be_visible()
+        await person.page.get_by_label("New password").fill(PASSWORD)
+        await person.page.get_by_role("button", name="Set the password").click()
+        await expect(person.page.get_by_text("It is set.")).to_be_visible()
+        await who.get_by_label("Name").fill("admin")
+        await who.get_by_role("button", name="Save").click()
+        await expect(who.get_by_role("alert")).to_contain_text("There is a user 'admin' already")
+        await person.page.locator("button[popovertarget=menu]").click()
+        await person.page.get_by_role("button", name="Sign out").click()
+        await person.page.get_by_label("Name or e-mail address").fill("sofia@example.org")
+        await person.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await person.page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(person.page.get_by_role("heading", name="Your account")).to_be_visible()
+
+
+async def test_a_role_that_is_refused_goes_back_to_what_it_was(owner: ConsoleVisitor) -> None:
+    await owner.open("/members")
+    role = owner.page.get_by_label("Role of admin")
+    await role.select_option("member")
+    await expect(owner.page.get_by_role("alert")).to_contain_text("last owner")
+    await expect(role).to_have_value("owner")
+
+
+async def test_members_and_organizations_are_renamed(owner: ConsoleVisitor) -> None:
+    await owner.make("/v1/organization/users", {"name": "Misspelt", "role": "member"})
+    await owner.open("/members")
+    await owner.page.get_by_role("button", name="Change: Misspelt").click()
+    await owner.dialog.get_by_label("Name").fill("Well spelt")
+    await owner.dialog.get_by_label("E-mail address").fill("well@example.org")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(owner.row("Well spelt")).to_contain_text("well@example.org")
+    await owner.make("/v1/server/organizations", {"name": "Acme", "owner": "Wile"})
+    await owner.open("/organizations")
+    await owner.page.get_by_role("button", name="Rename: Acme").click()
+    await owner.dialog.get_by_label("Name").fill("Acme & Sons")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(owner.row("Acme & Sons")).to_be_visible()

@@ -45,7 +45,20 @@ async def test_a_provider_is_added_and_people_come_in_by_it(
             await sign_in_there(eve, "eve")
             await expect(eve.page.get_by_role("alert")).to_contain_text("is not one that may sign in here")
 
-        await owner.page.get_by_role("button", name="Remove: Example Corp").click()
+        await owner.page.get_by_role("button", name="Change: Example Corp").click()
+        await expect(form.get_by_label("Client secret")).to_have_value("")
+        await form.get_by_label("Name on the button").fill("Example Corporation")
+        await form.get_by_label("E-mail domains").fill("example.org, elsewhere.example")
+        await form.get_by_role("button", name="Save").click()
+        await expect(owner.row("Example Corporation")).to_contain_text("example.org, elsewhere.example")
+
+        async with visitor(browser, server, ConsoleVisitor) as eve:
+            await eve.page.goto(f"{server.url}/console")
+            await eve.page.get_by_role("button", name="Sign in with Example Corporation").click()
+            await sign_in_there(eve, "eve")
+            await expect(eve.page.get_by_text("Good to see you, Eve.")).to_be_visible()
+
+        await owner.page.get_by_role("button", name="Remove: Example Corporation").click()
         await owner.dialog.get_by_label("Write “corp” to confirm").fill("corp")
         await owner.dialog.get_by_role("button", name="Remove").click()
         await expect(owner.row("Example Corp")).to_have_count(0)

@@ -53,6 +53,11 @@ class ConsoleVisitor(Visitor):
     def row(self, text: str) -> Locator:
         return self.page.get_by_role("row").filter(has_text=text)
 
+    def model(self, name: str) -> Locator:
+        """A model's row on the models' page."""
+        table = self.page.get_by_role("region", name="Models", exact=True)
+        return table.get_by_role("row").filter(has=self.page.get_by_text(name, exact=True))
+
     @property
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")
