@@ -110,6 +110,21 @@ class Settings(BaseSettings):
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url:
+            from sqlalchemy.engine import make_url
+            from sqlalchemy.exc import ArgumentError
+
+            try:
+                known = make_url(url).get_backend_name() in ("sqlite", "postgresql", "postgres")
+            except (ArgumentError, ValueError):
+                known = False
+            if not known:
+                raise ValueError("write sqlite:///FILE or postgresql://USER@HOST/NAME")
+        return url or None
+
     @field_validator("memory", "max_file_bytes", "max_files_bytes", mode="before")
     @classmethod
     def _size(cls, memory: Any) -> Any:

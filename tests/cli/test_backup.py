@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import sqlite3
 import tarfile
@@ -117,6 +118,7 @@ def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path)
         whole[: last.offset],  # cut between two members
         whole[: last.offset_data + 2],  # and within one
         whole[: last.offset_data] + b"KEPT" + whole[last.offset_data + 4 :],
+        gzip.compress(whole)[:-5000],
     ):
         spoiled.write_bytes(data)
         refused = run("restore", str(spoiled))

@@ -26,7 +26,13 @@ def backup(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the database and the uploaded files to one archive, also while the server runs."""
+    """Write the database and the uploaded files to one archive, also while the server runs.
+
+    \b
+    Examples:
+      aquilon backup
+      aquilon backup --without-key /mnt/backups/saturday.tar
+    """
     import asyncio
 
     from aquilon.cli.output import print_json
@@ -46,13 +52,19 @@ def restore(
     """Put a backup in place of the home's database and files, also while the server runs.
 
     A running server finishes what it does, changes over and goes on; what was there is kept in HOME/backups.
+
+    \b
+    Example:
+      aquilon restore /mnt/backups/saturday.tar
     """
     import asyncio
 
     from aquilon.platform.storage import restore as restoring
+    from aquilon.platform.storage.backup import check_place
     from aquilon.web.running import HomeInUse, own_home
 
     settings = settings_from(home=home)
+    asyncio.run(check_place(settings))
     restoring.stage(settings, file)
     try:
         with own_home(settings.home):

@@ -170,11 +170,19 @@ def _port(settings: Settings) -> Check:
 
 
 def _database(settings: Settings) -> Check:
+    import asyncio
     import sqlite3
 
-    if settings.database_url is not None:
-        return Check("database", "ok", "named by AQUILON_DATABASE_URL; opened when the server starts")
-    file = settings.home / "aquilon.db"
+    from aquilon.platform.storage.backup import check_place, sqlite_file
+    from aquilon.platform.storage.upgrade import DatabaseError
+
+    try:
+        asyncio.run(check_place(settings))
+    except DatabaseError as error:
+        return Check("database", "fail", str(error), "Start the database's server, or put AQUILON_DATABASE_URL right")
+    file = sqlite_file(settings)
+    if file is None:
+        return Check("database", "ok", "the server of AQUILON_DATABASE_URL answers")
     if not file.exists():
         return Check("database", "ok", "made at the first start")
     advice = f"Stop the server and put back a copy from before, or move {file} away to begin anew"

@@ -30,8 +30,10 @@ def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result
     from aquilon.platform.domain.errors import ApiError
     from aquilon.platform.storage import Database
 
+    settings = settings_from(home=home)
+
     async def run() -> Result:
-        database = await Database.open(settings_from(home=home))
+        database = await Database.open(settings)
         try:
             return await work(database)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 import sys
 
@@ -25,6 +26,8 @@ def words(error: BaseException) -> str:
         return f"The database can't be used: {error}. `aquilon doctor` says more"
     if isinstance(error, OSError) and error.errno is not None:
         return _machine_words(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "What was given isn't text (UTF-8)"
     python = ".".join(map(str, sys.version_info[:3]))
     return (
         f"This is a bug in Aquilon: {type(error).__name__}: {error}\n"
@@ -44,11 +47,16 @@ def _is_own(error: BaseException) -> bool:
 
 def _settings_words(error: BaseException) -> str:
     problems = [
-        f"{'.'.join(str(part) for part in problem['loc'])} is {problem['input']!r}; "
+        f"{'.'.join(str(part) for part in problem['loc'])} is {_without_password(repr(problem['input']))}; "
         f"{problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors()  # type: ignore[attr-defined]
     ]
     return "A setting is wrong: " + "; ".join(problems)
+
+
+def _without_password(text: str) -> str:
+    """An address as it is, but for who signs in there."""
+    return re.sub("//.*@", "//…@", text)
 
 
 def _machine_words(error: OSError) -> str:

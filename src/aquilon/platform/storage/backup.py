@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from aquilon import __version__
-from aquilon.platform.storage.postgresql_copy import copy_out
+from aquilon.platform.storage.postgresql_copy import copy_out, revision_of
 from aquilon.platform.storage.sealing import KEY_FILE
 from aquilon.platform.storage.upgrade import DatabaseError, copy_sqlite
 from aquilon.settings import Settings
@@ -35,7 +35,7 @@ TABLES = "tables"
 FILES = "files"
 FORMAT = 1
 
-_SNAPSHOT = ".backup-"
+_WORK = ".backup-"
 _LEFT_OVER_SECONDS = 86_400
 
 
@@ -64,6 +64,7 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
         raise DatabaseError(f"There is no database in {settings.home}: nothing to back up")
+    await check_place(settings)
     if target is None:
         folder = settings.home / "backups"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,9 +72,10 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
     if target.exists():
         raise DatabaseError(f"{target} is there already: name another file")
     part = target.with_name(target.name + ".part")
+    clear_left_over(settings.home, _WORK)
     try:
         with (
-            tempfile.TemporaryDirectory(dir=settings.home, prefix="backup-") as folder_name,
+            tempfile.TemporaryDirectory(dir=settings.home, prefix=_WORK) as folder_name,
             _Snapshot(settings.uploads_folder) as files,
         ):
             folder = Path(folder_name)
@@ -97,6 +99,16 @@ def sqlite_file(settings: Settings) -> Path | None:
         return settings.home / DATABASE
     url = make_url(settings.database_url)
     return Path(url.database or DATABASE).absolute() if url.get_backend_name() == "sqlite" else None
+
+
+async def check_place(settings: Settings) -> None:
+    """Raises DatabaseError where the set database can't be there: its server doesn't answer, its folder is missing."""
+    file = sqlite_file(settings)
+    if file is None:
+        assert settings.database_url is not None
+        await revision_of(settings.database_url)
+    elif settings.database_url is not None and not file.parent.is_dir():
+        raise DatabaseError(f"The database {file} can't be used: there is no folder {file.parent}")
 
 
 async def _copy_database(settings: Settings, file: Path | None, folder: Path) -> str:
@@ -125,11 +137,11 @@ class _Snapshot:
         if not self._uploads.is_dir():
             return
         if self.folder is None:
-            self._clear(older_than=_LEFT_OVER_SECONDS)
-            self.folder = Path(tempfile.mkdtemp(dir=self._uploads, prefix=_SNAPSHOT))
+            clear_left_over(self._uploads, _WORK)
+            self.folder = Path(tempfile.mkdtemp(dir=self._uploads, prefix=_WORK))
         for path in self._uploads.rglob("*"):
             relative = path.relative_to(self._uploads)
-            if relative.parts[0].startswith(_SNAPSHOT) or path.suffix == ".part" or path.is_dir():
+            if relative.parts[0].startswith(_WORK) or path.suffix == ".part" or path.is_dir():
                 continue
             target = self.folder / relative
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -143,11 +155,12 @@ class _Snapshot:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _clear(self, *, older_than: float) -> None:
-        """What a kill left."""
-        for folder in self._uploads.glob(f"{_SNAPSHOT}*"):
-            if folder.stat().st_mtime < time.time() - older_than:
-                shutil.rmtree(folder, ignore_errors=True)
+
+def clear_left_over(where: Path, prefix: str) -> None:
+    """Remove the folders of that name that a kill left, a day ago or more."""
+    for folder in where.glob(f"{prefix}*"):
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - _LEFT_OVER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(

@@ -67,7 +67,7 @@ class Database:
             engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
             event.listen(engine.sync_engine, "connect", _configure_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        elif backend in ("postgresql", "postgres"):
+        else:
             name = url.render_as_string(hide_password=True)
             engine = create_async_engine(
                 url.set(drivername="postgresql+asyncpg"),
@@ -76,10 +76,6 @@ class Database:
                 max_overflow=_MORE_CONNECTIONS,
                 pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
                 connect_args={"timeout": _CONNECT_SECONDS},
-            )
-        else:
-            raise DatabaseError(
-                f"AQUILON_DATABASE_URL is for '{backend}': write sqlite:///FILE or postgresql://HOST/NAME"
             )
         database = cls(engine, name, IdentityVersion(settings.home / "identity-version"))
         try:

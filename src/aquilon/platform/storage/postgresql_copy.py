@@ -23,7 +23,29 @@ from aquilon.platform.storage.upgrade import MIGRATION_LOCK, DatabaseError, upgr
 
 SUFFIX = ".jsonl"
 _ROWS_AT_ONCE = 500
+_CONNECT_SECONDS = 5
 _VERSION_TABLE = "alembic_version"
+
+
+class RowsRefused(DatabaseError):
+    """Rows that the database doesn't take, now or later; nothing has changed."""
+
+
+_PASSING = ("08", "40", "53", "55", "57")
+"""Classes of SQLSTATE that another try may not meet: connections, deadlocks, a full disk, locks, a shutdown."""
+
+
+async def revision_of(url: str) -> str | None:
+    """The revision of the schema there, None where there is none yet. Raises DatabaseError where nothing answers."""
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_revision)
+    except (DBAPIError, OSError) as error:
+        problem = error.orig if isinstance(error, DBAPIError) else error
+        raise DatabaseError(f"The database {engine.url} can't be used: {problem}") from error
+    finally:
+        await engine.dispose()
 
 
 async def copy_out(url: str, folder: Path) -> str:
@@ -67,7 +89,8 @@ def copy_out_of_file(file: Path, folder: Path) -> str:
 async def copy_in(url: str, folder: Path, revision: str) -> None:
     """Put those rows in place of the database's, in one transaction: whoever reads meanwhile sees all or nothing of it.
 
-    Tables are made anew as that revision had them. Raises DatabaseError for rows that don't fit them.
+    Tables are made anew as that revision had them. Raises RowsRefused for rows that don't fit them,
+    DatabaseError where the database can't be written now.
     """
     engine = _engine(url)
     try:
@@ -75,13 +98,19 @@ async def copy_in(url: str, folder: Path, revision: str) -> None:
             await connection.run_sync(_replace, folder, revision)
     except (DBAPIError, LookupError, StopIteration, ValueError, msgspec.MsgspecError) as error:
         problem = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseError(f"The backup's rows can't be put into the database: {problem}") from error
+        passing = isinstance(error, DBAPIError) and (
+            error.connection_invalidated or str(getattr(problem, "sqlstate", ""))[:2] in _PASSING
+        )
+        kind, then = (DatabaseError, "it is tried again") if passing else (RowsRefused, "nothing has changed")
+        raise kind(f"The backup's rows can't be put into the database: {problem}; {then}") from error
     finally:
         await engine.dispose()
 
 
 def _engine(url: str) -> AsyncEngine:
-    return create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"), connect_args={"timeout": _CONNECT_SECONDS}
+    )
 
 
 def _revision(connection: Connection) -> str | None:

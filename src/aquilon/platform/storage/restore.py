@@ -7,12 +7,15 @@ no server has the database open, one thing after the other changes its place:
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
 import time
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -26,17 +29,20 @@ from aquilon.platform.storage.backup import (
     TABLES,
     Manifest,
     back_up,
+    clear_left_over,
     sha256_of,
     sqlite_file,
 )
 from aquilon.platform.storage.migrations import REVISIONS
-from aquilon.platform.storage.postgresql_copy import copy_in, copy_out_of_file
+from aquilon.platform.storage.postgresql_copy import RowsRefused, copy_in, copy_out_of_file, revision_of
 from aquilon.platform.storage.sealing import KEY_FILE
 from aquilon.platform.storage.upgrade import DatabaseError
 from aquilon.settings import Settings
 
 _STAGED = "restore-staged"
+_WORK = ".restore-"
 _REVISION = "revision"
+_ARRIVING = "files-arriving"
 _FORMER = "former"
 """In the staged folder: the name of where what was there is kept."""
 
@@ -49,16 +55,18 @@ def stage(settings: Settings, archive_file: Path) -> None:
     """Unpack and check an archive beside what is there, which stays as it is.
 
     Raises DatabaseError for what is no backup, is damaged, comes from a newer version,
-    or from PostgreSQL where SQLite is; then nothing has changed.
+    or from PostgreSQL where SQLite is, OSError where it can't be read or there is no
+    room for it; then nothing has changed.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.home, prefix="restore-") as folder_name:
+    clear_left_over(settings.home, _WORK)
+    with tempfile.TemporaryDirectory(dir=settings.home, prefix=_WORK) as folder_name:
         folder = Path(folder_name) / "unpacked"
         folder.mkdir(mode=0o700)
         try:
             with tarfile.open(archive_file) as archive:
                 archive.extractall(folder, filter="data")
-        except (OSError, tarfile.TarError) as error:
+        except (EOFError, gzip.BadGzipFile, IsADirectoryError, tarfile.TarError, zlib.error) as error:
             raise DatabaseError(f"{archive_file} is no backup: {error}") from error
         manifest = _manifest(folder, archive_file)
         if manifest is not None:
@@ -77,6 +85,7 @@ def stage(settings: Settings, archive_file: Path) -> None:
         if manifest is not None:
             (folder / _REVISION).write_text(manifest.revision)
         (folder / _FORMER).write_text(f"before-restore-{time.time_ns()}")
+        (folder / FILES).mkdir(mode=0o700, exist_ok=True)  # a backup without files: those that are there go
         _sync(folder)
         shutil.rmtree(settings.home / _STAGED, ignore_errors=True)
         folder.replace(settings.home / _STAGED)
@@ -85,27 +94,34 @@ def stage(settings: Settings, archive_file: Path) -> None:
 async def complete(settings: Settings) -> None:
     """Put what is staged, if anything is, in its place; nothing else may have the database open.
 
-    A second time after a kill it goes on where it was. Raises DatabaseError.
+    What is no longer staged is in its place already: a second time after a kill goes
+    on from there. Raises DatabaseError.
     """
     staged = settings.home / _STAGED
     if not staged.is_dir():
         return
+    file = sqlite_file(settings)
+    if (staged / DATABASE).exists() if file is None else (staged / TABLES).exists():
+        raise DatabaseError(
+            f"A backup waits in {staged} for a database of the other kind: set AQUILON_DATABASE_URL as it was for "
+            "`aquilon restore`, or remove that folder to go on without the backup"
+        )
     try:
         former = settings.home / "backups" / (staged / _FORMER).read_text()
         former.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = sqlite_file(settings)
         if file is None:
             await _load_postgresql(settings, staged, former)
         elif (staged / DATABASE).exists():
             for suffix in ("-wal", "-shm", ""):
-                _move(file.with_name(file.name + suffix), former / f"{DATABASE}{suffix}")
+                _keep(file.with_name(file.name + suffix), former / f"{DATABASE}{suffix}")
             os.chmod(staged / DATABASE, 0o600)
-            shutil.move(staged / DATABASE, file)
-        _swap(staged / FILES, settings.uploads_folder, former / FILES)
+            _move(staged / DATABASE, file)
+        _swap_files(staged, settings.uploads_folder, former / FILES)
         if (staged / KEY_FILE).exists():
             os.chmod(staged / KEY_FILE, 0o600)
-            _swap(staged / KEY_FILE, settings.home / KEY_FILE, former / KEY_FILE)
-        shutil.rmtree(staged)
+            _keep(settings.home / KEY_FILE, former / KEY_FILE)
+            _move(staged / KEY_FILE, settings.home / KEY_FILE)
+        _remove(staged)
     except OSError as error:
         raise DatabaseError(
             f"The backup can't be put in place: {error}; it is tried again at the next start"
@@ -118,14 +134,14 @@ async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> No
         return
     assert settings.database_url is not None
     before = former / "database.tar"
-    if not before.exists():
-        try:
-            await back_up(settings, before, with_key=False)
-        except DatabaseError as error:
-            if "nothing to back up" not in str(error):
-                raise
-    await copy_in(settings.database_url, tables, (staged / _REVISION).read_text())
-    shutil.rmtree(tables)
+    if not before.exists() and await revision_of(settings.database_url) is not None:
+        await back_up(settings, before, with_key=False)
+    try:
+        await copy_in(settings.database_url, tables, (staged / _REVISION).read_text())
+    except RowsRefused:  # by no start either
+        _remove(staged)
+        raise
+    _remove(tables)
 
 
 def _manifest(folder: Path, archive_file: Path) -> Manifest | None:
@@ -174,22 +190,57 @@ def _check_sqlite(file: Path, archive_file: Path) -> str:
     return str(found[0])
 
 
-def _swap(new: Path, place: Path, former: Path) -> None:
-    if not new.exists():
-        if new.name == FILES and not former.exists():  # a backup without files: those that are there go
-            _move(place, former)
-        return
-    if not former.exists():
+def _swap_files(staged: Path, place: Path, former: Path) -> None:
+    """One after the other: the folder itself may be where a disk is mounted."""
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (staged / FILES).exists():
+        former.mkdir(mode=0o700, exist_ok=True)
+        for path in place.glob("[!.]*"):
+            _keep(path, former / path.name)
+        (staged / FILES).rename(staged / _ARRIVING)
+    for path in (staged / _ARRIVING).glob("*"):
+        _move(path, place / path.name)
+
+
+def _keep(place: Path, former: Path) -> None:
+    """Move what is there away, or what a kill left of that or of its successor."""
+    if former.exists():
+        _remove(place)
+    elif place.exists():
         _move(place, former)
-    elif place.is_dir():
-        shutil.rmtree(place)  # half of it, from a try that was killed
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.move(new, place)
 
 
 def _move(path: Path, target: Path) -> None:
-    if path.exists() and not target.exists():
-        shutil.move(path, target)
+    """Whole at one of the two at any moment, also from one file system to another; a target that is there is whole."""
+    if target.exists():
+        _remove(path)
+        return
+    try:
+        path.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.with_name(f"{_WORK}{target.name}")
+        _remove(part)
+        if path.is_dir():
+            shutil.copytree(path, part)
+        else:
+            shutil.copy2(path, part)
+        _sync(part)
+        part.rename(target)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Gone at once under its own name: nobody takes what a kill leaves of it for the whole."""
+    if not path.exists():
+        return
+    gone = path.with_name(f"{_WORK}{path.name}-{time.time_ns()}")
+    path.rename(gone)
+    if gone.is_dir():
+        shutil.rmtree(gone)
+    else:
+        gone.unlink()
 
 
 def _sync(folder: Path) -> None:
