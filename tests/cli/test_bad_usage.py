@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,48 @@ def test_a_database_that_does_not_answer_is_told_before_anything_is_begun(
 
 def test_an_archive_that_is_not_there_or_has_no_room_is_not_called_damaged(run: Run, home: Path) -> None:
     assert "No such file" in run("restore", "gone.tar").err
+
+
+@pytest.fixture
+def begun(home: Path) -> Path:
+    """A home after its first start."""
+    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    return home
+
+
+def test_numbers_beyond_all_measure_and_keys_that_are_no_text_are_wrong_usage(
+    run: Run, begun: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe\x00")
+    upstream = ["upstreams", "add", "far", "http://127.0.0.1:1/v1", "--key-file", str(tmp_path / "key")]
+    provider = ["sso", "add", "corp", "https://login.example.org", "--client-id", "a", "--secret-file"]
+    for command in (
+        ["budgets", "set", "9" * 30],
+        ["keys", "create", "--name", "a", "--days", "9" * 30],
+        upstream,
+        [*provider, str(tmp_path / "key")],
+    ):
+        told = run(*command)
+        assert told.code == 2, told
+        assert "bug" not in told.err
+
+
+def test_a_keys_limits_are_changed_one_by_one_and_lifted(run: Run, begun: Path) -> None:
+    limits = ["--model", "a", "--address", "192.0.2.7", "--days", "3"]
+    made = json.loads(run("keys", "create", "--name", "ci", *limits, "--json").out)["id"]
+
+    def limited(*changes: str) -> tuple[object, object, bool, list[str]]:
+        key = json.loads(run("keys", "update", made, *changes, "--json").out)
+        return key["allowed_models"], key["allowed_addresses"], key["expires_at"] is not None, key["scopes"]
+
+    assert limited("--scope", "usage") == (["a"], ["192.0.2.7/32"], True, ["usage"])
+    assert limited("--model", "") == (None, ["192.0.2.7/32"], True, ["usage"])
+    assert limited("--address", "", "--days", "0") == (None, None, False, ["usage"])
+
+
+def test_what_is_not_named_of_an_upstreams_model_stays(run: Run, begun: Path) -> None:
+    there = ["http://127.0.0.1:1/v1", "--model", "m=far", "--context", "100", "--weight", "0", "--can", "completions"]
+    assert run("upstreams", "add", "spare", *there).code == 0
+    changed = json.loads(run("upstreams", "models", "spare", "--model", "m", "--context", "200", "--json").out)
+    told = [(each["remote"], each["max_context"], each["weight"], each["capabilities"]) for each in changed]
+    assert told == [("far", 200, 0, ["completions"])]

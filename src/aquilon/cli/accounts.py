@@ -85,7 +85,7 @@ def update_user(
     as_json: AsJson = False,
 ) -> None:
     """Give somebody another role, name or address, or disable the account."""
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members
     from aquilon.platform.api.organization_bodies import user_body
@@ -100,10 +100,7 @@ def update_user(
         return await members.change(database, operator, user.id, changes)
 
     user = user_body(as_operator(home, organization, change))
-    if as_json:
-        print_structs(user)
-    else:
-        print(f"{user.name} is {'disabled' if user.disabled_at else user.role}")
+    tell(user, f"{user.name} is {'disabled' if user.disabled_at else user.role}", as_json=as_json)
 
 
 @users.command("link")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aquilon.cli.database import as_operator, minute
+from aquilon.cli.database import as_operator, minute, remove_one
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def remove_alias(name: Name, home: Home = None) -> None:
     """Remove an alias."""
     from aquilon.platform.administration import aliases
 
-    async def change(database: Database, operator: Principal) -> None:
-        await aliases.remove(database, operator, name)
-
-    as_operator(home, None, change)
-    print(f"Removed {name}")
+    remove_one(home, None, aliases.remove, name)
 
 
 async def catalogue_of(database: Database, home: Path | None) -> Catalogue:

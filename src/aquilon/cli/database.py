@@ -65,6 +65,17 @@ def as_operator(
     return with_database(home, run)
 
 
+def remove_one(
+    home: Path | None,
+    organization: str | None,
+    remove: Callable[[Database, Principal, str], Awaitable[object]],
+    which: str,
+) -> None:
+    """Remove what has this id or name, and say so."""
+    as_operator(home, organization, lambda database, operator: remove(database, operator, which))
+    print(f"Removed {which}")
+
+
 def minute(seconds: int | None, never: str = "never") -> str:
     """Local time to the minute."""
     from datetime import datetime

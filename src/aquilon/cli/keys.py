@@ -10,6 +10,7 @@ from aquilon.cli.database import Organization, as_operator, minute
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
+    from aquilon.platform.api.organization_bodies import ApiKeyBody
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.storage import Database
     from aquilon.platform.storage.schema import ApiKey
@@ -34,7 +35,10 @@ Addresses = Annotated[
     list[str] | None,
     typer.Option("--address", help="An address or network it may come from; repeat.", show_default="anywhere"),
 ]
-Days = Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires.", show_default="never")]
+_MOST_DAYS = 36_500
+Days = Annotated[
+    int | None, typer.Option("--days", min=1, max=_MOST_DAYS, help="Days until it expires.", show_default="never")
+]
 
 
 @keys.command("create")
@@ -87,32 +91,52 @@ def create_key(
 @keys.command("list")
 def list_keys(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List API keys: names and prefixes, never the keys."""
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import keys as administration
+    from aquilon.platform.api.organization_bodies import api_key_body
 
     nothing: list[tuple[ApiKey, str]] = []
     found = as_operator(home, organization, lambda *who: administration.visible(*who), before_first_start=nothing)
-    if as_json:
-        print_json([_as_json(key, user) for key, user in found])
-        return
-    if not found:
-        err().print("No API keys yet: aquilon keys create --name NAME")
-        return
-    rows = table("id", "name", "key", "user", "made", "last used", "state")
-    for key, user in found:
-        used, state = minute(key.last_used_at), _state(key)
-        add_row(rows, key.id, key.name, f"{key.prefix}…", user, minute(key.created_at), used, state)
-    out().print(rows)
+    print_list(
+        [api_key_body(*each) for each in found],
+        {
+            "id": lambda key: key.id,
+            "name": lambda key: key.name,
+            "key": lambda key: f"{key.prefix}…",
+            "user": lambda key: key.user_name or "",
+            "made": lambda key: minute(key.created_at),
+            "last used": lambda key: minute(key.last_used_at),
+            "state": _state,
+        },
+        as_json=as_json,
+        nothing="No API keys yet: aquilon keys create --name NAME",
+    )
 
 
 @keys.command("update")
 def update_key(
     key: KeyArgument,
     name: Annotated[str | None, typer.Option("--name", help="Another name.", show_default="as it is")] = None,
-    scope: Scopes = None,
-    model: Models = None,
-    address: Addresses = None,
-    days: Days = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope", help="All that it is for, in place of what it was for; repeat.", show_default="as it is"
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="All models it is for; '' for every model; repeat.", show_default="as it is"),
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option("--address", help="Where it may come from; '' for anywhere; repeat.", show_default="as it is"),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days", min=0, max=_MOST_DAYS, help="Days until it expires; 0 for never.", show_default="as it is"
+        ),
+    ] = None,
     block: Annotated[
         bool | None, typer.Option("--block/--unblock", help="Refuse it for a while.", show_default="as it is")
     ] = None,
@@ -120,7 +144,14 @@ def update_key(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change an API key's limits; what isn't named stays as it is."""
+    """Change an API key's limits; what isn't named stays as it is.
+
+    \b
+    Examples:
+      aquilon keys update aq-3fK9x2b --block
+      aquilon keys update aq-3fK9x2b --model smollm2-135m --address 192.0.2.0/24 --days 90
+      aquilon keys update aq-3fK9x2b --model '' --address '' --days 0
+    """
     from aquilon.platform.administration import keys as administration
 
     given: dict[str, Any] = {
@@ -131,7 +162,9 @@ def update_key(
         "expires_at": _in_days(days),
         "blocked": block,
     }
+    lifted = {"allowed_models": model == [""], "allowed_addresses": address == [""], "expires_at": days == 0}
     changes = {field: value for field, value in given.items() if value is not None}
+    changes |= {field: None for field, is_lifted in lifted.items() if is_lifted}
 
     async def change(database: Database, operator: Principal) -> ApiKey:
         return await administration.change(database, operator, await _id(database, operator, key), changes)
@@ -197,29 +230,18 @@ def _in_days(days: int | None) -> int | None:
     return None if days is None else int(time.time()) + days * 24 * 3600
 
 
-def _state(key: ApiKey) -> str:
+def _state(key: ApiKeyBody) -> str:
     import time
 
-    if key.revoked_at is not None:
+    if key.revoked:
         return "revoked"
-    if key.blocked_at is not None:
+    if key.blocked:
         return "blocked"
     return "expired" if key.expires_at is not None and key.expires_at <= time.time() else ""
 
 
-def _as_json(key: ApiKey, user: str | None = None) -> dict[str, Any]:
-    import msgspec
-
+def _tell(what: str, key: ApiKey, as_json: bool) -> None:
+    from aquilon.cli.output import tell
     from aquilon.platform.api.organization_bodies import api_key_body
 
-    shown: dict[str, Any] = msgspec.to_builtins(api_key_body(key, user))
-    return shown
-
-
-def _tell(what: str, key: ApiKey, as_json: bool) -> None:
-    from aquilon.cli.output import print_json
-
-    if as_json:
-        print_json(_as_json(key))
-    else:
-        print(f"{what} {key.name}")
+    tell(api_key_body(key), f"{what} {key.name}", as_json=as_json)

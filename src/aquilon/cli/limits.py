@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator
+from aquilon.cli.database import Organization, as_operator, remove_one
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -22,28 +22,25 @@ limits = typer.Typer(
 @limits.command("list")
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List limits: for whom each is, for which model, and its numbers."""
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import limits as administration
+    from aquilon.platform.api.limits import limit_body
 
-    found = as_operator(home, organization, administration.list_limits)
-    if as_json:
-        import msgspec
-
-        from aquilon.platform.api.limits import limit_body
-
-        print_json([msgspec.to_builtins(limit_body(one)) for one in found])
-        return
-    if not found:
-        err().print("No limits: everybody may ask as fast as they like")
-        return
-    numbers = ("requests/min", "tokens/min", "at once")
-    rows = table("id", "for", "name", "model", *numbers, right=numbers)
-    for one in found:
-        limit = one.limit
-        told = (limit.requests_per_minute, limit.tokens_per_minute, limit.parallel_requests)
-        written = ("" if number is None else str(number) for number in told)
-        add_row(rows, limit.id, limit.scope, one.name, limit.model or "all", *written)
-    out().print(rows)
+    print_list(
+        [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],
+        {
+            "id": lambda limit: limit.id,
+            "for": lambda limit: limit.scope,
+            "name": lambda limit: limit.name,
+            "model": lambda limit: limit.model or "all",
+            "requests/min": lambda limit: _number(limit.requests_per_minute),
+            "tokens/min": lambda limit: _number(limit.tokens_per_minute),
+            "at once": lambda limit: _number(limit.parallel_requests),
+        },
+        as_json=as_json,
+        nothing="No limits: everybody may ask as fast as they like",
+        right=("requests/min", "tokens/min", "at once"),
+    )
 
 
 @limits.command("set")
@@ -96,7 +93,8 @@ def remove_limit(
     """Remove a limit: it holds nobody back from now on."""
     from aquilon.platform.administration import limits as administration
 
-    as_operator(
-        home, organization, lambda database, operator: administration.remove_limit(database, operator, limit_id)
-    )
-    print(f"Removed {limit_id}")
+    remove_one(home, organization, administration.remove_limit, limit_id)
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, with_database
+from aquilon.cli.database import Organization, as_operator, remove_one, with_database
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -155,35 +155,31 @@ def set_price(
 @budgets.command("list")
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import print_list
     from aquilon.platform.administration import budgets as administration
+    from aquilon.platform.api.budgets import budget_body
     from aquilon.platform.domain.prices import cents, day
 
-    found = as_operator(home, organization, administration.list_budgets)
-    if as_json:
-        print_json(
-            [
-                {"id": one.budget.id, "scope": one.budget.scope, "scope_id": one.budget.scope_id, "name": one.name}
-                | {"period": one.budget.period, "limit_microcents": one.budget.limit, "spent_microcents": one.spent}
-                | {"resets_at": one.resets_at}
-                for one in found
-            ]
-        )
-        return
-    if not found:
-        err().print("No budgets: everybody may spend what they like")
-        return
-    rows = table("id", "for", "name", "period", "cents", "spent", "starts anew", right=("cents", "spent"))
-    for one in found:
-        anew = "never" if one.resets_at is None else day(one.resets_at)
-        budget = one.budget
-        add_row(rows, budget.id, budget.scope, one.name, budget.period, cents(budget.limit), cents(one.spent), anew)
-    out().print(rows)
+    print_list(
+        [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)],
+        {
+            "id": lambda budget: budget.id,
+            "for": lambda budget: budget.scope,
+            "name": lambda budget: budget.name,
+            "period": lambda budget: budget.period,
+            "cents": lambda budget: cents(budget.limit_microcents),
+            "spent": lambda budget: cents(budget.spent_microcents),
+            "starts anew": lambda budget: "never" if budget.resets_at is None else day(budget.resets_at),
+        },
+        as_json=as_json,
+        nothing="No budgets: everybody may spend what they like",
+        right=("cents", "spent"),
+    )
 
 
 @budgets.command("set")
 def set_budget(
-    amount: Annotated[int, typer.Argument(metavar="CENTS", min=0, show_default=False)],
+    amount: Annotated[int, typer.Argument(metavar="CENTS", min=0, max=10**11, show_default=False)],
     period: Annotated[str, typer.Option("--period", help="day, week, month, or once for prepaid credit.")] = "month",
     workspace: Annotated[str | None, typer.Option("--workspace", help="For a workspace, by name or id.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="For an API key, by id or prefix.")] = None,
@@ -229,10 +225,7 @@ def remove_budget(
     """Remove a budget: what it held back may be spent from now on."""
     from aquilon.platform.administration import budgets as administration
 
-    as_operator(
-        home, organization, lambda database, operator: administration.remove_budget(database, operator, budget_id)
-    )
-    print(f"Removed {budget_id}")
+    remove_one(home, organization, administration.remove_budget, budget_id)
 
 
 def statement(

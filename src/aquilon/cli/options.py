@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -17,6 +17,7 @@ Home = Annotated[
         "--home", metavar="DIR", help="Where models and the database are. [default: AQUILON_HOME or ~/.aquilon]"
     ),
 ]
+_LONGEST_SECRET = 8192
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -25,6 +26,20 @@ def settings_from(**given: Any) -> Settings:
     from aquilon.settings import Settings
 
     return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def secret_from(variable: str | None, file: TextIO | None, option: str) -> str | None:
+    """A secret out of a variable of the environment, else of a file, None where neither was named; BadParameter."""
+    import os
+
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise typer.BadParameter(f"the environment variable {variable} is not set", param_hint=option)
+        return os.environ[variable]
+    try:
+        return None if file is None else file.read(_LONGEST_SECRET).strip()
+    except UnicodeDecodeError:
+        raise typer.BadParameter("the file isn't text", param_hint=option.replace("-env", "-file")) from None
 
 
 def model_store(home: Path | None) -> ModelStore:

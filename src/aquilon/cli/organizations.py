@@ -82,7 +82,7 @@ def update_organization(
     as_json: AsJson = False,
 ) -> None:
     """Rename or disable an organization, or have its people come by single sign-on alone."""
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.accounts import operator as operator_of
     from aquilon.platform.administration import organizations as administration
     from aquilon.platform.administration import workspaces as within
@@ -95,10 +95,7 @@ def update_organization(
         return await administration.change(database, operator, name, name=to, disabled=disable)
 
     changed = organization_body(as_operator(home, None, change))
-    if as_json:
-        print_structs(changed)
-    else:
-        print(f"{changed.name} is {'disabled' if changed.disabled_at else 'open'}")
+    tell(changed, f"{changed.name} is {'disabled' if changed.disabled_at else 'open'}", as_json=as_json)
 
 
 @workspaces.command("list")
@@ -196,7 +193,7 @@ def set_member(
     as_json: AsJson = False,
 ) -> None:
     """Take somebody into a workspace, or give a member another role there."""
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import workspaces as administration
     from aquilon.platform.api.organization_bodies import member_body
@@ -208,10 +205,7 @@ def set_member(
         return await administration.set_member(database, operator, workspace or operator.workspace_id, user.id, checked)
 
     member = member_body(*as_operator(home, organization, set_role))
-    if as_json:
-        print_structs(member)
-    else:
-        print(f"{member.name} is {member.role}")
+    tell(member, f"{member.name} is {member.role}", as_json=as_json)
 
 
 @members.command("remove")
@@ -231,10 +225,7 @@ def remove_member(
 
 
 def _tell(what: str, workspace: Workspace, as_json: bool) -> None:
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.api.organization_bodies import workspace_body
 
-    if as_json:
-        print_structs(workspace_body(workspace))
-    else:
-        print(f"{what} {workspace.name}")
+    tell(workspace_body(workspace), f"{what} {workspace.name}", as_json=as_json)

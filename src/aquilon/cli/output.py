@@ -57,7 +57,12 @@ def add_row(rows: Table, *cells: str) -> None:
 
 
 def print_list(
-    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]], *, as_json: bool, nothing: str = ""
+    rows: Sequence[Row],
+    columns: Mapping[str, Callable[[Row], str]],
+    *,
+    as_json: bool,
+    nothing: str = "",
+    right: tuple[str, ...] = (),
 ) -> None:
     """A row each, or JSON for programs; ``nothing`` is said where there are none."""
     if as_json:
@@ -66,10 +71,18 @@ def print_list(
     if not rows and nothing:
         err().print(nothing)
         return
-    shown = table(*columns)
+    shown = table(*columns, right=right)
     for row in rows:
         add_row(shown, *(cell(row) for cell in columns.values()))
     out().print(shown)
+
+
+def tell(done: Struct, sentence: str, *, as_json: bool) -> None:
+    """What was done, or what came of it as JSON."""
+    if as_json:
+        print_structs(done)
+    else:
+        print(sentence)
 
 
 def print_structs(found: Struct | list[Any]) -> None:

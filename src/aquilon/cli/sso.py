@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aquilon.cli.database import Organization, as_operator, checked_role
-from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
     from aquilon.platform.auth.openid import Discovery
@@ -63,7 +62,7 @@ def add(
       aquilon sso add corp https://login.example.org --client-id aquilon --secret-env SSO_SECRET \\
         --domain example.org --newcomers member
     """
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.administration import identity_providers as administration
     from aquilon.platform.api.identity_providers import provider_body
     from aquilon.platform.storage.sealing import Sealer
@@ -71,7 +70,7 @@ def add(
     given = administration.ProviderSettings(
         issuer,
         client_id,
-        _secret(secret_env, secret_file),
+        secret_from(secret_env, secret_file, "--secret-env"),
         label,
         organization,
         tuple(scope) if scope else administration.DEFAULT_SCOPES,
@@ -85,10 +84,7 @@ def add(
         return await administration.create(database, operator, sealer, name, given)
 
     made = provider_body(*as_operator(home, None, create))
-    if as_json:
-        print_structs(made)
-    else:
-        print(f"Redirect URI: https://YOUR-SERVER{made.callback_path}")
+    tell(made, f"Redirect URI: https://YOUR-SERVER{made.callback_path}", as_json=as_json)
 
 
 @sso.command("list")
@@ -128,7 +124,7 @@ def remove(name: NameArgument, home: Home = None) -> None:
 @sso.command("check")
 def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> None:
     """Ask an identity provider for its discovery document and keys."""
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import tell
     from aquilon.platform.administration import identity_providers as administration
     from aquilon.platform.auth.openid import OpenIdProviders
     from aquilon.platform.storage.sealing import Sealer
@@ -139,15 +135,4 @@ def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> Non
         return await administration.check(database, operator, sealer, OpenIdProviders(), name)
 
     said = as_operator(home, None, ask)
-    if as_json:
-        print_structs(said)
-    else:
-        print(f"{said.issuer} answers; people sign in at {said.authorization_endpoint}")
-
-
-def _secret(variable: str | None, file: typer.FileText | None) -> str | None:
-    if variable is not None:
-        if not os.environ.get(variable):
-            raise typer.BadParameter(f"the environment has no {variable}", param_hint="--secret-env")
-        return os.environ[variable]
-    return None if file is None else file.read().strip()
+    tell(said, f"{said.issuer} answers; people sign in at {said.authorization_endpoint}", as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aquilon.cli.database import as_operator
-from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal
@@ -92,13 +92,11 @@ def add(
 
     if kind not in UPSTREAM_KINDS:
         raise typer.BadParameter(f"'{kind}' is none of {', '.join(UPSTREAM_KINDS)}", param_hint="--kind")
-    key = _variable(key_env) if key_env is not None else None
-    if key_file is not None:
-        key = key_file.read(8192).strip()
+    key = secret_from(key_env, key_file, "--key-env")
     headers = {}
     for each in header or ():
         header_name, _, variable = each.partition("=")
-        headers[header_name] = _variable(variable)
+        headers[header_name] = secret_from(variable, None, "--header") or ""
 
     async def work(database: Database, operator: Principal) -> Upstream:
         given = Upstream(
@@ -184,7 +182,16 @@ def models(
     drop: Annotated[list[str] | None, typer.Option("--drop", help="A model it no longer provides; repeat.")] = None,
     can: Can = None,
     context: Context = None,
-    weight: Weight = 100,
+    weight: Annotated[
+        int | None,
+        typer.Option(
+            "--weight",
+            min=0,
+            max=1000,
+            help="Their share among upstreams; 0 stands by.",
+            show_default="as it is, or 100",
+        ),
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -207,7 +214,7 @@ def models(
         for gone in drop or ():
             if known.pop(gone, None) is None:
                 raise ValueError(f"The upstream '{found.name}' has no model '{gone}'")
-        for each in _provided(model or [], can, context or 8192, weight):
+        for each in _provided(model or [], can, context or 8192, 100 if weight is None else weight):
             before = known.get(each.name)
             if before is not None:
                 each = replace(
@@ -215,6 +222,7 @@ def models(
                     remote=each.remote if f"{each.name}={each.remote}" in (model or []) else before.remote,
                     max_context=before.max_context if context is None else each.max_context,
                     capabilities=before.capabilities if can is None else each.capabilities,
+                    weight=before.weight if weight is None else weight,
                 )
             known[each.name] = each
         if model or drop:
@@ -249,15 +257,6 @@ def _sealer(home: Path | None) -> Sealer:
     from aquilon.platform.storage.sealing import Sealer
 
     return Sealer.of(settings_from(home=home))
-
-
-def _variable(name: str) -> str:
-    import os
-
-    value = os.environ.get(name)
-    if not value:
-        raise typer.BadParameter(f"the environment variable {name} is not set", param_hint="--key-env")
-    return value
 
 
 def _provided(given: list[str], can: list[str] | None, context: int, weight: int) -> tuple[ProvidedModel, ...]:

@@ -74,7 +74,7 @@ ANSWERS: list[type[msgspec.Struct]] = [BudgetBody, BudgetList]
 async def list_budgets(request: Request, caller: Caller) -> Response:
     found = await budgets.list_budgets(services(request).database, caller)
     currency = services(request).settings.currency
-    return json_answer(BudgetList(currency=currency, data=[_body(standing) for standing in found]))
+    return json_answer(BudgetList(currency=currency, data=[budget_body(standing) for standing in found]))
 
 
 @router.post(
@@ -122,10 +122,10 @@ async def _standing(request: Request, caller: Caller, budget_id: str) -> BudgetB
     standing = next((each for each in found if each.budget.id == budget_id), None)
     if standing is None:
         raise no_such("budget", budget_id)
-    return _body(standing)
+    return budget_body(standing)
 
 
-def _body(standing: BudgetStanding) -> BudgetBody:
+def budget_body(standing: BudgetStanding) -> BudgetBody:
     budget = standing.budget
     return BudgetBody(
         id=budget.id,
