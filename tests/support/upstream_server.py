@@ -74,6 +74,10 @@ class Line:
     def cut(self) -> None:
         self._writer.transport.abort()
 
+    def close(self) -> None:
+        """After what was sent."""
+        self._writer.close()
+
 
 Script = Callable[[Line], Awaitable[None]]
 

@@ -131,7 +131,7 @@ class UpstreamSequence:
                         measure.finished(event.reason)
                     else:
                         tokens = metering.tally.add(size)
-                        if tokens and await account.grant(tokens) < tokens:
+                        if (tokens and await account.grant(tokens) < tokens) or metering.tally.too_long:
                             outcome = "length"
                             for index in sorted(open_):
                                 measure.finished("length")
@@ -163,7 +163,7 @@ class _Metering:
     def __init__(self, sequence: UpstreamSequence, account: Account) -> None:
         self._sequence = sequence
         self._account = account
-        self.tally = Tally()
+        self.tally = Tally(sequence.most_tokens * sequence.n)
 
     async def settle(self, answer: UpstreamAnswer) -> None:
         """The answer is whole: put the upstream's count in place of ours."""
@@ -183,10 +183,10 @@ class _Metering:
         extra = usage.completion_tokens_details
         reasoned = (extra.reasoning_tokens or 0) if extra is not None else 0
         hidden = sequence.card.reasoning or bool(reasoned)
-        if not self.tally.believes(told, most=sequence.most_tokens, n=sequence.n, hidden=hidden):
+        if not self.tally.believes(told, n=sequence.n, hidden=hidden):
             doubt(sequence.house.metrics, answer.target, "completion", told, self.tally.tokens)
             return
-        account.reasoning_tokens += max(reasoned, 0)
+        account.reasoning_tokens += min(max(reasoned, 0), told)
         if told <= self.tally.tokens:
             account.generated(told - self.tally.tokens)
         else:

@@ -58,7 +58,8 @@ class UpstreamAnswer:
         self._timer: asyncio.TimerHandle | None = None
         self._decoder = EventDecoder()
         self._finished: set[int] = set()
-        self._calls: dict[int, list[int]] = {}
+        self._calls: dict[int, list[int | str]] = {}
+        """Of each choice: what the server tells its calls apart by, its number or id."""
         self._done = False
         self._failure: UpstreamFailure | None = None
         """Came behind pieces that are to be shown first."""
@@ -243,32 +244,31 @@ class UpstreamAnswer:
         if delta is not None and delta.tool_calls:
             for call in delta.tool_calls:
                 pieces.append(self._call(index, call))
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some servers write an empty one until then
             if choice.finish_reason == "error":
                 raise broken("ended an answer with the reason 'error'")
             self._finished.add(index)
             pieces.append(Piece(Finished(at, _REASONS.get(choice.finish_reason, "stop")), 0))
 
     def _call(self, index: int, call: CallPiece) -> Piece:
-        """Calls are numbered from 0 as they come, whatever numbers the server gives or leaves out."""
+        """Calls are numbered from 0 as they come, whatever numbers and ids the server gives, repeats or leaves out."""
         known = self._calls.setdefault(index, [])
-        if call.index is not None:
-            number, fresh = call.index, call.index not in known
-        else:
-            fresh = bool(call.id) or not known
-            number = max(known, default=-1) + 1 if fresh else known[-1]
+        function = call.function
+        name = (function.name or "") if function is not None else ""
+        key: int | str = call.id or "" if call.index is None else call.index
+        if key == "":  # neither: a name begins one
+            key = -1 - len(known) if name or not known else known[-1]
+        fresh = key not in known
         if fresh:
             if len(known) == _MOST_CALLS:
                 raise broken(f"sent more than {_MOST_CALLS} tool calls")
-            known.append(number)
-        function = call.function
-        name = (function.name or "") if function is not None else ""
+            known.append(key)
         arguments = (function.arguments or "") if function is not None else ""
         if not isinstance(arguments, str):
             arguments = msgspec.json.encode(arguments).decode()
         event = ToolCallDelta(
             self._offset + index,
-            known.index(number),
+            known.index(key),
             id=(call.id or new_id("call")) if fresh else "",
             name=name if fresh else "",
             arguments=arguments,

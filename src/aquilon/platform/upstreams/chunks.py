@@ -80,12 +80,22 @@ class Chunk(msgspec.Struct, frozen=True):
     error: Any = None
 
 
+class _Uncounted(msgspec.Struct, frozen=True):
+    choices: list[ChunkChoice] | None = None
+    error: Any = None
+
+
 _decode = msgspec.json.Decoder(Chunk).decode
+_decode_uncounted = msgspec.json.Decoder(_Uncounted).decode
 
 
 def read_chunk(data: bytes) -> Chunk:
-    """Raises ValueError for what is no chunk."""
+    """Raises ValueError for what is no chunk. A usage that can't be read is none: the words beside it stay."""
     try:
-        return _decode(data)
+        try:
+            return _decode(data)
+        except msgspec.ValidationError:
+            found = _decode_uncounted(data)
+            return Chunk(found.choices, None, found.error)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

@@ -12,7 +12,8 @@ from yarl import URL
 
 from aquilon import __version__
 from aquilon.platform.domain.upstreams import Upstream
-from aquilon.platform.upstreams.addresses import AddressRefused, VettedResolver, require_allowed_literal
+from aquilon.platform.upstreams.addresses import AddressRefused, require_allowed_literal
+from aquilon.platform.upstreams.connections import VettedConnections
 from aquilon.platform.upstreams.failures import (
     MOST_ERROR_BYTES,
     UpstreamFailure,
@@ -142,11 +143,8 @@ class UpstreamClient:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                resolver=VettedResolver(self.upstream), limit=0, ttl_dns_cache=30, keepalive_timeout=30
-            )
             self._session = aiohttp.ClientSession(
-                connector=connector,
+                connector=VettedConnections(self.upstream),
                 timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=self.upstream.timeouts.connect),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),

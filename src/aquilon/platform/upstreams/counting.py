@@ -21,6 +21,8 @@ _MOST_BYTES_A_PIECE = 6
 """On average, where each piece of a stream is a token."""
 _MOST_BYTES_A_TOKEN = 16
 """On average: no model's text has more."""
+_MOST_BYTES_MORE = 1024
+"""Of a continuation, beyond what its tokens' text has at most: a tool call's frame, a word cut late."""
 _UNSEEN_TOKENS = 32
 """Of a continuation, that nobody sees: its end, a stop string, a tool call's frame."""
 
@@ -68,7 +70,9 @@ def _size(size: int, more: int) -> PromptSize:
 class Tally:
     """Our own count of what a stream brought."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """``most``: tokens that all continuations may have together; more are not counted."""
+        self._most = most
         self.tokens = 0
         self.bytes = 0
         self._pieces = 0
@@ -82,15 +86,19 @@ class Tally:
         before = self.tokens
         self._pieces += 1
         self.bytes += size
-        self.tokens = max(self._pieces, self.bytes // _MOST_BYTES_A_PIECE)
+        self.tokens = min(self._most, max(self._pieces, self.bytes // _MOST_BYTES_A_PIECE))
         return self.tokens - before
 
-    def believes(self, told: int, *, most: int, n: int, hidden: bool) -> bool:
-        """Whether an upstream's own count can be true.
+    @property
+    def too_long(self) -> bool:
+        """Whether no model's text of so many tokens can be so long: the upstream didn't stop where it was asked to."""
+        return self.bytes > self._most * _MOST_BYTES_A_TOKEN + _MOST_BYTES_MORE
 
-        ``most``: what each of ``n`` continuations may have; ``hidden``: it may have
-        generated what it doesn't show, as reasoning models do.
+    def believes(self, told: int, *, n: int, hidden: bool) -> bool:
+        """Whether an upstream's own count of ``n`` continuations can be true.
+
+        ``hidden``: it may have generated what it doesn't show, as reasoning models do.
         """
-        if told < -(-self.bytes // _MOST_BYTES_A_TOKEN) or told > most * n:
+        if told < -(-self.bytes // _MOST_BYTES_A_TOKEN) or told > self._most:
             return False
         return hidden or told <= self.bytes + _UNSEEN_TOKENS * n
