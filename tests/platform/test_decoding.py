@@ -12,6 +12,7 @@ from aquilon.text.model import TextModel
 from aquilon.text.reasoning import ReasoningFormat
 from aquilon.text.tokenizer import Tokenizer
 from aquilon.text.tool_calls import AnswerReader
+from aquilon.text.tool_calls.hermes import HermesFormat
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,29 @@ def test_a_stop_string_split_over_steps_is_never_shown(tokenizer: Tokenizer) -> 
         for event in decoding.add(output(tokenizer.encode(step))):
             shown += event.text if isinstance(event, Delta) else "|"
     assert shown == "aENx|"
+
+
+def test_tokens_of_a_stop_string_are_not_reported(tokenizer: Tokenizer) -> None:
+    decoding = Decoding(tokenizer, [], ["éND"], 0)
+    told: list[Delta] = []
+    for token_id in tokenizer.encode("é" + "aé" + "éND"):
+        told += [event for event in decoding.add(output([token_id], scored=True)) if isinstance(event, Delta)]
+    assert "".join(delta.text for delta in told) == "éaé"
+    assert b"".join(token.bytes for delta in told for token in delta.tokens) == "éaé".encode()
+    assert decoding.completion_tokens == len("éaééND".encode())
+
+
+def test_tokens_of_thoughts_and_calls_are_not_reported_with_the_text(tokenizer: Tokenizer) -> None:
+    thinking = ReasoningFormat("<think>", "</think>")
+    reader = AnswerReader(tools=HermesFormat({}), names=frozenset("f"), reasoning=thinking)
+    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    events = []
+    said = '<think>Hm.</think>Yes.\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n'
+    for token_id in tokenizer.encode(said):
+        events += decoding.add(output([token_id], scored=True))
+    events += decoding.add(output([], "complete"))
+    scores = [token for event in events if isinstance(event, Delta) for token in event.tokens]
+    assert "".join(token.text for token in scores) == "Yes."
 
 
 def test_the_end_token_is_counted_and_not_shown(tokenizer: Tokenizer) -> None:

@@ -72,7 +72,7 @@ BAD_FIELDS = {
     "temperature below": (CHAT, chat(temperature=-0.1), 422),
     "temperature above": (CHAT, chat(temperature=2.1), 422),
     "temperature as text": (CHAT, chat(temperature="0.5"), 422),
-    "top_p zero": (CHAT, chat(top_p=0), 422),
+    "top_p below": (CHAT, chat(top_p=-0.1), 422),
     "top_p above": (CHAT, chat(top_p=1.1), 422),
     "top_k below": (CHAT, chat(top_k=-2), 422),
     "min_p above": (CHAT, chat(min_p=1.5), 422),
@@ -101,8 +101,19 @@ BAD_FIELDS = {
     "top_logprobs above": (CHAT, chat(logprobs=True, top_logprobs=21), 422),
     "a tool without a name": (CHAT, chat(tools=[{"type": "function", "function": {}}]), 422),
     "a tool with a name of spaces": (CHAT, chat(tools=[tool("a b")]), 422),
+    "a tool that takes no object": (CHAT, chat(tools=[tool("f", {"type": "string"})]), 400),
+    "a tool choice without a name": (CHAT, chat(tools=[tool("f")], tool_choice={"type": "function", "name": "f"}), 400),
     "too many tools": (CHAT, chat(tools=[tool(f"f{number}") for number in range(200)]), 422),
     "a tool nested deep": (CHAT, chat(tools=[tool("f", nested(300))]), 400),
+    "a response's tool nested deep": (
+        "/v1/responses",
+        {
+            "model": MODEL,
+            "input": "hi",
+            "tools": [tool("f")["function"] | {"type": "function", "parameters": nested(300)}],
+        },
+        400,
+    ),
     "a tool choice that is none": (CHAT, chat(tools=[tool("f")], tool_choice="perhaps"), 422),
     "a tool choice by another name": (CHAT, chat(tools=[tool("f")], tool_choice={"function": {"name": "g"}}), 400),
     "a schema that is missing": (CHAT, chat(response_format={"type": "json_schema", "json_schema": {}}), 400),
@@ -140,6 +151,26 @@ BAD_FIELDS = {
 def test_a_wrong_field_is_refused_in_words(http: httpx.Client, case: str) -> None:
     path, body, status = BAD_FIELDS[case]
     assert_error(http.post(path, json=body), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (chat(stop=[""]), "stop.0: String should have at least 1 character"),
+        (chat(stop=3), "stop: Input should be a valid string"),
+        (completion(prompt=["a", 1]), "prompt.1: Input should be a valid string"),
+        (completion(prompt=[3, -1]), "prompt.1: Input should be greater than or equal to 0"),
+        (chat(n=0, seed="x"), "seed: Input should be a valid integer (and 1 more)"),
+        (chat(logit_bias={"word": 1}), "logit_bias: 'word' is not a token id"),
+    ],
+)
+def test_what_is_wrong_is_told_of_the_kind_that_was_meant(
+    http: httpx.Client, body: dict[str, Any], message: str
+) -> None:
+    """A field that takes several kinds of values refuses with the reason of the one that comes nearest."""
+    refused = assert_error(http.post(COMPLETION if "prompt" in body else CHAT, json=body), 422)
+    assert refused["message"] == message
+    assert refused["param"] == message.partition(":")[0]
 
 
 BAD_BODIES = {

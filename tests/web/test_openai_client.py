@@ -171,6 +171,26 @@ def test_a_history_with_tool_calls_is_read(openai_client: OpenAI) -> None:
     assert answer.choices[0].finish_reason == "length"
 
 
+def test_a_refusal_is_what_the_assistant_said(openai_client: OpenAI) -> None:
+    """A message that comes back as it was answered elsewhere: its content is null."""
+
+    def prompt_tokens(message: dict[str, Any]) -> int:
+        messages: list[Any] = [*QUESTION, message, *QUESTION]
+        answer = openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=0)
+        assert answer.usage is not None
+        return answer.usage.prompt_tokens
+
+    refused = {"role": "assistant", "content": None, "refusal": "No, I won't.", "annotations": []}
+    assert prompt_tokens(refused) == prompt_tokens({"role": "assistant", "content": "No, I won't."})
+
+
+def test_the_smallest_nucleus_is_the_likeliest_token(openai_client: OpenAI) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 6}
+    sampled = openai_client.chat.completions.create(**asked, temperature=2, top_p=0)
+    greedy = openai_client.chat.completions.create(**asked, temperature=0)
+    assert sampled.choices[0].message.content == greedy.choices[0].message.content
+
+
 def test_unknown_fields_are_ignored_unless_the_client_asks_for_strict(openai_client: OpenAI) -> None:
     asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 1, "extra_body": {"invented": 1}}
     assert openai_client.chat.completions.create(**asked).choices

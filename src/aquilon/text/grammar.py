@@ -170,7 +170,28 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
     A model asked for a name and an age is to answer with a name and an age. What
     matches the closed schema matches the open one.
     """
-    return cast(dict[str, Any], _closed(schema, within_all=False))
+    made = cast(dict[str, Any], _closed(schema, within_all=False))
+    if _refers_plainly(schema):
+        for key in ("$defs", "definitions"):
+            if isinstance(made.get(key), dict):
+                made[key] = {name: _closed(part, within_all=False) for name, part in made[key].items()}
+    return made
+
+
+_BESIDE_A_REFERENCE = frozenset(
+    {"$ref", "$defs", "definitions", "$schema", "$id", "$comment", "title", "description", "default", "examples"}
+)
+
+
+def _refers_plainly(value: Any) -> bool:
+    """Whether what is referred to is never combined with anything, which might name more properties."""
+    if isinstance(value, list):
+        return all(map(_refers_plainly, value))
+    if not isinstance(value, dict):
+        return True
+    if "allOf" in value or ("$ref" in value and not value.keys() <= _BESIDE_A_REFERENCE):
+        return False
+    return all(map(_refers_plainly, value.values()))
 
 
 _COMBINING = (

@@ -49,6 +49,7 @@ class ToolCallFields(Fields):
 class MessageFields(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
+    refusal: str | None = Field(None, description="What the assistant said in place of an answer (OpenAI).")
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
@@ -166,7 +167,7 @@ def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Me
     """``called`` names the function of each call so far, which a tool's message may leave out."""
     role: Role = _ROLES.get(fields.role) or cast(Role, fields.role)
     asked = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
-    if fields.content is None and not (role == "assistant" and asked):
+    if fields.content is None and not (role == "assistant" and (asked or fields.refusal)):
         raise invalid(f"Message {position} has no content", param=f"messages.{position}.content")
     if asked and role != "assistant":
         raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
@@ -197,7 +198,8 @@ def _text(fields: MessageFields, position: int) -> str:
 
 def _parts(fields: MessageFields, position: int) -> list[Part]:
     if fields.content is None or isinstance(fields.content, str):
-        return [TextPart(fields.content)] if fields.content else []
+        text = fields.content or (fields.refusal if fields.role == "assistant" else None)
+        return [TextPart(text)] if text else []
     parts: list[Part] = []
     for part in fields.content:
         if part.type == "image_url":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -74,12 +76,15 @@ def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
     detail = []
     for entry in error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_DETAILS]:
         location = [part for part in entry["loc"] if not _names_a_union_member(part)]
-        detail.append({"loc": ["body", *location], "msg": entry["msg"], "type": entry["type"]})
-    first = detail[0]
+        detail.append(
+            {"loc": ["body", *location], "msg": entry["msg"].removeprefix("Value error, "), "type": entry["type"]}
+        )
+    fields = [entry["loc"][:2] for entry in detail]
+    first = max((entry for entry in detail if entry["loc"][:2] == fields[0]), key=_nearness)
     param = ".".join(str(part) for part in first["loc"][1:])
     message = f"{param or name}: {first['msg']}"
-    if len(detail) > 1:
-        message += f" (and {len(detail) - 1} more)"
+    if others := {str(field) for field in fields} - {str(fields[0])}:
+        message += f" (and {len(others)} more)"
     return ApiError(422, "invalid_request_error", message, param=param or None, code=str(first["type"]), detail=detail)
 
 
@@ -123,6 +128,14 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
     return response
 
 
+def _nearness(entry: dict[str, Any]) -> tuple[int, list[int], bool]:
+    """Of a field that takes several kinds of values, the kind that a value was read as the furthest was meant."""
+    places = [part for part in entry["loc"] if isinstance(part, int)]
+    return len(entry["loc"]), places, not entry["type"].endswith("_type")
+
+
 def _names_a_union_member(part: str | int) -> bool:
     """Pydantic puts the tried type of a union into the path, as in ``stop.list[str].0``; no client has such a field."""
-    return isinstance(part, str) and (part in ("str", "int", "bool") or part[:1].isupper() or "[" in part)
+    return isinstance(part, str) and (
+        part in ("str", "int", "bool") or part[:1].isupper() or "[" in part or part.startswith("constrained-")
+    )

@@ -17,6 +17,7 @@ from aquilon.platform.api.tool_fields import (
     ToolChoice,
     ToolChoiceFunction,
     ToolChoiceWord,
+    require_object,
     tool_use,
 )
 from aquilon.platform.domain.errors import invalid, not_found, unsupported
@@ -50,6 +51,7 @@ class FunctionTool(Fields):
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}.type")
         if self.name is None:
             raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
+        require_object(self.parameters, f"tools.{position}.parameters")
         return Tool(self.name, self.description or "", self.parameters or {})
 
 
@@ -105,7 +107,7 @@ class ResponsesRequest(Fields):
     text: TextOptions | None = None
     max_output_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
     temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
+    top_p: float | None = Field(None, ge=0, le=1)
     top_logprobs: TopLogprobs | None = None
     include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
         None, description=f"`{WITH_LOGPROBS}`; others are without effect."

@@ -37,7 +37,7 @@ class SamplingFields(Fields):
 
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
     temperature: float | None = Field(None, ge=0, le=2, description="0 is greedy; null takes the model's own default.")
-    top_p: float | None = Field(None, gt=0, le=1)
+    top_p: float | None = Field(None, ge=0, le=1, description="0 takes the likeliest token.")
     top_k: int | None = Field(None, ge=-1, le=MAX_TOKEN_COUNT, description="0 and -1 keep the whole vocabulary.")
     min_p: float | None = Field(None, ge=0, le=1)
     presence_penalty: float | None = Field(None, ge=-2, le=2)

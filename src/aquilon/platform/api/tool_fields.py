@@ -33,7 +33,7 @@ class ToolFields(Fields):
         """Raises ApiError 400 for what isn't a function."""
         if self.type != "function" or self.function is None:
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}")
-        require_shallow(self.function.parameters, f"tools.{position}")
+        require_object(self.function.parameters, f"tools.{position}")
         return made_tool(self.function)
 
 
@@ -55,6 +55,18 @@ class ToolChoice(Fields):
 
 
 ToolChoiceWord = Literal["auto", "none", "any", "required"]
+
+
+def require_object(parameters: dict[str, Any] | None, param: str) -> None:
+    """Raises ApiError 400 for a schema of arguments that is nested past all measure, or that objects don't match."""
+    require_shallow(parameters, param)
+    kind = (parameters or {}).get("type", "object")
+    if isinstance(kind, str) and kind != "object":
+        raise invalid(
+            f"A function's arguments are an object: 'type' is 'object' in its parameters, not '{kind[:100]}'",
+            param=param,
+            code="invalid_schema",
+        )
 
 
 def made_tool(function: FunctionFields) -> Tool:
@@ -85,8 +97,10 @@ def tool_use(tools: Sequence[Tool], choice: ToolChoiceWord | ToolChoice | None, 
 
 
 def _name(choice: ToolChoice) -> str:
-    if choice.type != "function" or choice.function is None:
+    if choice.type != "function":
         raise unsupported(f"tool_choice of type '{choice.type}' is", param="tool_choice")
+    if choice.function is None:
+        raise invalid('A function is chosen as {"type": "function", "function": {"name": …}}', param="tool_choice")
     return choice.function.name
 
 

@@ -70,10 +70,17 @@ class Decoding:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
         self._matcher = StopMatcher(stop)
+        self._may_stop = bool(stop)
         self._index = index
         self._reading = reading
+        self._unshown: list[tuple[int, int, ScoredToken]] = []
+        """Where in all of the text a token's begins and ends, for those that may yet be part of a stop string."""
+        self._decoded = self._shown = 0
+        """Characters."""
         self._held_scores: list[ScoredToken] = []
-        """Of tokens whose text is not decided yet."""
+        """Of tokens that may be part of a call or of thoughts, which are reported without."""
+        self._saying = True
+        """Whether what came last is text for the person."""
         self._calls = 0
         self.completion_tokens = 0
         """Tokens computed, the one that ended it included."""
@@ -87,11 +94,13 @@ class Decoding:
         shown = output.token_ids
         if output.finish_reason == "stop":
             shown = shown[:-1]  # the end token is billed, not shown
-        text, scores, matched, counted = "", [], False, len(output.token_ids)
+        text, matched, counted = "", False, len(output.token_ids)
         for position, token_id in enumerate(shown):
+            piece = self._text(token_id)
+            begins, self._decoded = self._decoded, self._decoded + len(piece)
             if output.logprobs is not None:
-                scores.append(scored(self._tokenizer, output.logprobs[position]))
-            safe, matched = self._matcher.add(self._text(token_id))
+                self._unshown.append((begins, self._decoded, scored(self._tokenizer, output.logprobs[position])))
+            safe, matched = self._matcher.add(piece)
             text += safe
             if matched:
                 counted = position + 1
@@ -101,7 +110,8 @@ class Decoding:
             safe, matched = self._matcher.add(self._detokenizer.finish())
             text += safe if matched else safe + self._matcher.finish()
         ends = matched or output.finish_reason is not None
-        events = self._events(text, scores, ends)
+        self._shown += len(text)
+        events = self._events(text, self._scores_of_shown(matched, ends) if self._unshown else [], ends)
         if ends:
             self.finished = True
             self.stopped_early = matched and output.finish_reason is None
@@ -111,6 +121,17 @@ class Decoding:
     def _text(self, token_id: int) -> str:
         marker = self._reading.markers.get(token_id) if self._reading is not None else None
         return self._detokenizer.add([token_id]) if marker is None else marker
+
+    def _scores_of_shown(self, matched: bool, ends: bool) -> list[ScoredToken]:
+        """Of tokens whose text is shown, with those that began their characters; at a stop string, of which some is."""
+        shown, kept, self._unshown = self._shown, self._unshown, []
+        if matched:
+            return [score for begins, _, score in kept if begins < shown]
+        known = len(kept)
+        if self._may_stop and not ends:
+            known = max((place + 1 for place, (begins, end, _) in enumerate(kept) if begins < end <= shown), default=0)
+        self._unshown = kept[known:]
+        return [score for _, _, score in kept[:known]]
 
     def _reason(self, output: SequenceOutput, matched: bool) -> FinishedReason:
         if output.finish_reason == "length" and not matched:
@@ -125,6 +146,7 @@ class Decoding:
         pieces = reader.add(text)
         if thought or reader.thinking:
             self.reasoning_tokens = self.completion_tokens
+            self._saying = False
         if ends:
             pieces += reader.finish()
         self._held_scores += scores
@@ -132,19 +154,23 @@ class Decoding:
         for piece in pieces:
             match piece:
                 case Said():
+                    self._saying = True
                     events.append(Delta(self._index, piece.text, self._scores()))
                 case Thought():
                     self._scores()  # thoughts and calls are reported without
                     events.append(Delta(self._index, "", reasoning=piece.text))
                 case CallBegun():
                     self._scores()
+                    self._saying = False
                     self._calls += 1
                     events.append(ToolCallDelta(self._index, self._calls - 1, new_id("call"), piece.name))
                 case CallGrown():
                     self._scores()
                     events.append(ToolCallDelta(self._index, self._calls - 1, arguments=piece.arguments))
         if self._held_scores and reader.reads_text:
-            events.append(Delta(self._index, "", self._scores()))
+            scores_alone = Delta(self._index, "", self._scores())
+            if self._saying:  # the marks behind thoughts and calls are part of them
+                events.append(scores_alone)
         return events
 
     def _scores(self) -> tuple[ScoredToken, ...]:
