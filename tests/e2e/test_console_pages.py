@@ -115,6 +115,44 @@ async def test_no_page_that_a_role_is_shown_refuses_it(
             await expect(someone.page.get_by_role("alert"), path).to_have_count(0)
 
 
+async def test_a_server_that_stops_answering_is_told_of_in_the_page_s_language_and_tried_again(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale="fr-FR", storage_state=owners_cookies) as owner:
+        await owner.open("/members")
+        role = owner.page.get_by_label("Rôle de admin")
+        await expect(role).to_have_value("owner")
+        await owner.page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
+        await role.select_option("member")
+        alert = owner.page.get_by_role("alert")
+        await expect(alert).to_contain_text("Le serveur ne répond pas.")
+        await expect(role).to_have_value("owner")
+        await owner.page.unroute_all()
+        await alert.get_by_role("button", name="Réessayer").click()
+        await expect(alert).to_have_count(0)
+
+
+async def test_whoever_loses_a_right_or_the_session_meanwhile_is_told_what_to_do(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor
+) -> None:
+    made = await owner.make("/v1/organization/users", {"name": "Demoted", "role": "administrator"})
+    async with visitor(browser, server, ConsoleVisitor) as someone:
+        await someone.enter(made["login_token"])
+        await someone.follow("/workspaces")
+        await owner.make(f"/v1/organization/users/{made['id']}", {"role": "member"})
+        await someone.page.get_by_role("button", name="New workspace").click()
+        await someone.dialog.get_by_label("Name").fill("Mine")
+        await someone.dialog.get_by_role("button", name="New workspace").click()
+        await expect(someone.dialog.get_by_role("alert")).to_contain_text("This is not for your role.")
+        await expect(someone.dialog.get_by_label("Name")).to_have_value("Mine")
+        await someone.page.keyboard.press("Escape")
+        await someone.page.context.clear_cookies()
+        await someone.page.locator(".side a[href='/console/audit']").click()
+        await expect(someone.page.get_by_role("alert")).to_contain_text("Your session has ended.")
+        await someone.page.get_by_role("button", name="Reload the page").click()
+        await expect(someone.page.get_by_label("Name or e-mail address")).to_be_visible()
+
+
 async def test_an_unknown_address_leads_back(owner: ConsoleVisitor) -> None:
     await owner.open("/nowhere")
     await expect(owner.page.get_by_role("heading", level=1)).to_have_text("There is no such page")

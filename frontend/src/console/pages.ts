@@ -73,6 +73,13 @@ export const GROUPS: readonly PageGroup[] = [
         shown: (access) => access.may("files.use"),
         load: () => import("./pages/Files.svelte"),
       },
+      {
+        path: "/console/account",
+        title: "account.title",
+        glyph: "lock",
+        shown: everyone,
+        load: () => import("./pages/Account.svelte"),
+      },
     ],
   },
   {
@@ -171,18 +178,6 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "shield",
         shown: operator,
         load: () => import("./pages/SignOn.svelte"),
-      },
-    ],
-  },
-  {
-    title: "nav.you",
-    pages: [
-      {
-        path: "/console/account",
-        title: "account.title",
-        glyph: "lock",
-        shown: everyone,
-        load: () => import("./pages/Account.svelte"),
       },
     ],
   },

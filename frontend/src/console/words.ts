@@ -23,6 +23,27 @@ export function date(seconds: number): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(seconds * 1000);
 }
 
+const BROWSERS = [
+  ["Edge", /\bEdg(e|A|iOS)?\//],
+  ["Opera", /\bOPR\//],
+  ["Firefox", /\b(Firefox|FxiOS)\//],
+  ["Chrome", /\b(Chrome|HeadlessChrome|CriOS)\//],
+  ["Safari", /\bSafari\//],
+] as const;
+const SYSTEMS = [
+  ["Android", /\bAndroid\b/],
+  ["iOS", /\b(iPhone|iPad)\b/],
+  ["macOS", /\bMac OS X\b/],
+  ["Windows", /\bWindows\b/],
+  ["Linux", /\bLinux\b/],
+] as const;
+
+/** "Firefox, Linux" out of what a browser calls itself; all of it where nothing is known in it. */
+export function browserName(agent: string): string {
+  const names = [BROWSERS, SYSTEMS].map((known) => known.find(([, sign]) => sign.test(agent))?.[0]);
+  return names.filter((name) => name !== undefined).join(", ") || agent;
+}
+
 /** A moment as an input of type datetime-local has it. */
 export function localMoment(seconds: number): string {
   const shifted = new Date(seconds * 1000 - new Date(seconds * 1000).getTimezoneOffset() * 60_000);

@@ -56,13 +56,13 @@ export function largeNumber(value: number): string {
 }
 
 export function bytes(value: number): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
-  const step = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
+  const units = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  const step = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3) - 1);
   return new Intl.NumberFormat(language(), {
     style: "unit",
     unit: units[step]!,
     maximumSignificantDigits: 3,
-  }).format(value / 1000 ** step);
+  }).format(value / 1000 ** (step + 1));
 }
 
 /** ["en", "fr"] → "English and French". */

@@ -14,12 +14,16 @@ export const en = {
   waiting: "One moment…",
 
   "failure.retry": "Try again",
-  "failure.unreachable":
-    "The server may have been stopped, or the network is down. Nothing was lost here: try again once it answers.",
+  "failure.reload": "Reload the page",
+  "failure.unreachable": "The server doesn’t answer.",
+  "failure.unreachable.advice":
+    "It may have been stopped, or the network is down. Nothing was lost here: try again once it answers.",
   "failure.server": "The server could not do it. Try again; if it fails again, its log says why.",
   "failure.overloaded": "Wait a moment, then try again.",
-  "failure.signedOut": "Your session has ended. Reload the page to sign in again.",
-  "failure.forbidden": "An owner or administrator of your organization can do this, or give you the right.",
+  "failure.signedOut": "Your session has ended.",
+  "failure.signedOut.advice": "Reload the page to sign in again.",
+  "failure.forbidden": "This is not for your role.",
+  "failure.forbidden.advice": "An owner or administrator of your organization can do this, or give you the right.",
   "failure.gone": "It may have been removed meanwhile. Reload the page to see what is there.",
 
   "dialog.close": "Close",
@@ -250,7 +254,6 @@ export const en = {
     "An administrator of this server can add one: pulled to this machine, or from an upstream.",
 
   "nav.server": "Server",
-  "nav.you": "You",
   "nav.money": "Money",
   "action.remove": "Remove",
   "subject.for": "For",

@@ -17,12 +17,16 @@ export const fr: ConsoleTexts = {
   waiting: "Un instant…",
 
   "failure.retry": "Réessayer",
-  "failure.unreachable":
-    "Le serveur a peut-être été arrêté, ou le réseau est coupé. Rien n’est perdu ici\u00a0: réessayez quand il répondra.",
+  "failure.reload": "Recharger la page",
+  "failure.unreachable": "Le serveur ne répond pas.",
+  "failure.unreachable.advice":
+    "Il a peut-être été arrêté, ou le réseau est coupé. Rien n’est perdu ici\u00a0: réessayez quand il répondra.",
   "failure.server": "Le serveur n’a pas pu le faire. Réessayez\u00a0; si cela échoue encore, son journal dit pourquoi.",
   "failure.overloaded": "Attendez un instant, puis réessayez.",
-  "failure.signedOut": "Votre session est terminée. Rechargez la page pour vous reconnecter.",
-  "failure.forbidden":
+  "failure.signedOut": "Votre session est terminée.",
+  "failure.signedOut.advice": "Rechargez la page pour vous reconnecter.",
+  "failure.forbidden": "Ceci n’est pas pour votre rôle.",
+  "failure.forbidden.advice":
     "Un propriétaire ou un administrateur de votre organisation peut le faire, ou vous en donner le droit.",
   "failure.gone": "Cela a peut-être été supprimé entre-temps. Rechargez la page pour voir ce qu’il y a.",
 
@@ -265,7 +269,6 @@ export const fr: ConsoleTexts = {
     "Un administrateur de ce serveur peut en ajouter un\u00a0: téléchargé sur cette machine, ou d’un serveur en amont.",
 
   "nav.server": "Serveur",
-  "nav.you": "Vous",
   "nav.money": "Argent",
   "action.remove": "Supprimer",
   "subject.for": "Pour",
