@@ -25,6 +25,7 @@ from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.platform.storage import Database, DatabaseError, restore
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
+from aquilon.web.connection import Connection
 from aquilon.web.logs import configure
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
 
@@ -167,7 +168,7 @@ class _Server:
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,

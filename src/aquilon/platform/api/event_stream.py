@@ -46,26 +46,30 @@ class EventStream(Response):
             await unless_gone(receive, self._answer(scope, receive, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        silence = _Silence(self._heartbeat_seconds, lambda: self._send(_HEARTBEAT, send))
+        silence, ended = _Silence(self._heartbeat_seconds, lambda: self._send(_HEARTBEAT, send)), False
         try:
             async with aclosing(self._frames) as frames:
                 async for data in frames:
                     silence.broken()
-                    await self._send(data, send)
+                    ended = data.endswith(DONE)
+                    await self._send(data, send, more=not ended)
         except Exception as error:
+            if ended:
+                raise
             if not self._begun:
                 await error_response(api_error(error))(scope, receive, send)
                 return
             await self._send(b"event: error\n" + frame(error_body(api_error(error))), send)
         finally:
             await silence.end()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not ended:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send(self, data: bytes, send: Send) -> None:
+    async def _send(self, data: bytes, send: Send, *, more: bool = True) -> None:
         if not self._begun:
             self._begun = True
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 class _Silence:
