@@ -325,8 +325,7 @@ async def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) ->
     assert spent(again, (budget, 0)) == house.events()["r1"]["cost"]
 
 
-async def test_a_changed_budget_counts_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aquilon.platform.admission.terms.FRESH_SECONDS", 0)
+async def test_a_changed_budget_counts_at_once(house: House) -> None:
     await house.set_price()
     await house.set_budget(0)
     with pytest.raises(ApiError, match="prepaid credit is 0 cents"):

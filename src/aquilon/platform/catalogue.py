@@ -31,6 +31,7 @@ from aquilon.platform.domain.errors import ApiError, not_found
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import Access, ModelNote, default_access
 from aquilon.platform.storage import Database, models
+from aquilon.platform.storage.changes import Moment
 from aquilon.text.model import TextModel
 
 CATCH_ALL = "*"
@@ -39,7 +40,7 @@ DEFAULT_CHAT_TEMPERATURE = 0.7
 MAX_TEXTS = 4
 """Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
 FRESH_SECONDS = 1.0
-"""Aliases and notes that somebody changed count this soon."""
+"""Aliases and notes that somebody changed on another machine count this soon while nobody tells of them."""
 PATIENCE_SECONDS = 1.0
 """A slower database isn't waited for: what was known counts."""
 OWN = "aquilon"
@@ -144,7 +145,9 @@ class Catalogue:
         """When aliases will stand for something else."""
         self._notes: dict[str, ModelNote] = {}
         self._knowledge = 0
-        self._read_at = float("-inf")
+        self._read_at: Moment | None = None
+        self._pause_until = 0.0
+        """The database was away: it is asked again then."""
         self._reading: asyncio.Task[None] | None = None
         self._merged: tuple[object, dict[str, ModelCard]] = (None, {})
 
@@ -154,25 +157,32 @@ class Catalogue:
 
     async def refresh(self, *, now: bool = False) -> None:
         """Know what was said of models a second ago, or ``now``. While the database is away, what was known counts."""
-        if self._database is None or (not now and time.monotonic() - self._read_at < FRESH_SECONDS):
+        if self._database is None or (not now and self._is_fresh(self._database)):
             return
         if self._reading is None or self._reading.done() or now:
             self._reading = asyncio.create_task(self._read(self._database))
         await asyncio.wait({self._reading}, timeout=PATIENCE_SECONDS)
 
+    def _is_fresh(self, database: Database) -> bool:
+        if self._read_at is not None and database.changes.none_since(self._read_at, unheard=FRESH_SECONDS):
+            return True
+        return time.monotonic() < self._pause_until
+
     async def _read(self, database: Database) -> None:
+        moment = database.changes.now()
         try:
             async with database.reading() as session:
                 aliases = {alias.name: alias for alias in await models.aliases(session)}
                 notes = await models.notes(session)
         except (DBAPIError, OSError) as error:
             log.warning("Aliases can't be read now", error=str(error))
+            self._pause_until = moment.at + FRESH_SECONDS
         else:
+            self._read_at = moment
             if (aliases, notes) != (self._aliases, self._notes):
                 self._aliases, self._notes = aliases, notes
                 self._switches = sorted(alias.switch_at for alias in aliases.values() if alias.switch_at is not None)
                 self._knowledge += 1
-        self._read_at = time.monotonic()
 
     def cards(self) -> list[ModelCard]:
         """Every model, the default chat model first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import structlog
@@ -14,22 +13,21 @@ from aquilon.platform.domain.limits import Limit
 from aquilon.platform.domain.prices import PriceList
 from aquilon.platform.storage import Database
 from aquilon.platform.storage.budgets import budgets
+from aquilon.platform.storage.changes import Moment
 from aquilon.platform.storage.limits import limits
 from aquilon.platform.storage.prices import price_lists
 from aquilon.platform.storage.scope import Scope
 
 FRESH_SECONDS = 1.0
-"""What somebody changed counts this soon."""
-_AHEAD = 0.5
-"""Of that time: after it the next reading begins, and nobody waits for it."""
+"""What somebody changed counts at once, or this soon while nobody tells of changes on other machines."""
 
 log = structlog.get_logger("aquilon.terms")
 
 
 @dataclass(frozen=True)
 class Terms:
-    read_at: float
-    """Before it was read, by the clock that only goes forward."""
+    read: Moment
+    """Before it was."""
     budgets: tuple[Budget, ...]
     limits: tuple[Limit, ...]
     prices: dict[str, PriceList]
@@ -42,12 +40,9 @@ class KnownTerms:
         self._reading: dict[str, asyncio.Task[Terms]] = {}
 
     async def of(self, organization_id: str) -> Terms:
-        """No older than `FRESH_SECONDS`. Raises DBAPIError where the database can't be asked."""
+        """As they are now. Raises DBAPIError where that has to be read and the database can't be asked."""
         known = self._known.get(organization_id)
-        age = FRESH_SECONDS if known is None else time.monotonic() - known.read_at
-        if known is not None and age < FRESH_SECONDS:
-            if age > FRESH_SECONDS * _AHEAD:
-                self._read(organization_id)
+        if known is not None and self._database.changes.none_since(known.read, unheard=FRESH_SECONDS):
             return known
         return await asyncio.shield(self._read(organization_id))
 
@@ -60,10 +55,10 @@ class KnownTerms:
         return reading
 
     async def _read_now(self, organization_id: str) -> Terms:
-        read_at, scope = time.monotonic(), Scope(organization_id)
+        moment, scope = self._database.changes.now(), Scope(organization_id)
         async with self._database.reading() as session:
             terms = Terms(
-                read_at,
+                moment,
                 tuple(await budgets(session, scope)),
                 tuple(await limits(session, scope)),
                 await price_lists(session),

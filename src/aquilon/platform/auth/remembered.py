@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.secrets import fingerprint
 from aquilon.platform.storage import Database
+from aquilon.platform.storage.changes import Moment
 
 _MOST = 10_000
 _REMOTE_SECONDS = 5.0
@@ -39,8 +40,7 @@ H = TypeVar("H", bound=Holder)
 @dataclass
 class _Known(Generic[H]):
     holder: H
-    version: tuple[int, int]
-    read_at: float
+    read: Moment
     last_used_at: int | None
 
 
@@ -60,15 +60,15 @@ class Remembered(Generic[H]):
     async def of(self, secret: str) -> H | None:
         """None for a secret that opens nothing now. Its use is recorded, once a minute."""
         digest = fingerprint(secret)
-        version = self._database.identity.current()
         known = self._known.get(digest)
-        if known is None or not self._holds(known, version):
+        if known is None or not self._holds(known):
             self._known.pop(digest, None)
+            moment = self._database.changes.now()
             async with self._database.reading() as session:
                 holder = await self.find(session, secret)
             if holder is None:
                 return None
-            known = _Known(holder, version, time.monotonic(), holder.last_used_at)
+            known = _Known(holder, moment, holder.last_used_at)
             self._known[digest] = known
             if len(self._known) > _MOST:
                 self._known.popitem(last=False)
@@ -76,12 +76,10 @@ class Remembered(Generic[H]):
             await self._record_use(known)
         return known.holder
 
-    def _holds(self, known: _Known[H], version: tuple[int, int]) -> bool:
-        if known.version != version:
-            return False
+    def _holds(self, known: _Known[H]) -> bool:
         if known.holder.expires_at is not None and known.holder.expires_at <= time.time():
             return False
-        return self._database.hears_changes or time.monotonic() - known.read_at < _REMOTE_SECONDS
+        return self._database.changes.none_since(known.read, unheard=_REMOTE_SECONDS)
 
     async def _record_use(self, known: _Known[H]) -> None:
         known.last_used_at = now = int(time.time())

@@ -14,9 +14,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from aquilon.platform.storage.change_news import CHANNEL, ChangeNews
+from aquilon.platform.storage.changes import Changes, WatchedSession
 from aquilon.platform.storage.group_commit import GroupCommit
-from aquilon.platform.storage.identity_news import CHANNEL, IdentityNews
-from aquilon.platform.storage.identity_version import IdentityVersion, WatchedSession
 from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
 
@@ -35,7 +35,7 @@ _ALONE_LOCK = 0x616C6F6E  # "alon"
 class Database:
     """The organization's data. ``await Database.open(settings)``, and ``await close()`` in the end."""
 
-    def __init__(self, engine: AsyncEngine, name: str, identity: IdentityVersion) -> None:
+    def __init__(self, engine: AsyncEngine, name: str, changes: Changes) -> None:
         self._engine = engine
         self._group_commit = None
         if engine.dialect.name == "sqlite":
@@ -43,9 +43,8 @@ class Database:
         self.name = name
         """The file or server it is in, for messages."""
         self._writers: set[asyncio.Task[Any] | None] = set()
-        self._news = IdentityNews(engine, identity) if self._group_commit is None else None
-        self.identity = identity
-        """Another one after each change to people, keys or workspaces."""
+        self._news = ChangeNews(engine, changes) if self._group_commit is None else None
+        self.changes = changes
 
     @property
     def is_shared(self) -> bool:
@@ -77,7 +76,7 @@ class Database:
                 pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
-        database = cls(engine, name, IdentityVersion(settings.home / "identity-version"))
+        database = cls(engine, name, Changes(settings.home / "changes"))
         try:
             await database._migrate()
         except (DBAPIError, OSError) as error:
@@ -112,11 +111,6 @@ class Database:
         """Hear at once of what other processes change: what is remembered need not be read again every few seconds."""
         if self._news is not None:
             self._news.start()
-
-    @property
-    def hears_changes(self) -> bool:
-        """Whether `identity` has another version as soon as any process changed something."""
-        return self._news is None or self._news.connected
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -153,11 +147,11 @@ class Database:
             async with lent as session:
                 yield session
                 await session.flush()
-                changed = cast(WatchedSession, session.sync_session).identity_changed
+                changed = cast(WatchedSession, session.sync_session).changed
         finally:
             self._writers.discard(task)
             if changed:
-                self.identity.changed()
+                self.changes.note()
 
     @asynccontextmanager
     async def _shared_session(self, *, alone: bool) -> AsyncIterator[AsyncSession]:
@@ -168,7 +162,7 @@ class Database:
                     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK})
                 yield session
                 await session.flush()
-                if cast(WatchedSession, session.sync_session).identity_changed:
+                if cast(WatchedSession, session.sync_session).changed:
                     await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
                 await session.commit()
         except ConnectionError as error:

@@ -15,6 +15,7 @@ from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.upstreams import Upstream
 from aquilon.platform.storage import Database
 from aquilon.platform.storage import upstreams as stored
+from aquilon.platform.storage.changes import Moment
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.health import Health
 from aquilon.platform.upstreams.routing import Target
@@ -39,6 +40,7 @@ class UpstreamRegistry:
         self._database = database
         self.sealer = sealer
         self._version: str | None = None
+        self._read: Moment | None = None
         self._upstreams: dict[str, Upstream] = {}
         self._clients: dict[str, UpstreamClient] = {}
         self._retired: set[UpstreamClient] = set()
@@ -72,14 +74,16 @@ class UpstreamRegistry:
     async def refresh(self) -> None:
         """Read what changed. Raises DBAPIError where the database can't be read."""
         async with self._turn:
+            if self._read is not None and self._database.changes.none_since(self._read, unheard=0):
+                return
+            moment = self._database.changes.now()
             async with self._database.reading() as session:
                 version = await stored.version(session)
-                if version == self._version:
-                    return
-                upstreams = await stored.upstreams(session, self.sealer)
-                fallbacks = await stored.fallbacks(session)
-            self._version = version
-            self._take(upstreams, fallbacks)
+                if version != self._version:
+                    upstreams = await stored.upstreams(session, self.sealer)
+                    fallbacks = await stored.fallbacks(session)
+                    self._take(upstreams, fallbacks)
+            self._read, self._version = moment, version
 
     async def keep_fresh(self, stop: asyncio.Event) -> None:
         """Follow what other processes change, until ``stop``; without the database, what was known counts."""

@@ -1,4 +1,4 @@
-"""Word from other processes, over PostgreSQL, that people, keys or workspaces were changed."""
+"""Word from other processes, over PostgreSQL, of changes that `storage.changes` counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aquilon.platform.storage.identity_version import IdentityVersion
+from aquilon.platform.storage.changes import Changes
 
 CHANNEL = "aquilon_identity"
 """A change notifies it in its own transaction, so that the word comes with the commit."""
@@ -18,17 +18,17 @@ _RETRY_SECONDS = 1.0
 _ALIVE_SECONDS = 10.0
 """A connection that was cut without a word is noticed in this time."""
 
-log = structlog.get_logger("aquilon.identity")
+log = structlog.get_logger("aquilon.storage")
 
 
-class IdentityNews:
-    """One connection that listens. ``connected`` tells of it; when it comes back, everything counts as changed."""
+class ChangeNews:
+    """One connection that listens. Without it changes aren't heard; when it comes back, all counts as changed."""
 
-    def __init__(self, engine: AsyncEngine, version: IdentityVersion) -> None:
+    def __init__(self, engine: AsyncEngine, changes: Changes) -> None:
         self._engine = engine
-        self._version = version
+        self._changes = changes
+        changes.heard = False
         self._task: asyncio.Task[None] | None = None
-        self.connected = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._listen_on())
@@ -46,10 +46,10 @@ class IdentityNews:
             try:
                 await self._listen()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if self.connected:
+                if self._changes.heard:
                     log.warning("Changes by other processes are not heard of now", error=str(error))
             finally:
-                self.connected = False
+                self._changes.heard = False
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
@@ -62,9 +62,9 @@ class IdentityNews:
         connection: Any = await asyncpg.connect(**{**arguments, "timeout": _ALIVE_SECONDS})
         try:
             connection.add_termination_listener(lambda _: ended.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._version.changed())
-            self._version.changed()  # what was missed until now
-            self.connected = True
+            await connection.add_listener(CHANNEL, lambda *_: self._changes.note())
+            self._changes.note()  # what was missed until now
+            self._changes.heard = True
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_ALIVE_SECONDS):

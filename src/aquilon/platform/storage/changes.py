@@ -1,0 +1,98 @@
+"""When what every request asks for was last changed, by whichever process on this home: people and keys, budgets,
+limits and prices, upstreams and what is said of models.
+
+Whoever keeps such knowledge in memory notes the `Moment` before reading it, and keeps
+it while there was `Changes.none_since`: a commit that touches one of the tables below
+is counted before it returns.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import event
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from aquilon.platform.storage import limits_schema, models_schema, schema, upstreams_schema, usage_schema
+
+WITHOUT_CHANGE = "aquilon_unchanged"
+"""Execution option of a statement that changes nothing that decides: when a key or session was last used."""
+
+_TABLES = (
+    schema.ApiKey,
+    schema.ApiKeySecret,
+    schema.Organization,
+    schema.Session,
+    schema.User,
+    schema.Workspace,
+    schema.WorkspaceMember,
+    usage_schema.StoredBudget,
+    usage_schema.StoredPrice,
+    limits_schema.StoredLimit,
+    models_schema.StoredAlias,
+    models_schema.StoredModelNote,
+    upstreams_schema.StoredUpstream,
+    upstreams_schema.StoredUpstreamModel,
+    upstreams_schema.StoredFallback,
+)
+_CHANGED = "aquilon_changed"
+
+
+class Moment(NamedTuple):
+    version: tuple[int, int]
+    at: float
+    """Seconds, by the clock that only goes forward."""
+
+
+class Changes:
+    """``marker`` is a file of which only the time of change matters."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+        self._count = 0
+        self.heard = True
+        """Whether a change by any process counts here at once: one on another machine needs to be told of."""
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600))
+
+    def now(self) -> Moment:
+        """Costs one ``stat``: some microseconds."""
+        return Moment((self._count, os.stat(self._marker).st_mtime_ns), time.monotonic())
+
+    def none_since(self, then: Moment, *, unheard: float) -> bool:
+        """Whether what was read then still holds; while changes aren't `heard`, for ``unheard`` seconds at most."""
+        now = self.now()
+        return then.version == now.version and (self.heard or now.at - then.at < unheard)
+
+    def note(self) -> None:
+        """Something changed."""
+        self._count += 1
+        now = time.time_ns()
+        os.utime(self._marker, ns=(now, now))
+
+
+class WatchedSession(Session):
+    """Notes whether it changed one of the tables."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.info.get(_CHANGED))
+
+
+def _after_flush(session: Session, _context: Any) -> None:
+    if any(isinstance(row, _TABLES) for row in (*session.new, *session.dirty, *session.deleted)):
+        session.info[_CHANGED] = True
+
+
+def _before_execute(state: ORMExecuteState) -> None:
+    if state.is_select or state.execution_options.get(WITHOUT_CHANGE):
+        return
+    mapper = state.bind_mapper
+    if mapper is None or issubclass(mapper.class_, _TABLES):
+        state.session.info[_CHANGED] = True
+
+
+event.listen(WatchedSession, "after_flush", _after_flush)
+event.listen(WatchedSession, "do_orm_execute", _before_execute)
