@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
@@ -55,6 +56,18 @@ _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "me
 """FastAPI's own, which would follow ``OTEL_*`` of the environment: `Metrics` is what operators have here."""
 
 
+class _Application(FastAPI):
+    """Our middlewares stand before FastAPI's own: an answer of a `DirectRoute` passes ours alone."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        routes = [route for room in ROOMS for route in room.router.routes]
+        return Boundary(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._settings)
+
+
 def create_app(
     settings: Settings,
     *,
@@ -64,7 +77,9 @@ def create_app(
     startup_models: Sequence[str] = (),
 ) -> FastAPI:
     """The application; ``startup_models`` are those that ``/ready`` waits for."""
-    app = FastAPI(title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
+    app = _Application(
+        settings, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
+    )
     metrics = Metrics(engine)
     admission = Admission(database, settings.redis_url)
     usage_writer = UsageWriter(database, admission.shared)
@@ -130,9 +145,6 @@ def create_app(
         job_runner=runner,
         startup_models=tuple(startup_models),
     )
-    app.add_middleware(DirectRoutes, routes=[route for room in ROOMS for route in room.router.routes])
-    app.add_middleware(Idempotency)
-    app.add_middleware(Boundary, settings=settings)
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -73,7 +73,7 @@ class Boundary:
         begun = time.monotonic()
         headers = Headers(scope=scope)
         asked = headers.get("x-request-id", "")
-        request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{secrets.token_hex(12)}"
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{random.getrandbits(96):024x}"
         scope.setdefault("state", {})
         status = 0
 

@@ -17,6 +17,12 @@ HEARTBEAT_SECONDS = 10.0
 DONE = b"data: [DONE]\n\n"
 _HEARTBEAT = b": waiting\n\n"
 
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
 T = TypeVar("T")
 
 
@@ -33,10 +39,9 @@ class EventStream(Response):
     """
 
     def __init__(self, frames: AsyncGenerator[bytes], *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
-        super().__init__(
-            media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
-        )
-        del self.headers["content-length"]
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = list(_HEADERS)
         self._frames = frames
         self._heartbeat_seconds = heartbeat_seconds
         self._begun = False
