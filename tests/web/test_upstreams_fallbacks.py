@@ -193,7 +193,11 @@ class TestElsewhereForHere:
 
     def test_while_the_engine_is_started_again(self, house: RunningServer, http: httpx.Client) -> None:
         assert chat(http, "local").json()["model"] == "local"
+        question = {"model": "local", "input": "Hello"}
+        count = http.post("/v1/responses/input_tokens", json=question).json()
         kill_engine(house)
+        counted = http.post("/v1/responses/input_tokens", json=question)
+        assert counted.status_code == 503 or counted.json() == count  # exact, or none: nobody else's
         away = chat(http, "local").json()
         assert (away["model"], away["choices"][0]["message"]["content"]) == ("far", "From afar")
         assert billed(house, away["id"])["model"] == "local"

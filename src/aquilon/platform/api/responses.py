@@ -28,6 +28,7 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["responses"], route_class=DirectRoute)
@@ -62,6 +63,8 @@ async def create_response(request: Request, caller: Caller) -> Response:
 async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
     prepared = await services(request).pipeline.prepare(fields.generation(_default_model(request)), caller)
+    if isinstance(prepared, Unprepared):
+        raise prepared.reason
     return _json(msgspec.json.encode(InputTokens(input_tokens=prepared.prompt_tokens)))
 
 
