@@ -46,7 +46,11 @@ def test_random_seed_is_the_seed(mistral_client: Mistral) -> None:
 def test_a_prefix_is_gone_on_with(mistral_client: Mistral) -> None:
     prefixed = [*QUESTION, {"role": "assistant", "content": "The capital of France is", "prefix": True}]
     answer = mistral_client.chat.complete(model=MODEL, messages=prefixed, temperature=0, max_tokens=3)
-    assert str(answer.choices[0].message.content).startswith(" Paris")
+    assert str(answer.choices[0].message.content).startswith("The capital of France is Paris")
+    chunks = mistral_client.chat.stream(model=MODEL, messages=prefixed, temperature=0, max_tokens=3)
+    streamed = "".join(str(chunk.data.choices[0].delta.content or "") for chunk in chunks)
+    assert streamed == answer.choices[0].message.content
+    assert answer.usage.completion_tokens == 3
 
 
 def test_models_are_cards_with_capabilities(mistral_client: Mistral) -> None:

@@ -68,13 +68,14 @@ class TestEnforced:
                 jsonschema.validate(json.loads(call.function.arguments), SCHEMAS[call.function.name])
 
     def test_what_the_assistant_has_said_goes_on_with_the_call(self, openai_client: OpenAI) -> None:
-        for begun in ("I will look.", '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Nice'):
+        call_begun = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Nice'
+        for begun, said in (("I will look. ", "I will look. "), (call_begun, None)):
             messages = [*QUESTION, {"role": "assistant", "content": begun, "prefix": True}]
             [choice] = ask(openai_client, messages=messages, tool_choice=NAMED, temperature=0).choices
             [call] = choice.message.tool_calls
             jsonschema.validate(json.loads(call.function.arguments), WEATHER)
-            assert choice.message.content is None
-            assert json.loads(call.function.arguments)["city"].startswith("Nice" if "Nice" in begun else "")
+            assert choice.message.content == said
+            assert json.loads(call.function.arguments)["city"].startswith("" if said else "Nice")
 
     def test_a_call_cut_short_ends_with_length(self, openai_client: OpenAI) -> None:
         [choice] = ask(openai_client, tool_choice=NAMED, max_tokens=18).choices

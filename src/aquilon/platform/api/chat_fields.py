@@ -54,7 +54,7 @@ class MessageFields(Fields):
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
     function_call: FunctionCallFields | None = Field(None, description="OpenAI's older shape of a tool call.")
-    prefix: bool | None = Field(None, description="On a last assistant message: go on with it (Mistral).")
+    prefix: bool | None = Field(None, description="On a last assistant message: begin the answer with it (Mistral).")
 
 
 class NamedFunction(Fields):
@@ -78,7 +78,7 @@ class ChatCompletionRequest(SamplingFields):
     logprobs: bool | None = None
     top_logprobs: TopLogprobs | None = None
     continue_final_message: bool | None = Field(
-        None, description="Go on with the last message, the assistant's (vLLM)."
+        None, description="Go on with the last message, the assistant's, without repeating it (vLLM)."
     )
     add_generation_prompt: bool | None = Field(None, description="Accepted, without effect.")
     tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions that may be called.")
@@ -103,7 +103,12 @@ class ChatCompletionRequest(SamplingFields):
         max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         return GenerationRequest(
             model=self.model,
-            prompt=chat_prompt(self.messages, continue_final=self._continues_final(), tool_use=self._tool_use()),
+            prompt=chat_prompt(
+                self.messages,
+                continue_final=self._continues_final(),
+                repeats_final=bool(self.messages[-1].prefix),
+                tool_use=self._tool_use(),
+            ),
             sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
             temperature=self.temperature,
             stop=self.stops,
@@ -149,7 +154,13 @@ class ChatCompletionRequest(SamplingFields):
         return False
 
 
-def chat_prompt(messages: list[MessageFields], *, continue_final: bool, tool_use: ToolUse | None = None) -> ChatPrompt:
+def chat_prompt(
+    messages: list[MessageFields],
+    *,
+    continue_final: bool,
+    repeats_final: bool = False,
+    tool_use: ToolUse | None = None,
+) -> ChatPrompt:
     """Raises ApiError 400, naming the message at fault."""
     made: list[Message] = []
     called: dict[str, str] = {}
@@ -157,7 +168,7 @@ def chat_prompt(messages: list[MessageFields], *, continue_final: bool, tool_use
         message = _message(fields, position, called)
         called |= {call.id: call.function.name for call in message.tool_calls}
         made.append(message)
-    return ChatPrompt(tuple(made), continue_final, tool_use)
+    return ChatPrompt(tuple(made), continue_final, repeats_final, tool_use)
 
 
 _ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}

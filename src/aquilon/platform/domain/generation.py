@@ -25,6 +25,8 @@ class ChatPrompt(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     continue_final: bool = False
     """Go on with the last message, which is the assistant's, in place of answering it."""
+    repeats_final: bool = False
+    """Whether the answer then begins with that message."""
     tool_use: ToolUse | None = None
 
 

@@ -56,6 +56,13 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
     return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
 
 
+def repeated(request: GenerationRequest, reading: Reading | None) -> str:
+    """What of the prompt each answer is to begin with: what the assistant's message says, but for a call in it."""
+    if not isinstance(request.prompt, ChatPrompt) or not request.prompt.repeats_final:
+        return ""
+    return request.begun if reading is None else reading.reader.said
+
+
 class Decoding:
     """Turns what the engine adds to one continuation into events; nothing after the end of a stop string counts."""
 
@@ -66,13 +73,16 @@ class Decoding:
         stop: Sequence[str],
         index: int,
         reading: Reading | None = None,
+        begun: str = "",
     ) -> None:
+        """``begun``: shown before anything else."""
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
         self._matcher = StopMatcher(stop)
         self._may_stop = bool(stop)
         self._index = index
         self._reading = reading
+        self._begun = begun
         self._unshown: list[tuple[int, int, ScoredToken]] = []
         """Where in all of the text a token's begins and ends, for those that may yet be part of a stop string."""
         self._decoded = self._shown = 0
@@ -112,6 +122,9 @@ class Decoding:
         ends = matched or output.finish_reason is not None
         self._shown += len(text)
         events = self._events(text, self._scores_of_shown(matched, ends) if self._unshown else [], ends)
+        if self._begun:
+            events.insert(0, Delta(self._index, self._begun))
+            self._begun = ""
         if ends:
             self.finished = True
             self.stopped_early = matched and output.finish_reason is None

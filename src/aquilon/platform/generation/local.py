@@ -17,7 +17,7 @@ from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.constraints import Constraints
-from aquilon.platform.generation.decoding import Decoding, reading_of, scored
+from aquilon.platform.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
@@ -135,15 +135,17 @@ class LocalSequence:
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
         card, sequence, house = self.card, self.sequence, self.house
         tokenizer = self.loaded.text.tokenizer
+        readings = [reading_of(self.request, self.loaded.text, sequence.prompt_ids) for _ in range(sequence.n)]
         decodings = [
             Decoding(
                 tokenizer,
                 sequence.prompt_ids,
                 self.request.stop,
                 position * sequence.n + index,
-                reading_of(self.request, self.loaded.text, sequence.prompt_ids),
+                reading,
+                repeated(self.request, reading),
             )
-            for index in range(sequence.n)
+            for index, reading in enumerate(readings)
         ]
         measure = house.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))
         started = False

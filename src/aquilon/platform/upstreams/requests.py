@@ -69,10 +69,10 @@ def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> N
     messages = [_message(message) for message in prompt.messages]
     body["messages"] = messages
     if prompt.continue_final:
-        if kind in ("aquilon", "mistral"):
+        if kind == "mistral" or (kind == "aquilon" and prompt.repeats_final):
             messages[-1]["prefix"] = True
-        elif kind == "openai":
-            body |= {"continue_final_message": True, "add_generation_prompt": False}
+        elif kind in ("aquilon", "openai"):
+            body |= {"continue_final_message": True, "add_generation_prompt": False, "echo": prompt.repeats_final}
         else:
             raise invalid("Azure's models can't go on with an assistant's message", param="messages")
     if prompt.tool_use is not None:

@@ -40,11 +40,16 @@ class AnswerReader:
         self._left = ""
         self._known: dict[type[Piece], str] = {}
         """What ``begun`` says and thinks: what is read begins with it."""
+        self.said = ""
+        """What ``begun`` says, as far as it is known to be no call."""
         self._begun: list[Piece] = []
         """Calls in ``begun``, to be told with what comes first."""
         if begun:
             twin = AnswerReader(tools=tools, names=names, reasoning=reasoning, thinking=thinking)
-            pieces = twin._add(begun) + twin._rest()
+            pieces = twin._add(begun)
+            waits = "" if twin._left.strip(_SPACE) or twin._calls is not None or twin._thinking else twin._left
+            self.said = "".join(piece.text for piece in pieces if isinstance(piece, Said)) + waits
+            pieces += twin._rest()
             self._known = {
                 kind: "".join(piece[0] for piece in pieces if type(piece) is kind) for kind in (Said, Thought)
             }
