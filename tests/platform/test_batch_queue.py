@@ -183,6 +183,16 @@ async def test_who_lost_the_lease_records_nothing(house: House) -> None:
         assert await batches.renew(session, "two", now + 90) == {made.id: "validating"}
 
 
+async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_jobs(house: House) -> None:
+    made = await house.make(1)
+    now, day = int(time.time()), 86_400
+    async with house.database.writing() as session:
+        await batches.claim(session, "dead", now=now + day, until=now + day + 30, others_too=False, most=9)
+        [taken] = await batches.claim(session, "two", now=now, until=now + 30, others_too=False, most=9)
+        assert taken.id == made.id
+        assert not await batches.claim(session, "three", now=now - 25, until=now + 5, others_too=False, most=9)
+
+
 async def test_organizations_take_turns(house: House) -> None:
     many = [(await house.make(1)).id for _ in range(4)]
     async with house.database.writing() as session:

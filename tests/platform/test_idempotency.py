@@ -47,6 +47,12 @@ async def test_a_kill_frees_the_key_when_its_lease_is_over(database: Database, w
         assert await idempotency.used(session, whose.organization_id) == (1, len(b"answer"))
 
 
+async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_key(database: Database, whose: KeyOwner) -> None:
+    assert await claim(database, whose, "dead", 100 + KEEP)
+    assert await claim(database, whose, "next", 100)
+    assert not await claim(database, whose, "third", 100 - LEASE + 1)
+
+
 async def test_a_key_is_new_again_after_a_day(database: Database, whose: KeyOwner) -> None:
     assert await claim(database, whose, "first", 100)
     async with database.writing() as session:
