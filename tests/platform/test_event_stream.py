@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, MutableMapping
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
-from aquilon.platform.api.event_stream import EventStream, frame
+from aquilon.platform.api.event_stream import DONE, EventStream, frame, unless_gone
 from aquilon.platform.domain.errors import ApiError, overloaded, server_error
 
 Message = MutableMapping[str, Any]
@@ -131,3 +132,75 @@ async def test_a_client_that_leaves_ends_the_work_at_once(begun: bool) -> None:
     async with asyncio.timeout(5):
         await asking
     assert ended.is_set()
+
+
+async def test_the_last_frame_of_an_answer_is_its_end() -> None:
+    async def frames() -> AsyncGenerator[bytes]:
+        yield frame(b"0")
+        yield DONE
+
+    client = Client()
+    await client.ask(frames())
+    assert client.messages[-1] == {"type": "http.response.body", "body": DONE, "more_body": False}
+    assert client.body == b"data: 0\n\n" + DONE
+
+
+class TestWorkUnlessTheClientIsGone:
+    async def test_its_result_is_given_and_nobody_is_cancelled_afterwards(self) -> None:
+        client = Client()
+
+        async def work() -> int:
+            await asyncio.sleep(0)
+            return 7
+
+        assert await unless_gone(client.receive, work()) == 7
+        client.left.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def test_a_client_that_leaves_ends_it_and_its_caller_goes_on(self) -> None:
+        client, cleaned = Client(), asyncio.Event()
+
+        async def work() -> None:
+            client.left.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                cleaned.set()
+
+        with pytest.raises(ClientDisconnect):
+            await unless_gone(client.receive, work())
+        assert cleaned.is_set()
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+        await asyncio.sleep(0)
+
+    async def test_who_is_cancelled_from_outside_is_cancelled(self) -> None:
+        client, working = Client(), asyncio.Event()
+
+        async def work() -> None:
+            working.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(unless_gone(client.receive, work()))
+        await working.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_its_failure_is_raised(self) -> None:
+        async def work() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await unless_gone(Client().receive, work())
+
+    async def test_a_time_out_inside_is_a_time_out(self) -> None:
+        async def work() -> None:
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+
+        with pytest.raises(TimeoutError):
+            await unless_gone(Client().receive, work())

@@ -1,0 +1,91 @@
+"""What is on the wire: an answer's head and the first bytes behind it come together, and no head is held back."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from tests.support.server import RunningServer
+
+MODEL = "smollm2-135m"
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+def wire(server: RunningServer) -> Iterator[socket.socket]:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        yield connection
+
+
+def head(method: str, path: str, *more: str) -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "host: 127.0.0.1", *more, "", ""]).encode()
+
+
+def completion(server: RunningServer, *, stream: bool, more: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
+    """A request's head and its body."""
+    question = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3, "stream": stream}
+    body = json.dumps(question).encode()
+    fields = (
+        "content-type: application/json",
+        f"authorization: Bearer {server.api_key}",
+        f"content-length: {len(body)}",
+    )
+    return head("POST", CHAT, *fields, *more), body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_first_packet_has_the_head_and_what_follows(
+    server: RunningServer, wire: socket.socket, stream: bool
+) -> None:
+    wire.sendall(b"".join(completion(server, stream=stream)))
+    first = wire.recv(65536)
+    top, _, rest = first.partition(b"\r\n\r\n")
+    assert top.startswith(b"HTTP/1.1 200 ")
+    assert b'"object":"chat.completion' in rest
+
+
+def test_a_streams_last_packet_has_its_end(server: RunningServer, wire: socket.socket) -> None:
+    wire.sendall(b"".join(completion(server, stream=True)))
+    packet = b""
+    while not packet.endswith(b"0\r\n\r\n"):
+        packet = wire.recv(65536)
+    assert b"data: [DONE]\n\n" in packet
+
+
+def test_a_head_without_a_body_is_sent_and_the_connection_goes_on(wire: socket.socket) -> None:
+    wire.sendall(head("HEAD", "/docs"))
+    assert wire.recv(65536).startswith(b"HTTP/1.1 200 ")
+    wire.sendall(head("GET", "/health") + head("GET", "/health"))
+    answers = b""
+    while answers.count(b"HTTP/1.1 200 ") < 2:
+        answers += wire.recv(65536)
+
+
+def test_a_head_is_sent_before_the_connection_is_closed(wire: socket.socket) -> None:
+    wire.sendall(head("GET", "/health", "connection: close"))
+    whole = b""
+    while packet := wire.recv(65536):
+        whole += packet
+    assert whole.startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_waits_to_be_told_to_go_on_is_told(server: RunningServer, wire: socket.socket) -> None:
+    top, body = completion(server, stream=False, more=("expect: 100-continue",))
+    wire.sendall(top)
+    assert wire.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    wire.sendall(body)
+    assert wire.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("PUT", CHAT, 405), ("PATCH", CHAT, 405), ("POST", f"{CHAT}/", 404)]
+)
+def test_what_is_no_request_for_an_answer_is_refused_as_everywhere(
+    server: RunningServer, wire: socket.socket, method: str, path: str, status: int
+) -> None:
+    wire.sendall(head(method, path, "content-length: 0"))
+    assert wire.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
