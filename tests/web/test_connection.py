@@ -82,7 +82,7 @@ def test_who_waits_to_be_told_to_go_on_is_told(server: RunningServer, wire: sock
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("PUT", CHAT, 405), ("PATCH", CHAT, 405), ("POST", f"{CHAT}/", 404)]
+    ("method", "path", "status"), [("PUT", CHAT, 405), ("PATCH", CHAT, 405), ("POST", f"{CHAT}/", 307)]
 )
 def test_what_is_no_request_for_an_answer_is_refused_as_everywhere(
     server: RunningServer, wire: socket.socket, method: str, path: str, status: int
