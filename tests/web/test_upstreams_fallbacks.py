@@ -252,3 +252,17 @@ def test_two_models_that_fall_back_to_each_other_ask_each_other_once(
     """``gone`` to ``tiny`` and ``tiny`` to ``gone``: neither's chain is followed from the other."""
     refused = chat(http, "tiny", n=9)
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+
+
+def test_two_servers_that_fall_back_to_each_other_ask_each_other_once(
+    house: RunningServer, operator: httpx.Client, http: httpx.Client
+) -> None:
+    """This one stands for both: what it asks elsewhere comes back to it."""
+    models = [{"name": "mirror", "remote": "local"}]
+    body = {"name": "itself", "base_url": f"{house.url}/v1", "api_key": house.api_key, "models": models}
+    operator.post("/v1/server/upstreams", json=body).raise_for_status()
+    operator.put("/v1/server/fallbacks/local", json={"models": ["mirror"]}).raise_for_status()
+    before = house.log.count("path=/v1/chat/completions")
+    refused = chat(http, "local", n=9)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    wait_until(lambda: house.log.count("path=/v1/chat/completions") == before + 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
@@ -17,6 +18,9 @@ from aquilon.platform.services import services
 from aquilon.platform.storage.api_keys import KeyHolder
 from aquilon.platform.storage.sessions import SessionHolder
 
+LOOP_HEADER, LOOP_NAME = b"cdn-loop", b"aquilon"
+"""RFC 8586: by whom a request was passed on."""
+
 
 async def authenticate(request: Request) -> Principal:
     """Raises ApiError: 401 without a valid key or session, 403 for a session's unsafe request from another site."""
@@ -28,6 +32,9 @@ async def authenticate(request: Request) -> Principal:
         principal = await _by_api_key(request, authorization)
     else:
         principal = await _by_session(request)
+    for name, value in request.scope["headers"]:
+        if name == LOOP_HEADER and LOOP_NAME in value.lower():
+            principal = replace(principal, forwarded=True)
     request.state.principal = principal  # for the access log
     return principal
 

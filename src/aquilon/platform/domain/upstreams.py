@@ -30,7 +30,7 @@ MAX_FALLBACKS = 8
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = frozenset(
     {"authorization", "api-key", "host", "content-length", "content-type", "transfer-encoding", "connection"}
-    | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization"}
+    | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization", "cdn-loop"}
 )
 _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,50}")
 

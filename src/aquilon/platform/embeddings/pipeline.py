@@ -76,7 +76,7 @@ class EmbeddingPipeline:
             )
         if told is not None:
             told.update(self._catalogue.notices(card.name))
-        names = () if request.token_ids else self._fallbacks(card.name)  # ids are of one model's vocabulary
+        names = () if request.token_ids or principal.forwarded else self._fallbacks(card.name)  # as of generations
         failed: ApiError | None = None
         try:
             most = await house.count(request, card)

@@ -78,12 +78,16 @@ class Fallbacks:
         self._catalogue = catalogue
         self._houses = houses
 
-    def of(self, model: str, request: GenerationRequest) -> Sequence[str]:
-        """None for a request in token ids: they are of one model's vocabulary."""
+    def of(self, model: str, request: GenerationRequest, principal: Principal) -> Sequence[str]:
+        """None for a request in token ids, which are of one model's vocabulary, and for one by another Aquilon.
+
+        Two servers that fall back to each other would pass it to and fro: the one that
+        was asked first has fall-backs, or has none.
+        """
         names = self._chains(model)
-        if names and not _in_token_ids(request):
-            return names
-        return ()
+        if not names or principal.forwarded or _in_token_ids(request):
+            return ()
+        return names
 
     async def prepare(
         self, house: House, request: GenerationRequest, card: ModelCard, principal: Principal

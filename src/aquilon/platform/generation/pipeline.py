@@ -58,7 +58,7 @@ class Pipeline:
             request = msgspec.structs.replace(request, batch=True)
         if self._moderation is not None:
             await self._moderation.require_clean(request.prompt)
-        if self._fallbacks.of(card.name, request):
+        if self._fallbacks.of(card.name, request, principal):
             return await self._fallbacks.prepare(house, request, card, principal)
         return await house.prepare(request, card, principal)
 
@@ -103,7 +103,7 @@ class Pipeline:
     def _stream(
         self, prepared: Prepared, principal: Principal, position: int, account: Account
     ) -> AsyncGenerator[Event]:
-        names = self._fallbacks.of(prepared.model, prepared.request)
+        names = self._fallbacks.of(prepared.model, prepared.request, principal)
         if names:
             return self._fallbacks.stream(prepared, names, principal, position, account)
         return prepared.stream(position, account)

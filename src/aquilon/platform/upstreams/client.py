@@ -43,6 +43,7 @@ class UpstreamClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"aquilon/{__version__}",
+            "CDN-Loop": "aquilon",  # RFC 8586: another Aquilon doesn't pass it on to its fall-backs, perhaps to us
             **upstream.headers,
         }
         if upstream.api_key is not None:
