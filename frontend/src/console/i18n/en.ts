@@ -60,6 +60,7 @@ export const en = {
   "overview.first": "Your first call",
   "overview.firstText": "Clients of OpenAI and Mistral work here unchanged: they need this address and a key.",
   "overview.step.key": "Make an API key",
+  "overview.step.askKey": "Ask an administrator for an API key",
   "overview.step.variable": "Put it into your shell:",
   "overview.step.call": "Ask:",
   "overview.hello": "Say hello in five languages.",
@@ -252,6 +253,7 @@ export const en = {
   "playground.noModel.title": "There is no model to ask",
   "playground.noModel.text":
     "An administrator of this server can add one: pulled to this machine, or from an upstream.",
+  "playground.noModel.models": "To the models",
 
   "nav.server": "Server",
   "nav.money": "Money",
@@ -365,6 +367,7 @@ export const en = {
   "limits.empty.title": "No limit yet",
   "limits.empty.text":
     "Without limits, everyone shares the machine evenly. Set one where a single program should not take it all.",
+  "limits.empty.none": "Everyone shares the machine evenly.",
 
   "models.title": "Models",
   "models.intro": "What this server answers with: in memory, on the disk, or elsewhere.",

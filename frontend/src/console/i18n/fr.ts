@@ -66,6 +66,7 @@ export const fr: ConsoleTexts = {
   "overview.firstText":
     "Les clients d’OpenAI et de Mistral marchent ici tels quels\u00a0: il leur faut cette adresse et une clé.",
   "overview.step.key": "Créez une clé d’API",
+  "overview.step.askKey": "Demandez une clé d’API à un administrateur",
   "overview.step.variable": "Mettez-la dans votre shell\u00a0:",
   "overview.step.call": "Demandez\u00a0:",
   "overview.hello": "Dis bonjour en cinq langues.",
@@ -267,6 +268,7 @@ export const fr: ConsoleTexts = {
   "playground.noModel.title": "Il n’y a pas de modèle à interroger",
   "playground.noModel.text":
     "Un administrateur de ce serveur peut en ajouter un\u00a0: téléchargé sur cette machine, ou d’un serveur en amont.",
+  "playground.noModel.models": "Vers les modèles",
 
   "nav.server": "Serveur",
   "nav.money": "Argent",
@@ -386,6 +388,7 @@ export const fr: ConsoleTexts = {
   "limits.empty.title": "Pas encore de limite",
   "limits.empty.text":
     "Sans limite, chacun a sa part de la machine. Fixez-en une là où un seul programme ne doit pas tout prendre.",
+  "limits.empty.none": "Chacun a sa part de la machine.",
 
   "models.title": "Modèles",
   "models.intro": "Ce avec quoi ce serveur répond\u00a0: en mémoire, sur le disque, ou ailleurs.",
