@@ -30,21 +30,28 @@ def list_batches(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's batch jobs, the newest first."""
-    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.cli.output import print_list
+    from aquilon.platform.api.batches_bodies import batch_body
 
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)
 
     none: list[Batch] = []
-    found = as_operator(home, organization, newest, before_first_start=none)
-    if as_json:
-        print_json([_plain(job) for job in found])
-        return
-    rows = table("id", "made", "endpoint", "status", "lines", "done", "failed", right=("lines", "done", "failed"))
-    for job in found:
-        counts = (str(number) for number in (job.total, job.succeeded, job.failed))
-        add_row(rows, job.id, minute(job.created_at), job.endpoint, job.status, *counts)
-    out().print(rows)
+    print_list(
+        [batch_body(job) for job in as_operator(home, organization, newest, before_first_start=none)],
+        {
+            "id": lambda job: job.id,
+            "made": lambda job: minute(job.created_at),
+            "endpoint": lambda job: job.endpoint,
+            "status": lambda job: job.status,
+            "lines": lambda job: str(job.request_counts.total),
+            "done": lambda job: str(job.request_counts.completed),
+            "failed": lambda job: str(job.request_counts.failed),
+        },
+        as_json=as_json,
+        nothing="No batch jobs",
+        right=("lines", "done", "failed"),
+    )
 
 
 @batches.command("show")
@@ -80,10 +87,11 @@ def _batches(database: Database, home: Path | None) -> Batches:
 
 
 def _show(job: Batch, as_json: bool) -> None:
-    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.cli.output import add_row, out, print_structs, table
+    from aquilon.platform.api.batches_bodies import batch_body
 
     if as_json:
-        print_json(_plain(job))
+        print_structs(batch_body(job))
         return
     rows = table("", "")
     for name, value in (
@@ -102,11 +110,3 @@ def _show(job: Batch, as_json: bool) -> None:
     ):
         add_row(rows, name, value)
     out().print(rows)
-
-
-def _plain(job: Batch) -> object:
-    import msgspec
-
-    from aquilon.platform.api.batches_bodies import batch_body
-
-    return msgspec.to_builtins(batch_body(job))

@@ -30,22 +30,28 @@ def list_files(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's files, the newest first."""
-    from aquilon.cli.output import add_row, out, print_json, printable, table
+    from aquilon.cli.output import print_list, printable
+    from aquilon.platform.api.files_bodies import file_body
     from aquilon.platform.storage.files import FileFilter
 
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
         return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)
 
     none: list[StoredFile] = []
-    found = as_operator(home, organization, newest, before_first_start=none)
-    if as_json:
-        print_json([_plain(file) for file in found])
-        return
-    rows = table("id", "name", "purpose", "bytes", "made", "kept until", right=("bytes",))
-    for file in found:
-        times = minute(file.created_at), minute(file.expires_at, "it is deleted")
-        add_row(rows, file.id, printable(file.name), file.purpose, str(file.bytes), *times)
-    out().print(rows)
+    print_list(
+        [file_body(file) for file in as_operator(home, organization, newest, before_first_start=none)],
+        {
+            "id": lambda file: file.id,
+            "name": lambda file: printable(file.filename),
+            "purpose": lambda file: file.purpose,
+            "bytes": lambda file: str(file.bytes),
+            "made": lambda file: minute(file.created_at),
+            "kept until": lambda file: minute(file.expires_at, "it is deleted"),
+        },
+        as_json=as_json,
+        nothing="No files",
+        right=("bytes",),
+    )
 
 
 @files.command("download")
@@ -91,11 +97,3 @@ def _files(database: Database, home: Path | None) -> Files:
     from aquilon.platform.jobs.files import Files
 
     return Files(database, settings_from(home=home))
-
-
-def _plain(file: StoredFile) -> object:
-    import msgspec
-
-    from aquilon.platform.api.files_bodies import file_body
-
-    return msgspec.to_builtins(file_body(file))

@@ -114,7 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         if _debug:
             raise
-        print(f"aquilon: {words(error)}", file=sys.stderr)
+        from aquilon.cli.output import printable
+
+        print(f"aquilon: {printable(words(error))}", file=sys.stderr)
         return 2 if is_wrong_setting(error) else 1
 
 

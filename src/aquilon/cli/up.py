@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,8 +77,9 @@ def up(
     settings = settings.model_copy(update=changes)
     from aquilon.web.server import PortTaken, run
 
+    elsewhere = "" if home is None else f" --home {shlex.quote(str(home))}"
     try:
-        run(settings, _tell_json if as_json else _Teller(settings).tell)
+        run(settings, _tell_json if as_json else _Teller(settings, elsewhere).tell)
     except PortTaken as error:
         _explain_taken_port(settings, error)
 
@@ -137,10 +139,12 @@ def _tell_json(report: Report) -> None:
 class _Teller:
     """Renders the server's reports."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, elsewhere: str) -> None:
         from aquilon.cli.output import out
 
         self._settings = settings
+        self._elsewhere = elsewhere
+        """What other commands need to find the same home."""
         self._out = out()
         self._status = self._out.status("Starting")
         self._first = False
@@ -148,6 +152,8 @@ class _Teller:
             self._status.start()
 
     def tell(self, report: Report) -> None:
+        from rich.markup import escape
+
         from aquilon.web.server import FirstStart, ModelLoading, Ready, Stopping
 
         match report:
@@ -158,8 +164,8 @@ class _Teller:
                     f"  Sign in   [link]{report.login_link}[/link]\n"
                     f"  API key   [bold]{report.accounts.api_key}[/]\n\n"
                     "[dim]The link works once, within a day. "
-                    f"Another link: aquilon users link {report.accounts.user_name}\n"
-                    "Another key: aquilon keys create --name NAME[/]\n"
+                    f"Another link: aquilon users link {report.accounts.user_name}{escape(self._elsewhere)}\n"
+                    f"Another key: aquilon keys create --name NAME{escape(self._elsewhere)}[/]\n"
                 )
             case ModelLoading():
                 self._status.update(f"Loading {report.name} {report.progress:.0%}")
