@@ -329,7 +329,7 @@ export const en = {
   "budgets.remove.text": "What it held back may be spent from now on. What was spent stays in the books.",
 
   "prices.title": "Prices",
-  "prices.intro": "Of a million tokens. Usage keeps the price that held when it happened.",
+  "prices.intro": "For a million tokens. Usage keeps the price that held when it happened.",
   "prices.free": "No model has a price: everything is free.",
   "prices.from": "from {date}",
   "prices.input": "Read",
@@ -587,7 +587,7 @@ export const en = {
   "members.reset.title": "Reset the sign-in of {name}",
   "members.reset.text":
     "All sessions end and the password is gone. You get a link that signs the person in once, to set another.",
-  "account.identities": "Signing in elsewhere",
+  "account.identities": "Other ways to sign in",
   "account.identitiesText": "Identity providers that vouch for you here.",
   "account.link": "Add {provider}",
 } as const;

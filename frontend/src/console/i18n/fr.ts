@@ -167,7 +167,7 @@ export const fr: ConsoleTexts = {
   "usage.chart": "{measure} de chacun des {days} jours\u00a0; les chiffres sont dans le tableau ci-dessous",
   "usage.table": "Consommation par\u00a0: {by}",
   "usage.utc": "Les jours commencent à minuit UTC.",
-  "usage.empty.title": "Rien de consommé dans ce temps",
+  "usage.empty.title": "Rien de consommé sur cette période",
   "usage.empty.text":
     "Dès qu’un modèle aura répondu, dans une conversation ou pour une clé, ses tokens seront comptés ici.",
   "usage.empty.try": "Interroger dans l’atelier",
@@ -271,7 +271,7 @@ export const fr: ConsoleTexts = {
   "playground.noModel.models": "Vers les modèles",
 
   "nav.server": "Serveur",
-  "nav.money": "Argent",
+  "nav.money": "Finances",
   "action.remove": "Supprimer",
   "subject.for": "Pour",
   "subject.organization": "Toute l’organisation",
@@ -306,7 +306,7 @@ export const fr: ConsoleTexts = {
 
   "invitations.title": "Invitations",
   "invitations.intro":
-    "Personne ne s’inscrit ici sans invitation. Elle dit qui peut rejoindre, à quel titre, jusqu’à quand et combien de fois.",
+    "Personne ne s’inscrit ici sans invitation. Elle dit qui peut venir, à quel titre, jusqu’à quand et combien de fois.",
   "invitations.create": "Inviter",
   "invitations.for": "Pour",
   "invitations.joined": "Arrivés",
@@ -320,17 +320,17 @@ export const fr: ConsoleTexts = {
   "invitations.note": "Pour qui",
   "invitations.note.hint": "Pour votre mémoire.",
   "invitations.days": "Jours de validité",
-  "invitations.uses": "Combien peuvent rejoindre",
+  "invitations.uses": "Nombre de personnes",
   "invitations.empty.title": "Pas encore d’invitation",
   "invitations.empty.text":
     "Invitez quelqu’un\u00a0: vous recevez un lien à lui envoyer, et la personne choisit son mot de passe.",
   "invitations.made.title": "Le lien de l’invitation",
   "invitations.made.text":
-    "Envoyez-le à qui de droit\u00a0: quiconque l’ouvre peut rejoindre. Il n’est montré que maintenant.",
+    "Envoyez-le à qui de droit\u00a0: quiconque l’ouvre peut s’inscrire. Il n’est montré que maintenant.",
 
   "budgets.title": "Budgets",
   "budgets.intro":
-    "Ce qui peut être dépensé dans un temps. Une requête qu’un budget ne peut payer est refusée avant tout calcul.",
+    "Ce qui peut être dépensé sur une période. Une requête qu’un budget ne peut payer est refusée avant tout calcul.",
   "budgets.create": "Fixer un budget",
   "budgets.standing": "Situation",
   "budgets.spentOf": "Dépensé\u00a0: {name}",
@@ -350,14 +350,14 @@ export const fr: ConsoleTexts = {
     "Ce qu’il retenait pourra être dépensé désormais. Ce qui a été dépensé reste dans les comptes.",
 
   "prices.title": "Prix",
-  "prices.intro": "D’un million de tokens. La consommation garde le prix qui valait alors.",
+  "prices.intro": "Par million de tokens. La consommation garde le prix qui valait alors.",
   "prices.free": "Aucun modèle n’a de prix\u00a0: tout est gratuit.",
   "prices.from": "dès le {date}",
   "prices.input": "Lus",
   "prices.cached": "Lus du cache",
   "prices.cached.hint": "Comme «\u00a0Lus\u00a0», si c’est vide.",
   "prices.output": "Écrits",
-  "prices.discount": "Remise en lot",
+  "prices.discount": "Remise sur les lots",
   "prices.discount.hint": "En pour cent.",
   "prices.percent": "{count}\u00a0%",
   "prices.set": "Fixer un prix",
@@ -453,7 +453,7 @@ export const fr: ConsoleTexts = {
   "aliases.intro":
     "Un nom à vous qui vaut pour un modèle\u00a0: les programmes le gardent pendant que vous changez ce qui répond.",
   "aliases.create": "Fixer un alias",
-  "aliases.empty": "Aucun encore. Essayez-en un qui finit par -latest.",
+  "aliases.empty": "Aucun pour l’instant. Essayez-en un qui finit par -latest.",
   "aliases.inSettings": "des réglages",
   "aliases.standsFor": "Vaut pour",
   "aliases.shared": "{percent}\u00a0% des appelants\u00a0: {model}",
@@ -495,7 +495,7 @@ export const fr: ConsoleTexts = {
   "upstreams.url.hint": "Par exemple https://api.example.com/v1",
   "upstreams.key": "Sa clé d’API",
   "upstreams.key.hint": "Gardée chiffrée, jamais remontrée.",
-  "secret.kept": "Il y en a une. Laissez vide pour la garder.",
+  "secret.kept": "Déjà en place. Laissez vide pour ne rien changer.",
   "upstreams.version.hint": "Par exemple 2024-10-21",
   "upstreams.models": "Modèles offerts ici",
   "upstreams.models.hint":
@@ -522,7 +522,7 @@ export const fr: ConsoleTexts = {
   "batches.create": "Nouveau lot",
   "batches.validating": "en vérification",
   "batches.running": "en cours",
-  "batches.finalizing": "en finition",
+  "batches.finalizing": "en finalisation",
   "batches.completed": "terminé",
   "batches.failed": "en échec",
   "batches.expired": "hors délai",
@@ -584,7 +584,7 @@ export const fr: ConsoleTexts = {
   "signOn.invited": "sur invitation seulement",
   "signOn.answers": "Il répond\u00a0: {address}",
   "signOn.name": "Nom dans les adresses",
-  "signOn.name.hint": "Petites lettres, chiffres et tirets.",
+  "signOn.name.hint": "Lettres minuscules, chiffres et tirets.",
   "signOn.label": "Nom sur le bouton",
   "signOn.label.hint": "Tel que les gens le connaissent.",
   "signOn.issuer": "Émetteur",
@@ -613,7 +613,7 @@ export const fr: ConsoleTexts = {
   "members.reset.title": "Réinitialiser la connexion de {name}",
   "members.reset.text":
     "Toutes les sessions se ferment et le mot de passe disparaît. Vous recevez un lien qui connecte la personne une fois, pour en choisir un autre.",
-  "account.identities": "Se connecter ailleurs",
+  "account.identities": "Autres façons de se connecter",
   "account.identitiesText": "Les fournisseurs d’identité qui répondent de vous ici.",
   "account.link": "Ajouter {provider}",
 };
