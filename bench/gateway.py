@@ -26,9 +26,9 @@ from bench.report import keep, table
 
 LITELLM = "litellm[proxy]==1.106.2"
 MODEL = "stand-in"
-FIRST_MS, BETWEEN_MS, WORDS = 20, 10, 2
-"""Two words: what is measured is the way to the first, and both ends of an answer. In longer ones LiteLLM falls
-further behind with each word (docs/experiments.md)."""
+FIRST_MS, BETWEEN_MS = 20, 10
+WORDS = (2, 16)
+"""Of an answer: two, where nearly all is the way to the first word and the end, and sixteen, as a chat has them."""
 RATE = 200
 CLIENTS = 128
 _MASTER_KEY = "sk-bench-0123456789"
@@ -36,23 +36,26 @@ _MASTER_KEY = "sk-bench-0123456789"
 
 def main(*, quick: bool = False) -> None:
     rounds, seconds = (1, 3) if quick else (4, 8)
-    with (
-        tempfile.TemporaryDirectory(prefix="aquilon-bench-") as folder,
-        _stand_in() as upstream,
-        _aquilon(Path(folder), upstream) as ours,
-        _litellm(Path(folder), upstream) as theirs,
-    ):
-        figures = _measure(upstream, ours, theirs, rounds, seconds)
-        figures["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
-        _show(figures)
-        print(f"\nkept in {keep('gateway', figures)}")
+    figures = {}
+    for words in WORDS:
+        with (
+            tempfile.TemporaryDirectory(prefix="aquilon-bench-") as folder,
+            _stand_in(words) as upstream,
+            _aquilon(Path(folder), upstream) as ours,
+            _litellm(Path(folder), upstream) as theirs,
+        ):
+            found = _measure(words, upstream, ours, theirs, rounds, seconds)
+            found["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
+        _show(words, found)
+        figures[str(words)] = found
+    print(f"\nkept in {keep('gateway', figures)}")
 
 
-def _measure(upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float) -> dict[str, Any]:
-    at: dict[str, tuple[int, str, str]] = {
-        "direct": (upstream, MODEL, "none"),
-        "aquilon": (ours[0], MODEL, ours[1]),
-        "litellm": (theirs[0], MODEL, theirs[1]),
+def _measure(words: int, upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float) -> dict[str, Any]:
+    at: dict[str, tuple[int, str, int]] = {
+        "direct": (upstream, "none", words),
+        "aquilon": (ours[0], ours[1], words),
+        "litellm": (theirs[0], theirs[1], words),
     }
     names = ("direct", "aquilon", "alone direct", "alone aquilon", "alone litellm")
     firsts: dict[str, list[float]] = {name: [] for name in names}
@@ -71,7 +74,6 @@ def _measure(upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float)
         for name in throughput:
             throughput[name].append(_load(*at[name], "clients", CLIENTS, seconds)["per_second"])
     return {
-        "words": WORDS,
         "rate": RATE,
         "clients": CLIENTS,
         "first_ms": {name: _spread(values) for name, values in firsts.items()},
@@ -85,7 +87,7 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p90": round(cuts[89], 2), "p99": round(cuts[98], 2), "n": len(values)}
 
 
-def _show(figures: dict[str, Any]) -> None:
+def _show(words: int, figures: dict[str, Any]) -> None:
     first, memory, speed = figures["first_ms"], figures["memory_mb"], figures["per_second"]
     rows = []
     for name, spread in first.items():
@@ -93,7 +95,17 @@ def _show(figures: dict[str, Any]) -> None:
         added = [f"{spread[cut] - base[cut]:+.2f}" for cut in ("p50", "p99")]
         rows.append([name, *(f"{spread[cut]:.2f}" for cut in ("p50", "p90", "p99")), *added])
     print(
-        table((f"to the first word, ms ({RATE}/s, or one alone)", "p50", "p90", "p99", "added p50", "added p99"), rows)
+        table(
+            (
+                f"to the first of {words} words, ms ({RATE}/s, or one alone)",
+                "p50",
+                "p90",
+                "p99",
+                "added p50",
+                "added p99",
+            ),
+            rows,
+        )
     )
     ratio = speed["aquilon"] / (speed["litellm"] or float("nan"))
     print()
@@ -104,18 +116,18 @@ def _show(figures: dict[str, Any]) -> None:
             + [["ratio", f"{ratio:.1f}", f"{memory['aquilon'] / memory['litellm']:.2f}"]],
         )
     )
-    print(f"\nAquilon's processor time at {RATE}/s: {figures['processor_ms_a_request']} ms a request of {WORDS} words")
+    print(f"\nAquilon's processor time at {RATE}/s: {figures['processor_ms_a_request']} ms a request\n")
 
 
-def _load(port: int, model: str, key: str, how: str, many: float, seconds: float) -> dict[str, Any]:
+def _load(port: int, key: str, words: int, how: str, many: float, seconds: float) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
         "bench.gateway_load",
         str(port),
-        model,
+        MODEL,
         key,
-        str(WORDS),
+        str(words),
         how,
         str(many),
         str(seconds),
@@ -127,8 +139,8 @@ def _load(port: int, model: str, key: str, how: str, many: float, seconds: float
 
 
 @contextlib.contextmanager
-def _stand_in() -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.gateway_standin", str(FIRST_MS), str(BETWEEN_MS), str(WORDS)]
+def _stand_in(words: int) -> Iterator[int]:
+    command = [sys.executable, "-m", "bench.gateway_standin", str(FIRST_MS), str(BETWEEN_MS), str(words)]
     with _running(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
