@@ -15,9 +15,8 @@ from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.generation import Event, GenerationRequest, Started, TokenPrompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
-from aquilon.platform.generation.prepared import Prepared
+from aquilon.platform.generation.prepared import Bounded, Prepared
 from aquilon.platform.generation.settlement import Account
-from aquilon.platform.upstreams.counting import prompt_size
 
 log = structlog.get_logger("aquilon.fallbacks")
 
@@ -35,29 +34,10 @@ class House(Protocol):
 
 
 @dataclass(frozen=True)
-class Unprepared:
-    """A `Prepared` for a model that can't be asked now: its fall-backs alone may answer. Its prompt is bounded."""
+class Unprepared(Bounded):
+    """A `Prepared` for a model that can't be asked now: its fall-backs alone may answer."""
 
-    card: ModelCard
-    request: GenerationRequest
     reason: ApiError
-
-    @property
-    def model(self) -> str:
-        return self.card.name
-
-    @property
-    def n(self) -> int:
-        return self.request.n
-
-    @property
-    def prompt_tokens(self) -> int:
-        return prompt_size(self.request).most
-
-    @property
-    def most_tokens(self) -> int:
-        wanted = self.request.sampling.max_tokens
-        return self.card.max_context if wanted is None else wanted
 
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
         raise self.reason

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.generation.settlement import Account
+from aquilon.platform.upstreams.counting import PromptSize, prompt_size
 
 
 class Prepared(Protocol):
@@ -38,3 +42,32 @@ class Prepared(Protocol):
         (``computed``) and of tokens before they are shown (``await grant``, ``generated``).
         Closing it ends the work. Raises ApiError.
         """
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """All of a `Prepared` but its ``stream``, where no tokenizer is at hand: the prompt is bounded, not counted."""
+
+    card: ModelCard
+    request: GenerationRequest
+
+    @property
+    def model(self) -> str:
+        return self.card.name
+
+    @property
+    def n(self) -> int:
+        return self.request.n
+
+    @cached_property
+    def size(self) -> PromptSize:
+        return prompt_size(self.request)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.size.most
+
+    @property
+    def most_tokens(self) -> int:
+        wanted = self.request.sampling.max_tokens
+        return self.card.max_context if wanted is None else wanted

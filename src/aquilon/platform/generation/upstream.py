@@ -12,10 +12,11 @@ import structlog
 from aquilon.platform.domain.errors import ApiError, invalid, overloaded
 from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.generation.prepared import Bounded
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.upstreams.counting import PromptSize, Tally, prompt_size
+from aquilon.platform.upstreams.counting import Tally
 from aquilon.platform.upstreams.failures import UpstreamFailure
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.platform.upstreams.requests import body_of, path_of
@@ -46,7 +47,7 @@ class UpstreamModels:
         wanted = request.sampling.max_tokens
         if least > card.max_context or (wanted or 0) > card.max_context:
             raise too_long(prompt_tokens=least, max_tokens=wanted, context=card.max_context, at_least=True)
-        return UpstreamSequence(self, card, request, prompt_size(request))
+        return UpstreamSequence(card, request, self)
 
     async def begin(self, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
         """The first answer of the model's upstreams that begins. Raises ApiError."""
@@ -83,30 +84,10 @@ class UpstreamModels:
 
 
 @dataclass(frozen=True)
-class UpstreamSequence:
-    """A `generation.prepared.Prepared` for upstreams. Its prompt's tokens are bounded, not counted."""
+class UpstreamSequence(Bounded):
+    """A `generation.prepared.Prepared` for upstreams."""
 
     house: UpstreamModels
-    card: UpstreamModel
-    request: GenerationRequest
-    size: PromptSize
-
-    @property
-    def model(self) -> str:
-        return self.card.name
-
-    @property
-    def n(self) -> int:
-        return self.request.n
-
-    @property
-    def prompt_tokens(self) -> int:
-        return self.size.most
-
-    @property
-    def most_tokens(self) -> int:
-        wanted = self.request.sampling.max_tokens
-        return self.card.max_context if wanted is None else wanted
 
     async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
         house = self.house

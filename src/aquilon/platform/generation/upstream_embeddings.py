@@ -52,7 +52,8 @@ class UpstreamEmbeddings:
             try:
                 embedded = await self._ask(target, request)
             except UpstreamFailure as failure:
-                self._failed(target, failure)
+                target.health.learn(failure)
+                note(self._metrics, target, failure)
                 if not failure.elsewhere:
                     raise failure.answer from failure
                 failed = failed or failure.answer
@@ -64,15 +65,6 @@ class UpstreamEmbeddings:
                 self._metrics.upstream_requests.labels(target.upstream.name, card.name, "completed").inc()
                 return embedded
         raise failed or paused(card.name, self._registry.targets(card.name))
-
-    def _failed(self, target: Target, failure: UpstreamFailure) -> None:
-        if failure.rest:
-            target.health.rest(failure.rest)
-        if failure.unhealthy:
-            target.health.fail()
-        elif not failure.rest:
-            target.health.abandon()
-        note(self._metrics, target, failure)
 
     async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
         model, timeouts = target.model, target.upstream.timeouts

@@ -91,12 +91,7 @@ class UpstreamAnswer:
                 answer.close()
                 raise
         except UpstreamFailure as failure:
-            if failure.rest:
-                target.health.rest(failure.rest)
-            if failure.unhealthy:
-                target.health.fail()
-            elif not failure.rest:
-                target.health.abandon()
+            target.health.learn(failure)
             raise
         except BaseException:
             target.health.abandon()

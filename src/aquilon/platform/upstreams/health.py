@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aquilon.platform.upstreams.failures import UpstreamFailure
+
 FAILURES = 3
 """So many one after the other open the circuit."""
 FIRST_PAUSE = 2.0
@@ -53,6 +55,15 @@ class Health:
 
     def succeed(self) -> None:
         self.failures, self.pause, self.probing = 0, 0.0, False
+
+    def learn(self, failure: UpstreamFailure) -> None:
+        """Who asked got no answer."""
+        if failure.rest:
+            self.rest(failure.rest)
+        if failure.unhealthy:
+            self.fail()
+        elif not failure.rest:
+            self.abandon()
 
     def fail(self) -> None:
         self.failures += 1
