@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
@@ -48,6 +50,16 @@ def test_a_damaged_database_fails(home: Path) -> None:
     home.mkdir()
     (home / "aquilon.db").write_bytes(b"not a database at all" * 100)
     assert look("database", home).state == "fail"
+
+
+def test_a_database_that_a_newer_version_wrote_fails(run: Run, home: Path) -> None:
+    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    with closing(sqlite3.connect(home / "aquilon.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0999'")
+        database.commit()
+    told = run("doctor")
+    assert told.code == 1
+    assert "written by a newer Aquilon" in told.out
 
 
 def test_a_taken_port_is_told_with_who_has_it(home: Path) -> None:

@@ -166,6 +166,18 @@ class TestPrices:
         assert history.prices == (first, second)
         assert history.at(NOON + DAY - 1) == first
 
+    async def test_a_price_that_holds_stays_on_record_when_the_next_one_comes_in_the_same_second(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("time.time", lambda: NOON + 0.5)
+        async with database.writing() as session:
+            first = await prices.set_price(session, "m", Price(NOON, 1, 1, 1))
+            await prices.set_price(session, "m", Price(NOON, 2, 2, 2))
+            last = await prices.set_price(session, "m", Price(NOON - 30, 3, 3, 3))
+        async with database.reading() as session:
+            assert (await prices.price_lists(session))["m"].prices == (first, last)
+        assert (first.starts_at, last.starts_at) == (NOON, NOON + 1)
+
     async def test_the_past_keeps_its_prices(self, database: Database) -> None:
         with pytest.raises(ValueError, match="can't start on 1970-01-01 00:00:01, in the past"):
             async with database.writing() as session:

@@ -174,6 +174,7 @@ def _database(settings: Settings) -> Check:
     import sqlite3
 
     from aquilon.platform.storage.backup import check_place, sqlite_file
+    from aquilon.platform.storage.migrations import REVISIONS
     from aquilon.platform.storage.upgrade import DatabaseError
 
     try:
@@ -191,11 +192,15 @@ def _database(settings: Settings) -> Check:
             found = database.execute("PRAGMA quick_check(3)").fetchall()
             users = database.execute("SELECT count(*) FROM users").fetchone()[0]
             keys = database.execute("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL").fetchone()[0]
+            revision = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         database.close()
     except sqlite3.Error as error:
         return Check("database", "fail", f"{file} can't be read: {error}", advice)
     if found != [("ok",)]:
         return Check("database", "fail", f"{file} is damaged: {found[0][0]}", advice)
+    if revision not in REVISIONS:
+        finding = f"{file} has schema {revision}, written by a newer Aquilon; this version knows up to {REVISIONS[-1]}"
+        return Check("database", "fail", finding, "Start the newer version, or use another --home")
     return Check("database", "ok", f"{file}, whole; {users} users, {keys} API keys")
 
 

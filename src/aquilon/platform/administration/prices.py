@@ -21,7 +21,9 @@ async def set_price(database: Database, principal: Principal, model: str, price:
     require_operator(principal)
     async with database.writing(alone=True) as session:
         stored = await prices.set_price(session, model, price)
-        await audit.record(session, principal, "price.set", stored.id, model, starts_at=price.starts_at, **_told(price))
+        await audit.record(
+            session, principal, "price.set", stored.id, model, starts_at=stored.starts_at, **_told(price)
+        )
         return stored
 
 

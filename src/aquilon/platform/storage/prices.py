@@ -28,7 +28,7 @@ async def price_lists(session: AsyncSession) -> dict[str, PriceList]:
 
 
 async def set_price(session: AsyncSession, model: str, price: Price) -> Price:
-    """Add a price that holds from its start on, in place of one that would start at the same moment.
+    """Add a price that holds from its start on, in place of one that would start at the same moment to come.
 
     Raises ValueError for a start in the past: requests were paid by what held then.
     """
@@ -57,10 +57,12 @@ async def set_price_list(session: AsyncSession, prices: PriceList) -> PriceList:
 
 
 async def _store(session: AsyncSession, model: str, price: Price, now: int) -> Price:
-    stored = replace(price, id=new_id("price"))
-    await session.execute(
-        delete(StoredPrice).where(StoredPrice.model == model, StoredPrice.starts_at == price.starts_at)
-    )
+    starts_at = max(price.starts_at, now)
+    holding = select(StoredPrice.id).where(StoredPrice.model == model, StoredPrice.starts_at == now)
+    if starts_at == now and await session.scalar(holding) is not None:
+        starts_at += 1  # requests of this second were paid by the one that holds
+    stored = replace(price, id=new_id("price"), starts_at=starts_at)
+    await session.execute(delete(StoredPrice).where(StoredPrice.model == model, StoredPrice.starts_at == starts_at))
     session.add(
         StoredPrice(
             id=stored.id,
