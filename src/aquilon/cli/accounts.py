@@ -57,7 +57,12 @@ def create_user(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an account and print its one-time sign-in link."""
+    """Make an account and print its one-time sign-in link.
+
+    \b
+    Example:
+      aquilon users create rosa --role developer --email rosa@example.org
+    """
     from aquilon.platform.administration import members
 
     checked = checked_role("administrator" if administrator else role)
@@ -84,7 +89,13 @@ def update_user(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give somebody another role, name or address, or disable the account."""
+    """Give somebody another role, name or address, or disable the account.
+
+    \b
+    Examples:
+      aquilon users update rosa --role billing
+      aquilon users update rosa --disable
+    """
     from aquilon.cli.output import tell
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import members

@@ -61,7 +61,12 @@ def download_file(
     organization: Organization = None,
     home: Home = None,
 ) -> None:
-    """Write a file's content to standard output or a new file."""
+    """Write a file's content to standard output or a new file.
+
+    \b
+    Example:
+      aquilon files download file_0198c2 --to results.jsonl
+    """
     import shutil
     import sys
 

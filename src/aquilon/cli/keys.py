@@ -120,7 +120,9 @@ def update_key(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            "--scope", help="All that it is for, in place of what it was for; repeat.", show_default="as it is"
+            "--scope",
+            help="inference, files, batch, usage or administration, in place of all before; repeat.",
+            show_default="as it is",
         ),
     ] = None,
     model: Annotated[
@@ -180,7 +182,12 @@ def rotate_key(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a new secret for an API key; the one in use works on for a while."""
+    """Print a new secret for an API key; the one in use works on for a while.
+
+    \b
+    Example:
+      aquilon keys rotate aq-3fK9x2b --hours 48
+    """
     from aquilon.cli.output import print_json
     from aquilon.platform.administration import keys as administration
     from aquilon.platform.storage.api_keys import NewApiKey

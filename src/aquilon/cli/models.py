@@ -216,7 +216,13 @@ def set_model(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say something of a model, its own or an upstream's; an empty word takes back what was said."""
+    """Say something of a model, its own or an upstream's; an empty word takes back what was said.
+
+    \b
+    Examples:
+      aquilon models set smollm2-135m --access open --temperature 0.2
+      aquilon models set smollm2-135m --retires 2027-06-30 --replacement mistral-small-4
+    """
     import msgspec
 
     from aquilon.cli.aliases import catalogue_of, moment

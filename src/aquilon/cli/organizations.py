@@ -54,7 +54,12 @@ def create_organization(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an organization and print a link that signs its owner in once."""
+    """Make an organization and print a link that signs its owner in once.
+
+    \b
+    Example:
+      aquilon orgs create acme --owner olga --email olga@example.org
+    """
     from aquilon.platform.administration import organizations as administration
 
     async def create(database: Database, operator: Principal) -> NewOrganization:
@@ -81,7 +86,13 @@ def update_organization(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rename or disable an organization, or have its people come by single sign-on alone."""
+    """Rename or disable an organization, or have its people come by single sign-on alone.
+
+    \b
+    Examples:
+      aquilon orgs update acme --disable
+      aquilon orgs update acme --no-passwords
+    """
     from aquilon.cli.output import tell
     from aquilon.platform.accounts import operator as operator_of
     from aquilon.platform.administration import organizations as administration
@@ -192,7 +203,12 @@ def set_member(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take somebody into a workspace, or give a member another role there."""
+    """Take somebody into a workspace, or give a member another role there.
+
+    \b
+    Example:
+      aquilon members set rosa --workspace research --role developer
+    """
     from aquilon.cli.output import tell
     from aquilon.platform.accounts import user_of
     from aquilon.platform.administration import workspaces as administration
