@@ -54,12 +54,16 @@ async def test_axe_finds_nothing_serious_on_any_page(
         assert {path.removeprefix("/console") or "/" for path in links} == set(PAGES)
 
 
-async def test_forms_are_as_accessible_as_pages(owner: ConsoleVisitor) -> None:
-    for path, opener in (("/keys", "New key"), ("/upstreams", "Add an upstream"), ("/sign-on", "Add a provider")):
+async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: ConsoleVisitor) -> None:
+    forms = {"/keys": "New key", "/upstreams": "Add an upstream", "/sign-on": "Add a provider", "/models": "Change: "}
+    await owner.page.set_viewport_size({"width": 390, "height": 800})
+    for path, opener in forms.items():
         await owner.open(path)
-        await owner.page.get_by_role("button", name=opener).click()
-        await expect(owner.dialog).to_be_visible()
+        await owner.page.get_by_role("button", name=opener).first.click()
+        if path == "/upstreams":
+            await owner.dialog.get_by_role("button", name="Add a model by hand").click()
         assert await owner.serious_issues() == [], path
+        assert await owner.dialog.evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0, path
 
 
 async def test_a_french_browser_finds_a_french_console(
