@@ -49,7 +49,8 @@ def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_a
 
         def ask(model: str) -> httpx.Response:
             if model == "vectors":
-                return httpx.post(f"{server.url}/v1/embeddings", json={"model": model, "input": "x"}, headers=key)
+                body = {"model": model, "input": "x"}
+                return httpx.post(f"{server.url}/v1/embeddings", json=body, headers=key, timeout=30)
             body = {"model": model, "messages": [{"role": "user", "content": "Go on"}], "stream": model != "silent"}
             return httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=key, timeout=30)
 
