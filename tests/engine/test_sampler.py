@@ -52,7 +52,19 @@ def test_draws_follow_the_models_distribution() -> None:
 def test_a_low_temperature_sharpens_and_a_tiny_one_is_greedy() -> None:
     logits = random_logits()
     assert len(possible_tokens(logits, temperature=0.5)) < len(possible_tokens(logits, temperature=1.0))
-    assert possible_tokens(logits, temperature=1e-6) == {int(logits.argmax()): 300}
+    for tiny in (1e-6, 1e-40, 5e-324):
+        assert possible_tokens(logits, temperature=tiny) == {int(logits.argmax()): 300}
+        assert possible_tokens(logits, temperature=tiny, top_k=5) == {int(logits.argmax()): 300}
+
+
+@pytest.mark.parametrize("vocab_size", [263, VOCABULARY])
+@pytest.mark.parametrize("filters", [{}, {"top_k": 264}, {"top_p": 0.5}, {"min_p": 0.1}, {"temperature": 0}])
+def test_a_model_that_computes_no_numbers_gets_tokens_of_its_vocabulary_all_the_same(
+    vocab_size: int, filters: dict[str, float]
+) -> None:
+    for value in (torch.nan, torch.inf, -torch.inf):
+        found = possible_tokens(torch.full((1, vocab_size), value), **filters)
+        assert all(0 <= token_id < vocab_size for token_id in found)
 
 
 def test_top_k_draws_from_the_k_most_likely() -> None:
@@ -145,6 +157,16 @@ class TestPenalties:
         sequence = make_sequence([3], temperature=0, repetition_penalty=2.0)
         logits = torch.tensor([[-5.0, -3.9, -3.0, -2.0]])
         assert sample(logits, [sequence])[0] == [2]
+
+    @pytest.mark.parametrize("penalty", [5e-324, 1e-40, 1e-30])
+    def test_the_smallest_repetition_penalty_asks_for_what_was_there(self, penalty: float) -> None:
+        logits = random_logits()
+        likely, other = logits.topk(2).indices[0].tolist()
+        found = set()
+        for seed in range(50):
+            sequence = make_sequence([likely, other], seed=seed, repetition_penalty=penalty)
+            found |= set(sample(logits.clone(), [sequence])[0])
+        assert found <= {likely, other}
 
     def test_penalties_follow_the_tokens_that_were_drawn(self) -> None:
         sequence = make_sequence(temperature=0, frequency_penalty=1.0)

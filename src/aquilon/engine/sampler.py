@@ -19,6 +19,8 @@ from aquilon.engine.sequence import Sequence
 _CANDIDATES = 128
 """Filters nearly always leave fewer tokens; the whole vocabulary is sorted only for rows where they do not."""
 _STRIDE = 256
+_COLDEST = 1e-30
+"""Below it every draw is the most likely token, and single precision would divide by zero."""
 
 _MASK = 2**64 - 1
 
@@ -90,7 +92,7 @@ def _adjusted(logits: Tensor, sequences: list[Sequence]) -> Tensor:
 def _draw(logits: Tensor, sequences: list[Sequence]) -> list[int]:
     """Temperature, then top-k, top-p of what that left, and min-p, then the draw."""
     wishes = [sequence.sampling for sequence in sequences]
-    temperatures = logits.new_tensor([w.temperature for w in wishes])[:, None]
+    temperatures = logits.new_tensor([max(w.temperature, _COLDEST) for w in wishes])[:, None]
     probabilities = ((logits - logits.amax(dim=-1, keepdim=True)) / temperatures).softmax(dim=-1)  # (N, vocab_size)
     chances = [uniform(sequence.seed, sequence.num_generated) for sequence in sequences]
     chance = torch.tensor(chances, dtype=torch.float64, device=logits.device)[:, None]
@@ -148,7 +150,7 @@ def _draw_filtered(
         settled = ((filters.top_k <= count) & (~by_mass | (reached < count)) & (likely[:, -1:] < least))[:, 0].tolist()
     kept = candidates.masked_fill(candidates < least, 0).double().cumsum(dim=-1)
     place = _first_above(kept, chance * kept[:, -1:])
-    return tokens.gather(1, place)[:, 0].tolist(), settled
+    return tokens.gather(1, place)[:, 0].clamp(max=vocab_size - 1).tolist(), settled
 
 
 def _rows(values: Tensor, rows: list[int]) -> Tensor:
@@ -172,7 +174,7 @@ def _invert(probabilities: Tensor, chance: Tensor) -> list[int]:
     stride = _first_above(mass, target)
     inside = strides[torch.arange(len(strides), device=strides.device), stride[:, 0]].double().cumsum(dim=-1)
     target = target - mass.gather(1, stride) + inside[:, -1:]
-    token = stride * _STRIDE + _first_above(inside, target)
+    token = (stride * _STRIDE + _first_above(inside, target)).clamp(max=probabilities.shape[-1] - 1)
     token_ids: list[int] = token[:, 0].tolist()
     return token_ids
 

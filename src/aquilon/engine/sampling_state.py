@@ -51,7 +51,8 @@ class SamplingState:
             ids = torch.tensor(list(self._seen), device=self._device)
             values = logits[ids]
             penalty = wishes.repetition_penalty
-            logits[ids] = torch.where(values > 0, values / penalty, values * penalty)
+            most = torch.finfo(values.dtype).max
+            logits[ids] = torch.where(values > 0, values / penalty, values * penalty).clamp(max=most)
         if self._drawn and (wishes.presence_penalty or wishes.frequency_penalty):
             ids = torch.tensor(list(self._drawn), device=self._device)
             counts = torch.tensor(list(self._drawn.values()), dtype=torch.float32, device=self._device)
