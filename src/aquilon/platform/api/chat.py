@@ -28,7 +28,7 @@ ANSWERS = [ChatCompletion, ChatCompletionChunk]
     "/v1/chat/completions",
     summary="Answer a conversation",
     openapi_extra=request_body(ChatCompletionRequest),
-    responses=answers(ChatCompletion, description="The answer, or its chunks", stream=ChatCompletionChunk),
+    responses=answers(ChatCompletion, description="The answer, or its chunks", stream=[ChatCompletionChunk]),
 )
 async def chat_completions(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ChatCompletionRequest)

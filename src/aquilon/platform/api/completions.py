@@ -33,7 +33,7 @@ ANSWERS = [Completion]
     "/v1/completions",
     summary="Continue text or token ids",
     openapi_extra=request_body(CompletionRequest),
-    responses=answers(Completion, description="The continuations, or their chunks", stream=Completion),
+    responses=answers(Completion, description="The continuations, or their chunks", stream=[Completion]),
 )
 async def completions(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, CompletionRequest)

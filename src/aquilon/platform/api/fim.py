@@ -49,7 +49,9 @@ REQUESTS = [FillRequest]
     "/v1/fim/completions",
     summary="Fill a gap in a text",
     openapi_extra=request_body(FillRequest),
-    responses=answers(ChatCompletion, description="What goes into the gap, or its chunks", stream=ChatCompletionChunk),
+    responses=answers(
+        ChatCompletion, description="What goes into the gap, or its chunks", stream=[ChatCompletionChunk]
+    ),
 )
 async def fill(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, FillRequest)

@@ -22,7 +22,7 @@ from aquilon.platform.api.responses_answers import (
     TextEcho,
     ToolEcho,
 )
-from aquilon.platform.api.responses_events import ResponseEvent, frames, whole_answer
+from aquilon.platform.api.responses_events import STREAM_EVENTS, frames, whole_answer
 from aquilon.platform.api.responses_fields import ResponsesRequest
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
@@ -34,14 +34,14 @@ from aquilon.platform.services import services
 router = APIRouter(tags=["responses"], route_class=DirectRoute)
 
 REQUESTS = [ResponsesRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, ResponseEvent, InputTokens]
+ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, *STREAM_EVENTS, InputTokens]
 
 
 @router.post(
     "/v1/responses",
     summary="Answer a conversation, in OpenAI's newer shape",
     openapi_extra=request_body(ResponsesRequest),
-    responses=answers(ResponseBody, description="The answer, or the events of its making", stream=ResponseEvent),
+    responses=answers(ResponseBody, description="The answer, or the events of its making", stream=STREAM_EVENTS),
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)

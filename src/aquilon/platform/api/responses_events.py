@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -92,6 +92,7 @@ class ArgumentsEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent
+STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
 Kind = Literal["message", "reasoning", "function_call"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 

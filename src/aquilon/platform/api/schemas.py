@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 _REFERENCE = "#/components/schemas/{name}"
+_ERROR = {"$ref": _REFERENCE.format(name="ErrorBody")}
 
 
 def request_body(fields: type[BaseModel]) -> dict[str, Any]:
@@ -22,18 +24,19 @@ def answers(
     *,
     description: str,
     status: int = 200,
-    stream: type[msgspec.Struct] | None = None,
+    stream: Sequence[type[msgspec.Struct]] = (),
     other: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """For a route's ``responses``: the good answer, and the one shape that every error has.
 
+    ``stream``: what its events may be, if it comes in pieces; an error may be one of them.
     ``other`` is a media type that the good answer may have instead, as for a download.
     """
     content: dict[str, Any] = {}
     if ok is not None:
         content["application/json"] = {"schema": _reference(ok)}
-    if stream is not None:
-        content["text/event-stream"] = {"schema": _reference(stream)}
+    if stream:
+        content["text/event-stream"] = {"schema": _event(stream)}
     if other is not None:
         content[other] = {"schema": {"type": "string"}}
     good: dict[str, Any] = {"description": description}
@@ -47,8 +50,7 @@ def answers(
 
 
 def error_answer(description: str) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(name="ErrorBody")}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {"description": description, "content": {"application/json": {"schema": _ERROR}}}
 
 
 def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struct]]) -> dict[str, Any]:
@@ -61,3 +63,10 @@ def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struc
 
 def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(name=struct.__name__)}
+
+
+def _event(stream: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
+    """One of a stream's events, as OpenAPI 3.2 describes them: text, all of which is JSON but a last ``[DONE]``."""
+    data = {"anyOf": [*map(_reference, stream), _ERROR]}
+    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {"type": "object", "required": ["data"], "properties": {"event": {"type": "string"}, "data": text}}
