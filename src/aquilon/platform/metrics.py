@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import EngineStatistics
 from aquilon.platform.jobs.metrics import JobMetrics
+from aquilon.platform.tallies import Counters, Histograms
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 
 _FIRST_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -31,50 +32,50 @@ class Metrics:
         registry.register(_EngineCollector(engine))
         self.jobs = JobMetrics(registry)
         label = ("model_name",)
-        self.prompt_tokens = Counter("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
-        self.generation_tokens = Counter("aquilon:generation_tokens", "Tokens generated", label, registry=registry)
-        self.request_success = Counter(
+        self.prompt_tokens = Counters("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
+        self.generation_tokens = Counters("aquilon:generation_tokens", "Tokens generated", label, registry=registry)
+        self.request_success = Counters(
             "aquilon:request_success",
             "Sequences ended, by what ended them: stop, length, abort or error",
             ("model_name", "finished_reason"),
             registry=registry,
         )
-        self.time_to_first_token = Histogram(
+        self.time_to_first_token = Histograms(
             "aquilon:time_to_first_token_seconds",
             "From a request's admission to its first token",
             label,
             buckets=_FIRST_TOKEN_BUCKETS,
             registry=registry,
         )
-        self.inter_token_latency = Histogram(
+        self.inter_token_latency = Histograms(
             "aquilon:inter_token_latency_seconds",
             "Between two tokens of one sequence",
             label,
             buckets=_TOKEN_BUCKETS,
             registry=registry,
         )
-        self.time_per_output_token = Histogram(
+        self.time_per_output_token = Histograms(
             "aquilon:request_time_per_output_token_seconds",
             "A request's mean time between tokens",
             label,
             buckets=_TOKEN_BUCKETS,
             registry=registry,
         )
-        self.request_latency = Histogram(
+        self.request_latency = Histograms(
             "aquilon:e2e_request_latency_seconds",
             "From a request's admission to its last token",
             label,
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
-        self.request_prompt_tokens = Histogram(
+        self.request_prompt_tokens = Histograms(
             "aquilon:request_prompt_tokens",
             "Prompt tokens of a request",
             label,
             buckets=_LENGTH_BUCKETS,
             registry=registry,
         )
-        self.request_generation_tokens = Histogram(
+        self.request_generation_tokens = Histograms(
             "aquilon:request_generation_tokens",
             "Tokens generated for a request",
             label,
@@ -82,20 +83,20 @@ class Metrics:
             registry=registry,
         )
 
-        self.upstream_requests = Counter(
+        self.upstream_requests = Counters(
             "aquilon:upstream_requests",
             "Requests that an upstream was asked: completed, length (the budget ended), abandoned, failed or refused",
             ("upstream", "model_name", "outcome"),
             registry=registry,
         )
-        self.upstream_first_token = Histogram(
+        self.upstream_first_token = Histograms(
             "aquilon:upstream_time_to_first_token_seconds",
             "From asking an upstream to the first piece of its answer",
             ("upstream",),
             buckets=_FIRST_TOKEN_BUCKETS,
             registry=registry,
         )
-        self.upstream_doubts = Counter(
+        self.upstream_doubts = Counters(
             "aquilon:upstream_implausible_usage",
             "Answers whose usage, as the upstream told it, can't be true",
             ("upstream",),
@@ -129,7 +130,7 @@ class _OfModel:
         self.request_latency = metrics.request_latency.labels(model)
         self.request_prompt_tokens = metrics.request_prompt_tokens.labels(model)
         self.request_generation_tokens = metrics.request_generation_tokens.labels(model)
-        self.ended = cache(partial(metrics.request_success.labels, model))
+        self.ended = partial(metrics.request_success.labels, model)
 
 
 class Measure:
