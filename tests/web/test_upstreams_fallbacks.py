@@ -266,3 +266,23 @@ def test_two_servers_that_fall_back_to_each_other_ask_each_other_once(
     refused = chat(http, "local", n=9)
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
     wait_until(lambda: house.log.count("path=/v1/chat/completions") == before + 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_servers_that_are_each_others_upstream_end_a_request_after_few_hops(
+    house: RunningServer, operator: httpx.Client, http: httpx.Client, stream: bool
+) -> None:
+    """A model here that is computed by itself, and nobody is held to be ill for it."""
+    name = f"circle-{stream}".lower()
+    models = [{"name": name, "capabilities": ["chat", "embeddings"], "max_context": 4096}]
+    body = {"name": name, "base_url": f"{house.url}/v1", "api_key": house.api_key, "models": models}
+    operator.post("/v1/server/upstreams", json=body).raise_for_status()
+    for path, question in (
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}], "stream": stream}),
+        ("embeddings", {"input": "hi"}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}], "stream": stream}),
+    ):
+        before = house.log.count(f"path=/v1/{path}")
+        refused = http.post(f"/v1/{path}", json={"model": name, **question})
+        assert (refused.status_code, refused.json()["code"]) == (508, "loop_detected")
+        wait_until(lambda path=path, before=before: house.log.count(f"path=/v1/{path}") == before + 5)

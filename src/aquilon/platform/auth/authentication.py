@@ -33,8 +33,8 @@ async def authenticate(request: Request) -> Principal:
     else:
         principal = await _by_session(request)
     for name, value in request.scope["headers"]:
-        if name == LOOP_HEADER and LOOP_NAME in value.lower():
-            principal = replace(principal, forwarded=True)
+        if name == LOOP_HEADER and (hops := value.lower().count(LOOP_NAME)):
+            principal = replace(principal, hops=principal.hops + hops)
     request.state.principal = principal  # for the access log
     return principal
 

@@ -24,6 +24,8 @@ class EmbeddingRequest:
     """None is all that the model has."""
     upstream_fields: dict[str, Any] = field(default_factory=dict)
     """The client's fields that mean something to an upstream alone, as they came."""
+    hops: int = 0
+    """As `Principal.hops`."""
 
     @property
     def inputs(self) -> int:

@@ -95,6 +95,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a batch job: computed when nobody waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
     """The client's fields that mean something to an upstream alone, as they came."""
+    hops: int = 0
+    """As `Principal.hops`."""
 
     @property
     def begun(self) -> str:

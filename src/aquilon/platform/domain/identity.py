@@ -39,7 +39,7 @@ class Principal:
     """None is every model."""
     operates: bool = False
     """Whether the organization runs the server: its owners and administrators manage what all share."""
-    forwarded: bool = False
-    """Whether another Aquilon asks, which this one is an upstream of."""
+    hops: int = 0
+    """Servers of this program that passed the request on before it came here: each is an upstream of the one before."""
     batch_line: str | None = None
     """Set for a line of a batch job: what its usage is recorded under, at the batch price, together with its result."""

@@ -74,9 +74,11 @@ class EmbeddingPipeline:
                 param="model",
                 code="not_an_embedding_model",
             )
+        if principal.hops:
+            request = replace(request, hops=principal.hops)
         if told is not None:
             told.update(self._catalogue.notices(card.name))
-        names = () if request.token_ids or principal.forwarded else self._fallbacks(card.name)  # as of generations
+        names = () if request.token_ids or principal.hops else self._fallbacks(card.name)  # as of generations
         failed: ApiError | None = None
         try:
             most = await house.count(request, card)

@@ -65,7 +65,7 @@ class Fallbacks:
         was asked first has fall-backs, or has none.
         """
         names = self._chains(model)
-        if not names or principal.forwarded or _in_token_ids(request):
+        if not names or principal.hops or _in_token_ids(request):
             return ()
         return names
 

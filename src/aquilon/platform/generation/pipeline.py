@@ -54,8 +54,8 @@ class Pipeline:
                 param="model",
                 code="not_a_generation_model",
             )
-        if principal.batch_line is not None:
-            request = msgspec.structs.replace(request, batch=True)
+        if principal.batch_line is not None or principal.hops:
+            request = msgspec.structs.replace(request, batch=principal.batch_line is not None, hops=principal.hops)
         if self._moderation is not None:
             await self._moderation.require_clean(request.prompt)
         if self._fallbacks.of(card.name, request, principal):

@@ -74,7 +74,7 @@ class UpstreamModels:
         begun = time.monotonic()
         try:
             answer = await UpstreamAnswer.open(
-                target, path_of(request, upstream.kind), body, offset=offset, n=request.n
+                target, path_of(request, upstream.kind), body, offset=offset, n=request.n, hops=request.hops
             )
         except UpstreamFailure as failure:
             note(self.metrics, target, failure)

@@ -78,6 +78,7 @@ class UpstreamEmbeddings:
             model=model.name,
             remote=model.remote,
             seconds=timeouts.first_token,
+            hops=request.hops,
         )
         data = await target.client.whole(response, timeouts.total)
         try:

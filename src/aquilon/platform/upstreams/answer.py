@@ -68,14 +68,21 @@ class UpstreamAnswer:
         """What the upstream says it counted; known at the end."""
 
     @classmethod
-    async def open(cls, target: Target, path: str, body: bytes, *, offset: int, n: int) -> UpstreamAnswer:
+    async def open(
+        cls, target: Target, path: str, body: bytes, *, offset: int, n: int, hops: int = 0
+    ) -> UpstreamAnswer:
         """An answer that has begun. Continuations count from ``offset``. Raises UpstreamFailure: nothing came yet."""
         timeouts, loop = target.upstream.timeouts, asyncio.get_running_loop()
         begun = loop.time()
         target.health.begin()
         try:
             response = await target.client.post(
-                path, body, model=target.model.name, remote=target.model.remote, seconds=timeouts.first_token
+                path,
+                body,
+                model=target.model.name,
+                remote=target.model.remote,
+                seconds=timeouts.first_token,
+                hops=hops,
             )
             answer = cls(target, response, offset=offset, n=n, ends_at=begun + timeouts.total)
             try:

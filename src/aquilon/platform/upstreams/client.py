@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,12 +19,17 @@ from aquilon.platform.upstreams.failures import (
     MOST_ERROR_BYTES,
     UpstreamFailure,
     broken,
+    in_a_circle,
     of_status,
     stopping,
     too_slow,
     unreachable,
 )
 
+MOST_HOPS = 4
+"""Servers of this program that stand behind each other, at most: more would be a circle of upstreams."""
+_LOOP = "aquilon"
+"""In ``CDN-Loop`` (RFC 8586), once for each: what was passed on gets no fall-backs, and isn't passed on for ever."""
 MOST_JSON_BYTES = 64 * 2**20
 """Of an answer that is read whole: a list of models, embeddings."""
 
@@ -43,7 +49,7 @@ class UpstreamClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"aquilon/{__version__}",
-            "CDN-Loop": "aquilon",  # RFC 8586: another Aquilon doesn't pass it on to its fall-backs, perhaps to us
+            "CDN-Loop": _LOOP,
             **upstream.headers,
         }
         if upstream.api_key is not None:
@@ -52,15 +58,21 @@ class UpstreamClient:
             else:
                 self._headers["Authorization"] = f"Bearer {upstream.api_key}"
 
-    async def post(self, path: str, body: bytes, *, model: str, remote: str, seconds: float) -> aiohttp.ClientResponse:
+    async def post(
+        self, path: str, body: bytes, *, model: str, remote: str, seconds: float, hops: int = 0
+    ) -> aiohttp.ClientResponse:
         """An answer with a good status, its body not read yet; ``seconds`` until then at most. Raises UpstreamFailure.
 
-        ``path`` is OpenAI's, without a slash before it. Whoever gets the answer closes or releases it,
+        ``path`` is OpenAI's, without a slash before it. ``hops``: servers of this program
+        that passed the request on already. Whoever gets the answer closes or releases it,
         and takes it out of ``running``.
         """
+        if hops >= MOST_HOPS:
+            raise in_a_circle()
+        headers = self._headers if not hops else self._headers | {"CDN-Loop": ", ".join([_LOOP] * (hops + 1))}
         try:
             async with asyncio.timeout(seconds):
-                response = await self._request("POST", self._url(path, remote), body)
+                response = await self._request("POST", self._url(path, remote), body, headers)
                 if response.status == 200:
                     self.running.add(response)
                     return response
@@ -88,7 +100,7 @@ class UpstreamClient:
         """JSON. Raises UpstreamFailure."""
         try:
             async with asyncio.timeout(seconds):
-                response = await self._request("GET", self._url(path, ""), None)
+                response = await self._request("GET", self._url(path, ""), None, self._headers)
                 if response.status != 200:
                     raise await self._failure(response, model="", remote="")
         except TimeoutError:
@@ -106,15 +118,15 @@ class UpstreamClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _request(self, method: str, url: URL, body: bytes | None) -> aiohttp.ClientResponse:
+    async def _request(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
         if self._refused:
             raise unreachable(self._refused)
         if self.closed:
             raise stopping()
         try:
-            response = await self._connected().request(
-                method, url, data=body, headers=self._headers, allow_redirects=False
-            )
+            response = await self._connected().request(method, url, data=body, headers=headers, allow_redirects=False)
         except AddressRefused as error:
             raise unreachable(str(error)) from error
         except aiohttp.ClientConnectorDNSError as error:

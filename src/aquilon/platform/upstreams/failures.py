@@ -61,6 +61,15 @@ def stopping() -> UpstreamFailure:
     return UpstreamFailure("was left: the server is stopping", answer, elsewhere=False, unhealthy=False)
 
 
+def in_a_circle() -> UpstreamFailure:
+    """Servers are each other's upstreams: nobody is ill, and nobody else is asked."""
+    message = (
+        "The upstreams of this model ask each other in a circle: its operator must look at whose upstream is whose"
+    )
+    answer = ApiError(508, "server_error", message, code="loop_detected")
+    return UpstreamFailure("was not asked: the request came in a circle", answer, elsewhere=False, unhealthy=False)
+
+
 def of_status(
     status: int, headers: Mapping[str, str], body: bytes, upstream: Upstream, *, model: str, remote: str
 ) -> UpstreamFailure:
@@ -80,6 +89,8 @@ def of_status(
             code="upstream_overloaded",
         )
         return UpstreamFailure(reason, answer, unhealthy=status != 429, rest=rest)
+    if status == 508:
+        return in_a_circle()
     if 300 <= status < 400:
         return broken(f"answered with a redirection ({status}), which is never followed")
     if status in (401, 403, 404):
