@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.server import RunningServer
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer, start_server
 
 MODEL = "smollm2-135m"
 CHAT = "/v1/chat/completions"
@@ -89,3 +92,17 @@ def test_what_is_no_request_for_an_answer_is_refused_as_everywhere(
 ) -> None:
     wire.sendall(head(method, path, "content-length: 0"))
     assert wire.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_connection_made_just_before_the_server_stops_has_its_request_answered(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "home", environment={"AQUILON_MODELS": "none"})
+    address = urlsplit(server.url)
+    connections = [socket.create_connection((address.hostname, address.port), timeout=10) for _ in range(5)]
+    server.process.terminate()
+    wait_until(lambda: "Stopping" in (server.process.stdout.readline() if server.process.stdout else ""))
+    threading.Event().wait(0.2)  # uvicorn looks ten times a second whether it is to end its connections
+    for connection in connections:
+        with connection:
+            connection.sendall(head("GET", "/health"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert server.process.wait(15) == 0

@@ -1,4 +1,5 @@
-"""A client's connection: uvicorn's, with an answer's head and the first bytes behind it in one packet."""
+"""A client's connection: uvicorn's, with an answer's head and the first bytes behind it in one packet, and an end
+that refuses no first request."""
 
 from __future__ import annotations
 
@@ -8,11 +9,19 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD = b"HTTP/1.1 "
+_FIRST_REQUEST_SECONDS = 0.5
+"""Until when a connection that was just made is waited for at the end: its client wouldn't try again."""
 
 
 class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(_JoiningTransport(cast(asyncio.Transport, transport), self.loop))
+
+    def shutdown(self) -> None:
+        if self.cycle is None:
+            self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
 
 class _JoiningTransport(asyncio.Transport):
