@@ -64,7 +64,7 @@ def set_alias(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a name stand for a model; a running server follows within a second.
+    """Let a name stand for a model; a running server follows at once.
 
     \b
     Examples:

@@ -56,7 +56,7 @@ def set_limit(
     organization: Organization = None,
     home: Home = None,
 ) -> None:
-    """Set how fast an organization, a workspace or a key may ask; a running server follows within a second.
+    """Set how fast an organization, a workspace or a key may ask; a running server follows at once.
 
     \b
     Examples:

@@ -186,7 +186,7 @@ def set_budget(
     organization: Organization = None,
     home: Home = None,
 ) -> None:
-    """Set what an organization, a workspace or a key may spend in a period; a running server follows within a second.
+    """Set what an organization, a workspace or a key may spend in a period; a running server follows at once.
 
     \b
     Examples:
