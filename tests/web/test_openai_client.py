@@ -19,6 +19,7 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
     [choice] = answer.choices
     assert "Paris" in (choice.message.content or "")
     assert choice.message.role == "assistant"
+    assert "refusal" in choice.message.model_fields_set  # OpenAI's document requires it
     assert choice.finish_reason == "stop"
     assert answer.object == "chat.completion"
     assert answer.model == MODEL

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _HEAD = b"HTTP/1.1 "
 _FIRST_REQUEST_SECONDS = 0.5
@@ -18,7 +18,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(_JoiningTransport(cast(asyncio.Transport, transport), self.loop))
 
     def shutdown(self) -> None:
-        if self.cycle is None:
+        if cast(RequestResponseCycle | None, self.cycle) is None:
             self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()

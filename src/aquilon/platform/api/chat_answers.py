@@ -57,6 +57,8 @@ class AssistantMessage(msgspec.Struct, frozen=True):
     role: str
     content: str | None
     """null where there are calls alone."""
+    refusal: None = None
+    """OpenAI's document requires it; models here refuse in their content."""
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallBody] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
@@ -147,9 +149,9 @@ class _Choice:
         return AssistantMessage(
             "assistant",
             self.text if self.text or not calls else None,
-            self.reasoning or UNSET,
-            calls if calls and not shape.functions else UNSET,
-            calls[0].function if calls and shape.functions else UNSET,
+            reasoning_content=self.reasoning or UNSET,
+            tool_calls=calls if calls and not shape.functions else UNSET,
+            function_call=calls[0].function if calls and shape.functions else UNSET,
         )
 
 
