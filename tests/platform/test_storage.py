@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic import ValidationError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -77,10 +78,9 @@ class TestMigrations:
             async with database.writing() as session:
                 session.add(User(id="user_1", organization_id="nowhere", name="x", role="member", created_at=0))
 
-    async def test_another_kind_of_database_is_refused_in_words(self, tmp_path: Path) -> None:
-        settings = Settings(home=tmp_path, database_url="mysql://somewhere/aquilon")
-        with pytest.raises(DatabaseError, match=r"'mysql': write sqlite:///FILE or postgresql://"):
-            await Database.open(settings)
+    def test_another_kind_of_database_is_refused_in_words(self, tmp_path: Path) -> None:
+        with pytest.raises(ValidationError, match="write sqlite:///FILE or postgresql://"):
+            Settings(home=tmp_path, database_url="mysql://somewhere/aquilon")
 
 
 class TestFirstRun:
