@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aquilon.text.grammar import closed
+import pytest
+
+from aquilon.text.grammar import GrammarError, check_begun, closed, of_rules
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}}
 
@@ -37,3 +39,23 @@ def test_what_is_combined_stays_open_so_that_each_part_may_name_its_own() -> Non
         made = closed(schema | {"$defs": {"Person": PERSON}})
         assert "additionalProperties" not in made["$defs"]["Person"]
         assert "additionalProperties" not in made
+
+
+def test_what_a_schema_parts_its_definitions_by_leaves_them_open() -> None:
+    one = {"$ref": "#/$defs/Person"}
+    for schema in (
+        {"oneOf": [one, {"type": "object"}]},
+        {"not": one},
+        {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"], "anyOf": [one]},
+        {"type": "object", "patternProperties": {"^x": one}},
+    ):
+        assert "additionalProperties" not in closed({**schema, "$defs": {"Person": PERSON}})["$defs"]["Person"]
+
+
+def test_a_beginning_is_held_in_pieces_and_no_longer_one_than_is_quick() -> None:
+    anything = of_rules("start: /(?s:.*)x/")
+    check_begun(anything, "ä" * 4000, vocab_size=300)
+    with pytest.raises(GrammarError, match="more than 8 KiB"):
+        check_begun(anything, "ä" * 4100, vocab_size=300)
+    with pytest.raises(GrammarError, match="can't go on with"):
+        check_begun(of_rules("start: /a+b/"), "a" * 300 + "c" + "a" * 300, vocab_size=300)

@@ -149,6 +149,7 @@ class Catalogue:
         self._pause_until = 0.0
         """The database was away: it is asked again then."""
         self._reading: asyncio.Task[None] | None = None
+        self._reading_since = Moment(b"", 0.0)
         self._merged: tuple[object, dict[str, ModelCard]] = (None, {})
 
     def include(self, source: CardSource) -> None:
@@ -159,8 +160,9 @@ class Catalogue:
         """Know what was said of models a second ago, or ``now``. While the database is away, what was known counts."""
         if self._database is None or (not now and self._is_fresh(self._database)):
             return
-        if self._reading is None or self._reading.done() or now:
-            self._reading = asyncio.create_task(self._read(self._database))
+        moment = self._database.changes.now()
+        if self._reading is None or self._reading.done() or now or moment.version != self._reading_since.version:
+            self._reading, self._reading_since = asyncio.create_task(self._read(self._database, moment)), moment
         await asyncio.wait({self._reading}, timeout=PATIENCE_SECONDS)
 
     def _is_fresh(self, database: Database) -> bool:
@@ -168,8 +170,7 @@ class Catalogue:
             return True
         return time.monotonic() < self._pause_until
 
-    async def _read(self, database: Database) -> None:
-        moment = database.changes.now()
+    async def _read(self, database: Database, moment: Moment) -> None:
         try:
             async with database.reading() as session:
                 aliases = {alias.name: alias for alias in await models.aliases(session)}
@@ -178,6 +179,8 @@ class Catalogue:
             log.warning("Aliases can't be read now", error=str(error))
             self._pause_until = moment.at + FRESH_SECONDS
         else:
+            if self._read_at is not None and self._read_at.at > moment.at:
+                return  # a later reading was quicker
             self._read_at = moment
             if (aliases, notes) != (self._aliases, self._notes):
                 self._aliases, self._notes = aliases, notes

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llguidance import LLParserLimits, LLTokenizer
 
 MAX_GRAMMAR_BYTES = 128 * 2**10
+MAX_BEGUN_BYTES = 8 * 1024
+"""Of an answer that is to be gone on with."""
+_PIECE_BYTES = 128
 """Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
 
 COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -55,13 +58,21 @@ def check(grammar: str) -> None:
 def check_begun(grammar: str, begun: str, *, vocab_size: int) -> None:
     """Raises GrammarError unless a text is the beginning of an answer, and not all of it.
 
-    ``vocab_size`` is the model's, whose control tokens the grammar names. Bounded like ``check``.
+    ``vocab_size`` is the model's, whose control tokens the grammar names. Bounded like
+    ``check``, piece by piece: llguidance lets no other thread run while it reads one.
     """
+    given = begun.encode(errors="replace")
+    if len(given) > MAX_BEGUN_BYTES:
+        raise GrammarError(f"it has more than {MAX_BEGUN_BYTES // 1024} KiB, the most that a grammar is held to")
     from llguidance import LLMatcher
 
     matcher = LLMatcher(_bytes_alone(vocab_size), grammar, log_level=0, limits=limits())
-    given = begun.encode(errors="replace")
-    held = matcher.try_consume_tokens([vocab_size + byte for byte in given])
+    held = 0
+    for start in range(0, len(given), _PIECE_BYTES):
+        piece = given[start : start + _PIECE_BYTES]
+        held += matcher.try_consume_tokens([vocab_size + byte for byte in piece])
+        if held < start + len(piece) or matcher.is_error():
+            break
     if matcher.is_error():
         raise GrammarError(_reason(matcher.get_error()))
     if held < len(given):
@@ -182,6 +193,12 @@ _BESIDE_A_REFERENCE = frozenset(
     {"$ref", "$defs", "definitions", "$schema", "$id", "$comment", "title", "description", "default", "examples"}
 )
 
+_PARTING = frozenset(
+    {"allOf", "oneOf", "not", "if", "dependentSchemas", "patternProperties", "unevaluatedProperties", "$dynamicRef"}
+)
+"""What is true of an open schema and false of the closed one, or the other way round."""
+_NAMING = frozenset({"properties", "required", "additionalProperties"})
+
 
 def _refers_plainly(value: Any) -> bool:
     """Whether what is referred to is never combined with anything, which might name more properties."""
@@ -189,7 +206,9 @@ def _refers_plainly(value: Any) -> bool:
         return all(map(_refers_plainly, value))
     if not isinstance(value, dict):
         return True
-    if "allOf" in value or ("$ref" in value and not value.keys() <= _BESIDE_A_REFERENCE):
+    if not _PARTING.isdisjoint(value) or ("$ref" in value and not value.keys() <= _BESIDE_A_REFERENCE):
+        return False
+    if "anyOf" in value and not _NAMING.isdisjoint(value):
         return False
     return all(map(_refers_plainly, value.values()))
 

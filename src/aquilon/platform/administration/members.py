@@ -106,11 +106,14 @@ async def describe(
 
     Raises ValueError for what won't do or is taken.
     """
+    name, email = user.name, (user.email, user.email_vouched)
     if changes.name is not None:
         await accounts.rename_user(session, user, changes.name)
-        await record(session, principal, "user.renamed", user.id, user.name)
     if changes.email is not None or changes.removes_email:
         await accounts.set_email(session, user, changes.email, vouched=vouched)
+    if user.name != name:
+        await record(session, principal, "user.renamed", user.id, user.name)
+    if (user.email, user.email_vouched) != email:
         await record(session, principal, "user.email_set", user.id, user.name, email=user.email)
 
 

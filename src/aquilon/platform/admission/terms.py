@@ -37,7 +37,7 @@ class KnownTerms:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, Terms] = {}
-        self._reading: dict[str, asyncio.Task[Terms]] = {}
+        self._reading: dict[str, tuple[Moment, asyncio.Task[Terms]]] = {}
 
     async def of(self, organization_id: str) -> Terms:
         """As they are now. Raises DBAPIError where that has to be read and the database can't be asked."""
@@ -47,15 +47,17 @@ class KnownTerms:
         return await asyncio.shield(self._read(organization_id))
 
     def _read(self, organization_id: str) -> asyncio.Task[Terms]:
-        """The reading that is under way, else a new one."""
-        reading = self._reading.get(organization_id)
-        if reading is None:
-            reading = self._reading[organization_id] = asyncio.create_task(self._read_now(organization_id))
+        """The reading that is under way, if nothing changed since it began, else a new one."""
+        under_way = self._reading.get(organization_id)
+        if under_way is None or not self._database.changes.none_since(under_way[0], unheard=FRESH_SECONDS):
+            moment = self._database.changes.now()
+            reading = asyncio.create_task(self._read_now(organization_id, moment))
+            under_way = self._reading[organization_id] = moment, reading
             reading.add_done_callback(lambda done: self._end(organization_id, done))
-        return reading
+        return under_way[1]
 
-    async def _read_now(self, organization_id: str) -> Terms:
-        moment, scope = self._database.changes.now(), Scope(organization_id)
+    async def _read_now(self, organization_id: str, moment: Moment) -> Terms:
+        scope = Scope(organization_id)
         async with self._database.reading() as session:
             terms = Terms(
                 moment,
@@ -63,10 +65,13 @@ class KnownTerms:
                 tuple(await limits(session, scope)),
                 await price_lists(session),
             )
-        self._known[organization_id] = terms
+        known = self._known.get(organization_id)
+        if known is None or known.read.at <= moment.at:
+            self._known[organization_id] = terms
         return terms
 
     def _end(self, organization_id: str, reading: asyncio.Task[Terms]) -> None:
-        del self._reading[organization_id]
+        if (under_way := self._reading.get(organization_id)) is not None and under_way[1] is reading:
+            del self._reading[organization_id]
         if not reading.cancelled() and isinstance(error := reading.exception(), DBAPIError):
             log.warning("Budgets, limits and prices can't be read now", error=str(error.orig))

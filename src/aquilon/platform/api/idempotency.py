@@ -224,9 +224,8 @@ class _Recorder:
                     self.too_large = True
                     self.body.clear()
             if not message.get("more_body", False) and self._is_kept():
-                await self.turn.keep(
-                    None if self.too_large else KeptAnswer(self.status, self.headers, bytes(self.body))
-                )
+                kept = None if self.too_large else KeptAnswer(self.status, self.headers, bytes(self.body))
+                await asyncio.shield(self.turn.keep(kept))  # it is billed: a client that leaves now finds it kept
         await self.onward(message)
 
     def _is_kept(self) -> bool:

@@ -102,7 +102,10 @@ class SignIn:
         if not right:
             self._addresses.failed(address)  # afterwards: a whole office may sign in at the same moment
             raise _wrong()
-        self._accounts.forget(account)
+        if len(hashes) > 1:  # one of several that took the same address forgives nobody who guesses at the others
+            self._accounts.did_not_fail(account)
+        else:
+            self._accounts.forget(account)
         return right
 
     def failed(self, address: str) -> None:

@@ -157,10 +157,8 @@ async def users_signing_in(session: AsyncSession, name: str, organization: str |
     name = name.strip()
     by_address = active.where(User.email == name.lower())
     found = list(await session.scalars(by_address if organization is None else by_address.where(there)))
-    if found:
-        return found
     by_name = active.where(User.name == name, Organization.operates if organization is None else there)
-    return list(await session.scalars(by_name))
+    return found + [user for user in await session.scalars(by_name) if user not in found]
 
 
 async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> User | None:

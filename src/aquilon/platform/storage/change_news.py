@@ -7,6 +7,8 @@ import contextlib
 from typing import Any
 
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aquilon.platform.storage.changes import Changes
@@ -45,12 +47,16 @@ class ChangeNews:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if self._changes.heard:
                     log.warning("Changes by other processes are not heard of now", error=str(error))
             finally:
                 self._changes.heard = False
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _tell(self) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 
     async def _listen(self) -> None:
         """Until the connection ends. Raises what asyncpg raises."""
@@ -58,11 +64,19 @@ class ChangeNews:
 
         _, given = self._engine.dialect.create_connect_args(self._engine.url)
         arguments = {name: value for name, value in given.items() if not name.startswith(_SQLALCHEMYS_OWN)}
-        ended = asyncio.Event()
+        ended, heard = asyncio.Event(), asyncio.Event()
+
+        def hear(*_: object) -> None:
+            self._changes.note()
+            heard.set()
+
         connection: Any = await asyncpg.connect(**{**arguments, "timeout": _ALIVE_SECONDS})
         try:
             connection.add_termination_listener(lambda _: ended.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._changes.note())
+            await connection.add_listener(CHANNEL, hear)
+            await self._tell()
+            async with asyncio.timeout(_ALIVE_SECONDS):
+                await heard.wait()  # a pooler between may take a listener and never bring it anything
             self._changes.note()  # what was missed until now
             self._changes.heard = True
             while not ended.is_set():

@@ -1,4 +1,4 @@
-"""When what every request asks for was last changed, by whichever process on this home: people and keys, budgets,
+"""When what every request asks for was last changed, by whichever process on this machine: people and keys, budgets,
 limits and prices, upstreams and what is said of models.
 
 Whoever keeps such knowledge in memory notes the `Moment` before reading it, and keeps
@@ -51,13 +51,14 @@ class Moment(NamedTuple):
 
 
 class Changes:
-    """``marker`` is a file that all processes on a home have mapped: its bytes are other ones after each change."""
+    """``marker`` is a file that all processes on a database have mapped: its bytes are other ones after each change."""
 
     def __init__(self, marker: Path) -> None:
         file = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(file).st_size != _BYTES:
-                os.ftruncate(file, _BYTES)
+                os.ftruncate(file, 0)
+                os.pwrite(file, secrets.token_bytes(_BYTES), 0)  # a hole could not be filled on a full disk
             self._shared = mmap.mmap(file, _BYTES)
         finally:
             os.close(file)
@@ -94,8 +95,8 @@ def _after_flush(session: Session, _context: Any) -> None:
 def _before_execute(state: ORMExecuteState) -> None:
     if state.is_select or state.execution_options.get(WITHOUT_CHANGE):
         return
-    mapper = state.bind_mapper
-    if mapper is None or issubclass(mapper.class_, _TABLES):
+    table = state.bind_mapper.local_table if state.bind_mapper is not None else getattr(state.statement, "table", None)
+    if any(table is each.__table__ for each in _TABLES):
         state.session.info[_CHANGED] = True
 
 

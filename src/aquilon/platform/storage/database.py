@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, event, text
@@ -76,7 +77,8 @@ class Database:
                 pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
-        database = cls(engine, name, Changes(settings.home / "changes"))
+        marker = Path(f"{name}-changes") if backend == "sqlite" and name != ":memory:" else settings.home / "changes"
+        database = cls(engine, name, Changes(marker))
         try:
             await database._migrate()
         except (DBAPIError, OSError) as error:

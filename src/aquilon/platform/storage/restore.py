@@ -196,9 +196,10 @@ def _swap_files(staged: Path, place: Path, former: Path) -> None:
     if (staged / FILES).exists():
         former.mkdir(mode=0o700, exist_ok=True)
         for path in place.glob("[!.]*"):
-            _keep(path, former / path.name)
+            if path.name != "lost+found":  # a mounted disk's own, which only root may move
+                _keep(path, former / path.name)
         (staged / FILES).rename(staged / _ARRIVING)
-    for path in (staged / _ARRIVING).glob("*"):
+    for path in (staged / _ARRIVING).glob("[!.]*"):
         _move(path, place / path.name)
 
 
