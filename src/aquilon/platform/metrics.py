@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -103,41 +102,25 @@ class Metrics:
             registry=registry,
         )
 
-        self._of_model = cache(partial(_OfModel, self))
-
     def watch(self, registry: UpstreamRegistry) -> None:
         """Show the circuits of its upstreams too."""
         self._registry.register(_UpstreamCollector(registry))
 
     def measure(self, model: str, *, n: int, prompt_tokens: int) -> Measure:
         """``n``: continuations."""
-        return Measure(self._of_model(model), n, prompt_tokens)
+        return Measure(self, model, n, prompt_tokens)
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""
         return generate_latest(self._registry)
 
 
-class _OfModel:
-    """One model's: finding a metric by its labels costs more than adding to it."""
-
-    def __init__(self, metrics: Metrics, model: str) -> None:
-        self.prompt_tokens = metrics.prompt_tokens.labels(model)
-        self.generation_tokens = metrics.generation_tokens.labels(model)
-        self.time_to_first_token = metrics.time_to_first_token.labels(model)
-        self.inter_token_latency = metrics.inter_token_latency.labels(model)
-        self.time_per_output_token = metrics.time_per_output_token.labels(model)
-        self.request_latency = metrics.request_latency.labels(model)
-        self.request_prompt_tokens = metrics.request_prompt_tokens.labels(model)
-        self.request_generation_tokens = metrics.request_generation_tokens.labels(model)
-        self.ended = partial(metrics.request_success.labels, model)
-
-
 class Measure:
     """Times one request; ``close`` when it has ended, however it ended."""
 
-    def __init__(self, metrics: _OfModel, n: int, prompt_tokens: int) -> None:
+    def __init__(self, metrics: Metrics, model: str, n: int, prompt_tokens: int) -> None:
         self._metrics = metrics
+        self._model = model
         self._n = n
         self._prompt_tokens = prompt_tokens
         self._begun = time.monotonic()
@@ -145,39 +128,41 @@ class Measure:
         self._last = [0.0] * n
         self._tokens = 0
         self._ended = 0
+        self._between = metrics.inter_token_latency.labels(model)
+        self._generated = metrics.generation_tokens.labels(model)
 
     def tokens(self, index: int, count: int) -> None:
         """A step brought this many tokens of one continuation."""
         now = time.monotonic()
         if not self._first:
             self._first = now
-            self._metrics.time_to_first_token.observe(now - self._begun)
-            self._metrics.prompt_tokens.inc(self._prompt_tokens)
+            self._metrics.time_to_first_token.labels(self._model).observe(now - self._begun)
+            self._metrics.prompt_tokens.labels(self._model).inc(self._prompt_tokens)
         if count:
             if self._last[index]:
                 for _ in range(count):
-                    self._metrics.inter_token_latency.observe((now - self._last[index]) / count)
+                    self._between.observe((now - self._last[index]) / count)
             self._last[index] = now
             self._tokens += count
-            self._metrics.generation_tokens.inc(count)
+            self._generated.inc(count)
 
     def finished(self, reason: str) -> None:
         self._ended += 1
-        self._metrics.ended(reason).inc()
+        self._metrics.request_success.labels(self._model, reason).inc()
 
     def close(self) -> None:
         for _ in range(self._n - self._ended):
-            self._metrics.ended("abort").inc()
+            self._metrics.request_success.labels(self._model, "abort").inc()
         if not self._first:
             return
         now = time.monotonic()
-        self._metrics.request_latency.observe(now - self._begun)
-        self._metrics.request_prompt_tokens.observe(self._prompt_tokens)
-        self._metrics.request_generation_tokens.observe(self._tokens)
+        self._metrics.request_latency.labels(self._model).observe(now - self._begun)
+        self._metrics.request_prompt_tokens.labels(self._model).observe(self._prompt_tokens)
+        self._metrics.request_generation_tokens.labels(self._model).observe(self._tokens)
         between = self._tokens - self._n
         if between > 0:
             mean = (max(self._last) - self._first) * self._n / between
-            self._metrics.time_per_output_token.observe(mean)
+            self._metrics.time_per_output_token.labels(self._model).observe(mean)
 
 
 class _UpstreamCollector(Collector):

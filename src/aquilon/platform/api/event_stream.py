@@ -40,7 +40,6 @@ class EventStream(Response):
 
     def __init__(self, frames: AsyncGenerator[bytes], *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self.status_code = 200
-        self.background = None
         self.raw_headers = list(_HEADERS)
         self._frames = frames
         self._heartbeat_seconds = heartbeat_seconds

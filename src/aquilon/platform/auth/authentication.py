@@ -14,12 +14,12 @@ from aquilon.platform.auth.origin import IN_PROCESS, comes_from_loopback, requir
 from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
+from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME
 from aquilon.platform.services import services
 from aquilon.platform.storage.api_keys import KeyHolder
 from aquilon.platform.storage.sessions import SessionHolder
 
-LOOP_HEADER, LOOP_NAME = b"cdn-loop", b"aquilon"
-"""RFC 8586: by whom a request was passed on."""
+_LOOP_HEADER, _LOOP_NAME = LOOP_HEADER.encode(), LOOP_NAME.encode()
 
 
 async def authenticate(request: Request) -> Principal:
@@ -33,7 +33,7 @@ async def authenticate(request: Request) -> Principal:
     else:
         principal = await _by_session(request)
     for name, value in request.scope["headers"]:
-        if name == LOOP_HEADER and (hops := value.lower().count(LOOP_NAME)):
+        if name == _LOOP_HEADER and (hops := value.lower().count(_LOOP_NAME)):
             principal = replace(principal, hops=principal.hops + hops)
     request.state.principal = principal  # for the access log
     return principal

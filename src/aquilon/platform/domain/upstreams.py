@@ -27,10 +27,12 @@ MAX_MODELS = 1000
 """Of one upstream."""
 MAX_FALLBACKS = 8
 
+LOOP_HEADER, LOOP_NAME = "cdn-loop", "aquilon"
+"""RFC 8586: the name once for each server that passed a request on, which then has no fall-backs and few hops."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = frozenset(
     {"authorization", "api-key", "host", "content-length", "content-type", "transfer-encoding", "connection"}
-    | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization", "cdn-loop"}
+    | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization", LOOP_HEADER}
 )
 _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,50}")
 

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aquilon.platform.storage.changes import Changes
 
-CHANNEL = "aquilon_identity"
-"""A change notifies it in its own transaction, so that the word comes with the commit."""
+_CHANNEL = "aquilon_identity"
+TELL = text(f"SELECT pg_notify('{_CHANNEL}', '')")
+"""A change says it in its own transaction, so that the word comes with the commit."""
 _SQLALCHEMYS_OWN = ("prepared_statement_", "async_")
 _RETRY_SECONDS = 1.0
 _ALIVE_SECONDS = 10.0
@@ -54,10 +55,6 @@ class ChangeNews:
                 self._changes.heard = False
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _tell(self) -> None:
-        async with self._engine.begin() as connection:
-            await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
-
     async def _listen(self) -> None:
         """Until the connection ends. Raises what asyncpg raises."""
         import asyncpg
@@ -73,11 +70,11 @@ class ChangeNews:
         connection: Any = await asyncpg.connect(**{**arguments, "timeout": _ALIVE_SECONDS})
         try:
             connection.add_termination_listener(lambda _: ended.set())
-            await connection.add_listener(CHANNEL, hear)
-            await self._tell()
+            await connection.add_listener(_CHANNEL, hear)
+            async with self._engine.begin() as other:
+                await other.execute(TELL)
             async with asyncio.timeout(_ALIVE_SECONDS):
                 await heard.wait()  # a pooler between may take a listener and never bring it anything
-            self._changes.note()  # what was missed until now
             self._changes.heard = True
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from aquilon.platform.storage.change_news import CHANNEL, ChangeNews
+from aquilon.platform.storage.change_news import TELL, ChangeNews
 from aquilon.platform.storage.changes import Changes, WatchedSession
 from aquilon.platform.storage.group_commit import GroupCommit
 from aquilon.platform.storage.upgrade import DatabaseError, upgrade
@@ -165,7 +165,7 @@ class Database:
                 yield session
                 await session.flush()
                 if cast(WatchedSession, session.sync_session).changed:
-                    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+                    await session.execute(TELL)
                 await session.commit()
         except ConnectionError as error:
             raise OperationalError("", None, error) from error

@@ -12,7 +12,7 @@ import msgspec
 from yarl import URL
 
 from aquilon import __version__
-from aquilon.platform.domain.upstreams import Upstream
+from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME, Upstream
 from aquilon.platform.upstreams.addresses import AddressRefused, require_allowed_literal
 from aquilon.platform.upstreams.connections import VettedConnections
 from aquilon.platform.upstreams.failures import (
@@ -28,8 +28,6 @@ from aquilon.platform.upstreams.failures import (
 
 MOST_HOPS = 4
 """Servers of this program that stand behind each other, at most: more would be a circle of upstreams."""
-_LOOP = "aquilon"
-"""In ``CDN-Loop`` (RFC 8586), once for each: what was passed on gets no fall-backs, and isn't passed on for ever."""
 MOST_JSON_BYTES = 64 * 2**20
 """Of an answer that is read whole: a list of models, embeddings."""
 
@@ -49,7 +47,7 @@ class UpstreamClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"aquilon/{__version__}",
-            "CDN-Loop": _LOOP,
+            LOOP_HEADER: LOOP_NAME,
             **upstream.headers,
         }
         if upstream.api_key is not None:
@@ -69,7 +67,7 @@ class UpstreamClient:
         """
         if hops >= MOST_HOPS:
             raise in_a_circle()
-        headers = self._headers if not hops else self._headers | {"CDN-Loop": ", ".join([_LOOP] * (hops + 1))}
+        headers = self._headers if not hops else self._headers | {LOOP_HEADER: ", ".join([LOOP_NAME] * (hops + 1))}
         try:
             async with asyncio.timeout(seconds):
                 response = await self._request("POST", self._url(path, remote), body, headers)
