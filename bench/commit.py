@@ -12,8 +12,7 @@ from pathlib import Path
 
 from tests.support.databases import postgresql_programs, postgresql_server
 
-from aquilon.platform.domain.generation import Usage
-from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.storage import Database
 from aquilon.settings import Settings

@@ -18,9 +18,8 @@ from tests.support.polling import until
 
 from aquilon.platform import accounts, retention
 from aquilon.platform.auth.origin import IN_PROCESS
-from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches, NewBatch
 from aquilon.platform.jobs.files import FileDescription, Files

@@ -20,9 +20,8 @@ from sqlalchemy import func, select
 from aquilon.platform.accounts import operator, prepare_first_run
 from aquilon.platform.administration.statements import statement
 from aquilon.platform.api.statements import statement_body
-from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Price, PriceList
 from aquilon.platform.domain.statements import Month
 from aquilon.platform.statement_pdf import statement_pdf

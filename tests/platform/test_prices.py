@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquilon.platform.domain.generation import Usage
+from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.prices import Period, Price, PriceList, cents
 
 counts = st.integers(0, 10**7)

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import aquilon
-from aquilon.platform.storage.schema import Base, Organization, Owned, User
+import aquilon.web.app  # and with it every table
+from aquilon.platform.storage.base import Base, Owned
+from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 
 SOURCES = Path(aquilon.__file__).parent

@@ -22,9 +22,10 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import Delta, Event, Finished, GenerationRequest, TokenPrompt, Usage
+from aquilon.platform.domain.generation import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import Line, OwnStock
+from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.prices import Price
 from aquilon.platform.generation import usage_writer
 from aquilon.platform.generation.local import LocalModels, LocalSequence

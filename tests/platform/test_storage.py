@@ -16,13 +16,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import aquilon.web.app  # noqa: F401 - and with it every table
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members
 from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
 from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations, sessions
-from aquilon.platform.storage.schema import Base, User
+from aquilon.platform.storage.base import Base
+from aquilon.platform.storage.schema import User
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
 

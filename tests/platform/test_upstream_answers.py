@@ -28,8 +28,8 @@ from aquilon.platform.domain.generation import (
     TextPrompt,
     ToolCallDelta,
     ToolUse,
-    Usage,
 )
+from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.prices import Price
 from aquilon.platform.domain.upstreams import Timeouts
 from aquilon.platform.storage import budgets, prices

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from aquilon.platform.domain.generation import Usage
-from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Period, Price, PriceList
 from aquilon.platform.storage import Database, budgets, prices, usage
 from aquilon.platform.storage.schema import Organization

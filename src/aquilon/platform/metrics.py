@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import EngineStatistics
-from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.tallies import Counters, Histograms
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 
@@ -27,9 +26,9 @@ _LENGTH_BUCKETS = tuple(float(digit * 10**power) for power in range(6) for digit
 
 class Metrics:
     def __init__(self, engine: Engine) -> None:
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
+        """Where other parts register what they count."""
         registry.register(_EngineCollector(engine))
-        self.jobs = JobMetrics(registry)
         label = ("model_name",)
         self.prompt_tokens = Counters("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
         self.generation_tokens = Counters("aquilon:generation_tokens", "Tokens generated", label, registry=registry)
@@ -104,7 +103,7 @@ class Metrics:
 
     def watch(self, registry: UpstreamRegistry) -> None:
         """Show the circuits of its upstreams too."""
-        self._registry.register(_UpstreamCollector(registry))
+        self.registry.register(_UpstreamCollector(registry))
 
     def measure(self, model: str, *, n: int, prompt_tokens: int) -> Measure:
         """``n``: continuations."""
@@ -112,7 +111,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class Measure:
@@ -167,7 +166,7 @@ class Measure:
 
 class _UpstreamCollector(Collector):
     def __init__(self, registry: UpstreamRegistry) -> None:
-        self._registry = registry
+        self.registry = registry
 
     def collect(self) -> Iterable[Metric]:
         found = GaugeMetricFamily(
@@ -175,7 +174,7 @@ class _UpstreamCollector(Collector):
             "Whether an upstream's model may be asked now; 0 while its circuit is open or it wants to be left alone",
             labels=("upstream", "model_name"),
         )
-        for upstream, model, state in self._registry.states():
+        for upstream, model, state in self.registry.states():
             found.add_metric((upstream, model), float(state in ("closed", "half-open")))
         yield found
 

@@ -38,6 +38,7 @@ from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.endpoints import ENDPOINTS
 from aquilon.platform.jobs.files import Files as UploadedFiles
+from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
@@ -102,7 +103,7 @@ def create_app(
         settings,
         files=uploads,
         usage_writer=usage_writer,
-        metrics=metrics.jobs,
+        metrics=JobMetrics(metrics.registry),
         unfinished=lambda: local_models.unfinished,
     )
     all_jobs.wake = runner.wake

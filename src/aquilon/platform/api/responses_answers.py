@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.domain.generation import ScoredToken, Usage
+from aquilon.platform.domain.generation import ScoredToken
+from aquilon.platform.domain.metering import Usage
 
 
 class TopTokenLogprob(msgspec.Struct, frozen=True):

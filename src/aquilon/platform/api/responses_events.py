@@ -33,8 +33,8 @@ from aquilon.platform.domain.generation import (
     FinishedReason,
     ScoredToken,
     ToolCallDelta,
-    Usage,
 )
+from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.secrets import new_id
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.platform.domain.metering import Usage
 from aquilon.text.messages import Message, Tool
 
 
@@ -165,20 +166,6 @@ FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]
 class Finished(msgspec.Struct, frozen=True):
     index: int
     reason: FinishedReason
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens; the last event of a request. The prompt counts once however many continuations there are."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    """Of the completion's: what a model thought before it answered."""
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
 
 
 Event = Started | Delta | ToolCallDelta | Finished | Usage

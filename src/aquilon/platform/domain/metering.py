@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from aquilon.platform.domain.generation import Usage
+import msgspec
 
 Outcome = Literal["completed", "cancelled", "failed"]
 """``cancelled``: the client left; ``failed``: the engine or the server ended it."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one request. The prompt counts once however many continuations there are."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the completion's: what a model thought before it answered."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True)

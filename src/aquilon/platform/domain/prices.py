@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from aquilon.platform.domain.generation import Usage
+from aquilon.platform.domain.metering import Usage
 
 MILLIONTHS_A_CENT = 1_000_000
 MOST_CENTS = 10**9

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.admission.rates import Rates
-from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Reservation
 from aquilon.platform.domain.limits import Quota, applies, quotas
-from aquilon.platform.domain.metering import Outcome, UsageEvent
+from aquilon.platform.domain.metering import Outcome, Usage, UsageEvent
 from aquilon.platform.domain.prices import FREE, Price, PriceList
 from aquilon.platform.generation.usage_writer import UsageWriter
 

@@ -16,8 +16,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from aquilon.platform.domain.generation import Usage
-from aquilon.platform.domain.metering import UsageEvent
+from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs import results
 from aquilon.platform.jobs.asking import ask

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.generation import Usage
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.metering import Usage
 from aquilon.platform.storage.files import sees_all_workspaces
 from aquilon.platform.storage.jobs_schema import Batch, BatchLine
 from aquilon.platform.storage.scope import Everyone, Scope

@@ -2,8 +2,8 @@
 limits and prices, upstreams and what is said of models.
 
 Whoever keeps such knowledge in memory notes the `Moment` before reading it, and keeps
-it while there was `Changes.none_since`: a commit that touches one of the tables below
-is counted before it returns.
+it while there was `Changes.none_since`: a commit that touches a `Watched` table is
+counted before it returns.
 """
 
 from __future__ import annotations
@@ -18,28 +18,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from aquilon.platform.storage import limits_schema, models_schema, schema, upstreams_schema, usage_schema
+from aquilon.platform.storage.base import Watched
 
 WITHOUT_CHANGE = "aquilon_unchanged"
 """Execution option of a statement that changes nothing that decides: when a key or session was last used."""
 
-_TABLES = (
-    schema.ApiKey,
-    schema.ApiKeySecret,
-    schema.Organization,
-    schema.Session,
-    schema.User,
-    schema.Workspace,
-    schema.WorkspaceMember,
-    usage_schema.StoredBudget,
-    usage_schema.StoredPrice,
-    limits_schema.StoredLimit,
-    models_schema.StoredAlias,
-    models_schema.StoredModelNote,
-    upstreams_schema.StoredUpstream,
-    upstreams_schema.StoredUpstreamModel,
-    upstreams_schema.StoredFallback,
-)
 _CHANGED = "aquilon_changed"
 _BYTES = 16
 
@@ -88,15 +71,14 @@ class WatchedSession(Session):
 
 
 def _after_flush(session: Session, _context: Any) -> None:
-    if any(isinstance(row, _TABLES) for row in (*session.new, *session.dirty, *session.deleted)):
+    if any(isinstance(row, Watched) for row in (*session.new, *session.dirty, *session.deleted)):
         session.info[_CHANGED] = True
 
 
 def _before_execute(state: ORMExecuteState) -> None:
     if state.is_select or state.execution_options.get(WITHOUT_CHANGE):
         return
-    table = state.bind_mapper.local_table if state.bind_mapper is not None else getattr(state.statement, "table", None)
-    if any(table is each.__table__ for each in _TABLES):
+    if state.bind_mapper is not None and issubclass(state.bind_mapper.class_, Watched):
         state.session.info[_CHANGED] = True
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.schema import Base, Owned
+from aquilon.platform.storage.base import Base, Owned, Watched
 
 
-class StoredLimit(Owned, Base):
+class StoredLimit(Owned, Watched, Base):
     __tablename__ = "limits"
     __table_args__ = (
         UniqueConstraint("scope", "scope_id", "model"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Float
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.schema import Base
+from aquilon.platform.storage.base import Base, Watched
 
 
-class StoredAlias(Base):
+class StoredAlias(Watched, Base):
     __tablename__ = "model_aliases"
     __table_args__ = (CheckConstraint("share_percent >= 0 AND share_percent < 100", name="share_percent"),)
 
@@ -22,7 +22,7 @@ class StoredAlias(Base):
     changed_at: Mapped[int]
 
 
-class StoredModelNote(Base):
+class StoredModelNote(Watched, Base):
     """None is: nothing said."""
 
     __tablename__ = "model_notes"

@@ -18,13 +18,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from aquilon.platform.storage.schema import Base
-from aquilon.platform.storage.upgrade import MIGRATION_LOCK, DatabaseError, upgrade_to
+from aquilon.platform.storage.upgrade import MIGRATION_LOCK, VERSION_TABLE, DatabaseError, table_names, upgrade_to
 
 SUFFIX = ".jsonl"
 _ROWS_AT_ONCE = 500
 _CONNECT_SECONDS = 5
-_VERSION_TABLE = "alembic_version"
 
 
 class RowsRefused(DatabaseError):
@@ -114,15 +112,15 @@ def _engine(url: str) -> AsyncEngine:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608 - ours
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - ours
 
 
 def _tables(connection: Connection) -> list[Table]:
     """Aquilon's, those that others refer to first; somebody else's in the same database are left alone."""
     found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables)
+    found.reflect(connection, only=lambda name, _: name in table_names())
     for table in found.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, JSON):
@@ -163,10 +161,10 @@ def _drop(connection: Connection) -> None:
             "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
             "WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace AND relname = ANY(:names)"
         ),
-        {"names": list(Base.metadata.tables)},
+        {"names": list(table_names())},
     ).scalars()
     found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables or name == _VERSION_TABLE)
+    found.reflect(connection, only=lambda name, _: name in table_names() or name == VERSION_TABLE)
     dropped = list(functions)
     found.drop_all(connection)
     for function in dropped:

@@ -8,48 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
-    String,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
-        int: BigInteger,
-        str: String,
-        list[str]: JSON(none_as_null=True),
-        dict[str, Any]: JSON,
-    }
-
-
-class Owned:
-    """A table whose rows belong to an organization: `storage.scope` alone makes queries over it."""
-
-    organization_id: Mapped[str]
-
+from aquilon.platform.storage.base import Base, Owned, Watched
 
 ROLE_CHECK = "role IN ('owner', 'administrator', 'developer', 'member', 'billing')"
 
 
-class Organization(Base):
+class Organization(Watched, Base):
     __tablename__ = "organizations"
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -63,7 +37,7 @@ class Organization(Base):
     """Nobody in it signs in, and its keys are refused."""
 
 
-class User(Owned, Base):
+class User(Owned, Watched, Base):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
@@ -83,7 +57,7 @@ class User(Owned, Base):
     disabled_at: Mapped[int | None]
 
 
-class Workspace(Owned, Base):
+class Workspace(Owned, Watched, Base):
     """Where an organization's keys, usage and budgets are kept apart from each other."""
 
     __tablename__ = "workspaces"
@@ -96,7 +70,7 @@ class Workspace(Owned, Base):
     archived_at: Mapped[int | None]
 
 
-class WorkspaceMember(Owned, Base):
+class WorkspaceMember(Owned, Watched, Base):
     """A user of the organization in one of its workspaces."""
 
     __tablename__ = "workspace_members"
@@ -109,7 +83,7 @@ class WorkspaceMember(Owned, Base):
     created_at: Mapped[int]
 
 
-class Session(Base):
+class Session(Watched, Base):
     """A browser that is signed in."""
 
     __tablename__ = "sessions"
@@ -142,7 +116,7 @@ class LoginLink(Base):
     used_at: Mapped[int | None]
 
 
-class ApiKey(Owned, Base):
+class ApiKey(Owned, Watched, Base):
     __tablename__ = "api_keys"
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -165,7 +139,7 @@ class ApiKey(Owned, Base):
     last_used_at: Mapped[int | None]
 
 
-class ApiKeySecret(Owned, Base):
+class ApiKeySecret(Owned, Watched, Base):
     """What opens a key: one secret, or two for a while after a rotation."""
 
     __tablename__ = "api_key_secrets"

@@ -6,12 +6,14 @@ import os
 import sqlite3
 import time
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from aquilon.platform.storage.migrations import REVISIONS
 
+VERSION_TABLE = "alembic_version"
 MIGRATION_LOCK = 0x6171756C  # "aqul"
 """One process migrates, the others wait."""
 
@@ -30,8 +32,8 @@ def upgrade(connection: Connection, name: str) -> None:
     if not sqlite:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
     current = None
-    if inspect(connection).has_table("alembic_version"):
-        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if inspect(connection).has_table(VERSION_TABLE):
+        current = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - ours
     if current == REVISIONS[-1]:
         return
     if current is not None and current not in REVISIONS:
@@ -56,6 +58,18 @@ def upgrade_to(connection: Connection, revision: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+@cache
+def table_names() -> frozenset[str]:
+    """The tables that this version's migrations make: all that a backup holds and a restore replaces."""
+    engine = create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            upgrade_to(connection, REVISIONS[-1])
+            return frozenset(inspect(connection).get_table_names()) - {VERSION_TABLE}
+    finally:
+        engine.dispose()
 
 
 def _back_up(file: Path, revision: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import JSON, Boolean, CheckConstraint, Float, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.schema import Base
+from aquilon.platform.storage.base import Base, Watched
 
 
-class StoredUpstream(Base):
+class StoredUpstream(Watched, Base):
     __tablename__ = "upstreams"
     __table_args__ = (CheckConstraint("kind IN ('openai', 'azure', 'azure_ai', 'mistral', 'aquilon')", name="kind"),)
 
@@ -29,7 +29,7 @@ class StoredUpstream(Base):
     created_at: Mapped[int]
 
 
-class StoredUpstreamModel(Base):
+class StoredUpstreamModel(Watched, Base):
     """A model that an upstream provides."""
 
     __tablename__ = "upstream_models"
@@ -43,7 +43,7 @@ class StoredUpstreamModel(Base):
     weight: Mapped[int]
 
 
-class StoredFallback(Base):
+class StoredFallback(Watched, Base):
     """The models that answer in a model's place, in order, when none of its upstreams can."""
 
     __tablename__ = "upstream_fallbacks"

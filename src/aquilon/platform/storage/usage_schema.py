@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.schema import Base, Owned
+from aquilon.platform.storage.base import Base, Owned, Watched
 
 
 class StoredUsageEvent(Owned, Base):
@@ -62,7 +62,7 @@ class UsageTotal(Owned, Base):
     cost: Mapped[int]
 
 
-class StoredPrice(Base):
+class StoredPrice(Watched, Base):
     """Cents for a million tokens of a model; holds until the model's next price starts."""
 
     __tablename__ = "prices"
@@ -79,7 +79,7 @@ class StoredPrice(Base):
     created_at: Mapped[int]
 
 
-class StoredBudget(Owned, Base):
+class StoredBudget(Owned, Watched, Base):
     __tablename__ = "budgets"
     __table_args__ = (
         UniqueConstraint("scope", "scope_id", "period"),
