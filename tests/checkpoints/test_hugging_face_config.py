@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from transformers import AutoConfig
 
+from aquilon.checkpoints.hugging_face_config import architecture_from_config
 from aquilon.models.architecture import DynamicScaling, Llama3Scaling, UnsupportedArchitecture, YarnScaling
-from aquilon.models.families import architecture_from_config
 
 LLAMA = {"model_type": "llama"}
 

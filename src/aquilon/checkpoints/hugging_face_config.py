@@ -6,21 +6,13 @@ out what their authors took from there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aquilon.models.architecture import (
-    Architecture,
-    DynamicScaling,
-    LinearScaling,
-    Llama3Scaling,
-    Rotary,
-    Scaling,
-    UnsupportedArchitecture,
-    YarnScaling,
-)
+from aquilon.checkpoints.config_fields import flag, integer, number
+from aquilon.checkpoints.rope_config import rotary_from_parameters
+from aquilon.models.architecture import Architecture, UnsupportedArchitecture
 
 
 @dataclass(frozen=True)
@@ -151,59 +143,6 @@ def _rope_parameters(config: Mapping[str, Any], name: str, defaults: _Defaults) 
     return rope
 
 
-def rotary_from_parameters(
-    rope: Mapping[str, Any], context: int, *, scales_queries: bool = False
-) -> tuple[Rotary, int]:
-    """Rotary embedding and longest context from ``rope_parameters`` and ``max_position_embeddings``."""
-    kind = rope.get("rope_type") or rope.get("type") or "default"
-    theta = number(rope, "rope_theta", 10000.0, above=0.0)
-    original = integer(rope, "original_max_position_embeddings", context, at_most=2**30)
-    if kind != "default":
-        factor = number(rope, "factor", max(1.0, context / original), above=0.0)
-    scaling: Scaling | None = None
-    match kind:
-        case "default":
-            pass
-        case "linear":
-            scaling, context = LinearScaling(factor), int(context * factor)
-        case "dynamic":
-            scaling, context = DynamicScaling(factor, context), int(context * factor)
-        case "llama3":
-            low, high = number(rope, "low_freq_factor", 1.0, above=0.0), number(rope, "high_freq_factor", 4.0)
-            if high <= low:
-                raise ValueError(f"high_freq_factor ({high}) must be more than low_freq_factor ({low})")
-            scaling = Llama3Scaling(factor, low, high, original)
-        case "yarn":
-            scaling = YarnScaling(
-                factor,
-                original,
-                attention_factor=_yarn_attention_factor(rope, factor),
-                beta_fast=number(rope, "beta_fast", 32.0, above=0.0),
-                beta_slow=number(rope, "beta_slow", 1.0, above=0.0),
-                truncate=flag(rope, "truncate", True),
-            )
-            context = max(context, int(original * factor))
-        case _:
-            raise UnsupportedArchitecture(f"with the rotary embedding {kind!r:.40}")
-    if kind == "yarn" and theta <= 1:
-        raise ValueError(f"rope_theta is {theta}: it must be more than 1")
-    beta = number(rope, "llama_4_scaling_beta", 0.0) if scales_queries else 0.0
-    return Rotary(theta, scaling, query_scale_beta=beta, query_scale_context=original), context
-
-
-def _yarn_attention_factor(rope: Mapping[str, Any], factor: float) -> float:
-    """The paper's factor on cosine and sine, or the quotient that ``mscale`` and ``mscale_all_dim`` ask for."""
-    given = rope.get("attention_factor")
-    if given is not None:
-        return number(rope, "attention_factor", 1.0)
-
-    def magnitude(scale: float) -> float:
-        return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
-
-    numerator, denominator = number(rope, "mscale", 0.0), number(rope, "mscale_all_dim", 0.0)
-    return magnitude(numerator) / magnitude(denominator) if numerator and denominator else magnitude(1.0)
-
-
 def _sliding_windows(
     config: Mapping[str, Any], name: str, defaults: _Defaults, num_layers: int
 ) -> tuple[int | None, ...]:
@@ -220,33 +159,3 @@ def _sliding_windows(
         return tuple(window if kind == "sliding_attention" else None for kind in kinds)
     first = integer(config, "max_window_layers", 28, at_least=0) if name.startswith("qwen") else 0
     return tuple(window if index >= first else None for index in range(num_layers))
-
-
-def integer(values: Mapping[str, Any], name: str, default: int, *, at_least: int = 1, at_most: int = 2**31) -> int:
-    """A whole number of a configuration; None or absent is the default. Raises ValueError naming it."""
-    value = values.get(name)
-    if value is None:
-        value = default
-    if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value <= at_most:
-        raise ValueError(f"{name} is {value!r:.60}: it must be a whole number from {at_least} to {at_most}")
-    return value
-
-
-def number(values: Mapping[str, Any], name: str, default: float, *, above: float = -math.inf) -> float:
-    """A finite number of a configuration, likewise."""
-    value = values.get(name)
-    if value is None:
-        value = default
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e30 or not value > above:
-        raise ValueError(f"{name} is {value!r:.60}: it must be a number" + (f" above {above}" if above > -1 else ""))
-    return float(value)
-
-
-def flag(values: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """A truth value of a configuration, likewise."""
-    value = values.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r:.60}: it must be true or false")
-    return value
