@@ -16,8 +16,10 @@ from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata
 
 from aquilon.engine.constraints import Vocabulary
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import (
+from aquilon.errors import ApiError
+from aquilon.platform.generation.constraints import Constraints
+from aquilon.platform.generation.decoding import Decoding, reading_of
+from aquilon.request import (
     ChatPrompt,
     Choice,
     Delta,
@@ -31,8 +33,6 @@ from aquilon.platform.domain.generation import (
     ToolCallDelta,
     ToolUse,
 )
-from aquilon.platform.generation.constraints import Constraints
-from aquilon.platform.generation.decoding import Decoding, reading_of
 from aquilon.text.messages import Message, Tool
 from aquilon.text.model import TextModel
 

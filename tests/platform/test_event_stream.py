@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
+from aquilon.errors import ApiError, overloaded, server_error
 from aquilon.platform.api.event_stream import DONE, EventStream, frame, unless_gone
-from aquilon.platform.domain.errors import ApiError, overloaded, server_error
 
 Message = MutableMapping[str, Any]
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aquilon.errors import ApiError
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.domain.budgets import BUDGET_PERIODS, Budget, BudgetPeriod, period_end, period_start
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Line, OwnStock, Reservation
 from aquilon.platform.domain.limits import Limit
 from aquilon.platform.domain.prices import FREE, Price

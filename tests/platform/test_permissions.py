@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from aquilon.platform.domain.errors import ApiError
+from aquilon.errors import ApiError
 from aquilon.platform.domain.identity import ROLES, Principal, Role
 from aquilon.platform.domain.permissions import Action, permits, require, require_generation
 

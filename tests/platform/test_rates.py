@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.databases import redis_program, redis_server
 
+from aquilon.errors import ApiError
 from aquilon.platform.admission.memory_windows import MemoryWindows
 from aquilon.platform.admission.rates import Rates, duration
 from aquilon.platform.admission.redis_windows import RedisWindows
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.limits import WINDOW_SECONDS, Limit, Window, quotas
 
 PER_MINUTE = 60

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from aquilon.errors import ApiError
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import members, organizations, profile, workspaces
 from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.storage import Database, passwords
 from aquilon.platform.storage.sessions import Browser
 from aquilon.settings import Settings

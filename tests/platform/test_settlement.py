@@ -18,11 +18,10 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
+from aquilon.errors import ApiError
 from aquilon.platform import accounts as operator
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import Line, OwnStock
 from aquilon.platform.domain.metering import Usage
@@ -35,6 +34,7 @@ from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.storage import Database, api_keys, budgets, limits, prices
 from aquilon.platform.storage.scope import Scope
+from aquilon.request import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.settings import Settings
 from aquilon.text.model import TextModel
 

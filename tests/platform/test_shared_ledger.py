@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import func
 from tests.platform.test_ledger import NOW, ORGANIZATION, budget, reserve, slots
 
+from aquilon.errors import ApiError
 from aquilon.platform.admission.shared_stock import MISSED_BEATS, SharedStock
 from aquilon.platform.domain.budgets import period_start
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.ledger import Ledger, Reservation
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter

@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import aquilon.web.app  # noqa: F401 - and with it every table
+from aquilon.errors import ApiError
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
 from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations, sessions

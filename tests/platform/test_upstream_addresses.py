@@ -13,8 +13,8 @@ import pytest
 from tests.support.upstream_house import House, gateway
 from tests.support.upstream_server import upstream_server
 
+from aquilon.errors import ApiError
 from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.upstreams import (
     ProvidedModel,
     Upstream,

@@ -15,9 +15,14 @@ from tests.support.upstream_house import MODEL, QUICK, House, beside, gateway, t
 from tests.support.upstream_server import Line, UpstreamServer, upstream_server, well
 
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.errors import ApiError
 from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import (
+from aquilon.platform.domain.metering import Usage
+from aquilon.platform.domain.prices import Price
+from aquilon.platform.domain.upstreams import Timeouts
+from aquilon.platform.storage import budgets, prices
+from aquilon.platform.storage.scope import Scope
+from aquilon.request import (
     ChatPrompt,
     Delta,
     Event,
@@ -29,11 +34,6 @@ from aquilon.platform.domain.generation import (
     ToolCallDelta,
     ToolUse,
 )
-from aquilon.platform.domain.metering import Usage
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.domain.upstreams import Timeouts
-from aquilon.platform.storage import budgets, prices
-from aquilon.platform.storage.scope import Scope
 from aquilon.text.messages import FunctionCall, ImagePart, Message, TextPart, Tool, ToolCall
 
 INPUT, CACHED, OUTPUT = 2, 1, 3

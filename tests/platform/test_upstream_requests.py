@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.platform.domain.generation import ChatPrompt, GenerationRequest
 from aquilon.platform.domain.upstreams import UpstreamKind
 from aquilon.platform.upstreams.requests import body_of
+from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
 
 

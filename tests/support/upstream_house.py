@@ -15,7 +15,6 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.administration import upstreams as administration
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue
-from aquilon.platform.domain.generation import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 from aquilon.platform.embeddings import EmbeddingPipeline
@@ -30,6 +29,7 @@ from aquilon.platform.metrics import Metrics
 from aquilon.platform.storage import Database, api_keys
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
 from aquilon.text.messages import Message
 

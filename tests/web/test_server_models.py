@@ -26,7 +26,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform.domain.errors import ApiError
+from aquilon.errors import ApiError
 from aquilon.platform.domain.identity import KEY_SCOPES
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.pulls.record import PullOrder

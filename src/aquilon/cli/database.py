@@ -27,7 +27,7 @@ def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result
     import asyncio
 
     from aquilon.cli.errors import CommandError
-    from aquilon.platform.domain.errors import ApiError
+    from aquilon.errors import ApiError
     from aquilon.platform.storage import Database
 
     settings = settings_from(home=home)

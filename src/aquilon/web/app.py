@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.engine.client import Engine
+from aquilon.errors import ApiError
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api.direct_route import DirectRoutes
@@ -26,7 +27,6 @@ from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels

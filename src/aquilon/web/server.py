@@ -18,9 +18,9 @@ import uvicorn
 from aquilon.checkpoints.store import ModelStore
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
+from aquilon.errors import ApiError
 from aquilon.platform.accounts import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.platform.storage import Database, DatabaseError, restore
 from aquilon.settings import DEFAULT_MODEL, Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.errors import ApiError, not_found
+from aquilon.errors import ApiError, not_found
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import Action, permits, require
 from aquilon.platform.storage import accounts, workspaces

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from aquilon.errors import forbidden
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.administration.subjects import own_subjects, subject, subject_name
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
-from aquilon.platform.domain.errors import forbidden
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import permits, require, require_scope
 from aquilon.platform.storage import Database, audit, budgets

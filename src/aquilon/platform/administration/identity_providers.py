@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.auth.openid import Client, Discovery, OpenIdError, OpenIdProviders, require_private
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.domain.secrets import new_id

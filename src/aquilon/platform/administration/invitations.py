@@ -9,10 +9,10 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.platform.administration.access import no_such, workspace_for
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.sign_in import SignIn, note_sign_in
-from aquilon.platform.domain.errors import ApiError, invalid, not_found
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import require

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import forbidden, invalid
 from aquilon.platform.administration.access import no_such, user_for, workspace_for, workspace_role
-from aquilon.platform.domain.errors import forbidden, invalid
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.permissions import Action, permits, require
 from aquilon.platform.storage import Database, api_keys

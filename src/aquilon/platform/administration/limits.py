@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aquilon.errors import forbidden
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.administration.subjects import own_subjects, subject, subject_name
-from aquilon.platform.domain.errors import forbidden
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.limits import MOST, Limit
 from aquilon.platform.domain.permissions import permits, require, require_scope

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import user_for
 from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import require

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from aquilon.errors import not_found
 from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.errors import not_found
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import ModelNote
 from aquilon.platform.domain.permissions import require_operator

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.storage import Database, accounts, sessions

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such, user_for
 from aquilon.platform.administration.members import UserChanges, describe
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.sign_in import SignIn
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import Action, has_scope, permits

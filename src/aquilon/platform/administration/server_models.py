@@ -11,8 +11,8 @@ import structlog
 
 from aquilon.checkpoints.store import ModelBusy, StoreError
 from aquilon.engine.client import Engine, EngineError
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
-from aquilon.platform.domain.errors import ApiError, invalid, not_found
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.storage import Database, audit

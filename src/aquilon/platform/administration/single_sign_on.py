@@ -12,10 +12,10 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import ApiError, forbidden
 from aquilon.platform.administration.invitations import accept
 from aquilon.platform.auth.openid import Claims
 from aquilon.platform.auth.sign_in import note_sign_in
-from aquilon.platform.domain.errors import ApiError, forbidden
 from aquilon.platform.domain.identity import Role
 from aquilon.platform.storage import Database, accounts, identity_providers, invitations, sessions
 from aquilon.platform.storage.audit import record

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such, user_for, workspace_for
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import permits, require
 from aquilon.platform.storage import Database, accounts, workspaces

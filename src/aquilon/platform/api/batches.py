@@ -10,12 +10,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.api.batches_bodies import BatchBody, BatchList, batch_body
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.jobs.batches import NewBatch
 from aquilon.platform.services import services
 

@@ -9,8 +9,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.api.errors import invalid_fields
-from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.services import services
 
 STRICT_HEADER = "x-aquilon-strict"

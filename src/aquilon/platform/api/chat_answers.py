@@ -11,8 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from aquilon.platform.api.event_stream import DONE, frame
 from aquilon.platform.api.usage import UsageBody, usage_body
-from aquilon.platform.domain.generation import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta
 from aquilon.platform.domain.metering import Usage
+from aquilon.request import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta
 
 
 class TopLogprob(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import msgspec
 from pydantic import Field
 
+from aquilon.errors import invalid, unsupported
 from aquilon.platform.api.body import Fields
 from aquilon.platform.api.sampling_fields import SamplingFields, TokenCount, TopLogprobs
 from aquilon.platform.api.tool_fields import (
@@ -18,8 +19,7 @@ from aquilon.platform.api.tool_fields import (
     ToolFields,
     tool_use,
 )
-from aquilon.platform.domain.errors import invalid, unsupported
-from aquilon.platform.domain.generation import ChatPrompt, GenerationRequest, ToolUse
+from aquilon.request import ChatPrompt, GenerationRequest, ToolUse
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
 MAX_MESSAGES = 4096

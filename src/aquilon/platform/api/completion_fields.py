@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aquilon.errors import invalid, unsupported
 from aquilon.platform.api.sampling_fields import SamplingFields, TokenId, TopLogprobs
-from aquilon.platform.domain.errors import invalid, unsupported
-from aquilon.platform.domain.generation import FillPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
+from aquilon.request import FillPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
 
 MAX_PROMPTS = 256
 MAX_SEQUENCES = 256

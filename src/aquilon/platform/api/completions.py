@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
@@ -14,13 +15,12 @@ from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
-from aquilon.platform.domain.generation import GenerationRequest, TextPrompt
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.generation.local import LocalSequence
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
+from aquilon.request import GenerationRequest, TextPrompt
 
 router = APIRouter(tags=["completions"], route_class=DirectRoute)
 

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aquilon.errors import ApiError
 from aquilon.platform.api.errors import api_error, error_response
 from aquilon.platform.auth.authentication import authenticate
-from aquilon.platform.domain.errors import ApiError
 
 
 class DirectRoute(APIRoute):

@@ -8,9 +8,9 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from aquilon.errors import ApiError
 from aquilon.platform.api.errors import error_response
 from aquilon.platform.api.schemas import answers, error_answer
-from aquilon.platform.domain.errors import ApiError
 
 _REFUSALS = (400, 416)
 

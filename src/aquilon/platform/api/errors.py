@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.domain.errors import ApiError, ErrorType, invalid, overloaded, server_error
+from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.files_bodies import DeletedFile, FileBody, FileList, FileUrl, file_body
@@ -17,7 +18,6 @@ from aquilon.platform.api.files_upload import receive_file
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller, authenticate
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.jobs.files import PURPOSES
 from aquilon.platform.services import services
 from aquilon.platform.storage.files import FileFilter

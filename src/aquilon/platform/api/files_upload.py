@@ -12,7 +12,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
 from aquilon.platform.storage.files_on_disk import Part

@@ -15,9 +15,9 @@ from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.sampling_fields import SamplingFields
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.generation import FillPrompt, GenerationRequest
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
+from aquilon.request import FillPrompt, GenerationRequest
 
 router = APIRouter(tags=["completions"], route_class=DirectRoute)
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field, StringConstraints
 
+from aquilon.errors import ApiError, invalid, unsupported
 from aquilon.platform.api.body import Fields
-from aquilon.platform.domain.errors import ApiError, invalid, unsupported
-from aquilon.platform.domain.generation import Choice, Grammar, JsonObject, JsonSchema, OutputFormat, Regex
+from aquilon.request import Choice, Grammar, JsonObject, JsonSchema, OutputFormat, Regex
 from aquilon.text.grammar import MAX_GRAMMAR_BYTES
 
 MAX_OPTIONS = 1024

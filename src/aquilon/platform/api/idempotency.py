@@ -21,10 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aquilon.errors import ApiError
 from aquilon.platform.api.body import read_bytes
 from aquilon.platform.api.errors import error_response
 from aquilon.platform.auth.authentication import authenticate
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services

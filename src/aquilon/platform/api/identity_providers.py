@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import server_error
 from aquilon.platform.administration import identity_providers
 from aquilon.platform.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings
 from aquilon.platform.api.body import Fields, read_body
@@ -19,7 +20,6 @@ from aquilon.platform.api.organization import Id, Name
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import server_error
 from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
 from aquilon.platform.storage.identity_schema import IdentityProvider

@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration import invitations
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -26,7 +27,6 @@ from aquilon.platform.api.sessions import (
 )
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.auth.cookies import session_id
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Role
 from aquilon.platform.domain.passwords import MAX_CHARACTERS
 from aquilon.platform.services import services

@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration import limits
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.administration.limits import NamedLimit
@@ -18,7 +19,6 @@ from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.limits import MOST
 from aquilon.platform.services import services
 from aquilon.platform.storage.api_keys import UnknownApiKey

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.api.json_answer import json_answer
-from aquilon.platform.domain.errors import invalid
 
 MOST = 100
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.platform.administration import profile as own
 from aquilon.platform.administration import single_sign_on
 from aquilon.platform.administration.identity_providers import client_of
@@ -25,7 +26,6 @@ from aquilon.platform.auth.authentication import Person, signed_in
 from aquilon.platform.auth.cookies import require_private_transport, session_id, set_session
 from aquilon.platform.auth.openid import OpenIdError
 from aquilon.platform.auth.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
-from aquilon.platform.domain.errors import ApiError, invalid, not_found
 from aquilon.platform.domain.passwords import MIN_CHARACTERS
 from aquilon.platform.services import services
 from aquilon.platform.storage import identity_providers

@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration import members, workspaces
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -36,7 +37,6 @@ from aquilon.platform.api.organization_bodies import (
 )
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.direct_route import DirectRoute
@@ -26,7 +27,6 @@ from aquilon.platform.api.responses_events import STREAM_EVENTS, frames, whole_a
 from aquilon.platform.api.responses_fields import ResponsesRequest
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.services import services

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.domain.generation import ScoredToken
 from aquilon.platform.domain.metering import Usage
+from aquilon.request import ScoredToken
 
 
 class TopTokenLogprob(msgspec.Struct, frozen=True):

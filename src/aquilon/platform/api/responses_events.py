@@ -26,16 +26,9 @@ from aquilon.platform.api.responses_answers import (
     output_logprobs,
     response_usage,
 )
-from aquilon.platform.domain.generation import (
-    Delta,
-    Event,
-    Finished,
-    FinishedReason,
-    ScoredToken,
-    ToolCallDelta,
-)
 from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.secrets import new_id
+from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta
 
 
 class ResponseEvent(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.errors import invalid, not_found, unsupported
 from aquilon.platform.api.body import Fields
 from aquilon.platform.api.responses_items import InputItem, messages
 from aquilon.platform.api.sampling_fields import TokenCount, TopLogprobs
@@ -20,15 +21,7 @@ from aquilon.platform.api.tool_fields import (
     require_object,
     tool_use,
 )
-from aquilon.platform.domain.errors import invalid, not_found, unsupported
-from aquilon.platform.domain.generation import (
-    ChatPrompt,
-    GenerationRequest,
-    JsonObject,
-    JsonSchema,
-    OutputFormat,
-    ToolUse,
-)
+from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, JsonSchema, OutputFormat, ToolUse
 from aquilon.text.messages import Tool
 
 MAX_ITEMS = 4096

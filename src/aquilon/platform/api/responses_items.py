@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from aquilon.errors import invalid, not_found, unsupported
 from aquilon.platform.api.body import Fields
-from aquilon.platform.domain.errors import invalid, not_found, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
 _TEXTS = ("input_text", "output_text", "text")

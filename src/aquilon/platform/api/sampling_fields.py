@@ -16,7 +16,7 @@ from aquilon.platform.api.format_fields import (
     StructuredOutputs,
     one_format,
 )
-from aquilon.platform.domain.generation import OutputFormat
+from aquilon.request import OutputFormat
 
 MAX_CHOICES = 16
 MAX_STOP_STRINGS = 16

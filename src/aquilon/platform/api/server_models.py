@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.checkpoints.suggest import machine_memory, suggest
+from aquilon.errors import invalid, not_found
 from aquilon.platform.administration import model_notes
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -19,7 +20,6 @@ from aquilon.platform.api.models import Model, model_body
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import LocalModel, ModelCard
-from aquilon.platform.domain.errors import invalid, not_found
 from aquilon.platform.domain.model_notes import LAST_MOMENT, Access
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.pulls.record import Pull, PullOrder

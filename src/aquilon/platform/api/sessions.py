@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration import profile as own
 from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.api.body import Fields, read_body
@@ -19,7 +20,6 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller, Person
 from aquilon.platform.auth.cookies import clear_session, require_private_transport, session_id, set_session
 from aquilon.platform.auth.origin import require_same_origin
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.passwords import MAX_CHARACTERS
 from aquilon.platform.services import services

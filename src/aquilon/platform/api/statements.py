@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import invalid
 from aquilon.platform.administration.statements import statement
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.statements import Month, Statement
 from aquilon.platform.services import services
 from aquilon.platform.statement_pdf import statement_pdf

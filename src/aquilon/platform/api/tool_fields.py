@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from aquilon.errors import invalid, unsupported
 from aquilon.platform.api.body import Fields
 from aquilon.platform.api.format_fields import require_shallow
-from aquilon.platform.domain.errors import invalid, unsupported
-from aquilon.platform.domain.generation import ToolUse
+from aquilon.request import ToolUse
 from aquilon.text.messages import Tool
 
 MAX_TOOLS = 128

@@ -11,11 +11,11 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from aquilon.errors import not_found
 from aquilon.platform.api.errors import ErrorBody
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import not_found
 
 router = APIRouter()
 

@@ -12,12 +12,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.administration import upstreams
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.upstreams import (
     MAX_FALLBACKS,
     MAX_MODELS,

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import forbidden, invalid
 from aquilon.platform.administration.access import workspace_for
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import forbidden, invalid
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.services import services
 from aquilon.platform.storage.scope import Scope

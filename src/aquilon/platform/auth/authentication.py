@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from aquilon.errors import forbidden, unauthenticated
 from aquilon.platform.auth.cookies import session_id
 from aquilon.platform.auth.origin import IN_PROCESS, comes_from_loopback, require_same_origin
-from aquilon.platform.domain.errors import forbidden, unauthenticated
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import looks_like_api_key
 from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME

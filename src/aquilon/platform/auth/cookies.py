@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.errors import forbidden
 from aquilon.platform.auth.origin import comes_from_loopback
-from aquilon.platform.domain.errors import forbidden
 
 _SESSION = "session"
 

@@ -6,7 +6,7 @@ import ipaddress
 
 from starlette.requests import HTTPConnection, Request
 
-from aquilon.platform.domain.errors import forbidden
+from aquilon.errors import forbidden
 
 IN_PROCESS = "aquilon.principal"
 """In the ASGI scope of a request that the server makes to itself, for a batch line; no request from outside has it."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from aquilon.platform.domain.errors import overloaded
+from aquilon.errors import overloaded
 
 MEMORY_KIB = 47_104
 ITERATIONS = 2

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import ApiError, forbidden, invalid, unauthenticated
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.domain.errors import ApiError, forbidden, invalid, unauthenticated
 from aquilon.platform.domain.passwords import normalized
 from aquilon.platform.storage import Database, accounts, audit, sessions
 from aquilon.platform.storage.passwords import password_hash, set_password_hash

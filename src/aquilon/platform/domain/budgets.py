@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from aquilon.platform.domain.errors import ApiError
+from aquilon.errors import ApiError
 from aquilon.platform.domain.prices import cents, day
 
 Scope = Literal["organization", "workspace", "key"]

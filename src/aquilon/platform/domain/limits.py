@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from aquilon.errors import ApiError
 from aquilon.platform.domain.budgets import Scope
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.domain.identity import Principal
 
 WINDOW_SECONDS = 60

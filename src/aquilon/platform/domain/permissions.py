@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aquilon.platform.domain.errors import forbidden
+from aquilon.errors import forbidden
 from aquilon.platform.domain.identity import KeyScope, Principal, Role
 
 Action = Literal[

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import structlog
 
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation

@@ -6,8 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from aquilon.platform.domain.errors import ApiError, invalid
-from aquilon.platform.domain.generation import (
+from aquilon.errors import ApiError, invalid
+from aquilon.request import (
     ChatPrompt,
     Choice,
     GenerationRequest,

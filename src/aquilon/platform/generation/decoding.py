@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
-from aquilon.platform.domain.generation import (
+from aquilon.platform.domain.secrets import new_id
+from aquilon.platform.generation.constraints import prompt_end, tools_in_use
+from aquilon.request import (
     Alternative,
     ChatPrompt,
     Delta,
@@ -17,8 +19,6 @@ from aquilon.platform.domain.generation import (
     ScoredToken,
     ToolCallDelta,
 )
-from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.generation.constraints import prompt_end, tools_in_use
 from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.model import TextModel
 from aquilon.text.stop import StopMatcher

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from aquilon.errors import ApiError
 from aquilon.platform.catalogue import Catalogue, ModelCard
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import Event, GenerationRequest, Started, TokenPrompt
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.generation.prepared import Bounded, Prepared
 from aquilon.platform.generation.settlement import Account
+from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 
 log = structlog.get_logger("aquilon.fallbacks")
 

@@ -10,9 +10,8 @@ import msgspec
 
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
+from aquilon.errors import ApiError, invalid, overloaded, server_error
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
-from aquilon.platform.domain.errors import ApiError, invalid, overloaded, server_error
-from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.domain.secrets import new_id
@@ -21,6 +20,7 @@ from aquilon.platform.generation.decoding import Decoding, reading_of, repeated,
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
+from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 
 _RETRY_AFTER = 5
 """Seconds that a client is asked to wait where nothing better is known."""

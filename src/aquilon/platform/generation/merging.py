@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from aquilon.platform.domain.generation import Event
+from aquilon.request import Event
 
 
 def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:

@@ -7,9 +7,8 @@ from contextlib import aclosing
 
 import msgspec
 
+from aquilon.errors import invalid
 from aquilon.platform.catalogue import Catalogue, ModelCard
-from aquilon.platform.domain.errors import invalid
-from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.domain.permissions import require_generation
@@ -18,6 +17,7 @@ from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.generation.settlement import Account, Settlement
 from aquilon.platform.moderation.moderation import Moderation
+from aquilon.request import Event, GenerationRequest
 
 
 class Pipeline:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Protocol
 
 from aquilon.platform.catalogue import ModelCard
-from aquilon.platform.domain.generation import Event, GenerationRequest
 from aquilon.platform.generation.settlement import Account
 from aquilon.platform.upstreams.counting import PromptSize, prompt_size
+from aquilon.request import Event, GenerationRequest
 
 
 class Prepared(Protocol):

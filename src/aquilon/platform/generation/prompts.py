@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.catalogue import LoadedText, ModelCard
-from aquilon.platform.domain.errors import ApiError, invalid
-from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
 from aquilon.text.template import ChatTemplate, TemplateError

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aquilon.platform.domain.errors import ApiError, invalid, overloaded
-from aquilon.platform.domain.generation import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.errors import ApiError, invalid, overloaded
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.generation.prepared import Bounded
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
@@ -21,6 +20,7 @@ from aquilon.platform.upstreams.failures import UpstreamFailure
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.platform.upstreams.requests import body_of, path_of
 from aquilon.platform.upstreams.routing import Target, in_turn
+from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from array import array
 
 import msgspec
 
+from aquilon.errors import ApiError
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import ApiError
 from aquilon.platform.generation.upstream import doubt, note, paused
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.upstreams.failures import UpstreamFailure, broken

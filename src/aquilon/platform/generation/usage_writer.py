@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import ApiError, overloaded
 from aquilon.platform.admission.shared_stock import SharedStock
-from aquilon.platform.domain.errors import ApiError, overloaded
 from aquilon.platform.domain.metering import UsageEvent
 from aquilon.platform.generation.held_usage import HeldUsage
 from aquilon.platform.storage import Database, usage

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aquilon.errors import ApiError, invalid
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id

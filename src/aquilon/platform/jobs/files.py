@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from aquilon.errors import ApiError, overloaded
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.errors import ApiError, overloaded
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id

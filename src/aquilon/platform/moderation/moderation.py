@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from aquilon.platform.domain.errors import ApiError, invalid, not_found, overloaded
-from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, Prompt, TextPrompt
+from aquilon.errors import ApiError, invalid, not_found, overloaded
 from aquilon.platform.domain.upstreams import Upstream, checked_base_url
 from aquilon.platform.upstreams.failures import UpstreamFailure, broken
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.platform.upstreams.routing import in_turn
+from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt
 from aquilon.settings import Settings
 
 if TYPE_CHECKING:

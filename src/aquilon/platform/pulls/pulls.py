@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from aquilon.platform.domain.errors import ApiError, invalid, not_found
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.pulls.record import Pull, PullDone, PullFailed, PullOrder, PullProgress, PullReport, PullState
 

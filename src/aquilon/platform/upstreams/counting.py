@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, GenerationRequest, JsonSchema, TextPrompt
+from aquilon.request import ChatPrompt, FillPrompt, GenerationRequest, JsonSchema, TextPrompt
 from aquilon.text.messages import ImagePart, TextPart
 
 _MESSAGE_TOKENS = 16

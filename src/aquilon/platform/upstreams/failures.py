@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aquilon.platform.domain.errors import ApiError, invalid, overloaded
+from aquilon.errors import ApiError, invalid, overloaded
 from aquilon.platform.domain.upstreams import Upstream
 
 MOST_ERROR_BYTES = 64 * 2**10

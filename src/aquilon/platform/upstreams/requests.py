@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.domain.errors import invalid
-from aquilon.platform.domain.generation import (
+from aquilon.errors import invalid
+from aquilon.platform.domain.upstreams import UpstreamKind
+from aquilon.request import (
     ChatPrompt,
     Choice,
     FillPrompt,
@@ -21,7 +22,6 @@ from aquilon.platform.domain.generation import (
     TokenPrompt,
     ToolUse,
 )
-from aquilon.platform.domain.upstreams import UpstreamKind
 from aquilon.text.messages import ImagePart, Message
 
 _encode = msgspec.json.Encoder().encode
