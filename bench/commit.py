@@ -14,8 +14,8 @@ from tests.support.databases import postgresql_programs, postgresql_server
 
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 A_SECOND = 200
 

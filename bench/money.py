@@ -34,9 +34,10 @@ from aquilon.platform.administration.keys import KeyLimits
 from aquilon.platform.admission import shared_stock
 from aquilon.platform.domain.identity import KEY_SCOPES
 from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, budgets, prices
+from aquilon.platform.storage import budgets, prices
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.storage import Database
 
 MODEL = "stand-in"
 CLIENTS = 200

@@ -10,8 +10,8 @@ import pytest
 from tests.cli.conftest import Run
 
 from aquilon.platform import accounts
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from aquilon.platform.administration.aliases import Wish
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.aliases import Alias, checked_alias
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.storage import Database
 from aquilon.platform.storage import models as stored
+from aquilon.storage import Database
 
 KNOWN = ("small-1", "small-2", "large")
 NAMES = st.sampled_from(KNOWN)

@@ -25,11 +25,12 @@ from aquilon.platform.jobs.batches import Batches, NewBatch
 from aquilon.platform.jobs.files import FileDescription, Files
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.runner import JobRunner, job_runner
-from aquilon.platform.storage import Database, api_keys, batches
 from aquilon.platform.storage import accounts as stored_accounts
+from aquilon.platform.storage import api_keys, batches
 from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.platform.storage.scope import Scope as Owner
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 CHAT = "/v1/chat/completions"
 OK = (200, {"text": "done"})

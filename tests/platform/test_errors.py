@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.platform.api.errors import api_error
-from aquilon.platform.storage import Database, accounts
+from aquilon.platform.storage import accounts
+from aquilon.storage import Database
 
 
 async def test_a_nul_in_a_name_is_the_client_s_mistake(database: Database) -> None:

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from aquilon.platform import accounts
-from aquilon.platform.storage import Database, idempotency
+from aquilon.platform.storage import idempotency
 from aquilon.platform.storage.idempotency import KeyOwner
+from aquilon.storage import Database
 
 LEASE, KEEP = 30, 86_400
 

@@ -15,8 +15,8 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members, workspaces
 from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.auth.key_holders import KeyHolders
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from aquilon.platform.domain.budgets import BUDGET_PERIODS, Budget, BudgetPeriod
 from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Line, OwnStock, Reservation
 from aquilon.platform.domain.limits import Limit
 from aquilon.platform.domain.prices import FREE, Price
-from aquilon.platform.storage import Database
+from aquilon.storage import Database
 
 PRICE = Price(0, 2, 1, 3)
 NOW = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())

@@ -25,11 +25,12 @@ from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Price, PriceList
 from aquilon.platform.domain.statements import Month
 from aquilon.platform.statement_pdf import statement_pdf
-from aquilon.platform.storage import Database, usage
+from aquilon.platform.storage import usage
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import BudgetSpending, StoredUsageEvent
 from aquilon.platform.usage_report import UsageQuestion
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 DAY = 86_400
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aquilon.web.app  # and with it every table
-from aquilon.platform.storage.base import Base, Owned
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage.base import Base, Owned
 
 SOURCES = Path(aquilon.__file__).parent
 SCOPE = SOURCES / "platform" / "storage" / "scope.py"

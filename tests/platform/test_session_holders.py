@@ -13,9 +13,10 @@ from aquilon.platform.administration.members import UserChanges
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.auth.session_holders import SessionHolders
 from aquilon.platform.auth.sign_in import SignIn
-from aquilon.platform.storage import Database, passwords
+from aquilon.platform.storage import passwords
 from aquilon.platform.storage.sessions import Browser
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 HERE = Browser("a test", "127.0.0.1")
 WORDS = "correct horse battery staple"

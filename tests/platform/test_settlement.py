@@ -32,10 +32,11 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.storage import Database, api_keys, budgets, limits, prices
+from aquilon.platform.storage import api_keys, budgets, limits, prices
 from aquilon.platform.storage.scope import Scope
 from aquilon.request import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.settings import Settings
+from aquilon.storage import Database
 from aquilon.text.model import TextModel
 
 MODEL = "m"

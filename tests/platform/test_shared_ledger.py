@@ -18,11 +18,11 @@ from aquilon.platform.domain.budgets import period_start
 from aquilon.platform.domain.ledger import Ledger, Reservation
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.storage import Database
 from aquilon.platform.storage.budgets import spending
 from aquilon.platform.storage.limits_schema import Hold
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 pytestmark = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 

@@ -23,9 +23,10 @@ from aquilon.platform.domain.upstreams import (
     is_private,
     literal_address,
 )
-from aquilon.platform.storage import Database, upstreams
-from aquilon.platform.storage.sealing import KEY_FILE, Sealer
+from aquilon.platform.storage import upstreams
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import KEY_FILE, Sealer
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from sqlalchemy import func, select
 
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Period, Price, PriceList
-from aquilon.platform.storage import Database, budgets, prices, usage
+from aquilon.platform.storage import budgets, prices, usage
 from aquilon.platform.storage.schema import Organization
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import StoredUsageEvent
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 HOUR, DAY = 3600, 86_400
 NOON = 20_000 * DAY + 12 * HOUR

@@ -16,8 +16,8 @@ from tests.support.frontend import frontend
 from tests.support.server import RunningServer
 
 from aquilon.platform.accounts import create_login_link
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -20,9 +20,10 @@ from aquilon.platform.administration import keys
 from aquilon.platform.administration.keys import KeyLimits
 from aquilon.platform.domain.identity import KEY_SCOPES
 from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, budgets, prices
+from aquilon.platform.storage import budgets, prices
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "stand-in"
 _TOKEN_SECONDS = 0.01

@@ -26,11 +26,12 @@ from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.storage import Database, api_keys
-from aquilon.platform.storage.sealing import Sealer
+from aquilon.platform.storage import api_keys
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
 from aquilon.text.messages import Message
 
 MODEL = "m"

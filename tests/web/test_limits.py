@@ -17,9 +17,10 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys
 from aquilon.platform.administration.keys import KeyLimits
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope
-from aquilon.platform.storage import Database, accounts
+from aquilon.platform.storage import accounts
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]

@@ -18,9 +18,10 @@ from tests.support.server import RunningServer, prepare_home, start_server
 
 from aquilon.platform import accounts as operator
 from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, api_keys, budgets, prices
+from aquilon.platform.storage import api_keys, budgets, prices
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]

@@ -24,7 +24,7 @@ from openai import OpenAI
 from tests.support.server import ROOT, RunningServer, prepare_home, start_server
 
 from aquilon.platform import api
-from aquilon.platform.storage import migrations
+from aquilon.storage import migrations
 
 MODEL = "smollm2-135m"
 LONG = {"model": MODEL, "messages": [{"role": "user", "content": "Tell a long story."}], "ignore_eos": True}

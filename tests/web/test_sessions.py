@@ -12,8 +12,8 @@ import pytest
 from tests.support.server import RunningServer, start_server
 
 from aquilon.platform import accounts
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 SIGN_IN = "/auth/login"
 

@@ -13,8 +13,8 @@ from aquilon.cli.options import AsJson, Home
 if TYPE_CHECKING:
     from aquilon.platform.administration.members import NewMember
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.schema import User
+    from aquilon.storage import Database
 
 users = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List people, make accounts and sign-in links, set roles."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aquilon.platform.catalogue import Catalogue
     from aquilon.platform.domain.aliases import Alias
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Names that stand for models, such as small-latest."
@@ -108,8 +108,8 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     from aquilon.checkpoints.store import ModelStore
     from aquilon.platform.catalogue import Catalogue
     from aquilon.platform.embeddings.local import LocalEmbeddings
-    from aquilon.platform.storage.sealing import Sealer
     from aquilon.platform.upstreams.registry import UpstreamRegistry
+    from aquilon.storage.sealing import Sealer
 
     settings = settings_from(home=home)
     catalogue = Catalogue(

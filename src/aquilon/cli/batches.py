@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.jobs.batches import Batches
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.jobs_schema import Batch
+    from aquilon.storage import Database
 
 batches = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Batch jobs.")
 

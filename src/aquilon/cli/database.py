@@ -12,7 +12,7 @@ from aquilon.cli.options import settings_from
 
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal, Role
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result
 
     from aquilon.cli.errors import CommandError
     from aquilon.errors import ApiError
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
     settings = settings_from(home=home)
 

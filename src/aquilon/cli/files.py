@@ -13,8 +13,8 @@ from aquilon.cli.options import AsJson, Home, settings_from
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.jobs.files import Files
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.jobs_schema import StoredFile
+    from aquilon.storage import Database
 
 files = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Uploaded files, and results of batch jobs.")
 

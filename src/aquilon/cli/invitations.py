@@ -11,9 +11,9 @@ from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.identity_schema import Invitation
     from aquilon.platform.storage.invitations import NewInvitation
+    from aquilon.storage import Database
 
 invitations = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Links by which people make their own accounts."

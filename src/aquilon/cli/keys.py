@@ -12,8 +12,8 @@ from aquilon.cli.options import AsJson, Home
 if TYPE_CHECKING:
     from aquilon.platform.api.organization_bodies import ApiKeyBody
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.schema import ApiKey
+    from aquilon.storage import Database
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
 

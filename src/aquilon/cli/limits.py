@@ -12,7 +12,7 @@ from aquilon.cli.options import AsJson, Home
 if TYPE_CHECKING:
     from aquilon.platform.administration.limits import NamedLimit
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
 limits = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="How fast an organization, a workspace or a key may ask."

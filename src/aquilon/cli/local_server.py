@@ -26,7 +26,7 @@ def key_for(settings: Settings, *, fresh: bool = False) -> str:
     import asyncio
 
     from aquilon.platform import accounts
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
     file = settings.home / _KEY_FILE
     if file.is_file() and not fresh:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aquilon.checkpoints.store import StoredModel
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.domain.model_notes import ModelNote
-    from aquilon.platform.storage import Database
+    from aquilon.storage import Database
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, check and remove models; suggest some for this machine."

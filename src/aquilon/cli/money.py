@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from aquilon.platform.domain.budgets import Budget
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.domain.prices import PriceList
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.usage import UsageRow
+    from aquilon.storage import Database
 
 prices = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What models' tokens cost, and from when on.")
 budgets = typer.Typer(

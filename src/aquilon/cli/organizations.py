@@ -12,9 +12,9 @@ from aquilon.cli.options import AsJson, Home
 if TYPE_CHECKING:
     from aquilon.platform.administration.organizations import NewOrganization
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.schema import Organization as OrganizationRow
     from aquilon.platform.storage.schema import User, Workspace, WorkspaceMember
+    from aquilon.storage import Database
 
 organizations = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Organizations that share this server.")
 workspaces = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="An organization's workspaces.")

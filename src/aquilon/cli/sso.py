@@ -12,9 +12,9 @@ from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 if TYPE_CHECKING:
     from aquilon.platform.auth.openid import Discovery
     from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
     from aquilon.platform.storage.identity_schema import IdentityProvider
     from aquilon.platform.storage.schema import Organization as OrganizationRow
+    from aquilon.storage import Database
 
 sso = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Identity providers by which people sign in.")
 
@@ -65,7 +65,7 @@ def add(
     from aquilon.cli.output import tell
     from aquilon.platform.administration import identity_providers as administration
     from aquilon.platform.api.identity_providers import provider_body
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.storage.sealing import Sealer
 
     given = administration.ProviderSettings(
         issuer,
@@ -127,7 +127,7 @@ def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> Non
     from aquilon.cli.output import tell
     from aquilon.platform.administration import identity_providers as administration
     from aquilon.platform.auth.openid import OpenIdProviders
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.storage.sealing import Sealer
 
     sealer = Sealer.of(settings_from(home=home))
 

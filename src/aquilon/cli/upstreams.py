@@ -13,9 +13,9 @@ from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal
     from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.sealing import Sealer
     from aquilon.platform.upstreams.check import Check
+    from aquilon.storage import Database
+    from aquilon.storage.sealing import Sealer
 
 upstreams = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Servers elsewhere that provide models: vLLM, Azure AI, Aquilon."
@@ -254,7 +254,7 @@ def remove(name: Name, home: Home = None) -> None:
 
 
 def _sealer(home: Path | None) -> Sealer:
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.storage.sealing import Sealer
 
     return Sealer.of(settings_from(home=home))
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import OPERATOR_ID, Principal, Role
-from aquilon.platform.storage import Database, accounts, api_keys, audit, sessions
+from aquilon.platform.storage import accounts, api_keys, audit, sessions
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.workspaces import first_workspace
+from aquilon.storage import Database
 
 FIRST_ORGANIZATION = "default"
 FIRST_ADMINISTRATOR = "admin"

@@ -30,8 +30,9 @@ from aquilon.errors import ApiError, not_found
 from aquilon.platform.domain.aliases import Alias
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import Access, ModelNote, default_access
-from aquilon.platform.storage import Database, models
-from aquilon.platform.storage.changes import Moment
+from aquilon.platform.storage import models
+from aquilon.storage import Database
+from aquilon.storage.changes import Moment
 from aquilon.text.model import TextModel
 
 CATCH_ALL = "*"

@@ -11,8 +11,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.platform.jobs.files import Files
-from aquilon.platform.storage import Database, batches, idempotency, usage
+from aquilon.platform.storage import batches, idempotency, usage
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 _PAUSE_SECONDS = 0.1
 """Between two steps, so that answers' events never wait long for the database."""

@@ -28,10 +28,10 @@ from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.pulls import Pulls
-from aquilon.platform.storage import Database
-from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
 
 
 @dataclass(frozen=True)

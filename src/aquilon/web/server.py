@@ -22,8 +22,8 @@ from aquilon.errors import ApiError
 from aquilon.platform.accounts import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.retention import keep_pruned, prunings
-from aquilon.platform.storage import Database, DatabaseError, restore
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.connection import Connection
 from aquilon.web.logs import configure

@@ -12,7 +12,8 @@ from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.aliases import Alias, checked_alias, is_alias
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import Database, audit, models
+from aquilon.platform.storage import audit, models
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from aquilon.platform.administration.subjects import own_subjects, subject, subj
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import permits, require, require_scope
-from aquilon.platform.storage import Database, audit, budgets
+from aquilon.platform.storage import audit, budgets
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from aquilon.platform.auth.openid import Client, Discovery, OpenIdError, OpenIdP
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.storage import Database, accounts, identity_providers
+from aquilon.platform.storage import accounts, identity_providers
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.identity_schema import IdentityProvider
 from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import Organization
-from aquilon.platform.storage.sealing import Sealer
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
 
 DEFAULT_SCOPES = ("openid", "profile", "email")
 

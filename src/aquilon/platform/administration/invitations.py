@@ -16,7 +16,7 @@ from aquilon.platform.auth.sign_in import SignIn, note_sign_in
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import require
-from aquilon.platform.storage import Database, accounts, invitations, sessions
+from aquilon.platform.storage import accounts, invitations, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.identity_schema import Invitation
 from aquilon.platform.storage.invitations import NewInvitation
@@ -24,6 +24,7 @@ from aquilon.platform.storage.passwords import set_password_hash
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.sessions import Browser, SignedIn
+from aquilon.storage import Database
 
 DEFAULT_SECONDS = 7 * 24 * 3600
 MAX_SECONDS = 90 * 24 * 3600

@@ -14,12 +14,13 @@ from aquilon.errors import forbidden, invalid
 from aquilon.platform.administration.access import no_such, user_for, workspace_for, workspace_role
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.permissions import Action, permits, require
-from aquilon.platform.storage import Database, api_keys
+from aquilon.platform.storage import api_keys
 from aquilon.platform.storage.api_keys import NewApiKey
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 MAX_ROTATION_SECONDS = 30 * 24 * 3600
 

@@ -10,8 +10,9 @@ from aquilon.platform.administration.subjects import own_subjects, subject, subj
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.limits import MOST, Limit
 from aquilon.platform.domain.permissions import permits, require, require_scope
-from aquilon.platform.storage import Database, audit, limits
+from aquilon.platform.storage import audit, limits
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import require
-from aquilon.platform.storage import Database, accounts, sessions
+from aquilon.platform.storage import accounts, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.invitations import revoke_invitations_of
 from aquilon.platform.storage.passwords import remove_password, set_password_hash
 from aquilon.platform.storage.schema import User
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)

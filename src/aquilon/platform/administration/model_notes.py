@@ -12,7 +12,8 @@ from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import ModelNote
 from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import Database, audit, models
+from aquilon.platform.storage import audit, models
+from aquilon.storage import Database
 
 
 async def change(

@@ -12,9 +12,10 @@ from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import Database, accounts, sessions
+from aquilon.platform.storage import accounts, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.schema import Organization, User
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)

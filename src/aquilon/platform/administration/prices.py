@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.domain.prices import Period, Price, PriceList
-from aquilon.platform.storage import Database, audit, prices
+from aquilon.platform.storage import audit, prices
+from aquilon.storage import Database
 
 
 async def price_lists(database: Database) -> dict[str, PriceList]:

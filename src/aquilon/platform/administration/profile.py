@@ -13,13 +13,14 @@ from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.passwords import checked_password
 from aquilon.platform.domain.permissions import Action, has_scope, permits
-from aquilon.platform.storage import Database, accounts, identity_providers, sessions, workspaces
+from aquilon.platform.storage import accounts, identity_providers, sessions, workspaces
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.identity_schema import Identity, IdentityProvider
 from aquilon.platform.storage.passwords import password_hash, set_password_hash
 from aquilon.platform.storage.schema import Session, User, Workspace
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.sessions import SessionHolder
+from aquilon.storage import Database
 
 FRESH_LINK_SECONDS = 15 * 60
 """So long after signing in by a one-time link may one set a password without giving the former one."""

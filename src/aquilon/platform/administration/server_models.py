@@ -15,7 +15,8 @@ from aquilon.errors import ApiError, invalid, not_found
 from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import Database, audit
+from aquilon.platform.storage import audit
+from aquilon.storage import Database
 
 _UNLOAD_SECONDS = 2.0
 """An idle model is gone by then; one that answers somebody leaves when it has."""

@@ -17,13 +17,14 @@ from aquilon.platform.administration.invitations import accept
 from aquilon.platform.auth.openid import Claims
 from aquilon.platform.auth.sign_in import note_sign_in
 from aquilon.platform.domain.identity import Role
-from aquilon.platform.storage import Database, accounts, identity_providers, invitations, sessions
+from aquilon.platform.storage import accounts, identity_providers, invitations, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.identity_schema import IdentityProvider
 from aquilon.platform.storage.names import MAX_NAME_CHARACTERS, checked_email
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.sessions import Browser, SignedIn
+from aquilon.storage import Database
 
 
 async def sign_in(

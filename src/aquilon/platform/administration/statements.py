@@ -7,10 +7,10 @@ import time
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.statements import Month, Statement, StatementLine, added_up
-from aquilon.platform.storage import Database
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage import totals
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 async def statement(database: Database, settings: Settings, principal: Principal, month: Month) -> Statement:

@@ -10,11 +10,12 @@ from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.domain.upstreams import MAX_FALLBACKS, Upstream, checked_base_url
-from aquilon.platform.storage import Database, audit
+from aquilon.platform.storage import audit
 from aquilon.platform.storage import upstreams as stored
-from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.check import Check
 from aquilon.platform.upstreams.check import check as look_at
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
 
 
 async def list_upstreams(database: Database, sealer: Sealer, principal: Principal) -> list[Upstream]:

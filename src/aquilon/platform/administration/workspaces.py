@@ -6,10 +6,11 @@ from aquilon.errors import invalid
 from aquilon.platform.administration.access import no_such, user_for, workspace_for
 from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.permissions import permits, require
-from aquilon.platform.storage import Database, accounts, workspaces
+from aquilon.platform.storage import accounts, workspaces
 from aquilon.platform.storage.audit import entries, record
 from aquilon.platform.storage.schema import AuditEntry, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 
 async def organization(database: Database, principal: Principal) -> Organization:

@@ -8,9 +8,9 @@ from aquilon.platform.admission.rates import Rates
 from aquilon.platform.admission.shared_stock import SharedStock
 from aquilon.platform.admission.terms import KnownTerms
 from aquilon.platform.domain.ledger import Ledger, Line, OwnStock
-from aquilon.platform.storage import Database
 from aquilon.platform.storage.budgets import spending
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
 
 
 class Admission:

@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from aquilon.platform.domain.budgets import Budget
 from aquilon.platform.domain.limits import Limit
 from aquilon.platform.domain.prices import PriceList
-from aquilon.platform.storage import Database
 from aquilon.platform.storage.budgets import budgets
-from aquilon.platform.storage.changes import Moment
 from aquilon.platform.storage.limits import limits
 from aquilon.platform.storage.prices import price_lists
 from aquilon.platform.storage.scope import Scope
+from aquilon.storage import Database
+from aquilon.storage.changes import Moment
 
 FRESH_SECONDS = 1.0
 """What somebody changed counts at once, or this soon while nobody tells of changes on other machines."""

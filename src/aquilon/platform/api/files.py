@@ -22,7 +22,7 @@ from aquilon.platform.jobs.files import PURPOSES
 from aquilon.platform.services import services
 from aquilon.platform.storage.files import FileFilter
 from aquilon.platform.storage.jobs_schema import StoredFile
-from aquilon.platform.storage.sealing import Sealer, SealError
+from aquilon.storage.sealing import Sealer, SealError
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 

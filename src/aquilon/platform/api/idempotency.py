@@ -31,7 +31,7 @@ from aquilon.platform.services import services
 from aquilon.platform.storage import idempotency as stored
 from aquilon.platform.storage.idempotency import KeyOwner
 from aquilon.platform.storage.jobs_schema import IdempotencyKey
-from aquilon.platform.storage.sealing import Sealer, SealError
+from aquilon.storage.sealing import Sealer, SealError
 
 KEEP_SECONDS = 86_400
 LEASE_SECONDS = 30

@@ -24,7 +24,7 @@ from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
 from aquilon.platform.storage.identity_schema import IdentityProvider
 from aquilon.platform.storage.schema import Organization
-from aquilon.platform.storage.sealing import SealError
+from aquilon.storage.sealing import SealError
 
 router = APIRouter(prefix="/v1/server/identity-providers", tags=["server"])
 

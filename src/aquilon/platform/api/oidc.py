@@ -30,8 +30,8 @@ from aquilon.platform.domain.passwords import MIN_CHARACTERS
 from aquilon.platform.services import services
 from aquilon.platform.storage import identity_providers
 from aquilon.platform.storage.identity_schema import IdentityProvider
-from aquilon.platform.storage.sealing import SealError
 from aquilon.platform.storage.sessions import SESSION_SECONDS, SignedIn
+from aquilon.storage.sealing import SealError
 
 router = APIRouter(tags=["session"])
 

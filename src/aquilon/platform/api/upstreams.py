@@ -29,7 +29,7 @@ from aquilon.platform.domain.upstreams import (
     UpstreamKind,
 )
 from aquilon.platform.services import services
-from aquilon.platform.storage.sealing import Sealer, SealError
+from aquilon.storage.sealing import Sealer, SealError
 
 router = APIRouter(prefix="/v1/server", tags=["upstreams"])
 

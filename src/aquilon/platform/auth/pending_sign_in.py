@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from aquilon.platform.auth.cookies import cookie_name
 from aquilon.platform.domain.secrets import new_token
-from aquilon.platform.storage.sealing import Sealer, SealError
+from aquilon.storage.sealing import Sealer, SealError
 
 SECONDS = 600
 

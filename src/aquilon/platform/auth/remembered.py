@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.secrets import fingerprint
-from aquilon.platform.storage import Database
-from aquilon.platform.storage.changes import Moment
+from aquilon.storage import Database
+from aquilon.storage.changes import Moment
 
 _MOST = 10_000
 _REMOTE_SECONDS = 5.0

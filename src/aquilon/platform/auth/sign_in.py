@@ -10,10 +10,11 @@ from aquilon.errors import ApiError, forbidden, invalid, unauthenticated
 from aquilon.platform.auth.attempts import Attempts
 from aquilon.platform.auth.passwords import Passwords
 from aquilon.platform.domain.passwords import normalized
-from aquilon.platform.storage import Database, accounts, audit, sessions
+from aquilon.platform.storage import accounts, audit, sessions
 from aquilon.platform.storage.passwords import password_hash, set_password_hash
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.sessions import Browser, SignedIn
+from aquilon.storage import Database
 
 FAILURES_OF_AN_ADDRESS = 10
 FAILURES_OF_AN_ACCOUNT = 5

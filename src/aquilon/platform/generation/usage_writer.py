@@ -14,8 +14,9 @@ from aquilon.errors import ApiError, overloaded
 from aquilon.platform.admission.shared_stock import SharedStock
 from aquilon.platform.domain.metering import UsageEvent
 from aquilon.platform.generation.held_usage import HeldUsage
-from aquilon.platform.storage import Database, usage
+from aquilon.platform.storage import usage
 from aquilon.platform.storage.holds import turn_into_spending
+from aquilon.storage import Database
 
 MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0

@@ -13,12 +13,13 @@ from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.jobs.files import FileDescription, Files
-from aquilon.platform.storage import Database, audit
+from aquilon.platform.storage import audit
 from aquilon.platform.storage import batches as stored
 from aquilon.platform.storage.batches import BatchFilter
 from aquilon.platform.storage.jobs_schema import Batch, StoredFile
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MOST_OPEN = 200
 """Jobs of an organization that have not ended."""

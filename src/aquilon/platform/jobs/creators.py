@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.storage import Database
 from aquilon.platform.storage.batch_creators import creator_of
-from aquilon.platform.storage.changes import Moment
 from aquilon.platform.storage.jobs_schema import Batch
+from aquilon.storage import Database
+from aquilon.storage.changes import Moment
 
 _FRESH_SECONDS = 2.0
 

@@ -13,13 +13,14 @@ from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.storage import Database, audit, batches
+from aquilon.platform.storage import audit, batches
 from aquilon.platform.storage import files as stored
 from aquilon.platform.storage.files import FileFilter
 from aquilon.platform.storage.files_on_disk import FilesOnDisk, Part
 from aquilon.platform.storage.jobs_schema import StoredFile
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals", "ocr"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)

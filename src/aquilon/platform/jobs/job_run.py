@@ -25,10 +25,11 @@ from aquilon.platform.jobs.endpoints import LineProblem, LineRequest, lines_of, 
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.pace import Pace
 from aquilon.platform.jobs.result_files import ResultFiles
-from aquilon.platform.storage import Database, batches
+from aquilon.platform.storage import batches
 from aquilon.platform.storage import files as stored_files
 from aquilon.platform.storage.files_on_disk import FilesOnDisk
 from aquilon.platform.storage.jobs_schema import Batch
+from aquilon.storage import Database
 
 T = TypeVar("T")
 Ending = Literal["completed", "cancelled", "expired"]

@@ -7,9 +7,10 @@ import time
 from collections.abc import AsyncIterator
 
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.storage import Database, batches
+from aquilon.platform.storage import batches
 from aquilon.platform.storage.files_on_disk import FilesOnDisk, Part
 from aquilon.platform.storage.jobs_schema import Batch, StoredFile
+from aquilon.storage import Database
 
 RESULT_PURPOSE = "batch_output"
 _LINES_AT_ONCE = 256

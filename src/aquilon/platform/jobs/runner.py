@@ -18,8 +18,9 @@ from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.job_run import JobHouse, JobRun, LeaseLost
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.pace import Pace
-from aquilon.platform.storage import Database, batches
+from aquilon.platform.storage import batches
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 LEASE_SECONDS = 30
 """A job of a process that is gone is taken over after so long; at once where only one process can be."""

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.secrets import fingerprint, new_api_key, new_id, readable_prefix
 from aquilon.platform.storage import accounts
-from aquilon.platform.storage.changes import WITHOUT_CHANGE
 from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.schema import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
+from aquilon.storage.changes import WITHOUT_CHANGE
 
 
 class UnknownApiKey(LookupError):

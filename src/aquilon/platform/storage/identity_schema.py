@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Owned
 from aquilon.platform.storage.schema import ROLE_CHECK
+from aquilon.storage.base import Base, Owned
 
 
 class Password(Owned, Base):

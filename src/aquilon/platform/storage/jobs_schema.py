@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Owned
+from aquilon.storage.base import Base, Owned
 
 
 class StoredFile(Owned, Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Owned, Watched
+from aquilon.storage.base import Base, Owned, Watched
 
 
 class StoredLimit(Owned, Watched, Base):

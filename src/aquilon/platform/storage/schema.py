@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Owned, Watched
+from aquilon.storage.base import Base, Owned, Watched
 
 ROLE_CHECK = "role IN ('owner', 'administrator', 'developer', 'member', 'billing')"
 

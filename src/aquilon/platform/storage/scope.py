@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Delete, Select, Update, delete, select, update
 
 from aquilon.platform.domain.identity import Principal
-from aquilon.platform.storage.base import Owned
+from aquilon.storage.base import Owned
 
 Row = TypeVar("Row", bound=Owned)
 

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, new_id, new_token
 from aquilon.platform.storage import accounts
-from aquilon.platform.storage.changes import WITHOUT_CHANGE
 from aquilon.platform.storage.schema import LoginLink, Organization, Session, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.scope import Everyone, Scope
 from aquilon.platform.storage.workspaces import first_workspace
+from aquilon.storage.changes import WITHOUT_CHANGE
 
 LOGIN_LINK_SECONDS = 24 * 3600
 SESSION_SECONDS = 30 * 24 * 3600

@@ -23,13 +23,13 @@ from aquilon.platform.domain.upstreams import (
     checked_secret,
 )
 from aquilon.platform.storage.names import checked_name
-from aquilon.platform.storage.sealing import Sealer, SealError
 from aquilon.platform.storage.upstreams_schema import (
     StoredFallback,
     StoredUpstream,
     StoredUpstreamModel,
     UpstreamsVersion,
 )
+from aquilon.storage.sealing import Sealer, SealError
 
 _ONLY = 1
 

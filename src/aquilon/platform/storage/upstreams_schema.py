@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Boolean, CheckConstraint, Float, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Watched
+from aquilon.storage.base import Base, Watched
 
 
 class StoredUpstream(Watched, Base):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.platform.storage.base import Base, Owned, Watched
+from aquilon.storage.base import Base, Owned, Watched
 
 
 class StoredUsageEvent(Owned, Base):

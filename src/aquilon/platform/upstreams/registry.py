@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.upstreams import Upstream
-from aquilon.platform.storage import Database
 from aquilon.platform.storage import upstreams as stored
-from aquilon.platform.storage.changes import Moment
-from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.health import Health
 from aquilon.platform.upstreams.routing import Target
+from aquilon.storage import Database
+from aquilon.storage.changes import Moment
+from aquilon.storage.sealing import Sealer
 
 if TYPE_CHECKING:
     from aquilon.platform.upstreams.client import UpstreamClient

@@ -15,11 +15,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from aquilon.platform.storage.change_news import TELL, ChangeNews
-from aquilon.platform.storage.changes import Changes, WatchedSession
-from aquilon.platform.storage.group_commit import GroupCommit
-from aquilon.platform.storage.upgrade import DatabaseError, upgrade
 from aquilon.settings import Settings
+from aquilon.storage.change_news import TELL, ChangeNews
+from aquilon.storage.changes import Changes, WatchedSession
+from aquilon.storage.group_commit import GroupCommit
+from aquilon.storage.upgrade import DatabaseError, upgrade
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from aquilon.platform.storage.migrations import REVISIONS
+from aquilon.storage.migrations import REVISIONS
 
 VERSION_TABLE = "alembic_version"
 MIGRATION_LOCK = 0x6171756C  # "aqul"

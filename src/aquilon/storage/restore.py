@@ -21,7 +21,8 @@ from pathlib import Path
 
 import msgspec
 
-from aquilon.platform.storage.backup import (
+from aquilon.settings import Settings
+from aquilon.storage.backup import (
     DATABASE,
     FILES,
     FORMAT,
@@ -33,11 +34,10 @@ from aquilon.platform.storage.backup import (
     sha256_of,
     sqlite_file,
 )
-from aquilon.platform.storage.migrations import REVISIONS
-from aquilon.platform.storage.postgresql_copy import RowsRefused, copy_in, copy_out_of_file, revision_of
-from aquilon.platform.storage.sealing import KEY_FILE
-from aquilon.platform.storage.upgrade import DatabaseError
-from aquilon.settings import Settings
+from aquilon.storage.migrations import REVISIONS
+from aquilon.storage.postgresql_copy import RowsRefused, copy_in, copy_out_of_file, revision_of
+from aquilon.storage.sealing import KEY_FILE
+from aquilon.storage.upgrade import DatabaseError
 
 _STAGED = "restore-staged"
 _WORK = ".restore-"

@@ -22,11 +22,12 @@ from aquilon.platform import accounts as operator
 from aquilon.platform.administration import keys, members
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
-from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, migrations, sessions
-from aquilon.platform.storage.base import Base
+from aquilon.platform.storage import accounts, api_keys, sessions
 from aquilon.platform.storage.schema import User
 from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError, migrations
+from aquilon.storage.base import Base
 
 
 async def user_named(session: AsyncSession, name: str) -> User:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from aquilon.platform.storage.upgrade import MIGRATION_LOCK, VERSION_TABLE, DatabaseError, table_names, upgrade_to
+from aquilon.storage.upgrade import MIGRATION_LOCK, VERSION_TABLE, DatabaseError, table_names, upgrade_to
 
 SUFFIX = ".jsonl"
 _ROWS_AT_ONCE = 500

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from aquilon.platform.storage.base import Base
+from aquilon.storage.base import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

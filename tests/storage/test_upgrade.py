@@ -12,10 +12,11 @@ from tests.support.databases import upgrade_to
 
 from aquilon.platform import accounts as operator
 from aquilon.platform.administration import budgets, keys, members, prices
-from aquilon.platform.storage import Database, DatabaseError, accounts, api_keys, sessions
+from aquilon.platform.storage import accounts, api_keys, sessions
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.usage_report import UsageQuestion
 from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError
 
 RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43

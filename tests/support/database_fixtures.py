@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from tests.support.databases import postgresql, postgresql_programs
 
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.fixture(scope="session")

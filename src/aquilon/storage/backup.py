@@ -24,10 +24,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from aquilon import __version__
-from aquilon.platform.storage.postgresql_copy import copy_out, revision_of
-from aquilon.platform.storage.sealing import KEY_FILE
-from aquilon.platform.storage.upgrade import DatabaseError, copy_sqlite
 from aquilon.settings import Settings
+from aquilon.storage.postgresql_copy import copy_out, revision_of
+from aquilon.storage.sealing import KEY_FILE
+from aquilon.storage.upgrade import DatabaseError, copy_sqlite
 
 MANIFEST = "manifest.json"
 DATABASE = "aquilon.db"

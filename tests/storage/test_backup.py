@@ -22,12 +22,13 @@ from sqlalchemy import MetaData, insert, select, text
 
 from aquilon.platform import accounts
 from aquilon.platform.jobs.files import FileDescription, Files
-from aquilon.platform.storage import Database, DatabaseError, audit, idempotency, restore
-from aquilon.platform.storage.backup import back_up
+from aquilon.platform.storage import audit, idempotency
 from aquilon.platform.storage.idempotency import KeyOwner
 from aquilon.platform.storage.schema import Organization
-from aquilon.platform.storage.sealing import Sealer
 from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError, restore
+from aquilon.storage.backup import back_up
+from aquilon.storage.sealing import Sealer
 
 
 async def everything(database: Database) -> dict[str, list[Any]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aquilon.platform.storage.sealing import KEY_FILE, Sealer, SealError
 from aquilon.settings import Settings
+from aquilon.storage.sealing import KEY_FILE, Sealer, SealError
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from aquilon.platform.storage.base import Watched
+from aquilon.storage.base import Watched
 
 WITHOUT_CHANGE = "aquilon_unchanged"
 """Execution option of a statement that changes nothing that decides: when a key or session was last used."""

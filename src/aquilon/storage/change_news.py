@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aquilon.platform.storage.changes import Changes
+from aquilon.storage.changes import Changes
 
 _CHANNEL = "aquilon_identity"
 TELL = text(f"SELECT pg_notify('{_CHANNEL}', '')")
