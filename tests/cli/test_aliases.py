@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from aquilon.platform.accounts import prepare_first_run
+from aquilon.people.first_run import prepare_first_run
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aquilon.errors import ApiError
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import aliases, workspaces
+from aquilon.people import first_run as operator
+from aquilon.people.administration import workspaces
+from aquilon.people.identity import Principal
+from aquilon.platform.administration import aliases
 from aquilon.platform.administration.aliases import Wish
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.domain.aliases import Alias, checked_alias
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.storage import models as stored
 from aquilon.storage import Database
 

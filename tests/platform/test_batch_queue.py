@@ -16,19 +16,21 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 from tests.support.polling import until
 
-from aquilon.platform import accounts, retention
-from aquilon.platform.auth.origin import IN_PROCESS
-from aquilon.platform.domain.identity import Principal
+from aquilon.people import first_run as accounts
+from aquilon.people.identity import Principal
+from aquilon.people.origin import IN_PROCESS
+from aquilon.people.scope import Scope as Owner
+from aquilon.people.store import accounts as stored_accounts
+from aquilon.people.store import api_keys
+from aquilon.platform import retention
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches, NewBatch
 from aquilon.platform.jobs.files import FileDescription, Files
 from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.runner import JobRunner, job_runner
-from aquilon.platform.storage import accounts as stored_accounts
-from aquilon.platform.storage import api_keys, batches
+from aquilon.platform.storage import batches
 from aquilon.platform.storage.jobs_schema import Batch
-from aquilon.platform.storage.scope import Scope as Owner
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

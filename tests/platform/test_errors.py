@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.people.store import accounts
 from aquilon.platform.api.errors import api_error
-from aquilon.platform.storage import accounts
 from aquilon.storage import Database
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aquilon.platform import accounts
+from aquilon.people import first_run as accounts
 from aquilon.platform.storage import idempotency
 from aquilon.platform.storage.idempotency import KeyOwner
 from aquilon.storage import Database

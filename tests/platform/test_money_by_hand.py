@@ -17,16 +17,16 @@ import pypdfium2
 import pytest
 from sqlalchemy import func, select
 
-from aquilon.platform.accounts import operator, prepare_first_run
+from aquilon.people.first_run import operator, prepare_first_run
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
 from aquilon.platform.administration.statements import statement
 from aquilon.platform.api.statements import statement_body
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Price, PriceList
 from aquilon.platform.domain.statements import Month
 from aquilon.platform.statement_pdf import statement_pdf
 from aquilon.platform.storage import usage
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import BudgetSpending, StoredUsageEvent
 from aquilon.platform.usage_report import UsageQuestion
 from aquilon.settings import Settings

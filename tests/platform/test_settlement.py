@@ -19,10 +19,12 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError
-from aquilon.platform import accounts as operator
+from aquilon.people import first_run as operator
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.people.store import api_keys
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import Line, OwnStock
 from aquilon.platform.domain.metering import Usage
 from aquilon.platform.domain.prices import Price
@@ -32,8 +34,7 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.storage import api_keys, budgets, limits, prices
-from aquilon.platform.storage.scope import Scope
+from aquilon.platform.storage import budgets, limits, prices
 from aquilon.request import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.settings import Settings
 from aquilon.storage import Database

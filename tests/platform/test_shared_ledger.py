@@ -13,6 +13,7 @@ from sqlalchemy import func
 from tests.platform.test_ledger import NOW, ORGANIZATION, budget, reserve, slots
 
 from aquilon.errors import ApiError
+from aquilon.people.scope import Scope
 from aquilon.platform.admission.shared_stock import MISSED_BEATS, SharedStock
 from aquilon.platform.domain.budgets import period_start
 from aquilon.platform.domain.ledger import Ledger, Reservation
@@ -20,7 +21,6 @@ from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.storage.budgets import spending
 from aquilon.platform.storage.limits_schema import Hold
-from aquilon.platform.storage.scope import Scope
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

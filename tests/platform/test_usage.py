@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from aquilon.people.scope import Scope
+from aquilon.people.tables import Organization
 from aquilon.platform.domain.metering import Usage, UsageEvent
 from aquilon.platform.domain.prices import Period, Price, PriceList
 from aquilon.platform.storage import budgets, prices, usage
-from aquilon.platform.storage.schema import Organization
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import StoredUsageEvent
 from aquilon.settings import Settings
 from aquilon.storage import Database

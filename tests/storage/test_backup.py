@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, insert, select, text
 
-from aquilon.platform import accounts
+from aquilon.people import first_run as accounts
+from aquilon.people.store import audit
+from aquilon.people.tables import Organization
 from aquilon.platform.jobs.files import FileDescription, Files
-from aquilon.platform.storage import audit, idempotency
+from aquilon.platform.storage import idempotency
 from aquilon.platform.storage.idempotency import KeyOwner
-from aquilon.platform.storage.schema import Organization
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.storage.backup import back_up

@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import aquilon.web.app  # noqa: F401 - and with it every table
 from aquilon.errors import ApiError
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import keys, members
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.secrets import fingerprint, looks_like_api_key
-from aquilon.platform.storage import accounts, api_keys, sessions
-from aquilon.platform.storage.schema import User
-from aquilon.platform.storage.scope import Scope
+from aquilon.people import first_run as operator
+from aquilon.people.administration import keys, members
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import fingerprint, looks_like_api_key
+from aquilon.people.store import accounts, api_keys, sessions
+from aquilon.people.tables import User
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, migrations
 from aquilon.storage.base import Base

@@ -27,7 +27,7 @@ from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.errors import ApiError
-from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.people.identity import KEY_SCOPES
 from aquilon.platform.pulls import Pulls
 from aquilon.platform.pulls.record import PullOrder
 

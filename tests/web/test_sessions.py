@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform import accounts
+from aquilon.people import first_run as accounts
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

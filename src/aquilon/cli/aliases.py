@@ -11,9 +11,9 @@ from aquilon.cli.database import as_operator, minute, remove_one
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
+    from aquilon.people.identity import Principal
     from aquilon.platform.catalogue import Catalogue
     from aquilon.platform.domain.aliases import Alias
-    from aquilon.platform.domain.identity import Principal
     from aquilon.storage import Database
 
 app = typer.Typer(

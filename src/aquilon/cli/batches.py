@@ -12,7 +12,7 @@ from aquilon.cli.options import AsJson, Home, settings_from
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aquilon.platform.domain.identity import Principal
+    from aquilon.people.identity import Principal
     from aquilon.platform.jobs.batches import Batches
     from aquilon.platform.storage.jobs_schema import Batch
     from aquilon.storage import Database

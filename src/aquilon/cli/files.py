@@ -11,7 +11,7 @@ from aquilon.cli.database import Organization, as_operator, minute
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
+    from aquilon.people.identity import Principal
     from aquilon.platform.jobs.files import Files
     from aquilon.platform.storage.jobs_schema import StoredFile
     from aquilon.storage import Database

@@ -10,8 +10,8 @@ from aquilon.cli.database import Organization, as_operator, remove_one
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
+    from aquilon.people.identity import Principal
     from aquilon.platform.administration.limits import NamedLimit
-    from aquilon.platform.domain.identity import Principal
     from aquilon.storage import Database
 
 limits = typer.Typer(

@@ -10,7 +10,7 @@ from aquilon.cli.options import AsJson, Home, model_store
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import StoredModel
-    from aquilon.platform.domain.identity import Principal
+    from aquilon.people.identity import Principal
     from aquilon.platform.domain.model_notes import ModelNote
     from aquilon.storage import Database
 

@@ -11,8 +11,8 @@ from aquilon.cli.database import Organization, as_operator, remove_one, with_dat
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
+    from aquilon.people.identity import Principal
     from aquilon.platform.domain.budgets import Budget
-    from aquilon.platform.domain.identity import Principal
     from aquilon.platform.domain.prices import PriceList
     from aquilon.platform.storage.usage import UsageRow
     from aquilon.storage import Database
@@ -41,8 +41,8 @@ def usage(
       aquilon usage --since 2026-11-01 --by key,model --csv > november.csv
     """
     from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.people.scope import Scope
     from aquilon.platform.domain.prices import cents, day
-    from aquilon.platform.storage.scope import Scope
     from aquilon.platform.usage_report import UsageQuestion
 
     async def read(database: Database, operator: Principal) -> tuple[UsageQuestion, list[UsageRow]]:

@@ -10,10 +10,10 @@ from aquilon.cli.database import Organization, as_operator, checked_role
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.auth.openid import Discovery
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage.identity_schema import IdentityProvider
-    from aquilon.platform.storage.schema import Organization as OrganizationRow
+    from aquilon.people.identity import Principal
+    from aquilon.people.identity_tables import IdentityProvider
+    from aquilon.people.openid import Discovery
+    from aquilon.people.tables import Organization as OrganizationRow
     from aquilon.storage import Database
 
 sso = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Identity providers by which people sign in.")
@@ -63,7 +63,7 @@ def add(
         --domain example.org --newcomers member
     """
     from aquilon.cli.output import tell
-    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.people.administration import identity_providers as administration
     from aquilon.platform.api.identity_providers import provider_body
     from aquilon.storage.sealing import Sealer
 
@@ -91,7 +91,7 @@ def add(
 def list_providers(home: Home = None, as_json: AsJson = False) -> None:
     """List the identity providers of all organizations."""
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.people.administration import identity_providers as administration
     from aquilon.platform.api.identity_providers import provider_body
 
     none: list[tuple[IdentityProvider, OrganizationRow]] = []
@@ -113,7 +113,7 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
 @sso.command("remove")
 def remove(name: NameArgument, home: Home = None) -> None:
     """Trust an identity provider no more; its people keep their accounts."""
-    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.people.administration import identity_providers as administration
 
     async def drop(database: Database, operator: Principal) -> IdentityProvider:
         return await administration.remove(database, operator, name)
@@ -125,8 +125,8 @@ def remove(name: NameArgument, home: Home = None) -> None:
 def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> None:
     """Ask an identity provider for its discovery document and keys."""
     from aquilon.cli.output import tell
-    from aquilon.platform.administration import identity_providers as administration
-    from aquilon.platform.auth.openid import OpenIdProviders
+    from aquilon.people.administration import identity_providers as administration
+    from aquilon.people.openid import OpenIdProviders
     from aquilon.storage.sealing import Sealer
 
     sealer = Sealer.of(settings_from(home=home))

@@ -11,7 +11,7 @@ from aquilon.cli.database import as_operator
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
+    from aquilon.people.identity import Principal
     from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
     from aquilon.platform.upstreams.check import Check
     from aquilon.storage import Database

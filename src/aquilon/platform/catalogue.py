@@ -27,8 +27,8 @@ from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import Hold, ModelStore, StoredModel
 from aquilon.checkpoints.text import load_text
 from aquilon.errors import ApiError, not_found
+from aquilon.people.identity import Principal
 from aquilon.platform.domain.aliases import Alias
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import Access, ModelNote, default_access
 from aquilon.platform.storage import models
 from aquilon.storage import Database

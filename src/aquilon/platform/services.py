@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
+from aquilon.people.key_holders import KeyHolders
+from aquilon.people.openid import OpenIdProviders
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.session_holders import SessionHolders
+from aquilon.people.sign_in import SignIn
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
-from aquilon.platform.auth.key_holders import KeyHolders
-from aquilon.platform.auth.openid import OpenIdProviders
-from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.auth.session_holders import SessionHolders
-from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import LocalEmbeddings

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Scope
 from aquilon.platform.domain.prices import day
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage import FACETS, SECONDS, Facet, Span, UsageRow, totals
 
 MOST_ROWS_IN_TIME = 10_000

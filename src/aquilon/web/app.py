@@ -16,16 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
+from aquilon.people.key_holders import KeyHolders
+from aquilon.people.openid import OpenIdProviders
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.session_holders import SessionHolders
+from aquilon.people.sign_in import SignIn
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api.direct_route import DirectRoutes
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
-from aquilon.platform.auth.key_holders import KeyHolders
-from aquilon.platform.auth.openid import OpenIdProviders
-from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.auth.session_holders import SessionHolders
-from aquilon.platform.auth.sign_in import SignIn
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings

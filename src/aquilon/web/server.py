@@ -19,7 +19,7 @@ from aquilon.checkpoints.store import ModelStore
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.errors import ApiError
-from aquilon.platform.accounts import FirstRun, prepare_first_run
+from aquilon.people.first_run import FirstRun, prepare_first_run
 from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.settings import DEFAULT_MODEL, Settings

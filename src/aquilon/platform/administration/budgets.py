@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 
 from aquilon.errors import forbidden
-from aquilon.platform.administration.access import no_such
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import permits, require, require_scope
+from aquilon.people.scope import Scope
+from aquilon.people.store import audit
 from aquilon.platform.administration.subjects import own_subjects, subject, subject_name
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_end, period_start
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import permits, require, require_scope
-from aquilon.platform.storage import audit, budgets
-from aquilon.platform.storage.scope import Scope
+from aquilon.platform.storage import budgets
 from aquilon.storage import Database
 
 

@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from aquilon.errors import not_found
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
 from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.model_notes import ModelNote
-from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import audit, models
+from aquilon.platform.storage import models
 from aquilon.storage import Database
 
 

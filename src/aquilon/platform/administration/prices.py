@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require_operator
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
 from aquilon.platform.domain.prices import Period, Price, PriceList
-from aquilon.platform.storage import audit, prices
+from aquilon.platform.storage import prices
 from aquilon.storage import Database
 
 

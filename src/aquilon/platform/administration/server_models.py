@@ -12,10 +12,10 @@ import structlog
 from aquilon.checkpoints.store import ModelBusy, StoreError
 from aquilon.engine.client import Engine, EngineError
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
 from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.storage import audit
 from aquilon.storage import Database
 
 _UNLOAD_SECONDS = 2.0

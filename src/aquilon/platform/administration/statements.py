@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
+from aquilon.people.scope import Scope
 from aquilon.platform.domain.statements import Month, Statement, StatementLine, added_up
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage import totals
 from aquilon.settings import Settings
 from aquilon.storage import Database

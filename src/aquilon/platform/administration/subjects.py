@@ -6,14 +6,14 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.administration.access import no_such
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal, Role
+from aquilon.people.permissions import permits
+from aquilon.people.scope import Scope
+from aquilon.people.store import api_keys, workspaces
 from aquilon.platform.domain.budgets import Budget
 from aquilon.platform.domain.budgets import Scope as Kind
-from aquilon.platform.domain.identity import Principal, Role
 from aquilon.platform.domain.limits import Limit
-from aquilon.platform.domain.permissions import permits
-from aquilon.platform.storage import api_keys, workspaces
-from aquilon.platform.storage.scope import Scope
 
 
 async def subject(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require_operator
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
 from aquilon.platform.domain.upstreams import MAX_FALLBACKS, Upstream, checked_base_url
-from aquilon.platform.storage import audit
 from aquilon.platform.storage import upstreams as stored
 from aquilon.platform.upstreams.check import Check
 from aquilon.platform.upstreams.check import check as look_at

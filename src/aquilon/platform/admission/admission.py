@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aquilon.people.scope import Scope
 from aquilon.platform.admission.rates import Rates
 from aquilon.platform.admission.shared_stock import SharedStock
 from aquilon.platform.admission.terms import KnownTerms
 from aquilon.platform.domain.ledger import Ledger, Line, OwnStock
 from aquilon.platform.storage.budgets import spending
-from aquilon.platform.storage.scope import Scope
 from aquilon.storage import Database
 
 

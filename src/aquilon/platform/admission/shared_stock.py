@@ -22,11 +22,11 @@ from collections.abc import Iterable, Mapping
 import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import new_id
 from aquilon.platform.domain.ledger import Line, Need
 from aquilon.platform.domain.metering import UsageEvent
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.storage import holds
-from aquilon.platform.storage.scope import Scope
 from aquilon.storage import Database
 
 BEAT_SECONDS = 5.0

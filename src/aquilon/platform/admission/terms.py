@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.people.scope import Scope
 from aquilon.platform.domain.budgets import Budget
 from aquilon.platform.domain.limits import Limit
 from aquilon.platform.domain.prices import PriceList
 from aquilon.platform.storage.budgets import budgets
 from aquilon.platform.storage.limits import limits
 from aquilon.platform.storage.prices import price_lists
-from aquilon.platform.storage.scope import Scope
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.people.permissions import require_operator
 from aquilon.platform.administration import aliases
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -20,7 +21,6 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.aliases import MAX_ALIAS_CHARACTERS, Alias
 from aquilon.platform.domain.model_notes import LAST_MOMENT
-from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.services import Services, services
 
 router = APIRouter(prefix="/v1/server/aliases", tags=["models"])

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.people.identity import Principal
 from aquilon.platform.api.batches_bodies import (
     BatchJobBody,
     BatchJobList,
@@ -26,7 +27,6 @@ from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.jobs.batches import NewBatch
 from aquilon.platform.services import Services, services
 from aquilon.platform.storage.batches import BatchFilter

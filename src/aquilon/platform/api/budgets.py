@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.people.administration.access import no_such
+from aquilon.people.store.api_keys import UnknownApiKey
 from aquilon.platform.administration import budgets
-from aquilon.platform.administration.access import no_such
 from aquilon.platform.administration.budgets import BudgetStanding
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -21,7 +22,6 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.budgets import BudgetPeriod
 from aquilon.platform.services import services
-from aquilon.platform.storage.api_keys import UnknownApiKey
 
 router = APIRouter(prefix="/v1/organization/budgets", tags=["budgets"])
 

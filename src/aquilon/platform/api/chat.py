@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
@@ -14,7 +15,6 @@ from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["chat"], route_class=DirectRoute)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
@@ -15,7 +16,6 @@ from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.generation.local import LocalSequence
 from aquilon.platform.generation.prepared import Prepared

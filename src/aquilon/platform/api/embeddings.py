@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.people.identity import Principal
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.direct_route import DirectRoute
@@ -19,8 +21,6 @@ from aquilon.platform.api.event_stream import answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.domain.embeddings import DataType, EmbeddingRequest
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.embeddings.numbers import encoded, numbers
 from aquilon.platform.services import Services, services
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration.access import no_such
+from aquilon.people.administration.access import no_such
 from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.files_bodies import DeletedFile, FileBody, FileList, FileUrl, file_body
 from aquilon.platform.api.files_upload import receive_file

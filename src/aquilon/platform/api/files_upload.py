@@ -13,7 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from aquilon.errors import ApiError, invalid
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
 from aquilon.platform.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
 from aquilon.platform.storage.files_on_disk import Part
 from aquilon.platform.storage.jobs_schema import StoredFile

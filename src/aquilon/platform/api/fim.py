@@ -7,6 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
@@ -15,7 +16,6 @@ from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.sampling_fields import SamplingFields
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 from aquilon.request import FillPrompt, GenerationRequest
 

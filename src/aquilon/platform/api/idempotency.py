@@ -22,11 +22,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.errors import ApiError
+from aquilon.people.identity import Principal
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.body import read_bytes
 from aquilon.platform.api.errors import error_response
 from aquilon.platform.auth.authentication import authenticate
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
 from aquilon.platform.storage import idempotency as stored
 from aquilon.platform.storage.idempotency import KeyOwner

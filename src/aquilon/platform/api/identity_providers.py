@@ -11,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import server_error
-from aquilon.platform.administration import identity_providers
-from aquilon.platform.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings
+from aquilon.people.administration import identity_providers
+from aquilon.people.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings
+from aquilon.people.identity import Role
+from aquilon.people.identity_tables import IdentityProvider
+from aquilon.people.tables import Organization
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.listing import MOST, in_words, page
@@ -20,10 +23,7 @@ from aquilon.platform.api.organization import Id, Name
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
-from aquilon.platform.storage.identity_schema import IdentityProvider
-from aquilon.platform.storage.schema import Organization
 from aquilon.storage.sealing import SealError
 
 router = APIRouter(prefix="/v1/server/identity-providers", tags=["server"])

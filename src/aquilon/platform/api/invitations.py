@@ -12,7 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration import invitations
+from aquilon.people.administration import invitations
+from aquilon.people.cookies import session_id
+from aquilon.people.identity import Role
+from aquilon.people.identity_tables import Invitation
+from aquilon.people.passwords import MAX_CHARACTERS
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.listing import MOST, page
@@ -26,11 +30,7 @@ from aquilon.platform.api.sessions import (
     signed_in_answer,
 )
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.auth.cookies import session_id
-from aquilon.platform.domain.identity import Role
-from aquilon.platform.domain.passwords import MAX_CHARACTERS
 from aquilon.platform.services import services
-from aquilon.platform.storage.identity_schema import Invitation
 
 router = APIRouter(tags=["invitations"])
 

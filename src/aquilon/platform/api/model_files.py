@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from aquilon.checkpoints.store import StoredModel, StoreError
 from aquilon.errors import forbidden, not_found
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
 from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.models import visible_card
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import LocalModel
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require
 from aquilon.platform.services import Services, services
 
 router = APIRouter(prefix="/v1/models/{model_id}/files", tags=["models"])

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
+from aquilon.people.identity import Principal
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.services import Services, services
 
 router = APIRouter(tags=["models"])

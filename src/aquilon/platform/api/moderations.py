@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import unsupported
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.chat_fields import MAX_MESSAGES, ContentPart, MessageFields, chat_prompt
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.moderation.moderation import Verdict
 from aquilon.platform.services import services
 

@@ -15,22 +15,22 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aquilon.errors import ApiError, invalid, not_found
-from aquilon.platform.administration import profile as own
-from aquilon.platform.administration import single_sign_on
-from aquilon.platform.administration.identity_providers import client_of
+from aquilon.people.administration import profile as own
+from aquilon.people.administration import single_sign_on
+from aquilon.people.administration.identity_providers import client_of
+from aquilon.people.cookies import require_private_transport, session_id, set_session
+from aquilon.people.identity_tables import IdentityProvider
+from aquilon.people.openid import OpenIdError
+from aquilon.people.passwords import MIN_CHARACTERS
+from aquilon.people.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
+from aquilon.people.store import identity_providers
+from aquilon.people.store.sessions import SESSION_SECONDS, SignedIn
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.api.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
 from aquilon.platform.auth.authentication import Person, signed_in
-from aquilon.platform.auth.cookies import require_private_transport, session_id, set_session
-from aquilon.platform.auth.openid import OpenIdError
-from aquilon.platform.auth.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
-from aquilon.platform.domain.passwords import MIN_CHARACTERS
 from aquilon.platform.services import services
-from aquilon.platform.storage import identity_providers
-from aquilon.platform.storage.identity_schema import IdentityProvider
-from aquilon.platform.storage.sessions import SESSION_SECONDS, SignedIn
 from aquilon.storage.sealing import SealError
 
 router = APIRouter(tags=["session"])

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration import members, workspaces
+from aquilon.people.administration import members, workspaces
+from aquilon.people.identity import Role
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.listing import MOST, bounded, in_words, listed, page
@@ -37,7 +38,6 @@ from aquilon.platform.api.organization_bodies import (
 )
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.identity import Role
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1/organization", tags=["organization"])

@@ -6,14 +6,7 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.storage.schema import (
-    ApiKey,
-    AuditEntry,
-    Organization,
-    User,
-    Workspace,
-    WorkspaceMember,
-)
+from aquilon.people.tables import ApiKey, AuditEntry, Organization, User, Workspace, WorkspaceMember
 
 
 class OrganizationBody(msgspec.Struct, frozen=True, kw_only=True):

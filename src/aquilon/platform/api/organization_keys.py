@@ -10,7 +10,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.administration import keys
+from aquilon.people.administration import keys
+from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.listing import MOST, in_words, page
@@ -25,7 +26,6 @@ from aquilon.platform.api.organization_bodies import (
 )
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1/organization", tags=["organization"])

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
 from aquilon.platform.api.direct_route import DirectRoute
@@ -27,7 +28,6 @@ from aquilon.platform.api.responses_events import STREAM_EVENTS, frames, whole_a
 from aquilon.platform.api.responses_fields import ResponsesRequest
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.services import services
 

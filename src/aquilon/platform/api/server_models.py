@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.errors import invalid, not_found
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
 from aquilon.platform.administration import model_notes
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
@@ -21,10 +23,8 @@ from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import LocalModel, ModelCard
 from aquilon.platform.domain.model_notes import LAST_MOMENT, Access
-from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.pulls.record import Pull, PullOrder
 from aquilon.platform.services import Services, services
-from aquilon.platform.storage import audit
 
 router = APIRouter(prefix="/v1/server", tags=["server"])
 

@@ -11,21 +11,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration import profile as own
-from aquilon.platform.administration.members import UserChanges
+from aquilon.people.administration import profile as own
+from aquilon.people.administration.members import UserChanges
+from aquilon.people.cookies import clear_session, require_private_transport, session_id, set_session
+from aquilon.people.identity import Principal
+from aquilon.people.origin import require_same_origin
+from aquilon.people.passwords import MAX_CHARACTERS
+from aquilon.people.store import sessions
+from aquilon.people.store.sessions import SESSION_SECONDS, Browser, SessionHolder, SignedIn
+from aquilon.people.tables import Session
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.listing import in_words
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller, Person
-from aquilon.platform.auth.cookies import clear_session, require_private_transport, session_id, set_session
-from aquilon.platform.auth.origin import require_same_origin
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.passwords import MAX_CHARACTERS
 from aquilon.platform.services import services
-from aquilon.platform.storage import sessions
-from aquilon.platform.storage.schema import Session
-from aquilon.platform.storage.sessions import SESSION_SECONDS, Browser, SessionHolder, SignedIn
 
 router = APIRouter(tags=["session"])
 

@@ -10,14 +10,14 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from aquilon.errors import forbidden, unauthenticated
-from aquilon.platform.auth.cookies import session_id
-from aquilon.platform.auth.origin import IN_PROCESS, comes_from_loopback, require_same_origin
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.secrets import looks_like_api_key
+from aquilon.people.cookies import session_id
+from aquilon.people.identity import Principal
+from aquilon.people.origin import IN_PROCESS, comes_from_loopback, require_same_origin
+from aquilon.people.secrets import looks_like_api_key
+from aquilon.people.store.api_keys import KeyHolder
+from aquilon.people.store.sessions import SessionHolder
 from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME
 from aquilon.platform.services import services
-from aquilon.platform.storage.api_keys import KeyHolder
-from aquilon.platform.storage.sessions import SessionHolder
 
 _LOOP_HEADER, _LOOP_NAME = LOOP_HEADER.encode(), LOOP_NAME.encode()
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aquilon.errors import ApiError
+from aquilon.people.identity import Principal
 from aquilon.platform.domain.budgets import Scope
-from aquilon.platform.domain.identity import Principal
 
 WINDOW_SECONDS = 60
 Unit = Literal["requests", "tokens"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.secrets import new_id
 from aquilon.platform.generation.constraints import prompt_end, tools_in_use
 from aquilon.request import (
     Alternative,

@@ -11,10 +11,10 @@ import msgspec
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError, invalid, overloaded, server_error
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_generation
+from aquilon.people.secrets import new_id
 from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.permissions import require_generation
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.generation.constraints import Constraints
 from aquilon.platform.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long

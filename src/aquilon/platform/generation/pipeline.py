@@ -8,10 +8,10 @@ from contextlib import aclosing
 import msgspec
 
 from aquilon.errors import invalid
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_generation
 from aquilon.platform.catalogue import Catalogue, ModelCard
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.metering import Outcome
-from aquilon.platform.domain.permissions import require_generation
 from aquilon.platform.generation.fallbacks import Fallbacks, House
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared

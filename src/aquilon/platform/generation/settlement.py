@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
+from aquilon.people.identity import Principal
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.admission.rates import Rates
-from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.ledger import RESERVED_TOKENS, Ledger, Reservation
 from aquilon.platform.domain.limits import Quota, applies, quotas
 from aquilon.platform.domain.metering import Outcome, Usage, UsageEvent

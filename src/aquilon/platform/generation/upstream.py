@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aquilon.errors import ApiError, invalid, overloaded
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
 from aquilon.platform.generation.prepared import Bounded
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.platform.generation.settlement import Account

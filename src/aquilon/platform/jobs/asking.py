@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message
 
-from aquilon.platform.auth.origin import IN_PROCESS
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
+from aquilon.people.origin import IN_PROCESS
 
 
 @dataclass

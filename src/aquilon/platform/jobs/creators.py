@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
 from aquilon.platform.storage.batch_creators import creator_of
 from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.storage import Database

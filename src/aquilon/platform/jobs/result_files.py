@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.secrets import new_id
 from aquilon.platform.storage import batches
 from aquilon.platform.storage.files_on_disk import FilesOnDisk, Part
 from aquilon.platform.storage.jobs_schema import Batch, StoredFile

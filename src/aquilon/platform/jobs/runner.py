@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.secrets import new_id
 from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.creators import Creators
 from aquilon.platform.jobs.files import Files

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from aquilon.errors import ApiError, invalid, not_found
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.secrets import new_id
 from aquilon.platform.pulls.record import Pull, PullDone, PullFailed, PullOrder, PullProgress, PullReport, PullState
 
 MOST_RUNNING = 2

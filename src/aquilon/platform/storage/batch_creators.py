@@ -8,11 +8,11 @@ from dataclasses import replace
 from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.storage import accounts, api_keys
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, api_keys
+from aquilon.people.tables import ApiKey, Organization, User, Workspace, WorkspaceMember
 from aquilon.platform.storage.jobs_schema import Batch
-from aquilon.platform.storage.schema import ApiKey, Organization, User, Workspace, WorkspaceMember
-from aquilon.platform.storage.scope import Scope
 
 
 async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:

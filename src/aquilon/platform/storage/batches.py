@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Everyone, Scope
 from aquilon.platform.domain.metering import Usage
 from aquilon.platform.storage.files import sees_all_workspaces
 from aquilon.platform.storage.jobs_schema import Batch, BatchLine
-from aquilon.platform.storage.scope import Everyone, Scope
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)

@@ -8,10 +8,10 @@ from typing import cast
 from sqlalchemy import func, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import new_id
 from aquilon.platform.domain.budgets import Budget, BudgetPeriod, period_start
 from aquilon.platform.domain.budgets import Scope as BudgetScope
-from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import BudgetSpending, StoredBudget, UsageTotal
 
 

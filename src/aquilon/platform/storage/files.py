@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import Principal
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Everyone, Scope
 from aquilon.platform.storage.jobs_schema import StoredFile
-from aquilon.platform.storage.scope import Everyone, Scope
 
 
 @dataclass(frozen=True)

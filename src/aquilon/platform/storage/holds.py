@@ -9,8 +9,8 @@ from sqlalchemy import delete, func, literal, select, text, tuple_, union_all, u
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Scope
 from aquilon.platform.storage.limits_schema import ApiProcess, Hold
-from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.usage_schema import BudgetSpending
 
 Line = tuple[str, int]

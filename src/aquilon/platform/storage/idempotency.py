@@ -9,8 +9,8 @@ from sqlalchemy import and_, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Everyone, Scope
 from aquilon.platform.storage.jobs_schema import IdempotencyKey
-from aquilon.platform.storage.scope import Everyone, Scope
 
 
 @dataclass(frozen=True)

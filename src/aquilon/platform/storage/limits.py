@@ -7,11 +7,11 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import new_id
 from aquilon.platform.domain.budgets import Scope as LimitScope
 from aquilon.platform.domain.limits import Limit
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.storage.limits_schema import StoredLimit
-from aquilon.platform.storage.scope import Scope
 
 
 async def limits(session: AsyncSession, scope: Scope) -> list[Limit]:

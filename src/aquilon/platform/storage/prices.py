@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.secrets import new_id
 from aquilon.platform.domain.prices import Price, PriceList, day
-from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.storage.usage_schema import StoredPrice
 
 _NOW_SECONDS = 60

@@ -10,7 +10,8 @@ import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.names import checked_name
+from aquilon.people.secrets import new_id
 from aquilon.platform.domain.upstreams import (
     Capability,
     ProvidedModel,
@@ -22,7 +23,6 @@ from aquilon.platform.domain.upstreams import (
     checked_headers,
     checked_secret,
 )
-from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.upstreams_schema import (
     StoredFallback,
     StoredUpstream,

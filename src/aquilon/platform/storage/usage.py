@@ -12,9 +12,9 @@ from sqlalchemy import func, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.people.scope import Everyone, Scope
+from aquilon.people.tables import ApiKey, User, Workspace
 from aquilon.platform.domain.metering import UsageEvent
-from aquilon.platform.storage.schema import ApiKey, User, Workspace
-from aquilon.platform.storage.scope import Everyone, Scope
 from aquilon.platform.storage.usage_schema import BudgetSpending, StoredUsageEvent, UsageTotal
 
 Span = Literal["hour", "day"]

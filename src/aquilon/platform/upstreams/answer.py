@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from aquilon.platform.domain.secrets import new_id
+from aquilon.people.secrets import new_id
 from aquilon.platform.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, Logprobs, read_chunk
 from aquilon.platform.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
 from aquilon.platform.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
