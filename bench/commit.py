@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.support.databases import postgresql_programs, postgresql_server
 
-from aquilon.platform.domain.metering import Usage, UsageEvent
-from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.money.usage_event import Usage, UsageEvent
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -28,14 +28,14 @@ from tests.support.databases import postgresql, postgresql_programs
 from tests.support.server import RunningServer, prepare_home, start_server
 from tests.support.upstream_server import Line, upstream_server
 
+from aquilon.money import shared_stock
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
 from aquilon.people import first_run as operator
 from aquilon.people.administration import keys
 from aquilon.people.administration.keys import KeyLimits
 from aquilon.people.identity import KEY_SCOPES
 from aquilon.people.scope import Scope
-from aquilon.platform.admission import shared_stock
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import budgets, prices
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.storage import Database
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.platform.domain.metering import Usage
+from aquilon.money.usage_event import Usage
 from aquilon.text.messages import Message, Tool
 
 

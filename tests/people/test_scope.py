@@ -34,7 +34,7 @@ MAY_SEE_EVERYONE = {
     "people/store/identity_providers.py": "the operator's, and whom one means",
     "people/store/invitations.py": "what a token invites to",
     "people/store/api_keys.py": "whom a secret stands for",
-    "platform/storage/usage.py": "pruning",
+    "money/store/usage.py": "pruning",
     "platform/storage/batches.py": "the queue of jobs, pruning",
     "platform/storage/files.py": "sweeping what is expired or belongs to nobody",
     "platform/storage/idempotency.py": "pruning",

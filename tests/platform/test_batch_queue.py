@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 from tests.support.polling import until
 
+from aquilon.money.usage_event import Usage, UsageEvent
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.people import first_run as accounts
 from aquilon.people.identity import Principal
 from aquilon.people.origin import IN_PROCESS
@@ -23,8 +25,6 @@ from aquilon.people.scope import Scope as Owner
 from aquilon.people.store import accounts as stored_accounts
 from aquilon.people.store import api_keys
 from aquilon.platform import retention
-from aquilon.platform.domain.metering import Usage, UsageEvent
-from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches, NewBatch
 from aquilon.platform.jobs.files import FileDescription, Files
 from aquilon.platform.jobs.metrics import JobMetrics

@@ -16,12 +16,12 @@ from tests.support.upstream_server import Line, UpstreamServer, upstream_server,
 
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import ApiError
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.money.usage_event import Usage
 from aquilon.people.scope import Scope
 from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.metering import Usage
-from aquilon.platform.domain.prices import Price
 from aquilon.platform.domain.upstreams import Timeouts
-from aquilon.platform.storage import budgets, prices
 from aquilon.request import (
     ChatPrompt,
     Delta,

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
 
+from aquilon.money.administration import budgets, prices
+from aquilon.money.usage_report import UsageQuestion
 from aquilon.people import first_run as operator
 from aquilon.people.administration import keys, members
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, sessions
-from aquilon.platform.administration import budgets, prices
-from aquilon.platform.usage_report import UsageQuestion
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
 

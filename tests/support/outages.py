@@ -15,13 +15,13 @@ from tests.support.polling import until
 from tests.support.server import RunningServer
 from tests.support.upstream_server import Line
 
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
 from aquilon.people import first_run as operator
 from aquilon.people.administration import keys
 from aquilon.people.administration.keys import KeyLimits
 from aquilon.people.identity import KEY_SCOPES
 from aquilon.people.scope import Scope
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import budgets, prices
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

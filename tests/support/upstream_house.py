@@ -11,21 +11,21 @@ from typing import Any, cast
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.money.admission import Admission
+from aquilon.money.settlement import Settlement
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.store import api_keys
 from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.embeddings.process import EmbeddingProcess
 from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt

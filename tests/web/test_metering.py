@@ -16,11 +16,11 @@ from openai import OpenAI, RateLimitError
 from tests.support.kills import kill_under_load, recorded
 from tests.support.server import RunningServer, prepare_home, start_server
 
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
 from aquilon.people import first_run as operator
 from aquilon.people.scope import Scope
 from aquilon.people.store import api_keys
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import budgets, prices
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

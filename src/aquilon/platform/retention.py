@@ -10,8 +10,9 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.money.store import usage
 from aquilon.platform.jobs.files import Files
-from aquilon.platform.storage import batches, idempotency, usage
+from aquilon.platform.storage import batches, idempotency
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

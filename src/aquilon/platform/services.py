@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from aquilon.engine.client import Engine
+from aquilon.money.admission import Admission
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.key_holders import KeyHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
 from aquilon.platform.administration.server_models import ServerModels
-from aquilon.platform.admission.admission import Admission
 from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.upstream import UpstreamModels
-from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.runner import JobRunner

@@ -16,13 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
+from aquilon.money.admission import Admission
+from aquilon.money.settlement import Settlement
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.key_holders import KeyHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
 from aquilon.platform.administration.server_models import ServerModels
-from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api.direct_route import DirectRoutes
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
@@ -31,10 +33,8 @@ from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.settlement import Settlement
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.batches import Batches
 from aquilon.platform.jobs.endpoints import ENDPOINTS
 from aquilon.platform.jobs.files import Files as UploadedFiles

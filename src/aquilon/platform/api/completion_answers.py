@@ -9,9 +9,9 @@ from contextlib import aclosing
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aquilon.money.usage_event import Usage
 from aquilon.platform.api.event_stream import DONE, frame
 from aquilon.platform.api.usage import UsageBody, usage_body
-from aquilon.platform.domain.metering import Usage
 from aquilon.request import Delta, Event, Finished, ScoredToken, Started
 
 

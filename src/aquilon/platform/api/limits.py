@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.money.administration import limits
+from aquilon.money.administration.limits import NamedLimit
+from aquilon.money.limits import MOST
 from aquilon.people.administration.access import no_such
 from aquilon.people.store.api_keys import UnknownApiKey
-from aquilon.platform.administration import limits
-from aquilon.platform.administration.limits import NamedLimit
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.limits import MOST
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1/organization/limits", tags=["limits"])

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration import prices
+from aquilon.money.administration import prices
+from aquilon.money.prices import MOST_CENTS, Period, Price, PriceList
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.prices import MOST_CENTS, Period, Price, PriceList
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1", tags=["prices"])

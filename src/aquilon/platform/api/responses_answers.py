@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.domain.metering import Usage
+from aquilon.money.usage_event import Usage
 from aquilon.request import ScoredToken
 
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
 from aquilon.platform.api.errors import api_error
 from aquilon.platform.api.event_stream import frame
@@ -27,7 +28,6 @@ from aquilon.platform.api.responses_answers import (
     output_logprobs,
     response_usage,
 )
-from aquilon.platform.domain.metering import Usage
 from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta
 
 

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
-from aquilon.platform.administration.statements import statement
+from aquilon.money.administration.statements import statement
+from aquilon.money.statement_pdf import statement_pdf
+from aquilon.money.statements import Month, Statement
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.statements import Month, Statement
 from aquilon.platform.services import services
-from aquilon.platform.statement_pdf import statement_pdf
 
 router = APIRouter(prefix="/v1/organization/statements", tags=["statements"])
 

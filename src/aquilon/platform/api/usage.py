@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from aquilon.platform.domain.metering import Usage
+from aquilon.money.usage_event import Usage
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):

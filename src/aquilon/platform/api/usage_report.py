@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import forbidden, invalid
+from aquilon.money.store.usage import FACETS
+from aquilon.money.usage_report import UsageQuestion
 from aquilon.people.administration.access import workspace_for
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.services import services
-from aquilon.platform.storage.usage import FACETS
-from aquilon.platform.usage_report import UsageQuestion
 
 router = APIRouter(prefix="/v1", tags=["usage"])
 

@@ -11,11 +11,11 @@ import msgspec
 import structlog
 
 from aquilon.errors import ApiError
+from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.generation.prepared import Bounded, Prepared
-from aquilon.platform.generation.settlement import Account
 from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 
 log = structlog.get_logger("aquilon.fallbacks")

@@ -11,6 +11,7 @@ import msgspec
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError, invalid, overloaded, server_error
+from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
@@ -18,7 +19,6 @@ from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.generation.constraints import Constraints
 from aquilon.platform.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
-from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 

@@ -8,14 +8,14 @@ from contextlib import aclosing
 import msgspec
 
 from aquilon.errors import invalid
+from aquilon.money.settlement import Account, Settlement
+from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.platform.catalogue import Catalogue, ModelCard
-from aquilon.platform.domain.metering import Outcome
 from aquilon.platform.generation.fallbacks import Fallbacks, House
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared
-from aquilon.platform.generation.settlement import Account, Settlement
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.request import Event, GenerationRequest
 

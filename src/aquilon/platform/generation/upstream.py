@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aquilon.errors import ApiError, invalid, overloaded
+from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.platform.generation.prepared import Bounded
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
-from aquilon.platform.generation.settlement import Account
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.upstreams.counting import Tally
 from aquilon.platform.upstreams.failures import UpstreamFailure

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from aquilon.platform.domain.metering import Usage, UsageEvent
-from aquilon.platform.generation.usage_writer import UsageWriter
+from aquilon.money.usage_event import Usage, UsageEvent
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.platform.jobs import results
 from aquilon.platform.jobs.asking import ask
 from aquilon.platform.jobs.creators import Creators

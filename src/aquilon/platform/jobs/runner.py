@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.secrets import new_id
-from aquilon.platform.generation.usage_writer import UsageWriter
 from aquilon.platform.jobs.creators import Creators
 from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.job_run import JobHouse, JobRun, LeaseLost

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.money.usage_event import Usage
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
-from aquilon.platform.domain.metering import Usage
 from aquilon.platform.storage.files import sees_all_workspaces
 from aquilon.platform.storage.jobs_schema import Batch, BatchLine
 
