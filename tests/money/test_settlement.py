@@ -16,6 +16,7 @@ import pytest
 from tests.support.polling import until
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError
@@ -31,7 +32,6 @@ from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.store import api_keys
-from aquilon.platform.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.platform.generation.local import LocalModels, LocalSequence
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.metrics import Metrics

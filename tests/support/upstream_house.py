@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.money.admission import Admission
@@ -18,7 +19,6 @@ from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.store import api_keys
 from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings

@@ -284,8 +284,8 @@ class TestStart:
 
 def test_aliases_stand_for_models_and_a_star_for_all_other_names(server: RunningServer, tmp_path: Path) -> None:
     """Asked in this process: an alias needs no engine to be resolved."""
+    from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.platform.catalogue import Catalogue
 
     store = ModelStore(server.home / "models")
     catalogue = Catalogue(store, names=[MODEL], aliases={"gpt-4o": MODEL, "*": MODEL})

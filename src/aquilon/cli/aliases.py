@@ -11,9 +11,9 @@ from aquilon.cli.database import as_operator, minute, remove_one
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
+    from aquilon.catalogue.aliases import Alias
+    from aquilon.catalogue.catalogue import Catalogue
     from aquilon.people.identity import Principal
-    from aquilon.platform.catalogue import Catalogue
-    from aquilon.platform.domain.aliases import Alias
     from aquilon.storage import Database
 
 app = typer.Typer(
@@ -72,7 +72,7 @@ def set_alias(
       aquilon aliases set small-latest mistral-small-3 --share mistral-small-4:10
       aquilon aliases set small-latest mistral-small-3 --switch mistral-small-4@2027-01-31T06:00
     """
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     wish = aliases.Wish(name=name, target=model, share=_share(share), switch=_switch(switch))
 
@@ -87,7 +87,7 @@ def set_alias(
 @app.command("rollback")
 def roll_back(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Undo an alias's share or planned switch, else go back to what it stood for before."""
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     async def change(database: Database, operator: Principal) -> Alias:
         return await aliases.roll_back(database, operator, name)
@@ -98,15 +98,15 @@ def roll_back(name: Name, home: Home = None, as_json: AsJson = False) -> None:
 @app.command("remove")
 def remove_alias(name: Name, home: Home = None) -> None:
     """Remove an alias."""
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     remove_one(home, None, aliases.remove, name)
 
 
 async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     """All models that a server on this home would offer, with what is said of them."""
+    from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.platform.catalogue import Catalogue
     from aquilon.platform.embeddings.local import LocalEmbeddings
     from aquilon.platform.upstreams.registry import UpstreamRegistry
     from aquilon.storage.sealing import Sealer

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from aquilon.catalogue.administration.server_models import ServerModels
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
@@ -15,8 +18,6 @@ from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
-from aquilon.platform.administration.server_models import ServerModels
-from aquilon.platform.catalogue import Catalogue
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
@@ -27,7 +28,6 @@ from aquilon.platform.jobs.files import Files
 from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
-from aquilon.platform.pulls import Pulls
 from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.storage import Database

@@ -14,6 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aquilon.catalogue.administration.server_models import ServerModels
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
+from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
 from aquilon.money.admission import Admission
@@ -24,11 +27,9 @@ from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
-from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.api.direct_route import DirectRoutes
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
-from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
@@ -42,7 +43,6 @@ from aquilon.platform.jobs.metrics import JobMetrics
 from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
-from aquilon.platform.pulls import Pulls
 from aquilon.platform.services import Services
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.settings import Settings

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.checkpoints.store import ModelStore
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.errors import ApiError
 from aquilon.people.first_run import FirstRun, prepare_first_run
-from aquilon.platform.catalogue import Catalogue, LocalModel
 from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.storage import Database, DatabaseError, restore

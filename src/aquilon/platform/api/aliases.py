@@ -12,15 +12,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.catalogue.administration import aliases
+from aquilon.catalogue.aliases import MAX_ALIAS_CHARACTERS, Alias
+from aquilon.catalogue.model_notes import LAST_MOMENT
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.permissions import require_operator
-from aquilon.platform.administration import aliases
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.aliases import MAX_ALIAS_CHARACTERS, Alias
-from aquilon.platform.domain.model_notes import LAST_MOMENT
 from aquilon.platform.services import Services, services
 
 router = APIRouter(prefix="/v1/server/aliases", tags=["models"])

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.catalogue.catalogue import LocalModel
 from aquilon.checkpoints.store import StoredModel, StoreError
 from aquilon.errors import forbidden, not_found
 from aquilon.people.identity import Principal
@@ -18,7 +19,6 @@ from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.models import visible_card
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.catalogue import LocalModel
 from aquilon.platform.services import Services, services
 
 router = APIRouter(prefix="/v1/models/{model_id}/files", tags=["models"])

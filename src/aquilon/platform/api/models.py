@@ -9,13 +9,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.platform.services import Services, services
 
 router = APIRouter(tags=["models"])

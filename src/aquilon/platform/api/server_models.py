@@ -11,19 +11,19 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.catalogue.administration import model_notes
+from aquilon.catalogue.catalogue import LocalModel, ModelCard
+from aquilon.catalogue.model_notes import LAST_MOMENT, Access
+from aquilon.catalogue.pull_record import Pull, PullOrder
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.errors import invalid, not_found
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
-from aquilon.platform.administration import model_notes
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.models import Model, model_body
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.catalogue import LocalModel, ModelCard
-from aquilon.platform.domain.model_notes import LAST_MOMENT, Access
-from aquilon.platform.pulls.record import Pull, PullOrder
 from aquilon.platform.services import Services, services
 
 router = APIRouter(prefix="/v1/server", tags=["server"])

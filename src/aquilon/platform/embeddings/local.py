@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from aquilon.catalogue.catalogue import ModelCard
 from aquilon.errors import invalid, overloaded, server_error
-from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
 from aquilon.platform.embeddings.numbers import shortened
 from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from aquilon.catalogue.catalogue import Catalogue, ModelCard
 from aquilon.errors import ApiError
 from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.generation.prepared import Bounded, Prepared
 from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 

@@ -7,12 +7,12 @@ from contextlib import aclosing
 
 import msgspec
 
+from aquilon.catalogue.catalogue import Catalogue, ModelCard
 from aquilon.errors import invalid
 from aquilon.money.settlement import Account, Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.platform.catalogue import Catalogue, ModelCard
 from aquilon.platform.generation.fallbacks import Fallbacks, House
 from aquilon.platform.generation.merging import merged
 from aquilon.platform.generation.prepared import Prepared

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from aquilon.catalogue.catalogue import ModelCard
 from aquilon.money.settlement import Account
-from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.upstreams.counting import PromptSize, prompt_size
 from aquilon.request import Event, GenerationRequest
 

@@ -6,8 +6,8 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from aquilon.catalogue.catalogue import LoadedText, ModelCard
 from aquilon.errors import ApiError, invalid
-from aquilon.platform.catalogue import LoadedText, ModelCard
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel

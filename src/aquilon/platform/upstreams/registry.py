@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.platform.catalogue import ModelCard
+from aquilon.catalogue.catalogue import ModelCard
 from aquilon.platform.domain.upstreams import Upstream
 from aquilon.platform.storage import upstreams as stored
 from aquilon.platform.upstreams.health import Health

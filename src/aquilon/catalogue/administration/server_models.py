@@ -9,13 +9,13 @@ from typing import Any
 
 import structlog
 
+from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.checkpoints.store import ModelBusy, StoreError
 from aquilon.engine.client import Engine, EngineError
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
-from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.storage import Database
 
 _UNLOAD_SECONDS = 2.0

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aquilon.catalogue import store as stored
+from aquilon.catalogue.administration import aliases
+from aquilon.catalogue.administration.aliases import Wish
+from aquilon.catalogue.aliases import Alias, checked_alias
+from aquilon.catalogue.catalogue import Catalogue, ModelCard
 from aquilon.errors import ApiError
 from aquilon.people import first_run as operator
 from aquilon.people.administration import workspaces
 from aquilon.people.identity import Principal
-from aquilon.platform.administration import aliases
-from aquilon.platform.administration.aliases import Wish
-from aquilon.platform.catalogue import Catalogue, ModelCard
-from aquilon.platform.domain.aliases import Alias, checked_alias
-from aquilon.platform.storage import models as stored
 from aquilon.storage import Database
 
 KNOWN = ("small-1", "small-2", "large")

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.catalogue import store as models
+from aquilon.catalogue.aliases import Alias, checked_alias, is_alias
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
-from aquilon.platform.domain.aliases import Alias, checked_alias, is_alias
-from aquilon.platform.storage import models
 from aquilon.storage import Database
 
 

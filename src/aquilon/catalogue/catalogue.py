@@ -22,15 +22,15 @@ from urllib.parse import quote
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.catalogue import store as models
+from aquilon.catalogue.aliases import Alias
+from aquilon.catalogue.model_notes import Access, ModelNote, default_access
 from aquilon.checkpoints.arrival import completed
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import Hold, ModelStore, StoredModel
 from aquilon.checkpoints.text import load_text
 from aquilon.errors import ApiError, not_found
 from aquilon.people.identity import Principal
-from aquilon.platform.domain.aliases import Alias
-from aquilon.platform.domain.model_notes import Access, ModelNote, default_access
-from aquilon.platform.storage import models
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 from aquilon.text.model import TextModel

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from aquilon.catalogue.pull_record import Pull, PullDone, PullFailed, PullOrder, PullProgress, PullReport, PullState
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.secrets import new_id
-from aquilon.platform.pulls.record import Pull, PullDone, PullFailed, PullOrder, PullProgress, PullReport, PullState
 
 MOST_RUNNING = 2
 MOST_REMEMBERED = 50
@@ -82,7 +82,7 @@ class Pulls:
             sys.executable,
             "-P",
             "-m",
-            "aquilon.platform.pulls.job",
+            "aquilon.catalogue.pull_process",
             msgspec.json.encode(order).decode(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A process that pulls one model: ``python -m aquilon.platform.pulls.job ORDER``, the order being JSON.
+"""A process that pulls one model: ``python -m aquilon.catalogue.pull_process ORDER``, the order being JSON.
 
 Reports as JSON lines on standard output. It ends, leaving what a later pull can go
 on from, as soon as its standard input does: so it never outlives the server.
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from aquilon.catalogue.pull_record import PullDone, PullFailed, PullOrder, PullProgress, PullReport
 from aquilon.checkpoints.arrival import Phase
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform.pulls.record import PullDone, PullFailed, PullOrder, PullProgress, PullReport
 
 _REPORT_SECONDS = 0.25
 

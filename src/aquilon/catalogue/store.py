@@ -9,9 +9,9 @@ from typing import cast
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.aliases import Alias
-from aquilon.platform.domain.model_notes import Access, ModelNote
-from aquilon.platform.storage.models_schema import StoredAlias, StoredModelNote
+from aquilon.catalogue.aliases import Alias
+from aquilon.catalogue.model_notes import Access, ModelNote
+from aquilon.catalogue.tables import StoredAlias, StoredModelNote
 
 
 async def aliases(session: AsyncSession) -> list[Alias]:

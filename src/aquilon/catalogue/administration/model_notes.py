@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from aquilon.catalogue import store as models
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
+from aquilon.catalogue.model_notes import ModelNote
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
-from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.model_notes import ModelNote
-from aquilon.platform.storage import models
 from aquilon.storage import Database
 
 
