@@ -35,8 +35,8 @@ MAY_SEE_EVERYONE = {
     "people/store/invitations.py": "what a token invites to",
     "people/store/api_keys.py": "whom a secret stands for",
     "money/store/usage.py": "pruning",
-    "platform/storage/batches.py": "the queue of jobs, pruning",
-    "platform/storage/files.py": "sweeping what is expired or belongs to nobody",
+    "jobs/store/batches.py": "the queue of jobs, pruning",
+    "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
     "platform/storage/idempotency.py": "pruning",
 }
 

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, insert, select, text
 
+from aquilon.jobs.files import FileDescription, Files
 from aquilon.people import first_run as accounts
 from aquilon.people.store import audit
 from aquilon.people.tables import Organization
-from aquilon.platform.jobs.files import FileDescription, Files
 from aquilon.platform.storage import idempotency
 from aquilon.platform.storage.idempotency import KeyOwner
 from aquilon.settings import Settings

@@ -12,9 +12,9 @@ from aquilon.cli.options import AsJson, Home, settings_from
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aquilon.jobs.batches import Batches
+    from aquilon.jobs.tables import Batch
     from aquilon.people.identity import Principal
-    from aquilon.platform.jobs.batches import Batches
-    from aquilon.platform.storage.jobs_schema import Batch
     from aquilon.storage import Database
 
 batches = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Batch jobs.")
@@ -79,8 +79,8 @@ def cancel_batch(
 
 
 def _batches(database: Database, home: Path | None) -> Batches:
-    from aquilon.platform.jobs.batches import Batches
-    from aquilon.platform.jobs.files import Files
+    from aquilon.jobs.batches import Batches
+    from aquilon.jobs.files import Files
 
     settings = settings_from(home=home)
     return Batches(database, Files(database, settings), settings)

@@ -11,6 +11,9 @@ from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
+from aquilon.jobs.batches import Batches
+from aquilon.jobs.files import Files
+from aquilon.jobs.runner import JobRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.key_holders import KeyHolders
@@ -23,9 +26,6 @@ from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.upstream import UpstreamModels
-from aquilon.platform.jobs.batches import Batches
-from aquilon.platform.jobs.files import Files
-from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.upstreams.registry import UpstreamRegistry

@@ -19,6 +19,11 @@ from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
+from aquilon.jobs.batches import Batches
+from aquilon.jobs.endpoints import ENDPOINTS
+from aquilon.jobs.files import Files as UploadedFiles
+from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.runner import job_runner
 from aquilon.money.admission import Admission
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
@@ -36,11 +41,6 @@ from aquilon.platform.generation.local import LocalModels
 from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.jobs.batches import Batches
-from aquilon.platform.jobs.endpoints import ENDPOINTS
-from aquilon.platform.jobs.files import Files as UploadedFiles
-from aquilon.platform.jobs.metrics import JobMetrics
-from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.services import Services

@@ -15,6 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.jobs.batches import NewBatch
+from aquilon.jobs.store.batches import BatchFilter
+from aquilon.jobs.tables import Batch
 from aquilon.people.identity import Principal
 from aquilon.platform.api.batches_bodies import (
     BatchJobBody,
@@ -27,10 +30,7 @@ from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.jobs.batches import NewBatch
 from aquilon.platform.services import Services, services
-from aquilon.platform.storage.batches import BatchFilter
-from aquilon.platform.storage.jobs_schema import Batch
 
 router = APIRouter(prefix="/v1/batch/jobs", tags=["batches"])
 

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.jobs.batches import NewBatch
 from aquilon.platform.api.batches_bodies import BatchBody, BatchList, batch_body
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.jobs.batches import NewBatch
 from aquilon.platform.services import services
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])

@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.jobs.files import PURPOSES
+from aquilon.jobs.store.files import FileFilter
+from aquilon.jobs.tables import StoredFile
 from aquilon.people.administration.access import no_such
 from aquilon.platform.api.downloads import RANGE, Download, download_answers
 from aquilon.platform.api.files_bodies import DeletedFile, FileBody, FileList, FileUrl, file_body
@@ -18,10 +21,7 @@ from aquilon.platform.api.files_upload import receive_file
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller, authenticate
-from aquilon.platform.jobs.files import PURPOSES
 from aquilon.platform.services import services
-from aquilon.platform.storage.files import FileFilter
-from aquilon.platform.storage.jobs_schema import StoredFile
 from aquilon.storage.sealing import Sealer, SealError
 
 router = APIRouter(prefix="/v1/files", tags=["files"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from aquilon.platform.storage.jobs_schema import StoredFile
+from aquilon.jobs.tables import StoredFile
 
 RESULT_PURPOSE = "batch_output"
 

@@ -13,10 +13,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from aquilon.errors import ApiError, invalid
+from aquilon.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
+from aquilon.jobs.files_on_disk import Part
+from aquilon.jobs.tables import StoredFile
 from aquilon.people.identity import Principal
-from aquilon.platform.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
-from aquilon.platform.storage.files_on_disk import Part
-from aquilon.platform.storage.jobs_schema import StoredFile
 
 IDLE_SECONDS = 60
 """An upload of which nothing comes for so long is given up."""

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.errors import ApiError
+from aquilon.jobs.tables import IdempotencyKey
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
 from aquilon.platform.api.body import read_bytes
@@ -30,7 +31,6 @@ from aquilon.platform.auth.authentication import authenticate
 from aquilon.platform.services import services
 from aquilon.platform.storage import idempotency as stored
 from aquilon.platform.storage.idempotency import KeyOwner
-from aquilon.platform.storage.jobs_schema import IdempotencyKey
 from aquilon.storage.sealing import Sealer, SealError
 
 KEEP_SECONDS = 86_400

@@ -9,8 +9,8 @@ from sqlalchemy import and_, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.tables import IdempotencyKey
 from aquilon.people.scope import Everyone, Scope
-from aquilon.platform.storage.jobs_schema import IdempotencyKey
 
 
 @dataclass(frozen=True)

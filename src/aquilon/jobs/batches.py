@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.errors import ApiError, invalid
+from aquilon.jobs.files import FileDescription, Files
+from aquilon.jobs.store import batches as stored
+from aquilon.jobs.store.batches import BatchFilter
+from aquilon.jobs.tables import Batch, StoredFile
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
-from aquilon.platform.jobs.files import FileDescription, Files
-from aquilon.platform.storage import batches as stored
-from aquilon.platform.storage.batches import BatchFilter
-from aquilon.platform.storage.jobs_schema import Batch, StoredFile
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -11,14 +11,14 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
+from aquilon.jobs.creators import Creators
+from aquilon.jobs.files import Files
+from aquilon.jobs.job_run import JobHouse, JobRun, LeaseLost
+from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.pace import Pace
+from aquilon.jobs.store import batches
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.secrets import new_id
-from aquilon.platform.jobs.creators import Creators
-from aquilon.platform.jobs.files import Files
-from aquilon.platform.jobs.job_run import JobHouse, JobRun, LeaseLost
-from aquilon.platform.jobs.metrics import JobMetrics
-from aquilon.platform.jobs.pace import Pace
-from aquilon.platform.storage import batches
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

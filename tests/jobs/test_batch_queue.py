@@ -16,6 +16,12 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 from tests.support.polling import until
 
+from aquilon.jobs.batches import Batches, NewBatch
+from aquilon.jobs.files import FileDescription, Files
+from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.runner import JobRunner, job_runner
+from aquilon.jobs.store import batches
+from aquilon.jobs.tables import Batch
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people import first_run as accounts
@@ -25,12 +31,6 @@ from aquilon.people.scope import Scope as Owner
 from aquilon.people.store import accounts as stored_accounts
 from aquilon.people.store import api_keys
 from aquilon.platform import retention
-from aquilon.platform.jobs.batches import Batches, NewBatch
-from aquilon.platform.jobs.files import FileDescription, Files
-from aquilon.platform.jobs.metrics import JobMetrics
-from aquilon.platform.jobs.runner import JobRunner, job_runner
-from aquilon.platform.storage import batches
-from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -16,19 +16,19 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
+from aquilon.jobs import results
+from aquilon.jobs.asking import ask
+from aquilon.jobs.creators import Creators
+from aquilon.jobs.endpoints import LineProblem, LineRequest, lines_of, read_line
+from aquilon.jobs.files_on_disk import FilesOnDisk
+from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.pace import Pace
+from aquilon.jobs.result_files import ResultFiles
+from aquilon.jobs.store import batches
+from aquilon.jobs.store import files as stored_files
+from aquilon.jobs.tables import Batch
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.money.usage_writer import UsageWriter
-from aquilon.platform.jobs import results
-from aquilon.platform.jobs.asking import ask
-from aquilon.platform.jobs.creators import Creators
-from aquilon.platform.jobs.endpoints import LineProblem, LineRequest, lines_of, read_line
-from aquilon.platform.jobs.metrics import JobMetrics
-from aquilon.platform.jobs.pace import Pace
-from aquilon.platform.jobs.result_files import ResultFiles
-from aquilon.platform.storage import batches
-from aquilon.platform.storage import files as stored_files
-from aquilon.platform.storage.files_on_disk import FilesOnDisk
-from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.storage import Database
 
 T = TypeVar("T")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aquilon.jobs.store.creators import creator_of
+from aquilon.jobs.tables import Batch
 from aquilon.people.identity import Principal
-from aquilon.platform.storage.batch_creators import creator_of
-from aquilon.platform.storage.jobs_schema import Batch
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.store.files import sees_all_workspaces
+from aquilon.jobs.tables import Batch, BatchLine
 from aquilon.money.usage_event import Usage
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
-from aquilon.platform.storage.files import sees_all_workspaces
-from aquilon.platform.storage.jobs_schema import Batch, BatchLine
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)

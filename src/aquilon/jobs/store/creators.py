@@ -8,11 +8,11 @@ from dataclasses import replace
 from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.tables import Batch
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys
 from aquilon.people.tables import ApiKey, Organization, User, Workspace, WorkspaceMember
-from aquilon.platform.storage.jobs_schema import Batch
 
 
 async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from aquilon.errors import ApiError, overloaded
+from aquilon.jobs.files_on_disk import FilesOnDisk, Part
+from aquilon.jobs.store import batches
+from aquilon.jobs.store import files as stored
+from aquilon.jobs.store.files import FileFilter
+from aquilon.jobs.tables import StoredFile
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
-from aquilon.platform.storage import batches
-from aquilon.platform.storage import files as stored
-from aquilon.platform.storage.files import FileFilter
-from aquilon.platform.storage.files_on_disk import FilesOnDisk, Part
-from aquilon.platform.storage.jobs_schema import StoredFile
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+from aquilon.jobs.files_on_disk import FilesOnDisk, Part
+from aquilon.jobs.store import batches
+from aquilon.jobs.tables import Batch, StoredFile
 from aquilon.people.secrets import new_id
-from aquilon.platform.storage import batches
-from aquilon.platform.storage.files_on_disk import FilesOnDisk, Part
-from aquilon.platform.storage.jobs_schema import Batch, StoredFile
 from aquilon.storage import Database
 
 RESULT_PURPOSE = "batch_output"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquilon.platform.jobs.endpoints import LineProblem, LineRequest, lines_of, read_line
-from aquilon.platform.jobs.pace import Pace
+from aquilon.jobs.endpoints import LineProblem, LineRequest, lines_of, read_line
+from aquilon.jobs.pace import Pace
 
 CHAT = "/v1/chat/completions"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.tables import StoredFile
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
-from aquilon.platform.storage.jobs_schema import StoredFile
 
 
 @dataclass(frozen=True)
