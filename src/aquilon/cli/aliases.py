@@ -108,8 +108,8 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
     from aquilon.platform.embeddings.local import LocalEmbeddings
-    from aquilon.platform.upstreams.registry import UpstreamRegistry
     from aquilon.storage.sealing import Sealer
+    from aquilon.upstreams.registry import UpstreamRegistry
 
     settings = settings_from(home=home)
     catalogue = Catalogue(

@@ -268,7 +268,7 @@ def fallbacks(
     """
     from aquilon.cli.database import as_operator
     from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.platform.administration import upstreams
+    from aquilon.upstreams import administration as upstreams
 
     if bool(others) is none and model is not None:
         raise typer.BadParameter("name its fall-backs, or --none", param_hint="FALLBACK")

@@ -28,10 +28,10 @@ from aquilon.platform.generation.pipeline import Pipeline
 from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
-from aquilon.platform.upstreams.registry import UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
+from aquilon.upstreams.registry import UpstreamRegistry
 
 
 @dataclass(frozen=True)

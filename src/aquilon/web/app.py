@@ -44,10 +44,10 @@ from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.services import Services
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.web.boundary import Boundary
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file

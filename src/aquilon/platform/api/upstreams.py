@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import ApiError, invalid
-from aquilon.platform.administration import upstreams
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.upstreams import (
+from aquilon.platform.services import services
+from aquilon.storage.sealing import Sealer, SealError
+from aquilon.upstreams import administration as upstreams
+from aquilon.upstreams.upstream import (
     MAX_FALLBACKS,
     MAX_MODELS,
     MAX_WEIGHT,
@@ -28,8 +30,6 @@ from aquilon.platform.domain.upstreams import (
     Upstream,
     UpstreamKind,
 )
-from aquilon.platform.services import services
-from aquilon.storage.sealing import Sealer, SealError
 
 router = APIRouter(prefix="/v1/server", tags=["upstreams"])
 

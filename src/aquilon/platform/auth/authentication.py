@@ -16,8 +16,8 @@ from aquilon.people.origin import IN_PROCESS, comes_from_loopback, require_same_
 from aquilon.people.secrets import looks_like_api_key
 from aquilon.people.store.api_keys import KeyHolder
 from aquilon.people.store.sessions import SessionHolder
-from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME
 from aquilon.platform.services import services
+from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME
 
 _LOOP_HEADER, _LOOP_NAME = LOOP_HEADER.encode(), LOOP_NAME.encode()
 

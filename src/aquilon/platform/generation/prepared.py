@@ -9,8 +9,8 @@ from typing import Protocol
 
 from aquilon.catalogue.catalogue import ModelCard
 from aquilon.money.settlement import Account
-from aquilon.platform.upstreams.counting import PromptSize, prompt_size
 from aquilon.request import Event, GenerationRequest
+from aquilon.upstreams.counting import PromptSize, prompt_size
 
 
 class Prepared(Protocol):

@@ -15,16 +15,16 @@ from aquilon.people.identity import Principal
 from aquilon.platform.generation.prepared import Bounded
 from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.upstreams.counting import Tally
-from aquilon.platform.upstreams.failures import UpstreamFailure
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
-from aquilon.platform.upstreams.requests import body_of, path_of
-from aquilon.platform.upstreams.routing import Target, in_turn
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
+from aquilon.upstreams.counting import Tally
+from aquilon.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.upstreams.requests import body_of, path_of
+from aquilon.upstreams.routing import Target, in_turn
 
 if TYPE_CHECKING:
-    from aquilon.platform.upstreams.answer import UpstreamAnswer
+    from aquilon.upstreams.answer import UpstreamAnswer
 
 log = structlog.get_logger("aquilon.upstreams")
 
@@ -66,7 +66,7 @@ class UpstreamModels:
         raise paused(model, self.registry.targets(model))
 
     async def _ask(self, target: Target, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
-        from aquilon.platform.upstreams.answer import UpstreamAnswer  # aiohttp: only where there are upstreams
+        from aquilon.upstreams.answer import UpstreamAnswer  # aiohttp: only where there are upstreams
 
         request, upstream = sequence.request, target.upstream
         reasoning = "reasoning" in target.model.capabilities

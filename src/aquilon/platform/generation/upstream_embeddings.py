@@ -11,9 +11,9 @@ from aquilon.errors import ApiError
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
 from aquilon.platform.generation.upstream import doubt, note, paused
 from aquilon.platform.metrics import Metrics
-from aquilon.platform.upstreams.failures import UpstreamFailure, broken
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
-from aquilon.platform.upstreams.routing import Target, in_turn
+from aquilon.upstreams.failures import UpstreamFailure, broken
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.upstreams.routing import Target, in_turn
 
 _MOST = 3.4e38
 """No larger number is a float of 32 bits."""

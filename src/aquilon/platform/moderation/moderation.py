@@ -9,15 +9,15 @@ import msgspec
 import structlog
 
 from aquilon.errors import ApiError, invalid, not_found, overloaded
-from aquilon.platform.domain.upstreams import Upstream, checked_base_url
-from aquilon.platform.upstreams.failures import UpstreamFailure, broken
-from aquilon.platform.upstreams.registry import UpstreamRegistry
-from aquilon.platform.upstreams.routing import in_turn
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt
 from aquilon.settings import Settings
+from aquilon.upstreams.failures import UpstreamFailure, broken
+from aquilon.upstreams.registry import UpstreamRegistry
+from aquilon.upstreams.routing import in_turn
+from aquilon.upstreams.upstream import Upstream, checked_base_url
 
 if TYPE_CHECKING:
-    from aquilon.platform.upstreams.client import UpstreamClient
+    from aquilon.upstreams.client import UpstreamClient
 
 HOOK_SECONDS = 10.0
 """A verdict that takes longer is none."""
@@ -126,7 +126,7 @@ class Moderation:
         if self._hook is None:
             return [(target.client, target.model.remote) for target in in_turn(self._upstreams.targets(self._model))]
         if self._client is None:
-            from aquilon.platform.upstreams.client import UpstreamClient  # aiohttp: only where it is asked
+            from aquilon.upstreams.client import UpstreamClient  # aiohttp: only where it is asked
 
             self._client = UpstreamClient(self._hook)
         return [(self._client, self._model)]

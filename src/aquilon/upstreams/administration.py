@@ -10,12 +10,12 @@ from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
-from aquilon.platform.domain.upstreams import MAX_FALLBACKS, Upstream, checked_base_url
-from aquilon.platform.storage import upstreams as stored
-from aquilon.platform.upstreams.check import Check
-from aquilon.platform.upstreams.check import check as look_at
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
+from aquilon.upstreams import store as stored
+from aquilon.upstreams.check import Check
+from aquilon.upstreams.check import check as look_at
+from aquilon.upstreams.upstream import MAX_FALLBACKS, Upstream, checked_base_url
 
 
 async def list_upstreams(database: Database, sealer: Sealer, principal: Principal) -> list[Upstream]:
@@ -114,7 +114,7 @@ async def set_fallbacks(database: Database, principal: Principal, model: str, mo
 
 async def _placed(given: Upstream, private: bool | None) -> Upstream:
     if private is None:
-        from aquilon.platform.upstreams.addresses import leads_to_private
+        from aquilon.upstreams.addresses import leads_to_private
 
         private = await leads_to_private(given.host)
     return replace(given, private=private)

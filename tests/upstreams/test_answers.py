@@ -20,8 +20,6 @@ from aquilon.money.prices import Price
 from aquilon.money.store import budgets, prices
 from aquilon.money.usage_event import Usage
 from aquilon.people.scope import Scope
-from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.upstreams import Timeouts
 from aquilon.request import (
     ChatPrompt,
     Delta,
@@ -35,6 +33,8 @@ from aquilon.request import (
     ToolUse,
 )
 from aquilon.text.messages import FunctionCall, ImagePart, Message, TextPart, Tool, ToolCall
+from aquilon.upstreams import administration
+from aquilon.upstreams.upstream import Timeouts
 
 INPUT, CACHED, OUTPUT = 2, 1, 3
 

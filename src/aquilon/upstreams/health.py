@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aquilon.platform.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.failures import UpstreamFailure
 
 FAILURES = 3
 """So many one after the other open the circuit."""

@@ -14,8 +14,12 @@ from tests.support.upstream_house import House, gateway
 from tests.support.upstream_server import upstream_server
 
 from aquilon.errors import ApiError
-from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.domain.upstreams import (
+from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import KEY_FILE, Sealer
+from aquilon.upstreams import administration
+from aquilon.upstreams import store as upstreams
+from aquilon.upstreams.upstream import (
     ProvidedModel,
     Upstream,
     checked_base_url,
@@ -23,10 +27,6 @@ from aquilon.platform.domain.upstreams import (
     is_private,
     literal_address,
 )
-from aquilon.platform.storage import upstreams
-from aquilon.settings import Settings
-from aquilon.storage import Database
-from aquilon.storage.sealing import KEY_FILE, Sealer
 
 
 @pytest.fixture

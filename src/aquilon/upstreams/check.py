@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from aquilon.platform.domain.upstreams import Upstream
-from aquilon.platform.upstreams.client import UpstreamClient
-from aquilon.platform.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.client import UpstreamClient
+from aquilon.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.upstream import Upstream
 
 _MOST_SECONDS = 15.0
 _MOST_MODELS = 1000

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from aquilon.errors import ApiError, invalid, overloaded
-from aquilon.platform.domain.upstreams import Upstream
+from aquilon.upstreams.upstream import Upstream
 
 MOST_ERROR_BYTES = 64 * 2**10
 """Read of an upstream's error answer."""

@@ -12,10 +12,9 @@ import msgspec
 from yarl import URL
 
 from aquilon import __version__
-from aquilon.platform.domain.upstreams import LOOP_HEADER, LOOP_NAME, Upstream
-from aquilon.platform.upstreams.addresses import AddressRefused, require_allowed_literal
-from aquilon.platform.upstreams.connections import VettedConnections
-from aquilon.platform.upstreams.failures import (
+from aquilon.upstreams.addresses import AddressRefused, require_allowed_literal
+from aquilon.upstreams.connections import VettedConnections
+from aquilon.upstreams.failures import (
     MOST_ERROR_BYTES,
     UpstreamFailure,
     broken,
@@ -25,6 +24,7 @@ from aquilon.platform.upstreams.failures import (
     too_slow,
     unreachable,
 )
+from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME, Upstream
 
 MOST_HOPS = 4
 """Servers of this program that stand behind each other, at most: more would be a circle of upstreams."""

@@ -9,8 +9,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-from aquilon.platform.domain.upstreams import Upstream
-from aquilon.platform.upstreams.addresses import VettedResolver
+from aquilon.upstreams.addresses import VettedResolver
+from aquilon.upstreams.upstream import Upstream
 
 
 class VettedConnections(aiohttp.TCPConnector):

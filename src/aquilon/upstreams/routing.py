@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
-from aquilon.platform.upstreams.health import Health
+from aquilon.upstreams.health import Health
+from aquilon.upstreams.upstream import ProvidedModel, Upstream
 
 if TYPE_CHECKING:
-    from aquilon.platform.upstreams.client import UpstreamClient
+    from aquilon.upstreams.client import UpstreamClient
 
 
 @dataclass

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.names import checked_name
 from aquilon.people.secrets import new_id
-from aquilon.platform.domain.upstreams import (
+from aquilon.storage.sealing import Sealer, SealError
+from aquilon.upstreams.tables import StoredFallback, StoredUpstream, StoredUpstreamModel, UpstreamsVersion
+from aquilon.upstreams.upstream import (
     Capability,
     ProvidedModel,
     Timeouts,
@@ -23,13 +25,6 @@ from aquilon.platform.domain.upstreams import (
     checked_headers,
     checked_secret,
 )
-from aquilon.platform.storage.upstreams_schema import (
-    StoredFallback,
-    StoredUpstream,
-    StoredUpstreamModel,
-    UpstreamsVersion,
-)
-from aquilon.storage.sealing import Sealer, SealError
 
 _ONLY = 1
 

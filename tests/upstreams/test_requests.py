@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.platform.domain.upstreams import UpstreamKind
-from aquilon.platform.upstreams.requests import body_of
 from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
+from aquilon.upstreams.requests import body_of
+from aquilon.upstreams.upstream import UpstreamKind
 
 
 @pytest.mark.parametrize(

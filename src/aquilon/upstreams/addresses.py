@@ -8,7 +8,7 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aquilon.platform.domain.upstreams import Upstream, is_forbidden, is_private, literal_address
+from aquilon.upstreams.upstream import Upstream, is_forbidden, is_private, literal_address
 
 
 class AddressRefused(OSError):

@@ -12,16 +12,16 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue.catalogue import ModelCard
-from aquilon.platform.domain.upstreams import Upstream
-from aquilon.platform.storage import upstreams as stored
-from aquilon.platform.upstreams.health import Health
-from aquilon.platform.upstreams.routing import Target
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 from aquilon.storage.sealing import Sealer
+from aquilon.upstreams import store as stored
+from aquilon.upstreams.health import Health
+from aquilon.upstreams.routing import Target
+from aquilon.upstreams.upstream import Upstream
 
 if TYPE_CHECKING:
-    from aquilon.platform.upstreams.client import UpstreamClient
+    from aquilon.upstreams.client import UpstreamClient
 
 _LOOK_SECONDS = 0.5
 
@@ -126,7 +126,7 @@ class UpstreamRegistry:
         self._cards = [_card(name, found) for name, found in targets.items()]
 
     def _client(self, upstream: Upstream) -> UpstreamClient:
-        from aquilon.platform.upstreams.client import UpstreamClient  # aiohttp: only where there are upstreams
+        from aquilon.upstreams.client import UpstreamClient  # aiohttp: only where there are upstreams
 
         if upstream.id not in self._clients:
             self._clients[upstream.id] = UpstreamClient(upstream)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from aquilon.people.secrets import new_id
-from aquilon.platform.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, Logprobs, read_chunk
-from aquilon.platform.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
-from aquilon.platform.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
-from aquilon.platform.upstreams.routing import Target
 from aquilon.request import Alternative, Delta, Finished, FinishedReason, ScoredToken, ToolCallDelta
+from aquilon.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, Logprobs, read_chunk
+from aquilon.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
+from aquilon.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
+from aquilon.upstreams.routing import Target
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

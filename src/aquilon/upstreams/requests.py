@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from aquilon.errors import invalid
-from aquilon.platform.domain.upstreams import UpstreamKind
 from aquilon.request import (
     ChatPrompt,
     Choice,
@@ -23,6 +22,7 @@ from aquilon.request import (
     ToolUse,
 )
 from aquilon.text.messages import ImagePart, Message
+from aquilon.upstreams.upstream import UpstreamKind
 
 _encode = msgspec.json.Encoder().encode
 _SPEAKS_VLLM: frozenset[UpstreamKind] = frozenset({"openai", "aquilon"})
