@@ -20,6 +20,9 @@ from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError
+from aquilon.generation.local import LocalModels, LocalSequence
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.pipeline import Pipeline
 from aquilon.money import usage_writer
 from aquilon.money.admission import Admission
 from aquilon.money.ledger import Line, OwnStock
@@ -32,9 +35,6 @@ from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.store import api_keys
-from aquilon.platform.generation.local import LocalModels, LocalSequence
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.metrics import Metrics
 from aquilon.request import Delta, Event, Finished, GenerationRequest, TokenPrompt
 from aquilon.settings import Settings
 from aquilon.storage import Database

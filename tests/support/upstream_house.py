@@ -12,6 +12,9 @@ from typing import Any, cast
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
 from aquilon.money.admission import Admission
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
@@ -21,10 +24,7 @@ from aquilon.people.store import api_keys
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.platform.embeddings.process import EmbeddingProcess
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.metrics import Metrics
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
 from aquilon.storage import Database

@@ -11,6 +11,11 @@ from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
+from aquilon.generation.local import LocalModels
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.moderation import Moderation
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
@@ -23,11 +28,6 @@ from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import LocalEmbeddings
-from aquilon.platform.generation.local import LocalModels
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.upstream import UpstreamModels
-from aquilon.platform.metrics import Metrics
-from aquilon.platform.moderation.moderation import Moderation
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer

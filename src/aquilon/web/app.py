@@ -19,6 +19,11 @@ from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.catalogue.pulls import Pulls
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
+from aquilon.generation.local import LocalModels
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.moderation import Moderation
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.endpoints import ENDPOINTS
 from aquilon.jobs.files import Files as UploadedFiles
@@ -37,12 +42,7 @@ from aquilon.platform.api.errors import on_api_error, on_http_exception, on_inva
 from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.embeddings import EmbeddingPipeline
 from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.platform.generation.local import LocalModels
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.upstream import UpstreamModels
 from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.metrics import Metrics
-from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.services import Services
 from aquilon.settings import Settings
 from aquilon.storage import Database

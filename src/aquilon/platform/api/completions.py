@@ -7,6 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.generation.fallbacks import Unprepared
+from aquilon.generation.local import LocalSequence
+from aquilon.generation.prepared import Prepared
 from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
@@ -16,9 +19,6 @@ from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.generation.fallbacks import Unprepared
-from aquilon.platform.generation.local import LocalSequence
-from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
 from aquilon.request import GenerationRequest, TextPrompt
 

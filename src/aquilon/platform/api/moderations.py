@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import unsupported
+from aquilon.generation.moderation import Verdict
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.secrets import new_id
@@ -19,7 +20,6 @@ from aquilon.platform.api.chat_fields import MAX_MESSAGES, ContentPart, MessageF
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.moderation.moderation import Verdict
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["moderations"])

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.generation.fallbacks import Unprepared
 from aquilon.people.secrets import new_id
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
@@ -28,7 +29,6 @@ from aquilon.platform.api.responses_events import STREAM_EVENTS, frames, whole_a
 from aquilon.platform.api.responses_fields import ResponsesRequest
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.services import services
 
 router = APIRouter(tags=["responses"], route_class=DirectRoute)

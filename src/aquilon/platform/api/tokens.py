@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.errors import invalid
+from aquilon.generation.prompts import characters, check_token_ids, encode
 from aquilon.platform.api.body import Fields, read_body
 from aquilon.platform.api.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt
 from aquilon.platform.api.sampling_fields import TokenId
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.generation.prompts import characters, check_token_ids, encode
 from aquilon.platform.services import services
 from aquilon.request import Prompt, TextPrompt
 

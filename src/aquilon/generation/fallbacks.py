@@ -12,10 +12,10 @@ import structlog
 
 from aquilon.catalogue.catalogue import Catalogue, ModelCard
 from aquilon.errors import ApiError
+from aquilon.generation.prepared import Bounded, Prepared
 from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.platform.generation.prepared import Bounded, Prepared
 from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 
 log = structlog.get_logger("aquilon.fallbacks")

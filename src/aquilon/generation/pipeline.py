@@ -9,14 +9,14 @@ import msgspec
 
 from aquilon.catalogue.catalogue import Catalogue, ModelCard
 from aquilon.errors import invalid
+from aquilon.generation.fallbacks import Fallbacks, House
+from aquilon.generation.merging import merged
+from aquilon.generation.moderation import Moderation
+from aquilon.generation.prepared import Prepared
 from aquilon.money.settlement import Account, Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.platform.generation.fallbacks import Fallbacks, House
-from aquilon.platform.generation.merging import merged
-from aquilon.platform.generation.prepared import Prepared
-from aquilon.platform.moderation.moderation import Moderation
 from aquilon.request import Event, GenerationRequest
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
+from aquilon.generation.constraints import prompt_end, tools_in_use
 from aquilon.people.secrets import new_id
-from aquilon.platform.generation.constraints import prompt_end, tools_in_use
 from aquilon.request import (
     Alternative,
     ChatPrompt,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from aquilon.platform.tallies import Counters, Histograms
+from aquilon.generation.tallies import Counters, Histograms
 
 BUCKETS = (0.005, 0.5, 1.0, 2.5, 10.0, 1e6)
 VALUES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([*BUCKETS, 0.0, 0.3, 2.0, 1e7]) | st.floats(0, 1e7)))

@@ -12,14 +12,14 @@ from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError, invalid, overloaded, server_error
+from aquilon.generation.constraints import Constraints
+from aquilon.generation.decoding import Decoding, reading_of, repeated, scored
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.prompts import check_token_ids, encode_to_fit, too_long
 from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
-from aquilon.platform.generation.constraints import Constraints
-from aquilon.platform.generation.decoding import Decoding, reading_of, repeated, scored
-from aquilon.platform.generation.prompts import check_token_ids, encode_to_fit, too_long
-from aquilon.platform.metrics import Metrics
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 
 _RETRY_AFTER = 5

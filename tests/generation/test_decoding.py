@@ -6,7 +6,7 @@ import pytest
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.engine.protocol import FinishReason, SequenceOutput, TokenLogprobs
-from aquilon.platform.generation.decoding import Decoding, Reading
+from aquilon.generation.decoding import Decoding, Reading
 from aquilon.request import Delta, Finished
 from aquilon.text.model import TextModel
 from aquilon.text.reasoning import ReasoningFormat

@@ -17,8 +17,8 @@ from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata
 from aquilon.engine.constraints import Vocabulary
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput
 from aquilon.errors import ApiError
-from aquilon.platform.generation.constraints import Constraints
-from aquilon.platform.generation.decoding import Decoding, reading_of
+from aquilon.generation.constraints import Constraints
+from aquilon.generation.decoding import Decoding, reading_of
 from aquilon.request import (
     ChatPrompt,
     Choice,

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import EngineStatistics
-from aquilon.platform.tallies import Counters, Histograms
+from aquilon.generation.tallies import Counters, Histograms
 from aquilon.upstreams.registry import UpstreamRegistry
 
 _FIRST_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aquilon.errors import ApiError, invalid, overloaded
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.prepared import Bounded
+from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.money.settlement import Account
 from aquilon.people.identity import Principal
-from aquilon.platform.generation.prepared import Bounded
-from aquilon.platform.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
-from aquilon.platform.metrics import Metrics
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
 from aquilon.upstreams.counting import Tally
