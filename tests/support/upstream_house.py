@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from aquilon.catalogue.catalogue import Catalogue
+from aquilon.embeddings import EmbeddingPipeline
+from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.process import EmbeddingProcess
+from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.generation.metrics import Metrics
@@ -21,10 +25,6 @@ from aquilon.money.usage_writer import UsageWriter
 from aquilon.people import first_run as operator
 from aquilon.people.identity import Principal
 from aquilon.people.store import api_keys
-from aquilon.platform.embeddings import EmbeddingPipeline
-from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.platform.embeddings.process import EmbeddingProcess
-from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
 from aquilon.storage import Database

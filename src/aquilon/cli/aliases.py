@@ -107,7 +107,7 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     """All models that a server on this home would offer, with what is said of them."""
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.platform.embeddings.local import LocalEmbeddings
+    from aquilon.embeddings.local import LocalEmbeddings
     from aquilon.storage.sealing import Sealer
     from aquilon.upstreams.registry import UpstreamRegistry
 

@@ -10,6 +10,8 @@ from starlette.requests import HTTPConnection
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
+from aquilon.embeddings import EmbeddingPipeline
+from aquilon.embeddings.local import LocalEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.generation.local import LocalModels
 from aquilon.generation.metrics import Metrics
@@ -26,8 +28,6 @@ from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
-from aquilon.platform.embeddings import EmbeddingPipeline
-from aquilon.platform.embeddings.local import LocalEmbeddings
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer

@@ -17,6 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.catalogue.pulls import Pulls
+from aquilon.embeddings import EmbeddingPipeline
+from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.errors import ApiError
 from aquilon.generation.local import LocalModels
@@ -40,9 +43,6 @@ from aquilon.people.sign_in import SignIn
 from aquilon.platform.api.direct_route import DirectRoutes
 from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
 from aquilon.platform.api.idempotency import Idempotency
-from aquilon.platform.embeddings import EmbeddingPipeline
-from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
 from aquilon.platform.services import Services
 from aquilon.settings import Settings
 from aquilon.storage import Database

@@ -11,6 +11,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aquilon.embeddings.numbers import encoded, numbers
+from aquilon.embeddings.request import DataType, EmbeddingRequest
 from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
@@ -20,8 +22,6 @@ from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import answer_unless_gone
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.embeddings import DataType, EmbeddingRequest
-from aquilon.platform.embeddings.numbers import encoded, numbers
 from aquilon.platform.services import Services, services
 
 router = APIRouter(tags=["embeddings"], route_class=DirectRoute)

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import structlog
 
 from aquilon.catalogue.catalogue import Catalogue, ModelCard
+from aquilon.embeddings.request import Embedded, EmbeddingRequest
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import may_fall_back
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
 
 log = structlog.get_logger("aquilon.fallbacks")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from aquilon.catalogue.catalogue import ModelCard
+from aquilon.embeddings.numbers import shortened
+from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
+from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
+from aquilon.embeddings.request import Embedded, EmbeddingRequest
 from aquilon.errors import invalid, overloaded, server_error
-from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.embeddings.numbers import shortened
-from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
-from aquilon.platform.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
 
 NAME = "multilingual-e5-small"
 DIMENSIONS = 384

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from aquilon.platform.domain.embeddings import DataType
+from aquilon.embeddings.request import DataType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

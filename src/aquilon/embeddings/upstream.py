@@ -7,10 +7,10 @@ from array import array
 
 import msgspec
 
+from aquilon.embeddings.request import Embedded, EmbeddingRequest
 from aquilon.errors import ApiError
 from aquilon.generation.metrics import Metrics
 from aquilon.generation.upstream import doubt, note, paused
-from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
 from aquilon.upstreams.failures import UpstreamFailure, broken
 from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.upstreams.routing import Target, in_turn

