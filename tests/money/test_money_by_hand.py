@@ -17,6 +17,7 @@ import pypdfium2
 import pytest
 from sqlalchemy import func, select
 
+from aquilon.api.money.statements import statement_body
 from aquilon.money.administration.statements import statement
 from aquilon.money.prices import Price, PriceList
 from aquilon.money.statement_pdf import statement_pdf
@@ -28,7 +29,6 @@ from aquilon.money.usage_report import UsageQuestion
 from aquilon.people.first_run import operator, prepare_first_run
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
-from aquilon.platform.api.statements import statement_body
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -37,7 +37,7 @@ MAY_SEE_EVERYONE = {
     "money/store/usage.py": "pruning",
     "jobs/store/batches.py": "the queue of jobs, pruning",
     "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
-    "platform/storage/idempotency.py": "pruning",
+    "api/idempotency_store.py": "pruning",
 }
 
 

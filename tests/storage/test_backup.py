@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, insert, select, text
 
+from aquilon.api import idempotency_store as idempotency
+from aquilon.api.idempotency_store import KeyOwner
 from aquilon.jobs.files import FileDescription, Files
 from aquilon.people import first_run as accounts
 from aquilon.people.store import audit
 from aquilon.people.tables import Organization
-from aquilon.platform.storage import idempotency
-from aquilon.platform.storage.idempotency import KeyOwner
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.storage.backup import back_up

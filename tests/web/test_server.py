@@ -23,7 +23,7 @@ import pytest
 from openai import OpenAI
 from tests.support.server import ROOT, RunningServer, prepare_home, start_server
 
-from aquilon.platform import api
+from aquilon import api
 from aquilon.storage import migrations
 
 MODEL = "smollm2-135m"
@@ -135,8 +135,8 @@ class TestPages:
         document = httpx.get(f"{server.url}/openapi.json").json()
         written = {
             route.path.replace(":path}", "}")
-            for module in pkgutil.iter_modules(api.__path__)
-            if (router := getattr(importlib.import_module(f"{api.__name__}.{module.name}"), "router", None)) is not None
+            for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}.")
+            if (router := getattr(importlib.import_module(module.name), "router", None)) is not None
             for route in router.routes
             if route.include_in_schema
         }

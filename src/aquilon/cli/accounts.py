@@ -28,9 +28,9 @@ EmailOption = Annotated[
 @users.command("list")
 def list_users(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the people who may sign in."""
+    from aquilon.api.people.organization_bodies import user_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import members
-    from aquilon.platform.api.organization_bodies import user_body
 
     nobody: list[User] = []
     print_list(
@@ -96,10 +96,10 @@ def update_user(
       aquilon users update rosa --role billing
       aquilon users update rosa --disable
     """
+    from aquilon.api.people.organization_bodies import user_body
     from aquilon.cli.output import tell
     from aquilon.people.administration import members
     from aquilon.people.first_run import user_of
-    from aquilon.platform.api.organization_bodies import user_body
 
     checked = None if role is None else checked_role(role)
     changes = members.UserChanges(

@@ -127,7 +127,7 @@ def describe(alias: Alias, *, in_settings: bool = False) -> dict[str, Any]:
     """As HTTP has it."""
     import msgspec
 
-    from aquilon.platform.api.aliases import alias_body
+    from aquilon.api.catalogue.aliases import alias_body
 
     told = msgspec.to_builtins(alias_body(alias, in_settings=in_settings))
     assert isinstance(told, dict)

@@ -30,8 +30,8 @@ def list_batches(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's batch jobs, the newest first."""
+    from aquilon.api.jobs.batches_bodies import batch_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.api.batches_bodies import batch_body
 
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)
@@ -87,8 +87,8 @@ def _batches(database: Database, home: Path | None) -> Batches:
 
 
 def _show(job: Batch, as_json: bool) -> None:
+    from aquilon.api.jobs.batches_bodies import batch_body
     from aquilon.cli.output import add_row, out, print_structs, table
-    from aquilon.platform.api.batches_bodies import batch_body
 
     if as_json:
         print_structs(batch_body(job))

@@ -30,9 +30,9 @@ def list_files(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's files, the newest first."""
+    from aquilon.api.jobs.files_bodies import file_body
     from aquilon.cli.output import print_list, printable
     from aquilon.jobs.store.files import FileFilter
-    from aquilon.platform.api.files_bodies import file_body
 
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
         return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)

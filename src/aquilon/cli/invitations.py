@@ -56,9 +56,9 @@ def create_invitation(
 @invitations.command("list")
 def list_invitations(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List invitations, never their links."""
+    from aquilon.api.people.invitations import invitation_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import invitations as administration
-    from aquilon.platform.api.invitations import invitation_body
 
     none: list[Invitation] = []
     print_list(

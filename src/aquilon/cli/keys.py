@@ -10,9 +10,9 @@ from aquilon.cli.database import Organization, as_operator, minute
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
+    from aquilon.api.people.organization_bodies import ApiKeyBody
     from aquilon.people.identity import Principal
     from aquilon.people.tables import ApiKey
-    from aquilon.platform.api.organization_bodies import ApiKeyBody
     from aquilon.storage import Database
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
@@ -91,9 +91,9 @@ def create_key(
 @keys.command("list")
 def list_keys(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List API keys: names and prefixes, never the keys."""
+    from aquilon.api.people.organization_bodies import api_key_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import keys as administration
-    from aquilon.platform.api.organization_bodies import api_key_body
 
     nothing: list[tuple[ApiKey, str]] = []
     found = as_operator(home, organization, lambda *who: administration.visible(*who), before_first_start=nothing)
@@ -248,7 +248,7 @@ def _state(key: ApiKeyBody) -> str:
 
 
 def _tell(what: str, key: ApiKey, as_json: bool) -> None:
+    from aquilon.api.people.organization_bodies import api_key_body
     from aquilon.cli.output import tell
-    from aquilon.platform.api.organization_bodies import api_key_body
 
     tell(api_key_body(key), f"{what} {key.name}", as_json=as_json)

@@ -22,9 +22,9 @@ limits = typer.Typer(
 @limits.command("list")
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List limits: for whom each is, for which model, and its numbers."""
+    from aquilon.api.money.limits import limit_body
     from aquilon.cli.output import print_list
     from aquilon.money.administration import limits as administration
-    from aquilon.platform.api.limits import limit_body
 
     print_list(
         [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],

@@ -155,10 +155,10 @@ def set_price(
 @budgets.command("list")
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
+    from aquilon.api.money.budgets import budget_body
     from aquilon.cli.output import print_list
     from aquilon.money.administration import budgets as administration
     from aquilon.money.prices import cents, day
-    from aquilon.platform.api.budgets import budget_body
 
     print_list(
         [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)],
@@ -265,7 +265,7 @@ def statement(
         pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en"))
         print(f"Wrote {pdf}")
     elif as_json:
-        from aquilon.platform.api.statements import statement_body
+        from aquilon.api.money.statements import statement_body
 
         print_json(msgspec.to_builtins(statement_body(told)))
     else:

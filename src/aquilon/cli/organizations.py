@@ -28,9 +28,9 @@ WorkspaceOption = Annotated[
 @organizations.command("list")
 def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
     """List the organizations."""
+    from aquilon.api.people.organization_bodies import organization_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import organizations as administration
-    from aquilon.platform.api.organization_bodies import organization_body
 
     none: list[OrganizationRow] = []
     print_list(
@@ -93,11 +93,11 @@ def update_organization(
       aquilon orgs update acme --disable
       aquilon orgs update acme --no-passwords
     """
+    from aquilon.api.people.organization_bodies import organization_body
     from aquilon.cli.output import tell
     from aquilon.people.administration import organizations as administration
     from aquilon.people.administration import workspaces as within
     from aquilon.people.first_run import operator as operator_of
-    from aquilon.platform.api.organization_bodies import organization_body
 
     async def change(database: Database, operator: Principal) -> OrganizationRow:
         if passwords is not None:
@@ -112,9 +112,9 @@ def update_organization(
 @workspaces.command("list")
 def list_workspaces(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List an organization's workspaces."""
+    from aquilon.api.people.organization_bodies import workspace_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import workspaces as administration
-    from aquilon.platform.api.organization_bodies import workspace_body
 
     print_list(
         [workspace_body(each) for each in as_operator(home, organization, administration.visible)],
@@ -176,9 +176,9 @@ def list_members(
     workspace: WorkspaceOption = None, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """List who is in a workspace."""
+    from aquilon.api.people.organization_bodies import member_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import workspaces as administration
-    from aquilon.platform.api.organization_bodies import member_body
 
     async def find(database: Database, operator: Principal) -> list[tuple[WorkspaceMember, User]]:
         return await administration.members(database, operator, workspace or operator.workspace_id)
@@ -209,10 +209,10 @@ def set_member(
     Example:
       aquilon members set rosa --workspace research --role developer
     """
+    from aquilon.api.people.organization_bodies import member_body
     from aquilon.cli.output import tell
     from aquilon.people.administration import workspaces as administration
     from aquilon.people.first_run import user_of
-    from aquilon.platform.api.organization_bodies import member_body
 
     checked = checked_role(role)
 
@@ -241,7 +241,7 @@ def remove_member(
 
 
 def _tell(what: str, workspace: Workspace, as_json: bool) -> None:
+    from aquilon.api.people.organization_bodies import workspace_body
     from aquilon.cli.output import tell
-    from aquilon.platform.api.organization_bodies import workspace_body
 
     tell(workspace_body(workspace), f"{what} {workspace.name}", as_json=as_json)

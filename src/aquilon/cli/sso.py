@@ -62,9 +62,9 @@ def add(
       aquilon sso add corp https://login.example.org --client-id aquilon --secret-env SSO_SECRET \\
         --domain example.org --newcomers member
     """
+    from aquilon.api.people.identity_providers import provider_body
     from aquilon.cli.output import tell
     from aquilon.people.administration import identity_providers as administration
-    from aquilon.platform.api.identity_providers import provider_body
     from aquilon.storage.sealing import Sealer
 
     given = administration.ProviderSettings(
@@ -90,9 +90,9 @@ def add(
 @sso.command("list")
 def list_providers(home: Home = None, as_json: AsJson = False) -> None:
     """List the identity providers of all organizations."""
+    from aquilon.api.people.identity_providers import provider_body
     from aquilon.cli.output import print_list
     from aquilon.people.administration import identity_providers as administration
-    from aquilon.platform.api.identity_providers import provider_body
 
     none: list[tuple[IdentityProvider, OrganizationRow]] = []
     print_list(

@@ -10,10 +10,10 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.api import idempotency_store as idempotency
 from aquilon.jobs.files import Files
 from aquilon.jobs.store import batches
 from aquilon.money.store import usage
-from aquilon.platform.storage import idempotency
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

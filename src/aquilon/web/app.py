@@ -14,6 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aquilon.api.direct_route import DirectRoutes
+from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters
+from aquilon.api.idempotency import Idempotency
+from aquilon.api.services import Services
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.catalogue.pulls import Pulls
@@ -40,10 +44,6 @@ from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
-from aquilon.platform.api.direct_route import DirectRoutes
-from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
-from aquilon.platform.api.idempotency import Idempotency
-from aquilon.platform.services import Services
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
