@@ -30,9 +30,9 @@ from aquilon.people.origin import IN_PROCESS
 from aquilon.people.scope import Scope as Owner
 from aquilon.people.store import accounts as stored_accounts
 from aquilon.people.store import api_keys
-from aquilon.platform import retention
 from aquilon.settings import Settings
 from aquilon.storage import Database
+from aquilon.web import retention
 
 CHAT = "/v1/chat/completions"
 OK = (200, {"text": "done"})

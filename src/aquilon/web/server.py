@@ -21,12 +21,12 @@ from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.errors import ApiError
 from aquilon.people.first_run import FirstRun, prepare_first_run
-from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.connection import Connection
 from aquilon.web.logs import configure
+from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
 
 NO_MODEL = "none"
