@@ -1,4 +1,4 @@
-"""That no query over an organization's rows begins anywhere but in `storage.scope`: read from the sources."""
+"""That no query over an organization's rows begins anywhere but in `people.scope`: read from the sources."""
 
 from __future__ import annotations
 

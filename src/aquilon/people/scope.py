@@ -1,6 +1,6 @@
 """Whose rows a query may see: the one place where queries over owned tables begin.
 
-`storage.schema.Owned` tables are never passed to SQLAlchemy's ``select``, ``update``
+`storage.base.Owned` tables are never passed to SQLAlchemy's ``select``, ``update``
 or ``delete`` anywhere else; a test reads the sources for it.
 """
 

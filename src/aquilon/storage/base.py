@@ -31,7 +31,7 @@ class Base(DeclarativeBase):
 
 
 class Owned:
-    """A table whose rows belong to an organization: `storage.scope` alone makes queries over it."""
+    """A table whose rows belong to an organization: `people.scope` alone makes queries over it."""
 
     organization_id: Mapped[str]
 

@@ -1,6 +1,6 @@
 """``/auth/methods`` and ``/auth/oidc``: signing in at an identity provider, and the way back.
 
-It begins with a same-origin POST and ends in the browser that sent it: `auth.pending_sign_in`.
+It begins with a same-origin POST and ends in the browser that sent it: `people.pending_sign_in`.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ async def sign_in(session: AsyncSession, token: str, browser: Browser = Browser(
 
 
 async def open_session(session: AsyncSession, user_id: str, method: str, browser: Browser) -> SignedIn | None:
-    """None if the user or the organization is disabled. ``method`` as in `storage.schema.Session`."""
+    """None if the user or the organization is disabled. ``method`` as in `people.tables.Session`."""
     now, secret = _now(), new_token()
     await session.execute(delete(Session).where(Session.expires_at <= now))
     session.add(
