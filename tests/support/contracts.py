@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 import textwrap
 from collections import defaultdict
@@ -12,9 +10,10 @@ from pathlib import Path
 
 import openai
 import yaml
+from fastapi.routing import APIRoute
 from tests.support.server import ROOT
 
-from aquilon import api
+from aquilon.web.routes import ROUTES
 
 PAGE = ROOT / "docs" / "compatibility.md"
 CONTRACTS = {
@@ -60,10 +59,9 @@ def read(file: Path) -> set[Operation]:
 def served() -> set[Operation]:
     """The route table, parameters without their names."""
     found = set()
-    for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
-        router = getattr(importlib.import_module(module.name), "router", None)
-        for route in router.routes if router is not None else ():
-            found |= {(nameless(route.path), method) for method in route.methods}
+    for route in (route for each in ROUTES for route in each.router.routes):
+        assert isinstance(route, APIRoute)
+        found |= {(nameless(route.path), method) for method in route.methods}
     return found
 
 

@@ -6,10 +6,8 @@ is, or these tests fail.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
-import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,12 +17,13 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
-from aquilon import api
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
+from aquilon.web.routes import ROUTES
 
 OBJECTS = {
     "workspace_id": "workspace",
@@ -104,10 +103,9 @@ class Route:
 
 def routes() -> list[Route]:
     found = []
-    for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
-        router = getattr(importlib.import_module(module.name), "router", None)
-        for route in router.routes if router is not None else ():
-            found += [Route(method, route.path, route.name) for method in sorted(route.methods)]
+    for route in (route for each in ROUTES for route in each.router.routes):
+        assert isinstance(route, APIRoute)
+        found += [Route(method, route.path, route.name) for method in sorted(route.methods)]
     return sorted(found, key=str)
 
 

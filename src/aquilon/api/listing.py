@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -14,19 +14,30 @@ from aquilon.errors import invalid
 
 MOST = 100
 
-L = TypeVar("L", bound=msgspec.Struct)
+Item = TypeVar("Item")
 
 
-def page(kind: type[L], rows: Sequence[Any], after: str | None, limit: int) -> Response:
+class ListOf(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
+    object: str = "list"
+    data: Sequence[Item]
+
+
+class PageOf(ListOf[Item], Generic[Item], frozen=True, kw_only=True):
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+def page(rows: Sequence[Any], after: str | None, limit: int) -> Response:
     """The rows after the one with the id ``after``; all of them, should it be gone. Raises ApiError 400."""
     limit = bounded(limit)
     begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
-    return json_answer(listed(kind, rows[begin : begin + limit], has_more=len(rows) > begin + limit))
+    return json_answer(listed(rows[begin : begin + limit], has_more=len(rows) > begin + limit))
 
 
-def listed(kind: type[L], rows: Sequence[Any], *, has_more: bool) -> L:
+def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:
     first, last = (rows[0].id, rows[-1].id) if rows else (None, None)
-    return kind(data=rows, first_id=first, last_id=last, has_more=has_more)
+    return PageOf(data=rows, first_id=first, last_id=last, has_more=has_more)
 
 
 def bounded(limit: int) -> int:

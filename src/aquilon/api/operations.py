@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon import __version__
 from aquilon.api.authentication import authenticate_unless_loopback
-from aquilon.api.schemas import answers
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 
-router = APIRouter(tags=["operations"])
+routes = Routes(tag="operations")
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -32,15 +32,12 @@ class Readiness(msgspec.Struct, frozen=True):
     models: list[ModelReadiness]
 
 
-ANSWERS = [Health, Readiness]
-
-
-@router.get("/health", summary="The process is up", responses=answers(Health, description="It is"))
+@routes.get("/health", "The process is up", answer=Health, says="It is")
 async def health() -> Response:
     return Response(msgspec.json.encode(Health("ok", __version__)), media_type="application/json")
 
 
-@router.get("/ready", summary="A request would be answered now", responses=answers(Readiness, description="It would"))
+@routes.get("/ready", "A request would be answered now", answer=Readiness, says="It would")
 async def ready(request: Request) -> Response:
     """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up."""
     found = services(request)
@@ -63,9 +60,9 @@ async def ready(request: Request) -> Response:
     return Response(msgspec.json.encode(body), 503 if reason else 200, headers, media_type="application/json")
 
 
-@router.get(
+@routes.get(
     "/metrics",
-    summary="Prometheus metrics",
+    "Prometheus metrics",
     dependencies=[Depends(authenticate_unless_loopback)],
     responses={200: {"description": "The text exposition format", "content": {"text/plain": {}}}},
 )

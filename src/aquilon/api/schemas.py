@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args, get_origin
 
 import msgspec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+
+Answer = type[msgspec.Struct]
+"""A struct, or a generic one of a struct such as ``PageOf[UserBody]``."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _ERROR = {"$ref": _REFERENCE.format(name="ErrorBody")}
@@ -20,7 +23,7 @@ def request_body(fields: type[BaseModel]) -> dict[str, Any]:
 
 
 def answers(
-    ok: type[msgspec.Struct] | None,
+    ok: Answer | None,
     *,
     description: str,
     status: int = 200,
@@ -53,16 +56,25 @@ def error_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": _ERROR}}}
 
 
-def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struct]]) -> dict[str, Any]:
+def components(requests: Iterable[type[BaseModel]], structs: Iterable[Answer]) -> dict[str, Any]:
     _, schema = models_json_schema(
-        [(fields, "validation") for fields in requests], ref_template=_REFERENCE.replace("{name}", "{model}")
+        [(fields, "validation") for fields in dict.fromkeys(requests)],
+        ref_template=_REFERENCE.replace("{name}", "{model}"),
     )
-    _, found = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
-    return {**schema.get("$defs", {}), **found}
+    structs = list(dict.fromkeys(structs))
+    _, bodies = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
+    return {**schema.get("$defs", {}), **{_plain(name): body for name, body in bodies.items()}}
 
 
-def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": _REFERENCE.format(name=struct.__name__)}
+def _reference(struct: Answer) -> dict[str, str]:
+    generic, arguments = get_origin(struct), get_args(struct)
+    name = "".join(each.__name__ for each in (generic, *arguments)) if generic is not None else struct.__name__
+    return {"$ref": _REFERENCE.format(name=name)}
+
+
+def _plain(name: str) -> str:
+    """``PageOf_UserBody_``, as msgspec names the generic struct, without the marks."""
+    return name.replace("_", "")
 
 
 def _event(stream: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.web.boundary import Boundary
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
-from aquilon.web.rooms import ROOMS
+from aquilon.web.routes import ROUTES
 
 _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
 """FastAPI's own, which would follow ``OTEL_*`` of the environment: `Metrics` is what operators have here."""
@@ -65,7 +65,7 @@ class _Application(FastAPI):
         self._settings = settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        routes = [route for room in ROOMS for route in room.router.routes]
+        routes = [route for each in ROUTES for route in each.router.routes]
         return Boundary(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._settings)
 
 
@@ -150,9 +150,9 @@ def create_app(
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(HTTPException, on_http_exception)
-    for room in ROOMS:
-        app.include_router(room.router)
-        all_jobs.endpoints |= {getattr(route, "path", "") for route in room.router.routes} & ENDPOINTS
+    for routes in ROUTES:
+        app.include_router(routes.router)
+        all_jobs.endpoints |= {getattr(route, "path", "") for route in routes.router.routes} & ENDPOINTS
     openapi = document(app)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
 
 from aquilon import __version__
 from aquilon.api.errors import ErrorBody
 from aquilon.api.schemas import components
-from aquilon.web.rooms import ROOMS
+from aquilon.web.routes import ROUTES
 
 _OPEN_PATHS = frozenset(
     {
@@ -46,6 +45,5 @@ def document(app: FastAPI) -> bytes:
 
 
 def _bodies() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [body for room in ROOMS for body in getattr(room, "REQUESTS", ())]
-    structs: list[type[msgspec.Struct]] = [body for room in ROOMS for body in getattr(room, "ANSWERS", ())]
-    return components(requests, [*structs, ErrorBody])
+    requests = [each for routes in ROUTES for each in routes.request_types]
+    return components(requests, [*(each for routes in ROUTES for each in routes.answer_types), ErrorBody])

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,8 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import aliases
 from aquilon.catalogue.aliases import MAX_ALIAS_CHARACTERS, Alias
@@ -23,7 +23,7 @@ from aquilon.catalogue.model_notes import LAST_MOMENT
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.permissions import require_operator
 
-router = APIRouter(prefix="/v1/server/aliases", tags=["models"])
+routes = Routes("/v1/server/aliases", tag="models")
 
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -69,34 +69,26 @@ class AliasBody(msgspec.Struct, frozen=True, kw_only=True):
     """Made by AQUILON_MODEL_ALIASES: it can't be changed here, but an alias set here takes its place."""
 
 
-class AliasList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[AliasBody]
-
-
 class AliasDeleted(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "model.alias.deleted"
     name: str
     deleted: bool = True
 
 
-REQUESTS: list[type[Fields]] = [AliasRequest]
-ANSWERS: list[type[msgspec.Struct]] = [AliasBody, AliasList, AliasDeleted]
-
-
-@router.get("", summary="Names that stand for models", responses=answers(AliasList, description="By name"))
+@routes.get("", "Names that stand for models", answer=ListOf[AliasBody], says="By name")
 async def list_aliases(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     found = services(request)
     await found.catalogue.refresh(now=True)
-    return json_answer(AliasList(data=[_body(found, alias) for alias in found.catalogue.aliases()]))
+    return json_answer(ListOf(data=[_body(found, alias) for alias in found.catalogue.aliases()]))
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Let a name stand for a model, wholly, for a part of the callers, or from a moment on",
-    openapi_extra=request_body(AliasRequest),
-    responses=answers(AliasBody, description="As it is now"),
+    "Let a name stand for a model, wholly, for a part of the callers, or from a moment on",
+    request=AliasRequest,
+    answer=AliasBody,
+    says="As it is now",
 )
 async def set_alias(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, AliasRequest)
@@ -113,10 +105,11 @@ async def set_alias(request: Request, caller: Caller) -> Response:
     return await _answer(found, alias)
 
 
-@router.post(
+@routes.post(
     "/{name:path}/rollback",
-    summary="Undo an alias's share or planned switch, else go back to what it stood for before",
-    responses=answers(AliasBody, description="As it is now"),
+    "Undo an alias's share or planned switch, else go back to what it stood for before",
+    answer=AliasBody,
+    says="As it is now",
 )
 async def roll_back(request: Request, caller: Caller, name: str) -> Response:
     found = services(request)
@@ -125,7 +118,7 @@ async def roll_back(request: Request, caller: Caller, name: str) -> Response:
     return await _answer(found, alias)
 
 
-@router.get("/{name:path}", summary="One alias", responses=answers(AliasBody, description="As it is now"))
+@routes.get("/{name:path}", "One alias", answer=AliasBody, says="As it is now")
 async def get_alias(request: Request, caller: Caller, name: str) -> Response:
     require_operator(caller)
     found = services(request)
@@ -136,7 +129,7 @@ async def get_alias(request: Request, caller: Caller, name: str) -> Response:
     return json_answer(_body(found, alias))
 
 
-@router.delete("/{name:path}", summary="Remove an alias", responses=answers(AliasDeleted, description="Done"))
+@routes.delete("/{name:path}", "Remove an alias", answer=AliasDeleted, says="Done")
 async def remove_alias(request: Request, caller: Caller, name: str) -> Response:
     found = services(request)
     try:

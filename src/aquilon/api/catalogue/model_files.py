@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,7 +12,8 @@ from aquilon.api.authentication import Caller
 from aquilon.api.downloads import RANGE, Download, download_answers
 from aquilon.api.generation.models import visible_card
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.catalogue import LocalModel
 from aquilon.checkpoints.store import StoredModel, StoreError
@@ -21,7 +21,7 @@ from aquilon.errors import forbidden, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 
-router = APIRouter(prefix="/v1/models/{model_id}/files", tags=["models"])
+routes = Routes("/v1/models/{model_id}/files", tag="models")
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,18 +32,13 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class ModelFileList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
+class ModelFileList(ListOf[ModelFile], frozen=True, kw_only=True):
     model: str
     license: str
     license_url: str
-    data: list[ModelFile]
 
 
-ANSWERS: list[type[msgspec.Struct]] = [ModelFile, ModelFileList]
-
-
-@router.get("", summary="An open model's files", responses=answers(ModelFileList, description="With size and SHA-256"))
+@routes.get("", "An open model's files", answer=ModelFileList, says="With size and SHA-256")
 async def list_files(request: Request, caller: Caller, model_id: str) -> Response:
     model = await _open_model(services(request), caller, model_id)
     return json_answer(
@@ -56,10 +51,10 @@ async def list_files(request: Request, caller: Caller, model_id: str) -> Respons
     )
 
 
-@router.head("/{file:path}", include_in_schema=False)
-@router.get(
+@routes.head("/{file:path}", "One file's size and digest", include_in_schema=False)
+@routes.get(
     "/{file:path}",
-    summary="One file of an open model, whole or a range of its bytes",
+    "One file of an open model, whole or a range of its bytes",
     response_class=Download,
     openapi_extra=RANGE,
     responses=download_answers("The file"),

@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,8 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.generation.models import Model, model_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import model_notes
 from aquilon.catalogue.catalogue import LocalModel, ModelCard
@@ -26,7 +26,7 @@ from aquilon.errors import invalid, not_found
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
 
-router = APIRouter(prefix="/v1/server", tags=["server"])
+routes = Routes("/v1/server", tag="server")
 
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _TEXT = r"^[^\x00]*$"
@@ -79,9 +79,7 @@ class ServerModel(msgspec.Struct, frozen=True, kw_only=True):
     card: Model
 
 
-class ServerModelList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[ServerModel]
+class ServerModelList(ListOf[ServerModel], frozen=True, kw_only=True):
     memory_bytes: int
     """That loaded models hold together."""
     memory_limit_bytes: int | None
@@ -124,11 +122,6 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str
 
 
-class PullList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[PullBody]
-
-
 class SuggestionBody(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     source: str
@@ -146,25 +139,12 @@ class SuggestionBody(msgspec.Struct, frozen=True, kw_only=True):
     pulled: bool
 
 
-class SuggestionList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
+class SuggestionList(ListOf[SuggestionBody], frozen=True, kw_only=True):
     memory_bytes: int
     """What was reckoned with."""
-    data: list[SuggestionBody]
 
 
-REQUESTS: list[type[Fields]] = [ModelRequest, PullRequest]
-ANSWERS: list[type[msgspec.Struct]] = [
-    ServerModel,
-    ServerModelList,
-    ModelRemoved,
-    PullBody,
-    PullList,
-    SuggestionList,
-]
-
-
-@router.get("/models", summary="Models and how they stand", responses=answers(ServerModelList, description="All"))
+@routes.get("/models", "Models and how they stand", answer=ServerModelList, says="All")
 async def list_models(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     found = services(request)
@@ -185,10 +165,8 @@ async def list_models(request: Request, caller: Caller) -> Response:
     )
 
 
-@router.get(
-    "/model-suggestions",
-    summary="Open models that fit this machine",
-    responses=answers(SuggestionList, description="European ones first"),
+@routes.get(
+    "/model-suggestions", "Open models that fit this machine", answer=SuggestionList, says="European ones first"
 )
 async def list_suggestions(
     request: Request,
@@ -224,27 +202,31 @@ async def list_suggestions(
     )
 
 
-@router.post(
+@routes.post(
     "/models/{model}/load",
-    summary="Load a model into memory",
-    responses=answers(ServerModel, description="Its state tells how far it is", status=202),
+    "Load a model into memory",
+    answer=ServerModel,
+    says="Its state tells how far it is",
+    status=202,
 )
 async def load_model(request: Request, caller: Caller, model: str) -> Response:
     found = services(request)
     return json_answer(_body(found, await found.server_models.load(caller, model)), 202)
 
 
-@router.post(
+@routes.post(
     "/models/{model}/unload",
-    summary="Take a model out of memory when it answers nobody",
-    responses=answers(ServerModel, description="Its state tells whether it is gone already", status=202),
+    "Take a model out of memory when it answers nobody",
+    answer=ServerModel,
+    says="Its state tells whether it is gone already",
+    status=202,
 )
 async def unload_model(request: Request, caller: Caller, model: str) -> Response:
     found = services(request)
     return json_answer(_body(found, await found.server_models.unload(caller, model)), 202)
 
 
-@router.get("/models/{model:path}", summary="How a model stands", responses=answers(ServerModel, description="It"))
+@routes.get("/models/{model:path}", "How a model stands", answer=ServerModel, says="It")
 async def get_model(request: Request, caller: Caller, model: str) -> Response:
     require_operator(caller)
     found = services(request)
@@ -252,11 +234,12 @@ async def get_model(request: Request, caller: Caller, model: str) -> Response:
     return json_answer(_body(found, _card(found, model)))
 
 
-@router.post(
+@routes.post(
     "/models/{model:path}",
-    summary="Say something of a model: who may have its files, its licence, its end",
-    openapi_extra=request_body(ModelRequest),
-    responses=answers(ServerModel, description="As it is now"),
+    "Say something of a model: who may have its files, its licence, its end",
+    request=ModelRequest,
+    answer=ServerModel,
+    says="As it is now",
 )
 async def change_model(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, ModelRequest)
@@ -270,27 +253,30 @@ async def change_model(request: Request, caller: Caller, model: str) -> Response
     return json_answer(_body(found, _card(found, model)))
 
 
-@router.delete(
+@routes.delete(
     "/models/{model}",
-    summary="Remove a model, or what an unfinished pull left of it, from the disk",
-    responses=answers(ModelRemoved, description="Done"),
+    "Remove a model, or what an unfinished pull left of it, from the disk",
+    answer=ModelRemoved,
+    says="Done",
 )
 async def remove_model(request: Request, caller: Caller, model: str) -> Response:
     freed = await services(request).server_models.remove(caller, model)
     return json_answer(ModelRemoved(id=model, freed_bytes=freed))
 
 
-@router.get("/pulls", summary="Pulls: running and ended", responses=answers(PullList, description="The newest first"))
+@routes.get("/pulls", "Pulls: running and ended", answer=ListOf[PullBody], says="The newest first")
 async def list_pulls(request: Request, caller: Caller) -> Response:
     require_operator(caller)
-    return json_answer(PullList(data=[_pull_body(pull) for pull in services(request).pulls.all()]))
+    return json_answer(ListOf(data=[_pull_body(pull) for pull in services(request).pulls.all()]))
 
 
-@router.post(
+@routes.post(
     "/pulls",
-    summary="Pull a model in the background",
-    openapi_extra=request_body(PullRequest),
-    responses=answers(PullBody, description="The pull, which has begun", status=202),
+    "Pull a model in the background",
+    request=PullRequest,
+    answer=PullBody,
+    says="The pull, which has begun",
+    status=202,
 )
 async def start_pull(request: Request, caller: Caller) -> Response:
     """A pull that was stopped or interrupted goes on, from a hub, when the same is asked for again."""
@@ -309,13 +295,13 @@ async def start_pull(request: Request, caller: Caller) -> Response:
     return json_answer(_pull_body(pull), 202)
 
 
-@router.get("/pulls/{pull_id}", summary="How far a pull is", responses=answers(PullBody, description="It"))
+@routes.get("/pulls/{pull_id}", "How far a pull is", answer=PullBody, says="It")
 async def get_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     require_operator(caller)
     return json_answer(_pull_body(services(request).pulls.get(pull_id)))
 
 
-@router.post("/pulls/{pull_id}/cancel", summary="Stop a pull", responses=answers(PullBody, description="As it is now"))
+@routes.post("/pulls/{pull_id}/cancel", "Stop a pull", answer=PullBody, says="As it is now")
 async def cancel_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     require_operator(caller)
     return json_answer(_pull_body(await services(request).pulls.cancel(pull_id)))

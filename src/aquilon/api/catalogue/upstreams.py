@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,8 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import ApiError, invalid
 from aquilon.storage.sealing import Sealer, SealError
@@ -31,7 +31,7 @@ from aquilon.upstreams.upstream import (
     UpstreamKind,
 )
 
-router = APIRouter(prefix="/v1/server", tags=["upstreams"])
+routes = Routes("/v1/server", tag="upstreams")
 
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(ge=0.05, le=86_400)]
@@ -124,11 +124,6 @@ class UpstreamBody(msgspec.Struct, frozen=True, kw_only=True):
     """Why it can't be used; empty where it can."""
 
 
-class UpstreamList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[UpstreamBody]
-
-
 class RemoteModelBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     max_context: int | None
@@ -155,33 +150,18 @@ class FallbacksBody(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str]
 
 
-class FallbacksList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[FallbacksBody]
-
-
-REQUESTS: list[type[Fields]] = [NewUpstreamRequest, UpstreamRequest, FallbacksRequest]
-ANSWERS: list[type[msgspec.Struct]] = [
-    UpstreamBody,
-    UpstreamList,
-    UpstreamCheck,
-    DeletedUpstream,
-    FallbacksBody,
-    FallbacksList,
-]
-
-
-@router.get("/upstreams", summary="Upstreams", responses=answers(UpstreamList, description="The oldest first"))
+@routes.get("/upstreams", "Upstreams", answer=ListOf[UpstreamBody], says="The oldest first")
 async def list_upstreams(request: Request, caller: Caller) -> Response:
     found = await upstreams.list_upstreams(services(request).database, _sealer(request), caller)
-    return json_answer(UpstreamList(data=[_body(request, each) for each in found]))
+    return json_answer(ListOf(data=[_body(request, each) for each in found]))
 
 
-@router.post(
+@routes.post(
     "/upstreams",
-    summary="Add an upstream; its models are there at once",
-    openapi_extra=request_body(NewUpstreamRequest),
-    responses=answers(UpstreamBody, description="The new upstream"),
+    "Add an upstream; its models are there at once",
+    request=NewUpstreamRequest,
+    answer=UpstreamBody,
+    says="The new upstream",
 )
 async def add_upstream(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUpstreamRequest)
@@ -203,17 +183,14 @@ async def add_upstream(request: Request, caller: Caller) -> Response:
     return json_answer(_body(request, made))
 
 
-@router.get("/upstreams/{upstream_id}", summary="One upstream", responses=answers(UpstreamBody, description="It"))
+@routes.get("/upstreams/{upstream_id}", "One upstream", answer=UpstreamBody, says="It")
 async def get_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
     found = await upstreams.get(services(request).database, _sealer(request), caller, upstream_id)
     return json_answer(_body(request, found))
 
 
-@router.post(
-    "/upstreams/{upstream_id}",
-    summary="Change an upstream",
-    openapi_extra=request_body(UpstreamRequest),
-    responses=answers(UpstreamBody, description="As it is now"),
+@routes.post(
+    "/upstreams/{upstream_id}", "Change an upstream", request=UpstreamRequest, answer=UpstreamBody, says="As it is now"
 )
 async def change_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
     fields = await read_body(request, UpstreamRequest)
@@ -235,10 +212,11 @@ async def change_upstream(request: Request, caller: Caller, upstream_id: str) ->
     return json_answer(_body(request, made))
 
 
-@router.delete(
+@routes.delete(
     "/upstreams/{upstream_id}",
-    summary="Remove an upstream: its models are gone, answers that run end as they would have",
-    responses=answers(DeletedUpstream, description="It is gone"),
+    "Remove an upstream: its models are gone, answers that run end as they would have",
+    answer=DeletedUpstream,
+    says="It is gone",
 )
 async def remove_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
     gone = await upstreams.remove(services(request).database, _sealer(request), caller, upstream_id)
@@ -246,10 +224,11 @@ async def remove_upstream(request: Request, caller: Caller, upstream_id: str) ->
     return json_answer(DeletedUpstream(id=gone.id))
 
 
-@router.post(
+@routes.post(
     "/upstreams/{upstream_id}/check",
-    summary="Ask an upstream for its models, and say what is wrong",
-    responses=answers(UpstreamCheck, description="What it answered"),
+    "Ask an upstream for its models, and say what is wrong",
+    answer=UpstreamCheck,
+    says="What it answered",
 )
 async def check_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
     _, found = await upstreams.check(services(request).database, _sealer(request), caller, upstream_id)
@@ -263,23 +242,25 @@ async def check_upstream(request: Request, caller: Caller, upstream_id: str) -> 
     )
 
 
-@router.get(
+@routes.get(
     "/fallbacks",
-    summary="The models that answer in a model's place when its upstreams can't",
-    responses=answers(FallbacksList, description="By model"),
+    "The models that answer in a model's place when its upstreams can't",
+    answer=ListOf[FallbacksBody],
+    says="By model",
 )
 async def list_fallbacks(request: Request, caller: Caller) -> Response:
     found = await upstreams.list_fallbacks(services(request).database, caller)
     return json_answer(
-        FallbacksList(data=[FallbacksBody(model=model, models=list(models)) for model, models in found.items()])
+        ListOf(data=[FallbacksBody(model=model, models=list(models)) for model, models in found.items()])
     )
 
 
-@router.put(
+@routes.put(
     "/fallbacks/{model:path}",
-    summary="Say which models answer in a model's place, in order",
-    openapi_extra=request_body(FallbacksRequest),
-    responses=answers(FallbacksBody, description="As they are now"),
+    "Say which models answer in a model's place, in order",
+    request=FallbacksRequest,
+    answer=FallbacksBody,
+    says="As they are now",
 )
 async def set_fallbacks(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, FallbacksRequest)

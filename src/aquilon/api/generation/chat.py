@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.answer_headers import answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.direct_route import DirectRoute
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
 from aquilon.api.generation.chat_fields import ChatCompletionRequest
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.people.secrets import new_id
 
-router = APIRouter(tags=["chat"], route_class=DirectRoute)
+routes = Routes(tag="chat", direct=True)
 
 
-REQUESTS = [ChatCompletionRequest]
-ANSWERS = [ChatCompletion, ChatCompletionChunk]
-
-
-@router.post(
+@routes.post(
     "/v1/chat/completions",
-    summary="Answer a conversation",
-    openapi_extra=request_body(ChatCompletionRequest),
-    responses=answers(ChatCompletion, description="The answer, or its chunks", stream=[ChatCompletionChunk]),
+    "Answer a conversation",
+    request=ChatCompletionRequest,
+    answer=ChatCompletion,
+    says="The answer, or its chunks",
+    stream=[ChatCompletionChunk],
 )
 async def chat_completions(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ChatCompletionRequest)

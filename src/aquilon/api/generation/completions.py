@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.answer_headers import answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.direct_route import DirectRoute
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.completion_answers import Completion, Echo, chunks, pieces, whole_answer
 from aquilon.api.generation.completion_fields import CompletionRequest
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.generation.fallbacks import Unprepared
@@ -22,18 +20,16 @@ from aquilon.generation.prepared import Prepared
 from aquilon.people.secrets import new_id
 from aquilon.request import GenerationRequest, TextPrompt
 
-router = APIRouter(tags=["completions"], route_class=DirectRoute)
+routes = Routes(tag="completions", direct=True)
 
 
-REQUESTS = [CompletionRequest]
-ANSWERS = [Completion]
-
-
-@router.post(
+@routes.post(
     "/v1/completions",
-    summary="Continue text or token ids",
-    openapi_extra=request_body(CompletionRequest),
-    responses=answers(Completion, description="The continuations, or their chunks", stream=[Completion]),
+    "Continue text or token ids",
+    request=CompletionRequest,
+    answer=Completion,
+    says="The continuations, or their chunks",
+    stream=[Completion],
 )
 async def completions(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, CompletionRequest)

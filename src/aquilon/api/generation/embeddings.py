@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,9 +13,9 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
-from aquilon.api.direct_route import DirectRoute
 from aquilon.api.event_stream import answer_unless_gone
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.embeddings.numbers import encoded, numbers
 from aquilon.embeddings.request import DataType, EmbeddingRequest
@@ -24,7 +23,7 @@ from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
 
-router = APIRouter(tags=["embeddings"], route_class=DirectRoute)
+routes = Routes(tag="embeddings", direct=True)
 
 MAX_INPUTS = 2048
 
@@ -85,24 +84,19 @@ class EmbeddingUsage(msgspec.Struct, frozen=True):
     completion_tokens: int = 0
 
 
-class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
+class EmbeddingList(ListOf[Embedding], frozen=True, kw_only=True):
     id: str
-    object: str = "list"
-    data: list[Embedding]
     model: str
     """Whose they are: the model that answered, whatever name was asked."""
     usage: EmbeddingUsage
 
 
-REQUESTS: list[type[Fields]] = [EmbeddingsRequest]
-ANSWERS: list[type[msgspec.Struct]] = [EmbeddingList]
-
-
-@router.post(
+@routes.post(
     "/v1/embeddings",
-    summary="Texts as vectors",
-    openapi_extra=request_body(EmbeddingsRequest),
-    responses=answers(EmbeddingList, description="One vector an input, in order"),
+    "Texts as vectors",
+    request=EmbeddingsRequest,
+    answer=EmbeddingList,
+    says="One vector an input, in order",
 )
 async def embeddings(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, EmbeddingsRequest)

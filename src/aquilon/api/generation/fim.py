@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,16 +9,15 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.direct_route import DirectRoute
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
 from aquilon.api.generation.sampling_fields import SamplingFields
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.people.secrets import new_id
 from aquilon.request import FillPrompt, GenerationRequest
 
-router = APIRouter(tags=["completions"], route_class=DirectRoute)
+routes = Routes(tag="completions", direct=True)
 
 
 class FillRequest(SamplingFields):
@@ -42,16 +40,13 @@ class FillRequest(SamplingFields):
         )
 
 
-REQUESTS = [FillRequest]
-
-
-@router.post(
+@routes.post(
     "/v1/fim/completions",
-    summary="Fill a gap in a text",
-    openapi_extra=request_body(FillRequest),
-    responses=answers(
-        ChatCompletion, description="What goes into the gap, or its chunks", stream=[ChatCompletionChunk]
-    ),
+    "Fill a gap in a text",
+    request=FillRequest,
+    answer=ChatCompletion,
+    says="What goes into the gap, or its chunks",
+    stream=[ChatCompletionChunk],
 )
 async def fill(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, FillRequest)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal
 
-router = APIRouter(tags=["models"])
+routes = Routes(tag="models")
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,31 +71,22 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its first answer needn't wait for it."""
 
 
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[Model]
-
-
-ANSWERS: list[type[msgspec.Struct]] = [Model, ModelList]
-
-
-@router.get(
+@routes.get(
     "/v1/models",
-    summary="The models here, the default first",
-    responses=answers(ModelList, description="Every model that the caller may use, the default chat model first"),
+    "The models here, the default first",
+    answer=ListOf[Model],
+    says="Every model that the caller may use, the default chat model first",
 )
 async def list_models(request: Request, caller: Caller) -> Response:
     found = services(request)
     catalogue = found.catalogue
     await catalogue.refresh()
     usable = [card for card in catalogue.cards() if is_for(caller, card) and not catalogue.is_retired(card)]
-    return json_answer(ModelList(data=[model_body(card, found.engine, catalogue) for card in usable]))
+    return json_answer(ListOf(data=[model_body(card, found.engine, catalogue) for card in usable]))
 
 
-@router.get(
-    "/v1/models/{model_id:path}",
-    summary="One model",
-    responses=answers(Model, description="The model that this name or alias stands for"),
+@routes.get(
+    "/v1/models/{model_id:path}", "One model", answer=Model, says="The model that this name or alias stands for"
 )
 async def get_model(request: Request, caller: Caller, model_id: str) -> Response:
     found = services(request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.generation.chat_fields import MAX_MESSAGES, ContentPart, MessageFields, chat_prompt
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import unsupported
 from aquilon.generation.moderation import Verdict
@@ -22,7 +21,7 @@ from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.secrets import new_id
 
-router = APIRouter(tags=["moderations"])
+routes = Routes(tag="moderations")
 
 MAX_INPUTS = 256
 
@@ -80,26 +79,24 @@ class ModerationBody(msgspec.Struct, frozen=True):
     results: list[ModerationResult]
 
 
-REQUESTS: list[type[Fields]] = [ModerationRequest, ChatModerationRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ModerationBody]
-
-
-@router.post(
+@routes.post(
     "/v1/moderations",
-    summary="Judge texts",
-    openapi_extra=request_body(ModerationRequest),
-    responses=answers(ModerationBody, description="One verdict a text, in order"),
+    "Judge texts",
+    request=ModerationRequest,
+    answer=ModerationBody,
+    says="One verdict a text, in order",
 )
 async def moderate(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ModerationRequest)
     return await _judged(request, caller, fields.texts())
 
 
-@router.post(
+@routes.post(
     "/v1/chat/moderations",
-    summary="Judge conversations",
-    openapi_extra=request_body(ChatModerationRequest),
-    responses=answers(ModerationBody, description="One verdict a conversation, in order"),
+    "Judge conversations",
+    request=ChatModerationRequest,
+    answer=ModerationBody,
+    says="One verdict a conversation, in order",
 )
 async def moderate_chat(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ChatModerationRequest)

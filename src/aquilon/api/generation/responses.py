@@ -6,14 +6,12 @@ import time
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.answer_headers import answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.direct_route import DirectRoute
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.responses_answers import (
     FormatEcho,
@@ -25,23 +23,22 @@ from aquilon.api.generation.responses_answers import (
 )
 from aquilon.api.generation.responses_events import STREAM_EVENTS, frames, whole_answer
 from aquilon.api.generation.responses_fields import ResponsesRequest
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.people.secrets import new_id
 
-router = APIRouter(tags=["responses"], route_class=DirectRoute)
-
-REQUESTS = [ResponsesRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ResponseBody, *STREAM_EVENTS, InputTokens]
+routes = Routes(tag="responses", direct=True)
 
 
-@router.post(
+@routes.post(
     "/v1/responses",
-    summary="Answer a conversation, in OpenAI's newer shape",
-    openapi_extra=request_body(ResponsesRequest),
-    responses=answers(ResponseBody, description="The answer, or the events of its making", stream=STREAM_EVENTS),
+    "Answer a conversation, in OpenAI's newer shape",
+    request=ResponsesRequest,
+    answer=ResponseBody,
+    says="The answer, or the events of its making",
+    stream=STREAM_EVENTS,
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
@@ -54,11 +51,12 @@ async def create_response(request: Request, caller: Caller) -> Response:
     return _json(await answer_unless_gone(request, whole_answer(events, asked)))
 
 
-@router.post(
+@routes.post(
     "/v1/responses/input_tokens",
-    summary="How many tokens a request's input has",
-    openapi_extra=request_body(ResponsesRequest),
-    responses=answers(InputTokens, description="The count"),
+    "How many tokens a request's input has",
+    request=ResponsesRequest,
+    answer=InputTokens,
+    says="The count",
 )
 async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)

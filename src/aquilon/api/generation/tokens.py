@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,13 +13,13 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt
 from aquilon.api.generation.sampling_fields import TokenId
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.generation.prompts import characters, check_token_ids, encode
 from aquilon.request import Prompt, TextPrompt
 
-router = APIRouter(tags=["tokens"])
+routes = Routes(tag="tokens")
 
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 1_000_000
@@ -52,16 +51,7 @@ class Text(msgspec.Struct, frozen=True):
     prompt: str
 
 
-REQUESTS = [TokenizeRequest, DetokenizeRequest]
-ANSWERS = [Tokens, Text]
-
-
-@router.post(
-    "/tokenize",
-    summary="Text to token ids",
-    openapi_extra=request_body(TokenizeRequest),
-    responses=answers(Tokens, description="The token ids"),
-)
+@routes.post("/tokenize", "Text to token ids", request=TokenizeRequest, answer=Tokens, says="The token ids")
 async def tokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, TokenizeRequest)
     if (fields.prompt is None) == (fields.messages is None):
@@ -82,12 +72,7 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-@router.post(
-    "/detokenize",
-    summary="Token ids to text",
-    openapi_extra=request_body(DetokenizeRequest),
-    responses=answers(Text, description="The text"),
-)
+@routes.post("/detokenize", "Token ids to text", request=DetokenizeRequest, answer=Text, says="The text")
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
     _, loaded = await services(request).local_models.text(fields.model, caller)

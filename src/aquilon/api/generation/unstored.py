@@ -1,148 +1,67 @@
-"""What OpenAI keeps of answers and this server doesn't: stored chat completions and responses, fine-tuned models.
-
-Their lists are empty, and each of them is not found.
-"""
+"""What OpenAI keeps of answers and this server doesn't: stored chat completions and responses, fine-tuned models."""
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-import msgspec
-from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.errors import ErrorBody
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers
+from aquilon.api.listing import PageOf
+from aquilon.api.routes import Routes
 from aquilon.errors import not_found
 
-router = APIRouter()
-
-NEVER = answers(ErrorBody, status=404, description="There is none, ever")
+routes = Routes(tag="not stored")
 
 
-class EmptyList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[str] = []
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool = False
-
-
-ANSWERS: list[type[msgspec.Struct]] = [EmptyList]
-
-
-@router.get(
+@routes.get(
     "/v1/chat/completions",
-    tags=["chat"],
-    summary="No chat completions: none are stored",
-    responses=answers(EmptyList, description="Always empty"),
+    "List stored chat completions: there are none",
+    answer=PageOf[str],
+    says="The list is always empty.",
 )
 async def list_chat_completions(caller: Caller) -> Response:
-    return json_answer(EmptyList())
+    return json_answer(PageOf[str](data=[], first_id=None, last_id=None, has_more=False))
 
 
-@router.get(
-    "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
-    summary="Not found: chat completions aren't stored",
-    status_code=404,
-    responses=NEVER,
+_COMPLETION = ("chat completion", "Chat completions aren't stored: the answer is always 404")
+_RESPONSE = ("response", "Responses aren't stored: the answer is always 404")
+_MODEL = ("fine-tuned model", "There are no fine-tuned models; operators remove a model at /v1/server/models")
+_NEVER_FOUND = (
+    ("GET", "/v1/chat/completions/{completion_id}", *_COMPLETION),
+    ("POST", "/v1/chat/completions/{completion_id}", *_COMPLETION),
+    ("DELETE", "/v1/chat/completions/{completion_id}", *_COMPLETION),
+    ("GET", "/v1/chat/completions/{completion_id}/messages", *_COMPLETION),
+    ("GET", "/v1/responses/{response_id}", *_RESPONSE),
+    ("DELETE", "/v1/responses/{response_id}", *_RESPONSE),
+    ("POST", "/v1/responses/{response_id}/cancel", *_RESPONSE),
+    ("GET", "/v1/responses/{response_id}/input_items", *_RESPONSE),
+    ("DELETE", "/v1/models/{model_id:path}", *_MODEL),
 )
-async def get_chat_completion(caller: Caller, completion_id: str) -> Response:
-    _not_stored("chat completion", completion_id)
+"""Method, path, what its parameter names, summary."""
 
 
-@router.post(
-    "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
-    summary="Not found: chat completions aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def change_chat_completion(caller: Caller, completion_id: str) -> Response:
-    _not_stored("chat completion", completion_id)
+def _never_found(method: str, path: str, kind: str, summary: str) -> None:
+    parameter = path.partition("{")[2].partition("}")[0].partition(":")[0]
+    code = "model_not_found" if kind == "fine-tuned model" else f"{kind.replace(' ', '_')}_not_found"
+
+    async def refuse(request: Request, caller: Caller) -> Response:
+        message = f"There is no {kind} '{request.path_params[parameter][:100]}': none are stored here"
+        raise not_found(message, param="model" if code == "model_not_found" else None, code=code)
+
+    described = [{"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}]
+    routes.add(
+        method,
+        path,
+        summary,
+        answer=ErrorBody,
+        says=f"There is no such {kind}.",
+        status=404,
+        status_code=404,
+        openapi_extra={"parameters": described},
+    )(refuse)
 
 
-@router.delete(
-    "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
-    summary="Not found: chat completions aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def delete_chat_completion(caller: Caller, completion_id: str) -> Response:
-    _not_stored("chat completion", completion_id)
-
-
-@router.get(
-    "/v1/chat/completions/{completion_id}/messages",
-    tags=["chat"],
-    summary="Not found: chat completions aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def list_chat_messages(caller: Caller, completion_id: str) -> Response:
-    _not_stored("chat completion", completion_id)
-
-
-@router.get(
-    "/v1/responses/{response_id}",
-    tags=["responses"],
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def get_response(caller: Caller, response_id: str) -> Response:
-    _not_stored("response", response_id)
-
-
-@router.delete(
-    "/v1/responses/{response_id}",
-    tags=["responses"],
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def delete_response(caller: Caller, response_id: str) -> Response:
-    _not_stored("response", response_id)
-
-
-@router.post(
-    "/v1/responses/{response_id}/cancel",
-    tags=["responses"],
-    summary="Not found: there are no responses in the background",
-    status_code=404,
-    responses=NEVER,
-)
-async def cancel_response(caller: Caller, response_id: str) -> Response:
-    _not_stored("response", response_id)
-
-
-@router.get(
-    "/v1/responses/{response_id}/input_items",
-    tags=["responses"],
-    summary="Not found: responses aren't stored",
-    status_code=404,
-    responses=NEVER,
-)
-async def list_input_items(caller: Caller, response_id: str) -> Response:
-    _not_stored("response", response_id)
-
-
-@router.delete(
-    "/v1/models/{model_id:path}",
-    tags=["models"],
-    summary="Not found: there are no fine-tuned models; operators remove a server's model at /v1/server/models",
-    status_code=404,
-    responses=NEVER,
-)
-async def delete_model(caller: Caller, model_id: str) -> Response:
-    raise not_found(f"There is no fine-tuned model '{model_id[:100]}'", param="model", code="model_not_found")
-
-
-def _not_stored(kind: str, id_: str) -> NoReturn:
-    raise not_found(
-        f"There is no {kind} '{id_[:100]}': none are stored here", code=f"{kind.replace(' ', '_')}_not_found"
-    )
+for _row in _NEVER_FOUND:
+    _never_found(*_row)

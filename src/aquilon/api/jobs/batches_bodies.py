@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aquilon.api.listing import ListOf
 from aquilon.jobs.tables import Batch
 
 MistralStatus = Literal[
@@ -85,14 +86,6 @@ class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None
 
 
-class BatchList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[BatchBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 class BatchJobError(msgspec.Struct, frozen=True):
     message: str
     count: int = 1
@@ -122,9 +115,7 @@ class BatchJobBody(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: int | None
 
 
-class BatchJobList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[BatchJobBody]
+class BatchJobList(ListOf[BatchJobBody], frozen=True, kw_only=True):
     total: int
 
 

@@ -6,7 +6,6 @@ import time
 from typing import Any, Literal
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from aquilon.api.downloads import RANGE, Download, download_answers
 from aquilon.api.jobs.files_bodies import DeletedFile, FileBody, FileList, FileUrl, file_body
 from aquilon.api.jobs.files_upload import receive_file
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.jobs.files import PURPOSES
@@ -24,7 +23,7 @@ from aquilon.jobs.tables import StoredFile
 from aquilon.people.administration.access import no_such
 from aquilon.storage.sealing import Sealer, SealError
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
+routes = Routes("/v1/files", tag="files")
 
 MOST = 10_000
 _DEFAULT = 1000
@@ -32,7 +31,6 @@ _DEFAULT_PAGE = 100
 _MOST_HOURS = 7 * 24
 _SOURCES = {"upload": "upload", "mistral": "result", "repository": "repository"}
 
-ANSWERS: list[type[msgspec.Struct]] = [FileBody, FileList, DeletedFile, FileUrl]
 
 _FORM: dict[str, Any] = {
     "type": "object",
@@ -57,17 +55,18 @@ class _Link(msgspec.Struct, frozen=True):
     until: int
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Upload a file",
+    "Upload a file",
+    answer=FileBody,
+    says="The file",
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
-    responses=answers(FileBody, description="The file"),
 )
 async def upload(request: Request, caller: Caller) -> Response:
     return json_answer(file_body(await receive_file(request, services(request).files, caller)))
 
 
-@router.get("", summary="Files", responses=answers(FileList, description="The newest first"))
+@routes.get("", "Files", answer=FileList, says="The newest first")
 async def list_files(
     request: Request,
     caller: Caller,
@@ -107,22 +106,19 @@ async def list_files(
     )
 
 
-@router.get("/{file_id}", summary="One file", responses=answers(FileBody, description="It"))
+@routes.get("/{file_id}", "One file", answer=FileBody, says="It")
 async def get_file(request: Request, caller: Caller, file_id: str) -> Response:
     return json_answer(file_body(await services(request).files.get(caller, file_id)))
 
 
-@router.delete("/{file_id}", summary="Delete a file", responses=answers(DeletedFile, description="Done"))
+@routes.delete("/{file_id}", "Delete a file", answer=DeletedFile, says="Done")
 async def delete_file(request: Request, caller: Caller, file_id: str) -> Response:
     await services(request).files.delete(caller, file_id)
     return json_answer(DeletedFile(id=file_id))
 
 
-@router.get(
-    "/{file_id}/content",
-    summary="A file's content",
-    openapi_extra=RANGE,
-    responses=download_answers("As it was uploaded"),
+@routes.get(
+    "/{file_id}/content", "A file's content", openapi_extra=RANGE, responses=download_answers("As it was uploaded")
 )
 async def content(request: Request, file_id: str, signature: str | None = None) -> Response:
     """With an API key or a session, or with the ``signature`` of a link that ``/url`` gave."""
@@ -139,7 +135,7 @@ async def content(request: Request, file_id: str, signature: str | None = None) 
     )
 
 
-@router.get("/{file_id}/url", summary="A link to a file's content", responses=answers(FileUrl, description="The link"))
+@routes.get("/{file_id}/url", "A link to a file's content", answer=FileUrl, says="The link")
 async def url(request: Request, caller: Caller, file_id: str, expiry: int = 24) -> Response:
     """Whoever has the link can read the file, for ``expiry`` hours."""
     if not 1 <= expiry <= _MOST_HOURS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from aquilon.api.listing import PageOf
 from aquilon.jobs.tables import StoredFile
 
 RESULT_PURPOSE = "batch_output"
@@ -30,12 +31,7 @@ class FileBody(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
-class FileList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[FileBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+class FileList(PageOf[FileBody], frozen=True, kw_only=True):
     total: int | None
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import Query
 from msgspec import UNSET
 from pydantic import Field
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.jobs.batches_bodies import BatchJobBody, BatchJobList, DeletedBatchJob, batch_job_body, statuses_of
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.errors import invalid
 from aquilon.jobs.batches import NewBatch
@@ -26,7 +26,7 @@ from aquilon.jobs.store.batches import BatchFilter
 from aquilon.jobs.tables import Batch
 from aquilon.people.identity import Principal
 
-router = APIRouter(prefix="/v1/batch/jobs", tags=["batches"])
+routes = Routes("/v1/batch/jobs", tag="batches")
 
 MOST = 1000
 _MOST_INLINE = 10_000
@@ -54,15 +54,12 @@ class BatchJobRequest(Fields):
     timeout_hours: int = Field(24, ge=1, le=_MOST_HOURS)
 
 
-REQUESTS: list[type[Fields]] = [BatchJobRequest]
-ANSWERS: list[type[msgspec.Struct]] = [BatchJobBody, BatchJobList, DeletedBatchJob]
-
-
-@router.post(
+@routes.post(
     "",
-    summary="Make a batch job of files or of requests",
-    openapi_extra=request_body(BatchJobRequest),
-    responses=answers(BatchJobBody, description="The job; it is worked off when nobody waits"),
+    "Make a batch job of files or of requests",
+    request=BatchJobRequest,
+    answer=BatchJobBody,
+    says="The job; it is worked off when nobody waits",
 )
 async def create(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BatchJobRequest)
@@ -89,7 +86,7 @@ async def create(request: Request, caller: Caller) -> Response:
     return json_answer(batch_job_body(await batches.create(caller, wanted)))
 
 
-@router.get("", summary="Batch jobs", responses=answers(BatchJobList, description="The newest first"))
+@routes.get("", "Batch jobs", answer=BatchJobList, says="The newest first")
 async def list_jobs(
     request: Request,
     caller: Caller,
@@ -117,7 +114,7 @@ async def list_jobs(
     return json_answer(BatchJobList(data=[batch_job_body(row) for row in found], total=total))
 
 
-@router.get("/{job_id}", summary="One batch job", responses=answers(BatchJobBody, description="As it is now"))
+@routes.get("/{job_id}", "One batch job", answer=BatchJobBody, says="As it is now")
 async def get(request: Request, caller: Caller, job_id: str, inline: bool | None = None) -> Response:
     """With ``inline``, and once it has ended, with its results."""
     found = services(request)
@@ -126,20 +123,17 @@ async def get(request: Request, caller: Caller, job_id: str, inline: bool | None
     return json_answer(batch_job_body(job, outputs))
 
 
-@router.post(
+@routes.post(
     "/{job_id}/cancel",
-    summary="Cancel a batch job: what is on record already is kept",
-    responses=answers(BatchJobBody, description="As it is now"),
+    "Cancel a batch job: what is on record already is kept",
+    answer=BatchJobBody,
+    says="As it is now",
 )
 async def cancel(request: Request, caller: Caller, job_id: str) -> Response:
     return json_answer(batch_job_body(await services(request).batches.cancel(caller, job_id)))
 
 
-@router.delete(
-    "/{job_id}",
-    summary="Delete a batch job that has ended; its files stay",
-    responses=answers(DeletedBatchJob, description="Done"),
-)
+@routes.delete("/{job_id}", "Delete a batch job that has ended; its files stay", answer=DeletedBatchJob, says="Done")
 async def delete(request: Request, caller: Caller, job_id: str) -> Response:
     await services(request).batches.delete(caller, job_id)
     return json_answer(DeletedBatchJob(id=job_id))

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
-from aquilon.api.jobs.batches_bodies import BatchBody, BatchList, batch_body
+from aquilon.api.jobs.batches_bodies import BatchBody, batch_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import PageOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.jobs.batches import NewBatch
 
-router = APIRouter(prefix="/v1/batches", tags=["batches"])
+routes = Routes("/v1/batches", tag="batches")
 
 MOST = 100
 _DAY = 86_400
@@ -44,15 +43,12 @@ class BatchRequest(Fields):
     output_expires_after: OutputExpiresAfter | None = None
 
 
-REQUESTS: list[type[Fields]] = [BatchRequest]
-ANSWERS: list[type[msgspec.Struct]] = [BatchBody, BatchList]
-
-
-@router.post(
+@routes.post(
     "",
-    summary="Make a batch job of a file",
-    openapi_extra=request_body(BatchRequest),
-    responses=answers(BatchBody, description="The job; it is worked off when nobody waits"),
+    "Make a batch job of a file",
+    request=BatchRequest,
+    answer=BatchBody,
+    says="The job; it is worked off when nobody waits",
 )
 async def create(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BatchRequest)
@@ -73,25 +69,23 @@ async def create(request: Request, caller: Caller) -> Response:
     return json_answer(batch_body(await services(request).batches.create(caller, wanted)))
 
 
-@router.get("", summary="Batch jobs", responses=answers(BatchList, description="The newest first"))
+@routes.get("", "Batch jobs", answer=PageOf[BatchBody], says="The newest first")
 async def list_batches(request: Request, caller: Caller, after: str | None = None, limit: int = 20) -> Response:
     if not 0 <= limit <= MOST:
         raise invalid(f"limit is 0 to {MOST}", param="limit")
     found = await services(request).batches.page(caller, after=after, limit=limit + 1)
     shown = [batch_body(row) for row in found[:limit]]
     first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
-    return json_answer(BatchList(data=shown, first_id=first, last_id=last, has_more=len(found) > limit))
+    return json_answer(PageOf(data=shown, first_id=first, last_id=last, has_more=len(found) > limit))
 
 
-@router.get("/{batch_id}", summary="One batch job", responses=answers(BatchBody, description="As it is now"))
+@routes.get("/{batch_id}", "One batch job", answer=BatchBody, says="As it is now")
 async def get(request: Request, caller: Caller, batch_id: str) -> Response:
     return json_answer(batch_body(await services(request).batches.get(caller, batch_id)))
 
 
-@router.post(
-    "/{batch_id}/cancel",
-    summary="Cancel a batch job: what is on record already is kept",
-    responses=answers(BatchBody, description="As it is now"),
+@routes.post(
+    "/{batch_id}/cancel", "Cancel a batch job: what is on record already is kept", answer=BatchBody, says="As it is now"
 )
 async def cancel(request: Request, caller: Caller, batch_id: str) -> Response:
     return json_answer(batch_body(await services(request).batches.cancel(caller, batch_id)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +12,9 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
 from aquilon.api.people.organization_bodies import Deleted
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration import budgets
@@ -23,7 +23,7 @@ from aquilon.money.budgets import BudgetPeriod
 from aquilon.people.administration.access import no_such
 from aquilon.people.store.api_keys import UnknownApiKey
 
-router = APIRouter(prefix="/v1/organization/budgets", tags=["budgets"])
+routes = Routes("/v1/organization/budgets", tag="budgets")
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -56,20 +56,15 @@ class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
     """None for prepaid credit."""
 
 
-class BudgetList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
+class BudgetList(ListOf[BudgetBody], frozen=True, kw_only=True):
     currency: str
-    data: list[BudgetBody]
 
 
-REQUESTS: list[type[Fields]] = [BudgetRequest]
-ANSWERS: list[type[msgspec.Struct]] = [BudgetBody, BudgetList]
-
-
-@router.get(
+@routes.get(
     "",
-    summary="Budgets, and how they stand: the organization's, or those of one's own keys",
-    responses=answers(BudgetList, description="Oldest first"),
+    "Budgets, and how they stand: the organization's, or those of one's own keys",
+    answer=BudgetList,
+    says="Oldest first",
 )
 async def list_budgets(request: Request, caller: Caller) -> Response:
     found = await budgets.list_budgets(services(request).database, caller)
@@ -77,11 +72,12 @@ async def list_budgets(request: Request, caller: Caller) -> Response:
     return json_answer(BudgetList(currency=currency, data=[budget_body(standing) for standing in found]))
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Set what may be spent in a period; a second budget of the same period replaces the first",
-    openapi_extra=request_body(BudgetRequest),
-    responses=answers(BudgetBody, description="The budget"),
+    "Set what may be spent in a period; a second budget of the same period replaces the first",
+    request=BudgetRequest,
+    answer=BudgetBody,
+    says="The budget",
 )
 async def set_budget(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BudgetRequest)
@@ -102,16 +98,12 @@ async def set_budget(request: Request, caller: Caller) -> Response:
     return json_answer(await _standing(request, caller, budget.id))
 
 
-@router.get("/{budget_id}", summary="One budget", responses=answers(BudgetBody, description="How it stands"))
+@routes.get("/{budget_id}", "One budget", answer=BudgetBody, says="How it stands")
 async def get_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     return json_answer(await _standing(request, caller, budget_id))
 
 
-@router.delete(
-    "/{budget_id}",
-    summary="Remove a budget: what it held back may be spent",
-    responses=answers(Deleted, description="Done"),
-)
+@routes.delete("/{budget_id}", "Remove a budget: what it held back may be spent", answer=Deleted, says="Done")
 async def remove_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     await budgets.remove_budget(services(request).database, caller, budget_id)
     return json_answer(Deleted(object="organization.budget.deleted", id=budget_id))

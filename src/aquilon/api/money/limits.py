@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +12,9 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
 from aquilon.api.people.organization_bodies import Deleted
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration import limits
@@ -23,7 +23,7 @@ from aquilon.money.limits import MOST
 from aquilon.people.administration.access import no_such
 from aquilon.people.store.api_keys import UnknownApiKey
 
-router = APIRouter(prefix="/v1/organization/limits", tags=["limits"])
+routes = Routes("/v1/organization/limits", tag="limits")
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Number = Annotated[int, Field(ge=0, le=MOST)]
@@ -59,30 +59,18 @@ class LimitBody(msgspec.Struct, frozen=True, kw_only=True):
     parallel_requests: int | None
 
 
-class LimitList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[LimitBody]
-
-
-REQUESTS: list[type[Fields]] = [LimitRequest]
-ANSWERS: list[type[msgspec.Struct]] = [LimitBody, LimitList]
-
-
-@router.get(
-    "",
-    summary="Limits: the organization's, or those of one's own keys",
-    responses=answers(LimitList, description="Oldest first"),
-)
+@routes.get("", "Limits: the organization's, or those of one's own keys", answer=ListOf[LimitBody], says="Oldest first")
 async def list_limits(request: Request, caller: Caller) -> Response:
     found = await limits.list_limits(services(request).database, caller)
-    return json_answer(LimitList(data=[limit_body(one) for one in found]))
+    return json_answer(ListOf(data=[limit_body(one) for one in found]))
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Set limits; a second one for the same model replaces the first",
-    openapi_extra=request_body(LimitRequest),
-    responses=answers(LimitBody, description="The limit"),
+    "Set limits; a second one for the same model replaces the first",
+    request=LimitRequest,
+    answer=LimitBody,
+    says="The limit",
 )
 async def set_limit(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, LimitRequest)
@@ -106,7 +94,7 @@ async def set_limit(request: Request, caller: Caller) -> Response:
     return json_answer(limit_body(one))
 
 
-@router.get("/{limit_id}", summary="One limit", responses=answers(LimitBody, description="The limit"))
+@routes.get("/{limit_id}", "One limit", answer=LimitBody, says="The limit")
 async def get_limit(request: Request, caller: Caller, limit_id: str) -> Response:
     found = await limits.list_limits(services(request).database, caller)
     one = next((each for each in found if each.limit.id == limit_id), None)
@@ -115,9 +103,7 @@ async def get_limit(request: Request, caller: Caller, limit_id: str) -> Response
     return json_answer(limit_body(one))
 
 
-@router.delete(
-    "/{limit_id}", summary="Remove a limit: it holds nobody back", responses=answers(Deleted, description="Done")
-)
+@routes.delete("/{limit_id}", "Remove a limit: it holds nobody back", answer=Deleted, says="Done")
 async def remove_limit(request: Request, caller: Caller, limit_id: str) -> Response:
     await limits.remove_limit(services(request).database, caller, limit_id)
     return json_answer(Deleted(object="organization.limit.deleted", id=limit_id))

@@ -6,7 +6,6 @@ import time
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,13 +13,14 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration import prices
 from aquilon.money.prices import MOST_CENTS, Period, Price, PriceList
 
-router = APIRouter(prefix="/v1", tags=["prices"])
+routes = Routes("/v1", tag="prices")
 
 MAX_PERIODS = 100
 
@@ -67,21 +67,16 @@ class ModelPrices(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest first."""
 
 
-class ModelPricesList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
+class ModelPricesList(ListOf[ModelPrices], frozen=True, kw_only=True):
     currency: str
-    data: list[ModelPrices]
     """A model that isn't here is free."""
 
 
-REQUESTS: list[type[Fields]] = [PriceRequest, PriceListRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ModelPrices, ModelPricesList]
-
-
-@router.get(
+@routes.get(
     "/organization/prices",
-    summary="What tokens cost, by model",
-    responses=answers(ModelPricesList, description="Prices that were, that hold and that are to come"),
+    "What tokens cost, by model",
+    answer=ModelPricesList,
+    says="Prices that were, that hold and that are to come",
 )
 async def list_prices(request: Request, caller: Caller) -> Response:
     found = await prices.price_lists(services(request).database)
@@ -93,11 +88,12 @@ async def list_prices(request: Request, caller: Caller) -> Response:
     )
 
 
-@router.post(
+@routes.post(
     "/server/prices/{model:path}",
-    summary="Set a model's price from a moment on; what was used before keeps its own",
-    openapi_extra=request_body(PriceRequest),
-    responses=answers(ModelPrices, description="The model's prices"),
+    "Set a model's price from a moment on; what was used before keeps its own",
+    request=PriceRequest,
+    answer=ModelPrices,
+    says="The model's prices",
 )
 async def set_price(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, PriceRequest)
@@ -109,11 +105,12 @@ async def set_price(request: Request, caller: Caller, model: str) -> Response:
     return json_answer(_body((await prices.price_lists(database))[model]))
 
 
-@router.put(
+@routes.put(
     "/server/prices/{model:path}",
-    summary="Put a list of prices in the place of what was to come",
-    openapi_extra=request_body(PriceListRequest),
-    responses=answers(ModelPrices, description="The model's prices"),
+    "Put a list of prices in the place of what was to come",
+    request=PriceListRequest,
+    answer=ModelPrices,
+    says="The model's prices",
 )
 async def set_price_list(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, PriceListRequest)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.json_answer import json_answer
-from aquilon.api.schemas import answers
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration.statements import statement
 from aquilon.money.statement_pdf import statement_pdf
 from aquilon.money.statements import Month, Statement
 
-router = APIRouter(prefix="/v1/organization/statements", tags=["statements"])
+routes = Routes("/v1/organization/statements", tag="statements")
 
 
 class StatementLineBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +52,12 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
     total_cents: int
 
 
-ANSWERS: list[type[msgspec.Struct]] = [StatementBody]
-
-
-@router.get(
+@routes.get(
     "/{month}",
-    summary="What a month cost, with VAT",
+    "What a month cost, with VAT",
+    answer=StatementBody,
+    says="The statement; for a month that runs, until now",
+    other="application/pdf",
     openapi_extra={
         "parameters": [
             {
@@ -77,9 +76,6 @@ ANSWERS: list[type[msgspec.Struct]] = [StatementBody]
             },
         ]
     },
-    responses=answers(
-        StatementBody, description="The statement; for a month that runs, until now", other="application/pdf"
-    ),
 )
 async def get_statement(request: Request, caller: Caller, month: str) -> Response:
     written = request.query_params.get("format", "json")

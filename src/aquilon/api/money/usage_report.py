@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
+from aquilon.api.routes import Routes
 from aquilon.api.schemas import answers
 from aquilon.api.services import services
 from aquilon.errors import forbidden, invalid
@@ -19,7 +19,7 @@ from aquilon.people.administration.access import workspace_for
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 
-router = APIRouter(prefix="/v1", tags=["usage"])
+routes = Routes("/v1", tag="usage")
 
 
 class UsageEntry(msgspec.Struct, frozen=True):
@@ -49,9 +49,6 @@ class UsageReport(msgspec.Struct, frozen=True):
     data: list[UsageEntry]
 
 
-ANSWERS = [UsageReport]
-
-
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
@@ -68,7 +65,7 @@ _PARAMETERS = {
 _ANSWERS = answers(UsageReport, description="A row for each hour or day with usage, oldest first", other="text/csv")
 
 
-@router.get("/usage", summary="What you used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
+@routes.get("/usage", "What you used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
 async def own_usage(request: Request, caller: Caller) -> Response:
     """All of one's keys together; needs no administrator."""
     if "usage" not in caller.scopes:
@@ -76,9 +73,9 @@ async def own_usage(request: Request, caller: Caller) -> Response:
     return await _report(request, Scope.of_user(caller))
 
 
-@router.get(
+@routes.get(
     "/organization/usage",
-    summary="What everybody used: in the organization, or in one workspace",
+    "What everybody used: in the organization, or in one workspace",
     openapi_extra={
         "parameters": [
             *_PARAMETERS["parameters"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,10 +12,10 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, in_words, page
+from aquilon.api.listing import MOST, PageOf, in_words, page
 from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import Deleted
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import server_error
 from aquilon.people.administration import identity_providers
@@ -26,7 +25,7 @@ from aquilon.people.identity_tables import IdentityProvider
 from aquilon.people.tables import Organization
 from aquilon.storage.sealing import SealError
 
-router = APIRouter(prefix="/v1/server/identity-providers", tags=["server"])
+routes = Routes("/v1/server/identity-providers", tag="server")
 
 Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -81,14 +80,6 @@ class ProviderBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[ProviderBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 class ProviderCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider's discovery document says now."""
 
@@ -98,22 +89,13 @@ class ProviderCheck(msgspec.Struct, frozen=True, kw_only=True):
     jwks_uri: str
 
 
-REQUESTS: list[type[Fields]] = [NewProviderRequest, ProviderRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ProviderBody, ProviderList, ProviderCheck]
-
-
-@router.get("", summary="Identity providers", responses=answers(ProviderList, description="By name"))
+@routes.get("", "Identity providers", answer=PageOf[ProviderBody], says="By name")
 async def list_providers(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     found = await identity_providers.visible(services(request).database, caller)
-    return page(ProviderList, [provider_body(*each) for each in found], after, limit)
+    return page([provider_body(*each) for each in found], after, limit)
 
 
-@router.post(
-    "",
-    summary="Trust an identity provider",
-    openapi_extra=request_body(NewProviderRequest),
-    responses=answers(ProviderBody, description="The provider"),
-)
+@routes.post("", "Trust an identity provider", request=NewProviderRequest, answer=ProviderBody, says="The provider")
 async def create_provider(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewProviderRequest)
     given = ProviderSettings(
@@ -136,16 +118,13 @@ async def create_provider(request: Request, caller: Caller) -> Response:
     return json_answer(provider_body(*made))
 
 
-@router.get("/{provider_id}", summary="One identity provider", responses=answers(ProviderBody, description="It"))
+@routes.get("/{provider_id}", "One identity provider", answer=ProviderBody, says="It")
 async def get_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     return json_answer(provider_body(*await identity_providers.get(services(request).database, caller, provider_id)))
 
 
-@router.post(
-    "/{provider_id}",
-    summary="Change an identity provider",
-    openapi_extra=request_body(ProviderRequest),
-    responses=answers(ProviderBody, description="As it is now"),
+@routes.post(
+    "/{provider_id}", "Change an identity provider", request=ProviderRequest, answer=ProviderBody, says="As it is now"
 )
 async def change_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     fields = await read_body(request, ProviderRequest)
@@ -159,10 +138,11 @@ async def change_provider(request: Request, caller: Caller, provider_id: str) ->
     return json_answer(provider_body(*changed))
 
 
-@router.post(
+@routes.post(
     "/{provider_id}/check",
-    summary="Ask an identity provider for its discovery document and keys",
-    responses=answers(ProviderCheck, description="It answers, and what it says"),
+    "Ask an identity provider for its discovery document and keys",
+    answer=ProviderCheck,
+    says="It answers, and what it says",
 )
 async def check_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     found = services(request)
@@ -180,10 +160,8 @@ async def check_provider(request: Request, caller: Caller, provider_id: str) -> 
     )
 
 
-@router.delete(
-    "/{provider_id}",
-    summary="Trust an identity provider no more; its people keep their accounts",
-    responses=answers(Deleted, description="Done"),
+@routes.delete(
+    "/{provider_id}", "Trust an identity provider no more; its people keep their accounts", answer=Deleted, says="Done"
 )
 async def remove_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     removed = await identity_providers.remove(services(request).database, caller, provider_id)

@@ -6,7 +6,6 @@ import time
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,10 +13,10 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, page
+from aquilon.api.listing import MOST, PageOf, page
 from aquilon.api.people.organization import Email, Id, Name
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, SessionBody, browser_of, require_page, signed_in_answer
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.people.administration import invitations
@@ -26,7 +25,7 @@ from aquilon.people.identity import Role
 from aquilon.people.identity_tables import Invitation
 from aquilon.people.passwords import MAX_CHARACTERS
 
-router = APIRouter(tags=["invitations"])
+routes = Routes(tag="invitations")
 
 Token = Annotated[str, Field(min_length=1, max_length=200, description="What the link carries after `#invite=`.")]
 
@@ -74,14 +73,6 @@ class NewInvitationBody(InvitationBody, frozen=True, kw_only=True):
     """For ``/#invite=TOKEN`` on the page. Shown only now."""
 
 
-class InvitationList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[InvitationBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
     organization: str
     role: str
@@ -90,25 +81,23 @@ class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one may join with a password; else through the organization's identity provider alone."""
 
 
-REQUESTS: list[type[Fields]] = [NewInvitationRequest, InvitationRequest, JoinRequest]
-ANSWERS: list[type[msgspec.Struct]] = [InvitationBody, NewInvitationBody, InvitationList, InvitationToJoin]
-
-
-@router.get(
+@routes.get(
     "/v1/organization/invitations",
-    summary="Invitations",
-    responses=answers(InvitationList, description="The newest first, never their tokens"),
+    "Invitations",
+    answer=PageOf[InvitationBody],
+    says="The newest first, never their tokens",
 )
 async def list_invitations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     found = await invitations.visible(services(request).database, caller)
-    return page(InvitationList, [invitation_body(row) for row in found], after, limit)
+    return page([invitation_body(row) for row in found], after, limit)
 
 
-@router.post(
+@routes.post(
     "/v1/organization/invitations",
-    summary="Invite people",
-    openapi_extra=request_body(NewInvitationRequest),
-    responses=answers(NewInvitationBody, description="The invitation, with its token"),
+    "Invite people",
+    request=NewInvitationRequest,
+    answer=NewInvitationBody,
+    says="The invitation, with its token",
 )
 async def create_invitation(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewInvitationRequest)
@@ -125,20 +114,19 @@ async def create_invitation(request: Request, caller: Caller) -> Response:
     return json_answer(NewInvitationBody(**shown, token=made.token))
 
 
-@router.delete(
-    "/v1/organization/invitations/{invitation_id}",
-    summary="Withdraw an invitation",
-    responses=answers(InvitationBody, description="As it is now"),
+@routes.delete(
+    "/v1/organization/invitations/{invitation_id}", "Withdraw an invitation", answer=InvitationBody, says="As it is now"
 )
 async def revoke_invitation(request: Request, caller: Caller, invitation_id: str) -> Response:
     return json_answer(invitation_body(await invitations.revoke(services(request).database, caller, invitation_id)))
 
 
-@router.post(
+@routes.post(
     "/auth/invitations",
-    summary="What an invitation's token is for",
-    openapi_extra=request_body(InvitationRequest),
-    responses=answers(InvitationToJoin, description="Whose organization, in which role"),
+    "What an invitation's token is for",
+    request=InvitationRequest,
+    answer=InvitationToJoin,
+    says="Whose organization, in which role",
 )
 async def look_at_invitation(request: Request) -> Response:
     require_page(request)
@@ -155,11 +143,12 @@ async def look_at_invitation(request: Request) -> Response:
     )
 
 
-@router.post(
+@routes.post(
     "/auth/join",
-    summary="Make the account that an invitation is for, with a password, and sign in",
-    openapi_extra=request_body(JoinRequest),
-    responses=answers(SessionBody, description="Signed in; the cookie is set"),
+    "Make the account that an invitation is for, with a password, and sign in",
+    request=JoinRequest,
+    answer=SessionBody,
+    says="Signed in; the cookie is set",
 )
 async def join(request: Request) -> Response:
     require_page(request)

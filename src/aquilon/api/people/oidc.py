@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 import structlog
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,8 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from aquilon.api.authentication import Person, signed_in
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.administration import profile as own
@@ -33,7 +33,7 @@ from aquilon.people.store import identity_providers
 from aquilon.people.store.sessions import SESSION_SECONDS, SignedIn
 from aquilon.storage.sealing import SealError
 
-router = APIRouter(tags=["session"])
+routes = Routes(tag="session")
 
 log = structlog.get_logger("aquilon.auth")
 
@@ -70,21 +70,12 @@ class OwnIdentity(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-class OwnIdentityList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[OwnIdentity]
-
-
 class StartBody(msgspec.Struct, frozen=True):
     url: str
     """At the provider: open it in this browser."""
 
 
-REQUESTS: list[type[Fields]] = [StartRequest]
-ANSWERS: list[type[msgspec.Struct]] = [SignInMethods, StartBody, OwnIdentityList]
-
-
-@router.get("/auth/methods", summary="How one can sign in here", responses=answers(SignInMethods, description="They"))
+@routes.get("/auth/methods", "How one can sign in here", answer=SignInMethods, says="They")
 async def methods(request: Request) -> Response:
     async with services(request).database.reading() as session:
         found = await identity_providers.list_providers(session)
@@ -96,11 +87,12 @@ async def methods(request: Request) -> Response:
     return json_answer(SignInMethods(True, True, shown, MIN_CHARACTERS))
 
 
-@router.post(
+@routes.post(
     "/auth/oidc/{provider}/start",
-    summary="Begin to sign in at an identity provider",
-    openapi_extra=request_body(StartRequest),
-    responses=answers(StartBody, description="Where to; a cookie remembers this sign-in for ten minutes"),
+    "Begin to sign in at an identity provider",
+    request=StartRequest,
+    answer=StartBody,
+    says="Where to; a cookie remembers this sign-in for ten minutes",
 )
 async def start(request: Request, provider: str) -> Response:
     require_page(request)
@@ -125,14 +117,13 @@ async def start(request: Request, provider: str) -> Response:
     return answer
 
 
-@router.get(
+@routes.get(
     "/auth/oidc/{provider}/callback",
-    summary="Where an identity provider sends the browser back to",
+    "Where an identity provider sends the browser back to",
+    says="Signed in, on to the page; else to `/#sign-in-failed=CODE` with an error's code",
+    status=303,
     status_code=303,
     response_class=Response,
-    responses=answers(
-        None, status=303, description="Signed in, on to the page; else to `/#sign-in-failed=CODE` with an error's code"
-    ),
 )
 async def callback(request: Request, provider: str) -> Response:
     require_private_transport(request)
@@ -152,15 +143,16 @@ async def callback(request: Request, provider: str) -> Response:
     return answer
 
 
-@router.get(
+@routes.get(
     "/auth/identities",
-    summary="What identity providers call the person who is signed in",
-    responses=answers(OwnIdentityList, description="By provider"),
+    "What identity providers call the person who is signed in",
+    answer=ListOf[OwnIdentity],
+    says="By provider",
 )
 async def list_identities(request: Request, person: Person) -> Response:
     found = await own.own_identities(services(request).database, person)
     return json_answer(
-        OwnIdentityList(
+        ListOf(
             data=[
                 OwnIdentity(
                     provider=provider.name,
@@ -175,11 +167,7 @@ async def list_identities(request: Request, person: Person) -> Response:
     )
 
 
-@router.delete(
-    "/auth/identities/{provider}",
-    summary="Sign in by this provider no more",
-    responses=answers(None, status=204, description="Removed"),
-)
+@routes.delete("/auth/identities/{provider}", "Sign in by this provider no more", says="Removed", status=204)
 async def remove_identity(request: Request, person: Person, provider: str) -> Response:
     await own.remove_identity(services(request).database, person, provider)
     return Response(status_code=204)

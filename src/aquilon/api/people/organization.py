@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,31 +14,28 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, bounded, in_words, listed, page
+from aquilon.api.listing import MOST, PageOf, bounded, in_words, listed, page
 from aquilon.api.people.organization_bodies import (
-    AuditList,
+    AuditBody,
     Deleted,
     MemberBody,
-    MemberList,
     NewUserBody,
     OrganizationBody,
     UserBody,
-    UserList,
     WorkspaceBody,
-    WorkspaceList,
     audit_body,
     member_body,
     organization_body,
     user_body,
     workspace_body,
 )
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.people.administration import members, workspaces
 from aquilon.people.identity import Role
 
-router = APIRouter(prefix="/v1/organization", tags=["organization"])
+routes = Routes("/v1/organization", tag="organization")
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -84,38 +79,17 @@ class MemberRequest(Fields):
     role: Role
 
 
-REQUESTS: list[type[Fields]] = [
-    NameRequest,
-    OrganizationRequest,
-    NewUserRequest,
-    UserRequest,
-    NewMemberRequest,
-    MemberRequest,
-]
-ANSWERS: list[type[msgspec.Struct]] = [
-    OrganizationBody,
-    WorkspaceBody,
-    WorkspaceList,
-    UserBody,
-    UserList,
-    NewUserBody,
-    MemberBody,
-    MemberList,
-    AuditList,
-    Deleted,
-]
-
-
-@router.get("", summary="The caller's organization", responses=answers(OrganizationBody, description="It"))
+@routes.get("", "The caller's organization", answer=OrganizationBody, says="It")
 async def get_organization(request: Request, caller: Caller) -> Response:
     return json_answer(organization_body(await workspaces.organization(services(request).database, caller)))
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Rename the organization, or say how its people sign in",
-    openapi_extra=request_body(OrganizationRequest),
-    responses=answers(OrganizationBody, description="As it is now"),
+    "Rename the organization, or say how its people sign in",
+    request=OrganizationRequest,
+    answer=OrganizationBody,
+    says="As it is now",
 )
 async def change_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, OrganizationRequest)
@@ -126,37 +100,29 @@ async def change_organization(request: Request, caller: Caller) -> Response:
     return json_answer(organization_body(found))
 
 
-@router.get("/workspaces", summary="Workspaces", responses=answers(WorkspaceList, description="Oldest first"))
+@routes.get("/workspaces", "Workspaces", answer=PageOf[WorkspaceBody], says="Oldest first")
 async def list_workspaces(
     request: Request, caller: Caller, after: str | None = None, limit: int = MOST, include_archived: bool = False
 ) -> Response:
     found = await workspaces.visible(services(request).database, caller)
     shown = [workspace_body(row) for row in found if include_archived or row.archived_at is None]
-    return page(WorkspaceList, shown, after, limit)
+    return page(shown, after, limit)
 
 
-@router.post(
-    "/workspaces",
-    summary="Make a workspace",
-    openapi_extra=request_body(NameRequest),
-    responses=answers(WorkspaceBody, description="The new workspace"),
-)
+@routes.post("/workspaces", "Make a workspace", request=NameRequest, answer=WorkspaceBody, says="The new workspace")
 async def create_workspace(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NameRequest)
     with in_words():
         return json_answer(workspace_body(await workspaces.create(services(request).database, caller, fields.name)))
 
 
-@router.get("/workspaces/{workspace_id}", summary="One workspace", responses=answers(WorkspaceBody, description="It"))
+@routes.get("/workspaces/{workspace_id}", "One workspace", answer=WorkspaceBody, says="It")
 async def get_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     return json_answer(workspace_body(await workspaces.get(services(request).database, caller, workspace_id)))
 
 
-@router.post(
-    "/workspaces/{workspace_id}",
-    summary="Rename a workspace",
-    openapi_extra=request_body(NameRequest),
-    responses=answers(WorkspaceBody, description="As it is now"),
+@routes.post(
+    "/workspaces/{workspace_id}", "Rename a workspace", request=NameRequest, answer=WorkspaceBody, says="As it is now"
 )
 async def rename_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NameRequest)
@@ -165,33 +131,31 @@ async def rename_workspace(request: Request, caller: Caller, workspace_id: str) 
     return json_answer(workspace_body(found))
 
 
-@router.post(
+@routes.post(
     "/workspaces/{workspace_id}/archive",
-    summary="Archive a workspace: its keys stop working, its usage stays",
-    responses=answers(WorkspaceBody, description="As it is now"),
+    "Archive a workspace: its keys stop working, its usage stays",
+    answer=WorkspaceBody,
+    says="As it is now",
 )
 async def archive_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     with in_words():
         return json_answer(workspace_body(await workspaces.archive(services(request).database, caller, workspace_id)))
 
 
-@router.get(
-    "/workspaces/{workspace_id}/users",
-    summary="Who is in a workspace",
-    responses=answers(MemberList, description="By name"),
-)
+@routes.get("/workspaces/{workspace_id}/users", "Who is in a workspace", answer=PageOf[MemberBody], says="By name")
 async def list_members(
     request: Request, caller: Caller, workspace_id: str, after: str | None = None, limit: int = MOST
 ) -> Response:
     found = await workspaces.members(services(request).database, caller, workspace_id)
-    return page(MemberList, [member_body(*each) for each in found], after, limit)
+    return page([member_body(*each) for each in found], after, limit)
 
 
-@router.post(
+@routes.post(
     "/workspaces/{workspace_id}/users",
-    summary="Take a user into a workspace",
-    openapi_extra=request_body(NewMemberRequest),
-    responses=answers(MemberBody, description="The member"),
+    "Take a user into a workspace",
+    request=NewMemberRequest,
+    answer=MemberBody,
+    says="The member",
 )
 async def add_member(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NewMemberRequest)
@@ -201,11 +165,12 @@ async def add_member(request: Request, caller: Caller, workspace_id: str) -> Res
     )
 
 
-@router.post(
+@routes.post(
     "/workspaces/{workspace_id}/users/{user_id}",
-    summary="Give a member another role in a workspace",
-    openapi_extra=request_body(MemberRequest),
-    responses=answers(MemberBody, description="The member"),
+    "Give a member another role in a workspace",
+    request=MemberRequest,
+    answer=MemberBody,
+    says="The member",
 )
 async def set_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     fields = await read_body(request, MemberRequest)
@@ -213,27 +178,26 @@ async def set_member(request: Request, caller: Caller, workspace_id: str, user_i
     return json_answer(member_body(*await workspaces.set_member(database, caller, workspace_id, user_id, fields.role)))
 
 
-@router.delete(
-    "/workspaces/{workspace_id}/users/{user_id}",
-    summary="Take a member out of a workspace",
-    responses=answers(Deleted, description="Done"),
+@routes.delete(
+    "/workspaces/{workspace_id}/users/{user_id}", "Take a member out of a workspace", answer=Deleted, says="Done"
 )
 async def remove_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     await workspaces.remove_member(services(request).database, caller, workspace_id, user_id)
     return json_answer(Deleted(object="organization.workspace.user.deleted", id=user_id))
 
 
-@router.get("/users", summary="The organization's people", responses=answers(UserList, description="By name"))
+@routes.get("/users", "The organization's people", answer=PageOf[UserBody], says="By name")
 async def list_users(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     found = await members.visible(services(request).database, caller)
-    return page(UserList, [user_body(row) for row in found], after, limit)
+    return page([user_body(row) for row in found], after, limit)
 
 
-@router.post(
+@routes.post(
     "/users",
-    summary="Make an account",
-    openapi_extra=request_body(NewUserRequest),
-    responses=answers(NewUserBody, description="The new user, with a token that signs in once"),
+    "Make an account",
+    request=NewUserRequest,
+    answer=NewUserBody,
+    says="The new user, with a token that signs in once",
 )
 async def create_user(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUserRequest)
@@ -242,34 +206,37 @@ async def create_user(request: Request, caller: Caller) -> Response:
     return json_answer(_new_user(made))
 
 
-@router.post(
+@routes.post(
     "/users/{user_id}/reset",
-    summary="Sign a user out everywhere, take the password away, and give a link that signs in once",
-    responses=answers(NewUserBody, description="The user, with the link's token"),
+    "Sign a user out everywhere, take the password away, and give a link that signs in once",
+    answer=NewUserBody,
+    says="The user, with the link's token",
 )
 async def reset_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(_new_user(await members.reset(services(request).database, caller, user_id)))
 
 
-@router.post(
+@routes.post(
     "/users/{user_id}/link",
-    summary="Another link that signs a user in once, within a day",
-    responses=answers(NewUserBody, description="The user, with the link's token"),
+    "Another link that signs a user in once, within a day",
+    answer=NewUserBody,
+    says="The user, with the link's token",
 )
 async def link_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(_new_user(await members.login_link(services(request).database, caller, user_id)))
 
 
-@router.get("/users/{user_id}", summary="One user", responses=answers(UserBody, description="The user"))
+@routes.get("/users/{user_id}", "One user", answer=UserBody, says="The user")
 async def get_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(user_body(await members.get(services(request).database, caller, user_id)))
 
 
-@router.post(
+@routes.post(
     "/users/{user_id}",
-    summary="Give a user another name, address or role, or disable the account",
-    openapi_extra=request_body(UserRequest),
-    responses=answers(UserBody, description="As it is now"),
+    "Give a user another name, address or role, or disable the account",
+    request=UserRequest,
+    answer=UserBody,
+    says="As it is now",
 )
 async def change_user(request: Request, caller: Caller, user_id: str) -> Response:
     fields = await read_body(request, UserRequest)
@@ -284,17 +251,15 @@ async def change_user(request: Request, caller: Caller, user_id: str) -> Respons
         return json_answer(user_body(await members.change(services(request).database, caller, user_id, changes)))
 
 
-@router.delete(
-    "/users/{user_id}",
-    summary="Disable an account: its sessions and keys end, its usage stays",
-    responses=answers(Deleted, description="Done"),
+@routes.delete(
+    "/users/{user_id}", "Disable an account: its sessions and keys end, its usage stays", answer=Deleted, says="Done"
 )
 async def disable_user(request: Request, caller: Caller, user_id: str) -> Response:
     await members.change(services(request).database, caller, user_id, members.UserChanges(disabled=True))
     return json_answer(Deleted(object="organization.user.deleted", id=user_id))
 
 
-@router.get("/audit_logs", summary="Who changed what", responses=answers(AuditList, description="The newest first"))
+@routes.get("/audit_logs", "Who changed what", answer=PageOf[AuditBody], says="The newest first")
 async def list_audit_log(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     limit = bounded(limit)
     if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
@@ -302,7 +267,7 @@ async def list_audit_log(request: Request, caller: Caller, after: str | None = N
     before = None if after is None else int(after)
     found = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
     shown = [audit_body(row) for row in found[:limit]]
-    return json_answer(listed(AuditList, shown, has_more=len(found) > limit))
+    return json_answer(listed(shown, has_more=len(found) > limit))
 
 
 def _new_user(made: members.NewMember) -> NewUserBody:

@@ -115,46 +115,6 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = True
 
 
-class WorkspaceList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[WorkspaceBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class UserList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[UserBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class MemberList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[MemberBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class ApiKeyList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[ApiKeyBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class AuditList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[AuditBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 def organization_body(row: Organization) -> OrganizationBody:
     return OrganizationBody(
         id=row.id,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,22 +11,15 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, in_words, page
+from aquilon.api.listing import MOST, PageOf, in_words, page
 from aquilon.api.people.organization import Id, Name
-from aquilon.api.people.organization_bodies import (
-    ApiKeyBody,
-    ApiKeyList,
-    Deleted,
-    NewApiKeyBody,
-    api_key_body,
-    new_api_key_body,
-)
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.people.administration import keys
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope
 
-router = APIRouter(prefix="/v1/organization", tags=["organization"])
+routes = Routes("/v1/organization", tag="organization")
 
 Models = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=200)]
 Addresses = Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=200)]
@@ -62,27 +53,21 @@ class RotationRequest(Fields):
     )
 
 
-REQUESTS: list[type[Fields]] = [NewApiKeyRequest, ApiKeyRequest, RotationRequest]
-ANSWERS: list[type[msgspec.Struct]] = [ApiKeyBody, ApiKeyList, NewApiKeyBody]
-
-
-@router.get(
+@routes.get(
     "/api_keys",
-    summary="API keys: one's own, or all of those who manage them",
-    responses=answers(ApiKeyList, description="Oldest first, never their secrets"),
+    "API keys: one's own, or all of those who manage them",
+    answer=PageOf[ApiKeyBody],
+    says="Oldest first, never their secrets",
 )
 async def list_api_keys(
     request: Request, caller: Caller, workspace_id: str | None = None, after: str | None = None, limit: int = MOST
 ) -> Response:
     found = await keys.visible(services(request).database, caller, workspace_id)
-    return page(ApiKeyList, [api_key_body(*each) for each in found], after, limit)
+    return page([api_key_body(*each) for each in found], after, limit)
 
 
-@router.post(
-    "/api_keys",
-    summary="Make an API key",
-    openapi_extra=request_body(NewApiKeyRequest),
-    responses=answers(NewApiKeyBody, description="The new key, with its secret"),
+@routes.post(
+    "/api_keys", "Make an API key", request=NewApiKeyRequest, answer=NewApiKeyBody, says="The new key, with its secret"
 )
 async def create_api_key(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewApiKeyRequest)
@@ -99,16 +84,17 @@ async def create_api_key(request: Request, caller: Caller) -> Response:
     return json_answer(new_api_key_body(made.record, made.secret))
 
 
-@router.get("/api_keys/{key_id}", summary="One API key", responses=answers(ApiKeyBody, description="The key"))
+@routes.get("/api_keys/{key_id}", "One API key", answer=ApiKeyBody, says="The key")
 async def get_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     return json_answer(api_key_body(await keys.get(services(request).database, caller, key_id)))
 
 
-@router.post(
+@routes.post(
     "/api_keys/{key_id}",
-    summary="Change an API key's limits, block or unblock it",
-    openapi_extra=request_body(ApiKeyRequest),
-    responses=answers(ApiKeyBody, description="As it is now"),
+    "Change an API key's limits, block or unblock it",
+    request=ApiKeyRequest,
+    answer=ApiKeyBody,
+    says="As it is now",
 )
 async def change_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     fields = await read_body(request, ApiKeyRequest)
@@ -117,11 +103,12 @@ async def change_api_key(request: Request, caller: Caller, key_id: str) -> Respo
         return json_answer(api_key_body(await keys.change(services(request).database, caller, key_id, changes)))
 
 
-@router.post(
+@routes.post(
     "/api_keys/{key_id}/rotate",
-    summary="A new secret for an API key; the present one works on for a while",
-    openapi_extra=request_body(RotationRequest),
-    responses=answers(NewApiKeyBody, description="The key, with its new secret"),
+    "A new secret for an API key; the present one works on for a while",
+    request=RotationRequest,
+    answer=NewApiKeyBody,
+    says="The key, with its new secret",
 )
 async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     fields = await read_body(request, RotationRequest)
@@ -129,9 +116,7 @@ async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Respo
     return json_answer(new_api_key_body(made.record, made.secret))
 
 
-@router.delete(
-    "/api_keys/{key_id}", summary="Revoke an API key for ever", responses=answers(Deleted, description="Done")
-)
+@routes.delete("/api_keys/{key_id}", "Revoke an API key for ever", answer=Deleted, says="Done")
 async def revoke_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     await keys.revoke(services(request).database, caller, key_id)
     return json_answer(Deleted(object="organization.api_key.deleted", id=key_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,14 +10,14 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, in_words, page
+from aquilon.api.listing import MOST, PageOf, in_words, page
 from aquilon.api.people.organization import Email, Name
 from aquilon.api.people.organization_bodies import NewUserBody, OrganizationBody, organization_body
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.people.administration import organizations
 
-router = APIRouter(prefix="/v1/server/organizations", tags=["server"])
+routes = Routes("/v1/server/organizations", tag="server")
 
 
 class NewOrganizationRequest(Fields):
@@ -42,29 +41,18 @@ class NewOrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
     owner: NewUserBody
 
 
-class OrganizationList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[OrganizationBody]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-REQUESTS: list[type[Fields]] = [NewOrganizationRequest, ServerOrganizationRequest]
-ANSWERS: list[type[msgspec.Struct]] = [NewOrganizationBody, OrganizationList]
-
-
-@router.get("", summary="Organizations", responses=answers(OrganizationList, description="The oldest first"))
+@routes.get("", "Organizations", answer=PageOf[OrganizationBody], says="The oldest first")
 async def list_organizations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     found = await organizations.visible(services(request).database, caller)
-    return page(OrganizationList, [organization_body(row) for row in found], after, limit)
+    return page([organization_body(row) for row in found], after, limit)
 
 
-@router.post(
+@routes.post(
     "",
-    summary="Make an organization, with an owner",
-    openapi_extra=request_body(NewOrganizationRequest),
-    responses=answers(NewOrganizationBody, description="It, with a token that signs its owner in once"),
+    "Make an organization, with an owner",
+    request=NewOrganizationRequest,
+    answer=NewOrganizationBody,
+    says="It, with a token that signs its owner in once",
 )
 async def create_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewOrganizationRequest)
@@ -85,16 +73,17 @@ async def create_organization(request: Request, caller: Caller) -> Response:
     )
 
 
-@router.get("/{organization_id}", summary="One organization", responses=answers(OrganizationBody, description="It"))
+@routes.get("/{organization_id}", "One organization", answer=OrganizationBody, says="It")
 async def get_organization(request: Request, caller: Caller, organization_id: str) -> Response:
     return json_answer(organization_body(await organizations.get(services(request).database, caller, organization_id)))
 
 
-@router.post(
+@routes.post(
     "/{organization_id}",
-    summary="Rename, disable or enable an organization",
-    openapi_extra=request_body(ServerOrganizationRequest),
-    responses=answers(OrganizationBody, description="As it is now"),
+    "Rename, disable or enable an organization",
+    request=ServerOrganizationRequest,
+    answer=OrganizationBody,
+    says="As it is now",
 )
 async def change_organization(request: Request, caller: Caller, organization_id: str) -> Response:
     fields = await read_body(request, ServerOrganizationRequest)

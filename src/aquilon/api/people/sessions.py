@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import msgspec
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +12,8 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller, Person
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import in_words
-from aquilon.api.schemas import answers, request_body
+from aquilon.api.listing import ListOf, in_words
+from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.people.administration import profile as own
@@ -27,7 +26,7 @@ from aquilon.people.store import sessions
 from aquilon.people.store.sessions import SESSION_SECONDS, Browser, SessionHolder, SignedIn
 from aquilon.people.tables import Session
 
-router = APIRouter(tags=["session"])
+routes = Routes(tag="session")
 
 MAX_SIGN_IN_BYTES = 8192
 
@@ -118,20 +117,12 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class SessionList(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[OpenSession]
-
-
-REQUESTS: list[type[Fields]] = [LoginRequest, PasswordRequest, ProfileRequest, WorkspaceRequest]
-ANSWERS: list[type[msgspec.Struct]] = [SessionBody, SessionList]
-
-
-@router.post(
+@routes.post(
     "/auth/login",
-    summary="Sign in with a one-time link's token, or a name and password, for a session cookie",
-    openapi_extra=request_body(LoginRequest),
-    responses=answers(SessionBody, description="Signed in; the cookie is set"),
+    "Sign in with a one-time link's token, or a name and password, for a session cookie",
+    request=LoginRequest,
+    answer=SessionBody,
+    says="Signed in; the cookie is set",
 )
 async def login(request: Request) -> Response:
     require_page(request)
@@ -147,16 +138,12 @@ async def login(request: Request) -> Response:
     return await signed_in_answer(request, signed_in)
 
 
-@router.get(
-    "/auth/session",
-    summary="Who is signed in, and what they may do",
-    responses=answers(SessionBody, description="The user"),
-)
+@routes.get("/auth/session", "Who is signed in, and what they may do", answer=SessionBody, says="The user")
 async def current_session(request: Request, caller: Caller) -> Response:
     return json_answer(await _session_body(request, caller))
 
 
-@router.post("/auth/logout", summary="End the session", responses=answers(None, status=204, description="Signed out"))
+@routes.post("/auth/logout", "End the session", says="Signed out", status=204)
 async def logout(request: Request) -> Response:
     response = Response(status_code=204)
     current = session_id(request)
@@ -168,29 +155,24 @@ async def logout(request: Request) -> Response:
     return response
 
 
-@router.get(
-    "/auth/sessions", summary="Where one is signed in", responses=answers(SessionList, description="Used last first")
-)
+@routes.get("/auth/sessions", "Where one is signed in", answer=ListOf[OpenSession], says="Used last first")
 async def list_sessions(request: Request, person: Person) -> Response:
     found = await own.own_sessions(services(request).database, person)
-    return json_answer(SessionList(data=[_open_session(row, person) for row in found]))
+    return json_answer(ListOf(data=[_open_session(row, person) for row in found]))
 
 
-@router.delete(
-    "/auth/sessions/{session_id}",
-    summary="Sign out somewhere else",
-    responses=answers(None, status=204, description="That session is over"),
-)
+@routes.delete("/auth/sessions/{session_id}", "Sign out somewhere else", says="That session is over", status=204)
 async def end_session(request: Request, person: Person, session_id: str) -> Response:
     await own.end_session(services(request).database, person, session_id)
     return Response(status_code=204)
 
 
-@router.post(
+@routes.post(
     "/auth/workspace",
-    summary="Work in another workspace, in this session",
-    openapi_extra=request_body(WorkspaceRequest),
-    responses=answers(SessionBody, description="As it is now"),
+    "Work in another workspace, in this session",
+    request=WorkspaceRequest,
+    answer=SessionBody,
+    says="As it is now",
 )
 async def choose_workspace(request: Request, person: Person) -> Response:
     fields = await read_body(request, WorkspaceRequest)
@@ -199,11 +181,12 @@ async def choose_workspace(request: Request, person: Person) -> Response:
     return await _changed_session(request, person)
 
 
-@router.post(
+@routes.post(
     "/auth/profile",
-    summary="Change one's own name or e-mail address",
-    openapi_extra=request_body(ProfileRequest),
-    responses=answers(SessionBody, description="As it is now"),
+    "Change one's own name or e-mail address",
+    request=ProfileRequest,
+    answer=SessionBody,
+    says="As it is now",
 )
 async def change_profile(request: Request, person: Person) -> Response:
     fields = await read_body(request, ProfileRequest)
@@ -214,11 +197,12 @@ async def change_profile(request: Request, person: Person) -> Response:
     return await _changed_session(request, person)
 
 
-@router.post(
+@routes.post(
     "/auth/password",
-    summary="Set or change one's password; every other session ends",
-    openapi_extra=request_body(PasswordRequest),
-    responses=answers(None, status=204, description="Set"),
+    "Set or change one's password; every other session ends",
+    request=PasswordRequest,
+    says="Set",
+    status=204,
 )
 async def set_password(request: Request, person: Person) -> Response:
     fields = await read_body(request, PasswordRequest, most=MAX_SIGN_IN_BYTES)

@@ -1,0 +1,66 @@
+"""Routes that name what they read and write, so that `/openapi.json` describes it without a list beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from aquilon.api.direct_route import DirectRoute
+from aquilon.api.schemas import Answer, answers, request_body
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class Routes:
+    """One module's routes. ``direct``: its POSTs are called past the router, as `DirectRoute` says."""
+
+    def __init__(self, prefix: str = "", *, tag: str, direct: bool = False) -> None:
+        self.router = APIRouter(prefix=prefix, tags=[tag], route_class=DirectRoute if direct else APIRoute)
+        self.request_types: list[type[BaseModel]] = []
+        self.answer_types: list[Answer] = []
+
+    def get(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.add("GET", path, summary, **described)
+
+    def post(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.add("POST", path, summary, **described)
+
+    def delete(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.add("DELETE", path, summary, **described)
+
+    def put(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.add("PUT", path, summary, **described)
+
+    def head(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
+        return self.add("HEAD", path, summary, **described)
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        summary: str,
+        *,
+        request: type[BaseModel] | None = None,
+        answer: Answer | None = None,
+        says: str | None = None,
+        status: int = 200,
+        stream: Sequence[type[msgspec.Struct]] = (),
+        other: str | None = None,
+        **options: Any,
+    ) -> Callable[[Endpoint], Endpoint]:
+        """``says`` describes the good answer: without it, ``options`` describe the answers themselves.
+
+        ``stream`` and ``other`` as in `schemas.answers`; ``options`` are FastAPI's.
+        """
+        if request is not None:
+            self.request_types.append(request)
+            options["openapi_extra"] = request_body(request)
+        if says is not None:
+            self.answer_types.extend(each for each in (answer, *stream) if each is not None)
+            options["responses"] = answers(answer, description=says, status=status, stream=stream, other=other)
+        return self.router.api_route(path, methods=[method], summary=summary, **options)

@@ -1,0 +1,64 @@
+"""Every route of the API, in the order in which they are tried and described."""
+
+from __future__ import annotations
+
+from aquilon.api import operations
+from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.generation import (
+    chat,
+    completions,
+    embeddings,
+    fim,
+    models,
+    moderations,
+    responses,
+    tokens,
+    unstored,
+)
+from aquilon.api.jobs import files, mistral_batches, openai_batches
+from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.people import (
+    identity_providers,
+    invitations,
+    oidc,
+    organization,
+    organization_keys,
+    server_organizations,
+    sessions,
+)
+from aquilon.api.routes import Routes
+
+ROUTES: tuple[Routes, ...] = tuple(
+    module.routes
+    for module in (
+        chat,
+        completions,
+        fim,
+        files,
+        openai_batches,
+        mistral_batches,
+        responses,
+        unstored,
+        embeddings,
+        moderations,
+        model_files,
+        models,
+        server_models,
+        upstreams,
+        aliases,
+        tokens,
+        sessions,
+        oidc,
+        invitations,
+        server_organizations,
+        identity_providers,
+        organization,
+        organization_keys,
+        budgets,
+        limits,
+        prices,
+        statements,
+        usage_report,
+        operations,
+    )
+)
