@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.routes import Routes
-from aquilon.api.schemas import answers
 from aquilon.api.services import services
 from aquilon.errors import forbidden, invalid
 from aquilon.money.store.usage import FACETS
@@ -62,10 +61,16 @@ _PARAMETERS = {
         _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     ]
 }
-_ANSWERS = answers(UsageReport, description="A row for each hour or day with usage, oldest first", other="text/csv")
 
 
-@routes.get("/usage", "What you used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
+@routes.get(
+    "/usage",
+    "What you used",
+    openapi_extra=_PARAMETERS,
+    answer=UsageReport,
+    says="A row for each hour or day with usage, oldest first.",
+    other="text/csv",
+)
 async def own_usage(request: Request, caller: Caller) -> Response:
     """All of one's keys together; needs no administrator."""
     if "usage" not in caller.scopes:
@@ -82,7 +87,9 @@ async def own_usage(request: Request, caller: Caller) -> Response:
             _parameter("workspace", "A workspace's id or name; all of them by default.", {"type": "string"}),
         ]
     },
-    responses=_ANSWERS,
+    answer=UsageReport,
+    says="A row for each hour or day with usage, oldest first.",
+    other="text/csv",
 )
 async def organization_usage(request: Request, caller: Caller) -> Response:
     """A workspace's administrators read that workspace's."""
