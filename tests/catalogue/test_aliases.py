@@ -13,7 +13,9 @@ from aquilon.catalogue import store as stored
 from aquilon.catalogue.administration import aliases
 from aquilon.catalogue.administration.aliases import Wish
 from aquilon.catalogue.aliases import Alias, checked_alias
-from aquilon.catalogue.catalogue import Catalogue, ModelCard
+from aquilon.catalogue.annotations import Annotations
+from aquilon.catalogue.card import ModelCard
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import ApiError
 from aquilon.people import first_run as operator
 from aquilon.people.administration import workspaces
@@ -126,8 +128,8 @@ async def test_another_processes_change_counts_within_a_second(database: Databas
         def cards(self) -> list[ModelCard]:
             return [ModelCard(name=name, created=1, max_context=10, chat=True) for name in KNOWN]
 
-    catalogue = Catalogue(None, names=(), aliases={"from-settings": "large", "*": "small-1"}, database=database)
-    catalogue.include(Cards())
+    annotations = Annotations(database, settings_aliases={"from-settings": "large", "*": "small-1"})
+    catalogue = Catalogue(None, annotations, (Cards(),))
     actor = await first_operator(database)
     await aliases.set_alias(database, actor, Wish(name="from-settings", target="small-2"), KNOWN)
     assert catalogue.card("from-settings").name == "large"

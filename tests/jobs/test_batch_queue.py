@@ -19,7 +19,7 @@ from tests.support.polling import until
 from aquilon.jobs.batches import Batches, NewBatch
 from aquilon.jobs.files import FileDescription, Files
 from aquilon.jobs.metrics import JobMetrics
-from aquilon.jobs.runner import JobRunner, job_runner
+from aquilon.jobs.runner import JobRunner
 from aquilon.jobs.store import batches
 from aquilon.jobs.tables import Batch
 from aquilon.money.usage_event import Usage, UsageEvent
@@ -92,14 +92,14 @@ class House:
     caller: Principal
 
     def runner(self) -> JobRunner:
-        return job_runner(
-            self.app,
+        return JobRunner(
             self.database,
             self.settings,
-            files=self.files,
+            disk=self.files.disk,
             usage_writer=self.app.usage,
             metrics=JobMetrics(CollectorRegistry()),
             unfinished=lambda: 0,
+            new_work=asyncio.Event(),
         )
 
     async def make(self, lines: int, *, seconds: int = 3600) -> Batch:
@@ -112,7 +112,7 @@ class House:
     async def ended(self, job: Batch, *runners: JobRunner) -> Batch:
         """Run it to its end."""
         stop = asyncio.Event()
-        running = [asyncio.create_task(runner.run(stop)) for runner in runners or (self.runner(),)]
+        running = [asyncio.create_task(runner.run(self.app, stop)) for runner in runners or (self.runner(),)]
         found = await self.at_its_end(job)
         stop.set()
         await asyncio.gather(*running)
@@ -145,7 +145,6 @@ async def house(database: Database, settings: Settings) -> House:
     assert holder is not None
     files = Files(database, settings)
     jobs = Batches(database, files, settings)
-    jobs.endpoints = frozenset({CHAT})
     app = Application(UsageWriter(database))
     app.gate.set()
     return House(database, settings, files, jobs, app, holder.principal)
@@ -222,7 +221,7 @@ async def test_a_process_that_stops_in_order_leaves_its_jobs_to_the_next(house: 
     made = await house.make(30)
     house.app.gate.clear()
     stop = asyncio.Event()
-    running = asyncio.create_task(house.runner().run(stop))
+    running = asyncio.create_task(house.runner().run(house.app, stop))
     await until(lambda: len(house.app.asked) >= 2)
     stop.set()
     await running
@@ -254,7 +253,7 @@ async def test_lines_that_come_after_their_key_was_blocked_are_refused(house: Ho
     made = await house.make(40)
     house.app.gate.clear()
     stop = asyncio.Event()
-    running = asyncio.create_task(house.runner().run(stop))
+    running = asyncio.create_task(house.runner().run(house.app, stop))
     await until(lambda: len(house.app.asked) >= 1)
     async with house.database.writing() as session:
         key = await api_keys.api_key_by_id(session, Owner(house.caller.organization_id), house.caller.api_key_id or "")

@@ -16,7 +16,9 @@ import pytest
 from tests.support.polling import until
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
-from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
+from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.catalogue.text_models import LoadedText, TextModels
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError
@@ -157,7 +159,9 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
     settlement = Settlement(admission, writer)
     metrics = Metrics(cast(Engine, engine))
     catalogue = cast(Catalogue, None)
-    local = LocalModels(cast(Engine, engine), catalogue, metrics, max_waiting=1024)
+    local = LocalModels(
+        cast(Engine, engine), catalogue, texts=cast(TextModels, None), metrics=metrics, max_waiting=1024
+    )
     pipeline = Pipeline(catalogue, settlement, local)
     yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0), writer)
     await writer.close()

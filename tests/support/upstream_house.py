@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
@@ -116,14 +117,11 @@ async def gateway(home: Path) -> AsyncIterator[House]:
     admission = Admission(database)
     writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, writer)
-    catalogue = Catalogue(None, names=[], aliases={}, database=database)
     registry = UpstreamRegistry(database, Sealer.of(settings))
-    catalogue.include(registry)
-    metrics.watch(registry)
+    here = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
+    catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, here))
     models = UpstreamModels(registry, metrics)
     pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, None, registry.fallbacks)
-    here = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
-    catalogue.include(here)
     embeddings = EmbeddingPipeline(
         catalogue,
         settlement,

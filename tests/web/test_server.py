@@ -282,11 +282,12 @@ class TestStart:
 
 def test_aliases_stand_for_models_and_a_star_for_all_other_names(server: RunningServer, tmp_path: Path) -> None:
     """Asked in this process: an alias needs no engine to be resolved."""
+    from aquilon.catalogue.annotations import Annotations
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
 
     store = ModelStore(server.home / "models")
-    catalogue = Catalogue(store, names=[MODEL], aliases={"gpt-4o": MODEL, "*": MODEL})
+    catalogue = Catalogue(store, Annotations(settings_aliases={"gpt-4o": MODEL, "*": MODEL}), names=[MODEL])
     assert catalogue.card("gpt-4o").name == MODEL
     assert catalogue.card("anything-else").name == MODEL
     assert catalogue.cards()[0].aliases == ("gpt-4o",)

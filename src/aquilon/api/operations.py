@@ -45,7 +45,7 @@ async def ready(request: Request) -> Response:
     reason = ""
     if found.startup_models and not found.engine.ready:
         reason = "The engine process is starting"
-    for name in found.startup_models:
+    for name in (card.name for card in found.startup_models):
         state = states.get(name)
         if state is None and found.started.is_set():
             continue  # unloaded since, by its operator or for another: its next request loads it

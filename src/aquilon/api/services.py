@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from aquilon.catalogue.administration.server_models import ServerModels
+from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
+from aquilon.catalogue.text_models import TextModels
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
 from aquilon.engine.client import Engine
@@ -39,6 +41,7 @@ class Services:
     settings: Settings
     engine: Engine
     catalogue: Catalogue
+    texts: TextModels
     database: Database
     metrics: Metrics
     admission: Admission
@@ -61,7 +64,7 @@ class Services:
     files: Files
     batches: Batches
     job_runner: JobRunner
-    startup_models: tuple[str, ...]
+    startup_models: tuple[LocalModel, ...]
     """Loaded at start-up: the server is not ready before they are."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when they were."""

@@ -30,7 +30,7 @@ def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
 
     async def read(database: Database, operator: Principal) -> list[tuple[Alias, bool]]:
         catalogue = await catalogue_of(database, home)
-        return [(alias, catalogue.is_set_here(alias.name)) for alias in catalogue.aliases()]
+        return [(alias, catalogue.annotations.is_stored(alias.name)) for alias in catalogue.annotations.aliases()]
 
     none: list[tuple[Alias, bool]] = []
     found = as_operator(home, None, read, before_first_start=none)
@@ -105,6 +105,7 @@ def remove_alias(name: Name, home: Home = None) -> None:
 
 async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     """All models that a server on this home would offer, with what is said of them."""
+    from aquilon.catalogue.annotations import Annotations
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
     from aquilon.embeddings.local import LocalEmbeddings
@@ -112,13 +113,13 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     from aquilon.upstreams.registry import UpstreamRegistry
 
     settings = settings_from(home=home)
-    catalogue = Catalogue(
-        ModelStore(settings.models_folder), names=(), aliases=settings.model_aliases, database=database
-    )
     upstreams = UpstreamRegistry(database, Sealer.of(settings))
     await upstreams.refresh()
-    catalogue.include(upstreams)
-    catalogue.include(LocalEmbeddings())
+    catalogue = Catalogue(
+        ModelStore(settings.models_folder),
+        Annotations(database, settings_aliases=settings.model_aliases),
+        (upstreams, LocalEmbeddings()),
+    )
     await catalogue.refresh(now=True)
     return catalogue
 

@@ -87,8 +87,7 @@ def up(
 def _pulled(settings: Settings) -> list[str]:
     """The names to serve, with what is named by a source, and the default model, pulled where missing."""
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.settings import DEFAULT_MODEL, DEFAULT_MODEL_SOURCE
-    from aquilon.web.server import NO_MODEL
+    from aquilon.settings import DEFAULT_MODEL, DEFAULT_MODEL_SOURCE, NO_MODEL
 
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = ModelStore(settings.models_folder)

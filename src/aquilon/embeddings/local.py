@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from aquilon.catalogue.catalogue import ModelCard
+from aquilon.catalogue.card import ModelCard
 from aquilon.embeddings.numbers import shortened
 from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
 from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors

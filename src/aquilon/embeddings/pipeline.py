@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from aquilon.catalogue.catalogue import Catalogue, ModelCard
+from aquilon.catalogue.card import ModelCard
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.embeddings.request import Embedded, EmbeddingRequest
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import may_fall_back
@@ -76,8 +77,6 @@ class EmbeddingPipeline:
             )
         if principal.hops:
             request = replace(request, hops=principal.hops)
-        if told is not None:
-            told.update(self._catalogue.notices(card.name))
         names = () if request.token_ids or principal.hops else self._fallbacks(card.name)  # as of generations
         failed: ApiError | None = None
         try:

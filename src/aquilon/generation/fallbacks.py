@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from aquilon.catalogue.catalogue import Catalogue, ModelCard
+from aquilon.catalogue.card import ModelCard
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import ApiError
 from aquilon.generation.prepared import Bounded, Prepared
 from aquilon.money.settlement import Account

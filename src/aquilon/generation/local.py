@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
+from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.catalogue.text_models import LoadedText, TextModels
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest
 from aquilon.errors import ApiError, invalid, overloaded, server_error
@@ -30,10 +32,13 @@ _BATCH_PRIORITY = -1
 class LocalModels:
     """Prepares requests for the engine. Raises ApiError alone."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, metrics: Metrics, *, max_waiting: int) -> None:
+    def __init__(
+        self, engine: Engine, catalogue: Catalogue, *, texts: TextModels, metrics: Metrics, max_waiting: int
+    ) -> None:
         self.engine = engine
         self.metrics = metrics
         self._catalogue = catalogue
+        self._texts = texts
         self._max_waiting = max_waiting
         self._constraints = Constraints()
         self.unfinished = 0
@@ -104,7 +109,7 @@ class LocalModels:
 
     async def _text(self, card: LocalModel) -> LoadedText:
         try:
-            return await self._catalogue.text(card)
+            return await self._texts.get(card)
         except (ValueError, OSError) as error:
             raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_unusable") from error
 

@@ -101,10 +101,6 @@ class Metrics:
             registry=registry,
         )
 
-    def watch(self, registry: UpstreamRegistry) -> None:
-        """Show the circuits of its upstreams too."""
-        self.registry.register(_UpstreamCollector(registry))
-
     def measure(self, model: str, *, n: int, prompt_tokens: int) -> Measure:
         """``n``: continuations."""
         return Measure(self, model, n, prompt_tokens)
@@ -164,7 +160,7 @@ class Measure:
             self._metrics.time_per_output_token.labels(self._model).observe(mean)
 
 
-class _UpstreamCollector(Collector):
+class UpstreamCollector(Collector):
     def __init__(self, registry: UpstreamRegistry) -> None:
         self.registry = registry
 

@@ -7,7 +7,8 @@ from contextlib import aclosing
 
 import msgspec
 
-from aquilon.catalogue.catalogue import Catalogue, ModelCard
+from aquilon.catalogue.card import ModelCard
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import invalid
 from aquilon.generation.fallbacks import Fallbacks, House
 from aquilon.generation.merging import merged
@@ -76,8 +77,6 @@ class Pipeline:
         same. Continuations are counted through: prompt by prompt, ``n`` each. ``told``
         gets the headers that the answer has, before the first event.
         """
-        if told is not None:
-            told.update(self._catalogue.notices(prepared[0].model))
         account = await self._settlement.open(
             principal,
             request_id,

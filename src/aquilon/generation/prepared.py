@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from aquilon.catalogue.catalogue import ModelCard
+from aquilon.catalogue.card import ModelCard
 from aquilon.money.settlement import Account
 from aquilon.request import Event, GenerationRequest
 from aquilon.upstreams.counting import PromptSize, prompt_size

@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from aquilon.catalogue.catalogue import LoadedText, ModelCard
+from aquilon.catalogue.card import ModelCard
+from aquilon.catalogue.text_models import LoadedText
 from aquilon.errors import ApiError, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.errors import ApiError, invalid
+from aquilon.jobs.endpoints import ENDPOINTS
 from aquilon.jobs.files import FileDescription, Files
 from aquilon.jobs.store import batches as stored
 from aquilon.jobs.store.batches import BatchFilter
@@ -42,14 +43,14 @@ class NewBatch:
 class Batches:
     """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
 
-    def __init__(self, database: Database, files: Files, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, files: Files, settings: Settings, *, new_work: asyncio.Event | None = None
+    ) -> None:
+        """``new_work`` is set when there is something to do for this process's runner; None where it has none."""
         self._database = database
         self._files = files
         self._most_lines = settings.max_batch_lines
-        self.endpoints: frozenset[str] = frozenset()
-        """Those of ``ENDPOINTS`` that the application has."""
-        self.wake: asyncio.Event | None = None
-        """Set when there is something to do for this process's runner."""
+        self._new_work = new_work
 
     async def create(self, principal: Principal, wanted: NewBatch) -> Batch:
         """Raises ApiError: 400 for an endpoint or a file that won't do, 404 for a file that isn't there."""
@@ -93,8 +94,8 @@ class Batches:
                 )
             await stored.add(session, row)
             await audit.record(session, principal, "batch.created", row.id, row.endpoint)
-        if self.wake is not None:
-            self.wake.set()
+        if self._new_work is not None:
+            self._new_work.set()
         return row
 
     async def keep_inline(self, principal: Principal, lines: Sequence[bytes]) -> StoredFile:
@@ -114,9 +115,9 @@ class Batches:
                 part.discard()
 
     def check_endpoint(self, endpoint: str) -> None:
-        if endpoint not in self.endpoints:
+        if endpoint not in ENDPOINTS:
             raise invalid(
-                f"A batch job can't ask '{endpoint[:100]}': the endpoints are {', '.join(sorted(self.endpoints))}",
+                f"A batch job can't ask '{endpoint[:100]}': the endpoints are {', '.join(sorted(ENDPOINTS))}",
                 param="endpoint",
                 code="invalid_endpoint",
             )
@@ -166,8 +167,8 @@ class Batches:
                 f"The batch job '{batch_id}' can't be cancelled any more: it is {found.status}",
                 code="batch_ended",
             )
-        if self.wake is not None:
-            self.wake.set()
+        if self._new_work is not None:
+            self._new_work.set()
         return found
 
     async def delete(self, principal: Principal, batch_id: str) -> None:

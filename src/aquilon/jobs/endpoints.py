@@ -19,7 +19,7 @@ ENDPOINTS = frozenset(
         "/v1/responses",
     )
 )
-"""Those that a job may name; whether one is there is asked of the application."""
+"""Those that a job may name."""
 
 _MOST_ID = 512
 

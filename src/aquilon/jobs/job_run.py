@@ -55,10 +55,11 @@ class JobFailed(Exception):
 
 
 @dataclass(frozen=True)
-class JobHouse:
+class JobContext:
     """What every job's run works with."""
 
     app: ASGIApp
+    """Each line is asked of it."""
     database: Database
     disk: FilesOnDisk
     usage: UsageWriter
@@ -73,8 +74,8 @@ class JobHouse:
 
 
 class JobRun:
-    def __init__(self, house: JobHouse, batch: Batch) -> None:
-        self._house = house
+    def __init__(self, context: JobContext, batch: Batch) -> None:
+        self._context = context
         self.batch = batch
         self.cancelled = asyncio.Event()
         """Set when somebody asked for the job's cancellation."""
@@ -94,26 +95,26 @@ class JobRun:
                 await self._finalize(await self._ask_all())
         except JobFailed as error:
             await self._advance(status="failed", problem=str(error), ended_at=_now(), lease_owner=None)
-            self._house.metrics.job("failed")
+            self._context.metrics.job("failed")
             log.info("A batch job failed", batch=batch.id, problem=str(error))
             return
         finally:
-            self._house.creators.forget(batch)
+            self._context.creators.forget(batch)
         await self._forget_lines()
 
     def _paths(self) -> list[Path]:
-        paths = [self._house.disk.path(self.batch.organization_id, id_) for id_ in self.batch.input_file_ids]
+        paths = [self._context.disk.path(self.batch.organization_id, id_) for id_ in self.batch.input_file_ids]
         for path, id_ in zip(paths, self.batch.input_file_ids, strict=True):
             if not path.is_file():
                 raise JobFailed(f"The input file '{id_}' is gone")
         return paths
 
     def _lines(self) -> Iterator[tuple[int, bytes | None]]:
-        return lines_of(self._paths(), self._house.most_line_bytes)
+        return lines_of(self._paths(), self._context.most_line_bytes)
 
     def _count(self) -> int:
         """Raises JobFailed for a file of too many lines, or of none."""
-        most = self._house.most_lines
+        most = self._context.most_lines
         total = sum(1 for _ in islice(self._lines(), most + 1))
         if not 0 < total <= most:
             raise JobFailed(
@@ -146,7 +147,7 @@ class JobRun:
                     await task
 
     async def _ask_lines(self) -> None:
-        async with self._house.database.reading() as session:
+        async with self._context.database.reading() as session:
             recorded = await batches.recorded_numbers(session, self.batch)
         seen: set[str] = set()
         running: set[asyncio.Task[None]] = set()
@@ -187,7 +188,7 @@ class JobRun:
             return [
                 (
                     number,
-                    LineProblem(None, "line_too_long", f"The line has more than {self._house.most_line_bytes} bytes")
+                    LineProblem(None, "line_too_long", f"The line has more than {self._context.most_line_bytes} bytes")
                     if data is None
                     else read_line(
                         data, endpoint=batch.endpoint, model=batch.model, needs_custom_id=batch.needs_custom_id
@@ -202,7 +203,7 @@ class JobRun:
 
     async def _ask_in_turn(self, number: int, line: LineRequest, started: asyncio.Event) -> None:
         try:
-            async with self._house.pace.turn():
+            async with self._context.pace.turn():
                 started.set()
                 await self._ask(number, line)
         finally:
@@ -210,29 +211,29 @@ class JobRun:
 
     async def _ask(self, number: int, line: LineRequest) -> None:
         """One line, as often as it takes: it ends on record."""
-        house, name = self._house, results.line_name(self.batch.id, number)
+        context, name = self._context, results.line_name(self.batch.id, number)
         failures = refusals = 0
         while True:
-            principal = await _patiently(lambda: house.creators.of(self.batch))
+            principal = await _patiently(lambda: context.creators.of(self.batch))
             if principal is None:
                 message = "The API key or account that made this job may no longer be used"
                 result = results.not_asked(name, line.custom_id, "creator_refused", message)
                 await self._record(number, result, failed=True, events=[])
                 return
-            answer = await ask(house.app, self.batch.endpoint, line.body, replace(principal, batch_line=name))
+            answer = await ask(context.app, self.batch.endpoint, line.body, replace(principal, batch_line=name))
             busy = answer.status == 503 or (answer.status == 429 and answer.code != "budget_exceeded")
             if busy:
                 refusals += 1
-                house.pace.refused()
+                context.pace.refused()
             failures += answer.status >= 500 and not busy
             if not busy and (answer.status < 500 or failures >= _TRIES):
                 break
-            house.usage.dropped(house.usage.held.take(name))
+            context.usage.dropped(context.usage.held.take(name))
             await asyncio.sleep(_wait(answer.retry_after, refusals + failures))
-        house.pace.answered()
+        context.pace.answered()
         request_id = answer.headers.get("x-request-id", name)
         result = results.answered(name, line.custom_id, answer.status, request_id, answer.body)
-        await self._record(number, result, failed=answer.status != 200, events=house.usage.held.take(name))
+        await self._record(number, result, failed=answer.status != 200, events=context.usage.held.take(name))
 
     async def _record(self, number: int, result: str, *, failed: bool, events: list[UsageEvent]) -> None:
         """The line's result and what it used, in one transaction. Raises LeaseLost, and then nothing is kept."""
@@ -244,30 +245,30 @@ class JobRun:
         )
 
         async def write() -> bool:
-            async with self._house.database.writing() as session:
+            async with self._context.database.writing() as session:
                 kept = await batches.record_line(
                     session,
                     self.batch,
-                    self._house.owner,
+                    self._context.owner,
                     number=number,
                     failed=failed,
                     result=result,
                     usage=total,
                 )
                 if kept:
-                    await self._house.usage.record(session, events)
+                    await self._context.usage.record(session, events)
             if kept:
-                self._house.usage.recorded(events)
+                self._context.usage.recorded(events)
             return kept
 
         if not await _written(write):
             raise LeaseLost
-        self._house.metrics.line(self.batch.endpoint, failed=failed)
+        self._context.metrics.line(self.batch.endpoint, failed=failed)
 
     async def _finalize(self, ending: Ending) -> None:
         if self.batch.status != "finalizing":
             await self._advance(status="finalizing", finalizing_at=_now(), outcome=ending)
-        made = ResultFiles(self._house.database, self._house.disk, self.batch, self._house.result_seconds)
+        made = ResultFiles(self._context.database, self._context.disk, self.batch, self._context.result_seconds)
         files = await made.write(self._unfinished(ending))
         output, errors = files
         values = {
@@ -279,8 +280,8 @@ class JobRun:
         }
 
         async def write() -> bool:
-            async with self._house.database.writing() as session:
-                if not await batches.advance(session, self.batch, self._house.owner, **values):
+            async with self._context.database.writing() as session:
+                if not await batches.advance(session, self.batch, self._context.owner, **values):
                     return False
                 for row in files:
                     if row is not None:
@@ -289,14 +290,14 @@ class JobRun:
 
         if not await _written(write):
             raise LeaseLost
-        self._house.metrics.job(ending)
+        self._context.metrics.job(ending)
         log.info("A batch job ended", batch=self.batch.id, status=ending)
 
     async def _unfinished(self, ending: Ending) -> AsyncIterator[str]:
         """Error lines for what was never asked."""
         if ending == "completed":
             return
-        async with self._house.database.reading() as session:
+        async with self._context.database.reading() as session:
             recorded = await batches.recorded_numbers(session, self.batch)
         code = "batch_cancelled" if ending == "cancelled" else "batch_expired"
         message = "The job was cancelled" if ending == "cancelled" else "The job's time was over"
@@ -307,7 +308,7 @@ class JobRun:
 
     async def _forget_lines(self) -> None:
         async def write() -> int:
-            async with self._house.database.writing() as session:
+            async with self._context.database.writing() as session:
                 return await batches.forget_lines(session, self.batch, most=_FORGOTTEN_AT_ONCE)
 
         while await _written(write):
@@ -315,8 +316,8 @@ class JobRun:
 
     async def _advance(self, **values: Any) -> None:
         async def write() -> bool:
-            async with self._house.database.writing() as session:
-                return await batches.advance(session, self.batch, self._house.owner, **values)
+            async with self._context.database.writing() as session:
+                return await batches.advance(session, self.batch, self._context.owner, **values)
 
         if not await _written(write):
             raise LeaseLost

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
 from aquilon.jobs.creators import Creators
-from aquilon.jobs.files import Files
-from aquilon.jobs.job_run import JobHouse, JobRun, LeaseLost
+from aquilon.jobs.files_on_disk import FilesOnDisk
+from aquilon.jobs.job_run import JobContext, JobRun, LeaseLost
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.pace import Pace
 from aquilon.jobs.store import batches
@@ -31,52 +31,56 @@ _RETRY_SECONDS = 5.0
 log = structlog.get_logger("aquilon.jobs")
 
 
-def job_runner(
-    app: ASGIApp,
-    database: Database,
-    settings: Settings,
-    *,
-    files: Files,
-    usage_writer: UsageWriter,
-    metrics: JobMetrics,
-    unfinished: Callable[[], int],
-) -> JobRunner:
-    """``unfinished`` tells how many requests run here, those of batch jobs among them."""
-    pace = Pace(settings.max_batch_in_flight, unfinished)
-    metrics.in_flight.set_function(lambda: pace.running)
-    return JobRunner(
-        JobHouse(
-            app=app,
-            database=database,
-            disk=files.disk,
-            usage=usage_writer,
-            pace=pace,
-            creators=Creators(database),
-            metrics=metrics,
-            owner=new_id("process"),
-            result_seconds=settings.result_days * 86_400,
-            most_lines=settings.max_batch_lines,
-            most_line_bytes=settings.max_body_bytes,
-        )
-    )
-
-
 class JobRunner:
     """``run`` until it is told to stop. Several may run on one database, each in a process of its own."""
 
-    def __init__(self, house: JobHouse) -> None:
-        self._house = house
-        self._runs: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
-        self.wake = asyncio.Event()
-        """Set when there may be something new to do."""
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        disk: FilesOnDisk,
+        usage_writer: UsageWriter,
+        metrics: JobMetrics,
+        unfinished: Callable[[], int],
+        new_work: asyncio.Event,
+    ) -> None:
+        """``unfinished`` tells how many requests run here, those of batch jobs among them.
 
-    async def run(self, stop: asyncio.Event) -> None:
+        ``new_work`` is set by whoever makes or changes a job here, so that it is looked for at once.
+        """
+        self._database = database
+        self._settings = settings
+        self._disk = disk
+        self._usage_writer = usage_writer
+        self._metrics = metrics
+        self._pace = Pace(settings.max_batch_in_flight, unfinished)
+        metrics.in_flight.set_function(lambda: self._pace.running)
+        self._new_work = new_work
+        self._owner = new_id("process")
+        self._runs: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
+
+    async def run(self, app: ASGIApp, stop: asyncio.Event) -> None:
+        """Work jobs off by asking ``app`` each of their lines."""
+        context = JobContext(
+            app=app,
+            database=self._database,
+            disk=self._disk,
+            usage=self._usage_writer,
+            pace=self._pace,
+            creators=Creators(self._database),
+            metrics=self._metrics,
+            owner=self._owner,
+            result_seconds=self._settings.result_days * 86_400,
+            most_lines=self._settings.max_batch_lines,
+            most_line_bytes=self._settings.max_body_bytes,
+        )
         first = True
         try:
             while not stop.is_set():
-                self.wake.clear()
+                self._new_work.clear()
                 try:
-                    await self._look(others_too=first and not self._house.database.is_shared)
+                    await self._look(context, others_too=first and not self._database.is_shared)
                     first = False
                 except (DBAPIError, OSError) as error:
                     log.warning("Batch jobs can't be looked for now", error=str(error))
@@ -84,27 +88,27 @@ class JobRunner:
         finally:
             await self._end()
 
-    async def _look(self, *, others_too: bool) -> None:
+    async def _look(self, context: JobContext, *, others_too: bool) -> None:
         """Keep what is ours, notice cancellations, take what is free."""
-        house, now = self._house, int(time.time())
+        now = int(time.time())
         if self._runs:
-            async with house.database.writing() as session:
-                ours = await batches.renew(session, house.owner, now + LEASE_SECONDS)
+            async with self._database.writing() as session:
+                ours = await batches.renew(session, self._owner, now + LEASE_SECONDS)
             for batch_id, (run, task) in self._runs.items():
                 if batch_id not in ours:
                     task.cancel()  # ended meanwhile, or somebody else's now
                 elif ours[batch_id] == "cancelling":
                     run.cancelled.set()
-        async with house.database.reading() as session:
+        async with self._database.reading() as session:
             open_jobs = await batches.statuses(session)
-        house.metrics.open(open_jobs)
+        self._metrics.open(open_jobs)
         room = _MOST_JOBS - len(self._runs)
         if room <= 0 or sum(open_jobs.values()) <= len(self._runs):
             return
-        async with house.database.writing() as session:
+        async with self._database.writing() as session:
             claimed = await batches.claim(
                 session,
-                house.owner,
+                self._owner,
                 now=now,
                 until=now + LEASE_SECONDS,
                 others_too=others_too,
@@ -112,7 +116,7 @@ class JobRunner:
                 running=[run.batch.organization_id for run, _ in self._runs.values()],
             )
         for batch in claimed:
-            run = JobRun(house, batch)
+            run = JobRun(context, batch)
             self._runs[batch.id] = (run, asyncio.create_task(self._work(run, batch.id)))
 
     async def _work(self, run: JobRun, batch_id: str) -> None:
@@ -129,7 +133,7 @@ class JobRunner:
 
     async def _until(self, stop: asyncio.Event) -> None:
         """The next look's time, or earlier when there is news."""
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, self.wake)]
+        waiting = [asyncio.create_task(event.wait()) for event in (stop, self._new_work)]
         await asyncio.wait(waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
@@ -144,5 +148,5 @@ class JobRunner:
 
     async def _release(self, batch_id: str | None = None) -> None:
         with suppress(DBAPIError, OSError):
-            async with self._house.database.writing() as session:
-                await batches.release(session, self._house.owner, batch_id)
+            async with self._database.writing() as session:
+                await batches.release(session, self._owner, batch_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.catalogue.catalogue import ModelCard
+from aquilon.catalogue.card import ModelCard
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 from aquilon.storage.sealing import Sealer

@@ -15,22 +15,17 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
-from aquilon.catalogue.catalogue import Catalogue, LocalModel
-from aquilon.checkpoints.store import ModelStore
-from aquilon.engine.client import Engine, EngineError
-from aquilon.engine.options import EngineOptions
+from aquilon.engine.client import EngineError
 from aquilon.errors import ApiError
 from aquilon.people.first_run import FirstRun, prepare_first_run
-from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
+from aquilon.web.build import build_services
 from aquilon.web.connection import Connection
 from aquilon.web.logs import configure
 from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
-
-NO_MODEL = "none"
-"""As the only model's name: run without an engine."""
 
 _DRAIN_SECONDS = 4.0
 """Running requests may go on this long after SIGTERM; then they end with an error event."""
@@ -127,46 +122,17 @@ class _Server:
         self._stop = asyncio.Event()
         self.again = False
         """Whether all is to be opened anew, with a backup that was staged; connections that come meanwhile wait."""
-        self._gateway = settings.models == [NO_MODEL]
-        names = [] if self._gateway else settings.models or [DEFAULT_MODEL]
-        self._catalogue = Catalogue(
-            None if self._gateway else ModelStore(settings.models_folder),
-            names=names,
-            aliases=settings.model_aliases,
-            database=database,
-        )
-        self._cards = self._find(names)
-        self._engine = Engine(
-            EngineOptions(
-                dtype=settings.dtype,
-                quantize=settings.quantize,
-                memory=settings.memory,
-                log_level=settings.log_level,
-            )
-        )
         try:
-            app = create_app(
-                settings,
-                engine=self._engine,
-                catalogue=self._catalogue,
-                database=database,
-                startup_models=[card.name for card in self._cards],
-            )
+            self._services = services = build_services(settings, database)
         except ValueError as error:  # settings that can't go together
             raise ServerError(str(error)) from error
-        self._houses = (app.state.services.local_models, app.state.services.upstream_models)
-        self._job_runner = app.state.services.job_runner
-        self._prunings = prunings(database, app.state.services.files, settings)
-        self._admission = app.state.services.admission
-        self._usage_writer = app.state.services.usage_writer
-        self._upstreams = app.state.services.upstreams
-        self._pulls = app.state.services.pulls
-        self._started = app.state.services.started
-        self._local_embeddings = app.state.services.local_embeddings
-        self._moderation = app.state.services.moderation
+        except ApiError as error:  # a model that isn't there
+            raise ServerError(error.message) from error
+        self._app = create_app(services)
+        self._prunings = prunings(database, services.files, settings)
         self._http = _Uvicorn(
             uvicorn.Config(
-                app,
+                self._app,
                 loop="none",
                 http=Connection,
                 ws="none",
@@ -180,24 +146,24 @@ class _Server:
         )
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
-        loop = asyncio.get_running_loop()
+        services, loop = self._services, asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, REOPEN_SIGNAL):
             loop.add_signal_handler(number, self._end, number)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
-        following = asyncio.create_task(self._upstreams.keep_fresh(self._stop))
+        following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
         jobs: asyncio.Task[None] | None = None
         try:
-            await self._upstreams.refresh()
+            await services.upstreams.refresh()
             self._database.listen()
-            await self._admission.start()
-            if not self._gateway:
-                await self._engine.start()
+            await services.admission.start()
+            if not self._settings.is_gateway:
+                await services.engine.start()
             announce(RunningServer(url, os.getpid()))
             self._report(Listening(url))
-            jobs = asyncio.create_task(self._job_runner.run(self._stop))
+            jobs = asyncio.create_task(services.job_runner.run(self._app, self._stop))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
-            self._report(Stopping(sum(house.unfinished for house in self._houses)))
+            self._report(Stopping(services.local_models.unfinished + services.upstream_models.unfinished))
         finally:
             self._stop.set()
             self._http.should_exit = True
@@ -205,11 +171,11 @@ class _Server:
                 await jobs
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
             # What still runs ends with an error event, and with it the last connections.
-            await asyncio.gather(self._engine.stop(), self._local_embeddings.close(), self._upstreams.close())
+            await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
-            await asyncio.gather(pruning, following, self._pulls.close(), self._moderation.close())
-            await self._usage_writer.close()
-            await self._admission.close()
+            await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())
+            await services.usage_writer.close()
+            await services.admission.close()
 
     def _end(self, number: signal.Signals) -> None:
         self.again = number == REOPEN_SIGNAL and (self.again or not self._stop.is_set())
@@ -230,29 +196,24 @@ class _Server:
 
     async def _load(self, url: str) -> None:
         """Load the models that were named, one after the other, the default first."""
-        for card in self._cards:
+        services = self._services
+        for card in services.startup_models:
             loading = asyncio.create_task(
-                self._engine.load(
+                services.engine.load(
                     card.name, card.path, lambda state: self._report(ModelLoading(state.name, state.progress))
                 )
             )
             try:
-                await self._catalogue.text(card)  # reads its files while the engine process starts
+                await services.texts.get(card)  # reads its files while the engine process starts
                 await loading
             except (EngineError, ValueError, OSError) as error:
                 raise ServerError(f"The model '{card.name}' can't be served: {error}") from error
             finally:
                 loading.cancel()
-        self._started.set()
+        services.started.set()
         _freeze()
-        names = tuple(card.name for card in self._cards)
+        names = tuple(card.name for card in services.startup_models)
         self._report(Ready(url, names, time.monotonic() - self._begun))
-
-    def _find(self, names: list[str]) -> list[LocalModel]:
-        try:
-            return [self._catalogue.named(name) for name in names]
-        except ApiError as error:
-            raise ServerError(error.message) from error
 
 
 class _Uvicorn(uvicorn.Server):

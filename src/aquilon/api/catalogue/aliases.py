@@ -80,7 +80,7 @@ async def list_aliases(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     found = services(request)
     await found.catalogue.refresh(now=True)
-    return json_answer(ListOf(data=[_body(found, alias) for alias in found.catalogue.aliases()]))
+    return json_answer(ListOf(data=[_body(found, alias) for alias in found.catalogue.annotations.aliases()]))
 
 
 @routes.post(
@@ -123,7 +123,7 @@ async def get_alias(request: Request, caller: Caller, name: str) -> Response:
     require_operator(caller)
     found = services(request)
     await found.catalogue.refresh(now=True)
-    alias = next((alias for alias in found.catalogue.aliases() if alias.name == name), None)
+    alias = next((alias for alias in found.catalogue.annotations.aliases() if alias.name == name), None)
     if alias is None:
         raise not_found(f"There is no alias '{name[:100]}'", param="name")
     return json_answer(_body(found, alias))
@@ -135,7 +135,7 @@ async def remove_alias(request: Request, caller: Caller, name: str) -> Response:
     try:
         await aliases.remove(found.database, caller, name)
     except ApiError as error:
-        if error.status == 404 and any(alias.name == name for alias in found.catalogue.aliases()):
+        if error.status == 404 and any(alias.name == name for alias in found.catalogue.annotations.aliases()):
             raise invalid(f"The alias '{name}' is made by AQUILON_MODEL_ALIASES: take it out there") from None
         raise
     await found.catalogue.refresh(now=True)
@@ -148,7 +148,7 @@ async def _answer(found: Services, alias: Alias) -> Response:
 
 
 def _body(found: Services, alias: Alias) -> AliasBody:
-    return alias_body(alias, in_settings=not found.catalogue.is_set_here(alias.name))
+    return alias_body(alias, in_settings=not found.catalogue.annotations.is_stored(alias.name))
 
 
 def alias_body(alias: Alias, *, in_settings: bool = False) -> AliasBody:

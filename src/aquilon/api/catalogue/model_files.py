@@ -15,7 +15,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
-from aquilon.catalogue.catalogue import LocalModel
+from aquilon.catalogue.card import LocalModel
 from aquilon.checkpoints.store import StoredModel, StoreError
 from aquilon.errors import forbidden, not_found
 from aquilon.people.identity import Principal

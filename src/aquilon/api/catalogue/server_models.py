@@ -18,7 +18,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import model_notes
-from aquilon.catalogue.catalogue import LocalModel, ModelCard
+from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder
 from aquilon.checkpoints.suggest import machine_memory, suggest
@@ -324,11 +324,11 @@ def _body(found: Services, card: ModelCard) -> ServerModel:
         detail="" if state is None else state.detail,
         memory_bytes=0 if state is None else state.memory,
         size_bytes=card.size_bytes,
-        startup=card.name in found.startup_models,
+        startup=any(card.name == each.name for each in found.startup_models),
         retired=found.catalogue.is_retired(card),
         retires_at=card.retires_at,
         deprecated_at=card.deprecated_at,
-        card=model_body(card, found.engine, found.catalogue),
+        card=model_body(card, found.engine, found.texts),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.answer_headers import answer_headers
+from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
@@ -32,7 +32,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
-    events = pipeline.answer([prepared], caller, id_, answer_headers(request))
+    events = pipeline.answer([prepared], caller, id_, model_answer_headers(request, prepared.model))
     shape = Shape(
         id=id_,
         model=prepared.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.answer_headers import answer_headers
+from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
@@ -39,7 +39,7 @@ async def completions(request: Request, caller: Caller) -> Response:
     n, model = generations[0].n, prepared[0].model
     count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
-        pipeline.answer(prepared, caller, id_, answer_headers(request)),
+        pipeline.answer(prepared, caller, id_, model_answer_headers(request, model)),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
         logprobs=fields.logprobs is not None,

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.answer_headers import answer_headers
+from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.event_stream import answer_unless_gone
@@ -100,8 +100,10 @@ class EmbeddingList(ListOf[Embedding], frozen=True, kw_only=True):
 )
 async def embeddings(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, EmbeddingsRequest)
-    told = answer_headers(request)
-    body = await answer_unless_gone(request, embeddings_answer(services(request), fields, caller, told))
+    catalogue = services(request).catalogue
+    await catalogue.refresh()
+    headers = model_answer_headers(request, catalogue.embedding_card(fields.model, caller).name)
+    body = await answer_unless_gone(request, embeddings_answer(services(request), fields, caller, headers))
     return Response(body, media_type="application/json")
 
 

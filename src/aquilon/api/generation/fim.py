@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.answer_headers import answer_headers
+from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
@@ -54,7 +54,7 @@ async def fill(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage_chunk=fields.wants_usage_chunk)
-    events = pipeline.answer([prepared], caller, shape.id, answer_headers(request))
+    events = pipeline.answer([prepared], caller, shape.id, model_answer_headers(request, prepared.model))
     if fields.stream:
         return EventStream(chunks(events, shape))
     return Response(await answer_unless_gone(request, whole_answer(events, shape)), media_type="application/json")

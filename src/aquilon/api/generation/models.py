@@ -13,7 +13,8 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
-from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
+from aquilon.catalogue.card import LocalModel, ModelCard
+from aquilon.catalogue.text_models import TextModels
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal
@@ -82,7 +83,7 @@ async def list_models(request: Request, caller: Caller) -> Response:
     catalogue = found.catalogue
     await catalogue.refresh()
     usable = [card for card in catalogue.cards() if is_for(caller, card) and not catalogue.is_retired(card)]
-    return json_answer(ListOf(data=[model_body(card, found.engine, catalogue) for card in usable]))
+    return json_answer(ListOf(data=[model_body(card, found.engine, found.texts) for card in usable]))
 
 
 @routes.get(
@@ -91,7 +92,7 @@ async def list_models(request: Request, caller: Caller) -> Response:
 async def get_model(request: Request, caller: Caller, model_id: str) -> Response:
     found = services(request)
     card = await visible_card(found, caller, model_id)
-    return json_answer(model_body(card, found.engine, found.catalogue))
+    return json_answer(model_body(card, found.engine, found.texts))
 
 
 async def visible_card(found: Services, caller: Principal, asked: str) -> ModelCard:
@@ -108,7 +109,7 @@ def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
     return caller.allowed_models is None or not caller.allowed_models.isdisjoint((card.name, *card.aliases, *names))
 
 
-def model_body(card: ModelCard, engine: Engine, catalogue: Catalogue) -> Model:
+def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
     state = engine.states.get(card.name) if card.local else None
     ends = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
     end = None if ends is None else ends.isoformat().replace("+00:00", "Z")
@@ -132,7 +133,7 @@ def model_body(card: ModelCard, engine: Engine, catalogue: Catalogue) -> Model:
         deprecation=end,
         shutdown_date=end,
         deprecation_replacement_model=card.replacement,
-        default_model_temperature=catalogue.default_temperature(card),
+        default_model_temperature=texts.default_temperature(card),
         parameters=card.parameters,
         languages=list(card.languages),
         license=card.license,

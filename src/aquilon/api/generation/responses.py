@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.answer_headers import answer_headers
+from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
@@ -45,7 +45,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
     asked = _asked(fields, prepared.model)
-    events = pipeline.answer([prepared], caller, asked.id, answer_headers(request))
+    events = pipeline.answer([prepared], caller, asked.id, model_answer_headers(request, prepared.model))
     if fields.stream:
         return EventStream(frames(events, asked))
     return _json(await answer_unless_gone(request, whole_answer(events, asked)))

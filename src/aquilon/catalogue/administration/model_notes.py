@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from aquilon.catalogue import store as models
-from aquilon.catalogue.catalogue import Catalogue, LocalModel
+from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.model_notes import ModelNote
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal
@@ -32,7 +33,7 @@ async def change(
     if changes.get("access") == "open" and not isinstance(card, LocalModel):
         raise ValueError(f"The files of '{model}' aren't in this server's store: it can't be open here")
     replacement = changes.get("replacement")
-    known = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.aliases()}
+    known = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.annotations.aliases()}
     if replacement == model:
         raise ValueError(f"'{model}' can't be its own replacement")
     if replacement is not None and replacement not in known:

@@ -9,7 +9,9 @@ from typing import Any
 
 import structlog
 
-from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
+from aquilon.catalogue.card import LocalModel, ModelCard
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelBusy, StoreError
 from aquilon.engine.client import Engine, EngineError
 from aquilon.errors import ApiError, invalid, not_found
@@ -30,6 +32,7 @@ class ServerModels:
 
     engine: Engine
     catalogue: Catalogue
+    texts: TextModels
     database: Database
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -57,7 +60,7 @@ class ServerModels:
         if state is not None and state.state in ("loading", "ready"):
             raise _busy(f"'{name}' is in memory: unload it first, then remove it")
         try:
-            self.catalogue.release(name)
+            self.texts.release(name)
             self.engine.forget(name)
             freed = await asyncio.to_thread(store.remove, name)
         except ModelBusy as error:
@@ -80,7 +83,7 @@ class ServerModels:
 
     async def _load(self, card: LocalModel) -> None:
         try:
-            await self.catalogue.text(card)
+            await self.texts.get(card)
             await self.engine.load(card.name, card.path)
         except (EngineError, ValueError, OSError) as error:
             log.warning("A model can't be loaded", model=card.name, error=str(error))

@@ -1,0 +1,119 @@
+"""Everything that the routes work with, made from the settings in one place."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aquilon.api.services import Services
+from aquilon.catalogue.administration.server_models import ServerModels
+from aquilon.catalogue.annotations import Annotations
+from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.catalogue.pulls import Pulls
+from aquilon.catalogue.text_models import TextModels
+from aquilon.checkpoints.store import ModelStore
+from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.pipeline import EmbeddingPipeline
+from aquilon.embeddings.upstream import UpstreamEmbeddings
+from aquilon.engine.client import Engine
+from aquilon.engine.options import EngineOptions
+from aquilon.generation.local import LocalModels
+from aquilon.generation.metrics import Metrics, UpstreamCollector
+from aquilon.generation.moderation import Moderation
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
+from aquilon.jobs.batches import Batches
+from aquilon.jobs.files import Files
+from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.runner import JobRunner
+from aquilon.money.admission import Admission
+from aquilon.money.settlement import Settlement
+from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.key_holders import KeyHolders
+from aquilon.people.openid import OpenIdProviders
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.session_holders import SessionHolders
+from aquilon.people.sign_in import SignIn
+from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+
+
+def build_services(settings: Settings, database: Database) -> Services:
+    """Nothing runs yet: the engine, the jobs and what follows upstreams are started by the server.
+
+    Raises ValueError for settings that can't go together, ApiError 404 for a model
+    named in them that isn't in the store.
+    """
+    store = None if settings.is_gateway else ModelStore(settings.models_folder)
+    engine = Engine(
+        EngineOptions(
+            dtype=settings.dtype, quantize=settings.quantize, memory=settings.memory, log_level=settings.log_level
+        )
+    )
+    sealer = Sealer.of(settings)
+    upstreams = UpstreamRegistry(database, sealer)
+    local_embeddings = LocalEmbeddings()
+    annotations = Annotations(database, settings_aliases=settings.model_aliases)
+    catalogue = Catalogue(store, annotations, (upstreams, local_embeddings), names=settings.served_models)
+    texts = TextModels(store)
+    metrics = Metrics(engine)
+    metrics.registry.register(UpstreamCollector(upstreams))
+    admission = Admission(database, settings.redis_url)
+    usage_writer = UsageWriter(database, admission.shared)
+    settlement = Settlement(admission, usage_writer)
+    moderation = Moderation(settings, upstreams)
+    local_models = LocalModels(engine, catalogue, texts=texts, metrics=metrics, max_waiting=settings.max_waiting)
+    upstream_models = UpstreamModels(upstreams, metrics)
+    passwords = Passwords()
+    files = Files(database, settings)
+    new_work = asyncio.Event()
+    return Services(
+        settings=settings,
+        engine=engine,
+        catalogue=catalogue,
+        texts=texts,
+        database=database,
+        metrics=metrics,
+        admission=admission,
+        usage_writer=usage_writer,
+        pipeline=Pipeline(
+            catalogue,
+            settlement,
+            {LocalModel: local_models, UpstreamModel: upstream_models},
+            moderation,
+            upstreams.fallbacks,
+        ),
+        local_models=local_models,
+        upstream_models=upstream_models,
+        upstreams=upstreams,
+        server_models=ServerModels(engine, catalogue, texts, database),
+        pulls=Pulls(None if store is None else store.folder, settings.home / "pulls.json"),
+        embeddings=EmbeddingPipeline(
+            catalogue,
+            settlement,
+            {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(upstreams, metrics)},
+            upstreams.fallbacks,
+        ),
+        local_embeddings=local_embeddings,
+        moderation=moderation,
+        key_holders=KeyHolders(database),
+        session_holders=SessionHolders(database),
+        passwords=passwords,
+        sign_in=SignIn(database, passwords),
+        openid=OpenIdProviders(),
+        sealer=sealer,
+        files=files,
+        batches=Batches(database, files, settings, new_work=new_work),
+        job_runner=JobRunner(
+            database,
+            settings,
+            disk=files.disk,
+            usage_writer=usage_writer,
+            metrics=JobMetrics(metrics.registry),
+            unfinished=lambda: local_models.unfinished,
+            new_work=new_work,
+        ),
+        startup_models=tuple(catalogue.named(name) for name in settings.served_models),
+    )
