@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.platform.api.answer_headers import answer_headers
 from aquilon.platform.api.body import read_body
-from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, whole_answer
+from aquilon.platform.api.completion_answers import Completion, Echo, chunks, pieces, shown_token, whole_answer
 from aquilon.platform.api.completion_fields import CompletionRequest
 from aquilon.platform.api.direct_route import DirectRoute
 from aquilon.platform.api.event_stream import EventStream, answer_unless_gone
@@ -21,6 +23,8 @@ from aquilon.platform.generation.fallbacks import Unprepared
 from aquilon.platform.generation.local import LocalSequence
 from aquilon.platform.generation.prepared import Prepared
 from aquilon.platform.services import services
+from aquilon.text.detokenizer import Detokenizer
+from aquilon.text.tokenizer import Tokenizer
 
 router = APIRouter(tags=["completions"], route_class=DirectRoute)
 
@@ -61,4 +65,18 @@ def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
         raise invalid("'echo' works with models of this server's own engine alone", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
     text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
-    return Echo(text, tokenizer.token_text(ids[0]))
+    tokens = [shown_token(tokenizer.token_text(token_id), tokenizer.token_bytes(token_id)) for token_id in ids]
+    return Echo(text, tokens, _offsets(text, ids, tokenizer))
+
+
+def _offsets(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
+    """Where in a text each of its tokens begins; control tokens take room where the text names them."""
+    detokenizer, position, offsets = Detokenizer(tokenizer), 0, []
+    for token_id in ids:
+        offsets.append(min(position, len(text)))
+        name = tokenizer.token_text(token_id) if tokenizer.is_control(token_id) else ""
+        if name and text.startswith(name, position):
+            position += len(name)
+        else:
+            position += len(detokenizer.add([token_id]))
+    return offsets
