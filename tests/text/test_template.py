@@ -317,6 +317,14 @@ def test_a_template_may_read_one_role_in_parts_and_another_as_text(default_token
     assert template.render([Message("user", "a"), Message("assistant", "b")]) == "a<b>"
 
 
+@pytest.mark.parametrize("shown", ["m.content[::-1]", "m.content | list | length", "m.content[0]"])
+def test_a_template_that_would_only_print_the_parts_is_given_text(
+    default_tokenizer: SubwordTokenizer, shown: str
+) -> None:
+    template = JinjaTemplate(f"{{% for m in messages %}}{{{{ {shown} }}}}{{% endfor %}}", default_tokenizer)
+    assert template.render([Message("user", "abc")]) in ("cba", "3", "a")
+
+
 def test_what_people_write_in_parts_becomes_no_control_token(chatml: TextModel) -> None:
     assert isinstance(chatml.tokenizer, SubwordTokenizer)
     template = JinjaTemplate(WALKING["in a loop"], chatml.tokenizer)

@@ -59,7 +59,7 @@ class ContentFormat:
                     self.failure = self.failure or error
                     continue
                 renders = True
-                found = {role for role in unseen if _MARKS[role] in text.lower()}
+                found = {role for role in unseen if _says(text.lower(), _MARKS[role])}
                 unseen -= found
                 in_parts |= found if as_parts else set()
         if renders:
@@ -69,6 +69,11 @@ class ContentFormat:
     def shape(self, message: dict[str, Any]) -> dict[str, Any]:
         """A message whose content is a text, as the template reads it."""
         return _in_parts(message) if message["role"] in self._in_parts else message
+
+
+def _says(text: str, mark: str) -> bool:
+    """Whether a mark was rendered by itself, and not within a list of parts that was printed whole."""
+    return mark in text and f"'text': '{mark}" not in text and f'"text": "{mark}' not in text
 
 
 def _in_parts(message: dict[str, Any]) -> dict[str, Any]:
