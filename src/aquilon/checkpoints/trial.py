@@ -57,7 +57,7 @@ def try_out(folder: Path) -> TextFacts:
     except subprocess.TimeoutExpired:
         raise CheckpointError(folder, f"its tokenizer and template aren't tried out in {_WALL_SECONDS} s") from None
     try:
-        said = msgspec.json.decode(done.stdout, type=TextFacts | _Refused)
+        said: TextFacts | _Refused = msgspec.json.decode(done.stdout, type=TextFacts | _Refused)
     except msgspec.MsgspecError:
         raise CheckpointError(folder, _how_it_ended(done)) from None
     if isinstance(said, _Refused):

@@ -113,17 +113,17 @@ class _Config:
     def flag(self, name: str) -> bool | None:
         """None where nothing is said."""
         value = self._fields.get(name)
-        if value is not None and not isinstance(value, bool):
-            raise self._wrong(name, value, "true or false")
-        return value
+        if value is None or isinstance(value, bool):
+            return value
+        raise self._wrong(name, value, "true or false")
 
     def token(self, name: str) -> str | None:
         """A special token's text, written alone or with its attributes."""
         value = self._fields.get(name)
         text = value.get("content") if isinstance(value, dict) else value
-        if text is not None and not isinstance(text, str):
-            raise self._wrong(name, value, "a token's text, or an object with its 'content'")
-        return text
+        if text is None or isinstance(text, str):
+            return text
+        raise self._wrong(name, value, "a token's text, or an object with its 'content'")
 
     def ids(self, name: str) -> list[int]:
         """One token id or a list of them."""

@@ -217,7 +217,9 @@ class _Compiled:
         """For what the model wrote."""
         self._names = tokenizer.special.names
 
-        self.content_format = ContentFormat(lambda *trial: self.render(*trial, within=Budget(0, _TRIAL)))
+        self.content_format = ContentFormat(
+            lambda messages, tools: self.render(messages, tools, within=Budget(0, _TRIAL))
+        )
         """How the template reads contents, as trials show."""
 
     def render(
