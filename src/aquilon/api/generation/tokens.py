@@ -1,0 +1,106 @@
+"""``POST /tokenize`` and ``/detokenize``: what a model makes of a text, as vLLM's clients ask it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_body
+from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt, opens_answer
+from aquilon.api.generation.sampling_fields import TokenId
+from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.generation.prompts import characters, check_token_ids, encode
+from aquilon.request import Prompt, TextPrompt
+
+routes = Routes(tag="tokens")
+
+MAX_CHARACTERS = 1_000_000
+MAX_TOKENS = 1_000_000
+
+
+class TokenizeRequest(Fields):
+    """A text, or a conversation as the model's chat template renders it."""
+
+    model: str = Field(min_length=1, max_length=1000)
+    prompt: str | None = None
+    messages: Annotated[list[MessageFields], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    add_special_tokens: bool = Field(True, description="Whether a text gets the model's beginning token.")
+    parse_special: bool = Field(
+        True, description="Whether control tokens that a text names are those tokens (llama.cpp), else plain text."
+    )
+    add_generation_prompt: bool | None = Field(
+        None, description="Whether an answer is opened behind the last message; true unless the message is continued."
+    )
+    continue_final_message: bool | None = Field(None, description="Leave the last message, the assistant's, open.")
+    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions, as a chat has them.")
+    tool_choice: ToolChoiceWord | ToolChoice | None = Field(None, description="As a chat has it: none hides the tools.")
+    return_token_strs: bool | None = None
+
+    def to_encode(self) -> Prompt:
+        """Raises ApiError 400."""
+        if (self.prompt is None) == (self.messages is None):
+            raise invalid("Send either 'prompt' or 'messages'", param="prompt")
+        if self.messages is None:
+            return TextPrompt(self.prompt or "", self.add_special_tokens, self.parse_special)
+        generation_prompt = opens_answer(self.continue_final_message, self.add_generation_prompt)
+        last = self.messages[-1]
+        if self.continue_final_message and (last.role != "assistant" or not last.content):
+            raise invalid(
+                "continue_final_message needs a last message of the assistant that says something",
+                param="continue_final_message",
+            )
+        tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
+        return chat_prompt(
+            self.messages,
+            continue_final=bool(self.continue_final_message or (last.role == "assistant" and last.prefix)),
+            tool_use=tool_use(tools, self.tool_choice, parallel=True),
+            generation_prompt=generation_prompt,
+        )
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str] | None = None
+
+
+class DetokenizeRequest(Fields):
+    model: str = Field(min_length=1, max_length=1000)
+    tokens: list[TokenId] = Field(max_length=MAX_TOKENS)
+
+
+class Text(msgspec.Struct, frozen=True):
+    prompt: str
+
+
+@routes.post("/tokenize", "Text to token ids", request=TokenizeRequest, answer=Tokens, says="The token ids")
+async def tokenize(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, TokenizeRequest)
+    prompt = fields.to_encode()
+    if (length := characters(prompt)) > MAX_CHARACTERS:
+        raise invalid(f"The text has {length} characters; {MAX_CHARACTERS} are taken at once", param="prompt")
+    local = services(request).local_models
+    card, loaded = await local.text(fields.model, caller)
+    ids = await encode(prompt, card, loaded)
+    tokenizer = loaded.text.tokenizer
+    strings = [tokenizer.token_text(token_id) for token_id in ids] if fields.return_token_strs else None
+    body = Tokens(len(ids), local.context(card, loaded), ids, strings)
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+@routes.post("/detokenize", "Token ids to text", request=DetokenizeRequest, answer=Text, says="The text")
+async def detokenize(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, DetokenizeRequest)
+    _, loaded = await services(request).local_models.text(fields.model, caller)
+    check_token_ids(fields.tokens, loaded, param="tokens")
+    text = loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
+    return Response(msgspec.json.encode(Text(text)), media_type="application/json")
