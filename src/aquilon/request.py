@@ -29,12 +29,16 @@ class ChatPrompt(msgspec.Struct, frozen=True):
     repeats_final: bool = False
     """Whether the answer then begins with that message."""
     tool_use: ToolUse | None = None
+    generation_prompt: bool = True
+    """Open an answer behind the last message; without it the model goes on behind the end of that."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True):
     text: str
     add_special: bool = True
     """Whether the tokenizer adds its beginning-of-sequence token."""
+    parse_special: bool = True
+    """Whether control tokens that the text names are those tokens; else they are plain text."""
 
 
 class TokenPrompt(msgspec.Struct, frozen=True):
@@ -123,6 +127,8 @@ class ScoredToken(msgspec.Struct, frozen=True):
     bytes: bytes
     logprob: float
     top: tuple[Alternative, ...]
+    offset: int | None = None
+    """Where in the continuation's text it begins, in characters; None where nobody says."""
 
 
 class Started(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class AsciiTokenizer:
     vocab_size = SIZE
     bos_id: int | None = BOS
     eos_ids = frozenset((EOS,))
+    unused_ids = frozenset[int]()
 
     def __init__(self) -> None:
         self._names = {MARK: "<mark>", BOS: "<s>", EOS: "</s>"}
@@ -45,7 +46,7 @@ class AsciiTokenizer:
     def control_tokens(self) -> Mapping[str, int]:
         return {name: token_id for token_id, name in self._names.items()}
 
-    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         data, ids = text.encode(), [BOS] if add_special else []
         while data:
             length = next(length for length in (5, 4, 3, 2, 1) if data[:length] in self._ids)

@@ -14,7 +14,7 @@ from tests.support.multilingual import texts
 from tests.support.vocabulary_files import MISTRAL_DATA, first_tokens, write_vocabulary
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.gguf_vocabulary import size_and_unused, tokenizer_from_gguf
 from aquilon.text.messages import Message
 from aquilon.text.subword import SubwordTokenizer
 from aquilon.text.template import JinjaTemplate
@@ -117,6 +117,7 @@ def test_the_tokens_that_end_an_answer_are_known(default_tokenizer: SubwordToken
     [
         ({"tokenizer.ggml.model": "bert"}, "of the kind 'bert'"),
         ({"tokenizer.ggml.pre": "klingon"}, "pre-tokenizer 'klingon'"),
+        ({"tokenizer.ggml.pre": ["gpt-2"]}, "pre-tokenizer '['gpt-2']'"),
         ({"tokenizer.ggml.tokens": []}, "no vocabulary"),
         ({"tokenizer.ggml.token_type": [1]}, "1 token types"),
         ({"tokenizer.ggml.merges": ["ab"]}, "no pair"),
@@ -159,3 +160,22 @@ def with_tokens(metadata: dict[str, Any], tokens: list[str], kind: int) -> dict[
         "tokenizer.ggml.tokens": [*metadata["tokenizer.ggml.tokens"], *tokens],
         "tokenizer.ggml.token_type": [*metadata["tokenizer.ggml.token_type"], *[kind] * len(tokens)],
     }
+
+
+def test_what_fills_a_vocabulary_up_is_unused(default_metadata: dict[str, Any]) -> None:
+    metadata = with_tokens(default_metadata, ["[PAD49152]", "[PAD49153]"], kind=5)
+    assert size_and_unused(metadata) == (49154, [49152, 49153])
+    assert tokenizer_from_gguf(metadata).unused_ids == {49152, 49153}
+    assert tokenizer_from_gguf(metadata, rows=60000).vocab_size == 49154
+
+
+def test_control_tokens_beyond_the_weights_are_none(default_metadata: dict[str, Any]) -> None:
+    metadata = with_tokens(default_metadata, ["<image>"], kind=3)
+    tokenizer = tokenizer_from_gguf(metadata, rows=49152)
+    assert tokenizer.vocab_size == 49152
+    assert "<image>" not in tokenizer.control_tokens
+    assert max(tokenizer.encode("an <image>")) < 49152
+    with pytest.raises(ValueError, match="'<image>' is token 49152"):
+        tokenizer.encode("an <image>", parse_special=True)
+    with pytest.raises(TokenizerError, match="tokens up to 49152"):
+        tokenizer_from_gguf(with_tokens(default_metadata, ["word"], kind=1), rows=49152)

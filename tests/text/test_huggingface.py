@@ -159,3 +159,76 @@ def test_a_damaged_or_unknown_tokenizer_is_refused_with_the_file(tmp_path: Path,
 def test_a_folder_without_a_tokenizer_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match=r"neither tokenizer\.json"):
         TextModel.from_folder(tmp_path)
+
+
+MALFORMED = {
+    "tokenizer_config.json": [
+        b"{",
+        b"\xff\xfe{}",
+        b"[]",
+        b'"text"',
+        b"[" * 100_000,
+        {"added_tokens_decoder": ["a"]},
+        {"added_tokens_decoder": "a"},
+        {"added_tokens_decoder": {"one": {"content": "a"}}},
+        {"added_tokens_decoder": {"-1": {"content": "a"}}},
+        {"added_tokens_decoder": {"9" * 40: {"content": "a"}}},
+        {"added_tokens_decoder": {"1300": "a"}},
+        {"added_tokens_decoder": {"1300": {}}},
+        {"added_tokens_decoder": {"1300": {"content": 3}}},
+        {"added_tokens_decoder": {"1300": None}},
+        {"chat_template": 3},
+        {"chat_template": ["a"]},
+        {"chat_template": [{"name": "default"}]},
+        {"chat_template": [{"template": "a"}]},
+        {"chat_template": [{"name": "default", "template": 3}]},
+        {"chat_template": [{"name": [], "template": "a"}]},
+        {"chat_template": {"default": None}},
+        {"add_bos_token": "yes"},
+        {"add_eos_token": [1]},
+        {"bos_token": 3},
+        {"eos_token": {"content": ["a"]}},
+        {"unk_token": ["a"]},
+    ],
+    "special_tokens_map.json": [b"{", b"3", {"pad_token": 3}, {"cls_token": {"content": 3}}],
+    "generation_config.json": [b"{", {"eos_token_id": "two"}, {"eos_token_id": [[2]]}, {"eos_token_id": {"id": 2}}],
+    "chat_template.json": [b"{", {"chat_template": 3}],
+    "chat_template.jinja": [b"\xff\xfe"],
+    "tokenizer.json": [b"{", b"{}", b"\xff", {"version": "1.0", "model": {"type": "BPE", "vocab": 3, "merges": []}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, contents in MALFORMED.items() for content in contents]
+)
+def test_a_malformed_file_is_named_whatever_is_wrong_with_it(
+    folder: Path, tmp_path: Path, name: str, content: bytes | dict[str, object]
+) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    with pytest.raises(TokenizerError, match=re.escape(name)):
+        TextModel.from_folder(tmp_path)
+
+
+def test_a_text_whose_control_tokens_are_meant_has_the_ids_that_transformers_gives_it(folder: Path) -> None:
+    ours, transformers = tokenizer_from_folder(folder), AutoTokenizer.from_pretrained(folder)
+    for text in [*texts(50, seed=6), "<|im_start|>user\na<|im_end|>\n<|im_start|>", "[INST] a [/INST]", "<|im_start"]:
+        assert ours.encode(text, parse_special=True) == transformers.encode(text)
+        assert ours.encode(text, add_special=False, parse_special=True) == transformers.encode(
+            text, add_special_tokens=False
+        )
+
+
+def test_a_hole_in_the_vocabulary_is_unused(tmp_path: Path) -> None:
+    write_folder(tmp_path, added_tokens_decoder={"1300": {"content": "<far>", "special": True}})
+    tokenizer = tokenizer_from_folder(tmp_path)
+    last = max(token.id for token in tokenizer.added_tokens if token.text != "<far>")
+    assert tokenizer.vocab_size == 1301
+    assert tokenizer.unused_ids == frozenset(range(last + 1, 1300))
+    fewer = tokenizer_from_folder(tmp_path, rows=1250)
+    assert fewer.vocab_size == 1250
+    assert fewer.unused_ids == frozenset(range(last + 1, 1250))
+    assert fewer.decode(fewer.encode("a<far>b")) == "a<far>b"
+    with pytest.raises(ValueError, match="'<far>' is token 1300"):
+        fewer.encode("a<far>b", parse_special=True)

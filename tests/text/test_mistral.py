@@ -61,6 +61,18 @@ def test_text_has_the_ids_that_mistral_common_gives_it(name: str, loaded: dict[s
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_a_conversation_that_was_decoded_has_its_ids_again_where_control_tokens_are_meant(
+    name: str, loaded: dict[str, Loaded]
+) -> None:
+    ours, template, _ = loaded[name]
+    ids = template.encode([Message("user", "Bonjour"), Message("assistant", "Oui"), Message("user", "a")])
+    text = ours.decode(ids, skip_special=False)
+    again = ours.encode(text, add_special=False, parse_special=True)
+    assert list(filter(ours.is_control, again)) == list(filter(ours.is_control, ids))
+    assert not any(map(ours.is_control, ours.encode("[INST]</s>", add_special=False)))
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_conversation_has_the_ids_that_mistral_common_gives_it(name: str, loaded: dict[str, Loaded]) -> None:
     _, template, vendor = loaded[name]
     for text in texts(60, seed=4):

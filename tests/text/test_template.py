@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from aquilon.text.messages import FunctionCall, Message, Tool, ToolCall
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
-from aquilon.text.template import JinjaTemplate, TemplateError
+from aquilon.text.template import JinjaTemplate, NotBrief, TemplateError
 
 WEATHER = Tool(
     "get_weather",
@@ -284,3 +284,114 @@ def test_a_thousand_messages_are_encoded_in_time(default_text: TextModel) -> Non
     assert default_text.template is not None
     messages = [Message("user", "Bonjour, ça va? " * 20), Message("assistant", "Oui. " * 20)] * 500
     assert len(default_text.template.encode(messages)) > 50_000
+
+
+# How contents are read
+
+WALKING = {
+    "in a loop": "{% for m in messages %}{{ m.role }}: {% for c in m.content %}{% if c.type == 'text' %}{{ c.text }}"
+    "{% endif %}{% endfor %}|{% endfor %}",
+    "by the first part": "{% for m in messages %}{{ m.role }}: {{ m['content'][0]['text'] }}|{% endfor %}",
+    "by a filter": "{% for m in messages %}{{ m.role }}: {% for c in m.content | selectattr('type', 'equalto', 'text') "
+    "%}{{ c.text }}{% endfor %}|{% endfor %}",
+    "behind a refusal of other roles": "{% if messages[0].role != 'user' %}{{ raise_exception('no') }}{% endif %}"
+    "{% for m in messages %}{{ m.role }}: {{ m.content[0].text | trim | upper | lower }}|{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("source", WALKING.values(), ids=WALKING.keys())
+def test_a_template_that_walks_through_parts_is_given_parts(default_tokenizer: SubwordTokenizer, source: str) -> None:
+    template = JinjaTemplate(source, default_tokenizer)
+    messages = [Message("user", "a secret word"), Message("assistant", "i see"), Message("user", "and?")]
+    assert template.render(messages) == "user: a secret word|assistant: i see|user: and?|"
+    opened = template.render(messages[:2], continue_final=True)
+    assert opened == "user: a secret word|assistant: i see"
+
+
+def test_a_template_may_read_one_role_in_parts_and_another_as_text(default_tokenizer: SubwordTokenizer) -> None:
+    template = JinjaTemplate(
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content[0].text }}{% else %}<{{ m.content }}>{% endif %}"
+        "{% endfor %}",
+        default_tokenizer,
+    )
+    assert template.render([Message("user", "a"), Message("assistant", "b")]) == "a<b>"
+
+
+@pytest.mark.parametrize("shown", ["m.content[::-1]", "m.content | list | length", "m.content[0]"])
+def test_a_template_that_would_only_print_the_parts_is_given_text(
+    default_tokenizer: SubwordTokenizer, shown: str
+) -> None:
+    template = JinjaTemplate(f"{{% for m in messages %}}{{{{ {shown} }}}}{{% endfor %}}", default_tokenizer)
+    assert template.render([Message("user", "abc")]) in ("cba", "3", "a")
+
+
+def test_what_people_write_in_parts_becomes_no_control_token(chatml: TextModel) -> None:
+    assert isinstance(chatml.tokenizer, SubwordTokenizer)
+    template = JinjaTemplate(WALKING["in a loop"], chatml.tokenizer)
+    ids = template.encode([Message("user", "<|im_end|>")])
+    assert not any(map(chatml.tokenizer.is_control, ids))
+    assert chatml.tokenizer.decode(ids) == "user: <|im_end|>|"
+
+
+EMPTINESS = {
+    "if": "{% if m.content %}[{{ m.content }}]{% else %}EMPTY{% endif %}",
+    "length": "{% if m.content | length > 0 %}[{{ m.content }}]{% else %}EMPTY{% endif %}",
+    "trim": "{% if m.content | trim %}[{{ m.content }}]{% else %}EMPTY{% endif %}",
+    "equality": "{% if m.content != '' %}[{{ m.content }}]{% else %}EMPTY{% endif %}",
+}
+
+
+@pytest.mark.parametrize("condition", EMPTINESS.values(), ids=EMPTINESS.keys())
+@pytest.mark.parametrize("beginning", ["<", "[", "<|", "<|im_"])
+def test_an_empty_content_is_empty_for_a_template_that_builds_tokens(
+    chatml: TextModel, beginning: str, condition: str
+) -> None:
+    assert isinstance(chatml.tokenizer, SubwordTokenizer)
+    source = f"{{% for m in messages %}}{condition}{{{{ '{beginning}' ~ m.role }}}}|{{% endfor %}}"
+    template = JinjaTemplate(source, chatml.tokenizer)
+    said = template.render([Message("user", "hello"), Message("assistant", ""), Message("user", "x")])
+    assert said == f"[hello]{beginning}user|EMPTY{beginning}assistant|[x]{beginning}user|"
+
+
+def test_white_space_stays_as_it_is_for_a_template_that_builds_tokens(chatml: TextModel) -> None:
+    assert isinstance(chatml.tokenizer, SubwordTokenizer)
+    source = "{% for m in messages %}{{ m.content | length }}{{ m.content == ' \n' }}{{ '<' ~ m.role }}{% endfor %}"
+    assert JinjaTemplate(source, chatml.tokenizer).render([Message("user", " \n")]) == "2True<user"
+    empty = Tool("f", "", {"type": "object", "properties": {"x": {"enum": [""], "description": ""}}})
+    source = "{{ '<' }}{{ tools | tojson }}{{ tools[0].function.description == '' }}"
+    assert JinjaTemplate(source, chatml.tokenizer).render([Message("user", "a")], tools=[empty]).endswith("True")
+
+
+# Trying a template out
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{% for message in messages %}{{ message", "malformed in line 1"),
+        ("{{ nothing.at_all }}", "fails in line 1"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "runs for too long"),
+    ],
+)
+def test_a_template_that_can_render_nothing_is_told_when_it_is_tried_out(
+    default_tokenizer: SubwordTokenizer, source: str, reason: str
+) -> None:
+    with pytest.raises(TemplateError, match=reason):
+        JinjaTemplate(source, default_tokenizer).try_out()
+
+
+def test_a_template_that_refuses_some_conversations_passes(default_tokenizer: SubwordTokenizer) -> None:
+    JinjaTemplate("{{ raise_exception('roles must alternate') }}", default_tokenizer).try_out()
+    JinjaTemplate("{% if tools %}{{ nothing.at_all }}{% endif %}x", default_tokenizer).try_out()
+    JinjaTemplate(INSTRUCT, default_tokenizer).try_out()
+
+
+def test_what_takes_long_to_render_is_left_to_those_who_keep_nobody_waiting(
+    default_tokenizer: SubwordTokenizer,
+) -> None:
+    source = "{% for i in range(messages[0].content | int) %}{% set x = i %}{% endfor %}."
+    template = JinjaTemplate(source, default_tokenizer)
+    quick, slow = [Message("user", "10")], [Message("user", "90000")]
+    assert template.encode(quick, brief=True) == template.encode(slow)
+    with pytest.raises(NotBrief):
+        template.encode(slow, brief=True)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from mistralai.client import Mistral
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import CHAT_TEMPLATE, tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
+from aquilon.checkpoints.store import ModelStore, stored_file
 
+SLOW = (
+    CHAT_TEMPLATE + "{% if messages[0].content == 'slow' %}{% for i in range(99999) %}{% for j in range(99999) %}"
+    "{% endfor %}{% endfor %}{% endif %}"
+)
+"""A template that takes all the time that it may for one message, and little for all others."""
 QUESTION = [{"role": "user", "content": "hi"}]
 
 
@@ -32,16 +39,18 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "tiny": tiny_checkpoint(),
         "base": tiny_checkpoint(chat=False),
         "filler": tiny_checkpoint(chat=False, fills=True),
-        "malformed": with_template("{% for message in messages %}{{ message"),
+        "malformed": tiny_checkpoint(),
         "refusing": with_template("{{ raise_exception('roles must alternate') }}"),
         "cut": tiny_checkpoint(seed=1),
         "older": with_template(CHAT_TEMPLATE + "<think>\n{# </think> #}", fills=True),
+        "slow": with_template(SLOW),
     }
     for name, files in contents.items():
         pull(str(write_checkpoint(folder / name, files)), store, name)
     manifest = home / "models" / "older" / "manifest.json"
     said = json.loads(manifest.read_bytes())
     manifest.write_text(json.dumps({key: said[key] for key in said if key not in ("fim", "reasoning")}))
+    put_in_place(store, "malformed", with_template("{% for message in messages %}{{ message"))
     weights = home / "models" / "cut" / "model.safetensors"
     whole = weights.read_bytes()
     weights.unlink()
@@ -65,6 +74,15 @@ def with_template(template: str, **options: Any) -> dict[str, bytes]:
     return files | {"tokenizer_config.json": json.dumps(settings).encode()}
 
 
+def put_in_place(store: ModelStore, name: str, files: dict[str, bytes]) -> None:
+    """Let a stored model have these files, as one that an earlier version pulled: today's pull would try them out."""
+    model = store.get(name)
+    for file, content in files.items():
+        (model.path / file).unlink()
+        (model.path / file).write_bytes(content)
+    store.rewrite(msgspec.structs.replace(model, files=[stored_file(model.path, file) for file in files]))
+
+
 def chat(client: httpx.Client, model: str, **fields: Any) -> httpx.Response:
     return client.post("/v1/chat/completions", json={"model": model, "messages": QUESTION, "max_tokens": 3} | fields)
 
@@ -74,7 +92,7 @@ def test_the_named_model_is_first_and_the_rest_of_the_store_follows(client: http
     assert listed[0]["id"] == "tiny"
     assert listed[0]["aliases"] == ["gpt-4o"]
     ids = {model["id"] for model in listed if not model["capabilities"]["embeddings"]}
-    assert ids == {"tiny", "base", "malformed", "refusing", "cut", "filler", "older"}
+    assert ids == {"tiny", "base", "malformed", "refusing", "cut", "filler", "older", "slow"}
     assert [model["loaded"] for model in listed if model["id"] in ("tiny", "refusing")] == [True, False]
 
 
@@ -109,6 +127,20 @@ def test_a_template_that_fails_is_told_in_its_words(client: httpx.Client, model:
     answer = chat(client, model)
     assert answer.status_code == 400
     assert words in answer.json()["error"]["message"]
+
+
+def test_others_are_answered_while_a_template_renders_for_long(client: httpx.Client, small: RunningServer) -> None:
+    assert chat(client, "slow").status_code == 200
+    waiting = {"model": "slow", "messages": [{"role": "user", "content": "slow"}]}
+    with ThreadPoolExecutor(1) as thread, httpx.Client(base_url=small.url, headers=client.headers, timeout=60) as other:
+        slow = thread.submit(other.post, "/tokenize", json=waiting)
+        answered = 0
+        while not slow.done():
+            assert client.get("/health").status_code == 200
+            answered += 1
+    assert slow.result().status_code == 400
+    assert "runs for too long" in slow.result().json()["message"]
+    assert answered > 5
 
 
 def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import openai
@@ -11,6 +12,8 @@ from openai import OpenAI
 from tests.support.server import RunningServer
 
 MODEL = "smollm2-135m"
+EMOJI_PART = 23159
+"""A token of the first two bytes of a character of four."""
 QUESTION: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
 
 
@@ -214,6 +217,46 @@ class TestCompletions:
             texts += [choice.text for choice in answer.choices]
         assert len(texts) == 5
         assert len(set(texts)) == 1
+
+    def test_control_tokens_in_a_prompt_are_those_tokens(self, openai_client: OpenAI, http: Any) -> None:
+        """A client that renders the model's template itself is answered as a chat is."""
+        chat = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=5)
+        rendered = http.post("/detokenize", json={"model": MODEL, "tokens": self._chat_ids(http)}).json()["prompt"]
+        asked: dict[str, Any] = {"model": MODEL, "prompt": rendered, "temperature": 0, "max_tokens": 5}
+        answer = openai_client.completions.create(**asked)
+        assert answer.choices[0].text == chat.choices[0].message.content
+        assert answer.usage is not None
+        assert chat.usage is not None
+        assert answer.usage.prompt_tokens == chat.usage.prompt_tokens
+        plain = openai_client.completions.create(**asked, extra_body={"parse_special": False})
+        assert plain.usage is not None
+        assert plain.usage.prompt_tokens > chat.usage.prompt_tokens
+
+    def _chat_ids(self, http: Any) -> list[int]:
+        ids: list[int] = http.post("/tokenize", json={"model": MODEL, "messages": QUESTION}).json()["tokens"]
+        return ids
+
+    def test_parts_of_a_character_are_told_by_their_bytes_and_begin_where_it_does(self, openai_client: OpenAI) -> None:
+        prompt = "<|im_start|>Smile 😀𝔘!"
+        answer = openai_client.completions.create(
+            model=MODEL, prompt=prompt, echo=True, logprobs=5, max_tokens=8, logit_bias={str(EMOJI_PART): 100}
+        )
+        [choice] = answer.choices
+        assert choice.logprobs is not None
+        tokens, offsets = choice.logprobs.tokens or [], choice.logprobs.text_offset or []
+        assert len(tokens) == len(offsets)
+        assert offsets == sorted(offsets)
+        assert offsets[0] == 0
+        assert offsets[1] == len("<|im_start|>")
+        assert max(offsets) <= len(choice.text)
+        parts = [token for token in tokens if token.startswith("bytes:")]
+        assert len(parts) > 8
+        assert all(re.fullmatch(r"bytes: ?(\\x[0-9a-f]{2})+", part) for part in parts)
+        for token, offset in zip(tokens, offsets, strict=True):
+            assert token.startswith("bytes:") or choice.text.startswith(token, offset)
+        tops: list[dict[str, float]] = [top for top in choice.logprobs.top_logprobs or [] if top]
+        assert all(len(top) >= 5 for top in tops)
+        assert not any("\ufffd" in key for top in tops for key in top)
 
     def test_choices_are_numbered_by_prompt_then_by_n(self, openai_client: OpenAI) -> None:
         answer = openai_client.completions.create(

@@ -76,9 +76,12 @@ class TextModels:
                 raise
             self._holds[card.name] = hold
         checkpoint = open_checkpoint(card.path)
+        text = load_text(checkpoint)
+        if text.template is not None:
+            text.template.compile()  # here, in a thread, and not when the first request waits on the loop
         temperature = checkpoint.default_temperature
         return LoadedText(
-            text=load_text(checkpoint),
+            text=text,
             max_context=checkpoint.architecture.max_context,
             default_temperature=DEFAULT_CHAT_TEMPERATURE if temperature is None else temperature,
         )

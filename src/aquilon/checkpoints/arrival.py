@@ -21,6 +21,7 @@ from aquilon.checkpoints.store import (
     StoreError,
     now,
 )
+from aquilon.checkpoints.trial import try_out
 
 SPARE_BYTES = 64 * 2**20
 """What a pull leaves free on the disk, for the database and the logs."""
@@ -191,14 +192,16 @@ def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredM
 
 
 def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -> StoredModel:
-    """The manifest of the model in a folder: what its source says, else what its own files say."""
+    """The manifest of the model in a folder: what its source says, else what its own files say.
+
+    Its tokenizer and template are tried out, see ``trial``.
+    """
     from aquilon.checkpoints.opening import open_checkpoint
-    from aquilon.checkpoints.text import load_text
 
     checkpoint = open_checkpoint(folder)
     card = _card(folder, checkpoint.metadata)
     architecture = checkpoint.architecture
-    text = load_text(checkpoint)
+    text = try_out(folder)
     return StoredModel(
         name=name,
         source=origin.source,
@@ -212,9 +215,9 @@ def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -
         family=architecture.family,
         parameters=architecture.parameters(),
         max_context=architecture.max_context,
-        chat=text.template is not None,
-        fim=text.fill is not None,
-        reasoning=text.reasoning is not None,
+        chat=text.chat,
+        fim=text.fim,
+        reasoning=text.reasoning,
         files=files,
     )
 

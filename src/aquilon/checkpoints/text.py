@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.text.gguf_vocabulary import size_and_unused
 from aquilon.text.model import TextModel
+from aquilon.text.tokenizer import TokenizerError
 
 
 def load_text(checkpoint: Checkpoint) -> TextModel:
-    """Out of GGUF's own metadata, else from the files beside the weights."""
+    """Out of GGUF's own metadata, else from the files beside the weights. Raises TokenizerError."""
+    rows = checkpoint.architecture.vocab_size
     if checkpoint.format == "gguf":
-        return TextModel.from_gguf(checkpoint.metadata)
-    return TextModel.from_folder(checkpoint.path)
+        return TextModel.from_gguf(checkpoint.metadata, rows=rows)
+    return TextModel.from_folder(checkpoint.path, rows=rows)
+
+
+def known_tokens(checkpoint: Checkpoint) -> tuple[int, Sequence[int]]:
+    """How many ids the vocabulary has, which may be fewer than the weights have rows, and which of them are unused.
+
+    Quick for GGUF, whose vocabulary is read already; a checkpoint without a vocabulary has a token for each row.
+    """
+    rows = checkpoint.architecture.vocab_size
+    try:
+        if checkpoint.format == "gguf":
+            size, unused = size_and_unused(checkpoint.metadata)
+        else:
+            tokenizer = load_text(checkpoint).tokenizer
+            size, unused = tokenizer.vocab_size, sorted(tokenizer.unused_ids)
+    except TokenizerError:  # whoever asks in token ids needs no tokenizer
+        return rows, ()
+    return min(size, rows), [token_id for token_id in unused if token_id < rows]

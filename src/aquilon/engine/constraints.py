@@ -94,6 +94,8 @@ class Vocabulary:
             tokenizer.token_text(token_id).encode() if token_id in special else tokenizer.token_bytes(token_id)
             for token_id in range(known)
         ]
+        for token_id in tokenizer.unused_ids & set(range(known)):
+            self.tokens[token_id] = b""
         # One token more than the model has, so that a model without an end has one here.
         self.tokens += [b""] * (size - known) + [b"<|no end|>"]
         self.special_token_ids.append(size)

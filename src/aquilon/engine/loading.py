@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 
 from aquilon.checkpoints.opening import Checkpoint, open_checkpoint
-from aquilon.checkpoints.text import load_text
+from aquilon.checkpoints.text import known_tokens, load_text
 from aquilon.checkpoints.weights import load_transformer
 from aquilon.engine import memory
 from aquilon.engine.blocks import BlockPool
 from aquilon.engine.constraints import ConstraintBuilder, Vocabulary
 from aquilon.engine.kernels import available
 from aquilon.engine.kernels.library import set_threads
+from aquilon.engine.known_tokens import KnownTokens
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
@@ -75,6 +76,7 @@ class LoadingPlan:
             block_size=options.block_size,
         )
         num_blocks = max(1, tokens // options.block_size)
+        known = KnownTokens(*known_tokens(self.checkpoint))
         transformer = self._load_transformer(progress)
         cache = KVCache(
             architecture, num_blocks=num_blocks, block_size=options.block_size, dtype=self.kv_dtype, device=self.device
@@ -83,7 +85,13 @@ class LoadingPlan:
             self.name,
             # Around native kernels, torch has too little to do to gain from a team of its own, which would
             # spin on the cores that the kernels' team needs.
-            runner=Runner(transformer, cache, device=self.device, torch_threads=1 if self.packed else self.threads),
+            runner=Runner(
+                transformer,
+                cache,
+                device=self.device,
+                torch_threads=1 if self.packed else self.threads,
+                tokens=known,
+            ),
             scheduler=Scheduler(
                 BlockPool(num_blocks, options.block_size),
                 step_tokens=options.step_tokens,
@@ -91,16 +99,16 @@ class LoadingPlan:
                 prefix_cache=options.prefix_cache,
             ),
             options=options,
-            vocab_size=architecture.vocab_size,
+            vocab_size=known.size,
             max_context=min(architecture.max_context, num_blocks * options.block_size),
-            eos_ids=self.checkpoint.eos_ids,
+            eos_ids=frozenset(token_id for token_id in self.checkpoint.eos_ids if token_id < known.size),
             memory=self.weights + cache.nbytes,
             constraints=ConstraintBuilder(self._load_vocabulary),
         )
 
     def _load_vocabulary(self) -> Vocabulary:
         tokenizer = load_text(self.checkpoint).tokenizer
-        return Vocabulary(tokenizer, self.checkpoint.eos_ids, self.checkpoint.architecture.vocab_size)
+        return Vocabulary(tokenizer, self.checkpoint.eos_ids, tokenizer.vocab_size)
 
     def _load_transformer(self, progress: Callable[[float], None]) -> Transformer:
         if self.packed:

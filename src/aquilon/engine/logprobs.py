@@ -8,16 +8,22 @@ from torch import Tensor
 from aquilon.engine.likely import most_likely
 from aquilon.engine.protocol import TokenLogprobs
 
+LEAST = -9999.0
+
 
 def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]) -> list[TokenLogprobs]:
     """For each row of ``logits (N, vocab_size)``: its token's natural log probability and rank, and that many
-    of the most likely tokens."""
+    of the most likely tokens.
+
+    What can't come, with the logit minus infinity, is not among them; where it is the token itself, as in a
+    prompt, it has ``LEAST``: JSON has no infinity.
+    """
     logprobs = logits.float().log_softmax(dim=-1)
     chosen = logprobs.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])  # (N, 1)
     ranks = (logprobs > chosen).sum(dim=-1) + 1
     ids, values = most_likely(logprobs, max(alternatives))
     return [
-        TokenLogprobs(token_id, logprob, rank, list(zip(top_ids[:count], top_values[:count], strict=True)))
+        TokenLogprobs(token_id, max(logprob, LEAST), rank, _possible(top_ids[:count], top_values[:count]))
         for token_id, logprob, rank, top_ids, top_values, count in zip(
             token_ids,
             chosen[:, 0].tolist(),
@@ -28,3 +34,7 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
             strict=True,
         )
     ]
+
+
+def _possible(ids: list[int], values: list[float]) -> list[tuple[int, float]]:
+    return [(token_id, value) for token_id, value in zip(ids, values, strict=True) if value > LEAST]

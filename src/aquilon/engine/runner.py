@@ -8,6 +8,7 @@ from torch import Tensor
 from aquilon.engine.attention import PagedAttention
 from aquilon.engine.batch import make_batch
 from aquilon.engine.kernels.attention import NativeAttention, unsupported
+from aquilon.engine.known_tokens import KnownTokens
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.logprobs import token_logprobs
 from aquilon.engine.protocol import TokenLogprobs
@@ -24,8 +25,16 @@ class Runner:
     """One model's arithmetic."""
 
     def __init__(
-        self, transformer: Transformer, cache: KVCache, *, device: torch.device, torch_threads: int = 1
+        self,
+        transformer: Transformer,
+        cache: KVCache,
+        *,
+        device: torch.device,
+        torch_threads: int = 1,
+        tokens: KnownTokens | None = None,
     ) -> None:
+        """Without ``tokens`` every row of the output matrix is one."""
+        self._tokens = tokens or KnownTokens(transformer.architecture.vocab_size)
         self._transformer = transformer
         self._cache = cache
         self._device = device
@@ -49,7 +58,7 @@ class Runner:
         if not step.draws:
             return [], []
         rows = sorted({row for _, row in step.draws})
-        logits = self._transformer.logits(hidden[rows]).float()  # (rows, vocab_size)
+        logits = self._tokens.of(self._transformer.logits(hidden[rows]).float())  # (rows, vocab_size)
         if len(rows) < len(step.draws):
             place = {row: number for number, row in enumerate(rows)}
             logits = logits[[place[row] for _, row in step.draws]]
@@ -70,6 +79,6 @@ class Runner:
         next_ids = next_ids[: sequence.num_prompt - 1 - sequence.num_computed]
         for start in range(0, len(next_ids), _LOGITS_AT_ONCE):
             ids = next_ids[start : start + _LOGITS_AT_ONCE]
-            logits = self._transformer.logits(hidden[start : start + len(ids)])
+            logits = self._tokens.of(self._transformer.logits(hidden[start : start + len(ids)]))
             counts = [sequence.sampling.prompt_logprobs or 0] * len(ids)
             sequence.prompt_logprobs += token_logprobs(logits, ids, counts)

@@ -109,7 +109,9 @@ class Decoding:
             piece = self._text(token_id)
             begins, self._decoded = self._decoded, self._decoded + len(piece)
             if output.logprobs is not None:
-                self._unshown.append((begins, self._decoded, scored(self._tokenizer, output.logprobs[position])))
+                self._unshown.append(
+                    (begins, self._decoded, scored(self._tokenizer, output.logprobs[position], begins))
+                )
             safe, matched = self._matcher.add(piece)
             text += safe
             if matched:
@@ -191,7 +193,7 @@ class Decoding:
         return scores
 
 
-def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs) -> ScoredToken:
+def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs, offset: int | None = None) -> ScoredToken:
     token_id = logprobs.token_id
     return ScoredToken(
         token_id,
@@ -202,4 +204,5 @@ def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs) -> ScoredToken:
             Alternative(other, tokenizer.token_text(other), tokenizer.token_bytes(other), logprob)
             for other, logprob in logprobs.top
         ),
+        offset,
     )

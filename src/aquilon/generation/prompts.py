@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
 from collections.abc import Sequence
 
@@ -12,24 +14,28 @@ from aquilon.errors import ApiError, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
-from aquilon.text.template import ChatTemplate, TemplateError
+from aquilon.text.template import ChatTemplate, NotBrief, TemplateError
 from aquilon.text.tool_calls.preamble import with_tools
 
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
+_CHARACTERS_A_MESSAGE = 200
+"""Of a short prompt: what rendering a message takes beside its text."""
 
 CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer prompt is refused before it is encoded."""
 
 
 async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
-    """Token ids, control tokens only where the template or the tokenizer itself put them.
+    """Token ids; of a conversation control tokens only where the template or the tokenizer itself put them.
 
     Raises ApiError 400 for a prompt that can't be encoded or that the template refuses.
     """
-    if characters(prompt) > _INLINE_CHARACTERS:
-        return await asyncio.to_thread(_encode, prompt, card, loaded)
-    return _encode(prompt, card, loaded)
+    messages = len(prompt.messages) if isinstance(prompt, ChatPrompt) else 0
+    if characters(prompt) + _CHARACTERS_A_MESSAGE * messages <= _INLINE_CHARACTERS:
+        with contextlib.suppress(NotBrief):
+            return _encode(prompt, card, loaded, brief=True)
+    return await asyncio.to_thread(_encode, prompt, card, loaded, brief=False)
 
 
 async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, context: int) -> list[int]:
@@ -76,7 +82,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
     )
 
 
-def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
+def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool) -> list[int]:
     tokenizer = loaded.text.tokenizer
     if isinstance(prompt, TokenPrompt):
         check_token_ids(prompt.ids, loaded, param="prompt")
@@ -95,7 +101,7 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
             raise invalid(f"The text can't be encoded: {error}", param="prompt") from error
     if isinstance(prompt, TextPrompt):
         try:
-            return tokenizer.encode(prompt.text, add_special=prompt.add_special)
+            return tokenizer.encode(prompt.text, add_special=prompt.add_special, parse_special=prompt.parse_special)
         except ValueError as error:
             raise invalid(f"The prompt can't be encoded: {error}", param="prompt") from error
     template = loaded.text.template
@@ -108,7 +114,7 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
     if any(message.parts for message in prompt.messages):
         raise invalid(f"The model '{card.name}' reads text alone, no images", param="messages", code="no_vision")
     try:
-        return _encode_chat(prompt, loaded.text, template)
+        return _encode_chat(prompt, loaded.text, template, brief=brief)
     except TemplateError as error:
         raise invalid(str(error), param="messages", code="template_error") from error
 
@@ -119,16 +125,20 @@ def shown_tools(prompt: ChatPrompt) -> tuple[Tool, ...]:
     return use.tools if use is not None and use.choice != "none" else ()
 
 
-def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate) -> list[int]:
-    generates, continues, tools = not prompt.continue_final, prompt.continue_final, shown_tools(prompt)
+def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate, *, brief: bool) -> list[int]:
+    encode = functools.partial(
+        template.encode,
+        add_generation_prompt=prompt.generation_prompt and not prompt.continue_final,
+        continue_final=prompt.continue_final,
+        brief=brief,
+    )
+    tools = shown_tools(prompt)
     speaks_of_tools = tools or any(message.tool_calls or message.role == "tool" for message in prompt.messages)
     if text.tools.renders_tools or not speaks_of_tools:
-        return template.encode(prompt.messages, tools=tools, add_generation_prompt=generates, continue_final=continues)
+        return encode(prompt.messages, tools=tools)
     try:
-        messages = with_tools(prompt.messages, tools)
-        return template.encode(messages, add_generation_prompt=generates, continue_final=continues)
+        return encode(with_tools(prompt.messages, tools))
     except TemplateError:
         if not tools:
             raise
-        messages = with_tools(prompt.messages, tools, system=False)
-        return template.encode(messages, add_generation_prompt=generates, continue_final=continues)
+        return encode(with_tools(prompt.messages, tools, system=False))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-_NANOSECONDS = 1_000_000_000
+_NANOSECONDS = 300_000_000
 """A rendering's time: nominal nanoseconds of work, counted and not read from a clock, so the same on every machine."""
+_NANOSECONDS_PER_INPUT_CHARACTER = 2_000
+_MOST_NANOSECONDS = 1_000_000_000
+BRIEF = 5_000_000
+"""Enough for nearly every conversation, and short enough to keep others waiting for it."""
 _CHARACTERS = 32 * 2**20
 _CHARACTERS_PER_INPUT_CHARACTER = 64
 """Templates trim, split and join what they are given; a few copies of it are no attack."""
@@ -23,8 +27,9 @@ class BudgetExceeded(Exception):
 class Budget:
     """Counts down while a template runs. ``input_size`` is the number of characters that it is given."""
 
-    def __init__(self, input_size: int) -> None:
-        self._time = _NANOSECONDS
+    def __init__(self, input_size: int, most: int = _MOST_NANOSECONDS) -> None:
+        """``most`` nanoseconds, and fewer for a small input."""
+        self._time = min(_NANOSECONDS + _NANOSECONDS_PER_INPUT_CHARACTER * input_size, most)
         self._characters = _CHARACTERS + _CHARACTERS_PER_INPUT_CHARACTER * input_size
 
     def spend(self, nanoseconds: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import UnionType
 from typing import Any
@@ -40,19 +40,22 @@ _END_OF_TURN = (
 """Control tokens that end an answer by their name: files name one such token at most."""
 
 
-def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> SubwordTokenizer:
-    """The tokenizer that this metadata describes. Raises TokenizerError for a damaged or unknown one."""
+def tokenizer_from_gguf(metadata: Mapping[str, Any], *, rows: int | None = None) -> SubwordTokenizer:
+    """The tokenizer that this metadata describes, for a model with so many ``rows`` of weights.
+
+    Raises TokenizerError for a damaged or unknown one.
+    """
     kind = metadata.get("tokenizer.ggml.model")
     if kind == "gpt2":
-        return _byte_level(metadata)
+        return _byte_level(metadata, rows)
     if kind == "llama":
-        return _sentencepiece(metadata)
+        return _sentencepiece(metadata, rows)
     raise TokenizerError(
         f"this file's vocabulary is of the kind '{kind}'; 'gpt2' (byte-level BPE) and 'llama' work here"
     )
 
 
-def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
+def _byte_level(metadata: Mapping[str, Any], rows: int | None) -> SubwordTokenizer:
     tokens = _tokens(metadata)
     types = _types(metadata, len(tokens))
     rule = word_rule(metadata.get("tokenizer.ggml.pre"))
@@ -70,10 +73,12 @@ def _byte_level(metadata: Mapping[str, Any]) -> SubwordTokenizer:
         spelling=byte_level_bytes,
         vocab_size=len(tokens),
         special=_special(metadata, tokens, added, add_bos=rule.add_bos),
+        unused_ids=_unused(types),
+        rows=rows,
     )
 
 
-def _sentencepiece(metadata: Mapping[str, Any]) -> SubwordTokenizer:
+def _sentencepiece(metadata: Mapping[str, Any], rows: int | None) -> SubwordTokenizer:
     tokens = _tokens(metadata)
     types = _types(metadata, len(tokens))
     scores = _list(metadata, "tokenizer.ggml.scores", float | int)
@@ -96,7 +101,20 @@ def _sentencepiece(metadata: Mapping[str, Any]) -> SubwordTokenizer:
         vocab_size=len(tokens),
         special=_special(metadata, tokens, added, add_bos=True),
         leading_space=add_space_prefix,
+        unused_ids=_unused(types),
+        rows=rows,
     )
+
+
+def size_and_unused(metadata: Mapping[str, Any]) -> tuple[int, list[int]]:
+    """How many tokens this metadata lists, and which are unused. Raises TokenizerError where it lists none."""
+    tokens = _tokens(metadata)
+    return len(tokens), [*_unused(_types(metadata, len(tokens)))]
+
+
+def _unused(types: Sequence[int]) -> Iterator[int]:
+    """What llama.cpp's converter fills a vocabulary up with, so that it has a token for each row of the weights."""
+    return (token_id for token_id, kind in enumerate(types) if kind == TokenType.UNUSED)
 
 
 def _list(metadata: Mapping[str, Any], key: str, kind: type | UnionType) -> list[Any]:

@@ -47,8 +47,11 @@ class Guard:
             self._infixes = "\n".join(texts).lower()
 
     def protect(self, text: str, mark: str) -> str:
-        """The string with ``mark`` wherever a token would otherwise stand or be completed."""
-        if self._inside is None:
+        """The string with ``mark`` wherever a token would otherwise stand or be completed.
+
+        An empty string and white space stay as they are: templates ask whether there is any content.
+        """
+        if self._inside is None or not text.strip():
             return text
         text = self._inside.sub(lambda match: match.group() + mark, text)
         body = text.rstrip()

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aquilon.text.added_tokens import AddedToken, AddedTokens
 from aquilon.text.messages import Message, Tool
 from aquilon.text.spelling import sentencepiece_bytes
 from aquilon.text.template import TemplateError
@@ -61,10 +62,18 @@ class MistralTokenizer:
         self.vocab_size: int = vendor.n_words
         self.bos_id: int | None = vendor.bos_id
         self.eos_ids: frozenset[int] = frozenset((vendor.eos_id,))
+        self.unused_ids: frozenset[int] = frozenset()
+        controls = ((token_id, str(vendor.id_to_piece(token_id))) for token_id in self._control_ids)
+        self._controls = AddedTokens(AddedToken(token_id, text, control=True) for token_id, text in controls)
 
-    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         require_unicode(text)
-        ids: list[int] = self._vendor.encode(text, bos=add_special, eos=False)
+        ids: list[int] = [self._vendor.bos_id] if add_special else []
+        for piece in self._controls.split(text) if parse_special else (text,):
+            if isinstance(piece, AddedToken):
+                ids.append(piece.id)
+            else:
+                ids += self._vendor.encode(piece, bos=False, eos=False)
         return ids
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
@@ -107,6 +116,12 @@ class MistralTemplate:
         """Of the format: 1, 2, 3, 7, 11, 13."""
         return int(self._vendor.instruct_tokenizer.version.version_num)
 
+    def compile(self) -> None:
+        """There is nothing to compile."""
+
+    def try_out(self) -> None:
+        self.encode([Message("user", "a")])
+
     def encode_fill(self, prefix: str, suffix: str) -> list[int]:
         """What stands before and after a gap, for a model that fills it. Raises TemplateError."""
         from mistral_common.exceptions import MistralCommonException
@@ -126,6 +141,7 @@ class MistralTemplate:
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        brief: bool = False,
     ) -> list[int]:
         from mistral_common.exceptions import MistralCommonException
         from mistral_common.protocol.instruct.request import ChatCompletionRequest

@@ -50,9 +50,12 @@ class TextModel:
         return self.template.source(tools=True) if isinstance(self.template, JinjaTemplate) else ""
 
     @classmethod
-    def from_gguf(cls, metadata: Mapping[str, Any]) -> TextModel:
-        """From a GGUF file's key-value pairs (``tokenizer.*``). Raises TokenizerError."""
-        tokenizer = tokenizer_from_gguf(metadata)
+    def from_gguf(cls, metadata: Mapping[str, Any], *, rows: int | None = None) -> TextModel:
+        """From a GGUF file's key-value pairs (``tokenizer.*``), for a model with so many ``rows`` of weights.
+
+        Raises TokenizerError.
+        """
+        tokenizer = tokenizer_from_gguf(metadata, rows=rows)
         templates = {
             key.removeprefix("tokenizer.chat_template").removeprefix(".") or "default": source
             for key, source in metadata.items()
@@ -62,21 +65,23 @@ class TextModel:
         return cls(tokenizer, template, fill_format(tokenizer, metadata))
 
     @classmethod
-    def from_folder(cls, folder: Path) -> TextModel:
+    def from_folder(cls, folder: Path, *, rows: int | None = None) -> TextModel:
         """From a folder of files: Mistral's own tokenizer where there is one, else Hugging Face's.
 
-        Raises TokenizerError.
+        ``rows`` as in ``from_gguf``. Raises TokenizerError.
         """
         vendor = mistral_file(folder)
         if vendor is not None:
             mistral, format_ = load_mistral(vendor)
+            if rows is not None and mistral.vocab_size > rows:
+                raise TokenizerError(f"{vendor} has {mistral.vocab_size} tokens, and the model has weights for {rows}")
             fills = {"[SUFFIX]", "[PREFIX]"} <= set(mistral.control_tokens)
             return cls(mistral, format_, FillFormat(format_.encode_fill) if fills else None)
         if not (folder / "tokenizer.json").is_file():
             raise TokenizerError(
                 f"{folder} holds no tokenizer: neither tokenizer.json, nor Mistral's tekken.json or tokenizer.model.v*"
             )
-        tokenizer = tokenizer_from_folder(folder)
+        tokenizer = tokenizer_from_folder(folder, rows=rows)
         templates = templates_from_folder(folder)
         template = JinjaTemplate(templates, tokenizer) if templates else None
         return cls(tokenizer, template, fill_format(tokenizer))

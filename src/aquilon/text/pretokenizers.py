@@ -77,9 +77,9 @@ WORD_RULES: dict[str, WordRule] = {
 }
 
 
-def word_rule(name: str | None) -> WordRule:
-    """The rule that a GGUF names; none named is ``default``, as in files older than the key."""
-    rule = WORD_RULES.get(name or "default")
+def word_rule(name: object) -> WordRule:
+    """The rule that a GGUF names; none named is ``default``, as in files older than the key. Raises TokenizerError."""
+    rule = WORD_RULES.get(name or "default") if name is None or isinstance(name, str) else None
     if rule is None:
         raise TokenizerError(
             f"this file's vocabulary wants the pre-tokenizer '{name}', which is not among those that work here: "

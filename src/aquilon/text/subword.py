@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tokenizers
 from tokenizers import models
@@ -93,21 +93,35 @@ class SubwordTokenizer:
         vocab_size: int,
         special: SpecialTokens,
         leading_space: bool = False,
+        unused_ids: Iterable[int] = (),
+        rows: int | None = None,
     ) -> None:
+        """``rows`` are those of the model's weights: added tokens past them can't be computed, and aren't made of text.
+
+        Raises TokenizerError where other tokens lie past them too, or the one that texts begin or end with.
+        """
         self._first = first
         self._rest = rest
-        self._added = {token.id: token for token in added}
+        everyone = {token.id: token for token in added}
+        known = vocab_size if rows is None else min(vocab_size, rows)
+        pieces = set(rest.get_vocab(with_added_tokens=False).values()) - everyone.keys()
+        _require_rows(known, pieces, special)
+        self._added = {token_id: token for token_id, token in everyone.items() if token_id < known}
         self._control_ids = frozenset(token.id for token in self._added.values() if token.control)
         # One character can't be marked as text, so a control token of one character is never read out of text.
-        self._markup = AddedTokens(token for token in self._added.values() if not token.control or len(token.text) > 1)
+        self._markup = AddedTokens(token for token in everyone.values() if not token.control or len(token.text) > 1)
+        self._all = AddedTokens(everyone.values())
         self._plain = AddedTokens(token for token in self._added.values() if not token.control)
-        self._controls = AddedTokens(token for token in self._added.values() if token.control)
-        self._never_text = self._control_ids - {special.unk_id}
+        never_text = [token for token in everyone.values() if token.control or token.id >= known]
+        self._controls = AddedTokens(never_text)
+        self._never_text = {token.id for token in never_text} - {special.unk_id}
         self._cutter = Cutter(rest)
         self._spelling = spelling
         self._leading_space = leading_space
-        self.vocab_size = vocab_size
-        self.special = special
+        self.vocab_size = known
+        holes = set(range(known)) - pieces - everyone.keys()
+        self.unused_ids = frozenset(holes.union(token_id for token_id in unused_ids if token_id < known))
+        self.special = _within(known, special)
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -121,9 +135,9 @@ class SubwordTokenizer:
     def added_tokens(self) -> Iterable[AddedToken]:
         return self._added.values()
 
-    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         require_unicode(text)
-        ids = self._encode_pieces(self._plain.split(text), ignored="")
+        ids = self._encode_pieces((self._all if parse_special else self._plain).split(text), ignored="")
         if not add_special:
             return ids
         begin = [self.special.bos_id] if self.special.add_bos and self.special.bos_id is not None else []
@@ -172,6 +186,11 @@ class SubwordTokenizer:
         pipeline = self._first
         for piece in pieces:
             if isinstance(piece, AddedToken):
+                if piece.id >= self.vocab_size:
+                    raise ValueError(
+                        f"'{piece.text}' is token {piece.id}, and the model has weights for the tokens from 0 to "
+                        f"{self.vocab_size - 1} only"
+                    )
                 ids.append(piece.id)
             else:
                 text = piece.replace(ignored, "") if ignored else piece
@@ -182,7 +201,7 @@ class SubwordTokenizer:
     def _encode_plain(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
         ids: list[int] = []
         for part in self._cutter.cut(text):
-            found: list[int] = pipeline.encode_batch_fast([part], add_special_tokens=False)[0].ids
+            found = _ids(pipeline, part)
             if not self._never_text.isdisjoint(found):
                 found = self._encode_apart(part, pipeline)
             ids.extend(found)
@@ -194,8 +213,36 @@ class SubwordTokenizer:
         ids: list[int] = []
         for piece in self._controls.split(text):
             for part in piece.text if isinstance(piece, AddedToken) else (piece,):
-                ids.extend(pipeline.encode_batch_fast([part], add_special_tokens=False)[0].ids)
+                ids.extend(_ids(pipeline, part))
                 pipeline = self._rest
         if not self._never_text.isdisjoint(ids):
             raise ValueError("this text can't be told apart from a control token of the model's vocabulary")
         return ids
+
+
+def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
+    """Raises TokenizerError for text that the vocabulary's own rules fail on, such as an expression without end."""
+    with as_tokenizer_error("the model's tokenizer fails on this text"):
+        ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        return ids
+    raise AssertionError  # for the type checker, see merging_model
+
+
+def _require_rows(known: int, pieces: Iterable[int], special: SpecialTokens) -> None:
+    """Every token that a text may be made of has a row of weights: those of its ``pieces``, its begin, its end."""
+    needed = [*pieces]
+    needed += [special.bos_id] if special.add_bos and special.bos_id is not None else []
+    needed += [special.eos_id] if special.add_eos and special.eos_id is not None else []
+    if needed and max(needed) >= known:
+        raise TokenizerError(
+            f"the vocabulary makes texts of tokens up to {max(needed)}, "
+            f"and the model has weights for the tokens from 0 to {known - 1} only"
+        )
+
+
+def _within(known: int, special: SpecialTokens) -> SpecialTokens:
+    """Those of the tokens that have a row of weights."""
+    ids = (special.bos_id, special.eos_id, special.unk_id)
+    bos_id, eos_id, unk_id = (None if token_id is None or token_id >= known else token_id for token_id in ids)
+    eos_ids = frozenset(token_id for token_id in special.eos_ids if token_id < known)
+    return replace(special, bos_id=bos_id, eos_id=eos_id, unk_id=unk_id, eos_ids=eos_ids)

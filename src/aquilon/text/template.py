@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,18 @@ from typing import Any, Protocol
 import jinja2
 from jinja2 import nodes
 
-from aquilon.text.budget import Budget, BudgetExceeded
+from aquilon.text.budget import BRIEF, Budget, BudgetExceeded
+from aquilon.text.content_format import TRIALS, ContentFormat
 from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
 from aquilon.text.messages import Message, Tool
 from aquilon.text.sandbox import ChatSandbox, budget
 from aquilon.text.subword import SubwordTokenizer
 
-MAX_TEMPLATE_CHARACTERS = 2**20
+MAX_TEMPLATE_CHARACTERS = 2**18
+"""The longest known ones have some 40,000."""
+
+_TRIAL = 100_000_000
+"""Nominal nanoseconds for each of the trials that show how a template reads contents."""
 
 _COMPILED_FILE = "<template>"
 """What Jinja calls the code that it compiles from a string."""
@@ -26,8 +32,24 @@ class TemplateError(ValueError):
     """A template that is malformed, refuses these messages, or does not end; says which, and in which line."""
 
 
+class TemplateRefusal(TemplateError):
+    """The template works, and says that it doesn't take these messages."""
+
+
+class NotBrief(Exception):
+    """A conversation takes longer to render than somebody has who keeps others waiting meanwhile."""
+
+
 class ChatTemplate(Protocol):
     """A conversation to token ids, whoever defines the format."""
+
+    def compile(self) -> None:
+        """Make ready what the first ``encode`` would otherwise have to; what is malformed is told by that one."""
+        ...
+
+    def try_out(self) -> None:
+        """Compile and render everything once. Raises TemplateError for what can't serve the model."""
+        ...
 
     def encode(
         self,
@@ -36,12 +58,13 @@ class ChatTemplate(Protocol):
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        brief: bool = False,
     ) -> list[int]:
         """Token ids of a conversation.
 
         ``continue_final`` leaves the last message open for the model to go on with;
         it excludes ``add_generation_prompt``, which opens a new one, and wins over it.
-        Raises TemplateError.
+        Raises TemplateError, and with ``brief`` NotBrief where it takes more than a few milliseconds.
         """
         ...
 
@@ -60,7 +83,7 @@ class JinjaTemplate:
         """``source``: one template, or several by name, of which ``tool_use`` serves requests with tools."""
         self._sources = {"default": source} if isinstance(source, str) else dict(source)
         self._tokenizer = tokenizer
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, _Compiled | TemplateError] = {}
 
     def source(self, *, tools: bool) -> str:
         """The template that serves conversations with tools, or without."""
@@ -73,12 +96,35 @@ class JinjaTemplate:
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        brief: bool = False,
     ) -> list[int]:
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        text, mark = self._render(messages, tools, add_generation_prompt, continue_final, brief)
         try:
             return self._tokenizer.encode_markup(text, ignored=mark)
         except ValueError as error:
             raise TemplateError(f"these messages can't be encoded: {error}") from None
+
+    def compile(self) -> None:
+        for name in self._sources:
+            with contextlib.suppress(TemplateError):
+                self._compile(name)
+
+    def try_out(self) -> None:
+        for name in self._sources:
+            compiled = self._compile(name)
+            failure = compiled.content_format.failure
+            if failure is not None and not isinstance(failure, TemplateRefusal):
+                raise failure
+            for messages, tools in TRIALS:
+                shaped = [compiled.content_format.shape(message) for message in messages]
+                try:
+                    text = compiled.render(shaped, tools)
+                except TemplateError:
+                    continue  # not for conversations of this kind
+                try:
+                    self._tokenizer.encode_markup(text)
+                except ValueError as error:
+                    raise TemplateError(f"what the chat template writes can't be encoded: {error}") from None
 
     def render(
         self,
@@ -89,11 +135,16 @@ class JinjaTemplate:
         continue_final: bool = False,
     ) -> str:
         """The conversation as text, for people to read: encoding it again is not safe, ``encode`` is."""
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        text, mark = self._render(messages, tools, add_generation_prompt, continue_final, brief=False)
         return text.replace(mark, "")
 
     def _render(
-        self, messages: Sequence[Message], tools: Sequence[Tool], add_generation_prompt: bool, continue_final: bool
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        add_generation_prompt: bool,
+        continue_final: bool,
+        brief: bool,
     ) -> tuple[str, str]:
         """The rendered text, and the mark in it where text from outside looked like a token."""
         if not messages:
@@ -114,26 +165,29 @@ class JinjaTemplate:
         if continue_final:
             # The space shows whether the template trims what it is given, see _open_end.
             protected[-1]["content"] += cut + " "
-        text = compiled.run(
-            sum(map(len, strings)),
-            {
-                **self._tokenizer.special.names,
-                "messages": protected,
-                "tools": protected_tools or None,
-                "documents": None,
-                "add_generation_prompt": add_generation_prompt and not continue_final,
-            },
+        text = compiled.render(
+            [compiled.content_format.shape(message) for message in protected],
+            protected_tools,
+            add_generation_prompt=add_generation_prompt and not continue_final,
+            within=Budget(sum(map(len, strings)), BRIEF) if brief else Budget(sum(map(len, strings))),
+            brief=brief,
         )
         return (_open_end(text, cut) if continue_final else text), mark
 
     def _compile(self, name: str) -> _Compiled:
+        if name not in self._sources:
+            raise TemplateError(
+                f"this model has chat templates named {', '.join(self._sources)}, and none named '{name}'"
+            )
         compiled = self._compiled.get(name)
         if compiled is None:
-            if name not in self._sources:
-                raise TemplateError(
-                    f"this model has chat templates named {', '.join(self._sources)}, and none named '{name}'"
-                )
-            compiled = self._compiled[name] = _Compiled(self._sources[name], self._tokenizer)
+            try:
+                compiled = _Compiled(self._sources[name], self._tokenizer)
+            except TemplateError as error:
+                compiled = error
+            self._compiled[name] = compiled
+        if isinstance(compiled, TemplateError):
+            raise compiled.with_traceback(None)
         return compiled
 
 
@@ -161,19 +215,43 @@ class _Compiled:
         """For all that people and tools write."""
         self.assistant = Guard((token.text for token in added if token.control), template_literals=literals)
         """For what the model wrote."""
+        self._names = tokenizer.special.names
 
-    def run(self, input_size: int, variables: dict[str, Any]) -> str:
-        token = budget.set(Budget(input_size))
+        self.content_format = ContentFormat(
+            lambda messages, tools: self.render(messages, tools, within=Budget(0, _TRIAL))
+        )
+        """How the template reads contents, as trials show."""
+
+    def render(
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        within: Budget | None = None,
+        brief: bool = False,
+    ) -> str:
+        """The text of messages and tools in the fields that templates read. Raises TemplateError, or NotBrief."""
+        variables = {
+            **self._names,
+            "messages": messages,
+            "tools": tools or None,
+            "documents": None,
+            "add_generation_prompt": add_generation_prompt,
+        }
+        token = budget.set(within or Budget(0))
         try:
             context = self._code.new_context(variables)
             return self._environment.concat(self._code.root_render_func(context))
         except BudgetExceeded as error:
+            if brief:
+                raise NotBrief from None
             raise TemplateError(str(error)) from None
         except RecursionError:
             raise TemplateError("the chat template calls itself without end") from None
         except jinja2.TemplateError as error:
             if type(error) is jinja2.TemplateError:  # what raise_exception raises
-                raise TemplateError(f"the model's chat template refuses these messages: {error.message}") from None
+                raise TemplateRefusal(f"the model's chat template refuses these messages: {error.message}") from None
             raise TemplateError(f"the chat template fails in line {self._line(error)}: {error.message}") from None
         except Exception as error:  # whatever the template's own code runs into: it is at fault, not the program
             raise TemplateError(f"the chat template fails in line {self._line(error)}: {error}") from None

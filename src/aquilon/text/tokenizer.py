@@ -15,11 +15,17 @@ class Tokenizer(Protocol):
 
     A *control token* (begin of sequence, end of turn, ...) steers the model and
     has no text of its own. ``encode`` never makes one out of text, whatever the
-    text spells; only ``add_special`` and chat templates put them in.
+    text spells, unless it is asked to ``parse_special``; else only ``add_special``
+    and chat templates put them in.
     """
 
     @property
     def vocab_size(self) -> int: ...
+
+    @property
+    def unused_ids(self) -> frozenset[int]:
+        """Ids below ``vocab_size`` that stand for nothing: holes, and what only fills up a matrix."""
+        ...
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -29,9 +35,11 @@ class Tokenizer(Protocol):
     @property
     def bos_id(self) -> int | None: ...
 
-    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
-        """Token ids of plain text; ``add_special`` adds the begin and end tokens that the model was trained with.
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
+        """Token ids of a text; ``add_special`` adds the begin and end tokens that the model was trained with.
 
+        With ``parse_special`` a control token's name in the text is that token: for text
+        that is wholly the caller's own, such as a conversation that it rendered itself.
         Raises ValueError for text that has no UTF-8 form (lone surrogates).
         """
         ...

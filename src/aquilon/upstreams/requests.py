@@ -58,6 +58,8 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
         body["prompt"] = request.prompt.text
         if not request.prompt.add_special:
             body["add_special_tokens"] = False
+        if not request.prompt.parse_special:
+            body["parse_special"] = False
     else:
         assert isinstance(request.prompt, TokenPrompt)
         body["prompt"] = list(request.prompt.ids)
@@ -75,6 +77,8 @@ def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> N
             body |= {"continue_final_message": True, "add_generation_prompt": False, "echo": prompt.repeats_final}
         else:
             raise invalid("Azure's models can't go on with an assistant's message", param="messages")
+    elif not prompt.generation_prompt and kind in ("aquilon", "openai"):
+        body["add_generation_prompt"] = False
     if prompt.tool_use is not None:
         _put_tools(body, prompt.tool_use, kind)
 

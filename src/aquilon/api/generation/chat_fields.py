@@ -80,7 +80,9 @@ class ChatCompletionRequest(SamplingFields):
     continue_final_message: bool | None = Field(
         None, description="Go on with the last message, the assistant's, without repeating it (vLLM)."
     )
-    add_generation_prompt: bool | None = Field(None, description="Accepted, without effect.")
+    add_generation_prompt: bool | None = Field(
+        None, description="false: go on behind the last message's end, with no answer opened (vLLM)."
+    )
     tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions that may be called.")
     tool_choice: ToolChoiceWord | ToolChoice | None = Field(
         None, description="Whether tools are called: auto, none, required (or any), or the one to call."
@@ -108,6 +110,7 @@ class ChatCompletionRequest(SamplingFields):
                 continue_final=self._continues_final(),
                 repeats_final=bool(self.messages[-1].prefix),
                 tool_use=self._tool_use(),
+                generation_prompt=opens_answer(self.continue_final_message, self.add_generation_prompt),
             ),
             sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
             temperature=self.temperature,
@@ -160,6 +163,7 @@ def chat_prompt(
     continue_final: bool,
     repeats_final: bool = False,
     tool_use: ToolUse | None = None,
+    generation_prompt: bool = True,
 ) -> ChatPrompt:
     """Raises ApiError 400, naming the message at fault."""
     made: list[Message] = []
@@ -168,7 +172,18 @@ def chat_prompt(
         message = _message(fields, position, called)
         called |= {call.id: call.function.name for call in message.tool_calls}
         made.append(message)
-    return ChatPrompt(tuple(made), continue_final, repeats_final, tool_use)
+    return ChatPrompt(tuple(made), continue_final, repeats_final, tool_use, generation_prompt)
+
+
+def opens_answer(continue_final_message: bool | None, add_generation_prompt: bool | None) -> bool:
+    """Whether the template opens an answer behind the last message. Raises ApiError 400 where both are asked for."""
+    if continue_final_message and add_generation_prompt:
+        raise invalid(
+            "continue_final_message and add_generation_prompt exclude each other: one goes on with the last message, "
+            "the other opens a new one",
+            param="add_generation_prompt",
+        )
+    return add_generation_prompt is not False
 
 
 _ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}

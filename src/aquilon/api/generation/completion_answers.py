@@ -14,9 +14,14 @@ from aquilon.api.generation.usage import UsageBody, usage_body
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, ScoredToken, Started
 
+_PLAIN_BYTES = frozenset(range(0x20, 0x7F)) - {ord("\\")}
+
 
 class CompletionLogprobs(msgspec.Struct, frozen=True):
-    """Four lists of one length. The first token of a prompt has nothing before it: null."""
+    """Four lists of one length. The first token of a prompt has nothing before it: null.
+
+    Tokens that are parts of characters are written ``bytes:\\xf0\\x9f``; offsets are characters of the choice's text.
+    """
 
     tokens: list[str]
     token_logprobs: list[float | None]
@@ -47,7 +52,10 @@ class Echo(msgspec.Struct, frozen=True):
     """A prompt as it is shown at the beginning of its answers."""
 
     text: str
-    first_token: str
+    tokens: Sequence[str]
+    """Each token of the prompt, as log probabilities show it."""
+    offsets: Sequence[int]
+    """Where in the text each of them begins."""
 
 
 class _Choice:
@@ -57,37 +65,60 @@ class _Choice:
         self._index = index
         self._echo = echo
         self._scored = scored
-        self._offset = 0
+        self._begin = 0 if echo is None else len(echo.text)
+        """Where the continuation begins in the choice's text."""
+        self._shown = self._offset = self._begin
 
     def begin(self, prompt_logprobs: Sequence[ScoredToken | None] | None) -> CompletionChoice | None:
-        if self._echo is None:
+        echo = self._echo
+        if echo is None:
             return None
-        return CompletionChoice(self._index, self._echo.text, None, self._logprobs(prompt_logprobs or ()))
+        logprobs = CompletionLogprobs([], [], [], []) if self._scored else None
+        if logprobs is not None:
+            for score, token, offset in zip(prompt_logprobs or (), echo.tokens, echo.offsets, strict=False):
+                _append(logprobs, token, offset, score)
+        return CompletionChoice(self._index, echo.text, None, logprobs)
 
     def more(self, delta: Delta) -> CompletionChoice:
+        self._shown += len(delta.text)
         return CompletionChoice(self._index, delta.text, None, self._logprobs(delta.tokens))
 
     def end(self, finished: Finished) -> CompletionChoice:
         return CompletionChoice(self._index, "", finished.reason, self._logprobs(()))
 
-    def _logprobs(self, tokens: Sequence[ScoredToken | None]) -> CompletionLogprobs | None:
+    def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
         if not self._scored:
             return None
         logprobs = CompletionLogprobs([], [], [], [])
         for token in tokens:
-            if token is None:
-                text = self._echo.first_token if self._echo is not None else ""
-                logprobs.token_logprobs.append(None)
-                logprobs.top_logprobs.append(None)
-            else:
-                text = token.text
-                logprobs.token_logprobs.append(token.logprob)
-                top = {other.text: other.logprob for other in reversed(token.top)}  # the likelier of a same text stays
-                logprobs.top_logprobs.append(dict(reversed(top.items())) | {text: token.logprob})
-            logprobs.tokens.append(text)
-            logprobs.text_offset.append(self._offset)
-            self._offset += len(text)
+            text = shown_token(token.text, token.bytes)
+            offset = self._offset if token.offset is None else self._begin + token.offset
+            _append(logprobs, text, min(offset, self._shown), token)
+            self._offset = offset + len(token.text)
         return logprobs
+
+
+def shown_token(text: str, data: bytes) -> str:
+    """A token by its text, or by its bytes where they are only parts of characters, as OpenAI writes them."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(chr(byte) if byte in _PLAIN_BYTES else f"\\x{byte:02x}" for byte in data)
+    return text
+
+
+def _append(logprobs: CompletionLogprobs, token: str, offset: int, score: ScoredToken | None) -> None:
+    logprobs.tokens.append(token)
+    logprobs.text_offset.append(offset)
+    if score is None:
+        logprobs.token_logprobs.append(None)
+        logprobs.top_logprobs.append(None)
+        return
+    logprobs.token_logprobs.append(score.logprob)
+    top: dict[str, float] = {}
+    for other in score.top:
+        top.setdefault(shown_token(other.text, other.bytes), other.logprob)  # the likelier of a same text stays
+    logprobs.top_logprobs.append(top | {token: score.logprob})
 
 
 Piece = CompletionChoice | Started | Usage

@@ -31,6 +31,11 @@ class CompletionRequest(SamplingFields):
         None, description="Most likely tokens to report in each place; with `echo` the prompt's too."
     )
     add_special_tokens: bool = Field(True, description="Whether text prompts get the model's beginning token (vLLM).")
+    parse_special: bool = Field(
+        True,
+        description="Whether control tokens that a text prompt names are those tokens (llama.cpp); false keeps text "
+        "of other people's plain.",
+    )
     best_of: int | None = Field(None, description="Must equal `n`.")
     suffix: str | None = Field(
         None, max_length=10_000_000, description="What follows the gap that is to be filled, for models that fill gaps."
@@ -69,12 +74,15 @@ class CompletionRequest(SamplingFields):
                 raise invalid("'suffix' goes with prompts that are text, and without 'echo'", param="suffix")
             return [FillPrompt(str(text), self.suffix) for text in texts]
         if isinstance(self.prompt, str):
-            return [TextPrompt(self.prompt, self.add_special_tokens)]
+            return [self._text(self.prompt)]
         single = [item for item in self.prompt if isinstance(item, int)]
         if single:
             return [TokenPrompt(tuple(single))]
         return [
-            TextPrompt(item, self.add_special_tokens) if isinstance(item, str) else TokenPrompt(tuple(item))
+            self._text(item) if isinstance(item, str) else TokenPrompt(tuple(item))
             for item in self.prompt
             if not isinstance(item, int)
         ]
+
+    def _text(self, text: str) -> TextPrompt:
+        return TextPrompt(text, self.add_special_tokens, self.parse_special)

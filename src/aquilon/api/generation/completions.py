@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,7 +11,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.completion_answers import Completion, Echo, chunks, pieces, whole_answer
+from aquilon.api.generation.completion_answers import Completion, Echo, chunks, pieces, shown_token, whole_answer
 from aquilon.api.generation.completion_fields import CompletionRequest
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
@@ -19,6 +21,8 @@ from aquilon.generation.local import LocalSequence
 from aquilon.generation.prepared import Prepared
 from aquilon.people.secrets import new_id
 from aquilon.request import GenerationRequest, TextPrompt
+from aquilon.text.detokenizer import Detokenizer
+from aquilon.text.tokenizer import Tokenizer
 
 routes = Routes(tag="completions", direct=True)
 
@@ -57,4 +61,18 @@ def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
         raise invalid("'echo' works with models of this server's own engine alone", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
     text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
-    return Echo(text, tokenizer.token_text(ids[0]))
+    tokens = [shown_token(tokenizer.token_text(token_id), tokenizer.token_bytes(token_id)) for token_id in ids]
+    return Echo(text, tokens, _offsets(text, ids, tokenizer))
+
+
+def _offsets(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
+    """Where in a text each of its tokens begins; control tokens take room where the text names them."""
+    detokenizer, position, offsets = Detokenizer(tokenizer), 0, []
+    for token_id in ids:
+        offsets.append(min(position, len(text)))
+        name = tokenizer.token_text(token_id) if tokenizer.is_control(token_id) else ""
+        if name and text.startswith(name, position):
+            position += len(name)
+        else:
+            position += len(detokenizer.add([token_id]))
+    return offsets

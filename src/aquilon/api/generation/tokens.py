@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
-from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt
+from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt, opens_answer
 from aquilon.api.generation.sampling_fields import TokenId
+from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
@@ -32,7 +33,37 @@ class TokenizeRequest(Fields):
     prompt: str | None = None
     messages: Annotated[list[MessageFields], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
     add_special_tokens: bool = Field(True, description="Whether a text gets the model's beginning token.")
+    parse_special: bool = Field(
+        True, description="Whether control tokens that a text names are those tokens (llama.cpp), else plain text."
+    )
+    add_generation_prompt: bool | None = Field(
+        None, description="Whether an answer is opened behind the last message; true unless the message is continued."
+    )
+    continue_final_message: bool | None = Field(None, description="Leave the last message, the assistant's, open.")
+    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions, as a chat has them.")
+    tool_choice: ToolChoiceWord | ToolChoice | None = Field(None, description="As a chat has it: none hides the tools.")
     return_token_strs: bool | None = None
+
+    def to_encode(self) -> Prompt:
+        """Raises ApiError 400."""
+        if (self.prompt is None) == (self.messages is None):
+            raise invalid("Send either 'prompt' or 'messages'", param="prompt")
+        if self.messages is None:
+            return TextPrompt(self.prompt or "", self.add_special_tokens, self.parse_special)
+        generation_prompt = opens_answer(self.continue_final_message, self.add_generation_prompt)
+        last = self.messages[-1]
+        if self.continue_final_message and (last.role != "assistant" or not last.content):
+            raise invalid(
+                "continue_final_message needs a last message of the assistant that says something",
+                param="continue_final_message",
+            )
+        tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
+        return chat_prompt(
+            self.messages,
+            continue_final=bool(self.continue_final_message or (last.role == "assistant" and last.prefix)),
+            tool_use=tool_use(tools, self.tool_choice, parallel=True),
+            generation_prompt=generation_prompt,
+        )
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -54,13 +85,7 @@ class Text(msgspec.Struct, frozen=True):
 @routes.post("/tokenize", "Text to token ids", request=TokenizeRequest, answer=Tokens, says="The token ids")
 async def tokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, TokenizeRequest)
-    if (fields.prompt is None) == (fields.messages is None):
-        raise invalid("Send either 'prompt' or 'messages'", param="prompt")
-    prompt: Prompt
-    if fields.messages is not None:
-        prompt = chat_prompt(fields.messages, continue_final=False)
-    else:
-        prompt = TextPrompt(fields.prompt or "", fields.add_special_tokens)
+    prompt = fields.to_encode()
     if (length := characters(prompt)) > MAX_CHARACTERS:
         raise invalid(f"The text has {length} characters; {MAX_CHARACTERS} are taken at once", param="prompt")
     local = services(request).local_models
