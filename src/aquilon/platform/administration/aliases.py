@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.platform.administration.access import no_such
 from aquilon.platform.domain.aliases import Alias, checked_alias, is_alias
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.look_alikes import look_alike
 from aquilon.platform.domain.permissions import require_operator
 from aquilon.platform.storage import Database, audit, models
 
@@ -36,6 +37,8 @@ async def set_alias(database: Database, principal: Principal, wish: Wish, known:
         raise ValueError(f"'{name}' is a model's own name: it can't stand for another")
     async with database.writing(alone=True) as session:
         others = {alias.name: alias for alias in await models.aliases(session)}
+        if name not in others and (other := look_alike(name, (*known, *others))) is not None:
+            raise ValueError(f"'{name}' is taken for '{other}', which is there already: take another name")
         for target in filter(None, (wish.target, wish.share and wish.share[0], wish.switch and wish.switch[0])):
             _require_model(name, target, known, others)
         for other in others.values():

@@ -17,6 +17,7 @@ from aquilon.platform.auth.openid import Claims
 from aquilon.platform.auth.sign_in import note_sign_in
 from aquilon.platform.domain.errors import ApiError, forbidden
 from aquilon.platform.domain.identity import Role
+from aquilon.platform.domain.look_alikes import mixed_word, skeleton
 from aquilon.platform.storage import Database, accounts, identity_providers, invitations, sessions
 from aquilon.platform.storage.audit import record
 from aquilon.platform.storage.identity_schema import IdentityProvider
@@ -155,9 +156,9 @@ async def _free_name(session: AsyncSession, organization: Organization, claims: 
     local = None if claims.email is None else claims.email.partition("@")[0]
     for told in (claims.name, claims.preferred_username, local, claims.subject, "new"):
         wanted = "".join(character for character in told or "" if character.isprintable()).strip()
-        if wanted:
+        if wanted and mixed_word(wanted) is None:
             break
     wanted = wanted[: MAX_NAME_CHARACTERS - 10].strip()
-    taken = {user.name for user in await accounts.list_users(session, Scope(organization.id))}
+    taken = {skeleton(user.name) for user in await accounts.list_users(session, Scope(organization.id))}
     names = (wanted if number == 1 else f"{wanted} {number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+    return next(name for name in names if skeleton(name) not in taken)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.platform.domain.look_alikes import look_alike
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.domain.upstreams import (
     Capability,
@@ -22,6 +23,7 @@ from aquilon.platform.domain.upstreams import (
     checked_headers,
     checked_secret,
 )
+from aquilon.platform.storage.models_schema import StoredAlias
 from aquilon.platform.storage.names import checked_name
 from aquilon.platform.storage.sealing import Sealer, SealError
 from aquilon.platform.storage.upstreams_schema import (
@@ -73,6 +75,7 @@ async def store(session: AsyncSession, sealer: Sealer, given: Upstream) -> Upstr
     names = [model.name for model in given.models]
     if doubled := next((each for each in names if names.count(each) > 1), None):
         raise ValueError(f"The upstream '{name}' has the model '{doubled}' twice")
+    await _require_own_looks(session, given)
     row = await session.get(StoredUpstream, given.id) if given.id else None
     if row is None:
         row = StoredUpstream(id=new_id("upstream"), created_at=int(time.time()))
@@ -119,6 +122,16 @@ async def set_fallbacks(session: AsyncSession, model: str, models: tuple[str, ..
     if models:
         session.add(StoredFallback(model=model, models=list(models)))
     await _changed(session)
+
+
+async def _require_own_looks(session: AsyncSession, given: Upstream) -> None:
+    """Raises ValueError where a new model's name is taken for another upstream model's, or an alias."""
+    stored = set(await session.scalars(select(StoredUpstreamModel.name)))
+    taken = stored | set(await session.scalars(select(StoredAlias.name)))
+    for model in given.models:
+        others = (taken | {each.name for each in given.models}) - {model.name}
+        if model.name not in stored and (other := look_alike(model.name, others)) is not None:
+            raise ValueError(f"The model name '{model.name}' is taken for '{other}': take another name")
 
 
 async def _changed(session: AsyncSession) -> None:
