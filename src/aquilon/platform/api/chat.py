@@ -36,7 +36,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
-    events = pipeline.answer([prepared], caller, id_, answer_headers(request))
+    events = pipeline.answer([prepared], caller, id_, answer_headers(request), streamed=bool(fields.stream))
     shape = Shape(
         id=id_,
         model=prepared.model,

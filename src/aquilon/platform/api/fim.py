@@ -59,7 +59,7 @@ async def fill(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage_chunk=fields.wants_usage_chunk)
-    events = pipeline.answer([prepared], caller, shape.id, answer_headers(request))
+    events = pipeline.answer([prepared], caller, shape.id, answer_headers(request), streamed=bool(fields.stream))
     if fields.stream:
         return EventStream(chunks(events, shape))
     return Response(await answer_unless_gone(request, whole_answer(events, shape)), media_type="application/json")
