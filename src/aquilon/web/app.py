@@ -48,6 +48,7 @@ from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.web.boundary import Boundary
+from aquilon.web.database_watch import WhileDatabaseIsThere
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.rooms import ROOMS
@@ -59,13 +60,17 @@ _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "me
 class _Application(FastAPI):
     """Our middlewares stand before FastAPI's own: an answer of a `DirectRoute` passes ours alone."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, settings: Settings, database: Database, **options: Any) -> None:
         super().__init__(**options)
         self._settings = settings
+        self._database = database
 
     def build_middleware_stack(self) -> ASGIApp:
         routes = [route for room in ROOMS for route in room.router.routes]
-        return Boundary(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._settings)
+        return Boundary(
+            WhileDatabaseIsThere(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._database),
+            self._settings,
+        )
 
 
 def create_app(
@@ -78,7 +83,7 @@ def create_app(
 ) -> FastAPI:
     """The application; ``startup_models`` are those that ``/ready`` waits for."""
     app = _Application(
-        settings, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
+        settings, database, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
     )
     metrics = Metrics(engine)
     admission = Admission(database, settings.redis_url)

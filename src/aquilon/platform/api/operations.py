@@ -42,7 +42,9 @@ async def health() -> Response:
 
 @router.get("/ready", summary="A request would be answered now", responses=answers(Readiness, description="It would"))
 async def ready(request: Request) -> Response:
-    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up."""
+    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up, and where the
+    database's file is gone.
+    """
     found = services(request)
     states = found.engine.states
     reason = ""
@@ -56,6 +58,7 @@ async def ready(request: Request) -> Response:
             reason = reason or f"The model '{name}' is being loaded"
         elif state.state == "failed":
             reason = f"The model '{name}' can't be loaded: {state.detail}"
+    reason = found.database.problem() or reason
     body = Readiness(
         not reason, reason, [ModelReadiness(name, state.state, state.progress) for name, state in states.items()]
     )
