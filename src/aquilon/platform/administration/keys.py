@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.administration.access import no_such, user_for, workspace_for, workspace_role
-from aquilon.platform.domain.errors import forbidden, invalid
+from aquilon.platform.administration.key_bounds import Bounds, bounds_of, refuse_beyond, require_no_purse
+from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.platform.domain.permissions import Action, permits, require
 from aquilon.platform.storage import Database, api_keys
@@ -47,8 +48,11 @@ async def create(
 
     Raises ApiError: 404 for an unknown workspace or user, 403 without the right, 400 for limits that can't be.
     """
-    checked = _checked(principal, limits)
+    checked = _checked(limits)
     async with database.writing() as session:
+        wanted = Bounds(*checked.values())
+        refuse_beyond((await bounds_of(session, principal)).exceeding(wanted))
+        await require_no_purse(session, principal)
         place = await workspace_for(session, principal, workspace or principal.workspace_id, "keys.create")
         if place.archived_at is not None:
             raise invalid(f"The workspace '{place.name}' is archived", param="workspace_id")
@@ -95,9 +99,13 @@ async def change(database: Database, principal: Principal, key_id: str, changes:
             allowed_addresses=changes.get("allowed_addresses", key.allowed_addresses),
             expires_at=changes.get("expires_at"),
         )
-        checked = _checked(principal, limits, held=frozenset(key.scopes))
+        checked = _checked(limits)
         if "expires_at" not in changes:
-            del checked["expires_at"]
+            checked["expires_at"] = key.expires_at
+        bounds, wanted = await bounds_of(session, principal), Bounds(*checked.values())
+        beyond, widened = bounds.exceeding(wanted), Bounds.of_key(key).exceeding(wanted)
+        opens = changes.get("blocked") is False and key.blocked_at is not None
+        refuse_beyond({name: has for name, has in beyond.items() if opens or name in widened})
         for name, value in checked.items():
             setattr(key, name, value)
         if "name" in changes:
@@ -118,6 +126,9 @@ async def rotate(database: Database, principal: Principal, key_id: str, keep_sec
         await _may_change(session, principal, key)
         if key.revoked_at is not None:
             raise invalid("This API key is revoked: make another")
+        refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds.of_key(key)))
+        if key.id != principal.api_key_id:
+            await require_no_purse(session, principal)
         made = await api_keys.rotate(session, Scope.of_organization(principal), key, keep_seconds)
         await record(session, principal, "api_key.rotated", key.id, key.name, keep_seconds=keep_seconds)
         return made
@@ -167,11 +178,8 @@ async def _may_block(session: AsyncSession, principal: Principal, key: ApiKey) -
     require(principal, action, await workspace_role(session, principal, key.workspace_id))
 
 
-def _checked(principal: Principal, limits: KeyLimits, *, held: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Raises ApiError for scopes beyond the caller's own, addresses that are none, a time that is past."""
-    beyond = set(limits.scopes) - principal.scopes - held
-    if beyond:
-        raise forbidden(f"An API key can't give what it hasn't got: {', '.join(sorted(beyond))}", code="scope_missing")
+def _checked(limits: KeyLimits) -> dict[str, Any]:
+    """In the order of `Bounds`. Raises ApiError for addresses that are none, a time that is past."""
     return {
         "scopes": list(dict.fromkeys(limits.scopes)),
         "allowed_models": None if limits.allowed_models is None else list(dict.fromkeys(limits.allowed_models)),

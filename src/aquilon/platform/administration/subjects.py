@@ -53,3 +53,8 @@ async def own_subjects(session: AsyncSession, principal: Principal) -> set[str]:
     return {key.id for key, _ in keys} | {
         member.workspace_id for member in memberships if permits(principal.role, cast(Role, member.role), "usage.read")
     }
+
+
+async def may_see(session: AsyncSession, principal: Principal, what: Budget | Limit) -> bool:
+    """Whether it is among those that the caller may list."""
+    return permits(principal.role, None, "usage.read") or what.scope_id in await own_subjects(session, principal)

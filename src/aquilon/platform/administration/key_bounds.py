@@ -1,0 +1,102 @@
+"""What a key makes or changes never exceeds what the key itself may: its scopes, models, addresses, time and money."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.platform.domain.errors import ApiError, forbidden
+from aquilon.platform.domain.identity import KEY_SCOPES, Principal
+from aquilon.platform.storage import api_keys, budgets, limits
+from aquilon.platform.storage.schema import ApiKey
+from aquilon.platform.storage.scope import Scope
+
+_BEYOND = "beyond_own_limits"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """None is no bound."""
+
+    scopes: Collection[str] = KEY_SCOPES
+    models: Collection[str] | None = None
+    addresses: Sequence[str] | None = None
+    """Networks, as they are stored."""
+    expires_at: int | None = None
+
+    @classmethod
+    def of_key(cls, key: ApiKey) -> Bounds:
+        return cls(key.scopes, key.allowed_models, key.allowed_addresses, key.expires_at)
+
+    def exceeding(self, wanted: Bounds) -> dict[str, str]:
+        """By field of a key, what of ``wanted`` these bounds don't allow, and what they do."""
+        found = {}
+        if beyond := set(wanted.scopes) - set(self.scopes):
+            found["scopes"] = f"it hasn't got {', '.join(sorted(beyond))}"
+        if self.models is not None and (wanted.models is None or set(wanted.models) - set(self.models)):
+            found["allowed_models"] = f"its models are {', '.join(sorted(self.models)) or 'none'}"
+        if self.addresses is not None and not _within(wanted.addresses, self.addresses):
+            found["allowed_addresses"] = f"its addresses are {', '.join(self.addresses) or 'none'}"
+        if self.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > self.expires_at):
+            found["expires_at"] = f"it expires at {datetime.fromtimestamp(self.expires_at, UTC):%Y-%m-%d %H:%M} (UTC)"
+        return found
+
+
+async def bounds_of(session: AsyncSession, principal: Principal) -> Bounds:
+    """Those of the key that the caller came with; none for a person who is signed in, and for the operator."""
+    if principal.api_key_id is None:
+        return Bounds(principal.scopes)
+    key = await api_keys.api_key_by_id(session, Scope.of_organization(principal), principal.api_key_id)
+    addresses = None if key is None else key.allowed_addresses
+    return Bounds(principal.scopes, principal.allowed_models, addresses, principal.expires_at)
+
+
+async def require_no_purse(session: AsyncSession, principal: Principal) -> None:
+    """For what gives the caller another key's secret, which would spend beside the caller's own budgets and limits.
+
+    Raises ApiError 403 for a key that has any.
+    """
+    if principal.api_key_id is None:
+        return
+    scope = Scope.of_organization(principal)
+    own = [(each.scope, each.scope_id) for each in await budgets.budgets(session, scope)]
+    own += [(each.scope, each.scope_id) for each in await limits.limits(session, scope)]
+    if ("key", principal.api_key_id) in own:
+        raise forbidden(
+            "This API key has a budget or limit of its own, which another key would not count for: it can make none",
+            code=_BEYOND,
+        )
+
+
+def refuse_beyond(exceeding: dict[str, str]) -> None:
+    """Raises ApiError 403 where a key was asked to give what it hasn't got."""
+    for param, has in exceeding.items():
+        code = "scope_missing" if param == "scopes" else _BEYOND
+        raise ApiError(
+            403, "permission_error", f"An API key can't give what it hasn't got: {has}", param=param, code=code
+        )
+
+
+def refuse_loosening(principal: Principal, what: str, scope: str, scope_id: str, *, loosens: bool) -> None:
+    """Raises ApiError 403 where a key loosens its own budget or limit."""
+    if loosens and scope == "key" and scope_id == principal.api_key_id:
+        raise forbidden(
+            f"An API key can't loosen or remove its own {what}: ask with another key, or signed in", code=_BEYOND
+        )
+
+
+def _within(wanted: Sequence[str] | None, allowed: Sequence[str]) -> bool:
+    if wanted is None:
+        return False
+    networks = [ipaddress.ip_network(each) for each in allowed]
+    return all(
+        any(
+            inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+            for outer in networks
+        )
+        for inner in map(ipaddress.ip_network, wanted)
+    )
