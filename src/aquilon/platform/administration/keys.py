@@ -56,11 +56,11 @@ async def create(
         place = await workspace_for(session, principal, workspace or principal.workspace_id, "keys.create")
         if place.archived_at is not None:
             raise invalid(f"The workspace '{place.name}' is archived", param="workspace_id")
-        owner = await user_for(session, principal, user_id or principal.user_id)
-        if owner.id != principal.user_id:
+        if user_id not in (None, principal.user_id):
             require(principal, "keys.manage")  # in the whole organization: the key can do all that its user can
-            if owner.role == "owner":
-                require(principal, "owners.manage")
+        owner = await user_for(session, principal, user_id or principal.user_id)
+        if owner.id != principal.user_id and owner.role == "owner":
+            require(principal, "owners.manage")
         made = await api_keys.create_api_key(session, owner, place.id, name, **checked)
         await record(session, principal, "api_key.created", made.record.id, made.record.name, **_told(made.record))
         return made
