@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 BESIDE = ("-wal", "-shm")
@@ -13,10 +14,8 @@ def make_private(path: Path) -> None:
     """Make the file if there is none, and keep it and what is beside it from all other users. Raises OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     for suffix in ("", *BESIDE):
-        try:
+        with suppress(FileNotFoundError, PermissionError):  # another user's, whose to change they are
             os.chmod(f"{path}{suffix}", 0o600)
-        except FileNotFoundError:
-            continue
 
 
 class OpenFile:
