@@ -68,6 +68,20 @@ async def test_a_home_that_is_gone_is_told(database: Database, tmp_path: Path) -
     os.rename(f"{tmp_path}-gone", tmp_path)
 
 
+async def test_a_marker_of_changes_that_was_removed_is_found_again(database: Database, tmp_path: Path) -> None:
+    then = database.changes.now()
+    database.changes.find_marker_again()
+    assert database.changes.none_since(then, unheard=0)
+    os.unlink(f"{database.name}-changes")
+    other = await Database.open(Settings(home=tmp_path))
+    database.changes.find_marker_again()
+    assert not database.changes.none_since(then, unheard=0)
+    then = database.changes.now()
+    await operator.create_api_key(other, "made by another process")
+    assert not database.changes.none_since(then, unheard=0)
+    await other.close()
+
+
 def files(home: Path) -> list[Path]:
     return list(home.glob("aquilon.db*"))
 

@@ -65,6 +65,12 @@ async def test_a_word_of_two_alphabets_is_nobody_s_name(database: Database) -> N
             await accounts.create_user(session, place.id, "Ꮩictor", "member")
 
 
+async def test_a_name_that_can_t_be_seen_is_none(database: Database) -> None:
+    async with database.writing() as session:
+        with pytest.raises(ValueError, match="can be seen"):
+            await accounts.create_organization(session, "\u3164\u2800")
+
+
 async def test_names_are_kept_composed(database: Database) -> None:
     async with database.writing() as session:
         place = await accounts.create_organization(session, unicodedata.normalize("NFD", "Société"))

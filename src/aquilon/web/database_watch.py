@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,7 +36,7 @@ class WhileDatabaseIsThere:
 
 
 async def watch(database: Database) -> None:
-    """Tell the log when the database's file is gone, and when it is back. For ever."""
+    """Tell the log when the database's file is gone, and when it is back; find a lost marker of changes. For ever."""
     known = ""
     while True:
         problem = database.problem()
@@ -44,4 +45,7 @@ async def watch(database: Database) -> None:
         elif known and not problem:
             log.warning("The database is there again: requests are answered")
         known = problem
+        if not problem:
+            with suppress(OSError):  # on a full disk, say: the next second tries again
+                database.changes.find_marker_again()
         await asyncio.sleep(_EVERY_SECONDS)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from aquilon.platform.domain.look_alikes import look_alike, require_one_alphabet
+from aquilon.platform.domain.look_alikes import look_alike, require_one_alphabet, skeleton
 
 MAX_NAME_CHARACTERS = 100
 MAX_EMAIL_CHARACTERS = 254
@@ -27,6 +27,8 @@ def free_name(name: str, of_what: str, taken: Iterable[str]) -> str:
     Raises ValueError for one that is taken, looks like one that is, or mixes alphabets in a word.
     """
     name = checked_name(name, of_what)
+    if not skeleton(name):
+        raise ValueError(f"A {of_what}'s name has characters that can be seen")
     other = look_alike(name, taken)
     if other == name:
         raise ValueError(f"There is {_article(of_what)} {of_what} '{name}' already")
