@@ -18,8 +18,8 @@ from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
-from aquilon.platform.storage import Database
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 def look(name: str, home: Path, **settings: int) -> checks.Check:

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from aquilon.platform import accounts as operator
-from aquilon.platform.storage import Database, accounts
+from aquilon.people import first_run as operator
+from aquilon.people.store import accounts
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from typing import BinaryIO
 
 import pytest
 
-from aquilon.platform import accounts
-from aquilon.platform.storage import Database, DatabaseError, restore
-from aquilon.platform.storage.backup import back_up
-from aquilon.platform.storage.migrations import REVISIONS
+from aquilon.people import first_run as accounts
 from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError, restore
+from aquilon.storage.backup import back_up
+from aquilon.storage.migrations import REVISIONS
 
 BOMB_BYTES = 64 * 2**20
 Part = tuple[tarfile.TarInfo, BinaryIO | None]

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.catalogue.administration import aliases
+from aquilon.catalogue.administration.aliases import Wish
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import aliases, upstreams
-from aquilon.platform.administration.aliases import Wish
-from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
-from aquilon.platform.storage import Database, accounts, workspaces
-from aquilon.platform.storage.schema import Organization, User, Workspace
-from aquilon.platform.storage.scope import Scope
-from aquilon.platform.storage.sealing import Sealer
+from aquilon.people import first_run as operator
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, workspaces
+from aquilon.people.tables import Organization, User, Workspace
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
+from aquilon.upstreams import administration as upstreams
+from aquilon.upstreams.upstream import ProvidedModel, Upstream
 
 LOOK_ALIKES = ["ADMIN", "аdmin", "ａｄｍｉｎ", "αdmin", "ad\u034fmin"]
 

@@ -6,12 +6,13 @@ import unicodedata
 
 import pytest
 
-from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.auth.sign_in import FAILURES_OF_A_NETWORK, FAILURES_OF_AN_ACCOUNT, SignIn, network_of
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.storage import Database, accounts
-from aquilon.platform.storage.passwords import set_password_hash
-from aquilon.platform.storage.sessions import Browser
+from aquilon.errors import ApiError
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.sign_in import FAILURES_OF_A_NETWORK, FAILURES_OF_AN_ACCOUNT, SignIn, network_of
+from aquilon.people.store import accounts
+from aquilon.people.store.passwords import set_password_hash
+from aquilon.people.store.sessions import Browser
+from aquilon.storage import Database
 
 PASSWORD = "correct horse battery staple"
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aquilon.platform.api.errors import error_response
-from aquilon.platform.domain.errors import overloaded
-from aquilon.platform.storage import Database
+from aquilon.api.errors import error_response
+from aquilon.errors import overloaded
+from aquilon.storage import Database
 from aquilon.web.boundary import PROBES
 
 _EVERY_SECONDS = 1.0

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.errors import ApiError, forbidden
-from aquilon.platform.domain.identity import KEY_SCOPES, Principal
-from aquilon.platform.storage import api_keys, budgets, limits
-from aquilon.platform.storage.schema import ApiKey
-from aquilon.platform.storage.scope import Scope
+from aquilon.errors import ApiError, forbidden
+from aquilon.money.store import budgets, limits
+from aquilon.people.identity import KEY_SCOPES, Principal
+from aquilon.people.scope import Scope
+from aquilon.people.store import api_keys
+from aquilon.people.tables import ApiKey
 
 _BEYOND = "beyond_own_limits"
 

@@ -1,0 +1,190 @@
+"""Commits usage events: as many in one transaction as came while the last one ran."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.errors import ApiError, overloaded
+from aquilon.money.held_usage import HeldUsage
+from aquilon.money.shared_stock import SharedStock
+from aquilon.money.store import usage
+from aquilon.money.store.holds import turn_into_spending
+from aquilon.money.usage_event import UsageEvent
+from aquilon.storage import Database
+
+MOST_AT_ONCE = 500
+PATIENCE_SECONDS = 5.0
+"""An answer waits so long for its event to be committed; after that it fails, and costs nothing that was not sent."""
+_RETRY_SECONDS = 0.5
+
+log = structlog.get_logger("aquilon.usage")
+
+
+@dataclass(eq=False)
+class _Pending:
+    event: UsageEvent
+    done: asyncio.Future[None]
+    committing: bool = False
+    """Whether a COMMIT with it runs, which alone can tell how it ends."""
+
+
+class _TakenBack(Exception):
+    """An event of the transaction was taken back meanwhile."""
+
+
+class UsageWriter:
+    """One writer for a process. While the database can't be written, events wait here and no new work is taken."""
+
+    def __init__(self, database: Database, stock: SharedStock | None = None) -> None:
+        self._database = database
+        self._stock = stock
+        """Set where what is spent must be taken off what this process holds of a shared database."""
+        self._pending: list[_Pending] = []
+        self._attempt: asyncio.Future[None] | None = None
+        """Done when the transaction that runs now has ended, however."""
+        self._deciding = threading.Lock()
+        """SQLite's thread is about to commit an event, or its answer gives up waiting and takes it back: never both."""
+        self._writing: asyncio.Task[None] | None = None
+        self._broken = False
+        self.held = HeldUsage()
+        """Of batch lines: whoever records a line records what it used in the same transaction, with ``record``."""
+
+    def require_working(self) -> None:
+        """Raises ApiError 503 while events can't be committed: what can't be recorded isn't begun."""
+        if self._broken:
+            raise _unwritable()
+
+    def submit(self, event: UsageEvent) -> None:
+        """Have an event committed; nobody waits for it."""
+        if event.batch:
+            self.held.add(event)
+        else:
+            self._add(event)
+
+    async def commit(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> None:
+        """Returns when the event outlives this process.
+
+        Raises ApiError 503 where the database can't be written in time: then what
+        ``instead`` gives is recorded in its place.
+        """
+        if event.batch:
+            self.held.add(event)
+            return
+        pending = self._add(event)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.shield(pending.done)
+        except TimeoutError:
+            while not self.take_back(event, instead):
+                if pending.done.done():
+                    return
+                assert self._attempt is not None
+                await asyncio.wait({self._attempt})
+            raise _unwritable() from None
+
+    def take_back(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> bool:
+        """Record what ``instead`` gives in place of an event, unless that is committed or about to be."""
+        with self._deciding:
+            pending = next((each for each in self._pending if each.event is event and not each.committing), None)
+            if pending is not None:
+                pending.event = instead()
+            return pending is not None
+
+    def _add(self, event: UsageEvent) -> _Pending:
+        pending = _Pending(event, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return pending
+
+    async def record(self, session: AsyncSession, events: Sequence[UsageEvent]) -> None:
+        """Write events within a transaction; call ``recorded`` when it is committed."""
+        spent = await usage.record(session, events)
+        if self._stock is not None:
+            await turn_into_spending(session, self._stock.process_id, spent)
+
+    def recorded(self, events: Sequence[UsageEvent]) -> None:
+        if self._stock is not None:
+            self._stock.recorded(events)
+
+    def dropped(self, events: Sequence[UsageEvent]) -> None:
+        """These events will never be written: nothing was spent."""
+        if self._stock is not None:
+            self._stock.dropped(events)
+
+    async def close(self, seconds: float = 2.0) -> None:
+        """Write what is pending, for so long at most."""
+        if self._writing is None:
+            return
+        await asyncio.wait({self._writing}, timeout=seconds)
+        self._writing.cancel()
+        if self._pending:
+            log.error("Usage was lost: the database could not be written", events=len(self._pending))
+
+    async def _write(self) -> None:
+        while self._pending:
+            batch = self._pending[:MOST_AT_ONCE]
+            self._attempt = asyncio.get_running_loop().create_future()
+            try:
+                await self._commit(batch)
+            except _TakenBack:
+                pass  # and begin anew, with what it was put in place of
+            except (DBAPIError, sqlite3.Error, OSError) as error:
+                if not self._broken:
+                    log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))
+                self._broken = True
+                self._end_attempt(batch)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if self._broken:
+                    log.info("Usage is recorded again", events=len(self._pending) + len(batch))
+                self._broken = False
+            finally:
+                self._end_attempt(batch)
+
+    def _end_attempt(self, batch: Sequence[_Pending]) -> None:
+        for pending in batch:
+            pending.committing = False
+        if self._attempt is not None and not self._attempt.done():
+            self._attempt.set_result(None)
+
+    async def _commit(self, batch: Sequence[_Pending]) -> None:
+        events = [pending.event for pending in batch]
+
+        def write(connection: sqlite3.Connection) -> None:
+            usage.record_at_once(connection, events)
+            self._decide(batch, events)
+
+        if self._stock is None and self._database.writes_at_once:
+            await self._database.at_once(write)
+        else:
+            async with self._database.writing() as session:
+                await self.record(session, events)
+                self._decide(batch, events)
+        self.recorded(events)
+        del self._pending[: len(batch)]
+        for pending in batch:
+            if not pending.done.done():
+                pending.done.set_result(None)
+
+    def _decide(self, batch: Sequence[_Pending], events: Sequence[UsageEvent]) -> None:
+        """The last step before COMMIT. Raises _TakenBack."""
+        with self._deciding:
+            if any(pending.event is not event for pending, event in zip(batch, events, strict=True)):
+                raise _TakenBack
+            for pending in batch:
+                pending.committing = True
+
+
+def _unwritable() -> ApiError:
+    return overloaded(
+        "Usage can't be recorded now, so no answer is given; the server's log has the reason", retry_after=5
+    )
