@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
 import sqlite3
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 def look(name: str, home: Path, **settings: int) -> checks.Check:
@@ -74,7 +78,7 @@ def test_a_taken_port_is_told_with_who_has_it(home: Path) -> None:
 def test_a_home_that_others_can_write_is_a_warning(home: Path) -> None:
     home.mkdir()
     home.chmod(0o777)
-    assert (look("home", home).state, look("home", home).advice) == ("warn", f"chmod go-w {home}")
+    assert (look("home", home).state, look("home", home).advice) == ("warn", f"chmod go-rwx {home}")
 
 
 def test_a_home_under_a_file_fails_with_the_way_out(tmp_path: Path) -> None:
@@ -98,3 +102,45 @@ def test_a_check_that_breaks_is_a_failure_and_the_others_go_on(home: Path, monke
     found = list(checks.run_checks(Settings(home=home)))
     assert [(check.name, check.state) for check in found] == [("odd", "fail"), ("home", "ok")]
     assert "odd machine" in found[0].finding
+
+
+@pytest.mark.parametrize(("mode", "who"), [(0o755, "every user of this machine"), (0o750, "all users of its group")])
+def test_a_home_that_others_can_read_is_a_warning(home: Path, mode: int, who: str) -> None:
+    home.mkdir()
+    home.chmod(mode)
+    check = look("home", home)
+    assert (check.state, check.advice) == ("warn", f"chmod go-rwx {home}")
+    assert f"can be read by {who}" in check.finding
+
+
+def test_a_database_in_a_read_only_home_is_looked_at_all_the_same() -> None:
+    with tempfile.TemporaryDirectory(prefix="aquilon-", dir="/tmp") as folder:
+        home = Path(folder)
+        asyncio.run(open_and_close(home))
+        assert look("database", home).state == "ok"
+        (home / "aquilon.db").chmod(0o644)
+        home.chmod(0o555)
+        with as_nobody():
+            assert look("database", home).state == "ok"
+        (home / "aquilon.db").chmod(0o600)
+        with as_nobody():
+            check = look("database", home)
+        home.chmod(0o700)
+    assert (check.state, "can't be read by this user" in check.finding) == ("fail", True)
+    assert check.advice.startswith("chown or chmod it")
+
+
+async def open_and_close(home: Path) -> None:
+    await (await Database.open(Settings(home=home))).close()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Permissions don't hold back the superuser, whom tests in a container often run as."""
+    if os.geteuid() != 0:
+        pytest.skip("another user can be tried by the superuser alone")
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)

@@ -118,6 +118,12 @@ class House:
     async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
         return [event async for event in self.answer(request_id, *prepared)]
 
+    async def stream(self, request_id: str, brought: list[str], *prepared: LocalSequence) -> None:
+        """Adds to ``brought`` what a stream brings its client."""
+        async for event in self.pipeline.answer(prepared, self.principal, request_id, streamed=True):
+            if isinstance(event, Delta):
+                brought.append(event.text)
+
     async def set_price(self) -> None:
         async with self.database.writing() as session:
             now = int(self.settlement._clock())
@@ -343,20 +349,106 @@ async def test_a_changed_budget_counts_at_once(house: House) -> None:
     assert [event async for event in house.pipeline.answer([house.prepared(1)], other, "r3")]
 
 
-async def test_while_usage_cannot_be_written_answers_fail_and_nothing_is_lost(
+class Trouble:
+    """A database in which no usage can be recorded, until it is over."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.house = house
+        self.patches = monkeypatch
+        monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
+        with sqlite3.connect(house.database.name) as raw:
+            raw.execute("CREATE TRIGGER full BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'full'); END")
+
+    async def over(self) -> dict[str, Any]:
+        """Gives the request that was put on record then."""
+        with sqlite3.connect(self.house.database.name) as raw:
+            raw.execute("DROP TRIGGER full")
+        self.patches.undo()
+        await until(lambda: bool(self.house.events()) and not self.house.writer._broken)
+        [row] = self.house.events().values()
+        return dict(row)
+
+
+async def test_an_answer_that_is_refused_since_it_cannot_be_recorded_failed_and_costs_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
-    with sqlite3.connect(house.database.name) as raw:
-        raw.execute("CREATE TRIGGER full BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'full'); END")
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    trouble = Trouble(house, monkeypatch)
     with pytest.raises(ApiError, match="Usage can't be recorded now") as refused:
         await house.whole("r1", house.prepared(5))
     assert refused.value.status == 503
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
         await house.whole("never begun", house.prepared(5))
-    with sqlite3.connect(house.database.name) as raw:
-        raw.execute("DROP TRIGGER full")
-    monkeypatch.undo()
-    await until(lambda: list(house.events()) == ["r1"] and not house.settlement._writer._broken)
+    row = await trouble.over()
+    assert (row["request_id"], row["outcome"], row["cost"]) == ("r1", "failed", 0)
+    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == 0
     await house.whole("r2", house.prepared(5))
-    assert list(house.events()) == ["r1", "r2"]
+    assert {name: row["outcome"] for name, row in house.events().items()} == {"r1": "failed", "r2": "completed"}
+    assert await house.spent(budget) == house.events()["r2"]["cost"] == spent(house.settlement, (budget, 0))
+
+
+async def test_a_stream_that_breaks_for_it_failed_and_costs_what_was_delivered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    trouble = Trouble(house, monkeypatch)
+    brought: list[str] = []
+    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+        await house.stream("r1", brought, house.prepared(5))
+    row = await trouble.over()
+    cost = 16 * INPUT + 4 * CACHED + 5 * OUTPUT
+    assert (row["outcome"], row["cost"], "".join(brought)) == ("failed", cost, "aaaaa")
+    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == cost
+
+
+async def test_a_client_that_leaves_while_its_answer_cannot_be_recorded_pays_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    trouble = Trouble(house, monkeypatch)
+    monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 60)
+    asking = asyncio.create_task(house.whole("r1", house.prepared(5)))
+    await until(lambda: house.writer._broken)
+    asking.cancel()
+    await asyncio.wait({asking})
+    row = await trouble.over()
+    assert (row["outcome"], row["cost"], await house.spent(budget)) == ("failed", 0, 0)
+
+
+async def test_an_event_that_was_written_but_not_committed_when_its_answer_gave_up_counts_as_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is slow, not away: the answer gives up while the transaction runs, before its COMMIT."""
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
+    lock = sqlite3.connect(house.database.name, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+        await house.whole("r1", house.prepared(5))
+    lock.execute("ROLLBACK")
+    lock.close()
+    await until(lambda: bool(house.events()))
+    row = house.events()["r1"]
+    assert (row["outcome"], row["cost"]) == ("failed", 0)
+    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == 0
+
+
+async def test_an_engine_that_fails_costs_nothing_but_what_a_stream_had_brought(house: House) -> None:
+    await house.set_price()
+    house.engine.fails_after = 20
+    brought: list[str] = []
+    with pytest.raises(ApiError, match="engine process ended"):
+        await house.whole("whole", house.prepared())
+    with pytest.raises(ApiError, match="engine process ended"):
+        await house.stream("stream", brought, house.prepared())
+    house.engine.fails_after = 0
+    with pytest.raises(ApiError, match="engine process ended"):
+        await house.stream("nothing", [], house.prepared())
+    await until(lambda: len(house.events()) == 3)
+    costs = {name: (row["outcome"], row["cost"]) for name, row in house.events().items()}
+    stream = 16 * INPUT + 4 * CACHED + len("".join(brought)) * OUTPUT
+    assert costs == {"whole": ("failed", 0), "stream": ("failed", stream), "nothing": ("failed", 0)}

@@ -39,7 +39,8 @@ class Process:
 
     async def spend(self, name: str, reservation: Reservation, cost: int) -> None:
         self.ledger.settle(reservation, cost)
-        await self.writer.commit(replace(EVENT, request_id=name, cost=cost, budget_lines=tuple(reservation.lines)))
+        event = replace(EVENT, request_id=name, cost=cost, budget_lines=tuple(reservation.lines))
+        await self.writer.commit(event, lambda: replace(event, cost=0))
 
 
 EVENT = UsageEvent(

@@ -160,3 +160,23 @@ def test_lists_are_paged(ours: Organization) -> None:
     assert second["first_id"] not in (None, first["first_id"])
     assert ours.owner.get("/workspaces", params={"limit": 0}).status_code == 400
     assert ours.owner.get("/workspaces", params={"limit": "many"}).status_code == 422
+
+
+def test_who_may_not_see_the_members_learns_not_who_there_is(gateway: RunningServer, ours: Organization) -> None:
+    """One answer for people who are there and for those who never were, on every route that names a user."""
+    plain = ours.owner.post("/users", json={"name": "plain", "role": "member"}).json()["id"]
+    secret = ours.owner.post("/api_keys", json={"name": "k", "user_id": plain, "scopes": ["administration"]}).json()
+    with client(gateway, secret["value"]) as member:
+        assert member.get(f"/users/{plain}").status_code == 200
+        for user in (ours.user, "user_never"):
+            answers = [
+                member.get(f"/users/{user}"),
+                member.post(f"/users/{user}", json={"name": "other"}),
+                member.delete(f"/users/{user}"),
+                member.post(f"/users/{user}/link"),
+                member.post(f"/users/{user}/reset"),
+                member.post("/api_keys", json={"name": "k", "user_id": user, "scopes": ["administration"]}),
+                member.post(f"/workspaces/default/users/{user}", json={"role": "member"}),
+                member.delete(f"/workspaces/default/users/{user}"),
+            ]
+            assert [answer.status_code for answer in answers] == [403] * len(answers), user

@@ -45,10 +45,11 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningS
     running.stop()
 
 
-def check(seen: Seen, recorded: list[tuple[str, int, int]], spent: int, cost: int) -> None:
-    counts = Counter(request_id for request_id, _, _ in recorded)
-    tokens = {request_id: (prompt, completion) for request_id, prompt, completion in recorded}
+def check(seen: Seen, recorded: list[tuple[str, int, int, str]], spent: int, cost: int) -> None:
+    counts = Counter(request_id for request_id, *_ in recorded)
+    tokens = {request_id: (prompt, completion) for request_id, prompt, completion, _ in recorded}
     assert set(counts.values()) == {1}
+    assert {request_id for request_id, _, _, outcome in recorded if outcome == "completed"} <= seen.whole.keys()
     assert {request_id: tokens.get(request_id) for request_id in seen.whole} == seen.whole
     assert spent == cost
     told = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
@@ -67,7 +68,7 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
         seen = await outage(gateway, key, seconds=SECONDS, take_away=postgresql.stop, give_back=postgresql.start)
     gateway.stop()
     connection = await asyncpg.connect(host=postgresql.folder, user="aquilon", database="postgres")
-    rows = await connection.fetch("SELECT request_id, prompt_tokens, completion_tokens FROM usage_events")
+    rows = await connection.fetch("SELECT request_id, prompt_tokens, completion_tokens, outcome FROM usage_events")
     spent = await connection.fetchval("SELECT sum(spent)::bigint FROM budget_spending WHERE budget_id = $1", budget)
     cost = await connection.fetchval("SELECT sum(cost)::bigint FROM usage_events")
     held = await connection.fetchval("SELECT count(*) FROM holds")
@@ -111,10 +112,12 @@ async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
     check(seen, *on_record(gateway, budget))
 
 
-def on_record(gateway: RunningServer, budget: str) -> tuple[list[tuple[str, int, int]], int, int]:
+def on_record(gateway: RunningServer, budget: str) -> tuple[list[tuple[str, int, int, str]], int, int]:
     gateway.stop()
     with sqlite3.connect(gateway.home / "aquilon.db") as database:
-        rows = database.execute("SELECT request_id, prompt_tokens, completion_tokens FROM usage_events").fetchall()
+        rows = database.execute(
+            "SELECT request_id, prompt_tokens, completion_tokens, outcome FROM usage_events"
+        ).fetchall()
         spent = database.execute("SELECT sum(spent) FROM budget_spending WHERE budget_id = ?", (budget,)).fetchone()[0]
         cost = database.execute("SELECT sum(cost) FROM usage_events").fetchone()[0]
     return rows, spent, cost

@@ -62,6 +62,7 @@ OPERATORS = "/v1/server/"
 """What all organizations share is managed by the one that runs the server."""
 
 BODIES: dict[str, dict[str, Any]] = {
+    "change_budget": {"limit_microcents": 1},
     "rename_workspace": {"name": "mine now"},
     "add_member": {"user_id": "USER", "role": "administrator"},
     "set_member": {"role": "administrator"},

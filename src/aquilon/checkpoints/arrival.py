@@ -153,10 +153,19 @@ def disk_errors_in_words(staging: Staging) -> Iterator[None]:
 
 
 def former_model(store: ModelStore, name: str, source: str) -> StoredModel | None:
-    """The readable model that a pull would replace. Raises PullError where it came from another source."""
+    """The readable model that a pull would replace.
+
+    Raises PullError where it came from another source, or would be taken for another model but for capitals.
+    """
     try:
         former = store.get(name)
     except (ModelNotFound, ModelDamaged):
+        for other in store.list():
+            if other.name != name and other.name.lower() == name.lower():
+                raise PullError(
+                    f"'{name}' would be taken for the model '{other.name}', which is there already: "
+                    "choose another name with --name"
+                ) from None
         return None
     if former.source != source:
         raise PullError(

@@ -113,6 +113,8 @@ def _memory(settings: Settings) -> Check:
 
 
 def _home(settings: Settings) -> Check:
+    from aquilon.web.running import others_who_read
+
     home = settings.home
     if not home.exists():
         parent = next(folder for folder in home.parents if folder.exists())
@@ -129,7 +131,9 @@ def _home(settings: Settings) -> Check:
         advice = f"chown or chmod it for this user ({os.geteuid()}), or choose another with --home"
         return Check("home", "fail", f"{home} can't be written: {error.strerror}", advice)
     if home.stat().st_mode & 0o022:
-        return Check("home", "warn", f"{home} can be written by other users", f"chmod go-w {home}")
+        return Check("home", "warn", f"{home} can be written by other users", f"chmod go-rwx {home}")
+    if readers := others_who_read(home):
+        return Check("home", "warn", f"{home} can be read by {readers}", f"chmod go-rwx {home}")
     return Check("home", "ok", str(home))
 
 
@@ -186,15 +190,24 @@ def _database(settings: Settings) -> Check:
         return Check("database", "ok", "the server of AQUILON_DATABASE_URL answers")
     if not file.exists():
         return Check("database", "ok", "made at the first start")
+    if not os.access(file, os.R_OK):
+        advice = f"chown or chmod it for this user ({os.geteuid()}), or choose another home with --home"
+        return Check("database", "fail", f"{file} can't be read by this user", advice)
     advice = f"Stop the server and put back a copy from before, or move {file} away to begin anew"
+    # SQLite makes files beside it even to read, unless it is told that nobody writes
+    beside = Path(f"{file}-wal")
+    at_rest = not os.access(file.parent, os.W_OK) and not (beside.exists() and beside.stat().st_size)
     try:
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        with sqlite3.connect(f"{file.as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True) as database:
             found = database.execute("PRAGMA quick_check(3)").fetchall()
             users = database.execute("SELECT count(*) FROM users").fetchone()[0]
             keys = database.execute("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL").fetchone()[0]
             revision = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         database.close()
     except sqlite3.Error as error:
+        if not os.access(file.parent, os.W_OK):
+            finding = f"{file} can't be looked at in a home that is read-only while a server may use it: {error}"
+            return Check("database", "warn", finding, "Run the command as the user whom the home belongs to")
         return Check("database", "fail", f"{file} can't be read: {error}", advice)
     if found != [("ok",)]:
         return Check("database", "fail", f"{file} is damaged: {found[0][0]}", advice)

@@ -100,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; errors go to stderr in words."""
     from aquilon.cli.errors import is_wrong_setting, words
 
+    former = os.umask(0o077)  # what a command writes is its user's own
     try:
         result = app(args=arguments, prog_name="aquilon", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -118,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"aquilon: {printable(words(error))}", file=sys.stderr)
         return 2 if is_wrong_setting(error) else 1
+    finally:
+        os.umask(former)
 
 
 if __name__ == "__main__":

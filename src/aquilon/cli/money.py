@@ -11,7 +11,7 @@ from aquilon.cli.database import Organization, as_operator, remove_one, with_dat
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.money.budgets import Budget
+    from aquilon.money.administration.budgets import BudgetStanding
     from aquilon.money.prices import PriceList
     from aquilon.money.store.usage import UsageRow
     from aquilon.people.identity import Principal
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 prices = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What models' tokens cost, and from when on.")
 budgets = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What an organization, a workspace or a key may spend."
+)
+
+
+_NOTHING_COSTS = (
+    "No model has a price, so budgets hold nobody back: aquilon prices set MODEL --input CENTS --output CENTS"
 )
 
 
@@ -156,12 +161,13 @@ def set_price(
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
     from aquilon.api.money.budgets import budget_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.output import err, print_list
     from aquilon.money.administration import budgets as administration
     from aquilon.money.prices import cents, day
 
+    found = [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)]
     print_list(
-        [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)],
+        found,
         {
             "id": lambda budget: budget.id,
             "for": lambda budget: budget.scope,
@@ -175,45 +181,61 @@ def list_budgets(organization: Organization = None, home: Home = None, as_json: 
         nothing="No budgets: everybody may spend what they like",
         right=("cents", "spent"),
     )
+    if any(not budget.effective for budget in found):
+        err().print(_NOTHING_COSTS)
 
 
 @budgets.command("set")
 def set_budget(
     amount: Annotated[int, typer.Argument(metavar="CENTS", min=0, max=10**11, show_default=False)],
-    period: Annotated[str, typer.Option("--period", help="day, week, month, or once for prepaid credit.")] = "month",
+    period: Annotated[
+        str | None, typer.Option("--period", help="day, week, month, or once for prepaid credit.", show_default="month")
+    ] = None,
     workspace: Annotated[str | None, typer.Option("--workspace", help="For a workspace, by name or id.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="For an API key, by id or prefix.")] = None,
+    budget_id: Annotated[str | None, typer.Option("--id", help="Change this budget's amount, as listed.")] = None,
     organization: Organization = None,
     home: Home = None,
 ) -> None:
     """Set what an organization, a workspace or a key may spend in a period; a running server follows at once.
 
+    A budget that is there for the same period is changed: what was spent of it stays.
+
     \b
     Examples:
       aquilon budgets set 5000
+      aquilon budgets set 7500 --id budget_3fK9x2bR
       aquilon budgets set 200 --period day --key aq-3fK9x2b
       aquilon budgets set 10000 --period once --workspace research
     """
+    from aquilon.cli.output import err
     from aquilon.money.administration import budgets as administration
     from aquilon.money.budgets import BUDGET_PERIODS
     from aquilon.money.prices import MILLIONTHS_A_CENT
 
-    if period not in BUDGET_PERIODS:
+    if period is not None and period not in BUDGET_PERIODS:
         raise typer.BadParameter(f"'{period}' is none of {', '.join(BUDGET_PERIODS)}", param_hint="--period")
     if workspace is not None and key is not None:
         raise typer.BadParameter("a budget is for a workspace or for a key", param_hint="--key")
+    if budget_id is not None and (workspace or key or period is not None):
+        raise typer.BadParameter("a budget stays whose it is, and for its period: give --id alone", param_hint="--id")
 
-    async def write(database: Database, operator: Principal) -> Budget:
+    async def write(database: Database, operator: Principal) -> BudgetStanding:
+        if budget_id is not None:
+            return await administration.change_budget(database, operator, budget_id, amount * MILLIONTHS_A_CENT)
         return await administration.set_budget(
             database,
             operator,
-            period,
+            period or "month",
             amount * MILLIONTHS_A_CENT,
             workspace=workspace,
             key=None if key is None else key.rstrip("…"),
         )
 
-    print(as_operator(home, organization, write).id)
+    standing = as_operator(home, organization, write)
+    print(standing.budget.id)
+    if not standing.priced_models:
+        err().print(_NOTHING_COSTS)
 
 
 @budgets.command("remove")

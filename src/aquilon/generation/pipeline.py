@@ -18,7 +18,7 @@ from aquilon.money.settlement import Account, Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
-from aquilon.request import Event, GenerationRequest
+from aquilon.request import Delta, Event, GenerationRequest, ToolCallDelta
 
 
 class Pipeline:
@@ -69,13 +69,18 @@ class Pipeline:
         principal: Principal,
         request_id: str,
         told: MutableMapping[str, str] | None = None,
+        *,
+        streamed: bool = False,
     ) -> AsyncGenerator[Event]:
         """Each prompt's Started, deltas, one Finished for each continuation; in the end the Usage of them together.
 
         The Usage comes when the request's usage event is committed. Closing the
         iterator cancels the work; what was generated until then is on record all the
         same. Continuations are counted through: prompt by prompt, ``n`` each. ``told``
-        gets the headers that the answer has, before the first event.
+        gets the headers that the answer has, before the first event. ``streamed``: the
+        client gets each event as it comes, and has had it when the next one is asked for;
+        an answer that is sent as a whole has brought nothing until its end, and costs
+        nothing if it fails before.
         """
         account = await self._settlement.open(
             principal,
@@ -90,7 +95,10 @@ class Pipeline:
             generations = [self._stream(one, principal, position, account) for position, one in enumerate(prepared)]
             async with aclosing(merged(generations)) as events:
                 async for event in events:
+                    tokens = account.completion_tokens
                     yield event
+                    if streamed and isinstance(event, (Delta, ToolCallDelta)):
+                        account.delivered(tokens)
             await account.complete()
             yield account.usage
         except Exception:

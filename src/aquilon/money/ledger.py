@@ -147,6 +147,11 @@ class Ledger:
         for line in reservation.slots:
             self.stock.release(line, 1, 0)
 
+    def refund(self, reservation: Reservation, amount: int) -> None:
+        """Give back so much of what a settled reservation was said to cost."""
+        for line in reservation.lines:
+            self.stock.release(line, 0, -amount)
+
     def _grant(self, reservation: Reservation, completion_tokens: int) -> int:
         granted = completion_tokens
         if reservation.rate and reservation.lines:

@@ -6,7 +6,7 @@ A limit is for every model together, or for one model alone; those of several sc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,13 @@ class Limit:
     tokens_per_minute: int | None
     """Prompt tokens that the prefix cache did not have, and completion tokens."""
     parallel_requests: int | None
+
+    def is_loosened_by(self, numbers: Mapping[str, int | None]) -> bool:
+        """Whether more would get through with these numbers in place of its own, by their names."""
+        return any(
+            (held := getattr(self, name)) is not None and (number is None or number > held)
+            for name, number in numbers.items()
+        )
 
     @property
     def whose(self) -> str:

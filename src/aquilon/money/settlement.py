@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from aquilon.money.admission import Admission
 from aquilon.money.ledger import RESERVED_TOKENS, Ledger, Reservation
@@ -108,6 +111,8 @@ class Account:
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     """Of those, as whoever computes them tells; not on record."""
+    delivered_tokens: int | None = None
+    """Completion tokens that a stream brought its client; None where nothing was brought yet."""
     granted: int = 0
     """Completion tokens that were allowed so far; those behind a stop string are not counted."""
     begun: float = field(default_factory=time.monotonic)
@@ -140,23 +145,56 @@ class Account:
             self.first_token = time.monotonic()
         self.completion_tokens = min(self.completion_tokens + tokens, self.granted)
 
+    def delivered(self, tokens: int) -> None:
+        """The client has a stream's first completion tokens, so many of them."""
+        self.delivered_tokens = tokens
+
     async def complete(self) -> None:
-        """Every answer is whole: returns when that is on record. Raises ApiError 503 where it can't be recorded."""
-        if (event := self._end("completed")) is not None:
-            await self.writer.commit(event)
+        """Every answer is whole: returns when that is on record.
+
+        Raises ApiError 503 where it can't be recorded: then it failed, as for a client who
+        leaves while nothing was delivered yet.
+        """
+        event = self._end("completed")
+        if event is None:
+            return
+
+        def failed() -> UsageEvent:
+            cost = self._cost("failed")
+            self.ledger.refund(self.reservation, event.cost - cost)
+            return replace(event, outcome="failed", cost=cost)
+
+        try:
+            await self.writer.commit(event, failed)
+        except asyncio.CancelledError:
+            if self.delivered_tokens is None:
+                self.writer.take_back(event, failed)
+            raise
 
     def close(self, outcome: Outcome) -> None:
-        """The request ended before its answer was whole; what was generated until then is paid."""
+        """The request ended before its answer was whole.
+
+        Who leaves pays for what was generated until then; where we failed, what was delivered is paid.
+        """
         if (event := self._end(outcome)) is not None:
             self.writer.submit(event)
+
+    def _cost(self, outcome: Outcome) -> int:
+        if outcome == "completed":
+            return self.price.cost(self.usage)
+        if self.batch:  # a line that is cut short is asked again, or not shown
+            return 0
+        if outcome == "cancelled":
+            return self.price.cost(self.usage)
+        if self.delivered_tokens is None:
+            return 0
+        return self.price.cost(msgspec.structs.replace(self.usage, completion_tokens=self.delivered_tokens))
 
     def _end(self, outcome: Outcome) -> UsageEvent | None:
         if self.ended:
             return None
         self.ended = True
-        usage = self.usage
-        whole = outcome == "completed" or not self.batch  # a batch line that is cut short is asked again, or not shown
-        cost = self.price.cost(usage) if whole else 0
+        usage, cost = self.usage, self._cost(outcome)
         self.ledger.settle(self.reservation, cost)
         self.rates.count(
             self.quotas,

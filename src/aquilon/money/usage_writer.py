@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -20,12 +22,22 @@ from aquilon.storage import Database
 
 MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0
-"""An answer waits so long for its event to be committed; after that it fails, and the event is still kept."""
+"""An answer waits so long for its event to be committed; after that it fails, and costs nothing that was not sent."""
 _RETRY_SECONDS = 0.5
 
 log = structlog.get_logger("aquilon.usage")
 
-_Pending = tuple[UsageEvent, asyncio.Future[None]]
+
+@dataclass(eq=False)
+class _Pending:
+    event: UsageEvent
+    done: asyncio.Future[None]
+    committing: bool = False
+    """Whether a COMMIT with it runs, which alone can tell how it ends."""
+
+
+class _TakenBack(Exception):
+    """An event of the transaction was taken back meanwhile."""
 
 
 class UsageWriter:
@@ -36,6 +48,10 @@ class UsageWriter:
         self._stock = stock
         """Set where what is spent must be taken off what this process holds of a shared database."""
         self._pending: list[_Pending] = []
+        self._attempt: asyncio.Future[None] | None = None
+        """Done when the transaction that runs now has ended, however."""
+        self._deciding = threading.Lock()
+        """SQLite's thread is about to commit an event, or its answer gives up waiting and takes it back: never both."""
         self._writing: asyncio.Task[None] | None = None
         self._broken = False
         self.held = HeldUsage()
@@ -46,25 +62,48 @@ class UsageWriter:
         if self._broken:
             raise _unwritable()
 
-    def submit(self, event: UsageEvent) -> asyncio.Future[None]:
-        """Have an event committed; the future is done when it is. Nobody needs to wait for it."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def submit(self, event: UsageEvent) -> None:
+        """Have an event committed; nobody waits for it."""
         if event.batch:
             self.held.add(event)
-            done.set_result(None)
-            return done
-        self._pending.append((event, done))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-        return done
+        else:
+            self._add(event)
 
-    async def commit(self, event: UsageEvent) -> None:
-        """Returns when the event outlives this process. Raises ApiError 503 where the database can't be written."""
+    async def commit(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> None:
+        """Returns when the event outlives this process.
+
+        Raises ApiError 503 where the database can't be written in time: then what
+        ``instead`` gives is recorded in its place.
+        """
+        if event.batch:
+            self.held.add(event)
+            return
+        pending = self._add(event)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await asyncio.shield(self.submit(event))
+                await asyncio.shield(pending.done)
         except TimeoutError:
+            while not self.take_back(event, instead):
+                if pending.done.done():
+                    return
+                assert self._attempt is not None
+                await asyncio.wait({self._attempt})
             raise _unwritable() from None
+
+    def take_back(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> bool:
+        """Record what ``instead`` gives in place of an event, unless that is committed or about to be."""
+        with self._deciding:
+            pending = next((each for each in self._pending if each.event is event and not each.committing), None)
+            if pending is not None:
+                pending.event = instead()
+            return pending is not None
+
+    def _add(self, event: UsageEvent) -> _Pending:
+        pending = _Pending(event, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return pending
 
     async def record(self, session: AsyncSession, events: Sequence[UsageEvent]) -> None:
         """Write events within a transaction; call ``recorded`` when it is committed."""
@@ -93,30 +132,56 @@ class UsageWriter:
     async def _write(self) -> None:
         while self._pending:
             batch = self._pending[:MOST_AT_ONCE]
+            self._attempt = asyncio.get_running_loop().create_future()
             try:
                 await self._commit(batch)
+            except _TakenBack:
+                pass  # and begin anew, with what it was put in place of
             except (DBAPIError, sqlite3.Error, OSError) as error:
                 if not self._broken:
                     log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))
                 self._broken = True
+                self._end_attempt(batch)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 if self._broken:
                     log.info("Usage is recorded again", events=len(self._pending) + len(batch))
                 self._broken = False
+            finally:
+                self._end_attempt(batch)
+
+    def _end_attempt(self, batch: Sequence[_Pending]) -> None:
+        for pending in batch:
+            pending.committing = False
+        if self._attempt is not None and not self._attempt.done():
+            self._attempt.set_result(None)
 
     async def _commit(self, batch: Sequence[_Pending]) -> None:
-        events = [event for event, _ in batch]
+        events = [pending.event for pending in batch]
+
+        def write(connection: sqlite3.Connection) -> None:
+            usage.record_at_once(connection, events)
+            self._decide(batch, events)
+
         if self._stock is None and self._database.writes_at_once:
-            await self._database.at_once(lambda connection: usage.record_at_once(connection, events))
+            await self._database.at_once(write)
         else:
             async with self._database.writing() as session:
                 await self.record(session, events)
+                self._decide(batch, events)
         self.recorded(events)
         del self._pending[: len(batch)]
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None)
+        for pending in batch:
+            if not pending.done.done():
+                pending.done.set_result(None)
+
+    def _decide(self, batch: Sequence[_Pending], events: Sequence[UsageEvent]) -> None:
+        """The last step before COMMIT. Raises _TakenBack."""
+        with self._deciding:
+            if any(pending.event is not event for pending, event in zip(batch, events, strict=True)):
+                raise _TakenBack
+            for pending in batch:
+                pending.committing = True
 
 
 def _unwritable() -> ApiError:

@@ -1,4 +1,4 @@
-"""How often somebody may fail to sign in: by address, and by the account that is tried."""
+"""How often somebody may fail to sign in: by network, and by the account that is tried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Failures:
 
 
 class Attempts:
-    """``limit`` failures are free; each one from there on makes its address or account wait, twice as long every time.
+    """``limit`` failures are free; each one from there on makes its network or account wait, twice as long every time.
 
     Failures are forgotten after ``forget_seconds`` without one. What is remembered is
     bounded, the oldest leaves first; it is this process's own.

@@ -37,6 +37,8 @@ class Principal:
     scopes: frozenset[KeyScope] = frozenset(KEY_SCOPES)
     allowed_models: frozenset[str] | None = None
     """None is every model."""
+    expires_at: int | None = None
+    """When the key's secret that the request came with stops working, in seconds since 1970; None for never."""
     operates: bool = False
     """Whether the organization runs the server: its owners and administrators manage what all share."""
     hops: int = 0

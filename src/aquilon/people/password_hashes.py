@@ -26,11 +26,11 @@ R = TypeVar("R")
 
 
 class Passwords:
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=ITERATIONS, memory_cost=MEMORY_KIB, parallelism=LANES)
+    def __init__(self, memory_kib: int = MEMORY_KIB) -> None:
+        self._hasher = PasswordHasher(time_cost=ITERATIONS, memory_cost=memory_kib, parallelism=LANES)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
         self._waiting = 0
-        self._nobodys = _hash_of_nobody()
+        self._nobodys = _hash_of_nobody(memory_kib)
 
     async def hash(self, password: str) -> str:
         """Raises ApiError 503 where too many wait already."""
@@ -64,7 +64,7 @@ class Passwords:
             self._waiting -= 1
 
 
-def _hash_of_nobody() -> str:
+def _hash_of_nobody(memory_kib: int) -> str:
     """Costs as much to verify as a real one, and has no password."""
     salt, tag = (base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
-    return f"$argon2id$v=19$m={MEMORY_KIB},t={ITERATIONS},p={LANES}${salt}${tag}"
+    return f"$argon2id$v=19$m={memory_kib},t={ITERATIONS},p={LANES}${salt}${tag}"

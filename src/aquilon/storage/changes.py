@@ -37,16 +37,21 @@ class Changes:
     """``marker`` is a file that all processes on a database have mapped: its bytes are other ones after each change."""
 
     def __init__(self, marker: Path) -> None:
-        file = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if os.fstat(file).st_size != _BYTES:
-                os.ftruncate(file, 0)
-                os.pwrite(file, secrets.token_bytes(_BYTES), 0)  # a hole could not be filled on a full disk
-            self._shared = mmap.mmap(file, _BYTES)
-        finally:
-            os.close(file)
+        self._marker = marker
+        self._shared, self._mapped = _map(marker)
         self.heard = True
         """Whether a change by any process counts here at once: one on another machine needs to be told of."""
+
+    def find_marker_again(self) -> None:
+        """Where the marker was removed or replaced, map the one that other processes find now. Raises OSError."""
+        try:
+            found = os.stat(self._marker)
+            if (found.st_dev, found.st_ino) == self._mapped and found.st_size == _BYTES:
+                return
+        except FileNotFoundError:
+            pass
+        self._shared, self._mapped = _map(self._marker)
+        self.note()  # what was changed meanwhile wasn't told here
 
     def now(self) -> Moment:
         """Costs less than a microsecond: every request asks for it several times."""
@@ -60,6 +65,19 @@ class Changes:
     def note(self) -> None:
         """Something changed."""
         self._shared[:] = secrets.token_bytes(_BYTES)
+
+
+def _map(marker: Path) -> tuple[mmap.mmap, tuple[int, int]]:
+    """The file's bytes, and which file it is."""
+    file = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        found = os.fstat(file)
+        if found.st_size != _BYTES:
+            os.ftruncate(file, 0)
+            os.pwrite(file, secrets.token_bytes(_BYTES), 0)  # a hole could not be filled on a full disk
+        return mmap.mmap(file, _BYTES), (found.st_dev, found.st_ino)
+    finally:
+        os.close(file)
 
 
 class WatchedSession(Session):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from aquilon.settings import Settings
 from aquilon.storage.change_news import TELL, ChangeNews
 from aquilon.storage.changes import Changes, WatchedSession
+from aquilon.storage.database_file import OpenFile, make_private
 from aquilon.storage.group_commit import GroupCommit
 from aquilon.storage.upgrade import DatabaseError, upgrade
 
@@ -43,6 +43,8 @@ class Database:
             self._group_commit = GroupCommit(engine, WatchedSession, lambda: _connect_sqlite(name))
         self.name = name
         """The file or server it is in, for messages."""
+        self._file: OpenFile | None = None
+        """Where it is a file, since it is open."""
         self._writers: set[asyncio.Task[Any] | None] = set()
         self._news = ChangeNews(engine, changes) if self._group_commit is None else None
         self.changes = changes
@@ -77,10 +79,14 @@ class Database:
                 pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
-        marker = Path(f"{name}-changes") if backend == "sqlite" and name != ":memory:" else settings.home / "changes"
-        database = cls(engine, name, Changes(marker))
+        file = Path(name) if backend == "sqlite" and name != ":memory:" else None
+        database = cls(engine, name, Changes(settings.home / "changes" if file is None else Path(f"{name}-changes")))
         try:
+            if file is not None:
+                make_private(file)
             await database._migrate()
+            if file is not None:
+                database._file = OpenFile(file)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
             problem = error.orig if isinstance(error, DBAPIError) else error
@@ -88,8 +94,6 @@ class Database:
         except DatabaseError:
             await engine.dispose()
             raise
-        if backend == "sqlite" and name != ":memory:":
-            os.chmod(name, 0o600)
         return database
 
     async def close(self) -> None:
@@ -99,14 +103,27 @@ class Database:
             self._group_commit.close()
         await self._engine.dispose()
 
+    def problem(self) -> str:
+        """Why it can't be used any more: its file is gone, or another one. Empty where it can."""
+        return "" if self._file is None else self._file.problem()
+
+    def _require_file(self) -> None:
+        """Raises OperationalError, as for any other database that is away."""
+        if problem := self.problem():
+            raise OperationalError("", None, sqlite3.OperationalError(problem))
+
     @property
     def writes_at_once(self) -> bool:
         """Whether there is ``at_once``: SQLite in a file."""
         return self._group_commit is not None and self.name != ":memory:"
 
     async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """A transaction of one call on SQLite's own connection, as `GroupCommit.at_once` says. Raises sqlite3.Error."""
+        """A transaction of one call on SQLite's own connection, as `GroupCommit.at_once` says.
+
+        Raises sqlite3.Error, or OperationalError where the file is gone.
+        """
         assert self._group_commit is not None
+        self._require_file()
         return await self._group_commit.at_once(work)
 
     def listen(self) -> None:
@@ -116,7 +133,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that sees one state of the data and changes nothing."""
+        """A transaction that sees one state of the data and changes nothing. Raises DBAPIError."""
+        self._require_file()
         connection = await self._connect()
         try:
             async with AsyncSession(connection, expire_on_commit=False) as session:
@@ -139,6 +157,7 @@ class Database:
             raise RuntimeError(
                 "A transaction that writes was begun inside another one of the same task: use the outer one's session"
             )
+        self._require_file()
         self._writers.add(task)
         if self._group_commit is not None:
             lent = self._group_commit.session()

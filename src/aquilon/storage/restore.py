@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import posixpath
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -43,6 +45,10 @@ _STAGED = "restore-staged"
 _WORK = ".restore-"
 _REVISION = "revision"
 _ARRIVING = "files-arriving"
+_MOST_MEMBERS = 10**7
+_MOST_MANIFEST_BYTES = 2**30
+_SQLITE = b"SQLite format 3\0"
+_OF_THE_FIRST_VERSION = re.compile(rf"{re.escape(DATABASE)}|{KEY_FILE}|{FILES}/[^/]+/[^/]+")
 _FORMER = "former"
 """In the staged folder: the name of where what was there is kept."""
 
@@ -65,10 +71,11 @@ def stage(settings: Settings, archive_file: Path) -> None:
         folder.mkdir(mode=0o700)
         try:
             with tarfile.open(archive_file) as archive:
-                archive.extractall(folder, filter="data")
+                manifest, members = _look_through(archive, archive_file)
+                _require_room(settings.home, sum(member.size for member in members), archive_file)
+                archive.extractall(folder, members, filter="data")
         except (EOFError, gzip.BadGzipFile, IsADirectoryError, tarfile.TarError, zlib.error) as error:
             raise DatabaseError(f"{archive_file} is no backup: {error}") from error
-        manifest = _manifest(folder, archive_file)
         if manifest is not None:
             _check_members(folder, manifest, archive_file)
         on_postgresql = sqlite_file(settings) is None
@@ -144,14 +151,54 @@ async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> No
     _remove(tables)
 
 
-def _manifest(folder: Path, archive_file: Path) -> Manifest | None:
-    """None for an archive of the first version, which wrote none."""
-    file = folder / MANIFEST
-    if not file.is_file():
-        return None
+def _look_through(archive: tarfile.TarFile, archive_file: Path) -> tuple[Manifest | None, list[tarfile.TarInfo]]:
+    """The manifest and the files of an archive, before a byte is written. Raises DatabaseError at the first wrong one.
+
+    What is written afterwards is what the manifest announces, which comes first: an
+    archive of the first version has none, and then the names alone tell what belongs.
+    """
+    manifest: Manifest | None = None
+    members: dict[str, tarfile.TarInfo] = {}
+    for number, member in enumerate(archive):
+        name = posixpath.normpath(member.name)
+        if number >= _MOST_MEMBERS or name in members:
+            raise DatabaseError(f"{archive_file} is no backup: it has {name[:100]} twice, or too many parts")
+        if member.isdir():
+            continue
+        if not member.isreg() or member.issparse():
+            raise DatabaseError(f"{archive_file} is no backup: {name[:100]} is not a plain file")
+        if name == MANIFEST and not members:
+            manifest = _manifest(_content(archive, member, _MOST_MANIFEST_BYTES), archive_file)
+        elif manifest is not None and (name not in manifest.members or member.size != manifest.members[name].bytes):
+            raise DatabaseError(f"{archive_file} is damaged: {name[:100]} isn't as in its manifest")
+        elif manifest is None and _OF_THE_FIRST_VERSION.fullmatch(name) is None:
+            raise DatabaseError(f"{archive_file} is no backup: {name[:100]} doesn't belong to one")
+        if name == DATABASE and _content(archive, member, len(_SQLITE)) != _SQLITE:
+            raise DatabaseError(f"{archive_file} is no backup, or a damaged one: its database is none")
+        members[name] = member
+    if manifest is not None and (missing := manifest.members.keys() - members.keys()):
+        raise DatabaseError(f"{archive_file} is damaged: {len(missing)} of its parts are missing, {min(missing)} say")
+    if manifest is None and DATABASE not in members:
+        raise DatabaseError(f"{archive_file} is no backup: it has no database")
+    return manifest, list(members.values())
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read(most)
+
+
+def _require_room(home: Path, needed: int, archive_file: Path) -> None:
+    free = shutil.disk_usage(home).free
+    if needed > free:
+        raise DatabaseError(f"{archive_file} unpacks to {needed} bytes, and {home} has {free} free: make room first")
+
+
+def _manifest(content: bytes, archive_file: Path) -> Manifest:
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+        found = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
         raise DatabaseError(f"{archive_file} is no backup, or a damaged one: {error}") from error
     if found.format > FORMAT or found.revision not in REVISIONS:
         raise DatabaseError(
@@ -162,11 +209,6 @@ def _manifest(folder: Path, archive_file: Path) -> Manifest | None:
 
 
 def _check_members(folder: Path, manifest: Manifest, archive_file: Path) -> None:
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
-    if missing := set(manifest.members) - found:
-        raise DatabaseError(f"{archive_file} is damaged: {len(missing)} of its parts are missing, {min(missing)} say")
-    if strange := found - set(manifest.members):
-        raise DatabaseError(f"{archive_file} is damaged: {min(strange)} isn't in its manifest")
     for name, member in manifest.members.items():
         path = folder / name
         if path.stat().st_size != member.bytes or sha256_of(path) != member.sha256:

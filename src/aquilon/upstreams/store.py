@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.catalogue.tables import StoredAlias
+from aquilon.people.look_alikes import look_alike
 from aquilon.people.names import checked_name
 from aquilon.people.secrets import new_id
 from aquilon.storage.sealing import Sealer, SealError
@@ -68,6 +70,7 @@ async def store(session: AsyncSession, sealer: Sealer, given: Upstream) -> Upstr
     names = [model.name for model in given.models]
     if doubled := next((each for each in names if names.count(each) > 1), None):
         raise ValueError(f"The upstream '{name}' has the model '{doubled}' twice")
+    await _require_own_looks(session, given)
     row = await session.get(StoredUpstream, given.id) if given.id else None
     if row is None:
         row = StoredUpstream(id=new_id("upstream"), created_at=int(time.time()))
@@ -114,6 +117,16 @@ async def set_fallbacks(session: AsyncSession, model: str, models: tuple[str, ..
     if models:
         session.add(StoredFallback(model=model, models=list(models)))
     await _changed(session)
+
+
+async def _require_own_looks(session: AsyncSession, given: Upstream) -> None:
+    """Raises ValueError where a new model's name is taken for another upstream model's, or an alias."""
+    stored = set(await session.scalars(select(StoredUpstreamModel.name)))
+    taken = stored | set(await session.scalars(select(StoredAlias.name)))
+    for model in given.models:
+        others = (taken | {each.name for each in given.models}) - {model.name}
+        if model.name not in stored and (other := look_alike(model.name, others)) is not None:
+            raise ValueError(f"The model name '{model.name}' is taken for '{other}': take another name")
 
 
 async def _changed(session: AsyncSession) -> None:

@@ -18,8 +18,8 @@ from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_param
 from aquilon.api.idempotency import Idempotency
 from aquilon.api.services import Services
 from aquilon.errors import ApiError
-from aquilon.settings import Settings
 from aquilon.web.boundary import Boundary
+from aquilon.web.database_watch import WhileDatabaseIsThere
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.routes import ROUTES
@@ -31,18 +31,19 @@ _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "me
 class _Application(FastAPI):
     """Our middlewares stand before FastAPI's own: an answer of a `DirectRoute` passes ours alone."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(**options)
-        self._settings = settings
+        self._services = services
 
     def build_middleware_stack(self) -> ASGIApp:
         routes = [route for each in ROUTES for route in each.router.routes]
-        return Boundary(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._settings)
+        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), routes))
+        return Boundary(WhileDatabaseIsThere(direct, self._services.database), self._services.settings)
 
 
 def create_app(services: Services) -> FastAPI:
     app = _Application(
-        services.settings, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
+        services, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
     )
     app.state.services = services
     app.add_exception_handler(ApiError, on_api_error)

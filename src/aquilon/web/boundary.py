@@ -51,7 +51,7 @@ SECURITY_HEADERS = {
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_PROBES = frozenset({"/health", "/ready", "/metrics"})
+PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by machines: logged at ``debug``."""
 
 log = structlog.get_logger("aquilon.access")
@@ -103,7 +103,7 @@ class Boundary:
     def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
         """No query, no body, no header: nothing that a person wrote."""
         principal = scope["state"].get("principal")
-        level = logging.DEBUG if scope["path"] in _PROBES or IN_PROCESS in scope else logging.INFO
+        level = logging.DEBUG if scope["path"] in PROBES or IN_PROCESS in scope else logging.INFO
         if _access.isEnabledFor(level):
             user = f" user={principal.user_id}" if principal is not None else ""
             took = round((time.monotonic() - begun) * 1000, 1)

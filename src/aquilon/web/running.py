@@ -56,6 +56,14 @@ def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
         os.close(lock)
 
 
+def others_who_read(home: Path) -> str:
+    """In words who else may enter or read the home, by its permissions; empty where nobody may."""
+    mode = home.stat().st_mode
+    if mode & 0o005:
+        return "every user of this machine"
+    return "all users of its group" if mode & 0o050 else ""
+
+
 def running_server(home: Path) -> RunningServer | None:
     """The server that runs on this home now, or None."""
     try:

@@ -23,9 +23,10 @@ from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.build import build_services
 from aquilon.web.connection import Connection
+from aquilon.web.database_watch import watch
 from aquilon.web.logs import configure
 from aquilon.web.retention import keep_pruned, prunings
-from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
+from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, others_who_read, own_home
 
 _DRAIN_SECONDS = 4.0
 """Running requests may go on this long after SIGTERM; then they end with an error event."""
@@ -87,6 +88,7 @@ def run(settings: Settings, report: Reporter = lambda _: None) -> None:
     unusable, or a model is missing or doesn't load.
     """
     configure(settings.log_level)
+    os.umask(0o077)  # what it writes is its own
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(serve(settings, report))
 
@@ -95,6 +97,10 @@ async def serve(settings: Settings, report: Reporter) -> None:
     begun = time.monotonic()
     with _listen(settings) as listener, own_home(settings.home) as announce:
         url = _url(settings.host, listener.getsockname()[1])
+        if readers := others_who_read(settings.home):
+            log.warning(
+                f"The home can be read by {readers}", home=str(settings.home), advice=f"chmod go-rwx {settings.home}"
+            )
         server: _Server | None = None
         while server is None or server.again:
             try:
@@ -152,6 +158,7 @@ class _Server:
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
         following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
+        watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None
         try:
             await services.upstreams.refresh()
@@ -166,6 +173,7 @@ class _Server:
             self._report(Stopping(services.local_models.unfinished + services.upstream_models.unfinished))
         finally:
             self._stop.set()
+            watching.cancel()
             self._http.should_exit = True
             if jobs is not None:
                 await jobs

@@ -32,7 +32,9 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
-    events = pipeline.answer([prepared], caller, id_, model_answer_headers(request, prepared.model))
+    events = pipeline.answer(
+        [prepared], caller, id_, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+    )
     shape = Shape(
         id=id_,
         model=prepared.model,

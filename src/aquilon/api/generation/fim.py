@@ -54,7 +54,9 @@ async def fill(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
     shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage_chunk=fields.wants_usage_chunk)
-    events = pipeline.answer([prepared], caller, shape.id, model_answer_headers(request, prepared.model))
+    events = pipeline.answer(
+        [prepared], caller, shape.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+    )
     if fields.stream:
         return EventStream(chunks(events, shape))
     return Response(await answer_unless_gone(request, whole_answer(events, shape)), media_type="application/json")

@@ -45,7 +45,9 @@ async def create_response(request: Request, caller: Caller) -> Response:
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
     asked = _asked(fields, prepared.model)
-    events = pipeline.answer([prepared], caller, asked.id, model_answer_headers(request, prepared.model))
+    events = pipeline.answer(
+        [prepared], caller, asked.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+    )
     if fields.stream:
         return EventStream(frames(events, asked))
     return _json(await answer_unless_gone(request, whole_answer(events, asked)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
@@ -37,6 +38,10 @@ class BudgetRequest(Fields):
     limit_microcents: int = Field(ge=0, le=10**17, description="Millionths of a cent.")
 
 
+class BudgetChange(Fields):
+    limit_microcents: int = Field(ge=0, le=10**17, description="Millionths of a cent.")
+
+
 class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
     """Amounts are millionths of a cent, times seconds since 1970."""
 
@@ -54,6 +59,10 @@ class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
     remaining_microcents: int
     resets_at: int | None
     """None for prepaid credit."""
+    effective: bool
+    """Whether a model that answers here costs anything: where all are free, nothing is ever spent."""
+    unpriced_models: list[str]
+    """Models that answer here and cost nothing now: what they are asked is not held back."""
 
 
 class BudgetList(ListOf[BudgetBody], frozen=True, kw_only=True):
@@ -68,8 +77,8 @@ class BudgetList(ListOf[BudgetBody], frozen=True, kw_only=True):
 )
 async def list_budgets(request: Request, caller: Caller) -> Response:
     found = await budgets.list_budgets(services(request).database, caller)
-    currency = services(request).settings.currency
-    return json_answer(BudgetList(currency=currency, data=[budget_body(standing) for standing in found]))
+    currency, models = services(request).settings.currency, _models(request)
+    return json_answer(BudgetList(currency=currency, data=[budget_body(standing, models) for standing in found]))
 
 
 @routes.post(
@@ -85,7 +94,7 @@ async def set_budget(request: Request, caller: Caller) -> Response:
         raise invalid("A budget is for a workspace or for a key: send one of the two", param="key_id")
     database = services(request).database
     try:
-        budget = await budgets.set_budget(
+        standing = await budgets.set_budget(
             database,
             caller,
             fields.period,
@@ -95,12 +104,26 @@ async def set_budget(request: Request, caller: Caller) -> Response:
         )
     except UnknownApiKey:
         raise no_such("API key", fields.key_id or "") from None
-    return json_answer(await _standing(request, caller, budget.id))
+    return json_answer(budget_body(standing, _models(request)))
 
 
 @routes.get("/{budget_id}", "One budget", answer=BudgetBody, says="How it stands")
 async def get_budget(request: Request, caller: Caller, budget_id: str) -> Response:
-    return json_answer(await _standing(request, caller, budget_id))
+    standing = await budgets.get_budget(services(request).database, caller, budget_id)
+    return json_answer(budget_body(standing, _models(request)))
+
+
+@routes.post(
+    "/{budget_id}",
+    "Change what a budget allows; what was spent of it stays",
+    request=BudgetChange,
+    answer=BudgetBody,
+    says="The budget",
+)
+async def change_budget(request: Request, caller: Caller, budget_id: str) -> Response:
+    fields = await read_body(request, BudgetChange)
+    standing = await budgets.change_budget(services(request).database, caller, budget_id, fields.limit_microcents)
+    return json_answer(budget_body(standing, _models(request)))
 
 
 @routes.delete("/{budget_id}", "Remove a budget: what it held back may be spent", answer=Deleted, says="Done")
@@ -109,15 +132,14 @@ async def remove_budget(request: Request, caller: Caller, budget_id: str) -> Res
     return json_answer(Deleted(object="organization.budget.deleted", id=budget_id))
 
 
-async def _standing(request: Request, caller: Caller, budget_id: str) -> BudgetBody:
-    found = await budgets.list_budgets(services(request).database, caller)
-    standing = next((each for each in found if each.budget.id == budget_id), None)
-    if standing is None:
-        raise no_such("budget", budget_id)
-    return budget_body(standing)
+def _models(request: Request) -> list[str]:
+    catalogue = services(request).catalogue
+    return [card.name for card in catalogue.cards() if not catalogue.is_retired(card)]
 
 
-def budget_body(standing: BudgetStanding) -> BudgetBody:
+def budget_body(standing: BudgetStanding, models: Collection[str] | None = None) -> BudgetBody:
+    """``models``: those that answer here; left out where that isn't known, those with a price are taken for all."""
+    unpriced = sorted(set(models or ()) - standing.priced_models)
     budget = standing.budget
     return BudgetBody(
         id=budget.id,
@@ -129,4 +151,6 @@ def budget_body(standing: BudgetStanding) -> BudgetBody:
         spent_microcents=standing.spent,
         remaining_microcents=max(0, budget.limit - standing.spent),
         resets_at=standing.resets_at,
+        effective=bool(standing.priced_models) and (models is None or len(unpriced) < len(set(models))),
+        unpriced_models=unpriced,
     )

@@ -96,11 +96,7 @@ async def set_limit(request: Request, caller: Caller) -> Response:
 
 @routes.get("/{limit_id}", "One limit", answer=LimitBody, says="The limit")
 async def get_limit(request: Request, caller: Caller, limit_id: str) -> Response:
-    found = await limits.list_limits(services(request).database, caller)
-    one = next((each for each in found if each.limit.id == limit_id), None)
-    if one is None:
-        raise no_such("limit", limit_id)
-    return json_answer(limit_body(one))
+    return json_answer(limit_body(await limits.get_limit(services(request).database, caller, limit_id)))
 
 
 @routes.delete("/{limit_id}", "Remove a limit: it holds nobody back", answer=Deleted, says="Done")

@@ -16,6 +16,7 @@ from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.money.administration.subjects import require_unlimited_key
 from aquilon.people.administration import keys
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope
 
@@ -72,6 +73,7 @@ async def list_api_keys(
 async def create_api_key(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewApiKeyRequest)
     limits = keys.KeyLimits(fields.scopes, fields.allowed_models, fields.allowed_addresses, fields.expires_at)
+    await require_unlimited_key(services(request).database, caller)
     with in_words():
         made = await keys.create(
             services(request).database,
@@ -112,6 +114,8 @@ async def change_api_key(request: Request, caller: Caller, key_id: str) -> Respo
 )
 async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     fields = await read_body(request, RotationRequest)
+    if key_id != caller.api_key_id:
+        await require_unlimited_key(services(request).database, caller)
     made = await keys.rotate(services(request).database, caller, key_id, fields.keep_seconds)
     return json_answer(new_api_key_body(made.record, made.secret))
 

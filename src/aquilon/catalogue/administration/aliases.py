@@ -12,6 +12,7 @@ from aquilon.catalogue import store as models
 from aquilon.catalogue.aliases import Alias, checked_alias, is_alias
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
+from aquilon.people.look_alikes import look_alike
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
 from aquilon.storage import Database
@@ -38,6 +39,8 @@ async def set_alias(database: Database, principal: Principal, wish: Wish, known:
         raise ValueError(f"'{name}' is a model's own name: it can't stand for another")
     async with database.writing(alone=True) as session:
         others = {alias.name: alias for alias in await models.aliases(session)}
+        if name not in others and (twin := look_alike(name, (*known, *others))) is not None:
+            raise ValueError(f"'{name}' is taken for '{twin}', which is there already: take another name")
         for target in filter(None, (wish.target, wish.share and wish.share[0], wish.switch and wish.switch[0])):
             _require_model(name, target, known, others)
         for other in others.values():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aquilon.errors import forbidden
-from aquilon.money.administration.subjects import own_subjects, subject, subject_name
+from aquilon.money.administration.subjects import may_see, own_subjects, subject, subject_name
 from aquilon.money.limits import MOST, Limit
 from aquilon.money.store import limits
 from aquilon.people.administration.access import no_such
+from aquilon.people.administration.key_bounds import refuse_loosening
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import permits, require, require_scope
 from aquilon.people.scope import Scope
@@ -35,6 +36,16 @@ async def list_limits(database: Database, principal: Principal) -> list[NamedLim
             seen = await own_subjects(session, principal)
             found = [limit for limit in found if limit.scope_id in seen]
         return [NamedLimit(limit, await subject_name(session, principal, limit)) for limit in found]
+
+
+async def get_limit(database: Database, principal: Principal, limit_id: str) -> NamedLimit:
+    """One of those that `list_limits` gives. Raises ApiError 403 or 404."""
+    require_scope(principal, "usage.read")
+    async with database.reading() as session:
+        found = await limits.limit_by_id(session, Scope.of_organization(principal), limit_id)
+        if found is None or not await may_see(session, principal, found):
+            raise no_such("limit", limit_id)
+        return NamedLimit(found, await subject_name(session, principal, found))
 
 
 async def set_limit(
@@ -69,6 +80,9 @@ async def set_limit(
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
         what, scope_id = await subject(session, principal, workspace=workspace, key=key)
+        former = await limits.limit_of(session, scope, what, scope_id, model)
+        loosens = former is not None and former.is_loosened_by(numbers)
+        refuse_loosening(principal, "limit", what, scope_id, loosens=loosens)
         limit = await limits.set_limit(session, scope, what, scope_id, model, **numbers)
         name = await subject_name(session, principal, limit)
         await audit.record(session, principal, "limit.set", limit.id, name, scope=what, model=model or None, **numbers)
@@ -84,6 +98,7 @@ async def remove_limit(database: Database, principal: Principal, limit_id: str) 
             raise no_such("limit", limit_id)
         if removed.scope == "organization":
             _require_operating(principal)
+        refuse_loosening(principal, "limit", removed.scope, removed.scope_id, loosens=True)
         name = await subject_name(session, principal, removed)
         await audit.record(session, principal, "limit.removed", limit_id, name, model=removed.model or None)
 

@@ -6,14 +6,18 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import forbidden
 from aquilon.money.budgets import Budget
 from aquilon.money.budgets import Scope as Kind
 from aquilon.money.limits import Limit
+from aquilon.money.store import budgets, limits
 from aquilon.people.administration.access import no_such
+from aquilon.people.administration.key_bounds import BEYOND_OWN_LIMITS
 from aquilon.people.identity import Principal, Role
 from aquilon.people.permissions import permits
 from aquilon.people.scope import Scope
 from aquilon.people.store import api_keys, workspaces
+from aquilon.storage import Database
 
 
 async def subject(
@@ -53,3 +57,25 @@ async def own_subjects(session: AsyncSession, principal: Principal) -> set[str]:
     return {key.id for key, _ in keys} | {
         member.workspace_id for member in memberships if permits(principal.role, cast(Role, member.role), "usage.read")
     }
+
+
+async def may_see(session: AsyncSession, principal: Principal, what: Budget | Limit) -> bool:
+    """Whether it is among those that the caller may list."""
+    return permits(principal.role, None, "usage.read") or what.scope_id in await own_subjects(session, principal)
+
+
+async def require_unlimited_key(database: Database, principal: Principal) -> None:
+    """For what gives the caller another key's secret, which would spend beside the caller's own budgets and limits.
+
+    Raises ApiError 403 for a key that has any.
+    """
+    if principal.api_key_id is None:
+        return
+    scope = Scope.of_organization(principal)
+    async with database.reading() as session:
+        own = [*await budgets.budgets(session, scope), *await limits.limits(session, scope)]
+    if any(each.scope == "key" and each.scope_id == principal.api_key_id for each in own):
+        raise forbidden(
+            "This API key has a budget or limit of its own, which another key would not count for: it can make none",
+            code=BEYOND_OWN_LIMITS,
+        )

@@ -21,6 +21,19 @@ async def budgets(session: AsyncSession, scope: Scope) -> list[Budget]:
     return [_budget(row) for row in await session.scalars(query)]
 
 
+async def budget_by_id(session: AsyncSession, scope: Scope, budget_id: str) -> Budget | None:
+    row = await session.scalar(scope.select(StoredBudget).where(StoredBudget.id == budget_id))
+    return None if row is None else _budget(row)
+
+
+async def budget_of(
+    session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod
+) -> Budget | None:
+    """The one of the organization, one of its workspaces or keys for that kind of period."""
+    row = await _row_of(session, scope, what, scope_id, period)
+    return None if row is None else _budget(row)
+
+
 async def set_budget(
     session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod, amount: int
 ) -> Budget:
@@ -31,11 +44,7 @@ async def set_budget(
     """
     if amount < 0:
         raise ValueError("A budget can't be less than 0")
-    row = await session.scalar(
-        scope.select(StoredBudget).where(
-            StoredBudget.scope == what, StoredBudget.scope_id == scope_id, StoredBudget.period == period
-        )
-    )
+    row = await _row_of(session, scope, what, scope_id, period)
     if row is not None:
         row.amount = amount
         await session.flush()
@@ -76,6 +85,17 @@ async def spending(session: AsyncSession, scope: Scope, lines: list[tuple[str, i
     query = scope.select(BudgetSpending).where(tuple_(BudgetSpending.budget_id, BudgetSpending.starts_at).in_(lines))
     found = {(row.budget_id, row.starts_at): row.spent for row in await session.scalars(query)}
     return {line: found.get(line, 0) for line in lines}
+
+
+async def _row_of(
+    session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod
+) -> StoredBudget | None:
+    row: StoredBudget | None = await session.scalar(
+        scope.select(StoredBudget).where(
+            StoredBudget.scope == what, StoredBudget.scope_id == scope_id, StoredBudget.period == period
+        )
+    )
+    return row
 
 
 async def _used(session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, *, since: int) -> int:

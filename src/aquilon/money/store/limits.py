@@ -20,6 +20,17 @@ async def limits(session: AsyncSession, scope: Scope) -> list[Limit]:
     return [_limit(row) for row in await session.scalars(query)]
 
 
+async def limit_by_id(session: AsyncSession, scope: Scope, limit_id: str) -> Limit | None:
+    row = await session.scalar(scope.select(StoredLimit).where(StoredLimit.id == limit_id))
+    return None if row is None else _limit(row)
+
+
+async def limit_of(session: AsyncSession, scope: Scope, what: LimitScope, scope_id: str, model: str) -> Limit | None:
+    """The one of an organization, a workspace or a key, for a model or (with an empty name) for all."""
+    row = await _row_of(session, scope, what, scope_id, model)
+    return None if row is None else _limit(row)
+
+
 async def set_limit(
     session: AsyncSession,
     scope: Scope,
@@ -32,11 +43,7 @@ async def set_limit(
     parallel_requests: int | None,
 ) -> Limit:
     """Give the organization, one of its workspaces or keys a limit, or put it in the place of the one it has."""
-    row = await session.scalar(
-        scope.select(StoredLimit).where(
-            StoredLimit.scope == what, StoredLimit.scope_id == scope_id, StoredLimit.model == model
-        )
-    )
+    row = await _row_of(session, scope, what, scope_id, model)
     if row is None:
         row = StoredLimit(
             id=new_id("limit"),
@@ -62,6 +69,17 @@ async def remove_limit(session: AsyncSession, scope: Scope, limit_id: str) -> Li
     await session.delete(row)
     await session.flush()
     return _limit(row)
+
+
+async def _row_of(
+    session: AsyncSession, scope: Scope, what: LimitScope, scope_id: str, model: str
+) -> StoredLimit | None:
+    row: StoredLimit | None = await session.scalar(
+        scope.select(StoredLimit).where(
+            StoredLimit.scope == what, StoredLimit.scope_id == scope_id, StoredLimit.model == model
+        )
+    )
+    return row
 
 
 def _limit(row: StoredLimit) -> Limit:

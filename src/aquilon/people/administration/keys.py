@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.errors import forbidden, invalid
+from aquilon.errors import invalid
 from aquilon.people.administration.access import no_such, user_for, workspace_for, workspace_role
+from aquilon.people.administration.key_bounds import Bounds, bounds_of, refuse_beyond
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
 from aquilon.people.names import checked_name
 from aquilon.people.permissions import Action, permits, require
@@ -48,16 +49,18 @@ async def create(
 
     Raises ApiError: 404 for an unknown workspace or user, 403 without the right, 400 for limits that can't be.
     """
-    checked = _checked(principal, limits)
+    checked = _checked(limits)
     async with database.writing() as session:
+        wanted = Bounds(*checked.values())
+        refuse_beyond((await bounds_of(session, principal)).exceeding(wanted))
         place = await workspace_for(session, principal, workspace or principal.workspace_id, "keys.create")
         if place.archived_at is not None:
             raise invalid(f"The workspace '{place.name}' is archived", param="workspace_id")
-        owner = await user_for(session, principal, user_id or principal.user_id)
-        if owner.id != principal.user_id:
+        if user_id not in (None, principal.user_id):
             require(principal, "keys.manage")  # in the whole organization: the key can do all that its user can
-            if owner.role == "owner":
-                require(principal, "owners.manage")
+        owner = await user_for(session, principal, user_id or principal.user_id)
+        if owner.id != principal.user_id and owner.role == "owner":
+            require(principal, "owners.manage")
         made = await api_keys.create_api_key(session, owner, place.id, name, **checked)
         await record(session, principal, "api_key.created", made.record.id, made.record.name, **_told(made.record))
         return made
@@ -96,9 +99,13 @@ async def change(database: Database, principal: Principal, key_id: str, changes:
             allowed_addresses=changes.get("allowed_addresses", key.allowed_addresses),
             expires_at=changes.get("expires_at"),
         )
-        checked = _checked(principal, limits, held=frozenset(key.scopes))
+        checked = _checked(limits)
         if "expires_at" not in changes:
-            del checked["expires_at"]
+            checked["expires_at"] = key.expires_at
+        bounds, wanted = await bounds_of(session, principal), Bounds(*checked.values())
+        beyond, widened = bounds.exceeding(wanted), Bounds.of_key(key).exceeding(wanted)
+        opens = changes.get("blocked") is False and key.blocked_at is not None
+        refuse_beyond({name: has for name, has in beyond.items() if opens or name in widened})
         for name, value in checked.items():
             setattr(key, name, value)
         if "name" in changes:
@@ -119,6 +126,7 @@ async def rotate(database: Database, principal: Principal, key_id: str, keep_sec
         await _may_change(session, principal, key)
         if key.revoked_at is not None:
             raise invalid("This API key is revoked: make another")
+        refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds.of_key(key)))
         made = await api_keys.rotate(session, Scope.of_organization(principal), key, keep_seconds)
         await record(session, principal, "api_key.rotated", key.id, key.name, keep_seconds=keep_seconds)
         return made
@@ -168,11 +176,8 @@ async def _may_block(session: AsyncSession, principal: Principal, key: ApiKey) -
     require(principal, action, await workspace_role(session, principal, key.workspace_id))
 
 
-def _checked(principal: Principal, limits: KeyLimits, *, held: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Raises ApiError for scopes beyond the caller's own, addresses that are none, a time that is past."""
-    beyond = set(limits.scopes) - principal.scopes - held
-    if beyond:
-        raise forbidden(f"An API key can't give what it hasn't got: {', '.join(sorted(beyond))}", code="scope_missing")
+def _checked(limits: KeyLimits) -> dict[str, Any]:
+    """In the order of `Bounds`. Raises ApiError for addresses that are none, a time that is past."""
     return {
         "scopes": list(dict.fromkeys(limits.scopes)),
         "allowed_models": None if limits.allowed_models is None else list(dict.fromkeys(limits.allowed_models)),

@@ -61,12 +61,11 @@ async def visible(database: Database, principal: Principal) -> list[User]:
 
 
 async def get(database: Database, principal: Principal, user_id: str) -> User:
-    """Oneself, or anybody for those who may see the members."""
-    async with database.reading() as session:
-        user = await user_for(session, principal, user_id)
-    if user.id != principal.user_id:
+    """Oneself, or anybody for those who may see the members: nobody else learns who there is. Raises ApiError."""
+    if user_id != principal.user_id:
         require(principal, "members.read")
-    return user
+    async with database.reading() as session:
+        return await user_for(session, principal, user_id)
 
 
 async def change(database: Database, principal: Principal, user_id: str, changes: UserChanges) -> User:

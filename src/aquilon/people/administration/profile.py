@@ -150,7 +150,7 @@ async def set_password(
     checked = checked_password(new, user.name, user.email, principal.organization_name)
     by_link = holder.method == "link" and now - holder.created_at <= FRESH_LINK_SECONDS
     if current is not None:
-        await sign_in.verify(user.id, [] if stored is None else [stored], current, address)
+        await sign_in.verify(user.id, stored, current, address)
     elif stored is not None and not by_link:
         raise invalid(
             "Give the present password too, or sign in with a one-time link and set another within "

@@ -16,6 +16,7 @@ from aquilon.errors import ApiError, forbidden
 from aquilon.people.administration.invitations import accept
 from aquilon.people.identity import Role
 from aquilon.people.identity_tables import IdentityProvider
+from aquilon.people.look_alikes import mixed_word, skeleton
 from aquilon.people.names import MAX_NAME_CHARACTERS, checked_email
 from aquilon.people.openid import Claims
 from aquilon.people.scope import Scope
@@ -156,9 +157,9 @@ async def _free_name(session: AsyncSession, organization: Organization, claims: 
     local = None if claims.email is None else claims.email.partition("@")[0]
     for told in (claims.name, claims.preferred_username, local, claims.subject, "new"):
         wanted = "".join(character for character in told or "" if character.isprintable()).strip()
-        if wanted:
+        if wanted and mixed_word(wanted) is None:
             break
     wanted = wanted[: MAX_NAME_CHARACTERS - 10].strip()
-    taken = {user.name for user in await accounts.list_users(session, Scope(organization.id))}
+    taken = {skeleton(user.name) for user in await accounts.list_users(session, Scope(organization.id))}
     names = (wanted if number == 1 else f"{wanted} {number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+    return next(name for name in names if skeleton(name) not in taken)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.identity import KEY_SCOPES, KeyScope, Principal, Role
-from aquilon.people.names import checked_email, checked_name
+from aquilon.people.look_alikes import skeleton
+from aquilon.people.names import checked_email, free_name
 from aquilon.people.permissions import permits
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.secrets import new_id
@@ -30,9 +33,7 @@ async def create_organization(session: AsyncSession, name: str) -> Organization:
 
     Raises ValueError for a name that won't do or is taken.
     """
-    name = checked_name(name, "organization")
-    if await session.scalar(select(Organization).where(Organization.name == name)) is not None:
-        raise ValueError(f"There is an organization '{name}' already")
+    name = free_name(name, "organization", await session.scalars(select(Organization.name)))
     first = await session.scalar(select(Organization).limit(1)) is None
     organization = Organization(id=new_id("org"), name=name, created_at=_now(), operates=first)
     session.add(organization)
@@ -43,11 +44,9 @@ async def create_organization(session: AsyncSession, name: str) -> Organization:
 
 async def rename_organization(session: AsyncSession, organization: Organization, name: str) -> None:
     """Raises ValueError for a name that won't do or is taken."""
-    name = checked_name(name, "organization")
-    taken = select(Organization).where(Organization.name == name, Organization.id != organization.id)
-    if await session.scalar(taken) is not None:
-        raise ValueError(f"There is an organization '{name}' already")
-    organization.name = name
+    others = select(Organization.name).where(Organization.id != organization.id)
+    if name.strip() != organization.name:
+        organization.name = free_name(name, "organization", await session.scalars(others))
     await session.flush()
 
 
@@ -87,7 +86,7 @@ async def create_user(
 async def rename_user(session: AsyncSession, user: User, name: str) -> None:
     """Raises ValueError for a name that won't do or is taken."""
     if name.strip() != user.name:
-        user.name = await _free_name(session, Scope(user.organization_id), name)
+        user.name = await _free_name(session, Scope(user.organization_id), name, user)
         await session.flush()
 
 
@@ -140,25 +139,43 @@ async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
     raise UnknownUser(f"There is no user '{name}'; the users are: {names}")
 
 
-async def users_signing_in(session: AsyncSession, name: str, organization: str | None = None) -> list[User]:
-    """By e-mail address in any organization, or by name in one (the one that runs the server); those who may.
+@dataclass(frozen=True)
+class Claimants:
+    """The accounts that somebody may mean who signs in with a name or address."""
+
+    users: tuple[User, ...]
+    most: int
+    """As many could have been found, by what was given alone."""
+    given: str
+    """The same for all ways to write the same name or address, whether or not somebody has it."""
+
+
+async def claimants(session: AsyncSession, name: str, organization: str | None = None) -> Claimants:
+    """By e-mail address in any organization, or by name in one (the one that runs the server); those who may sign in.
 
     ``organization`` is a name or id. One person may have an account in several, each
     with the same address: the oldest few are looked at.
     """
+    name = unicodedata.normalize("NFC", name.strip())
+    place = unicodedata.normalize("NFC", (organization or "").strip())
+    there = Organization.operates if organization is None else or_(Organization.id == place, Organization.name == place)
     active = (
         Everyone.select(User)
         .join(Organization, Organization.id == User.organization_id)
         .where(User.disabled_at.is_(None), Organization.disabled_at.is_(None))
         .order_by(User.created_at, User.id)
-        .limit(_MOST_ACCOUNTS)
     )
-    there = (Organization.id == organization) | (Organization.name == (organization or "").strip())
-    name = name.strip()
-    by_address = active.where(User.email == name.lower())
-    found = list(await session.scalars(by_address if organization is None else by_address.where(there)))
-    by_name = active.where(User.name == name, Organization.operates if organization is None else there)
-    return found + [user for user in await session.scalars(by_name) if user not in found]
+    is_address = "@" in name
+    most = 1 if not is_address else _MOST_ACCOUNTS if organization is None else 2  # of that address, and of that name
+    users: list[User] = []
+    if is_address:
+        by_address = active.where(User.email == name.lower())
+        users += await session.scalars((by_address if organization is None else by_address.where(there)).limit(most))
+    by_name = active.where(User.name == name, there).limit(1)
+    users += [user for user in await session.scalars(by_name) if user not in users]
+    place_id = await session.scalar(select(Organization.id).where(there).limit(1))
+    written = skeleton(name) if is_address else f"{place_id or skeleton(place)}\0{skeleton(name)}"
+    return Claimants(tuple(users[:most]), most, written)
 
 
 async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> User | None:
@@ -198,11 +215,11 @@ def principal(
     )
 
 
-async def _free_name(session: AsyncSession, scope: Scope, name: str) -> str:
-    name = checked_name(name, "user")
-    if await session.scalar(scope.select(User).where(User.name == name)) is not None:
-        raise ValueError(f"There is a user '{name}' already")
-    return name
+async def _free_name(session: AsyncSession, scope: Scope, name: str, user: User | None = None) -> str:
+    others = scope.select(User).with_only_columns(User.name)
+    if user is not None:
+        others = others.where(User.id != user.id)
+    return free_name(name, "user", await session.scalars(others))
 
 
 async def _free_email(session: AsyncSession, scope: Scope, email: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, and_, or_
@@ -135,12 +135,12 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
     if found is None:
         return None
     key, user, organization, membership, opened = found
-    expiries = [time for time in (key.expires_at, opened.expires_at) if time is not None]
+    expires_at = min((time for time in (key.expires_at, opened.expires_at) if time is not None), default=None)
     return KeyHolder(
-        accounts.principal(user, organization, key.workspace_id, membership, key),
+        replace(accounts.principal(user, organization, key.workspace_id, membership, key), expires_at=expires_at),
         None if key.allowed_addresses is None else tuple(key.allowed_addresses),
         key.last_used_at,
-        min(expiries, default=None),
+        expires_at,
     )
 
 

@@ -7,7 +7,7 @@ import time
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.identity import Role
-from aquilon.people.names import checked_name
+from aquilon.people.names import free_name
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.tables import User, Workspace, WorkspaceMember
@@ -29,7 +29,7 @@ async def create_workspace(session: AsyncSession, scope: Scope, name: str) -> Wo
 async def rename_workspace(session: AsyncSession, scope: Scope, workspace: Workspace, name: str) -> None:
     """Raises ValueError for a name that won't do or is taken."""
     if name.strip() != workspace.name:
-        workspace.name = await _free_name(session, scope, name)
+        workspace.name = await _free_name(session, scope, name, workspace)
         await session.flush()
 
 
@@ -103,8 +103,8 @@ async def set_member(session: AsyncSession, scope: Scope, workspace: Workspace, 
     await session.flush()
 
 
-async def _free_name(session: AsyncSession, scope: Scope, name: str) -> str:
-    name = checked_name(name, "workspace")
-    if await session.scalar(scope.select(Workspace).where(Workspace.name == name)) is not None:
-        raise ValueError(f"There is a workspace '{name}' already")
-    return name
+async def _free_name(session: AsyncSession, scope: Scope, name: str, workspace: Workspace | None = None) -> str:
+    others = scope.select(Workspace).with_only_columns(Workspace.name)
+    if workspace is not None:
+        others = others.where(Workspace.id != workspace.id)
+    return free_name(name, "workspace", await session.scalars(others))

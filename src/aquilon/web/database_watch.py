@@ -1,0 +1,51 @@
+"""A server whose database's file was removed or replaced answers nothing more: it would be lost, or wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aquilon.api.errors import error_response
+from aquilon.errors import overloaded
+from aquilon.storage import Database
+from aquilon.web.boundary import PROBES
+
+_EVERY_SECONDS = 1.0
+
+log = structlog.get_logger("aquilon.storage")
+
+
+class WhileDatabaseIsThere:
+    """ASGI middleware: status 503 for all but the operator's probes while `Database.problem` says why."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self._app = app
+        self._database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PROBES and self._database.problem():
+            refused = overloaded(
+                "The database is gone, so nothing is answered; the server's log has the reason", retry_after=5
+            )
+            await error_response(refused)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def watch(database: Database) -> None:
+    """Tell the log when the database's file is gone, and when it is back; find a lost marker of changes. For ever."""
+    known = ""
+    while True:
+        problem = database.problem()
+        if problem and problem != known:
+            log.error("Nothing is answered any more", reason=problem)
+        elif known and not problem:
+            log.warning("The database is there again: requests are answered")
+        known = problem
+        if not problem:
+            with suppress(OSError):  # on a full disk, say: the next second tries again
+                database.changes.find_marker_again()
+        await asyncio.sleep(_EVERY_SECONDS)

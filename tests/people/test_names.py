@@ -1,0 +1,135 @@
+"""Nobody and nothing new is called what a reader takes for another's name."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.catalogue.administration import aliases
+from aquilon.catalogue.administration.aliases import Wish
+from aquilon.checkpoints.arrival import PullError
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+from aquilon.people import first_run as operator
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, workspaces
+from aquilon.people.tables import Organization, User, Workspace
+from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
+from aquilon.upstreams import administration as upstreams
+from aquilon.upstreams.upstream import ProvidedModel, Upstream
+
+LOOK_ALIKES = ["ADMIN", "аdmin", "ａｄｍｉｎ", "αdmin", "ad\u034fmin"]
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+async def test_people_organizations_and_workspaces_have_names_of_their_own(database: Database, name: str) -> None:
+    async with database.writing() as session:
+        place = await accounts.create_organization(session, "admin")
+        scope = Scope(place.id)
+        other = await accounts.create_organization(session, "other")
+        await accounts.create_user(session, place.id, "admin", "owner")
+        nina = await accounts.create_user(session, place.id, "nina", "member")
+        await workspaces.create_workspace(session, scope, "admin")
+        lab = await workspaces.create_workspace(session, scope, "lab")
+        for refused in (
+            accounts.create_organization(session, name),
+            accounts.rename_organization(session, other, name),
+            accounts.create_user(session, place.id, name, "member"),
+            accounts.rename_user(session, nina, name),
+            workspaces.create_workspace(session, scope, name),
+            workspaces.rename_workspace(session, scope, lab, name),
+        ):
+            with pytest.raises(ValueError, match="'admin', which is there already"):
+                await refused
+        await accounts.create_user(session, other.id, name.replace("а", "a").replace("α", "a"), "member")
+
+
+async def test_one_s_own_name_may_be_written_anew(database: Database) -> None:
+    async with database.writing() as session:
+        place = await accounts.create_organization(session, "acme")
+        nina = await accounts.create_user(session, place.id, "nina", "member")
+        lab = await workspaces.create_workspace(session, Scope(place.id), "lab")
+        await accounts.rename_organization(session, place, "ACME")
+        await accounts.rename_user(session, nina, "Nina")
+        await workspaces.rename_workspace(session, Scope(place.id), lab, "Lab")
+        assert (place.name, nina.name, lab.name) == ("ACME", "Nina", "Lab")
+
+
+async def test_a_word_of_two_alphabets_is_nobody_s_name(database: Database) -> None:
+    async with database.writing() as session:
+        place = await accounts.create_organization(session, "acme")
+        with pytest.raises(ValueError, match="mixes letters of several alphabets"):
+            await accounts.create_user(session, place.id, "Ꮩictor", "member")
+
+
+async def test_a_name_that_can_t_be_seen_is_none(database: Database) -> None:
+    async with database.writing() as session:
+        with pytest.raises(ValueError, match="can be seen"):
+            await accounts.create_organization(session, "\u3164\u2800")
+
+
+async def test_names_are_kept_composed(database: Database) -> None:
+    async with database.writing() as session:
+        place = await accounts.create_organization(session, unicodedata.normalize("NFD", "Société"))
+        jose = await accounts.create_user(session, place.id, unicodedata.normalize("NFD", "José"), "member")
+        assert (place.name, jose.name) == ("Société", "José")
+
+
+async def test_look_alikes_of_an_earlier_version_stay_and_may_be_renamed(database: Database) -> None:
+    async with database.writing() as session:
+        place = Organization(id="org_1", name="acme", created_at=0, operates=True)
+        twin = Organization(id="org_2", name="АСМЕ", created_at=0)
+        session.add_all([place, twin])
+        await session.flush()
+        session.add_all(
+            User(id=f"user_{name}", organization_id="org_1", name=name, role="member", created_at=0)
+            for name in ("admin", "Admin")
+        )
+        session.add(Workspace(id="workspace_1", organization_id="org_1", name="lab", created_at=0))
+        await session.flush()
+        user = await accounts.user_by_id(session, Scope("org_1"), "user_Admin")
+        assert user is not None
+        await accounts.rename_user(session, user, "Admin")
+        await accounts.rename_user(session, user, "Ada")
+        await accounts.rename_organization(session, twin, "АСМЕ")
+
+
+async def test_aliases_and_upstreams_models_too(database: Database, settings: Settings) -> None:
+    await operator.prepare_first_run(database)
+    actor, sealer = await operator.operator(database), Sealer.of(settings)
+
+    def upstream(name: str, *models: str) -> Upstream:
+        return Upstream(
+            id="",
+            name=name,
+            kind="openai",
+            base_url="http://127.0.0.1:1/v1",
+            models=tuple(ProvidedModel(model, model) for model in models),
+        )
+
+    await aliases.set_alias(database, actor, Wish(name="latest", target="small"), ["small"])
+    for name in ("Latest", "SMALL"):
+        with pytest.raises(ValueError, match="which is there already"):
+            await aliases.set_alias(database, actor, Wish(name=name, target="small"), ["small"])
+    await aliases.set_alias(database, actor, Wish(name="latest", target="small-2"), ["small", "small-2"])
+    first = await upstreams.add(database, sealer, actor, upstream("first", "large", "medium"))
+    await upstreams.add(database, sealer, actor, upstream("second", "large"))
+    for model in ("Large", "lаrge", "LATEST"):
+        with pytest.raises(ValueError, match="is taken for"):
+            await upstreams.add(database, sealer, actor, upstream("third", model))
+    kept = tuple(ProvidedModel(model, model) for model in ("large", "medium"))
+    await upstreams.change(database, sealer, actor, first.id, {"models": kept})
+
+
+def test_a_pulled_model_is_called_what_no_other_is_but_for_capitals(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "source", tiny_checkpoint())
+    store = ModelStore(tmp_path / "models")
+    pull(str(tmp_path / "source"), store, "tiny")
+    with pytest.raises(PullError, match="taken for the model 'tiny'"):
+        pull(str(tmp_path / "source"), store, "Tiny")
+    pull(str(tmp_path / "source"), store, "tiny")
