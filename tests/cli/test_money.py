@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-
-from aquilon.platform import accounts
-from aquilon.platform.storage import Database
-from aquilon.settings import Settings
-
-
-@pytest.fixture
-def prepared(home: Path) -> Path:
-    async def prepare() -> None:
-        database = await Database.open(Settings(home=home))
-        await accounts.prepare_first_run(database)
-        await database.close()
-
-    asyncio.run(prepare())
-    return home
 
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:

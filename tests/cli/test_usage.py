@@ -78,15 +78,9 @@ def test_a_wrong_setting_is_named_with_its_value(run: Run, monkeypatch: pytest.M
     assert (shown.code, "port is 'eighty'" in shown.err) == (2, True)
 
 
-def test_a_home_that_is_a_file_is_told_in_words(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    shown = run("keys", "create", "--name", "x", "--home", str(tmp_path / "file" / "home"))
-    assert shown.code == 1
-    assert "use another home with --home" in shown.err
-    assert "Traceback" not in shown.err
-
-
-def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(
+    run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def break_down(self: object) -> None:
         raise ZeroDivisionError("oops")
 

@@ -113,12 +113,16 @@ def _memory(settings: Settings) -> Check:
 
 
 def _home(settings: Settings) -> Check:
+    from aquilon.cli.homes import nearest_home
+
     home = settings.home
     if not home.exists():
         parent = next(folder for folder in home.parents if folder.exists())
         if not os.access(parent, os.W_OK):
             advice = "Make it and give it to this user, or choose another with --home or AQUILON_HOME"
             return Check("home", "fail", f"{home} can't be made: {parent} is not writable", advice)
+        if (nearest := nearest_home(settings)) is not None:
+            return Check("home", "warn", f"there is no {home}", f"--home {nearest}, or `aquilon up` makes it")
         return Check("home", "ok", f"{home}, made at the first start")
     if not home.is_dir():
         return Check("home", "fail", f"{home} is a file", "Remove it, or choose another home with --home")

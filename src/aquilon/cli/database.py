@@ -23,17 +23,22 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", show_default=False)
 
 
 def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words."""
+    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words.
+
+    Raises CommandError for that, and where there is no database: none is made here.
+    """
     import asyncio
 
     from aquilon.cli.errors import CommandError
+    from aquilon.cli.homes import require_database
     from aquilon.platform.domain.errors import ApiError
     from aquilon.platform.storage import Database
 
     settings = settings_from(home=home)
+    require_database(settings)
 
     async def run() -> Result:
-        database = await Database.open(settings)
+        database = await Database.open(settings, create=False)
         try:
             return await work(database)
         finally:

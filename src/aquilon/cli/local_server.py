@@ -33,7 +33,7 @@ def key_for(settings: Settings, *, fresh: bool = False) -> str:
         return file.read_text().strip()
 
     async def make() -> str:
-        database = await Database.open(settings)
+        database = await Database.open(settings, create=False)
         try:
             return await accounts.create_api_key(database, KEY_NAME)
         finally:

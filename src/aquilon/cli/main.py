@@ -99,14 +99,17 @@ app.command("doctor")(doctor.doctor)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; errors go to stderr in words."""
     from aquilon.cli.errors import is_wrong_setting, words
+    from aquilon.cli.streams import prepare_streams
 
+    prepare_streams()
     try:
         result = app(args=arguments, prog_name="aquilon", standalone_mode=False)
+        sys.stdout.flush()  # here, where an output that is full or gone can still be reported
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes stdout once more
+        _give_up_output()
         return 1
     except Exception as error:
         if isinstance(error, _CommandLineError):
@@ -116,8 +119,19 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         from aquilon.cli.output import printable
 
+        if isinstance(error, OSError):
+            _give_up_output()
+
         print(f"aquilon: {printable(words(error))}", file=sys.stderr)
         return 2 if is_wrong_setting(error) else 1
+
+
+def _give_up_output() -> None:
+    """Throw away what could not be written: the interpreter flushes standard output once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

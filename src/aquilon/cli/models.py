@@ -159,7 +159,7 @@ def suggest_models(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--memory") from None
     suggestions = suggest(available, language)
-    here = {model.source for model in model_store(home).list()}
+    here = {model.source for model in model_store(home, begin=True).list()}
     if as_json:
         print_json(
             [

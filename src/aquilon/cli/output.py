@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
+
+from aquilon.cli.streams import holds
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -39,7 +42,9 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    """With letters as they are where standard output can hold them all, escaped where it can't: nothing is lost."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print(text if holds(sys.stdout, text) else json.dumps(value, indent=2))
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:

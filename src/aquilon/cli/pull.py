@@ -47,7 +47,7 @@ def pull(
     from aquilon.cli.output import err, out, print_json
     from aquilon.cli.progress import pull_progress
 
-    store = model_store(home)
+    store = model_store(home, begin=True)
     before = {model.name: model for model in store.list()}
     try:
         with pull_progress() as progress:

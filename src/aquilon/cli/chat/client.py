@@ -63,6 +63,8 @@ class ChatClient:
         self.url = url.rstrip("/").removesuffix("/v1")
         headers = {"user-agent": f"aquilon/{__version__}"}
         if key:
+            if odd := [character for character in key if not "!" <= character <= "~"]:
+                raise ChatError(f"The API key holds {odd[0]!a}: a key has letters, digits and signs of ASCII alone")
             headers["authorization"] = f"Bearer {key}"
         try:
             self._http = httpx.Client(base_url=f"{self.url}/v1", headers=headers, timeout=_TIMEOUT)

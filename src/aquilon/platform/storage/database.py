@@ -53,14 +53,17 @@ class Database:
         return self._group_commit is None
 
     @classmethod
-    async def open(cls, settings: Settings) -> Database:
-        """Create the database or bring it to this version's schema.
+    async def open(cls, settings: Settings, *, create: bool = True) -> Database:
+        """Create the database, unless ``create`` is False, or bring it to this version's schema.
 
-        Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon.
+        Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon,
+        and where it would have to be created and must not.
         """
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = make_url(settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}")
         backend = url.get_backend_name()
+        if not create and backend == "sqlite":
+            _require_file(Path(url.database or ":memory:"))
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if backend == "sqlite":
             name = url.database or ":memory:"
             url = url.set(drivername="sqlite+aiosqlite")
@@ -80,7 +83,7 @@ class Database:
         marker = Path(f"{name}-changes") if backend == "sqlite" and name != ":memory:" else settings.home / "changes"
         database = cls(engine, name, Changes(marker))
         try:
-            await database._migrate()
+            await database._migrate(create=create)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
             problem = error.orig if isinstance(error, DBAPIError) else error
@@ -185,15 +188,20 @@ class Database:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise OperationalError("", None, error) from error
 
-    async def _migrate(self) -> None:
+    async def _migrate(self, *, create: bool) -> None:
         async with self._engine.connect() as connection:
             await connection.execution_options(aquilon_writes=True)
             if connection.dialect.name == "sqlite":  # a table that is made anew must not take what refers to it along
                 await _set_foreign_keys(connection, "OFF")
             async with connection.begin():
-                await connection.run_sync(upgrade, self.name)
+                await connection.run_sync(upgrade, self.name, create=create)
             if connection.dialect.name == "sqlite":
                 await _set_foreign_keys(connection, "ON")
+
+
+def _require_file(file: Path) -> None:
+    if not file.exists():
+        raise DatabaseError(f"There is no database {file}: the first start of `aquilon up` makes it")
 
 
 async def _set_foreign_keys(connection: AsyncConnection, state: str) -> None:

@@ -20,11 +20,12 @@ class DatabaseError(RuntimeError):
     """The database can't be used; the message says which one, why, and what would help."""
 
 
-def upgrade(connection: Connection, name: str) -> None:
+def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
     """Run the missing migrations inside the connection's transaction; a second process waits meanwhile.
 
     A SQLite file with data is copied to ``backups/`` beside it first. Raises
-    DatabaseError for a newer schema, which is left as it is.
+    DatabaseError for a newer schema, which is left as it is, and for an empty
+    database unless ``create``.
     """
     sqlite = connection.dialect.name == "sqlite"
     if not sqlite:
@@ -34,6 +35,8 @@ def upgrade(connection: Connection, name: str) -> None:
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if current == REVISIONS[-1]:
         return
+    if current is None and not create:
+        raise DatabaseError(f"The database {name} is empty: the first start of `aquilon up` makes its tables")
     if current is not None and current not in REVISIONS:
         raise DatabaseError(
             f"The database {name} has schema {current}, written by a newer Aquilon; this version knows up to "
