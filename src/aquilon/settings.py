@@ -98,12 +98,14 @@ class Settings(BaseSettings):
     vat_percent: Decimal = Field(Decimal(0), ge=0, le=100, decimal_places=2)
     """Tax on statements."""
     seller: str = Field("", max_length=600)
-    """Name and address of whoever runs the server, in up to six lines, for the head of statements."""
+    """Name and address of whoever runs the server, in lines, for the head of statements."""
+    seller_logo: Path | None = None
+    """A PNG or JPEG file for the head of statements."""
 
-    @field_validator("home", "files_folder")
+    @field_validator("home", "files_folder", "seller_logo")
     @classmethod
-    def _absolute(cls, folder: Path | None) -> Path | None:
-        return None if folder is None else folder.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
 
     @field_validator("models", "trusted_hosts", mode="before")
     @classmethod

@@ -260,9 +260,11 @@ def statement(
 
     told = as_operator(home, organization, write)
     if pdf is not None:
+        from aquilon.platform.statement_logo import read_logo
         from aquilon.platform.statement_pdf import statement_pdf
 
-        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en"))
+        logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
+        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en", logo))
         print(f"Wrote {pdf}")
     elif as_json:
         from aquilon.platform.api.statements import statement_body

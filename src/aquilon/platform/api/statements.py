@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -11,9 +13,10 @@ from aquilon.platform.administration.statements import statement
 from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.schemas import answers
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.errors import invalid
+from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.statements import Month, Statement
 from aquilon.platform.services import services
+from aquilon.platform.statement_logo import LogoError, read_logo
 from aquilon.platform.statement_pdf import statement_pdf
 
 router = APIRouter(prefix="/v1/organization/statements", tags=["statements"])
@@ -96,8 +99,16 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     told = await statement(found.database, found.settings, caller, asked)
     if written == "json":
         return json_answer(statement_body(told))
+    try:
+        logo = (
+            None
+            if found.settings.seller_logo is None
+            else await asyncio.to_thread(read_logo, found.settings.seller_logo)
+        )
+    except LogoError as error:
+        raise ApiError(503, "server_error", str(error)) from error
     return Response(
-        statement_pdf(told, "fr" if language == "fr" else "en"),
+        statement_pdf(told, "fr" if language == "fr" else "en", logo),
         media_type="application/pdf",
         headers={
             "content-disposition": f'attachment; filename="statement-{told.number}.pdf"',
