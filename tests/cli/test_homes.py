@@ -36,7 +36,7 @@ def example_arguments(path: tuple[str, ...]) -> list[str]:
             value = "7" if "CENTS" in str(parameter.metavar) or "AMOUNT" in str(parameter.metavar) else "2026-11"
             arguments += [value] if parameter.param_type_name == "argument" else [parameter.opts[0], value]
     extra = {
-        "prices set": ["--input", "1", "--output", "1"],
+        "prices set": ["--prompt", "1", "--completion", "1"],
         "models fallbacks": [],
         "chat": ["Hi"],
         "aliases set": ["a", "b"],

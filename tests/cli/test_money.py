@@ -11,8 +11,8 @@ from tests.cli.conftest import Run
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
     assert "all are free" in run("prices", "list").err
-    assert run("prices", "set", "m", "--input", "10", "--cached-input", "5", "--output", "30").code == 0
-    assert run("prices", "set", "m", "--input", "12", "--output", "36", "--from", "2999-01-01").code == 0
+    assert run("prices", "set", "m", "--prompt", "0.10", "--cached-prompt", "0.05", "--completion", "0.3").code == 0
+    assert run("prices", "set", "m", "--prompt", "0.12", "--completion", ".36", "--from", "2999-01-01").code == 0
     now, later = json.loads(run("prices", "list", "--json").out)
     assert (now["model"], now["input"], now["cached_input"], now["output"], now["holds"]) == ("m", 10, 5, 30, True)
     assert (later["cached_input"], later["holds"]) == (12, False)
@@ -20,9 +20,9 @@ def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
 
 
 def test_prices_that_will_not_do_are_refused_in_words(run: Run, prepared: Path, tmp_path: Path) -> None:
-    half = run("prices", "set", "m", "--input", "15", "--output", "60", "--batch-discount", "50")
+    half = run("prices", "set", "m", "--prompt", "0.15", "--completion", "0.60", "--batch-discount", "50")
     assert (half.code, "makes the input price 7.5 cents" in half.err) == (1, True)
-    past = run("prices", "set", "m", "--input", "1", "--output", "1", "--from", "2001-01-01")
+    past = run("prices", "set", "m", "--prompt", "1", "--completion", "1", "--from", "2001-01-01")
     assert (past.code, "can't start on 2001-01-01, in the past" in past.err) == (1, True)
     (tmp_path / "gap.json").write_text(
         '[{"from": "2999-01-01", "until": "2999-02-01", "input": 1, "output": 1},'
@@ -30,16 +30,16 @@ def test_prices_that_will_not_do_are_refused_in_words(run: Run, prepared: Path, 
     )
     gap = run("prices", "set", "m", "--file", str(tmp_path / "gap.json"))
     assert (gap.code, "a gap: no price from 2999-02-01 to 2999-03-01" in gap.err) == (1, True)
-    assert run("prices", "set", "m", "--input", "1").code == 2
+    assert run("prices", "set", "m", "--prompt", "1").code == 2
     assert run("prices", "list", "--json").out == "[]\n"
 
 
 def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
     [key] = json.loads(run("keys", "list", "--json").out)
-    whole = run("budgets", "set", "5000").out.strip()
-    assert run("budgets", "set", "6000").out.strip() == whole
-    assert run("budgets", "set", "200", "--period", "day", "--key", key["id"]).code == 0
-    assert run("budgets", "set", "100", "--period", "once", "--workspace", "default").code == 0
+    whole = run("budgets", "set", "50").out.strip()
+    assert run("budgets", "set", "60").out.strip() == whole
+    assert run("budgets", "set", "2", "--period", "day", "--key", key["id"]).code == 0
+    assert run("budgets", "set", "1", "--period", "once", "--workspace", "default").code == 0
     found = {one["scope"]: one for one in json.loads(run("budgets", "list", "--json").out)}
     assert (found["organization"]["limit_microcents"], found["organization"]["period"]) == (6000 * 10**6, "month")
     assert (found["key"]["name"], found["key"]["spent_microcents"]) == (key["name"], 0)

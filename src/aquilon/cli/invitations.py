@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, checked_role, minute, print_link
+from aquilon.cli.database import Organization, as_operator, checked_role, minute, print_link, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -67,13 +67,14 @@ def list_invitations(organization: Organization = None, home: Home = None, as_js
             for row in as_operator(home, organization, administration.visible, before_first_start=none)
         ],
         {
-            "id": lambda row: row.id,
             "role": lambda row: row.role,
             "state": lambda row: row.status,
             "used": lambda row: f"{row.used} of {row.uses}",
             "until": lambda row: minute(row.expires_at),
             "note": lambda row: row.note,
+            "id": lambda row: row.id,
         },
+        spare=("used", "until"),
         as_json=as_json,
         nothing="None: make one with `aquilon invitations create`",
     )
@@ -87,8 +88,11 @@ def revoke_invitation(
 ) -> None:
     """Withdraw an invitation: nobody joins by it any more."""
     from aquilon.platform.administration import invitations as administration
+    from aquilon.platform.storage.identity_schema import Invitation
 
     async def revoke(database: Database, operator: Principal) -> Invitation:
-        return await administration.revoke(database, operator, invitation)
+        return await administration.revoke(
+            database, operator, await whole_id(database, operator, Invitation, invitation)
+        )
 
     print(f"Revoked {as_operator(home, organization, revoke).id}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.database import Organization, as_operator, minute, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
 
 KeyArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="The key's id or prefix, as listed.", show_default=False)
+    str, typer.Argument(metavar="ID", help="The key's id or beginning, as listed.", show_default=False)
 ]
 Scopes = Annotated[
     list[str] | None,
@@ -100,14 +100,15 @@ def list_keys(organization: Organization = None, home: Home = None, as_json: AsJ
     print_list(
         [api_key_body(*each) for each in found],
         {
-            "id": lambda key: key.id,
             "name": lambda key: key.name,
             "key": lambda key: f"{key.prefix}…",
             "user": lambda key: key.user_name or "",
-            "made": lambda key: minute(key.created_at),
+            "created": lambda key: minute(key.created_at),
             "last used": lambda key: minute(key.last_used_at),
             "state": _state,
+            "id": lambda key: key.id,
         },
+        spare=("created", "user", "id", "last used"),
         as_json=as_json,
         nothing="No API keys yet: aquilon keys create --name NAME",
     )
@@ -215,11 +216,12 @@ def revoke_key(key: KeyArgument, organization: Organization = None, home: Home =
 
 async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str:
     from aquilon.platform.storage import api_keys
+    from aquilon.platform.storage.schema import ApiKey
     from aquilon.platform.storage.scope import Scope
 
+    found = await whole_id(database, operator, ApiKey, id_or_prefix)
     async with database.reading() as session:
-        scope = Scope.of_organization(operator)
-        return (await api_keys.api_key_like(session, scope, id_or_prefix.rstrip("…"))).id
+        return (await api_keys.api_key_like(session, Scope.of_organization(operator), found)).id
 
 
 def _scopes(names: list[str] | None) -> Any:

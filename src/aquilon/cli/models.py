@@ -25,7 +25,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 def list_models(home: Home = None, as_json: AsJson = False) -> None:
     """List the models in the store."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import add_row, err, out, parameters_text, print_json, table
+    from aquilon.cli.output import err, parameters_text, print_json
+    from aquilon.cli.tables import Table, print_table
 
     store = model_store(home)
     models = store.list()
@@ -37,29 +38,28 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
     if not models:
         err().print("No models yet. `aquilon up` pulls the default one; `aquilon models suggest` names better ones")
         return
-    rows = table(
-        "name", "parameters", "size", "context", "languages", "licence", right=("parameters", "size", "context")
-    )
-    for model in models:
-        languages = ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else "")
-        context = f"{model.max_context:,}"
-        add_row(
-            rows,
+    rows = [
+        (
             model.name,
             parameters_text(model.parameters),
             size_text(model.bytes),
-            context,
-            languages,
+            f"{model.max_context:,}",
+            ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else ""),
             model.license,
         )
-    out().print(rows)
+        for model in models
+    ]
+    titles = ("name", "parameters", "size", "context", "languages", "licence")
+    numbers = ("parameters", "size", "context")
+    print_table(Table.of(titles, rows, right=numbers, spare=("licence", "parameters", "languages")))
 
 
 @app.command("show")
 def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Show what is known of a model, and its files."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import add_row, out, parameters_text, print_json, table
+    from aquilon.cli.output import parameters_text, print_json
+    from aquilon.cli.tables import print_facts
 
     model = model_store(home).get(name)
     if as_json:
@@ -78,14 +78,8 @@ def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         "chat": "yes" if model.chat else "no chat template: completions only",
         "folder": str(model.path),
     }
-    rows = table("", "")
-    rows.show_header = False
-    for title, fact in facts.items():
-        if fact:
-            add_row(rows, title, fact)
-    for file in model.files:
-        add_row(rows, "file", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}")
-    out().print(rows)
+    files = [("file", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}") for file in model.files]
+    print_facts([*((title, fact) for title, fact in facts.items() if fact), *files])
 
 
 @app.command("remove")
@@ -267,7 +261,8 @@ def fallbacks(
       aquilon models fallbacks smollm2-135m gpt-4o-mini ministral
     """
     from aquilon.cli.database import as_operator
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import err, print_json
+    from aquilon.cli.tables import Table, print_table
     from aquilon.platform.administration import upstreams
 
     if bool(others) is none and model is not None:
@@ -288,10 +283,7 @@ def fallbacks(
     if not found:
         err().print("No model has fall-backs")
         return
-    rows = table("model", "falls back to")
-    for name, chain in found.items():
-        add_row(rows, name, ", ".join(chain))
-    out().print(rows)
+    print_table(Table.of(("model", "falls back to"), [(name, ", ".join(chain)) for name, chain in found.items()]))
 
 
 def describe(model: StoredModel) -> dict[str, Any]:

@@ -105,6 +105,7 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
             "newcomers": lambda each: each.newcomer_role or "by invitation",
             "state": lambda each: "disabled" if each.disabled else "",
         },
+        spare=("domains", "newcomers", "organization"),
         as_json=as_json,
         nothing="None: add one with `aquilon sso add`",
     )

@@ -131,7 +131,8 @@ def add(
 @upstreams.command("list")
 def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     """List upstreams and the models they provide. Keys are never shown."""
-    from aquilon.cli.output import add_row, err, out, table
+    from aquilon.cli.output import err
+    from aquilon.cli.tables import Table, print_table
     from aquilon.platform.administration import upstreams as administration
 
     async def read(database: Database, operator: Principal) -> list[Upstream]:
@@ -145,11 +146,17 @@ def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     if not found:
         err().print("No upstreams: aquilon upstreams add NAME URL")
         return
-    rows = table("name", "kind", "address", "models", "")
-    for each in found:
-        models = ", ".join(model.name for model in each.models)
-        add_row(rows, each.name, each.kind, each.base_url, models, each.problem or ("" if each.enabled else "disabled"))
-    out().print(rows)
+    rows = [
+        (
+            each.name,
+            each.kind,
+            each.base_url,
+            ", ".join(model.name for model in each.models),
+            each.problem or ("" if each.enabled else "disabled"),
+        )
+        for each in found
+    ]
+    print_table(Table.of(("name", "kind", "address", "models", "state"), rows, spare=("kind", "models")))
 
 
 @upstreams.command("check")
@@ -205,7 +212,7 @@ def models(
     """
     from dataclasses import replace
 
-    from aquilon.cli.output import add_row, out, table
+    from aquilon.cli.tables import Table, print_table
     from aquilon.platform.administration import upstreams as administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
@@ -234,12 +241,19 @@ def models(
     if as_json:
         _print_json([_told_model(each) | {"fallbacks": list(chains.get(each.name, ()))} for each in found.models])
         return
-    rows = table("model", "there", "context", "weight", "can", "falls back to", right=("context", "weight"))
-    for each in found.models:
-        abilities = ", ".join(sorted(each.capabilities))
-        numbers = (str(each.max_context), str(each.weight))
-        add_row(rows, each.name, each.remote, *numbers, abilities, ", ".join(chains.get(each.name, ())))
-    out().print(rows)
+    rows = [
+        (
+            each.name,
+            each.remote,
+            f"{each.max_context:,}",
+            str(each.weight),
+            ", ".join(sorted(each.capabilities)),
+            ", ".join(chains.get(each.name, ())),
+        )
+        for each in found.models
+    ]
+    titles = ("model", "there", "context", "weight", "can", "falls back to")
+    print_table(Table.of(titles, rows, right=("context", "weight"), spare=("weight", "falls back to", "can", "there")))
 
 
 @upstreams.command("remove")
