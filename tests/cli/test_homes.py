@@ -40,6 +40,7 @@ def example_arguments(path: tuple[str, ...]) -> list[str]:
         "models fallbacks": [],
         "chat": ["Hi"],
         "aliases set": ["a", "b"],
+        "stop": ["a"],
         "sso add": ["a", "https://a.example", "--client-id", "a"],
         "upstreams add": ["a", "http://127.0.0.1:9/v1"],
     }

@@ -14,13 +14,38 @@ from tests.cli.conftest import Run
 from aquilon import __version__
 from aquilon.cli.errors import words
 
-COMMANDS = ["up", "chat", "pull", "models", "keys", "users", "usage", "prices", "budgets", "doctor"]
+COMMANDS = [
+    "up",
+    "chat",
+    "run",
+    "ps",
+    "stop",
+    "pull",
+    "models",
+    "keys",
+    "users",
+    "usage",
+    "prices",
+    "budgets",
+    "doctor",
+]
 
 
 def test_help_names_every_command_and_ends_with_0(run: Run) -> None:
     shown = run("--help")
     assert shown.code == 0
     assert all(f"\n  {command} " in shown.out for command in COMMANDS)
+
+
+def test_help_groups_the_commands(run: Run) -> None:
+    shown = run("--help").out
+    heads = ["Start and chat:", "Models:", "People and keys:", "Usage and money:", "Jobs, files and backup:"]
+    places = [shown.index(f"\n{head}\n") for head in heads]
+    assert places == sorted(places)
+    assert "..." not in shown
+    assert (
+        places[0] < shown.index("\n  up ") < places[1] < shown.index("\n  ps ") < places[2] < shown.index("\n  keys ")
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -127,7 +127,7 @@ def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Call
             model=MODEL, messages=QUESTION, max_tokens=1000, stream=True, extra_body={"ignore_eos": True}
         )
         next(stream)
-        with pytest.raises(RateLimitError, match="1 requests at once; 0 remain"):
+        with pytest.raises(RateLimitError, match="1 request at once; 0 remain"):
             openai.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=1)
         stream.close()
         until = time.monotonic() + 5

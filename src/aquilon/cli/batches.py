@@ -110,8 +110,8 @@ def _show(job: Batch, as_json: bool) -> None:
         ("input", ", ".join(job.input_file_ids)),
         ("output", job.output_file_id or ""),
         ("errors", job.error_file_id or ""),
-        ("lines", f"{job.total}: {job.succeeded} done, {job.failed} failed"),
-        ("tokens", f"{job.prompt_tokens} in the prompts, {job.completion_tokens} generated"),
+        ("lines", f"{job.total:,}: {job.succeeded} done, {job.failed} failed"),
+        ("tokens", f"{job.prompt_tokens:,} in the prompts, {job.completion_tokens:,} in the completions"),
         ("created", minute(job.created_at)),
         ("ends", minute(job.ended_at or job.expires_at)),
     )

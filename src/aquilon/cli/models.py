@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aquilon.cli.options import AsJson, Home, model_store
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import StoredModel
@@ -74,7 +75,7 @@ def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         "languages": ", ".join(model.languages),
         "family": f"{model.family} ({model.format})",
         "parameters": parameters_text(model.parameters),
-        "context": f"{model.max_context:,} tokens",
+        "context": counted(model.max_context, "token"),
         "chat": "yes" if model.chat else "no chat template: completions only",
         "folder": str(model.path),
     }

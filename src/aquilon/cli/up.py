@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
@@ -177,7 +178,11 @@ class _Teller:
                     self._say_what_the_model_is_good_for(report.models)
             case Stopping():
                 self._status.stop()
-                waiting = f"; {report.unfinished} answers are given a few seconds" if report.unfinished else ""
+                waiting = (
+                    f"; {counted(report.unfinished, 'unfinished answer')} may take a few seconds more"
+                    if report.unfinished
+                    else ""
+                )
                 self._say(f"Stopping{waiting}")
             case _:
                 pass

@@ -9,6 +9,7 @@ import typer
 
 from aquilon.cli.database import as_operator
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.platform.domain.identity import Principal
@@ -179,7 +180,7 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         raise CommandError(found.problem)
     print(f"{upstream.name} answers in {found.milliseconds} ms")
     for each in found.models:
-        print(f"  {each.name}" + (f", {each.max_context} tokens" if each.max_context else ""))
+        print(f"  {each.name}" + (f", {counted(each.max_context, 'token')}" if each.max_context else ""))
 
 
 @upstreams.command("models")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.platform.domain.identity import OPERATOR_ID, Principal, Role
+from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, OPERATOR_ID, KeyScope, Principal, Role
 from aquilon.platform.storage import Database, accounts, api_keys, audit, sessions
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
@@ -59,7 +60,9 @@ async def user_of(database: Database, name: str | None = None, organization: str
         return await _user(session, name, organization)
 
 
-async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
+async def create_api_key(
+    database: Database, name: str, user_name: str | None = None, *, scopes: Sequence[KeyScope] | None = None
+) -> str:
     """A new key's secret, in the first workspace, for the named user or the first administrator.
 
     Raises UnknownUser, or ValueError for a name that won't do.
@@ -67,7 +70,7 @@ async def create_api_key(database: Database, name: str, user_name: str | None = 
     async with database.writing() as session:
         user = await _user(session, user_name)
         workspace = await first_workspace(session, Scope(user.organization_id))
-        made = await api_keys.create_api_key(session, user, workspace.id, name)
+        made = await api_keys.create_api_key(session, user, workspace.id, name, scopes=scopes or DEFAULT_KEY_SCOPES)
         actor = await _operator(session, user.organization_id)
         await audit.record(session, actor, "api_key.created", made.record.id, made.record.name, user_id=user.id)
         return made.secret

@@ -74,7 +74,10 @@ class ChatClient:
             raise ChatError(f"'{url}' is not a server's address: write http://HOST:PORT") from None
 
     def models(self) -> list[Model]:
-        """The server's models, its default first. Raises ChatError."""
+        """The server's models that chat, its default first. Raises ChatError.
+
+        A server that doesn't tell what its models can has all of them listed.
+        """
         try:
             response = self._http.get("/models")
         except httpx.HTTPError as error:
@@ -89,8 +92,9 @@ class ChatClient:
                     description=card.get("description") or "",
                 )
                 for card in response.json()["data"]
+                if (card.get("capabilities") or {}).get("completion_chat", True)
             ]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise ChatError(f"{self.url} does not answer like an OpenAI-compatible server") from None
 
     def answer(

@@ -118,7 +118,9 @@ def _default(models: list[Model], url: str) -> str:
     from aquilon.cli.errors import CommandError
 
     if not models:
-        raise CommandError(f"{url} serves no model: pull one with `aquilon pull`; `aquilon models suggest` names some")
+        raise CommandError(
+            f"{url} serves no model that chats: pull one with `aquilon pull`; `aquilon models suggest` names some"
+        )
     return models[0].id
 
 

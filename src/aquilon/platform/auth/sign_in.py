@@ -14,6 +14,7 @@ from aquilon.platform.storage import Database, accounts, audit, sessions
 from aquilon.platform.storage.passwords import password_hash, set_password_hash
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.sessions import Browser, SignedIn
+from aquilon.wording import counted
 
 FAILURES_OF_AN_ADDRESS = 10
 FAILURES_OF_AN_ACCOUNT = 5
@@ -119,7 +120,7 @@ class SignIn:
             raise ApiError(
                 429,
                 "rate_limit_error",
-                f"Too many failed sign-ins: try again in {wait} seconds",
+                f"Too many failed sign-ins: try again in {counted(wait, 'second')}",
                 code="too_many_attempts",
                 retry_after=wait,
             )
