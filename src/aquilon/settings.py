@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     speculation: Literal["auto", "none"] = "auto"
     memory: int | None = None
     """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
+    organization: str = Field("", max_length=100)
+    """What the first start calls the organization that runs the server; empty: as the machine's domain or person."""
     database_url: str | None = None
     """None is SQLite in the home."""
     secret_key: SecretStr | None = None
@@ -111,6 +113,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @field_validator("organization")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name has printable characters alone")
+        return name.strip()
 
     @field_validator("database_url")
     @classmethod

@@ -39,11 +39,11 @@ def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
     whole = run("budgets", "set", "50").out.strip()
     assert run("budgets", "set", "60").out.strip() == whole
     assert run("budgets", "set", "2", "--period", "day", "--key", key["id"]).code == 0
-    assert run("budgets", "set", "1", "--period", "once", "--workspace", "default").code == 0
+    assert run("budgets", "set", "1", "--period", "once", "--workspace", "general").code == 0
     found = {one["scope"]: one for one in json.loads(run("budgets", "list", "--json").out)}
     assert (found["organization"]["limit_microcents"], found["organization"]["period"]) == (6000 * 10**6, "month")
     assert (found["key"]["name"], found["key"]["spent_microcents"]) == (key["name"], 0)
-    assert (found["workspace"]["name"], found["workspace"]["resets_at"]) == ("default", None)
+    assert (found["workspace"]["name"], found["workspace"]["resets_at"]) == ("general", None)
     assert "first key" in run("budgets", "list").out
     assert run("budgets", "remove", whole).code == 0
     assert "There is no budget" in run("budgets", "remove", whole).err
@@ -56,7 +56,7 @@ def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
         (["--period", "year"], 2, "none of day, week, month, once"),
         (["--key", "key_none"], 1, "no API key"),
         (["--workspace", "nowhere"], 1, "There is no workspace 'nowhere'"),
-        (["--workspace", "default", "--key", "x"], 2, "a workspace or for a key"),
+        (["--workspace", "general", "--key", "x"], 2, "a workspace or for a key"),
     ],
 )
 def test_a_budget_for_nothing_is_refused(run: Run, prepared: Path, arguments: list[str], code: int, says: str) -> None:

@@ -42,7 +42,7 @@ def test_help_groups_the_commands(run: Run) -> None:
     heads = ["Start and chat:", "Models:", "People and keys:", "Usage and money:", "Jobs, files and backup:"]
     places = [shown.index(f"\n{head}\n") for head in heads]
     assert places == sorted(places)
-    assert "..." not in shown
+    assert "..." not in shown[places[0] :]
     assert (
         places[0] < shown.index("\n  up ") < places[1] < shown.index("\n  ps ") < places[2] < shown.index("\n  keys ")
     )

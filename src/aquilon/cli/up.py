@@ -45,6 +45,14 @@ def up(
         str | None,
         typer.Option(metavar="SIZE", help="For models and their caches, say 12GB.", show_default="what is free"),
     ] = None,
+    organization: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the first start calls your organization.",
+            show_default="by this machine's domain, or you",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the chat, the API and its documentation on one port.
@@ -59,6 +67,7 @@ def up(
     \b
     Examples:
       aquilon up
+      aquilon up --organization "Example Ltd"
       aquilon up --port 9000 --home /srv/aquilon --host 0.0.0.0
       aquilon up --model Ministral-3-8B-Instruct-2512-Q4_K_M --memory 12GB
     """
@@ -71,6 +80,7 @@ def up(
         quantize=quantize,
         speculation=speculation,
         memory=memory,
+        organization=organization,
     )
     changes: dict[str, object] = {"models": _pulled(settings)}
     if "log_level" not in settings.model_fields_set and sys.stderr.isatty():
@@ -160,13 +170,17 @@ class _Teller:
         match report:
             case FirstStart():
                 self._first = True
+                made = report.accounts
+                name, elsewhere = escape(made.organization_name), escape(self._elsewhere)
                 self._say(
-                    "\n[bold]Welcome to Aquilon.[/] This is shown once:\n\n"
+                    f"\n[bold]Welcome to Aquilon.[/] It is set up for {name}. This is shown once:\n\n"
                     f"  Sign in   [link]{report.login_link}[/link]\n"
-                    f"  API key   [bold]{report.accounts.api_key}[/]\n\n"
+                    f"  API key   [bold]{made.api_key}[/]\n\n"
                     "[dim]The link works once, within a day. "
-                    f"Another link: aquilon users link {report.accounts.user_name}{escape(self._elsewhere)}\n"
-                    f"Another key: aquilon keys create --name NAME{escape(self._elsewhere)}[/]\n"
+                    f"Another link: aquilon users link {made.user_name}{elsewhere}\n"
+                    f"Another key: aquilon keys create --name NAME{elsewhere}\n"
+                    f"Another name: aquilon orgs update {escape(shlex.quote(made.organization_name))} "
+                    f"--name NAME{elsewhere}[/]\n"
                 )
             case ModelLoading():
                 self._status.update(f"Loading {report.name} {report.progress:.0%}")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, OPERATOR_ID, KeyScope, Principal, Role
+from aquilon.platform.first_organization import organization_name_here
 from aquilon.platform.storage import Database, accounts, api_keys, audit, sessions
 from aquilon.platform.storage.schema import Organization, User
 from aquilon.platform.storage.scope import Scope
 from aquilon.platform.storage.workspaces import first_workspace
 
-FIRST_ORGANIZATION = "default"
 FIRST_ADMINISTRATOR = "admin"
 
 
@@ -21,22 +21,28 @@ FIRST_ADMINISTRATOR = "admin"
 class FirstRun:
     """Shown once, after the first administrator was made."""
 
+    organization_name: str
     user_name: str
     api_key: str
     login_token: str
     """The page's address with ``#login=TOKEN`` signs in once."""
 
 
-async def prepare_first_run(database: Database) -> FirstRun | None:
-    """Make the organization, its owner, a key and a login link; None if there are users already."""
+async def prepare_first_run(database: Database, organization_name: str = "") -> FirstRun | None:
+    """Make the organization, its owner, a key and a login link; None if there are users already.
+
+    Without a name the organization is called by the machine's domain, or by its person.
+    """
     async with database.writing(alone=True) as session:
         if await accounts.any_user(session):
             return None
-        organization, user = await _organization_with_owner(session, FIRST_ORGANIZATION, FIRST_ADMINISTRATOR)
+        organization, user = await _organization_with_owner(
+            session, organization_name or organization_name_here(), FIRST_ADMINISTRATOR
+        )
         workspace = await first_workspace(session, Scope(organization.id))
         key = await api_keys.create_api_key(session, user, workspace.id, "first key")
         token = await sessions.create_login_link(session, user)
-        return FirstRun(user.name, key.secret, token)
+        return FirstRun(organization.name, user.name, key.secret, token)
 
 
 async def any_organization(database: Database) -> bool:

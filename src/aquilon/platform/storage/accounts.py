@@ -17,7 +17,7 @@ from aquilon.platform.storage.schema import ApiKey, Organization, User, Workspac
 from aquilon.platform.storage.scope import Everyone, Scope
 from aquilon.platform.storage.workspaces import create_workspace, first_workspace, set_member, workspace_by
 
-FIRST_WORKSPACE = "default"
+FIRST_WORKSPACE = "general"
 _MOST_ACCOUNTS = 4
 
 
