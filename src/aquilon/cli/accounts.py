@@ -21,7 +21,7 @@ users = typer.Typer(
 )
 
 EmailOption = Annotated[
-    str | None, typer.Option("--email", help="Signs in wherever the name does.", show_default="none")
+    str | None, typer.Option("--email", help="An address to sign in with in place of the name.", show_default="none")
 ]
 
 

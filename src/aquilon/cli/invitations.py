@@ -25,11 +25,13 @@ def create_invitation(
     role: Annotated[str, typer.Option("--role", help="owner, administrator, developer, member or billing.")] = "member",
     workspace: Annotated[
         list[str] | None,
-        typer.Option("--workspace", help="Where, by name or id; repeat for several.", show_default="the first one"),
+        typer.Option(
+            "--workspace", help="The workspace that people join, by name or id; repeat.", show_default="the first one"
+        ),
     ] = None,
-    days: Annotated[int, typer.Option("--days", min=1, max=90, help="How long it may be used.")] = 7,
-    uses: Annotated[int, typer.Option("--uses", min=1, max=1000, help="By how many people.")] = 1,
-    note: Annotated[str, typer.Option("--note", help="For the list: whom it is for.")] = "",
+    days: Annotated[int, typer.Option("--days", min=1, max=90, help="Days that the link is valid.")] = 7,
+    uses: Annotated[int, typer.Option("--uses", min=1, max=1000, help="How many people may join by it.")] = 1,
+    note: Annotated[str, typer.Option("--note", help="Whom it is for; shown in the list.")] = "",
     organization: Organization = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -76,7 +78,7 @@ def list_invitations(organization: Organization = None, home: Home = None, as_js
         },
         spare=("used", "until"),
         as_json=as_json,
-        nothing="None: make one with `aquilon invitations create`",
+        nothing="No invitations: make one with `aquilon invitations create`",
     )
 
 

@@ -45,9 +45,12 @@ Days = Annotated[
 def create_key(
     name: Annotated[str, typer.Option("--name", help="What it is for: shown in lists.", show_default=False)],
     user: Annotated[
-        str | None, typer.Option("--user", help="Whose key.", show_default="the first administrator")
+        str | None, typer.Option("--user", help="Who owns it, by name.", show_default="the first administrator")
     ] = None,
-    workspace: Annotated[str | None, typer.Option("--workspace", help="Where.", show_default="the first one")] = None,
+    workspace: Annotated[
+        str | None,
+        typer.Option("--workspace", help="The workspace it works in, by name or id.", show_default="the first one"),
+    ] = None,
     scope: Scopes = None,
     model: Models = None,
     address: Addresses = None,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from aquilon.platform.storage import Database
 
 limits = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="How fast an organization, a workspace or a key may ask."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Requests and tokens a minute, for an organization, a workspace or a key.",
 )
 
 

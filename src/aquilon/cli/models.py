@@ -200,7 +200,7 @@ def set_model(
     description: Annotated[str | None, typer.Option("--description", help="One paragraph.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="In place of what its files say.")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0, max=2, help="For chats that ask for none.")
+        float | None, typer.Option("--temperature", min=0, max=2, help="Used where a chat names none.")
     ] = None,
     retires: Annotated[
         str | None, typer.Option("--retires", metavar="TIME", help="When it stops answering; 'never' takes it back.")
@@ -211,7 +211,7 @@ def set_model(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say something of a model, its own or an upstream's; an empty word takes back what was said.
+    """Describe a model of this server or of an upstream; an empty text takes a description back.
 
     \b
     Examples:
@@ -243,18 +243,18 @@ def set_model(
     if as_json:
         print_json(msgspec.to_builtins(note))
     else:
-        print(f"Said of {name}: {', '.join(changes) or 'nothing'}")
+        print(f"Changed of {name}: {', '.join(changes) or 'nothing'}")
 
 
 @app.command("fallbacks")
 def fallbacks(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", show_default=False)] = None,
     others: Annotated[list[str] | None, typer.Argument(metavar="FALLBACK…", show_default=False)] = None,
-    none: Annotated[bool, typer.Option("--none", help="Nobody answers in its place from now on.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Remove its fall-backs.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which models answer, in order, where MODEL can't begin to: its own or an upstream's. Alone: show who does.
+    """Set which models answer, in this order, when MODEL can't. Without arguments: list all fall-backs.
 
     \b
     Examples:

@@ -27,7 +27,7 @@ budgets = typer.Typer(
 
 def usage(
     since: Annotated[str, typer.Option("--since", metavar="DAY", help="[default: 30 days ago]")] = "",
-    until: Annotated[str, typer.Option("--until", metavar="DAY", help="The first day that no longer counts.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, not included.")] = "",
     by: Annotated[str, typer.Option("--by", help="Any of model,key,member,workspace.", show_default=False)] = "",
     hourly: Annotated[bool, typer.Option("--hourly", help="A row an hour in place of one a day.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,

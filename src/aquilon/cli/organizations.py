@@ -43,7 +43,7 @@ def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
         },
         spare=("created", "id"),
         as_json=as_json,
-        nothing="None yet: the first start of `aquilon up` makes the first",
+        nothing="No organizations yet: the first start of `aquilon up` makes the first",
     )
 
 
@@ -140,7 +140,7 @@ def create_workspace(
     async def create(database: Database, operator: Principal) -> Workspace:
         return await administration.create(database, operator, name)
 
-    _tell("Made", as_operator(home, organization, create), as_json)
+    _tell("Created workspace", as_operator(home, organization, create), as_json)
 
 
 @workspaces.command("rename")
@@ -170,7 +170,7 @@ def archive_workspace(
     async def archive(database: Database, operator: Principal) -> Workspace:
         return await administration.archive(database, operator, name)
 
-    _tell("Archived", as_operator(home, organization, archive), as_json)
+    _tell("Archived workspace", as_operator(home, organization, archive), as_json)
 
 
 @members.command("list")

@@ -59,7 +59,7 @@ def up(
 
     The first start pulls the default model, makes the first administrator and
     an API key, and prints, once, the key and a link to sign in with. Ctrl-C or
-    SIGTERM ends it; running answers are given a few seconds.
+    SIGTERM ends it; answers that are being written get a few seconds to finish.
 
     Every option can also be set as AQUILON_PORT, AQUILON_MODELS and so on, or
     in HOME/aquilon.toml.

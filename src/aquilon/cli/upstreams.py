@@ -38,9 +38,13 @@ Can = Annotated[
 ]
 Context = Annotated[
     int | None,
-    typer.Option("--context", min=1, help="Tokens of these models.", show_default="as the upstream says, or 8192"),
+    typer.Option(
+        "--context", min=1, help="The context of these models, in tokens.", show_default="as the upstream says, or 8192"
+    ),
 ]
-Weight = Annotated[int, typer.Option("--weight", min=0, max=1000, help="Their share among upstreams; 0 stands by.")]
+Weight = Annotated[
+    int, typer.Option("--weight", min=0, max=1000, help="Their share among upstreams; 0: only if the others fail.")
+]
 
 
 @upstreams.command("add")
@@ -51,23 +55,29 @@ def add(
     ],
     kind: Annotated[str, typer.Option("--kind", help="openai, azure, azure_ai, mistral or aquilon.")] = "openai",
     key_env: Annotated[
-        str | None, typer.Option("--key-env", metavar="VARIABLE", help="Where the key is: never in the command itself.")
+        str | None,
+        typer.Option("--key-env", metavar="VARIABLE", help="The variable of the environment that holds the key."),
     ] = None,
     key_file: Annotated[
         typer.FileText | None, typer.Option("--key-file", help="Or a file with it; - reads it from standard input.")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option("--header", metavar="NAME=VARIABLE", help="A header, its value from there.")
+        list[str] | None,
+        typer.Option(
+            "--header", metavar="NAME=VARIABLE", help="A header whose value is in that variable of the environment."
+        ),
     ] = None,
     api_version: Annotated[str | None, typer.Option("--api-version", help="Azure's, such as 2024-10-21.")] = None,
     model: Model = None,
     can: Can = None,
     context: Context = None,
     weight: Weight = 100,
-    connect: Annotated[float, typer.Option("--connect-seconds", help="To connect at most.")] = 5.0,
-    first_token: Annotated[float, typer.Option("--first-token-seconds", help="To the first token.")] = 60.0,
-    between: Annotated[float, typer.Option("--between-seconds", help="From token to token.")] = 30.0,
-    total: Annotated[float, typer.Option("--total-seconds", help="For a whole answer.")] = 900.0,
+    connect: Annotated[float, typer.Option("--connect-seconds", help="Seconds to connect, at most.")] = 5.0,
+    first_token: Annotated[
+        float, typer.Option("--first-token-seconds", help="Seconds until the first token, at most.")
+    ] = 60.0,
+    between: Annotated[float, typer.Option("--between-seconds", help="Seconds between two tokens, at most.")] = 30.0,
+    total: Annotated[float, typer.Option("--total-seconds", help="Seconds for a whole answer, at most.")] = 900.0,
     private: Annotated[
         bool | None,
         typer.Option(
@@ -196,7 +206,7 @@ def models(
             "--weight",
             min=0,
             max=1000,
-            help="Their share among upstreams; 0 stands by.",
+            help="Their share among upstreams; 0: only if the others fail.",
             show_default="as it is, or 100",
         ),
     ] = None,
