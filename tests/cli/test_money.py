@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
+from tests.platform.test_statements import png
 
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
@@ -77,3 +78,15 @@ def test_a_statement_is_shown_and_written(run: Run, prepared: Path, tmp_path: Pa
     assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"), "--language", "fr").code == 0
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF-")
     assert "write it as 2026-11" in run("statement", "januar").err
+
+
+def test_a_statement_carries_the_logo_of_the_settings(
+    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logo.png").write_bytes(png(bytes([10, 20, 30] * 4), 2, 2, 2))
+    monkeypatch.setenv("AQUILON_SELLER_LOGO", str(tmp_path / "logo.png"))
+    assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf")).code == 0
+    assert b"/Subtype /Image" in (tmp_path / "s.pdf").read_bytes()
+    (tmp_path / "logo.png").write_bytes(b"GIF89a")
+    shown = run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"))
+    assert (shown.code, "is neither a PNG nor a JPEG" in shown.err) == (1, True)

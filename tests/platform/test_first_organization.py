@@ -25,6 +25,7 @@ from aquilon.settings import Settings
         ("atlas", "root", "root", "atlas"),
         ("3f2a9c0b1d4e", "root", "root", UNNAMED),
         ("localhost", "", "", UNNAMED),
+        ("vm", "root", "root", UNNAMED),
         ("ip-10-0-0-7", "ubuntu", "Ubuntu", UNNAMED),
         ("", "", "", UNNAMED),
         ("laptop", "anna", "A\x00nna\n", "Anna"),
