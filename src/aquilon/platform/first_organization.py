@@ -8,7 +8,8 @@ _NO_DOMAIN = ("local", "localdomain", "internal", "lan", "home", "arpa", "localh
 _NOBODY = ("root", "aquilon", "ubuntu", "debian", "admin", "user", "nobody", "runner", "")
 """Accounts that say nothing of whose they are."""
 _MADE_UP = re.compile(
-    r"localhost|(vm|server|host|node|desktop|laptop|pc)[0-9-]*|[0-9a-f]{8,}|ip-[0-9-]+|(debian|ubuntu|fedora|raspberrypi)[0-9-]*"
+    r"localhost|(vm|server|host|node|desktop|laptop|pc|debian|ubuntu|fedora|raspberrypi)[0-9-]*"
+    r"|[0-9a-f]{8,}|ip-[0-9-]+"
 )
 """Names that machines and containers are given, not called."""
 UNNAMED = "My organization"
