@@ -17,6 +17,7 @@ def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> N
     [loaded] = json.loads(run("ps", "--json", *home).out)
     assert (loaded["id"], loaded["state"]) == ("smollm2-135m", "ready")
     assert "135M" in run("ps", *home).out
+    assert run("usage", *home).out.splitlines()[-1].startswith("total ")
     assert run("stop", "smollm2-135m", *home).out == "smollm2-135m is out of memory\n"
     assert "No model is in memory" in run("ps", *home).err
     assert run("run", "smollm2-135m", "Hi", *home).code == 0  # its next request loads it again

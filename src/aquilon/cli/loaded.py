@@ -43,7 +43,7 @@ def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.cli.tables import Table, print_table
 
     listed = _ask(home, "GET", "/v1/server/models")
-    loaded = [each for each in listed["data"] if each["state"] in ("loading", "ready") and each["memory_bytes"]]
+    loaded = [each for each in listed["data"] if each["state"] == "loading" or each["memory_bytes"]]
     if as_json:
         print_json(loaded)
         return

@@ -2,8 +2,8 @@
 
 What is too wide is made narrower in this order: ids are shortened to as many
 characters as tell them apart, columns that can be spared are left out, texts go on
-below where a space is, and only then are the longest words cut with ``…``. Programs,
-which read no terminal, get every column whole, a row a line.
+below where a space is, and only then are the longest words cut with ``…``; a number
+never is. Programs, which read no terminal, get every column whole, a row a line.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ class Table:
         widths = table._natural()
         least = table._least()
         _narrow(widths, least, width - table._gaps)
-        _narrow(widths, [min(_LEAST_CUT, each) for each in least], width - table._gaps)
+        cut = [
+            each if title in table.right else min(_LEAST_CUT, each)
+            for title, each in zip(table.titles, least, strict=True)
+        ]
+        _narrow(widths, cut, width - table._gaps)
         return Fitted(table._row(table.titles, widths), table._lines(widths), left_out)
 
     @property
