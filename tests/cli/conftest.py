@@ -44,7 +44,7 @@ def prepared(home: Path) -> Path:
 
     async def prepare() -> None:
         database = await Database.open(Settings(home=home))
-        await prepare_first_run(database)
+        await prepare_first_run(database, "Example House")
         await database.close()
 
     asyncio.run(prepare())

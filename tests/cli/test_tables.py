@@ -84,8 +84,11 @@ def test_an_id_as_a_narrow_table_shows_it_is_enough(
 ) -> None:
     ids = [each["id"] for each in json.loads(run(kind, "list", "--json").out)]
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "100")
-    [shown, *_] = re.findall(r"\w+_[0-9a-f]+…", run(kind, "list").out)
+    tables = []
+    for width in (90, 100, 110, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        tables.append(run(kind, "list").out)
+    [shown, *_] = re.findall(r"\w+_[0-9a-f]+…", "".join(tables))
     assert shown.rstrip("…") not in ids
     assert run(kind, "remove", shown).code == 0
     [left] = [each["id"] for each in json.loads(run(kind, "list", "--json").out)]
