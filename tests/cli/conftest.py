@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from aquilon.cli.main import main
-from aquilon.platform.accounts import prepare_first_run
-from aquilon.platform.storage import Database
+from aquilon.people.first_run import prepare_first_run
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import typer
 from tests.cli.conftest import Run
 
 from aquilon.cli.main import app
-from aquilon.platform.storage import Database, DatabaseError
 from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError
 
 BEGIN_A_HOME = {"up", "run", "pull", "restore"}
 NEED_NONE = {"doctor", "models suggest"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.platform.test_statements import png
+from tests.money.test_statements import png
 
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from aquilon.platform import accounts
+from aquilon.people import first_run as accounts
+from aquilon.people.scope import Scope
+from aquilon.people.store.workspaces import list_workspaces
 from aquilon.platform.first_organization import UNNAMED, organization_name, organization_name_here
-from aquilon.platform.storage import Database
-from aquilon.platform.storage.scope import Scope
-from aquilon.platform.storage.workspaces import list_workspaces
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def backup(
 
     from aquilon.cli.homes import require_database
     from aquilon.cli.output import print_json
-    from aquilon.platform.storage.backup import back_up
+    from aquilon.storage.backup import back_up
 
     settings = settings_from(home=home)
     require_database(settings)
@@ -64,8 +64,8 @@ def restore(
     import errno
     import os
 
-    from aquilon.platform.storage import restore as restoring
-    from aquilon.platform.storage.backup import check_place
+    from aquilon.storage import restore as restoring
+    from aquilon.storage.backup import check_place
     from aquilon.web.running import HomeInUse, own_home
 
     settings = settings_from(home=home)
@@ -86,7 +86,7 @@ def _have_server_change_over(settings: Settings) -> None:
     import time
 
     from aquilon.cli.errors import CommandError
-    from aquilon.platform.storage import restore as restoring
+    from aquilon.storage import restore as restoring
     from aquilon.web.running import REOPEN_SIGNAL, running_server
 
     server = running_server(settings.home)

@@ -33,7 +33,7 @@ def require_home(settings: Settings) -> None:
 
 def require_database(settings: Settings) -> None:
     """Raises NoHome where a SQLite database isn't there; a server's database is asked when it is opened."""
-    from aquilon.platform.storage.backup import sqlite_file
+    from aquilon.storage.backup import sqlite_file
 
     file = sqlite_file(settings)
     if file is None or file.exists():

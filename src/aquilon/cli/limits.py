@@ -10,9 +10,9 @@ from aquilon.cli.database import Organization, as_operator, remove_one, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.administration.limits import NamedLimit
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
+    from aquilon.money.administration.limits import NamedLimit
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 limits = typer.Typer(
     no_args_is_help=True,
@@ -24,9 +24,9 @@ limits = typer.Typer(
 @limits.command("list")
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List limits: for whom each is, for which model, and its numbers."""
+    from aquilon.api.money.limits import limit_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import limits as administration
-    from aquilon.platform.api.limits import limit_body
+    from aquilon.money.administration import limits as administration
 
     print_list(
         [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],
@@ -67,8 +67,8 @@ def set_limit(
       aquilon limits set --key aq-3fK9x2b --parallel 4
       aquilon limits set --workspace research --model smollm2-135m --tokens 50000
     """
-    from aquilon.platform.administration import limits as administration
-    from aquilon.platform.storage.schema import ApiKey
+    from aquilon.money.administration import limits as administration
+    from aquilon.people.tables import ApiKey
 
     if workspace is not None and key is not None:
         raise typer.BadParameter("a limit is for a workspace or for a key", param_hint="--key")
@@ -95,8 +95,8 @@ def remove_limit(
     home: Home = None,
 ) -> None:
     """Remove a limit: it holds nobody back from now on."""
-    from aquilon.platform.administration import limits as administration
-    from aquilon.platform.storage.limits_schema import StoredLimit
+    from aquilon.money.administration import limits as administration
+    from aquilon.money.limits_tables import StoredLimit
 
     remove_one(home, organization, administration.remove_limit, limit_id, StoredLimit)
 

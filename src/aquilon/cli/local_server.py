@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import KeyScope
+    from aquilon.people.identity import KeyScope
     from aquilon.settings import Settings
 
 
@@ -38,8 +38,8 @@ def key_for(settings: Settings, kind: LocalKey = CHAT_KEY, *, fresh: bool = Fals
     """The key that commands on this home use, made on first use (or anew) and kept where only its owner reads it."""
     import asyncio
 
-    from aquilon.platform import accounts
-    from aquilon.platform.storage import Database
+    from aquilon.people import first_run as accounts
+    from aquilon.storage import Database
 
     file = settings.home / kind.file
     if file.is_file() and not fresh:

@@ -11,11 +11,11 @@ from aquilon.cli.database import Organization, as_operator, remove_one, whole_id
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.budgets import Budget
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.domain.prices import PriceList
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.usage import UsageRow
+    from aquilon.money.budgets import Budget
+    from aquilon.money.prices import PriceList
+    from aquilon.money.store.usage import UsageRow
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 _MOST_CENTS = 10**11
 
@@ -44,9 +44,9 @@ def usage(
     """
     from aquilon.cli.output import err, print_json
     from aquilon.cli.tables import Table, print_table
-    from aquilon.platform.domain.prices import amount, day
-    from aquilon.platform.storage.scope import Scope
-    from aquilon.platform.usage_report import UsageQuestion
+    from aquilon.money.prices import amount, day
+    from aquilon.money.usage_report import UsageQuestion
+    from aquilon.people.scope import Scope
 
     async def read(database: Database, operator: Principal) -> tuple[UsageQuestion, list[UsageRow]]:
         question = UsageQuestion.read(span="hour" if hourly else "day", since=since, until=until, by=by)
@@ -84,8 +84,8 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
 
     from aquilon.cli.output import err, print_json
     from aquilon.cli.tables import Table, print_table
-    from aquilon.platform.domain.prices import MILLIONTHS_A_CENT, amount, day
-    from aquilon.platform.storage.prices import price_lists
+    from aquilon.money.prices import MILLIONTHS_A_CENT, amount, day
+    from aquilon.money.store.prices import price_lists
 
     async def read(database: Database) -> dict[str, PriceList]:
         async with database.reading() as session:
@@ -161,10 +161,10 @@ def set_price(
     """
     import time
 
-    from aquilon.platform.administration import prices as administration
-    from aquilon.platform.domain.prices import Price
-    from aquilon.platform.price_file import read_periods
-    from aquilon.platform.usage_report import moment
+    from aquilon.money.administration import prices as administration
+    from aquilon.money.price_file import read_periods
+    from aquilon.money.prices import Price
+    from aquilon.money.usage_report import moment
 
     if (file is None) == (prompt is None or completion is None):
         raise typer.BadParameter("give --prompt and --completion, or --file", param_hint="--prompt")
@@ -187,10 +187,10 @@ def set_price(
 @budgets.command("list")
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
+    from aquilon.api.money.budgets import budget_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import budgets as administration
-    from aquilon.platform.api.budgets import budget_body
-    from aquilon.platform.domain.prices import amount, day
+    from aquilon.money.administration import budgets as administration
+    from aquilon.money.prices import amount, day
 
     currency = settings_from(home=home).currency
     print_list(
@@ -231,10 +231,10 @@ def set_budget(
       aquilon budgets set 100 --period once --workspace research
     """
     from aquilon.cli.output import err
-    from aquilon.platform.administration import budgets as administration
-    from aquilon.platform.domain.budgets import BUDGET_PERIODS
-    from aquilon.platform.domain.prices import MILLIONTHS_A_CENT, amount
-    from aquilon.platform.storage.schema import ApiKey
+    from aquilon.money.administration import budgets as administration
+    from aquilon.money.budgets import BUDGET_PERIODS
+    from aquilon.money.prices import MILLIONTHS_A_CENT, amount
+    from aquilon.people.tables import ApiKey
 
     microcents = _cents(limit, "AMOUNT") * MILLIONTHS_A_CENT
     if period not in BUDGET_PERIODS:
@@ -264,8 +264,8 @@ def remove_budget(
     home: Home = None,
 ) -> None:
     """Remove a budget: what it held back may be spent from now on."""
-    from aquilon.platform.administration import budgets as administration
-    from aquilon.platform.storage.usage_schema import StoredBudget
+    from aquilon.money.administration import budgets as administration
+    from aquilon.money.tables import StoredBudget
 
     remove_one(home, organization, administration.remove_budget, budget_id, StoredBudget)
 
@@ -306,9 +306,9 @@ def statement(
 
     from aquilon.cli.output import print_json
     from aquilon.cli.tables import Table, print_table
-    from aquilon.platform.administration import statements
-    from aquilon.platform.domain.prices import amount
-    from aquilon.platform.domain.statements import Month, Statement
+    from aquilon.money.administration import statements
+    from aquilon.money.prices import amount
+    from aquilon.money.statements import Month, Statement
 
     if language not in ("en", "fr"):
         raise typer.BadParameter(f"'{language}' is none of en, fr", param_hint="--language")
@@ -319,14 +319,14 @@ def statement(
 
     told = as_operator(home, organization, write)
     if pdf is not None:
+        from aquilon.money.statement_pdf import statement_pdf
         from aquilon.platform.statement_logo import read_logo
-        from aquilon.platform.statement_pdf import statement_pdf
 
         logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
         pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en", logo))
         print(f"Wrote {pdf}")
     elif as_json:
-        from aquilon.platform.api.statements import statement_body
+        from aquilon.api.money.statements import statement_body
 
         print_json(msgspec.to_builtins(statement_body(told)))
     else:
