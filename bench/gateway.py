@@ -170,8 +170,8 @@ def _aquilon(folder: Path, upstream: int) -> Iterator[tuple[int, str, int]]:
             subprocess.run([sys.executable, "-m", "aquilon.cli.main", *arguments], check=True, env=environment)
 
         call("upstreams", "add", "bench", f"http://127.0.0.1:{upstream}/v1", "--model", MODEL, "--context", "4096")
-        call("prices", "set", MODEL, "--input", "10", "--output", "30")
-        call("budgets", "set", "1000000")
+        call("prices", "set", MODEL, "--prompt", "0.10", "--completion", "0.30")
+        call("budgets", "set", "10000")
         time.sleep(2)  # a running server follows within a second
         yield int(port), key, process.pid
 

@@ -1,3 +1,3 @@
-"""Aquilon: a complete language-model house that an organisation runs on its own machines."""
+"""Aquilon: run open language models on your own machines, with a chat page, an API platform, accounts and costs."""
 
 __version__ = "0.1.0"

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     speculation: Literal["auto", "none"] = "auto"
     memory: int | None = None
     """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
+    organization: str = Field("", max_length=100)
+    """What the first start calls the organization that runs the server; empty: as the machine's domain or person."""
     database_url: str | None = None
     """None is SQLite in the home."""
     secret_key: SecretStr | None = None
@@ -100,17 +102,26 @@ class Settings(BaseSettings):
     vat_percent: Decimal = Field(Decimal(0), ge=0, le=100, decimal_places=2)
     """Tax on statements."""
     seller: str = Field("", max_length=600)
-    """Name and address of whoever runs the server, in up to six lines, for the head of statements."""
+    """Name and address of whoever runs the server, in lines, for the head of statements."""
+    seller_logo: Path | None = None
+    """A PNG or JPEG file for the head of statements."""
 
-    @field_validator("home", "files_folder")
+    @field_validator("home", "files_folder", "seller_logo")
     @classmethod
-    def _absolute(cls, folder: Path | None) -> Path | None:
-        return None if folder is None else folder.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
 
     @field_validator("models", "trusted_hosts", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @field_validator("organization")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name has printable characters alone")
+        return name.strip()
 
     @field_validator("database_url")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import subprocess
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from aquilon.cli.main import main
+from aquilon.people.first_run import prepare_first_run
+from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AQUILON_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def prepared(home: Path) -> Path:
+    """The home as a first start leaves it: an organization, its owner and a key, and no server."""
+
+    async def prepare() -> None:
+        database = await Database.open(Settings(home=home))
+        await prepare_first_run(database, "Example House")
+        await database.close()
+
+    asyncio.run(prepare())
+    return home
 
 
 @pytest.fixture

@@ -60,12 +60,6 @@ def test_names_that_are_taken_or_unknown_are_told_in_words(run: Run, server: Run
     assert (key.code, "aquilon keys list" in key.err) == (1, True)
 
 
-def test_before_the_first_start_it_is_said_what_makes_the_first_user(run: Run) -> None:
-    shown = run("keys", "create", "--name", "x")
-    assert (shown.code, "the first start of `aquilon up`" in shown.err) == (1, True)
-    assert run("keys", "list", "--json").out == "[]\n"
-
-
 def test_a_lost_first_key_and_link_are_made_anew_while_no_server_runs(run: Run, home: Path) -> None:
     start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
     assert run("keys", "create", "--name", "again").code == 0

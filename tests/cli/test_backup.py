@@ -128,7 +128,7 @@ def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path)
 
 
 def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path) -> None:
-    assert "nothing to back up" in run("backup").err
+    assert "There is no Aquilon home" in run("backup").err
     start_server(home, environment=GATEWAY).stop()
     archive = tmp_path / "backup.tar"
     assert run("backup", str(archive)).code == 0

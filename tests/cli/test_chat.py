@@ -94,7 +94,7 @@ def test_an_unknown_model_and_a_wrong_key_are_told_in_the_server_s_words(run: Ru
     assert (wrong.code, "(401)" in wrong.err) == (1, True)
 
 
-def test_no_server_is_said_with_how_to_start_one(run: Run) -> None:
+def test_no_server_is_said_with_how_to_start_one(run: Run, prepared: Path) -> None:
     shown = run("chat", "Hi")
     assert (shown.code, "aquilon up" in shown.err, "--url" in shown.err) == (1, True, True)
 

@@ -82,8 +82,21 @@ def test_links_between_the_documents_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("client", ["openai", "mistralai"])
-def test_the_readme_s_python_runs(server: RunningServer, client: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_s_python_runs(
+    server: RunningServer, client: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AQUILON_API_KEY", server.api_key)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     [code] = [block for block in blocks if f"from {client}" in block]
-    exec(code.replace("http://127.0.0.1:8080", server.url).replace("aq-…", server.api_key), {})
+    exec(code.replace("http://127.0.0.1:8080", server.url), {})
     assert capsys.readouterr().out.strip()
+
+
+def test_the_readme_begins_with_what_it_is_for_and_how_to_start() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = text.split("\n\n")[1].replace("\n", " ")
+    assert first.startswith("Aquilon is for ")
+    assert first.count(". ") == 0  # one sentence
+    assert text.index("make up") < text.index("| ")
+    assert text.index("export AQUILON_API_KEY=") < text.index("$AQUILON_API_KEY")
+    assert text.index("make up") < text.index("export PATH=") < text.index("measured on")

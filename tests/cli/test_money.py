@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-
-from aquilon.people import first_run as accounts
-from aquilon.settings import Settings
-from aquilon.storage import Database
-
-
-@pytest.fixture
-def prepared(home: Path) -> Path:
-    async def prepare() -> None:
-        database = await Database.open(Settings(home=home))
-        await accounts.prepare_first_run(database)
-        await database.close()
-
-    asyncio.run(prepare())
-    return home
+from tests.money.test_statements import png
 
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
     assert "all are free" in run("prices", "list").err
-    assert run("prices", "set", "m", "--input", "10", "--cached-input", "5", "--output", "30").code == 0
-    assert run("prices", "set", "m", "--input", "12", "--output", "36", "--from", "2999-01-01").code == 0
+    assert run("prices", "set", "m", "--prompt", "0.10", "--cached-prompt", "0.05", "--completion", "0.3").code == 0
+    assert run("prices", "set", "m", "--prompt", "0.12", "--completion", ".36", "--from", "2999-01-01").code == 0
     now, later = json.loads(run("prices", "list", "--json").out)
     assert (now["model"], now["input"], now["cached_input"], now["output"], now["holds"]) == ("m", 10, 5, 30, True)
     assert (later["cached_input"], later["holds"]) == (12, False)
@@ -36,9 +21,9 @@ def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
 
 
 def test_prices_that_will_not_do_are_refused_in_words(run: Run, prepared: Path, tmp_path: Path) -> None:
-    half = run("prices", "set", "m", "--input", "15", "--output", "60", "--batch-discount", "50")
+    half = run("prices", "set", "m", "--prompt", "0.15", "--completion", "0.60", "--batch-discount", "50")
     assert (half.code, "makes the input price 7.5 cents" in half.err) == (1, True)
-    past = run("prices", "set", "m", "--input", "1", "--output", "1", "--from", "2001-01-01")
+    past = run("prices", "set", "m", "--prompt", "1", "--completion", "1", "--from", "2001-01-01")
     assert (past.code, "can't start on 2001-01-01, in the past" in past.err) == (1, True)
     (tmp_path / "gap.json").write_text(
         '[{"from": "2999-01-01", "until": "2999-02-01", "input": 1, "output": 1},'
@@ -46,20 +31,20 @@ def test_prices_that_will_not_do_are_refused_in_words(run: Run, prepared: Path, 
     )
     gap = run("prices", "set", "m", "--file", str(tmp_path / "gap.json"))
     assert (gap.code, "a gap: no price from 2999-02-01 to 2999-03-01" in gap.err) == (1, True)
-    assert run("prices", "set", "m", "--input", "1").code == 2
+    assert run("prices", "set", "m", "--prompt", "1").code == 2
     assert run("prices", "list", "--json").out == "[]\n"
 
 
 def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
     [key] = json.loads(run("keys", "list", "--json").out)
-    whole = run("budgets", "set", "5000").out.strip()
-    assert run("budgets", "set", "6000").out.strip() == whole
-    assert run("budgets", "set", "200", "--period", "day", "--key", key["id"]).code == 0
-    assert run("budgets", "set", "100", "--period", "once", "--workspace", "default").code == 0
+    whole = run("budgets", "set", "50").out.strip()
+    assert run("budgets", "set", "60").out.strip() == whole
+    assert run("budgets", "set", "2", "--period", "day", "--key", key["id"]).code == 0
+    assert run("budgets", "set", "1", "--period", "once", "--workspace", "general").code == 0
     found = {one["scope"]: one for one in json.loads(run("budgets", "list", "--json").out)}
     assert (found["organization"]["limit_microcents"], found["organization"]["period"]) == (6000 * 10**6, "month")
     assert (found["key"]["name"], found["key"]["spent_microcents"]) == (key["name"], 0)
-    assert (found["workspace"]["name"], found["workspace"]["resets_at"]) == ("default", None)
+    assert (found["workspace"]["name"], found["workspace"]["resets_at"]) == ("general", None)
     assert "first key" in run("budgets", "list").out
     assert run("budgets", "set", "7000", "--id", whole).out.strip() == whole
     assert "give --id alone" in run("budgets", "set", "7000", "--id", whole, "--period", "day").err
@@ -78,7 +63,7 @@ def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
         (["--period", "year"], 2, "none of day, week, month, once"),
         (["--key", "key_none"], 1, "no API key"),
         (["--workspace", "nowhere"], 1, "There is no workspace 'nowhere'"),
-        (["--workspace", "default", "--key", "x"], 2, "a workspace or for a key"),
+        (["--workspace", "general", "--key", "x"], 2, "a workspace or for a key"),
     ],
 )
 def test_a_budget_for_nothing_is_refused(run: Run, prepared: Path, arguments: list[str], code: int, says: str) -> None:
@@ -99,3 +84,15 @@ def test_a_statement_is_shown_and_written(run: Run, prepared: Path, tmp_path: Pa
     assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"), "--language", "fr").code == 0
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF-")
     assert "write it as 2026-11" in run("statement", "januar").err
+
+
+def test_a_statement_carries_the_logo_of_the_settings(
+    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logo.png").write_bytes(png(bytes([10, 20, 30] * 4), 2, 2, 2))
+    monkeypatch.setenv("AQUILON_SELLER_LOGO", str(tmp_path / "logo.png"))
+    assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf")).code == 0
+    assert b"/Subtype /Image" in (tmp_path / "s.pdf").read_bytes()
+    (tmp_path / "logo.png").write_bytes(b"GIF89a")
+    shown = run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"))
+    assert (shown.code, "is neither a PNG nor a JPEG" in shown.err) == (1, True)

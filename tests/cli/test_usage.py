@@ -14,13 +14,38 @@ from tests.cli.conftest import Run
 from aquilon import __version__
 from aquilon.cli.errors import words
 
-COMMANDS = ["up", "chat", "pull", "models", "keys", "users", "usage", "prices", "budgets", "doctor"]
+COMMANDS = [
+    "up",
+    "chat",
+    "run",
+    "ps",
+    "stop",
+    "pull",
+    "models",
+    "keys",
+    "users",
+    "usage",
+    "prices",
+    "budgets",
+    "doctor",
+]
 
 
 def test_help_names_every_command_and_ends_with_0(run: Run) -> None:
     shown = run("--help")
     assert shown.code == 0
     assert all(f"\n  {command} " in shown.out for command in COMMANDS)
+
+
+def test_help_groups_the_commands(run: Run) -> None:
+    shown = run("--help").out
+    heads = ["Start and chat:", "Models:", "People and keys:", "Usage and money:", "Jobs, files and backup:"]
+    places = [shown.index(f"\n{head}\n") for head in heads]
+    assert places == sorted(places)
+    assert "..." not in shown[places[0] :]
+    assert (
+        places[0] < shown.index("\n  up ") < places[1] < shown.index("\n  ps ") < places[2] < shown.index("\n  keys ")
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -78,15 +103,9 @@ def test_a_wrong_setting_is_named_with_its_value(run: Run, monkeypatch: pytest.M
     assert (shown.code, "port is 'eighty'" in shown.err) == (2, True)
 
 
-def test_a_home_that_is_a_file_is_told_in_words(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    shown = run("keys", "create", "--name", "x", "--home", str(tmp_path / "file" / "home"))
-    assert shown.code == 1
-    assert "use another home with --home" in shown.err
-    assert "Traceback" not in shown.err
-
-
-def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(
+    run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def break_down(self: object) -> None:
         raise ZeroDivisionError("oops")
 

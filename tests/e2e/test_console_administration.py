@@ -27,7 +27,7 @@ async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
     async with visitor(browser, server, ConsoleVisitor) as guest:
         page = guest.page
         await page.goto(link.replace("/#", "/console#"))
-        await expect(page.get_by_role("heading", name="default invites you")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Example House invites you")).to_be_visible()
         assert "invite" not in page.url
         assert await guest.serious_issues() == []
         await page.get_by_label("Your name").fill("Émilie du Châtelet")

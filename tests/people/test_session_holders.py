@@ -24,7 +24,7 @@ WORDS = "correct horse battery staple"
 
 @pytest.fixture
 async def first(database: Database) -> operator.FirstRun:
-    made = await operator.prepare_first_run(database)
+    made = await operator.prepare_first_run(database, "Example House")
     assert made is not None
     return made
 
@@ -126,4 +126,4 @@ async def test_a_hash_of_older_parameters_is_renewed_at_the_next_sign_in(
         renewed = await passwords.password_hash(session, user)
     assert renewed is not None
     assert "m=47104,t=2,p=1" in renewed
-    assert (await sign_in.by_password("dora", WORDS, "default", HERE, None)).principal.user_id == user_id
+    assert (await sign_in.by_password("dora", WORDS, "Example House", HERE, None)).principal.user_id == user_id

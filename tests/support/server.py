@@ -15,6 +15,8 @@ from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.settings import DEFAULT_MODEL
 
+ORGANIZATION = "Example House"
+"""What the servers of tests call the organization that runs them."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +54,8 @@ def prepare_home(home: Path, model_file: Path) -> None:
 def start_server(home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready") -> RunningServer:
     """A server process on a free port; returns when it has made the report named by ``until``."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
-    variables |= {"AQUILON_HOME": str(home), "AQUILON_HOST": "127.0.0.1", "AQUILON_PORT": "0", **(environment or {})}
+    variables |= {"AQUILON_HOME": str(home), "AQUILON_HOST": "127.0.0.1", "AQUILON_PORT": "0"}
+    variables |= {"AQUILON_ORGANIZATION": ORGANIZATION, **(environment or {})}
     home.mkdir(parents=True, exist_ok=True)
     errors = (home / "stderr.log").open("w")
     process = subprocess.Popen(

@@ -40,7 +40,7 @@ def test_whoever_has_the_token_sees_what_it_is_for_and_joins(gateway: RunningSer
     assert len(made["token"]) >= 43  # 256 bits
     with browser(gateway) as rosa:
         told = rosa.post("/auth/invitations", json={"token": made["token"]}).json()
-        assert (told["organization"], told["role"], told["password"]) == ("default", "developer", True)
+        assert (told["organization"], told["role"], told["password"]) == ("Example House", "developer", True)
         answer = rosa.post(
             "/auth/join", json={"token": made["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD}
         )

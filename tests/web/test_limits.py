@@ -128,7 +128,7 @@ def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Call
             model=MODEL, messages=QUESTION, max_tokens=1000, stream=True, extra_body={"ignore_eos": True}
         )
         next(stream)
-        with pytest.raises(RateLimitError, match="1 requests at once; 0 remain"):
+        with pytest.raises(RateLimitError, match="1 request at once; 0 remain"):
             openai.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=1)
         stream.close()
         until = time.monotonic() + 5
@@ -159,7 +159,7 @@ def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limite
         ({"requests_per_minute": "many"}, 422, "integer"),
         ({"requests_per_minute": 5, "key_id": "key_never"}, 404, "There is no API key 'key_never'"),
         ({"requests_per_minute": 5, "workspace_id": "never"}, 404, "There is no workspace 'never'"),
-        ({"requests_per_minute": 5, "workspace_id": "default", "key_id": "k"}, 400, "one of the two"),
+        ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "one of the two"),
     ],
 )
 def test_what_is_no_limit_is_refused_in_words(

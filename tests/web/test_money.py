@@ -98,7 +98,7 @@ def test_a_price_list_with_a_gap_is_refused_and_changes_nothing(house: House) ->
 def test_an_organization_divides_what_the_operator_lets_it_spend(house: House) -> None:
     whole = house.owner.post("/v1/organization/budgets", json={"limit_microcents": 10**12})
     assert (whole.status_code, whole.json()["code"]) == (403, "not_the_operator")
-    make(house.server.home, "budgets", "set", "5000", "--org", "acme")
+    make(house.server.home, "budgets", "set", "50", "--org", "acme")
     keys = {key["name"]: key for key in house.owner.get("/v1/organization/api_keys").json()["data"]}
     made = house.owner.post(
         "/v1/organization/budgets",

@@ -57,7 +57,7 @@ def ours(gateway: RunningServer) -> Organization:
 
 def test_a_developer_sees_and_changes_their_own_alone(ours: Organization) -> None:
     assert [key["id"] for key in ours.developer.get("/api_keys").json()["data"]] == [ours.key]
-    assert [workspace["name"] for workspace in ours.developer.get("/workspaces").json()["data"]] == ["default"]
+    assert [workspace["name"] for workspace in ours.developer.get("/workspaces").json()["data"]] == ["general"]
     others = next(key["id"] for key in ours.owner.get("/api_keys").json()["data"] if key["id"] != ours.key)
     assert ours.developer.get(f"/api_keys/{others}").status_code == 404
     assert ours.developer.delete(f"/api_keys/{others}").status_code == 404

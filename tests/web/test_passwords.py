@@ -241,9 +241,9 @@ class TestSessions:
         told = person.post("/auth/workspace", json={"workspace_id": "lab"}).json()
         assert (told["workspace"]["id"], told["workspace"]["role"]) == (place, "billing")
         assert "generate" not in told["permissions"]
-        assert {place["name"] for place in told["workspaces"]} == {"default", "lab"}
+        assert {place["name"] for place in told["workspaces"]} == {"general", "lab"}
         owner.delete(f"/v1/organization/workspaces/{place}/users/{user}")
-        assert person.get("/auth/session").json()["workspace"]["name"] == "default"
+        assert person.get("/auth/session").json()["workspace"]["name"] == "general"
 
 
 class TestOneself:
@@ -313,7 +313,7 @@ class TestEnds:
             assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 200
 
     def test_the_organization_that_runs_the_server_stays(self, owner: httpx.Client) -> None:
-        refused = owner.post("/v1/server/organizations/default", json={"disabled": True})
+        refused = owner.post("/v1/server/organizations/Example House", json={"disabled": True})
         assert (refused.status_code, refused.json()["code"]) == (400, "runs_the_server")
 
 
@@ -333,7 +333,9 @@ class TestOrganizations:
                         == 403
                     )
                 assert person.get(f"/v1/server/organizations/{made['id']}").status_code == 403
-        assert {"default", "Guests"} <= {row["name"] for row in owner.get("/v1/server/organizations").json()["data"]}
+        assert {"Example House", "Guests"} <= {
+            row["name"] for row in owner.get("/v1/server/organizations").json()["data"]
+        }
 
     def test_passwords_can_be_turned_off_for_all_in_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
         made = owner.post("/v1/server/organizations", json={"name": "Corp", "owner": "cora"}).json()
@@ -366,7 +368,7 @@ def test_one_person_has_accounts_in_several_organizations_and_none_tells_of_the_
     with browser(gateway) as there:
         there.post("/auth/login", json={"token": made.json()["owner"]["login_token"]})
         there.post("/auth/password", json={"password": OTHER})
-        for password, organization in ((PASSWORD, "default"), (OTHER, "Second")):
+        for password, organization in ((PASSWORD, "Example House"), (OTHER, "Second")):
             told = sign_in(there, "both@example.org", password).json()
             assert told["organization"]["name"] == organization
         there.post("/auth/password", json={"password": PASSWORD, "current": OTHER})

@@ -142,7 +142,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def operators(shared: RunningServer) -> Organization:
-    return make(shared, "default")
+    return make(shared, "general")
 
 
 @pytest.fixture(scope="module")

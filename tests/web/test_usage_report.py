@@ -32,7 +32,7 @@ def make(server: RunningServer, *arguments: str) -> str:
 def zoe(server: RunningServer) -> httpx.Client:
     """A developer without an administrator's rights."""
     make(server, "users", "create", "zoe-usage", "--role", "developer")
-    make(server, "members", "set", "zoe-usage", "--workspace", "default", "--role", "developer")
+    make(server, "members", "set", "zoe-usage", "--workspace", "general", "--role", "developer")
     key = make(server, "keys", "create", "--name", "zoe's", "--user", "zoe-usage")
     return httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=60)
 

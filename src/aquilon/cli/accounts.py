@@ -21,7 +21,7 @@ users = typer.Typer(
 )
 
 EmailOption = Annotated[
-    str | None, typer.Option("--email", help="Signs in wherever the name does.", show_default="none")
+    str | None, typer.Option("--email", help="An address to sign in with in place of the name.", show_default="none")
 ]
 
 
@@ -39,9 +39,10 @@ def list_users(organization: Organization = None, home: Home = None, as_json: As
             "name": lambda user: user.name,
             "e-mail": lambda user: user.email or "",
             "role": lambda user: user.role,
-            "made": lambda user: minute(user.added_at),
+            "created": lambda user: minute(user.added_at),
             "state": lambda user: "disabled" if user.disabled_at else "",
         },
+        spare=("created",),
         as_json=as_json,
         nothing="Nobody yet: the first start of `aquilon up` makes the administrator",
     )

@@ -26,7 +26,8 @@ Name = Annotated[str, typer.Argument(metavar="ALIAS", show_default=False)]
 @app.command("list")
 def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
     """List the aliases, with what is planned and shared."""
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import err, print_json
+    from aquilon.cli.tables import Table, print_table
 
     async def read(database: Database, operator: Principal) -> list[tuple[Alias, bool]]:
         catalogue = await catalogue_of(database, home)
@@ -40,15 +41,15 @@ def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
     if not found:
         err().print("No aliases yet. `aquilon aliases set small-latest MODEL` makes one")
         return
-    rows = table("alias", "model", "before", "planned")
+    rows = []
     for alias, ours in found:
         planned = ""
         if alias.switch_target is not None:
             planned = f"{alias.switch_target} from {minute(alias.switch_at)} on"
         if alias.share_target is not None:
             planned = ", ".join(filter(None, (planned, f"{alias.share_target} for {alias.share_percent} %")))
-        add_row(rows, alias.name, alias.target, alias.former or "", planned if ours else "set by AQUILON_MODEL_ALIASES")
-    out().print(rows)
+        rows.append((alias.name, alias.target, alias.former or "", planned if ours else "set by AQUILON_MODEL_ALIASES"))
+    print_table(Table.of(("alias", "model", "before", "planned"), rows, spare=("before",)))
 
 
 @app.command("set")

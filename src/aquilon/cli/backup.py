@@ -35,10 +35,13 @@ def backup(
     """
     import asyncio
 
+    from aquilon.cli.homes import require_database
     from aquilon.cli.output import print_json
     from aquilon.storage.backup import back_up
 
-    written = asyncio.run(back_up(settings_from(home=home), file, with_key=not without_key))
+    settings = settings_from(home=home)
+    require_database(settings)
+    written = asyncio.run(back_up(settings, file, with_key=not without_key))
     if as_json:
         print_json({"file": str(written), "bytes": written.stat().st_size})
     else:
@@ -58,6 +61,8 @@ def restore(
       aquilon restore /mnt/backups/saturday.tar
     """
     import asyncio
+    import errno
+    import os
 
     from aquilon.storage import restore as restoring
     from aquilon.storage.backup import check_place
@@ -65,6 +70,8 @@ def restore(
 
     settings = settings_from(home=home)
     asyncio.run(check_place(settings))
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))  # before a home is begun for it
     restoring.stage(settings, file)
     try:
         with own_home(settings.home):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.database import Organization, as_operator, minute, whole_id
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
@@ -40,17 +40,18 @@ def list_batches(
     print_list(
         [batch_body(job) for job in as_operator(home, organization, newest, before_first_start=none)],
         {
-            "id": lambda job: job.id,
-            "made": lambda job: minute(job.created_at),
             "endpoint": lambda job: job.endpoint,
             "status": lambda job: job.status,
             "lines": lambda job: str(job.request_counts.total),
             "done": lambda job: str(job.request_counts.completed),
             "failed": lambda job: str(job.request_counts.failed),
+            "created": lambda job: minute(job.created_at),
+            "id": lambda job: job.id,
         },
         as_json=as_json,
         nothing="No batch jobs",
         right=("lines", "done", "failed"),
+        spare=("created", "endpoint"),
     )
 
 
@@ -61,7 +62,7 @@ def show_batch(
     """Show one batch job."""
 
     async def get(database: Database, operator: Principal) -> Batch:
-        return await _batches(database, home).get(operator, batch)
+        return await _batches(database, home).get(operator, await _id(database, operator, batch))
 
     _show(as_operator(home, organization, get), as_json)
 
@@ -73,9 +74,15 @@ def cancel_batch(
     """Cancel a batch job; what is on record already is kept."""
 
     async def cancel(database: Database, operator: Principal) -> Batch:
-        return await _batches(database, home).cancel(operator, batch)
+        return await _batches(database, home).cancel(operator, await _id(database, operator, batch))
 
     _show(as_operator(home, organization, cancel), as_json)
+
+
+async def _id(database: Database, operator: Principal, beginning: str) -> str:
+    from aquilon.jobs.tables import Batch
+
+    return await whole_id(database, operator, Batch, beginning)
 
 
 def _batches(database: Database, home: Path | None) -> Batches:
@@ -88,13 +95,13 @@ def _batches(database: Database, home: Path | None) -> Batches:
 
 def _show(job: Batch, as_json: bool) -> None:
     from aquilon.api.jobs.batches_bodies import batch_body
-    from aquilon.cli.output import add_row, out, print_structs, table
+    from aquilon.cli.output import print_structs
+    from aquilon.cli.tables import print_facts
 
     if as_json:
         print_structs(batch_body(job))
         return
-    rows = table("", "")
-    for name, value in (
+    facts = (
         ("id", job.id),
         ("status", job.status),
         ("problem", job.problem or ""),
@@ -103,10 +110,9 @@ def _show(job: Batch, as_json: bool) -> None:
         ("input", ", ".join(job.input_file_ids)),
         ("output", job.output_file_id or ""),
         ("errors", job.error_file_id or ""),
-        ("lines", f"{job.total}: {job.succeeded} done, {job.failed} failed"),
-        ("tokens", f"{job.prompt_tokens} in the prompts, {job.completion_tokens} generated"),
-        ("made", minute(job.created_at)),
+        ("lines", f"{job.total:,}: {job.succeeded} done, {job.failed} failed"),
+        ("tokens", f"{job.prompt_tokens:,} in the prompts, {job.completion_tokens:,} in the completions"),
+        ("created", minute(job.created_at)),
         ("ends", minute(job.ended_at or job.expires_at)),
-    ):
-        add_row(rows, name, value)
-    out().print(rows)
+    )
+    print_facts(facts)

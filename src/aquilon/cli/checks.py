@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.wording import counted
 
 _LITTLE_DISK = 2 * 10**9
 _LITTLE_MEMORY = 2 * 10**9
@@ -63,7 +64,9 @@ def _processor(settings: Settings) -> Check:
                 flags |= set(value.split())
     wanted = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
     have = [flag for flag in wanted if flag in flags]
-    return Check("processor", "ok", f"{model}, {cores} cores, {' '.join(have) or 'no vector extension known to help'}")
+    return Check(
+        "processor", "ok", f"{model}, {counted(cores, 'core')}, {' '.join(have) or 'no vector extension known to help'}"
+    )
 
 
 def _kernels(settings: Settings) -> Check:
@@ -96,7 +99,9 @@ def _torch(settings: Settings) -> Check:
         )
     version, threads, device = done.stdout.rstrip("\n").split("\t")
     return Check(
-        "torch", "ok", f"{version}, {threads} threads, {f'GPU {device}' if device else 'no GPU: runs on the CPU'}"
+        "torch",
+        "ok",
+        f"{version}, {counted(int(threads), 'thread')}, {f'GPU {device}' if device else 'no GPU: runs on the CPU'}",
     )
 
 
@@ -113,6 +118,7 @@ def _memory(settings: Settings) -> Check:
 
 
 def _home(settings: Settings) -> Check:
+    from aquilon.cli.homes import nearest_home
     from aquilon.web.running import others_who_read
 
     home = settings.home
@@ -121,6 +127,8 @@ def _home(settings: Settings) -> Check:
         if not os.access(parent, os.W_OK):
             advice = "Make it and give it to this user, or choose another with --home or AQUILON_HOME"
             return Check("home", "fail", f"{home} can't be made: {parent} is not writable", advice)
+        if (nearest := nearest_home(settings)) is not None:
+            return Check("home", "warn", f"there is no {home}", f"--home {nearest}, or `aquilon up` makes it")
         return Check("home", "ok", f"{home}, made at the first start")
     if not home.is_dir():
         return Check("home", "fail", f"{home} is a file", "Remove it, or choose another home with --home")
@@ -214,7 +222,7 @@ def _database(settings: Settings) -> Check:
     if revision not in REVISIONS:
         finding = f"{file} has schema {revision}, written by a newer Aquilon; this version knows up to {REVISIONS[-1]}"
         return Check("database", "fail", finding, "Start the newer version, or use another --home")
-    return Check("database", "ok", f"{file}, whole; {users} users, {keys} API keys")
+    return Check("database", "ok", f"{file}, whole; {counted(users, 'user')}, {counted(keys, 'API key')}")
 
 
 def _models(settings: Settings) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -23,17 +23,22 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", show_default=False)
 
 
 def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words."""
+    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words.
+
+    Raises CommandError for that, and where there is no database: none is made here.
+    """
     import asyncio
 
     from aquilon.cli.errors import CommandError
+    from aquilon.cli.homes import require_database
     from aquilon.errors import ApiError
     from aquilon.storage import Database
 
     settings = settings_from(home=home)
+    require_database(settings)
 
     async def run() -> Result:
-        database = await Database.open(settings)
+        database = await Database.open(settings, create=False)
         try:
             return await work(database)
         finally:
@@ -70,10 +75,34 @@ def remove_one(
     organization: str | None,
     remove: Callable[[Database, Principal, str], Awaitable[object]],
     which: str,
+    table: type[Any] | None = None,
 ) -> None:
-    """Remove what has this id or name, and say so."""
-    as_operator(home, organization, lambda database, operator: remove(database, operator, which))
-    print(f"Removed {which}")
+    """Remove what has this id or name, and say so; with its ``table``, an id's beginning will do."""
+
+    async def run(database: Database, operator: Principal) -> str:
+        found = which if table is None else await whole_id(database, operator, table, which)
+        await remove(database, operator, found)
+        return found
+
+    print(f"Removed {as_operator(home, organization, run)}")
+
+
+async def whole_id(database: Database, operator: Principal, table: type[Any], beginning: str) -> str:
+    """The one id in the organization that begins so, as a narrow table shows it; else what was given.
+
+    Raises LookupError where several do.
+    """
+    from aquilon.people.scope import Scope
+
+    beginning = beginning.rstrip("…")
+    if not beginning.partition("_")[2]:
+        return beginning
+    async with database.reading() as session:
+        query = Scope.of_organization(operator).select(table).where(table.id.startswith(beginning, autoescape=True))
+        found = [row.id for row in await session.scalars(query.limit(2))]
+    if len(found) > 1 and beginning not in found:
+        raise LookupError(f"Several ids begin with '{beginning}': give more of it, as --json shows it")
+    return found[0] if len(found) == 1 else beginning
 
 
 def minute(seconds: int | None, never: str = "never") -> str:

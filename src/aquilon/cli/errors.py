@@ -26,8 +26,8 @@ def words(error: BaseException) -> str:
         return f"The database can't be used: {error}. `aquilon doctor` says more"
     if isinstance(error, OSError) and error.errno is not None:
         return _machine_words(error)
-    if isinstance(error, UnicodeDecodeError):
-        return "What was given isn't text (UTF-8)"
+    if isinstance(error, UnicodeError):
+        return _unicode_words(error)
     python = ".".join(map(str, sys.version_info[:3]))
     return (
         f"This is a bug in Aquilon: {type(error).__name__}: {error}\n"
@@ -57,6 +57,16 @@ def _settings_words(error: BaseException) -> str:
 def _without_password(text: str) -> str:
     """An address as it is, but for who signs in there."""
     return re.sub("//.*@", "//…@", text)
+
+
+def _unicode_words(error: UnicodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        found = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        return f"What was read isn't text in {error.encoding.upper()}: {found}"
+    if isinstance(error, UnicodeEncodeError):
+        shown = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
+        return f"{shown} can't be used here: it has characters that aren't {error.encoding.upper()}"
+    return f"What was given isn't text: {error}"
 
 
 def _machine_words(error: OSError) -> str:

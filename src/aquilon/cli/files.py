@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.database import Organization, as_operator, minute, whole_id
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def list_files(
 ) -> None:
     """List an organization's files, the newest first."""
     from aquilon.api.jobs.files_bodies import file_body
-    from aquilon.cli.output import print_list, printable
+    from aquilon.cli.output import print_list
     from aquilon.jobs.store.files import FileFilter
 
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
@@ -41,16 +41,17 @@ def list_files(
     print_list(
         [file_body(file) for file in as_operator(home, organization, newest, before_first_start=none)],
         {
-            "id": lambda file: file.id,
-            "name": lambda file: printable(file.filename),
+            "name": lambda file: file.filename,
             "purpose": lambda file: file.purpose,
-            "bytes": lambda file: str(file.bytes),
-            "made": lambda file: minute(file.created_at),
+            "bytes": lambda file: f"{file.bytes:,}",
+            "created": lambda file: minute(file.created_at),
             "kept until": lambda file: minute(file.expires_at, "it is deleted"),
+            "id": lambda file: file.id,
         },
         as_json=as_json,
         nothing="No files",
         right=("bytes",),
+        spare=("created", "kept until", "purpose"),
     )
 
 
@@ -74,7 +75,7 @@ def download_file(
 
     async def find(database: Database, operator: Principal) -> Path:
         found = _files(database, home)
-        return found.content(await found.get(operator, file))
+        return found.content(await found.get(operator, await _id(database, operator, file)))
 
     path = as_operator(home, organization, find)
     with path.open("rb") as reading:
@@ -93,9 +94,15 @@ def delete_file(file: FileArgument, organization: Organization = None, home: Hom
     """Delete a file."""
 
     async def delete(database: Database, operator: Principal) -> StoredFile:
-        return await _files(database, home).delete(operator, file)
+        return await _files(database, home).delete(operator, await _id(database, operator, file))
 
     print(f"Deleted {as_operator(home, organization, delete).id}")
+
+
+async def _id(database: Database, operator: Principal, beginning: str) -> str:
+    from aquilon.jobs.tables import StoredFile
+
+    return await whole_id(database, operator, StoredFile, beginning)
 
 
 def _files(database: Database, home: Path | None) -> Files:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, checked_role, minute, print_link
+from aquilon.cli.database import Organization, as_operator, checked_role, minute, print_link, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ def create_invitation(
     role: Annotated[str, typer.Option("--role", help="owner, administrator, developer, member or billing.")] = "member",
     workspace: Annotated[
         list[str] | None,
-        typer.Option("--workspace", help="Where, by name or id; repeat for several.", show_default="the first one"),
+        typer.Option(
+            "--workspace", help="The workspace that people join, by name or id; repeat.", show_default="the first one"
+        ),
     ] = None,
-    days: Annotated[int, typer.Option("--days", min=1, max=90, help="How long it may be used.")] = 7,
-    uses: Annotated[int, typer.Option("--uses", min=1, max=1000, help="By how many people.")] = 1,
-    note: Annotated[str, typer.Option("--note", help="For the list: whom it is for.")] = "",
+    days: Annotated[int, typer.Option("--days", min=1, max=90, help="Days that the link is valid.")] = 7,
+    uses: Annotated[int, typer.Option("--uses", min=1, max=1000, help="How many people may join by it.")] = 1,
+    note: Annotated[str, typer.Option("--note", help="Whom it is for; shown in the list.")] = "",
     organization: Organization = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -67,15 +69,16 @@ def list_invitations(organization: Organization = None, home: Home = None, as_js
             for row in as_operator(home, organization, administration.visible, before_first_start=none)
         ],
         {
-            "id": lambda row: row.id,
             "role": lambda row: row.role,
             "state": lambda row: row.status,
             "used": lambda row: f"{row.used} of {row.uses}",
             "until": lambda row: minute(row.expires_at),
             "note": lambda row: row.note,
+            "id": lambda row: row.id,
         },
+        spare=("used", "until"),
         as_json=as_json,
-        nothing="None: make one with `aquilon invitations create`",
+        nothing="No invitations: make one with `aquilon invitations create`",
     )
 
 
@@ -87,8 +90,11 @@ def revoke_invitation(
 ) -> None:
     """Withdraw an invitation: nobody joins by it any more."""
     from aquilon.people.administration import invitations as administration
+    from aquilon.people.identity_tables import Invitation
 
     async def revoke(database: Database, operator: Principal) -> Invitation:
-        return await administration.revoke(database, operator, invitation)
+        return await administration.revoke(
+            database, operator, await whole_id(database, operator, Invitation, invitation)
+        )
 
     print(f"Revoked {as_operator(home, organization, revoke).id}")

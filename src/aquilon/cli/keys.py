@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, minute
+from aquilon.cli.database import Organization, as_operator, minute, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
 
 KeyArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="The key's id or prefix, as listed.", show_default=False)
+    str, typer.Argument(metavar="ID", help="The key's id or beginning, as listed.", show_default=False)
 ]
 Scopes = Annotated[
     list[str] | None,
@@ -45,9 +45,12 @@ Days = Annotated[
 def create_key(
     name: Annotated[str, typer.Option("--name", help="What it is for: shown in lists.", show_default=False)],
     user: Annotated[
-        str | None, typer.Option("--user", help="Whose key.", show_default="the first administrator")
+        str | None, typer.Option("--user", help="Who owns it, by name.", show_default="the first administrator")
     ] = None,
-    workspace: Annotated[str | None, typer.Option("--workspace", help="Where.", show_default="the first one")] = None,
+    workspace: Annotated[
+        str | None,
+        typer.Option("--workspace", help="The workspace it works in, by name or id.", show_default="the first one"),
+    ] = None,
     scope: Scopes = None,
     model: Models = None,
     address: Addresses = None,
@@ -100,14 +103,15 @@ def list_keys(organization: Organization = None, home: Home = None, as_json: AsJ
     print_list(
         [api_key_body(*each) for each in found],
         {
-            "id": lambda key: key.id,
             "name": lambda key: key.name,
             "key": lambda key: f"{key.prefix}…",
             "user": lambda key: key.user_name or "",
-            "made": lambda key: minute(key.created_at),
+            "created": lambda key: minute(key.created_at),
             "last used": lambda key: minute(key.last_used_at),
             "state": _state,
+            "id": lambda key: key.id,
         },
+        spare=("created", "user", "id", "last used"),
         as_json=as_json,
         nothing="No API keys yet: aquilon keys create --name NAME",
     )
@@ -216,10 +220,11 @@ def revoke_key(key: KeyArgument, organization: Organization = None, home: Home =
 async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str:
     from aquilon.people.scope import Scope
     from aquilon.people.store import api_keys
+    from aquilon.people.tables import ApiKey
 
+    found = await whole_id(database, operator, ApiKey, id_or_prefix)
     async with database.reading() as session:
-        scope = Scope.of_organization(operator)
-        return (await api_keys.api_key_like(session, scope, id_or_prefix.rstrip("…"))).id
+        return (await api_keys.api_key_like(session, Scope.of_organization(operator), found)).id
 
 
 def _scopes(names: list[str] | None) -> Any:

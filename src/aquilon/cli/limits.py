@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, remove_one
+from aquilon.cli.database import Organization, as_operator, remove_one, whole_id
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from aquilon.storage import Database
 
 limits = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="How fast an organization, a workspace or a key may ask."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Requests and tokens a minute, for an organization, a workspace or a key.",
 )
 
 
@@ -29,17 +31,18 @@ def list_limits(organization: Organization = None, home: Home = None, as_json: A
     print_list(
         [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],
         {
-            "id": lambda limit: limit.id,
             "for": lambda limit: limit.scope,
             "name": lambda limit: limit.name,
             "model": lambda limit: limit.model or "all",
-            "requests/min": lambda limit: _number(limit.requests_per_minute),
-            "tokens/min": lambda limit: _number(limit.tokens_per_minute),
+            "requests a minute": lambda limit: _number(limit.requests_per_minute),
+            "tokens a minute": lambda limit: _number(limit.tokens_per_minute),
             "at once": lambda limit: _number(limit.parallel_requests),
+            "id": lambda limit: limit.id,
         },
         as_json=as_json,
         nothing="No limits: everybody may ask as fast as they like",
-        right=("requests/min", "tokens/min", "at once"),
+        right=("requests a minute", "tokens a minute", "at once"),
+        spare=("for", "id"),
     )
 
 
@@ -65,6 +68,7 @@ def set_limit(
       aquilon limits set --workspace research --model smollm2-135m --tokens 50000
     """
     from aquilon.money.administration import limits as administration
+    from aquilon.people.tables import ApiKey
 
     if workspace is not None and key is not None:
         raise typer.BadParameter("a limit is for a workspace or for a key", param_hint="--key")
@@ -74,7 +78,7 @@ def set_limit(
             database,
             operator,
             workspace=workspace,
-            key=None if key is None else key.rstrip("…"),
+            key=None if key is None else await whole_id(database, operator, ApiKey, key),
             model=model,
             requests_per_minute=requests,
             tokens_per_minute=tokens,
@@ -92,8 +96,9 @@ def remove_limit(
 ) -> None:
     """Remove a limit: it holds nobody back from now on."""
     from aquilon.money.administration import limits as administration
+    from aquilon.money.limits_tables import StoredLimit
 
-    remove_one(home, organization, administration.remove_limit, limit_id)
+    remove_one(home, organization, administration.remove_limit, limit_id, StoredLimit)
 
 
 def _number(number: int | None) -> str:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aquilon.people.identity import KeyScope
     from aquilon.settings import Settings
 
-_KEY_FILE = "cli-key"
-KEY_NAME = "aquilon chat, on this machine"
+
+@dataclass(frozen=True)
+class LocalKey:
+    """A key that commands make for themselves, and keep in the home."""
+
+    file: str
+    name: str
+    scopes: tuple[KeyScope, ...] | None
+    """None: those of any new key."""
+
+
+CHAT_KEY = LocalKey("cli-key", "aquilon chat, on this machine", None)
+OPERATOR_KEY = LocalKey("cli-operator-key", "aquilon ps and stop, on this machine", ("administration",))
 
 
 def page_url(settings: Settings) -> tuple[str, bool]:
@@ -21,21 +34,21 @@ def page_url(settings: Settings) -> tuple[str, bool]:
     return server.url if server else f"http://{settings.host}:{settings.port}", server is not None
 
 
-def key_for(settings: Settings, *, fresh: bool = False) -> str:
+def key_for(settings: Settings, kind: LocalKey = CHAT_KEY, *, fresh: bool = False) -> str:
     """The key that commands on this home use, made on first use (or anew) and kept where only its owner reads it."""
     import asyncio
 
     from aquilon.people import first_run as accounts
     from aquilon.storage import Database
 
-    file = settings.home / _KEY_FILE
+    file = settings.home / kind.file
     if file.is_file() and not fresh:
         return file.read_text().strip()
 
     async def make() -> str:
-        database = await Database.open(settings)
+        database = await Database.open(settings, create=False)
         try:
-            return await accounts.create_api_key(database, KEY_NAME)
+            return await accounts.create_api_key(database, kind.name, scopes=kind.scopes)
         finally:
             await database.close()
 

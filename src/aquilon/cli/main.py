@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from aquilon import __version__
 from aquilon.cli import (
@@ -24,6 +25,7 @@ from aquilon.cli import (
     invitations,
     keys,
     limits,
+    loaded,
     models,
     money,
     organizations,
@@ -33,8 +35,33 @@ from aquilon.cli import (
     upstreams,
 )
 
+_PANELS = _START, _MODELS, _PEOPLE, _MONEY, _FILES = (
+    "Start and chat",
+    "Models",
+    "People and keys",
+    "Usage and money",
+    "Jobs, files and backup",
+)
+"""The heads of the list of commands, in their order."""
+
+
+class _GroupedHelp(typer.core.TyperGroup):
+    """Commands under the heads that they were added with."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {title: [] for title in _PANELS}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            panels[command.rich_help_panel].append((name, command.get_short_help_str(80)))
+        longest = max(len(name) for rows in panels.values() for name, _ in rows)
+        for title, rows in panels.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<{longest}}", explained) for name, explained in rows])
+
+
 app = typer.Typer(
     name="aquilon",
+    cls=_GroupedHelp,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help comes in half the time, and reads the same in a pipe
@@ -68,46 +95,52 @@ def _aquilon(
         bool, typer.Option("--debug", help="Show where an error came from.", callback=_set_debug, is_eager=True)
     ] = False,
 ) -> None:
-    """A language-model house on your own machine: serve models, chat with them, call them."""
+    """Run open language models on your own machine: serve them, chat with them, call them from programs."""
 
 
-app.command("up")(up.up)
-app.command("chat")(chat.chat)
-app.command("pull")(pull.pull)
-app.add_typer(models.app, name="models")
-app.add_typer(aliases.app, name="aliases")
-app.add_typer(upstreams.upstreams, name="upstreams")
-app.add_typer(organizations.organizations, name="orgs")
-app.add_typer(organizations.workspaces, name="workspaces")
-app.add_typer(organizations.members, name="members")
-app.add_typer(keys.keys, name="keys")
-app.add_typer(accounts.users, name="users")
-app.add_typer(invitations.invitations, name="invitations")
-app.add_typer(sso.sso, name="sso")
-app.command("usage")(money.usage)
-app.add_typer(money.prices, name="prices")
-app.add_typer(money.budgets, name="budgets")
-app.add_typer(limits.limits, name="limits")
-app.command("statement")(money.statement)
-app.add_typer(batches.batches, name="batches")
-app.add_typer(files.files, name="files")
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("doctor")(doctor.doctor)
+app.command("up", rich_help_panel=_START, short_help="Start the server: chat page, API and documentation.")(up.up)
+app.command("chat", rich_help_panel=_START)(chat.chat)
+app.command("run", rich_help_panel=_START, short_help="Chat with a model; pull it first if it isn't there.")(loaded.run)
+app.command("doctor", rich_help_panel=_START, short_help="Check this machine and this home.")(doctor.doctor)
+app.command("pull", rich_help_panel=_MODELS)(pull.pull)
+app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
+app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the server's memory.")(loaded.list_loaded)
+app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of the server's memory.")(loaded.stop)
+app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
+app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
+app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)
+app.add_typer(invitations.invitations, name="invitations", rich_help_panel=_PEOPLE)
+app.add_typer(keys.keys, name="keys", rich_help_panel=_PEOPLE)
+app.add_typer(sso.sso, name="sso", rich_help_panel=_PEOPLE)
+app.add_typer(organizations.organizations, name="orgs", rich_help_panel=_PEOPLE)
+app.add_typer(organizations.workspaces, name="workspaces", rich_help_panel=_PEOPLE)
+app.add_typer(organizations.members, name="members", rich_help_panel=_PEOPLE)
+app.command("usage", rich_help_panel=_MONEY, short_help="Show requests, tokens and cost by day or hour.")(money.usage)
+app.add_typer(money.prices, name="prices", rich_help_panel=_MONEY)
+app.add_typer(money.budgets, name="budgets", rich_help_panel=_MONEY)
+app.add_typer(limits.limits, name="limits", rich_help_panel=_MONEY)
+app.command("statement", rich_help_panel=_MONEY, short_help="Show a month's bill; write it as a PDF.")(money.statement)
+app.add_typer(batches.batches, name="batches", rich_help_panel=_FILES)
+app.add_typer(files.files, name="files", rich_help_panel=_FILES)
+app.command("backup", rich_help_panel=_FILES, short_help="Write database and files to one archive.")(backup.backup)
+app.command("restore", rich_help_panel=_FILES, short_help="Put a backup in place.")(backup.restore)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; errors go to stderr in words."""
     from aquilon.cli.errors import is_wrong_setting, words
+    from aquilon.cli.streams import prepare_streams
 
+    prepare_streams()
     former = os.umask(0o077)  # what a command writes is its user's own
     try:
         result = app(args=arguments, prog_name="aquilon", standalone_mode=False)
+        sys.stdout.flush()  # here, where an output that is full or gone can still be reported
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes stdout once more
+        _give_up_output()
         return 1
     except Exception as error:
         if isinstance(error, _CommandLineError):
@@ -117,10 +150,21 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         from aquilon.cli.output import printable
 
+        if isinstance(error, OSError):
+            _give_up_output()
+
         print(f"aquilon: {printable(words(error))}", file=sys.stderr)
         return 2 if is_wrong_setting(error) else 1
     finally:
         os.umask(former)
+
+
+def _give_up_output() -> None:
+    """Throw away what could not be written: the interpreter flushes standard output once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

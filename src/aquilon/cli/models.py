@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aquilon.cli.options import AsJson, Home, model_store
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.catalogue.model_notes import ModelNote
@@ -25,7 +26,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 def list_models(home: Home = None, as_json: AsJson = False) -> None:
     """List the models in the store."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import add_row, err, out, parameters_text, print_json, table
+    from aquilon.cli.output import err, parameters_text, print_json
+    from aquilon.cli.tables import Table, print_table
 
     store = model_store(home)
     models = store.list()
@@ -37,29 +39,28 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
     if not models:
         err().print("No models yet. `aquilon up` pulls the default one; `aquilon models suggest` names better ones")
         return
-    rows = table(
-        "name", "parameters", "size", "context", "languages", "licence", right=("parameters", "size", "context")
-    )
-    for model in models:
-        languages = ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else "")
-        context = f"{model.max_context:,}"
-        add_row(
-            rows,
+    rows = [
+        (
             model.name,
             parameters_text(model.parameters),
             size_text(model.bytes),
-            context,
-            languages,
+            f"{model.max_context:,}",
+            ", ".join(model.languages[:6]) + (" …" if len(model.languages) > 6 else ""),
             model.license,
         )
-    out().print(rows)
+        for model in models
+    ]
+    titles = ("name", "parameters", "size", "context", "languages", "licence")
+    numbers = ("parameters", "size", "context")
+    print_table(Table.of(titles, rows, right=numbers, spare=("licence", "parameters", "languages")))
 
 
 @app.command("show")
 def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Show what is known of a model, and its files."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import add_row, out, parameters_text, print_json, table
+    from aquilon.cli.output import parameters_text, print_json
+    from aquilon.cli.tables import print_facts
 
     model = model_store(home).get(name)
     if as_json:
@@ -74,18 +75,12 @@ def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         "languages": ", ".join(model.languages),
         "family": f"{model.family} ({model.format})",
         "parameters": parameters_text(model.parameters),
-        "context": f"{model.max_context:,} tokens",
+        "context": counted(model.max_context, "token"),
         "chat": "yes" if model.chat else "no chat template: completions only",
         "folder": str(model.path),
     }
-    rows = table("", "")
-    rows.show_header = False
-    for title, fact in facts.items():
-        if fact:
-            add_row(rows, title, fact)
-    for file in model.files:
-        add_row(rows, "file", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}")
-    out().print(rows)
+    files = [("file", f"{file.path}  {size_text(file.size)}  sha256 {file.sha256}") for file in model.files]
+    print_facts([*((title, fact) for title, fact in facts.items() if fact), *files])
 
 
 @app.command("remove")
@@ -159,7 +154,7 @@ def suggest_models(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--memory") from None
     suggestions = suggest(available, language)
-    here = {model.source for model in model_store(home).list()}
+    here = {model.source for model in model_store(home, begin=True).list()}
     if as_json:
         print_json(
             [
@@ -205,7 +200,7 @@ def set_model(
     description: Annotated[str | None, typer.Option("--description", help="One paragraph.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="In place of what its files say.")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0, max=2, help="For chats that ask for none.")
+        float | None, typer.Option("--temperature", min=0, max=2, help="Used where a chat names none.")
     ] = None,
     retires: Annotated[
         str | None, typer.Option("--retires", metavar="TIME", help="When it stops answering; 'never' takes it back.")
@@ -216,7 +211,7 @@ def set_model(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say something of a model, its own or an upstream's; an empty word takes back what was said.
+    """Describe a model of this server or of an upstream; an empty text takes a description back.
 
     \b
     Examples:
@@ -248,18 +243,18 @@ def set_model(
     if as_json:
         print_json(msgspec.to_builtins(note))
     else:
-        print(f"Said of {name}: {', '.join(changes) or 'nothing'}")
+        print(f"Changed of {name}: {', '.join(changes) or 'nothing'}")
 
 
 @app.command("fallbacks")
 def fallbacks(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", show_default=False)] = None,
     others: Annotated[list[str] | None, typer.Argument(metavar="FALLBACK…", show_default=False)] = None,
-    none: Annotated[bool, typer.Option("--none", help="Nobody answers in its place from now on.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Remove its fall-backs.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which models answer, in order, where MODEL can't begin to: its own or an upstream's. Alone: show who does.
+    """Set which models answer, in this order, when MODEL can't. Without arguments: list all fall-backs.
 
     \b
     Examples:
@@ -267,7 +262,8 @@ def fallbacks(
       aquilon models fallbacks smollm2-135m gpt-4o-mini ministral
     """
     from aquilon.cli.database import as_operator
-    from aquilon.cli.output import add_row, err, out, print_json, table
+    from aquilon.cli.output import err, print_json
+    from aquilon.cli.tables import Table, print_table
     from aquilon.upstreams import administration as upstreams
 
     if bool(others) is none and model is not None:
@@ -288,10 +284,7 @@ def fallbacks(
     if not found:
         err().print("No model has fall-backs")
         return
-    rows = table("model", "falls back to")
-    for name, chain in found.items():
-        add_row(rows, name, ", ".join(chain))
-    out().print(rows)
+    print_table(Table.of(("model", "falls back to"), [(name, ", ".join(chain)) for name, chain in found.items()]))
 
 
 def describe(model: StoredModel) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aquilon.cli.database import Organization, as_operator, remove_one, with_database
-from aquilon.cli.options import AsJson, Home
+from aquilon.cli.database import Organization, as_operator, remove_one, whole_id, with_database
+from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
     from aquilon.money.administration.budgets import BudgetStanding
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aquilon.people.identity import Principal
     from aquilon.storage import Database
 
+_MOST_CENTS = 10**11
+
 prices = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What models' tokens cost, and from when on.")
 budgets = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What an organization, a workspace or a key may spend."
@@ -24,13 +26,13 @@ budgets = typer.Typer(
 
 
 _NOTHING_COSTS = (
-    "No model has a price, so budgets hold nobody back: aquilon prices set MODEL --input CENTS --output CENTS"
+    "No model has a price, so budgets hold nobody back: aquilon prices set MODEL --prompt EUROS --completion EUROS"
 )
 
 
 def usage(
     since: Annotated[str, typer.Option("--since", metavar="DAY", help="[default: 30 days ago]")] = "",
-    until: Annotated[str, typer.Option("--until", metavar="DAY", help="The first day that no longer counts.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, not included.")] = "",
     by: Annotated[str, typer.Option("--by", help="Any of model,key,member,workspace.", show_default=False)] = "",
     hourly: Annotated[bool, typer.Option("--hourly", help="A row an hour in place of one a day.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
@@ -45,8 +47,9 @@ def usage(
       aquilon usage --by model
       aquilon usage --since 2026-11-01 --by key,model --csv > november.csv
     """
-    from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.money.prices import cents, day
+    from aquilon.cli.output import err, print_json
+    from aquilon.cli.tables import Table, print_table
+    from aquilon.money.prices import amount, day
     from aquilon.money.usage_report import UsageQuestion
     from aquilon.people.scope import Scope
 
@@ -63,14 +66,20 @@ def usage(
     elif not rows:
         err().print("Nothing was used in this time")
     else:
-        told = [name for name in question.fields[1:-6] if name != "key_id"]
-        counts = ("requests", "prompt", "cached", "completion", "cents")
-        lines = table("from", *told, *counts, right=counts)
-        for row in rows:
-            numbers = (row.requests, row.prompt_tokens, row.cached_tokens, row.completion_tokens)
-            named = (getattr(row, name) or "(signed in)" for name in told)
-            add_row(lines, day(row.starts_at), *named, *map(str, numbers), cents(row.cost))
-        out().print(lines)
+        groups = [name for name in question.fields[1:-6] if name != "key_id"]
+        counts = ("requests", "prompt", "cached", "completion", settings_from(home=home).currency)
+
+        def numbers(some: list[UsageRow]) -> list[str]:
+            columns = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens")
+            sums = [sum(getattr(row, name) for row in some) for name in columns]
+            return [*(f"{each:,}" for each in sums), amount(sum(row.cost for row in some))]
+
+        lines = [
+            [day(row.starts_at), *(getattr(row, name) or "(signed in)" for name in groups), *numbers([row])]
+            for row in rows
+        ]
+        lines.append(["total", *("" for _ in groups), *numbers(rows)])
+        print_table(Table.of(("from", *groups, *counts), lines, right=counts, spare=("cached", "requests")))
 
 
 @prices.command("list")
@@ -78,8 +87,9 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
     """List every model's prices: those that were, the one that holds, those to come."""
     import time
 
-    from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.money.prices import day
+    from aquilon.cli.output import err, print_json
+    from aquilon.cli.tables import Table, print_table
+    from aquilon.money.prices import MILLIONTHS_A_CENT, amount, day
     from aquilon.money.store.prices import price_lists
 
     async def read(database: Database) -> dict[str, PriceList]:
@@ -102,37 +112,57 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
         )
         return
     if not told:
-        err().print("No model has a price, so all are free: aquilon prices set MODEL --input CENTS --output CENTS")
+        err().print("No model has a price, so all are free: aquilon prices set MODEL --prompt 0.10 --completion 0.30")
         return
-    amounts = ("input", "cached input", "output", "batch discount")
-    rows = table("model", "from", *amounts, "", right=amounts)
-    for model, price, holds in told:
-        rates = (str(rate) for rate in price.rates.values())
-        add_row(rows, model, day(price.starts_at), *rates, f"{price.batch_discount} %", "holds now" if holds else "")
-    out().print(rows)
+    rows = [
+        (
+            model,
+            day(price.starts_at),
+            *(amount(cents * MILLIONTHS_A_CENT) for cents in price.rates.values()),
+            f"{price.batch_discount}\u00a0%",
+            "now" if holds else "",
+        )
+        for model, price, holds in told
+    ]
+    numbers = ("prompt", "cached prompt", "completion", "batch discount")
+    titles = ("model", "from", *numbers, "holds")
+    print_table(Table.of(titles, rows, right=numbers, spare=("batch discount", "cached prompt")))
+    err().print(f"[dim]{settings_from(home=home).currency} for a million tokens[/]")
 
 
 @prices.command("set")
 def set_price(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
-    input_: Annotated[int | None, typer.Option("--input", help="Cents for a million prompt tokens.")] = None,
-    output: Annotated[int | None, typer.Option("--output", help="Cents for a million completion tokens.")] = None,
-    cached_input: Annotated[
-        int | None, typer.Option("--cached-input", help="For prompt tokens in the prefix cache.  [default: as input]")
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="AMOUNT", help="Euros for a million prompt tokens, such as 0.10.")
+    ] = None,
+    completion: Annotated[
+        str | None, typer.Option("--completion", metavar="AMOUNT", help="Euros for a million completion tokens.")
+    ] = None,
+    cached_prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--cached-prompt",
+            metavar="AMOUNT",
+            help="For prompt tokens that the prefix cache has.",
+            show_default="as --prompt",
+        ),
     ] = None,
     batch_discount: Annotated[int, typer.Option("--batch-discount", help="Percent off in batch jobs.")] = 0,
     start: Annotated[str, typer.Option("--from", metavar="DAY", help="When it starts.  [default: now]")] = "",
     file: Annotated[
-        Path | None, typer.Option("--file", help="A whole list instead: JSON, with from, until and the same names.")
+        Path | None, typer.Option("--file", help="A whole list instead: JSON as the API has it, in cents.")
     ] = None,
     home: Home = None,
 ) -> None:
     """Set what a model's tokens cost from a moment on; what was used before keeps its price.
 
+    Amounts are in euros, or in the currency of AQUILON_CURRENCY.
+
     \b
     Examples:
-      aquilon prices set smollm2-135m --input 10 --cached-input 5 --output 30
-      aquilon prices set smollm2-135m --input 12 --output 36 --from 2027-01-01
+      aquilon prices set smollm2-135m --prompt 0.10 --cached-prompt 0.05 --completion 0.30
+      aquilon prices set smollm2-135m --prompt 0.12 --completion 0.36 --from 2027-01-01
     """
     import time
 
@@ -141,16 +171,18 @@ def set_price(
     from aquilon.money.prices import Price
     from aquilon.money.usage_report import moment
 
-    if (file is None) == (input_ is None or output is None):
-        raise typer.BadParameter("give --input and --output, or --file", param_hint="--input")
+    if (file is None) == (prompt is None or completion is None):
+        raise typer.BadParameter("give --prompt and --completion, or --file", param_hint="--prompt")
+    computed = None if prompt is None else _cents(prompt, "--prompt")
+    cached = computed if cached_prompt is None else _cents(cached_prompt, "--cached-prompt")
+    generated = None if completion is None else _cents(completion, "--completion")
 
     async def write(database: Database, operator: Principal) -> None:
         if file is not None:
             await administration.set_price_list(database, operator, model, read_periods(file.read_bytes()))
-        elif input_ is not None and output is not None:
-            cached = input_ if cached_input is None else cached_input
+        elif computed is not None and cached is not None and generated is not None:
             begins = moment(start) if start else int(time.time())
-            price = Price(begins, input_, cached, output, batch_discount)
+            price = Price(begins, computed, cached, generated, batch_discount)
             await administration.set_price(database, operator, model, price)
 
     as_operator(home, None, write)
@@ -163,23 +195,25 @@ def list_budgets(organization: Organization = None, home: Home = None, as_json: 
     from aquilon.api.money.budgets import budget_body
     from aquilon.cli.output import err, print_list
     from aquilon.money.administration import budgets as administration
-    from aquilon.money.prices import cents, day
+    from aquilon.money.prices import amount, day
 
     found = [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)]
+    currency = settings_from(home=home).currency
     print_list(
         found,
         {
-            "id": lambda budget: budget.id,
             "for": lambda budget: budget.scope,
             "name": lambda budget: budget.name,
             "period": lambda budget: budget.period,
-            "cents": lambda budget: cents(budget.limit_microcents),
-            "spent": lambda budget: cents(budget.spent_microcents),
+            f"limit {currency}": lambda budget: amount(budget.limit_microcents),
+            f"spent {currency}": lambda budget: amount(budget.spent_microcents),
             "starts anew": lambda budget: "never" if budget.resets_at is None else day(budget.resets_at),
+            "id": lambda budget: budget.id,
         },
         as_json=as_json,
         nothing="No budgets: everybody may spend what they like",
-        right=("cents", "spent"),
+        right=(f"limit {currency}", f"spent {currency}"),
+        spare=("for", "starts anew", "id"),
     )
     if any(not budget.effective for budget in found):
         err().print(_NOTHING_COSTS)
@@ -187,7 +221,7 @@ def list_budgets(organization: Organization = None, home: Home = None, as_json: 
 
 @budgets.command("set")
 def set_budget(
-    amount: Annotated[int, typer.Argument(metavar="CENTS", min=0, max=10**11, show_default=False)],
+    limit: Annotated[str, typer.Argument(metavar="AMOUNT", help="In euros, such as 50 or 12.50.", show_default=False)],
     period: Annotated[
         str | None, typer.Option("--period", help="day, week, month, or once for prepaid credit.", show_default="month")
     ] = None,
@@ -199,20 +233,23 @@ def set_budget(
 ) -> None:
     """Set what an organization, a workspace or a key may spend in a period; a running server follows at once.
 
+    Prints the budget's id. The amount is in euros, or in the currency of AQUILON_CURRENCY.
     A budget that is there for the same period is changed: what was spent of it stays.
 
     \b
     Examples:
-      aquilon budgets set 5000
-      aquilon budgets set 7500 --id budget_3fK9x2bR
-      aquilon budgets set 200 --period day --key aq-3fK9x2b
-      aquilon budgets set 10000 --period once --workspace research
+      aquilon budgets set 50
+      aquilon budgets set 75 --id budget_3fK9x2bR
+      aquilon budgets set 2.50 --period day --key aq-3fK9x2b
+      aquilon budgets set 100 --period once --workspace research
     """
     from aquilon.cli.output import err
     from aquilon.money.administration import budgets as administration
     from aquilon.money.budgets import BUDGET_PERIODS
-    from aquilon.money.prices import MILLIONTHS_A_CENT
+    from aquilon.money.prices import MILLIONTHS_A_CENT, amount
+    from aquilon.people.tables import ApiKey
 
+    microcents = _cents(limit, "AMOUNT") * MILLIONTHS_A_CENT
     if period is not None and period not in BUDGET_PERIODS:
         raise typer.BadParameter(f"'{period}' is none of {', '.join(BUDGET_PERIODS)}", param_hint="--period")
     if workspace is not None and key is not None:
@@ -222,18 +259,20 @@ def set_budget(
 
     async def write(database: Database, operator: Principal) -> BudgetStanding:
         if budget_id is not None:
-            return await administration.change_budget(database, operator, budget_id, amount * MILLIONTHS_A_CENT)
+            return await administration.change_budget(database, operator, budget_id, microcents)
         return await administration.set_budget(
             database,
             operator,
             period or "month",
-            amount * MILLIONTHS_A_CENT,
+            microcents,
             workspace=workspace,
-            key=None if key is None else key.rstrip("…"),
+            key=None if key is None else await whole_id(database, operator, ApiKey, key),
         )
 
     standing = as_operator(home, organization, write)
     print(standing.budget.id)
+    span = "once" if standing.budget.period == "once" else f"a {standing.budget.period}"
+    err().print(f"{amount(microcents)} {settings_from(home=home).currency} {span}")
     if not standing.priced_models:
         err().print(_NOTHING_COSTS)
 
@@ -246,8 +285,26 @@ def remove_budget(
 ) -> None:
     """Remove a budget: what it held back may be spent from now on."""
     from aquilon.money.administration import budgets as administration
+    from aquilon.money.tables import StoredBudget
 
-    remove_one(home, organization, administration.remove_budget, budget_id)
+    remove_one(home, organization, administration.remove_budget, budget_id, StoredBudget)
+
+
+def _cents(text: str, option: str) -> int:
+    """Whole cents of an amount such as ``12.50``. Raises BadParameter."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        cents = Decimal(text) * 100
+        whole = int(cents)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise typer.BadParameter(f"'{text}' is no amount: write 50 or 12.50", param_hint=option) from None
+    if whole != cents or not 0 <= whole <= _MOST_CENTS:
+        raise typer.BadParameter(
+            f"'{text}' can't be: an amount goes from 0 to {_MOST_CENTS // 100:,} and has no part of a cent",
+            param_hint=option,
+        )
+    return whole
 
 
 def statement(
@@ -258,7 +315,7 @@ def statement(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an organization owes for a month, with VAT; AQUILON_VAT_PERCENT and AQUILON_SELLER fill its head.
+    """Show what an organization owes for a month, with VAT; AQUILON_SELLER and AQUILON_VAT_PERCENT say who bills it.
 
     \b
     Examples:
@@ -267,10 +324,10 @@ def statement(
     """
     import msgspec
 
-    from aquilon.cli.options import settings_from
-    from aquilon.cli.output import add_row, out, print_json, table
+    from aquilon.cli.output import print_json
+    from aquilon.cli.tables import Table, print_table
     from aquilon.money.administration import statements
-    from aquilon.money.prices import cents
+    from aquilon.money.prices import amount
     from aquilon.money.statements import Month, Statement
 
     if language not in ("en", "fr"):
@@ -282,17 +339,19 @@ def statement(
 
     told = as_operator(home, organization, write)
     if pdf is not None:
+        from aquilon.money.statement_logo import read_logo
         from aquilon.money.statement_pdf import statement_pdf
 
-        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en"))
+        logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
+        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en", logo))
         print(f"Wrote {pdf}")
     elif as_json:
         from aquilon.api.money.statements import statement_body
 
         print_json(msgspec.to_builtins(statement_body(told)))
     else:
-        rows = table("workspace", "model", "requests", "cents", right=("requests", "cents"))
-        for line in told.lines:
-            add_row(rows, line.workspace, line.model, str(line.requests), cents(line.cost))
-        out().print(rows)
-        print(f"Net {told.net / 100:.2f}, VAT {told.vat / 100:.2f}, total {told.total / 100:.2f} {told.currency}")
+        rows = [(line.workspace, line.model, f"{line.requests:,}", amount(line.cost)) for line in told.lines]
+        numbers = ("requests", told.currency)
+        print_table(Table.of(("workspace", "model", *numbers), rows, right=numbers, spare=("requests",)))
+        net, vat, total = (f"{cents // 100:,}.{cents % 100:02}" for cents in (told.net, told.vat, told.total))
+        print(f"Net {net}, VAT {vat}, total {total} {told.currency}")

@@ -23,9 +23,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def settings_from(**given: Any) -> Settings:
     """Settings from the options that were given (not None), the rest from the environment, the file or the defaults."""
+    import tomllib
+
     from aquilon.settings import Settings
 
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        from aquilon.cli.errors import words
+
+        problem = words(error) if isinstance(error, UnicodeDecodeError) else str(error)
+        raise typer.BadParameter(f"the home's aquilon.toml can't be read: {problem}", param_hint="--home") from None
 
 
 def secret_from(variable: str | None, file: TextIO | None, option: str) -> str | None:
@@ -42,7 +50,12 @@ def secret_from(variable: str | None, file: TextIO | None, option: str) -> str |
         raise typer.BadParameter("the file isn't text", param_hint=option.replace("-env", "-file")) from None
 
 
-def model_store(home: Path | None) -> ModelStore:
+def model_store(home: Path | None, *, begin: bool = False) -> ModelStore:
+    """The home's models; ``begin`` where there need be no home yet. Raises NoHome."""
     from aquilon.checkpoints.store import ModelStore
+    from aquilon.cli.homes import require_home
 
-    return ModelStore(settings_from(home=home).models_folder)
+    settings = settings_from(home=home)
+    if not begin:
+        require_home(settings)
+    return ModelStore(settings.models_folder)

@@ -37,12 +37,13 @@ def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
         [organization_body(each) for each in as_operator(home, None, administration.visible, before_first_start=none)],
         {
             "name": lambda each: each.name,
-            "id": lambda each: each.id,
-            "made": lambda each: minute(each.created_at),
+            "created": lambda each: minute(each.created_at),
             "state": lambda each: "disabled" if each.disabled_at else "runs this server" if each.operates else "",
+            "id": lambda each: each.id,
         },
+        spare=("created", "id"),
         as_json=as_json,
-        nothing="None yet: the first start of `aquilon up` makes the first",
+        nothing="No organizations yet: the first start of `aquilon up` makes the first",
     )
 
 
@@ -120,10 +121,11 @@ def list_workspaces(organization: Organization = None, home: Home = None, as_jso
         [workspace_body(each) for each in as_operator(home, organization, administration.visible)],
         {
             "name": lambda each: each.name,
-            "id": lambda each: each.id,
-            "made": lambda each: minute(each.created_at),
+            "created": lambda each: minute(each.created_at),
             "state": lambda each: "archived" if each.archived_at else "",
+            "id": lambda each: each.id,
         },
+        spare=("created", "id"),
         as_json=as_json,
     )
 
@@ -138,7 +140,7 @@ def create_workspace(
     async def create(database: Database, operator: Principal) -> Workspace:
         return await administration.create(database, operator, name)
 
-    _tell("Made", as_operator(home, organization, create), as_json)
+    _tell("Created workspace", as_operator(home, organization, create), as_json)
 
 
 @workspaces.command("rename")
@@ -168,7 +170,7 @@ def archive_workspace(
     async def archive(database: Database, operator: Principal) -> Workspace:
         return await administration.archive(database, operator, name)
 
-    _tell("Archived", as_operator(home, organization, archive), as_json)
+    _tell("Archived workspace", as_operator(home, organization, archive), as_json)
 
 
 @members.command("list")
@@ -190,6 +192,7 @@ def list_members(
             "role": lambda member: member.role,
             "since": lambda member: minute(member.added_at),
         },
+        spare=("since",),
         as_json=as_json,
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
+
+from aquilon.cli.streams import holds
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -39,21 +40,9 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Columns without a frame: readable, and easy to cut apart."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for number, column in enumerate(columns):
-        justify: JustifyMethod = "right" if column in right else "left"
-        made.add_column(Text(column), justify=justify, overflow="fold", no_wrap=number == 0)
-    return made
-
-
-def add_row(rows: Table, *cells: str) -> None:
-    """A row of text as it is: what looks like markup in a name stays what it looks like."""
-    rows.add_row(*(Text(cell) for cell in cells))
+    """With letters as they are where standard output can hold them all, escaped where it can't: nothing is lost."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print(text if holds(sys.stdout, text) else json.dumps(value, indent=2))
 
 
 def print_list(
@@ -63,18 +52,19 @@ def print_list(
     as_json: bool,
     nothing: str = "",
     right: tuple[str, ...] = (),
+    spare: tuple[str, ...] = (),
 ) -> None:
-    """A row each, or JSON for programs; ``nothing`` is said where there are none."""
+    """A row each, or JSON for programs; ``nothing`` is said where there are none. An ``id`` stands last."""
+    from aquilon.cli.tables import Table, print_table
+
     if as_json:
         print_structs(list(rows))
         return
     if not rows and nothing:
         err().print(nothing)
         return
-    shown = table(*columns, right=right)
-    for row in rows:
-        add_row(shown, *(cell(row) for cell in columns.values()))
-    out().print(shown)
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    print_table(Table.of(tuple(columns), cells, right=right, ids=("id",), spare=spare))
 
 
 def tell(done: Struct, sentence: str, *, as_json: bool) -> None:

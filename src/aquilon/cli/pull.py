@@ -47,11 +47,11 @@ def pull(
     from aquilon.cli.output import err, out, print_json
     from aquilon.cli.progress import pull_progress
 
-    store = model_store(home)
+    store = model_store(home, begin=True)
     before = {model.name: model for model in store.list()}
     try:
         with pull_progress() as progress:
-            model = pull_model(source, store, name, file=file, progress=progress, agree=_agree(yes))
+            model = pull_model(source, store, name, file=file, progress=progress, agree=agree(yes=yes))
     except KeyboardInterrupt:
         resumes = source.startswith("hf:")
         err().print("Stopped." + (" The same command goes on from here." if resumes else " Nothing was stored."))
@@ -68,8 +68,10 @@ def pull(
         out().print(f"{model.name}  {size_text(model.bytes)}  {model.path}", markup=False)
 
 
-def _agree(yes: bool) -> Agree:
-    def agree(licence: Licence) -> bool:
+def agree(*, yes: bool) -> Agree:
+    """Ask at a terminal whether a gated model's licence is agreed to; ``yes`` agrees unasked."""
+
+    def decide(licence: Licence) -> bool:
         from rich.prompt import Confirm
 
         from aquilon.cli.output import err, printable
@@ -85,4 +87,4 @@ def _agree(yes: bool) -> Agree:
             return False
         return Confirm.ask("Do you agree to it?", console=console, default=False)
 
-    return agree
+    return decide

@@ -24,7 +24,8 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As listed.", 
 @sso.command("add")
 def add(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="In its address: a–z, 0–9 and hyphens.", show_default=False)
+        str,
+        typer.Argument(metavar="NAME", help="A short name for its address: a–z, 0–9 and hyphens.", show_default=False),
     ],
     issuer: Annotated[
         str, typer.Argument(metavar="ISSUER", help="Such as https://login.example.org.", show_default=False)
@@ -32,24 +33,33 @@ def add(
     client_id: Annotated[str, typer.Option("--client-id", help="As the provider gave it.", show_default=False)],
     secret_env: Annotated[
         str | None,
-        typer.Option("--secret-env", metavar="VARIABLE", help="Where the client's secret is: never in the command."),
+        typer.Option(
+            "--secret-env", metavar="VARIABLE", help="The variable of the environment that holds the client's secret."
+        ),
     ] = None,
     secret_file: Annotated[
         typer.FileText | None, typer.Option("--secret-file", help="Or a file with it; - reads it from standard input.")
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="On the sign-in page.", show_default="the name")] = None,
     domain: Annotated[
-        list[str] | None, typer.Option("--domain", help="Of newcomers' addresses; repeat.", show_default="any")
+        list[str] | None,
+        typer.Option("--domain", help="Newcomers need an e-mail address of this domain; repeat.", show_default="any"),
     ] = None,
     newcomers: Annotated[
         str | None,
-        typer.Option("--newcomers", metavar="ROLE", help="What they become.", show_default="by invitation alone"),
+        typer.Option(
+            "--newcomers",
+            metavar="ROLE",
+            help="The role of people who sign in for the first time.",
+            show_default="by invitation alone",
+        ),
     ] = None,
     link_by_email: Annotated[
         bool, typer.Option("--link-by-email", help="A verified address finds the account that you gave it to.")
     ] = False,
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="Asked for; repeat.", show_default="openid profile email")
+        list[str] | None,
+        typer.Option("--scope", help="A scope to ask for; repeat.", show_default="openid profile email"),
     ] = None,
     organization: Organization = None,
     home: Home = None,
@@ -105,8 +115,9 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
             "newcomers": lambda each: each.newcomer_role or "by invitation",
             "state": lambda each: "disabled" if each.disabled else "",
         },
+        spare=("domains", "newcomers", "organization"),
         as_json=as_json,
-        nothing="None: add one with `aquilon sso add`",
+        nothing="No identity providers: add one with `aquilon sso add`",
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
@@ -44,13 +45,21 @@ def up(
         str | None,
         typer.Option(metavar="SIZE", help="For models and their caches, say 12GB.", show_default="what is free"),
     ] = None,
+    organization: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the first start calls your organization.",
+            show_default="by this machine's domain, or you",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the chat, the API and its documentation on one port.
 
     The first start pulls the default model, makes the first administrator and
     an API key, and prints, once, the key and a link to sign in with. Ctrl-C or
-    SIGTERM ends it; running answers are given a few seconds.
+    SIGTERM ends it; answers that are being written get a few seconds to finish.
 
     Every option can also be set as AQUILON_PORT, AQUILON_MODELS and so on, or
     in HOME/aquilon.toml.
@@ -58,6 +67,7 @@ def up(
     \b
     Examples:
       aquilon up
+      aquilon up --organization "Example Ltd"
       aquilon up --port 9000 --home /srv/aquilon --host 0.0.0.0
       aquilon up --model Ministral-3-8B-Instruct-2512-Q4_K_M --memory 12GB
     """
@@ -70,6 +80,7 @@ def up(
         quantize=quantize,
         speculation=speculation,
         memory=memory,
+        organization=organization,
     )
     changes: dict[str, object] = {"models": _pulled(settings)}
     if "log_level" not in settings.model_fields_set and sys.stderr.isatty():
@@ -158,13 +169,17 @@ class _Teller:
         match report:
             case FirstStart():
                 self._first = True
+                made = report.accounts
+                name, elsewhere = escape(made.organization_name), escape(self._elsewhere)
                 self._say(
-                    "\n[bold]Welcome to Aquilon.[/] This is shown once:\n\n"
+                    f"\n[bold]Welcome to Aquilon.[/] It is set up for {name}. This is shown once:\n\n"
                     f"  Sign in   [link]{report.login_link}[/link]\n"
-                    f"  API key   [bold]{report.accounts.api_key}[/]\n\n"
+                    f"  API key   [bold]{made.api_key}[/]\n\n"
                     "[dim]The link works once, within a day. "
-                    f"Another link: aquilon users link {report.accounts.user_name}{escape(self._elsewhere)}\n"
-                    f"Another key: aquilon keys create --name NAME{escape(self._elsewhere)}[/]\n"
+                    f"Another link: aquilon users link {made.user_name}{elsewhere}\n"
+                    f"Another key: aquilon keys create --name NAME{elsewhere}\n"
+                    f"Another name: aquilon orgs update {escape(shlex.quote(made.organization_name))} "
+                    f"--name NAME{elsewhere}[/]\n"
                 )
             case ModelLoading():
                 self._status.update(f"Loading {report.name} {report.progress:.0%}")
@@ -176,7 +191,11 @@ class _Teller:
                     self._say_what_the_model_is_good_for(report.models)
             case Stopping():
                 self._status.stop()
-                waiting = f"; {report.unfinished} answers are given a few seconds" if report.unfinished else ""
+                waiting = (
+                    f"; {counted(report.unfinished, 'unfinished answer')} may take a few seconds more"
+                    if report.unfinished
+                    else ""
+                )
                 self._say(f"Stopping{waiting}")
             case _:
                 pass

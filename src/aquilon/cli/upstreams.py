@@ -9,6 +9,7 @@ import typer
 
 from aquilon.cli.database import as_operator
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
+from aquilon.wording import counted
 
 if TYPE_CHECKING:
     from aquilon.people.identity import Principal
@@ -37,9 +38,13 @@ Can = Annotated[
 ]
 Context = Annotated[
     int | None,
-    typer.Option("--context", min=1, help="Tokens of these models.", show_default="as the upstream says, or 8192"),
+    typer.Option(
+        "--context", min=1, help="The context of these models, in tokens.", show_default="as the upstream says, or 8192"
+    ),
 ]
-Weight = Annotated[int, typer.Option("--weight", min=0, max=1000, help="Their share among upstreams; 0 stands by.")]
+Weight = Annotated[
+    int, typer.Option("--weight", min=0, max=1000, help="Their share among upstreams; 0: only if the others fail.")
+]
 
 
 @upstreams.command("add")
@@ -50,23 +55,29 @@ def add(
     ],
     kind: Annotated[str, typer.Option("--kind", help="openai, azure, azure_ai, mistral or aquilon.")] = "openai",
     key_env: Annotated[
-        str | None, typer.Option("--key-env", metavar="VARIABLE", help="Where the key is: never in the command itself.")
+        str | None,
+        typer.Option("--key-env", metavar="VARIABLE", help="The variable of the environment that holds the key."),
     ] = None,
     key_file: Annotated[
         typer.FileText | None, typer.Option("--key-file", help="Or a file with it; - reads it from standard input.")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option("--header", metavar="NAME=VARIABLE", help="A header, its value from there.")
+        list[str] | None,
+        typer.Option(
+            "--header", metavar="NAME=VARIABLE", help="A header whose value is in that variable of the environment."
+        ),
     ] = None,
     api_version: Annotated[str | None, typer.Option("--api-version", help="Azure's, such as 2024-10-21.")] = None,
     model: Model = None,
     can: Can = None,
     context: Context = None,
     weight: Weight = 100,
-    connect: Annotated[float, typer.Option("--connect-seconds", help="To connect at most.")] = 5.0,
-    first_token: Annotated[float, typer.Option("--first-token-seconds", help="To the first token.")] = 60.0,
-    between: Annotated[float, typer.Option("--between-seconds", help="From token to token.")] = 30.0,
-    total: Annotated[float, typer.Option("--total-seconds", help="For a whole answer.")] = 900.0,
+    connect: Annotated[float, typer.Option("--connect-seconds", help="Seconds to connect, at most.")] = 5.0,
+    first_token: Annotated[
+        float, typer.Option("--first-token-seconds", help="Seconds until the first token, at most.")
+    ] = 60.0,
+    between: Annotated[float, typer.Option("--between-seconds", help="Seconds between two tokens, at most.")] = 30.0,
+    total: Annotated[float, typer.Option("--total-seconds", help="Seconds for a whole answer, at most.")] = 900.0,
     private: Annotated[
         bool | None,
         typer.Option(
@@ -131,7 +142,8 @@ def add(
 @upstreams.command("list")
 def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     """List upstreams and the models they provide. Keys are never shown."""
-    from aquilon.cli.output import add_row, err, out, table
+    from aquilon.cli.output import err
+    from aquilon.cli.tables import Table, print_table
     from aquilon.upstreams import administration
 
     async def read(database: Database, operator: Principal) -> list[Upstream]:
@@ -145,11 +157,17 @@ def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     if not found:
         err().print("No upstreams: aquilon upstreams add NAME URL")
         return
-    rows = table("name", "kind", "address", "models", "")
-    for each in found:
-        models = ", ".join(model.name for model in each.models)
-        add_row(rows, each.name, each.kind, each.base_url, models, each.problem or ("" if each.enabled else "disabled"))
-    out().print(rows)
+    rows = [
+        (
+            each.name,
+            each.kind,
+            each.base_url,
+            ", ".join(model.name for model in each.models),
+            each.problem or ("" if each.enabled else "disabled"),
+        )
+        for each in found
+    ]
+    print_table(Table.of(("name", "kind", "address", "models", "state"), rows, spare=("kind", "models")))
 
 
 @upstreams.command("check")
@@ -172,7 +190,7 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         raise CommandError(found.problem)
     print(f"{upstream.name} answers in {found.milliseconds} ms")
     for each in found.models:
-        print(f"  {each.name}" + (f", {each.max_context} tokens" if each.max_context else ""))
+        print(f"  {each.name}" + (f", {counted(each.max_context, 'token')}" if each.max_context else ""))
 
 
 @upstreams.command("models")
@@ -188,7 +206,7 @@ def models(
             "--weight",
             min=0,
             max=1000,
-            help="Their share among upstreams; 0 stands by.",
+            help="Their share among upstreams; 0: only if the others fail.",
             show_default="as it is, or 100",
         ),
     ] = None,
@@ -205,7 +223,7 @@ def models(
     """
     from dataclasses import replace
 
-    from aquilon.cli.output import add_row, out, table
+    from aquilon.cli.tables import Table, print_table
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
@@ -234,12 +252,19 @@ def models(
     if as_json:
         _print_json([_told_model(each) | {"fallbacks": list(chains.get(each.name, ()))} for each in found.models])
         return
-    rows = table("model", "there", "context", "weight", "can", "falls back to", right=("context", "weight"))
-    for each in found.models:
-        abilities = ", ".join(sorted(each.capabilities))
-        numbers = (str(each.max_context), str(each.weight))
-        add_row(rows, each.name, each.remote, *numbers, abilities, ", ".join(chains.get(each.name, ())))
-    out().print(rows)
+    rows = [
+        (
+            each.name,
+            each.remote,
+            f"{each.max_context:,}",
+            str(each.weight),
+            ", ".join(sorted(each.capabilities)),
+            ", ".join(chains.get(each.name, ())),
+        )
+        for each in found.models
+    ]
+    titles = ("model", "there", "context", "weight", "can", "falls back to")
+    print_table(Table.of(titles, rows, right=("context", "weight"), spare=("weight", "falls back to", "can", "there")))
 
 
 @upstreams.command("remove")

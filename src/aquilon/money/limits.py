@@ -13,6 +13,7 @@ from typing import Literal
 from aquilon.errors import ApiError
 from aquilon.money.budgets import Scope
 from aquilon.people.identity import Principal
+from aquilon.wording import counted
 
 WINDOW_SECONDS = 60
 Unit = Literal["requests", "tokens"]
@@ -145,7 +146,7 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
     return ApiError(
         429,
         "rate_limit_error",
-        f"{message}: try again in {seconds} second{'' if seconds == 1 else 's'}",
+        f"{message}: try again in {counted(seconds, 'second')}",
         code="rate_limit_exceeded",
         retry_after=seconds,
         headers=headers,
@@ -154,10 +155,11 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
 
 def all_slots_taken(limit: Limit) -> ApiError:
     """Status 429: as many requests run as may at once."""
+    most = counted(limit.parallel_requests or 0, "request")
     return ApiError(
         429,
         "rate_limit_error",
-        f"The {limit.whose} is {limit.parallel_requests} requests at once; 0 remain: try again when one has ended",
+        f"The {limit.whose} is {most} at once; 0 remain: try again when one has ended",
         code="parallel_requests_exceeded",
         retry_after=1,
         headers={"x-aquilon-limit": f"{limit.scope}:{limit.id}"},

@@ -138,7 +138,14 @@ def day(moment: int) -> str:
 
 
 def cents(millionths: int) -> str:
-    """An amount for people: cents with as many decimals as it has, ``1.5`` for 1,500,000."""
+    """Cents with as many decimals as there are, ``1.5`` for 1,500,000: in error messages and headers of the API."""
     whole, rest = divmod(abs(millionths), MILLIONTHS_A_CENT)
     text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+    return f"-{text}" if millionths < 0 else text
+
+
+def amount(millionths: int) -> str:
+    """Millionths of a cent as people write money, exact: ``12.50``, ``0.0015``; at least two decimals."""
+    whole, rest = divmod(abs(millionths), 100 * MILLIONTHS_A_CENT)
+    text = f"{whole:,}.{f'{rest:08}'.rstrip('0').ljust(2, '0')}"
     return f"-{text}" if millionths < 0 else text

@@ -12,27 +12,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from aquilon.money.helvetica import text_width, wrapped
 from aquilon.money.prices import MILLIONTHS_A_CENT
+from aquilon.money.statement_logo import Image
 from aquilon.money.statements import Statement, StatementLine
 
 Language = Literal["en", "fr"]
 
 _WIDTH, _HEIGHT, _MARGIN = 595, 842, 56  # points, 1/72 inch
-_ROW = 16
-_LAST_ROW = 130
-"""Where the last line of a page stands; below it are sums and the page's number."""
-_DIGIT_WIDTHS = {" ": 0.278, ",": 0.278, ".": 0.278, "-": 0.333, "\u00a0": 0.278, "%": 0.889}
-"""Helvetica's, in ems; every digit has 0.556."""
-_COLUMNS = (
-    ("workspace", 0, 17),
-    ("model", 96, 24),
-    ("requests", 244, 0),
-    ("prompt", 304, 0),
-    ("cached", 360, 0),
-    ("completion", 412, 0),
-    ("amount", 483, 0),
-)
-"""Name, place from the left margin (a right edge for numbers), and most characters (0 for numbers)."""
+_ROOM = _WIDTH - 2 * _MARGIN
+_GAP = 10
+"""Between two columns, at the least."""
+_LEADING = 1.3
+"""From line to line, in type sizes."""
+_TOP, _BOTTOM = _HEIGHT - 64, 92
+"""Where a page's first and last lines may stand; below are notes and the page's number."""
+_SIZES = (8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0)
+"""Of the table's type: the first that leaves names enough room beside the numbers."""
+_NAME_ROOM = 90
+"""Enough for a name on a line: longer ones go on below."""
+_LOGO_WIDTH, _LOGO_HEIGHT = 150, 54
+_SUMS_HEIGHT = 70
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ _ENGLISH = _Words(
     total="Total",
     nothing="Nothing was used in this month.",
     page="Page",
-    tokens="Prompt, cached and completion are tokens; cached ones are part of the prompt.",
+    tokens="Prompt, cached and completion are numbers of tokens. Cached tokens are part of the prompt.",
     months=(
         "January",
         "February",
@@ -96,7 +96,7 @@ _FRENCH = _Words(
     total="Total",
     nothing="Rien n'a été utilisé ce mois-ci.",
     page="Page",
-    tokens="Invite, cache et réponse sont en jetons ; ceux du cache font partie de l'invite.",
+    tokens="Invite, cache et réponse sont des nombres de jetons. Ceux du cache font partie de l'invite.",
     months=(
         "janvier",
         "février",
@@ -116,7 +116,7 @@ _FRENCH = _Words(
 )
 
 
-def statement_pdf(statement: Statement, language: Language = "en") -> bytes:
+def statement_pdf(statement: Statement, language: Language = "en", logo: Image | None = None) -> bytes:
     """The same statement gives the same bytes."""
     import pydyf  # only here: nobody needs it to serve
 
@@ -131,7 +131,9 @@ def statement_pdf(statement: Statement, language: Language = "en") -> bytes:
     for font in fonts.values():
         document.add_object(font)
     resources = pydyf.Dictionary({"Font": pydyf.Dictionary({name: font.reference for name, font in fonts.items()})})
-    for page in _pages(statement, words):
+    if logo is not None:
+        resources["XObject"] = pydyf.Dictionary({"Logo": _add_image(document, logo).reference})
+    for page in _Layout(statement, words, logo).pages:
         stream = pydyf.Stream(page.marks, compress=True)
         document.add_object(stream)
         document.add_page(
@@ -152,102 +154,235 @@ def statement_pdf(statement: Statement, language: Language = "en") -> bytes:
     return file.getvalue()
 
 
+def _add_image(document: Any, image: Image) -> Any:
+    import pydyf
+
+    size = {"Type": "/XObject", "Subtype": "/Image", "Width": image.width, "Height": image.height}
+    entries = size | dict(image.entries)
+    if image.mask is not None:
+        opacity = {"ColorSpace": "/DeviceGray", "BitsPerComponent": 8, "Filter": "/FlateDecode"}
+        mask = pydyf.Stream([image.mask], size | opacity)
+        document.add_object(mask)
+        entries["SMask"] = mask.reference
+    stream = pydyf.Stream([image.data], entries)
+    document.add_object(stream)
+    return stream
+
+
 class _Page:
     """Marks in PDF's own language; ``y`` counts from the bottom."""
 
     def __init__(self) -> None:
         self.marks: list[bytes] = []
 
-    def text(self, x: float, y: float, text: str, *, size: int = 10, bold: bool = False) -> None:
+    def text(self, x: float, y: float, text: str, *, size: float = 10, bold: bool = False) -> None:
         encoded = text.encode("cp1252", "replace").hex()
-        self.marks.append(f"BT /F{1 + bold} {size} Tf {x:.2f} {y:.2f} Td <{encoded}> Tj ET".encode())
+        self.marks.append(f"BT /F{1 + bold} {size:g} Tf {x:.2f} {y:.2f} Td <{encoded}> Tj ET".encode())
 
-    def number(self, right: float, y: float, text: str, *, size: int = 10, bold: bool = False) -> None:
+    def text_until(self, right: float, y: float, text: str, *, size: float = 10, bold: bool = False) -> None:
         """Set to end at ``right``."""
-        width = sum(_DIGIT_WIDTHS.get(character, 0.556) for character in text) * size
-        self.text(right - width, y, text, size=size, bold=bold)
+        self.text(right - text_width(text, size, bold=bold), y, text, size=size, bold=bold)
 
     def rule(self, y: float) -> None:
-        self.marks.append(f"0.6 G 0.5 w {_MARGIN} {y} m {_WIDTH - _MARGIN} {y} l S".encode())
+        self.marks.append(f"0.6 G 0.5 w {_MARGIN} {y:.2f} m {_WIDTH - _MARGIN} {y:.2f} l S".encode())
+
+    def logo(self, right: float, top: float, image: Image) -> None:
+        """As large as its place allows, its upper right corner there."""
+        scale = min(_LOGO_WIDTH / image.width, _LOGO_HEIGHT / image.height)
+        width, height = image.width * scale, image.height * scale
+        place = f"{width:.2f} 0 0 {height:.2f} {right - width:.2f} {top - height:.2f}"
+        self.marks.append(f"q {place} cm /Logo Do Q".encode())
 
 
-def _pages(statement: Statement, words: _Words) -> list[_Page]:
-    pages = [_Page()]
-    y = _head(pages[0], statement, words)
-    for line in statement.lines:
-        if y < _LAST_ROW:
-            pages.append(_Page())
-            y = _column_heads(pages[-1], _HEIGHT - 70, words)
-        _row(pages[-1], y, line, words)
-        y -= _ROW
-    if not statement.lines:
-        pages[-1].text(_MARGIN, y, words.nothing)
-        y -= _ROW
-    _sums(pages[-1], y, statement, words)
-    for number, page in enumerate(pages, 1):
-        page.text(_MARGIN, 40, f"{statement.number}  ·  {words.page} {number} / {len(pages)}", size=8)
-    return pages
+@dataclass(frozen=True)
+class _Column:
+    left: float
+    right: float
+    number: bool
+    """Set to end at ``right``, on one line; a name begins at ``left`` and goes on below."""
 
 
-def _head(page: _Page, statement: Statement, words: _Words) -> int:
-    y = _HEIGHT - 70
-    for row in statement.seller.splitlines()[:6]:
-        page.text(_MARGIN, y, row[:90], size=9)
-        y -= 12
-    y -= 24
-    year, month = statement.month.name.split("-")
-    page.text(_MARGIN, y, f"{words.title} · {words.months[int(month) - 1]} {year}", size=18, bold=True)
-    y -= 26
-    first, last = (
-        datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
-        for moment in (statement.month.starts_at, statement.month.ends_at - 1)
-    )
-    facts = [(words.customer, statement.customer), (words.number, statement.number)]
-    for name, value in [*facts, (words.period, f"{first} – {last}")]:
-        page.text(_MARGIN, y, name)
-        page.text(_MARGIN + 112, y, value[:70])
-        y -= 15
-    if not statement.final:
-        page.text(_MARGIN, y, words.draft, bold=True)
-        y -= 15
-    return _column_heads(page, y - 14, words)
+class _Table:
+    """The places of seven columns, by the widths of all that stands in them."""
+
+    def __init__(self, rows: Sequence[Sequence[str]], heads: Sequence[str], names: int = 2) -> None:
+        self.heads = heads
+        for size in _SIZES:
+            numbers = [
+                max(
+                    *(text_width(row[place], size) for row in rows),
+                    *(text_width(word, size, bold=True) for word in heads[place].split(" ")),
+                    0.0,
+                )
+                for place in range(names, len(heads))
+            ]
+            widest = [
+                max(text_width(heads[place], size, bold=True), *(text_width(row[place], size) for row in rows), 0.0)
+                for place in range(names)
+            ]
+            room = _ROOM - sum(numbers) - _GAP * (len(heads) - 1)
+            if room >= sum(min(width, _NAME_ROOM) for width in widest):
+                break
+        self.size = size
+        widths = [*_shares(room, widest), *numbers]
+        spare = (_ROOM - sum(widths)) / (len(heads) - 1)  # between columns: the gap, and what no column needs
+        self.columns: list[_Column] = []
+        left = float(_MARGIN)
+        for place, width in enumerate(widths):
+            self.columns.append(_Column(left, left + width, number=place >= names))
+            left += width + spare
+
+    def lines(self, cells: Sequence[str], *, bold: bool = False) -> list[list[str]]:
+        """Each cell's lines, in its column's width."""
+        return [
+            [cell]
+            if column.number and not bold
+            else wrapped(cell, column.right - column.left + 0.01, self.size, bold=bold)
+            for column, cell in zip(self.columns, cells, strict=True)
+        ]
+
+    def draw(self, page: _Page, y: float, lines: Sequence[Sequence[str]], *, bold: bool = False) -> None:
+        for column, cell in zip(self.columns, lines, strict=True):
+            for number, line in enumerate(cell):
+                place = y - number * self.size * _LEADING
+                if column.number:
+                    page.text_until(column.right, place, line, size=self.size, bold=bold)
+                else:
+                    page.text(column.left, place, line, size=self.size, bold=bold)
 
 
-def _column_heads(page: _Page, y: int, words: _Words) -> int:
-    for (_, place, characters), name in zip(_COLUMNS, words.columns, strict=True):
-        if characters:
-            page.text(_MARGIN + place, y, name, size=8, bold=True)
-        else:
-            page.text(_MARGIN + place - 4.6 * len(name), y, name, size=8, bold=True)
-    page.rule(y - 5)
-    return y - 5 - _ROW
+class _Layout:
+    """The statement's pages, drawn from the top of the first to the bottom of the last."""
+
+    def __init__(self, statement: Statement, words: _Words, logo: Image | None) -> None:
+        self._statement = statement
+        self._words = words
+        heads = [*words.columns[:-1], f"{words.columns[-1]} {statement.currency}"]
+        rows = [_cells(line, words) for line in statement.lines]
+        self._table = _Table(rows or [[""] * len(heads)], heads)
+        self.pages = [_Page()]
+        self._y = float(_TOP)
+        self._head(logo)
+        self._column_heads()
+        for row in rows:
+            self._row(row)
+        if not rows:
+            self._page.text(_MARGIN, self._y, words.nothing, size=9)
+            self._y -= 18
+        self._sums()
+        for number, page in enumerate(self.pages, 1):
+            page.text(_MARGIN, 40, statement.number, size=8)
+            page.text_until(_WIDTH - _MARGIN, 40, f"{words.page} {number} / {len(self.pages)}", size=8)
+
+    @property
+    def _page(self) -> _Page:
+        return self.pages[-1]
+
+    def _turn(self) -> None:
+        """To the next page, with the customer and month at its head."""
+        self.pages.append(_Page())
+        self._y = float(_TOP)
+        [line, *_] = wrapped(f"{self._title()} · {self._statement.customer}", _ROOM, 9)
+        self._page.text(_MARGIN, self._y, line, size=9)
+        self._y -= 26
+
+    def _title(self) -> str:
+        year, month = self._statement.month.name.split("-")
+        return f"{self._words.title} · {self._words.months[int(month) - 1]} {year}"
+
+    def _head(self, logo: Image | None) -> None:
+        room = _ROOM - (0 if logo is None else _LOGO_WIDTH + _GAP)
+        top = self._y
+        if logo is not None:
+            self._page.logo(_WIDTH - _MARGIN, top + 10, logo)
+        name, *address = [row.strip() for row in self._statement.seller.splitlines() if row.strip()] or [""]
+        self._paragraph(name, room, size=11, bold=True)
+        for row in address:
+            self._paragraph(row, room, size=9)
+        if logo is not None:
+            self._y = min(self._y, top + 10 - _LOGO_HEIGHT)
+        self._y -= 28
+        self._paragraph(self._title(), _ROOM, size=18, bold=True)
+        self._y -= 6
+        first, last = (
+            datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+            for moment in (self._statement.month.starts_at, self._statement.month.ends_at - 1)
+        )
+        facts = (
+            (self._words.customer, self._statement.customer),
+            (self._words.number, self._statement.number),
+            (self._words.period, f"{first} – {last}"),
+        )
+        indent = max(text_width(name, 10) for name, _ in facts) + 2 * _GAP
+        for name, value in facts:
+            self._page.text(_MARGIN, self._y, name)
+            self._paragraph(value, _ROOM - indent, indent=indent)
+        if not self._statement.final:
+            self._y -= 4
+            self._paragraph(self._words.draft, _ROOM, bold=True)
+        self._y -= 18
+
+    def _paragraph(self, text: str, room: float, *, size: float = 10, bold: bool = False, indent: float = 0) -> None:
+        for line in wrapped(text, room, size, bold=bold) if text else ():
+            self._page.text(_MARGIN + indent, self._y, line, size=size, bold=bold)
+            self._y -= size * 1.4
+
+    def _column_heads(self) -> None:
+        """Set on the rule: a head of several words may take several lines."""
+        lines = self._table.lines(self._table.heads, bold=True)
+        most = max(map(len, lines))
+        lines = [[""] * (most - len(cell)) + cell for cell in lines]
+        self._table.draw(self._page, self._y, lines, bold=True)
+        self._y -= (most - 1) * self._table.size * _LEADING + 5
+        self._page.rule(self._y)
+        self._y -= self._table.size * 1.7
+
+    def _row(self, cells: Sequence[str]) -> None:
+        lines = self._table.lines(cells)
+        height = (max(map(len, lines)) - 1) * self._table.size * _LEADING
+        if self._y - height < _BOTTOM:
+            self._turn()
+            self._column_heads()
+        self._table.draw(self._page, self._y, lines)
+        self._y -= height + self._table.size * 1.8
+
+    def _sums(self) -> None:
+        if self._y - _SUMS_HEIGHT < _BOTTOM - 20:
+            self._turn()
+        statement, words = self._statement, self._words
+        percent = f"{statement.vat_percent.normalize():f}".replace(".", words.decimal)
+        rows = (
+            (words.net, statement.net, False),
+            (f"{words.vat} {percent} %", statement.vat, False),
+            (f"{words.total} ({statement.currency})", statement.total, True),
+        )
+        self._page.rule(self._y + 4)
+        amounts = [_amount(amount, words) for _, amount, _ in rows]
+        right = _WIDTH - _MARGIN
+        left = right - max(text_width(amount, 10, bold=True) for amount in amounts) - 2 * _GAP
+        left -= max(text_width(name, 10, bold=True) for name, _, _ in rows)
+        for (name, _, bold), amount in zip(rows, amounts, strict=True):
+            self._y -= 16
+            self._page.text(left, self._y, name, bold=bold)
+            self._page.text_until(right, self._y, amount, bold=bold)
+        for number, line in enumerate(reversed(wrapped(words.tokens, _ROOM, 8))):
+            self._page.text(_MARGIN, 56 + number * 8 * _LEADING, line, size=8)
 
 
-def _row(page: _Page, y: int, line: StatementLine, words: _Words) -> None:
+def _shares(room: float, wanted: Sequence[float]) -> list[float]:
+    """Widths that fill no more than ``room``: what is narrow gets all it wants, the rest share what is left."""
+    widths = list(wanted)
+    if sum(wanted) > room:
+        equal = room / len(wanted)
+        small = sum(width for width in wanted if width <= equal)
+        large = sum(width > equal for width in wanted)
+        widths = [width if width <= equal else (room - small) / large for width in wanted]
+    return widths
+
+
+def _cells(line: StatementLine, words: _Words) -> list[str]:
     counts = (line.requests, line.prompt_tokens, line.cached_tokens, line.completion_tokens)
-    cells = [line.workspace, line.model, *(_grouped(count, words) for count in counts), _exact(line.cost, words)]
-    for (_, place, characters), cell in zip(_COLUMNS, cells, strict=True):
-        if characters:
-            shown = cell if len(cell) <= characters else cell[: characters - 1] + "…"
-            page.text(_MARGIN + place, y, shown, size=8)
-        else:
-            page.number(_MARGIN + place, y, cell, size=8)
-
-
-def _sums(page: _Page, y: int, statement: Statement, words: _Words) -> None:
-    page.rule(y + 8)
-    percent = f"{statement.vat_percent.normalize():f}".replace(".", words.decimal)
-    rows: Sequence[tuple[str, int]] = (
-        (words.net, statement.net),
-        (f"{words.vat} {percent} %", statement.vat),
-        (f"{words.total} ({statement.currency})", statement.total),
-    )
-    for name, amount in rows:
-        y -= _ROW
-        bold = name is rows[-1][0]
-        page.text(_MARGIN + 318, y, name, bold=bold)
-        page.number(_WIDTH - _MARGIN, y, _amount(amount, words), bold=bold)
-    page.text(_MARGIN, 56, words.tokens, size=8)
+    return [line.workspace, line.model, *(_grouped(count, words) for count in counts), _exact(line.cost, words)]
 
 
 def _grouped(count: int, words: _Words) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.people.identity import OPERATOR_ID, Principal, Role
+from aquilon.people.first_organization import organization_name_here
+from aquilon.people.identity import DEFAULT_KEY_SCOPES, OPERATOR_ID, KeyScope, Principal, Role
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, audit, sessions
 from aquilon.people.store.workspaces import first_workspace
 from aquilon.people.tables import Organization, User
 from aquilon.storage import Database
 
-FIRST_ORGANIZATION = "default"
 FIRST_ADMINISTRATOR = "admin"
 
 
@@ -21,22 +22,28 @@ FIRST_ADMINISTRATOR = "admin"
 class FirstRun:
     """Shown once, after the first administrator was made."""
 
+    organization_name: str
     user_name: str
     api_key: str
     login_token: str
     """The page's address with ``#login=TOKEN`` signs in once."""
 
 
-async def prepare_first_run(database: Database) -> FirstRun | None:
-    """Make the organization, its owner, a key and a login link; None if there are users already."""
+async def prepare_first_run(database: Database, organization_name: str = "") -> FirstRun | None:
+    """Make the organization, its owner, a key and a login link; None if there are users already.
+
+    Without a name the organization is called by the machine's domain, or by its person.
+    """
     async with database.writing(alone=True) as session:
         if await accounts.any_user(session):
             return None
-        organization, user = await _organization_with_owner(session, FIRST_ORGANIZATION, FIRST_ADMINISTRATOR)
+        organization, user = await _organization_with_owner(
+            session, organization_name or organization_name_here(), FIRST_ADMINISTRATOR
+        )
         workspace = await first_workspace(session, Scope(organization.id))
         key = await api_keys.create_api_key(session, user, workspace.id, "first key")
         token = await sessions.create_login_link(session, user)
-        return FirstRun(user.name, key.secret, token)
+        return FirstRun(organization.name, user.name, key.secret, token)
 
 
 async def any_organization(database: Database) -> bool:
@@ -60,7 +67,9 @@ async def user_of(database: Database, name: str | None = None, organization: str
         return await _user(session, name, organization)
 
 
-async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
+async def create_api_key(
+    database: Database, name: str, user_name: str | None = None, *, scopes: Sequence[KeyScope] | None = None
+) -> str:
     """A new key's secret, in the first workspace, for the named user or the first administrator.
 
     Raises UnknownUser, or ValueError for a name that won't do.
@@ -68,7 +77,7 @@ async def create_api_key(database: Database, name: str, user_name: str | None = 
     async with database.writing() as session:
         user = await _user(session, user_name)
         workspace = await first_workspace(session, Scope(user.organization_id))
-        made = await api_keys.create_api_key(session, user, workspace.id, name)
+        made = await api_keys.create_api_key(session, user, workspace.id, name, scopes=scopes or DEFAULT_KEY_SCOPES)
         actor = await _operator(session, user.organization_id)
         await audit.record(session, actor, "api_key.created", made.record.id, made.record.name, user_id=user.id)
         return made.secret

@@ -21,6 +21,7 @@ from aquilon.people.store import accounts, audit, sessions
 from aquilon.people.store.passwords import password_hash, set_password_hash
 from aquilon.people.store.sessions import Browser, SignedIn
 from aquilon.storage import Database
+from aquilon.wording import counted
 
 FAILURES_OF_A_NETWORK = 10
 FAILURES_OF_AN_ACCOUNT = 5
@@ -138,7 +139,7 @@ class SignIn:
             raise ApiError(
                 429,
                 "rate_limit_error",
-                f"Too many failed sign-ins: try again in {wait} seconds",
+                f"Too many failed sign-ins: try again in {counted(wait, 'second')}",
                 code="too_many_attempts",
                 retry_after=wait,
             )

@@ -55,14 +55,17 @@ class Database:
         return self._group_commit is None
 
     @classmethod
-    async def open(cls, settings: Settings) -> Database:
-        """Create the database or bring it to this version's schema.
+    async def open(cls, settings: Settings, *, create: bool = True) -> Database:
+        """Create the database, unless ``create`` is False, or bring it to this version's schema.
 
-        Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon.
+        Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon,
+        and where it would have to be created and must not.
         """
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = make_url(settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}")
         backend = url.get_backend_name()
+        if not create and backend == "sqlite":
+            _refuse_to_create(Path(url.database or ":memory:"))
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if backend == "sqlite":
             name = url.database or ":memory:"
             url = url.set(drivername="sqlite+aiosqlite")
@@ -84,7 +87,7 @@ class Database:
         try:
             if file is not None:
                 make_private(file)
-            await database._migrate()
+            await database._migrate(create=create)
             if file is not None:
                 database._file = OpenFile(file)
         except (DBAPIError, OSError) as error:
@@ -204,15 +207,20 @@ class Database:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise OperationalError("", None, error) from error
 
-    async def _migrate(self) -> None:
+    async def _migrate(self, *, create: bool) -> None:
         async with self._engine.connect() as connection:
             await connection.execution_options(aquilon_writes=True)
             if connection.dialect.name == "sqlite":  # a table that is made anew must not take what refers to it along
                 await _set_foreign_keys(connection, "OFF")
             async with connection.begin():
-                await connection.run_sync(upgrade, self.name)
+                await connection.run_sync(upgrade, self.name, create=create)
             if connection.dialect.name == "sqlite":
                 await _set_foreign_keys(connection, "ON")
+
+
+def _refuse_to_create(file: Path) -> None:
+    if not file.exists():
+        raise DatabaseError(f"There is no database {file}: the first start of `aquilon up` makes it")
 
 
 async def _set_foreign_keys(connection: AsyncConnection, state: str) -> None:

@@ -22,11 +22,12 @@ class DatabaseError(RuntimeError):
     """The database can't be used; the message says which one, why, and what would help."""
 
 
-def upgrade(connection: Connection, name: str) -> None:
+def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
     """Run the missing migrations inside the connection's transaction; a second process waits meanwhile.
 
     A SQLite file with data is copied to ``backups/`` beside it first. Raises
-    DatabaseError for a newer schema, which is left as it is.
+    DatabaseError for a newer schema, which is left as it is, and for an empty
+    database unless ``create``.
     """
     sqlite = connection.dialect.name == "sqlite"
     if not sqlite:
@@ -36,6 +37,8 @@ def upgrade(connection: Connection, name: str) -> None:
         current = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - ours
     if current == REVISIONS[-1]:
         return
+    if current is None and not create:
+        raise DatabaseError(f"The database {name} is empty: the first start of `aquilon up` makes its tables")
     if current is not None and current not in REVISIONS:
         raise DatabaseError(
             f"The database {name} has schema {current}, written by a newer Aquilon; this version knows up to "

@@ -109,7 +109,7 @@ async def serve(settings: Settings, report: Reporter) -> None:
             except DatabaseError as error:
                 raise ServerError(str(error)) from error
             try:
-                first = await prepare_first_run(database)
+                first = await prepare_first_run(database, settings.organization)
                 if first is not None:
                     report(FirstStart(first, f"{url}/#login={first.login_token}"))
                 if server is None or server.again:

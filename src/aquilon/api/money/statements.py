@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,8 +12,9 @@ from aquilon.api.authentication import Caller
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.errors import invalid
+from aquilon.errors import ApiError, invalid
 from aquilon.money.administration.statements import statement
+from aquilon.money.statement_logo import LogoError, read_logo
 from aquilon.money.statement_pdf import statement_pdf
 from aquilon.money.statements import Month, Statement
 
@@ -92,8 +95,16 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     told = await statement(found.database, found.settings, caller, asked)
     if written == "json":
         return json_answer(statement_body(told))
+    try:
+        logo = (
+            None
+            if found.settings.seller_logo is None
+            else await asyncio.to_thread(read_logo, found.settings.seller_logo)
+        )
+    except LogoError as error:
+        raise ApiError(503, "server_error", str(error)) from error
     return Response(
-        statement_pdf(told, "fr" if language == "fr" else "en"),
+        statement_pdf(told, "fr" if language == "fr" else "en", logo),
         media_type="application/pdf",
         headers={
             "content-disposition": f'attachment; filename="statement-{told.number}.pdf"',

@@ -63,6 +63,8 @@ class ChatClient:
         self.url = url.rstrip("/").removesuffix("/v1")
         headers = {"user-agent": f"aquilon/{__version__}"}
         if key:
+            if odd := [character for character in key if not "!" <= character <= "~"]:
+                raise ChatError(f"The API key holds {odd[0]!a}: a key has letters, digits and signs of ASCII alone")
             headers["authorization"] = f"Bearer {key}"
         try:
             self._http = httpx.Client(base_url=f"{self.url}/v1", headers=headers, timeout=_TIMEOUT)
@@ -72,7 +74,10 @@ class ChatClient:
             raise ChatError(f"'{url}' is not a server's address: write http://HOST:PORT") from None
 
     def models(self) -> list[Model]:
-        """The server's models, its default first. Raises ChatError."""
+        """The server's models that chat, its default first. Raises ChatError.
+
+        A server that doesn't tell what its models can has all of them listed.
+        """
         try:
             response = self._http.get("/models")
         except httpx.HTTPError as error:
@@ -87,8 +92,9 @@ class ChatClient:
                     description=card.get("description") or "",
                 )
                 for card in response.json()["data"]
+                if (card.get("capabilities") or {}).get("completion_chat", True)
             ]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise ChatError(f"{self.url} does not answer like an OpenAI-compatible server") from None
 
     def answer(

@@ -90,12 +90,14 @@ def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatC
         client = ChatClient(url, key or os.environ.get("OPENAI_API_KEY"))
         return client, client.models()
     from aquilon.cli.errors import CommandError
+    from aquilon.cli.homes import require_home
     from aquilon.cli.local_server import key_for
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
     server = running_server(settings.home)
     if server is None:
+        require_home(settings)
         raise CommandError(
             f"No server is running on {settings.home}. Start one in another terminal with `aquilon up`, "
             "or name another with --url and --key"
@@ -116,7 +118,9 @@ def _default(models: list[Model], url: str) -> str:
     from aquilon.cli.errors import CommandError
 
     if not models:
-        raise CommandError(f"{url} serves no model: pull one with `aquilon pull`; `aquilon models suggest` names some")
+        raise CommandError(
+            f"{url} serves no model that chats: pull one with `aquilon pull`; `aquilon models suggest` names some"
+        )
     return models[0].id
 
 

@@ -18,6 +18,7 @@ from aquilon.cli.chat.conversation import Conversation
 from aquilon.cli.chat.markdown import StreamedMarkdown
 from aquilon.cli.errors import CommandError
 from aquilon.cli.output import out, parameters_text
+from aquilon.wording import counted
 
 _HISTORY_LINES = 2000
 _BLOCK = '"""'
@@ -157,7 +158,7 @@ def _figures(answer: Answer, stopped: bool) -> str:
     figures = ["stopped"] if stopped else []
     if answer.finish_reason == "length":
         figures.append("reached its longest length")
-    figures.append(f"{answer.completion_tokens} tokens")
+    figures.append(counted(answer.completion_tokens, "token"))
     if answer.tokens_per_second is not None:
         figures.append(f"{answer.tokens_per_second:.1f} tokens/s")
     if answer.seconds_to_first is not None:

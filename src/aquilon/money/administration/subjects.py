@@ -73,7 +73,7 @@ async def require_unlimited_key(database: Database, principal: Principal) -> Non
         return
     scope = Scope.of_organization(principal)
     async with database.reading() as session:
-        own = [*await budgets.budgets(session, scope), *await limits.limits(session, scope)]
+        own: list[Budget | Limit] = [*await budgets.budgets(session, scope), *await limits.limits(session, scope)]
     if any(each.scope == "key" and each.scope_id == principal.api_key_id for each in own):
         raise forbidden(
             "This API key has a budget or limit of its own, which another key would not count for: it can make none",

