@@ -6,7 +6,9 @@ variable, else from ``aquilon.toml`` in the home, else from its default here.
 
 from __future__ import annotations
 
+import tomllib
 from decimal import Decimal
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,6 +41,22 @@ def parse_size(text: str | int) -> int:
     if size <= 0:
         raise ValueError(f"'{text}' is not a size: it must be more than zero")
     return size
+
+
+class SettingsFileError(ValueError):
+    """``aquilon.toml`` can't be read; the message names it."""
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        try:
+            return tomllib.loads(file_path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise SettingsFileError(f"{file_path} can't be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsFileError(f"{file_path} isn't UTF-8: {error.reason} at byte {error.start}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsFileError(f"{file_path} isn't valid TOML: {error}. A line is like: port = 8080") from error
 
 
 class Settings(BaseSettings):
@@ -141,7 +159,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = init_settings().get("home") or env_settings().get("home") or cls.model_fields["home"].default
         toml_file = Path(home).expanduser() / "aquilon.toml"
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file)
+        return init_settings, env_settings, _SettingsFile(settings_cls, toml_file=toml_file)
 
     @property
     def models_folder(self) -> Path:

@@ -8,6 +8,7 @@ tokens begin and end texts; templates stand in ``chat_template.jinja``, in
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def tokenizer_from_folder(folder: Path) -> SubwordTokenizer:
     """The tokenizer of a folder with a ``tokenizer.json``. Raises TokenizerError for a damaged or unknown one."""
     path = folder / "tokenizer.json"
     with as_tokenizer_error(f"{path} can't be read"):
-        pipeline = tokenizers.Tokenizer.from_file(str(path))
+        pipeline = tokenizers.Tokenizer.from_buffer(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     kind = type(pipeline.model).__name__
     if kind not in _MODELS:
         raise TokenizerError(f"{path} holds a {kind} model; those that work here are {', '.join(_MODELS)}")
@@ -67,10 +68,10 @@ def templates_from_folder(folder: Path) -> dict[str, str]:
         elif isinstance(stated, dict):
             templates |= {str(name): str(template) for name, template in stated.items()}
     for path in sorted((folder / "additional_chat_templates").glob("*.jinja")):
-        templates[path.stem] = path.read_text(encoding="utf-8")
+        templates[path.stem] = path.read_text(encoding="utf-8-sig")
     alone = folder / "chat_template.jinja"
     if alone.is_file():
-        templates["default"] = alone.read_text(encoding="utf-8")
+        templates["default"] = alone.read_text(encoding="utf-8-sig")
     return templates
 
 
@@ -78,7 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise TokenizerError(f"{path} is no JSON: {error}") from None
     if not isinstance(content, dict):
