@@ -85,6 +85,14 @@ class Settings(BaseSettings):
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []
     """Names that the server answers to besides this machine's own; empty on another address than loopback: any."""
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses and networks of proxies that are believed whom they speak for, over which scheme; empty: none."""
+    max_connections: int = Field(8192, ge=1)
+    """Open at once; a new one above is answered 503. File descriptors may allow fewer."""
+    max_connections_by_address: int = Field(2048, ge=1)
+    """The same for one address, or one IPv6 /64; trusted proxies are exempt."""
+    head_seconds: float = Field(15, gt=0, le=3600)
+    """A connection is closed where a request's line and headers don't arrive in this time."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     """A larger request body is refused with 413."""
@@ -123,10 +131,20 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().absolute()
 
-    @field_validator("models", "trusted_hosts", mode="before")
+    @field_validator("models", "trusted_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, names: list[str]) -> list[str]:
+        import ipaddress
+
+        try:
+            return [str(ipaddress.ip_network(name, strict=False)) for name in names]
+        except ValueError:
+            raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
 
     @field_validator("database_url")
     @classmethod

@@ -11,6 +11,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -25,8 +27,9 @@ from aquilon.platform.retention import keep_pruned, prunings
 from aquilon.platform.storage import Database, DatabaseError, restore
 from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.web.app import create_app
-from aquilon.web.connection import Connection
-from aquilon.web.logs import configure
+from aquilon.web.connection import KEEP_ALIVE_SECONDS, Connection
+from aquilon.web.logs import configure, write_counts
+from aquilon.web.open_connections import OpenConnections, raise_descriptor_limit
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
 
 NO_MODEL = "none"
@@ -36,6 +39,8 @@ _DRAIN_SECONDS = 4.0
 """Running requests may go on this long after SIGTERM; then they end with an error event."""
 _CLOSE_SECONDS = 7
 """After this, connections are cut."""
+_TICKS_A_SECOND = 10
+"""Of uvicorn's main loop."""
 
 log = structlog.get_logger("aquilon.server")
 
@@ -92,6 +97,7 @@ def run(settings: Settings, report: Reporter = lambda _: None) -> None:
     unusable, or a model is missing or doesn't load.
     """
     configure(settings.log_level)
+    raise_descriptor_limit()
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(serve(settings, report))
 
@@ -168,13 +174,15 @@ class _Server:
             uvicorn.Config(
                 app,
                 loop="none",
-                http=Connection,
+                http=cast(type[asyncio.Protocol], partial(Connection, open_connections=OpenConnections(settings))),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=65,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=_CLOSE_SECONDS,
             )
         )
@@ -260,6 +268,14 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are ours: uvicorn would end the process by the signal again, in place of status 0."""
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                cast(Connection, connection).end_if_late(now)
+            write_counts()
+        return await super().on_tick(counter)
 
 
 def _freeze() -> None:
