@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -65,6 +66,8 @@ class Services:
     """Loaded at start-up: the server is not ready before they are."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when they were."""
+    large_bodies: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aquilon-bodies"))
+    """One thread: several would hold the interpreter in turns, and the event loop would wait for all of them."""
 
 
 def services(connection: HTTPConnection) -> Services:

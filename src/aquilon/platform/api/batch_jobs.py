@@ -36,6 +36,7 @@ router = APIRouter(prefix="/v1/batch/jobs", tags=["batches"])
 
 MOST = 1000
 _MOST_INLINE = 10_000
+_MOST_INLINE_STRUCTURES = 20 * _MOST_INLINE
 _MOST_OUTPUTS = 10_000
 _MOST_HOURS = 7 * 24
 
@@ -71,7 +72,7 @@ ANSWERS: list[type[msgspec.Struct]] = [BatchJobBody, BatchJobList, DeletedBatchJ
     responses=answers(BatchJobBody, description="The job; it is worked off when nobody waits"),
 )
 async def create(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, BatchJobRequest)
+    fields = await read_body(request, BatchJobRequest, structures=_MOST_INLINE_STRUCTURES)
     if fields.agent_id is not None:
         raise invalid("There are no agents on this server: name a model", param="agent_id", code="unsupported")
     if bool(fields.input_files) == bool(fields.requests):

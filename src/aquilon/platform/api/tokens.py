@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.platform.api.body import Fields, read_body
+from aquilon.platform.api.body import FIRST_FAULT_ENDS, Fields, read_body
 from aquilon.platform.api.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt
 from aquilon.platform.api.sampling_fields import TokenId
 from aquilon.platform.api.schemas import answers, request_body
@@ -23,7 +24,9 @@ from aquilon.platform.services import services
 router = APIRouter(tags=["tokens"])
 
 MAX_CHARACTERS = 1_000_000
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 500_000
+_INLINE_TOKENS = 8192
+"""More are turned into text in a thread."""
 
 
 class TokenizeRequest(Fields):
@@ -45,7 +48,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
 class DetokenizeRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
-    tokens: list[TokenId] = Field(max_length=MAX_TOKENS)
+    tokens: Annotated[list[TokenId], Field(max_length=MAX_TOKENS), FIRST_FAULT_ENDS]
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -91,6 +94,13 @@ async def tokenize(request: Request, caller: Caller) -> Response:
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
     _, loaded = await services(request).local_models.text(fields.model, caller)
-    check_token_ids(fields.tokens, loaded, param="tokens")
-    text = loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
+
+    def decoded() -> str:
+        check_token_ids(fields.tokens, loaded, param="tokens")
+        return loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
+
+    if len(fields.tokens) <= _INLINE_TOKENS:
+        text = decoded()
+    else:
+        text = await asyncio.get_running_loop().run_in_executor(services(request).large_bodies, decoded)
     return Response(msgspec.json.encode(Text(text)), media_type="application/json")
