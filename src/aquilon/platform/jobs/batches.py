@@ -12,7 +12,7 @@ from aquilon.platform.domain.errors import ApiError, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.jobs.files import FileDescription, Files
+from aquilon.platform.jobs.files import FileDescription, Files, unwritable
 from aquilon.platform.storage import Database, audit
 from aquilon.platform.storage import batches as stored
 from aquilon.platform.storage.batches import BatchFilter
@@ -102,7 +102,10 @@ class Batches:
         file_id, part, most = await self._files.begin(principal, sum(len(line) + 1 for line in lines), own_right=False)
         kept = False
         try:
-            await asyncio.to_thread(part.add, b"\n".join(lines) + b"\n")
+            try:
+                await asyncio.to_thread(part.add, b"\n".join(lines) + b"\n")
+            except OSError as error:
+                raise unwritable(error) from error
             if part.size > most:
                 raise self._files.too_large(most)
             row = await self._files.keep(principal, file_id, part, FileDescription(INLINE_NAME, "batch"))
