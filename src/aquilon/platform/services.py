@@ -29,6 +29,7 @@ from aquilon.platform.jobs.runner import JobRunner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.pulls import Pulls
+from aquilon.platform.readiness import Readiness
 from aquilon.platform.storage import Database
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamRegistry
@@ -62,6 +63,7 @@ class Services:
     files: Files
     batches: Batches
     job_runner: JobRunner
+    readiness: Readiness
     startup_models: tuple[str, ...]
     """Loaded at start-up: the server is not ready before they are."""
     started: asyncio.Event = field(default_factory=asyncio.Event)

@@ -12,13 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.engine.client import Engine
 from aquilon.platform.administration.server_models import ServerModels
 from aquilon.platform.admission.admission import Admission
 from aquilon.platform.api.direct_route import DirectRoutes
-from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
+from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters, on_unexpected
 from aquilon.platform.api.idempotency import Idempotency
 from aquilon.platform.auth.key_holders import KeyHolders
 from aquilon.platform.auth.openid import OpenIdProviders
@@ -42,12 +43,14 @@ from aquilon.platform.jobs.runner import job_runner
 from aquilon.platform.metrics import Metrics
 from aquilon.platform.moderation.moderation import Moderation
 from aquilon.platform.pulls import Pulls
+from aquilon.platform.readiness import Readiness
 from aquilon.platform.services import Services
 from aquilon.platform.storage import Database
 from aquilon.platform.storage.sealing import Sealer
 from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.settings import Settings
 from aquilon.web.boundary import Boundary
+from aquilon.web.methods import Methods, OtherMethods
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.rooms import ROOMS
@@ -64,8 +67,13 @@ class _Application(FastAPI):
         self._settings = settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        routes = [route for room in ROOMS for route in room.router.routes]
-        return Boundary(Idempotency(DirectRoutes(super().build_middleware_stack(), routes)), self._settings)
+        routes = _routes()
+        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), routes))
+        return Boundary(OtherMethods(direct, Methods(routes)), self._settings)
+
+
+def _routes() -> list[BaseRoute]:
+    return [route for room in ROOMS for route in room.router.routes]
 
 
 def create_app(
@@ -80,6 +88,7 @@ def create_app(
     app = _Application(
         settings, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
     )
+    methods = Methods(_routes())
     metrics = Metrics(engine)
     admission = Admission(database, settings.redis_url)
     usage_writer = UsageWriter(database, admission.shared)
@@ -143,18 +152,28 @@ def create_app(
         files=uploads,
         batches=all_jobs,
         job_runner=runner,
+        readiness=Readiness(settings, database, catalogue, startup_models),
         startup_models=tuple(startup_models),
     )
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
-    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_unexpected)
+
+    async def on_refused_method(request: Request, error: Exception) -> Response:
+        """Starlette names the methods of the first route at a path alone."""
+        response = await on_http_exception(request, error)
+        if response.status_code == 405:
+            response.headers["allow"] = ", ".join(methods.at(request.scope["path"]))
+        return response
+
+    app.add_exception_handler(HTTPException, on_refused_method)
     for room in ROOMS:
         app.include_router(room.router)
         all_jobs.endpoints |= {getattr(route, "path", "") for route in room.router.routes} & ENDPOINTS
     openapi = document(app)
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
     async def openapi_document() -> Response:
         return Response(openapi, media_type="application/json", headers={"cache-control": "no-cache"})
 

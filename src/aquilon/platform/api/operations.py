@@ -42,7 +42,8 @@ async def health() -> Response:
 
 @router.get("/ready", summary="A request would be answered now", responses=answers(Readiness, description="It would"))
 async def ready(request: Request) -> Response:
-    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up."""
+    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up, and while
+    the disk is full, the database can't be written, or a model's files are gone."""
     found = services(request)
     states = found.engine.states
     reason = ""
@@ -56,6 +57,7 @@ async def ready(request: Request) -> Response:
             reason = reason or f"The model '{name}' is being loaded"
         elif state.state == "failed":
             reason = f"The model '{name}' can't be loaded: {state.detail}"
+    reason = reason or await found.readiness.problem()
     body = Readiness(
         not reason, reason, [ModelReadiness(name, state.state, state.progress) for name, state in states.items()]
     )
