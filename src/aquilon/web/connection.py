@@ -120,7 +120,7 @@ class Connection(HttpToolsProtocol):
         """``now`` is the event loop's time."""
         if now >= self._write_deadline or (self._refused and now >= self._deadline):
             self.transport.abort()
-        elif now >= self._deadline:
+        elif now >= self._deadline and not self._answers:
             if self._reads_head:
                 seconds = self._open_connections.head_seconds
                 message = f"The request's head didn't arrive within {seconds:g} seconds"
@@ -145,6 +145,11 @@ class Connection(HttpToolsProtocol):
     def _address(self) -> str:
         return self.client[0] if self.client is not None else ""
 
+    @property
+    def _answers(self) -> bool:
+        """Whether an answer is on its way, or half sent."""
+        return cast(RequestResponseCycle | None, self.cycle) is not None and not self.cycle.response_complete
+
     def _head_is_large(self) -> bool:
         if self._unused_bytes <= MOST_HEAD_BYTES:
             return False
@@ -156,7 +161,7 @@ class Connection(HttpToolsProtocol):
             return
         self._refused = True
         self._unset_keepalive_if_required()
-        if self.cycle is not None and not self.cycle.response_complete:  # another answer is on its way, or half sent
+        if self._answers:
             self.transport.close()
             return
         log.info("A request is refused", status=error.status, address=self._address, error=error.message)
