@@ -13,10 +13,10 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.platform.catalogue import Catalogue
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.storage import Database
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.errors import ApiError
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 FRESH_SECONDS = 2.0
 """However often it is asked, the machine is looked at once in this time."""

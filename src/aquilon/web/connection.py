@@ -10,8 +10,8 @@ from typing import Any, cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from aquilon.platform.api.errors import error_body
-from aquilon.platform.domain.errors import ApiError, overloaded
+from aquilon.api.errors import error_body
+from aquilon.errors import ApiError, overloaded
 from aquilon.web.open_connections import OpenConnections, nearly_exhausted
 
 KEEP_ALIVE_SECONDS = 65

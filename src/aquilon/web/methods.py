@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aquilon.platform.api.downloads import ASKED_BY_HEAD
-from aquilon.platform.api.errors import error_response
-from aquilon.platform.domain.errors import not_found
+from aquilon.api.downloads import ASKED_BY_HEAD
+from aquilon.api.errors import error_response
+from aquilon.errors import not_found
 from aquilon.web.pages import API_PATHS
 
 
