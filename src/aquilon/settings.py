@@ -6,7 +6,9 @@ variable, else from ``aquilon.toml`` in the home, else from its default here.
 
 from __future__ import annotations
 
+import tomllib
 from decimal import Decimal
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,6 +45,22 @@ def parse_size(text: str | int) -> int:
     return size
 
 
+class SettingsFileError(ValueError):
+    """``aquilon.toml`` can't be read; the message names it."""
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        try:
+            return tomllib.loads(file_path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise SettingsFileError(f"{file_path} can't be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsFileError(f"{file_path} isn't UTF-8: {error.reason} at byte {error.start}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsFileError(f"{file_path} isn't valid TOML: {error}. A line is like: port = 8080") from error
+
+
 class Settings(BaseSettings):
     """The program's configuration; field names are the environment's after ``AQUILON_``, in lower case."""
 
@@ -71,6 +89,14 @@ class Settings(BaseSettings):
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []
     """Names that the server answers to besides this machine's own; empty on another address than loopback: any."""
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses and networks of proxies that are believed whom they speak for, over which scheme; empty: none."""
+    max_connections: int = Field(8192, ge=1)
+    """Open at once; a new one above is answered 503. File descriptors may allow fewer."""
+    max_connections_by_address: int = Field(2048, ge=1)
+    """The same for one address, or one IPv6 /64; trusted proxies are exempt."""
+    head_seconds: float = Field(15, gt=0, le=3600)
+    """A connection is closed where a request's line and headers don't arrive in this time."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     """A larger request body is refused with 413."""
@@ -111,7 +137,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
-    @field_validator("models", "trusted_hosts", mode="before")
+    @field_validator("models", "trusted_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
@@ -122,6 +148,16 @@ class Settings(BaseSettings):
         if not name.isprintable():
             raise ValueError("a name has printable characters alone")
         return name.strip()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, names: list[str]) -> list[str]:
+        import ipaddress
+
+        try:
+            return [str(ipaddress.ip_network(name, strict=False)) for name in names]
+        except ValueError:
+            raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
 
     @field_validator("database_url")
     @classmethod
@@ -154,7 +190,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = init_settings().get("home") or env_settings().get("home") or cls.model_fields["home"].default
         toml_file = Path(home).expanduser() / "aquilon.toml"
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file)
+        return init_settings, env_settings, _SettingsFile(settings_cls, toml_file=toml_file)
 
     @property
     def is_gateway(self) -> bool:

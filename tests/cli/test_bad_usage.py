@@ -23,6 +23,36 @@ def test_a_database_that_is_none_is_a_wrong_setting_and_its_password_is_not_told
         assert "bug" not in told.err
 
 
+@pytest.mark.parametrize("text", ["port = \n", "[section\n", "\x00", "port 8080\n"])
+def test_a_malformed_settings_file_is_named_and_is_a_wrong_setting(run: Run, home: Path, text: str) -> None:
+    home.mkdir()
+    (home / "aquilon.toml").write_text(text)
+    for command in (["models", "list"], ["up"]):
+        told = run(*command)
+        assert told.code == 2
+        assert f"{home / 'aquilon.toml'} isn't valid TOML" in told.err
+        assert "bug" not in told.err
+
+
+def test_a_settings_file_that_is_no_text_is_named(run: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "aquilon.toml").write_bytes("port = 1\n".encode("utf-16"))
+    assert "aquilon.toml isn't UTF-8" in run("models", "list").err
+    (home / "aquilon.toml").unlink()
+    (home / "aquilon.toml").mkdir()
+    told = run("models", "list")
+    assert told.code in (0, 2)
+    assert "bug" not in told.err
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(run: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "aquilon.toml").write_bytes(b"\xef\xbb\xbfport = 9399\r\n")
+    assert run("models", "list").code == 0
+    (home / "aquilon.toml").write_bytes(b"\xef\xbb\xbfport = 93990\r\n")
+    assert "port is 93990" in run("models", "list").err  # it was read
+
+
 def test_an_empty_variable_is_the_home_s_own_database(
     run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,13 @@ def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
     assert "2999-01-01" in run("prices", "list").out
 
 
+def test_a_price_list_may_begin_with_a_byte_order_mark(run: Run, prepared: Path, tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_bytes(b'\xef\xbb\xbf[{"input": 0, "output": 7}]')
+    assert run("prices", "set", "m", "--file", str(tmp_path / "prices.json")).code == 0
+    [price] = json.loads(run("prices", "list", "--json").out)
+    assert price["output"] == 7
+
+
 def test_prices_that_will_not_do_are_refused_in_words(run: Run, prepared: Path, tmp_path: Path) -> None:
     half = run("prices", "set", "m", "--prompt", "0.15", "--completion", "0.60", "--batch-discount", "50")
     assert (half.code, "makes the input price 7.5 cents" in half.err) == (1, True)

@@ -69,10 +69,20 @@ def test_every_line_that_is_not_blank_is_read_once_in_order(contents: list[list[
             paths[-1].write_bytes(b"\n".join(lines))
         found = list(lines_of(paths, most))
     expected = [line for lines in contents for line in lines if line.strip() or len(line) > most]
-    assert [number for number, _ in found] == list(range(len(found)))
-    assert [None if line is None else line.rstrip(b"\n") for _, line in found] == [
+    assert [each.number for each in found] == list(range(len(found)))
+    assert [None if each.data is None else each.data.rstrip(b"\n") for each in found] == [
         line if len(line) <= most else None for line in expected
     ]
+
+
+def test_a_byte_order_mark_is_skipped_and_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    """As Windows programs save text; a mark inside a file is content."""
+    paths = [tmp_path / "first", tmp_path / "second"]
+    paths[0].write_bytes(b"\xef\xbb\xbf{}\r\n\r\n{ }\n")
+    paths[1].write_bytes(b"\xef\xbb\xbf\xef\xbb\xbf{}")
+    found = list(lines_of(paths, 100))
+    assert [(each.number, each.file, each.line) for each in found] == [(0, 0, 1), (1, 0, 3), (2, 1, 1)]
+    assert [each.data for each in found] == [b"{}\r", b"{ }", b"\xef\xbb\xbf{}"]
 
 
 async def test_lines_give_way_to_live_requests_and_slow_down_where_the_server_is_busy() -> None:

@@ -7,9 +7,13 @@ from tests.support.server import RunningServer
 
 PASSWORD = "correct horse battery staple"
 
+BEHIND_A_PROXY = {"AQUILON_TRUSTED_PROXIES": "127.0.0.1"}
+"""A server's variables under which tests may speak from other addresses, as a proxy before it would."""
+
 
 def browser(server: RunningServer, *, address: str | None = None) -> httpx.Client:
-    """A client that sends what a browser on the server's own page sends; from another ``address`` over https."""
+    """A client that sends what a browser on the server's own page sends; from another ``address`` over https,
+    where the server is `BEHIND_A_PROXY`."""
     headers = {"origin": server.url, "sec-fetch-site": "same-origin"}
     if address is not None:
         headers |= {

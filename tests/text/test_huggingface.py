@@ -34,6 +34,16 @@ def test_a_folders_tokenizer_encodes_and_decodes_as_transformers_does(folder: Pa
         assert ours.decode(ids) == transformers.decode(ids, skip_special_tokens=True) == text
 
 
+def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    expected = tokenizer_from_folder(folder).encode("hello"), templates_from_folder(folder)
+    marked = [path for path in folder.iterdir() if path.suffix in (".json", ".jinja")]
+    for path in marked:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(marked) > 1
+    assert (tokenizer_from_folder(folder).encode("hello"), templates_from_folder(folder)) == expected
+
+
 def test_control_tokens_in_text_stay_text(folder: Path) -> None:
     tokenizer = tokenizer_from_folder(folder)
     for token in CONTROL_TOKENS:

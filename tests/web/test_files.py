@@ -14,6 +14,7 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from tests.support.server import RunningServer, start_server
 
+from aquilon.api.jobs.files_upload import is_too_slow
 from aquilon.people.identity import KeyScope
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys
@@ -210,3 +211,19 @@ def _peak_memory(pid: int) -> int:
     """Bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+def test_a_boundary_that_is_too_long_is_refused_in_words(http: httpx.Client) -> None:
+    for length in (257, 5000):
+        kind = f"multipart/form-data; boundary={'b' * length}"
+        answer = http.post("/v1/files", content=b"x", headers={"content-type": kind})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "invalid_multipart"
+
+
+def test_an_upload_may_take_its_time_and_not_for_ever() -> None:
+    """A minute for the beginning, then a kilobyte a second on the whole."""
+    assert not is_too_slow(0, 59)
+    assert is_too_slow(60, 120)
+    assert not is_too_slow(60 * 1024, 120)
+    assert is_too_slow(2**20, 3600)

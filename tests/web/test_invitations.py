@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from tests.support.people import PASSWORD, browser, joined, signed_in_owner
+from tests.support.people import BEHIND_A_PROXY, PASSWORD, browser, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 
 INVITATIONS = "/v1/organization/invitations"
@@ -19,7 +19,9 @@ INVITATIONS = "/v1/organization/invitations"
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = start_server(tmp_path_factory.mktemp("invitations"), environment={"AQUILON_MODELS": "none"})
+    running = start_server(
+        tmp_path_factory.mktemp("invitations"), environment={"AQUILON_MODELS": "none", **BEHIND_A_PROXY}
+    )
     yield running
     running.stop()
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 from tests.support.databases import PostgreSQL, postgresql_programs, postgresql_server
 from tests.support.outages import Seen, outage, paced, prepare
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import upstream_server
 
@@ -75,6 +77,20 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
     await connection.close()
     check(seen, [tuple(row) for row in rows], spent, cost)
     assert held == 0
+
+
+def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+    def is_ready() -> bool:
+        answer = httpx.get(f"{gateway.url}/ready", timeout=30)
+        assert answer.status_code == (200 if answer.json()["ready"] else 503)
+        assert answer.json()["ready"] or "database" in answer.json()["reason"]
+        return answer.status_code == 200
+
+    assert is_ready()
+    postgresql.stop()
+    wait_until(lambda: not is_ready())
+    postgresql.start()
+    wait_until(is_ready)
 
 
 @pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")

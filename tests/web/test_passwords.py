@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import argon2
 import httpx
 import pytest
-from tests.support.people import PASSWORD, browser, cookie_header, joined, signed_in_owner
+from tests.support.people import BEHIND_A_PROXY, PASSWORD, browser, cookie_header, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 
 from aquilon.people.password_hashes import ITERATIONS, LANES, MEMORY_KIB
@@ -21,7 +21,9 @@ OTHER = "quite another long phrase"
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = start_server(tmp_path_factory.mktemp("passwords"), environment={"AQUILON_MODELS": "none"})
+    running = start_server(
+        tmp_path_factory.mktemp("passwords"), environment={"AQUILON_MODELS": "none", **BEHIND_A_PROXY}
+    )
     yield running
     running.stop()
 

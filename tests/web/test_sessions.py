@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.people import BEHIND_A_PROXY
 from tests.support.server import RunningServer, start_server
 
 from aquilon.people import first_run as accounts
@@ -73,10 +74,10 @@ def test_the_cookie_is_out_of_scripts_and_other_sites_reach(server: RunningServe
     assert "domain" not in cookie
 
 
-def test_over_https_the_cookie_is_bound_to_the_host(server: RunningServer, browser: httpx.Client) -> None:
+def test_over_https_the_cookie_is_bound_to_the_host(gateway: RunningServer) -> None:
     """A TLS proxy on this machine says so in ``X-Forwarded-Proto``."""
-    headers = {"x-forwarded-proto": "https", "origin": server.url.replace("http://", "https://")}
-    answer = browser.post(SIGN_IN, json={"token": new_token(server)}, headers=headers)
+    headers = {"x-forwarded-proto": "https", "origin": gateway.url.replace("http://", "https://")}
+    answer = httpx.post(f"{gateway.url}{SIGN_IN}", json={"token": new_token(gateway)}, headers=headers)
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-aquilon-session=")
     assert "secure" in cookie.lower()
@@ -159,7 +160,7 @@ def test_a_key_beats_a_cookie(server: RunningServer, signed_in: httpx.Client) ->
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Another server, without a model: quick to start, and free to be spoiled."""
-    running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none"})
+    running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none", **BEHIND_A_PROXY})
     yield running
     running.stop()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from typing import Any, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from aquilon.api.errors import invalid_fields
+from aquilon.api.json_size import MOST_STRUCTURES, MOST_VALUES, holds_too_much, is_small
 from aquilon.api.services import services
 from aquilon.errors import ApiError, invalid
 
@@ -18,6 +20,13 @@ STRICT_HEADER = "x-aquilon-strict"
 
 BODY_SECONDS = 60
 """A body that takes longer to arrive is given up."""
+
+_MOST_DETAILED = 200
+"""Of more faults than these, those in the first few entries of each list are told."""
+
+
+FIRST_FAULT_ENDS: Any = Field(fail_fast=True)
+"""For lists without a bound of their own: half a million wrong entries are as many errors, made in one long call."""
 
 
 class Fields(BaseModel):
@@ -29,27 +38,46 @@ class Fields(BaseModel):
 F = TypeVar("F", bound=Fields)
 
 
-async def read_body(request: Request, fields: type[F], *, most: int | None = None) -> F:
+async def read_body(
+    request: Request, fields: type[F], *, most: int | None = None, structures: int = MOST_STRUCTURES
+) -> F:
     """The validated body, of at most ``most`` bytes where that is less than the server's own limit.
 
-    Raises ApiError: 413 above the limit (without reading on), 415 for what isn't
-    JSON, 400 for what can't be parsed, 422 for wrong fields.
+    A large one is read in a thread, one at a time: other requests go on meanwhile.
+    Raises ApiError: 413 above the limit (without reading on) and for too many values, 415
+    for what isn't JSON, 400 for what can't be parsed, 422 for wrong fields.
     """
     _require_json(request)
-    limit = services(request).settings.max_body_bytes
+    found = services(request)
+    limit = found.settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))
-    try:
-        body = fields.model_validate(_parse(data))
-    except ValidationError as error:
-        raise invalid_fields(error, name="body") from None
+    if is_small(data):
+        body = _validated(data, fields, structures)
+    else:
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(found.large_bodies, _validated, data, fields, structures)
     if request.headers.get(STRICT_HEADER, "").lower() in ("true", "1") and body.model_extra:
         raise _unknown_fields(list(body.model_extra))
     return body
 
 
 async def read_bytes(request: Request) -> bytes:
-    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 for one too slow."""
+    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 for one too slow,
+    415 for one that is compressed."""
     return await _read(request, services(request).settings.max_body_bytes)
+
+
+def require_plain(request: Request) -> None:
+    """Raises ApiError 415 for a body in a content coding: none is read here (RFC 9110 15.5.16)."""
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise ApiError(
+            415,
+            "invalid_request_error",
+            f"The body must come as it is, without 'Content-Encoding: {coding[:100]}'",
+            code="unsupported_content_encoding",
+            headers={"accept-encoding": "identity"},
+        )
 
 
 def _require_json(request: Request) -> None:
@@ -64,6 +92,7 @@ def _require_json(request: Request) -> None:
 
 
 async def _read(request: Request, limit: int) -> bytes:
+    require_plain(request)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
@@ -89,9 +118,46 @@ def _too_large(limit: int) -> ApiError:
     )
 
 
+def _validated(data: bytes, fields: type[F], structures: int) -> F:
+    if holds_too_much(data, structures=structures):
+        raise ApiError(
+            413,
+            "invalid_request_error",
+            f"The body holds too much: at most {structures} objects, lists and fields, and {MOST_VALUES} values in all",
+            code="too_many_values",
+        )
+    content = _parse(data)
+    try:
+        return fields.model_validate(content)
+    except ValidationError as error:
+        refusal = _refusal(error, fields, content)
+    raise refusal  # here, where it holds on to no fault that isn't told
+
+
+def _refusal(error: ValidationError, fields: type[Fields], content: Any) -> ApiError:
+    """Of very many faults, pydantic would describe each at length before the first few could be told."""
+    if error.error_count() <= _MOST_DETAILED:
+        return invalid_fields(error, name="body")
+    try:
+        fields.model_validate(_shortened(content))
+    except ValidationError as fewer:
+        return invalid_fields(fewer, name="body")
+    message = f"The body has {error.error_count()} values of a wrong kind"
+    detail = [{"loc": ["body"], "msg": message, "type": "value_error"}]
+    return ApiError(422, "invalid_request_error", message, code="value_error", detail=detail)
+
+
+def _shortened(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_shortened(entry) for entry in content[:20]]
+    if isinstance(content, dict):
+        return {name: _shortened(value) for name, value in content.items()}
+    return content
+
+
 def _parse(data: bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
+        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
     except UnicodeDecodeError as error:
         raise invalid(
             f"The body isn't valid UTF-8: {error.reason} at byte {error.start}", code="invalid_utf8"

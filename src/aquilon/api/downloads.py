@@ -14,6 +14,9 @@ from aquilon.errors import ApiError
 
 _REFUSALS = (400, 416)
 
+ASKED_BY_HEAD = "aquilon.asked_by_head"
+"""In the ASGI scope of a HEAD that is answered as a GET, without its body."""
+
 
 class Download(FileResponse):
     """Refuses ranges in the API's own words."""
@@ -29,7 +32,8 @@ class Download(FileResponse):
             elif not refused:
                 await send(message)
 
-        await super().__call__(scope, receive, tell)
+        method = "HEAD" if ASKED_BY_HEAD in scope else scope["method"]
+        await super().__call__({**scope, "method": method}, receive, tell)
 
 
 def _refusal(begun: Message) -> ApiError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from typing import Any
 
 import msgspec
@@ -25,6 +27,10 @@ _TYPES: dict[int, ErrorType] = {
     503: "overloaded",
 }
 _MOST_DETAILS = 20
+_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+REQUEST_ID = "request_id"
+"""In the state of an ASGI scope, from the outermost middleware on."""
 _UNTRANSLATABLE = "22021"
 """PostgreSQL's refusal of a NUL in a text that it is asked for; SQLite finds nothing of that name."""
 
@@ -98,6 +104,20 @@ def api_error(error: Exception) -> ApiError:
     if isinstance(error, DBAPIError):
         return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
     return server_error("Something went wrong here; the server's log has it under this answer's x-request-id")
+
+
+def unexpected_error(error: Exception, request_id: str) -> ApiError:
+    """What a client is told of an exception that no route foresaw and that was logged."""
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+        return overloaded("The server's disk is full: nothing can be written now", retry_after=60)
+    if isinstance(error, (DBAPIError, sqlite3.Error)):
+        return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
+    return server_error(f"Something went wrong here; the server's log has it under {request_id}")
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """In place of Starlette's plain text; the exception goes on to where it is logged."""
+    return error_response(unexpected_error(error, request.scope["state"].get(REQUEST_ID, "")))
 
 
 async def on_api_error(_request: Request, error: Exception) -> Response:

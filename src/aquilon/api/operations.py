@@ -39,8 +39,8 @@ async def health() -> Response:
 
 @routes.get("/ready", "A request would be answered now", answer=Readiness, says="It would")
 async def ready(request: Request) -> Response:
-    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up, and where the
-    database's file is gone.
+    """Status 503 and the reason while the engine starts, restarts, or loads the models named at start-up, and while
+    the disk is full, the database is gone or can't be written, or a model's files are gone.
     """
     found = services(request)
     states = found.engine.states
@@ -55,7 +55,7 @@ async def ready(request: Request) -> Response:
             reason = reason or f"The model '{name}' is being loaded"
         elif state.state == "failed":
             reason = f"The model '{name}' can't be loaded: {state.detail}"
-    reason = found.database.problem() or reason
+    reason = found.database.problem() or reason or await found.readiness.problem()
     body = Readiness(
         not reason, reason, [ModelReadiness(name, state.state, state.progress) for name, state in states.items()]
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from aquilon.api.readiness import Readiness
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
@@ -64,10 +66,13 @@ class Services:
     files: Files
     batches: Batches
     job_runner: JobRunner
+    readiness: Readiness
     startup_models: tuple[LocalModel, ...]
     """Loaded at start-up: the server is not ready before they are."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when they were."""
+    large_bodies: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aquilon-bodies"))
+    """One thread: several would hold the interpreter in turns, and the event loop would wait for all of them."""
 
 
 def services(connection: HTTPConnection) -> Services:

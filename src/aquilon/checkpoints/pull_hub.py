@@ -7,6 +7,7 @@ when the connection breaks, and in the next one after Ctrl-C.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import time
 from collections.abc import Callable
@@ -190,7 +191,7 @@ def _refuse_unsupported(folder: Path, repository: Repository) -> None:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise PullError(f"{path.name} of the repository is not JSON: {error}") from None
 

@@ -38,6 +38,8 @@ def words(error: BaseException) -> str:
 
 def is_wrong_setting(error: BaseException) -> bool:
     """Whether an option, an environment variable or a line of aquilon.toml has a value that can't be."""
+    if type(error).__name__ == "SettingsFileError":
+        return True
     return type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic")
 
 

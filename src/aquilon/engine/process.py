@@ -21,6 +21,7 @@ from aquilon.engine.framing import BrokenFrame, FrameDecoder, encode_frame
 from aquilon.engine.loop import EngineLoop
 from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import FromEngine, ToEngine
+from aquilon.text.printable import printable
 
 _PR_SET_PDEATHSIG = 1
 _RECEIVE_BYTES = 2**18
@@ -34,9 +35,7 @@ def main() -> None:
     parser.add_argument("--options", type=str, default="{}", help="EngineOptions as JSON")
     arguments = parser.parse_args()
     options = msgspec.json.decode(arguments.options, type=EngineOptions)
-    logging.basicConfig(
-        level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s engine: %(message)s"
-    )
+    _log_to_standard_error(options.log_level)
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the API process, which stops this one
     with socket.socket(fileno=arguments.socket_fd) as connection:
@@ -47,6 +46,19 @@ def main() -> None:
     # Not sys.exit: it would wait for the loader's thread, and for torch to take itself apart.
     logging.shutdown()
     os._exit(0)
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """A traceback keeps its lines; a message, which may hold a file's name, is one."""
+        record.msg, record.args = printable(record.getMessage()), ()
+        return super().format(record)
+
+
+def _log_to_standard_error(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s engine: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def _end_with_parent() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aquilon.errors import ApiError, invalid
 from aquilon.jobs.endpoints import ENDPOINTS
-from aquilon.jobs.files import FileDescription, Files
+from aquilon.jobs.files import FileDescription, Files, unwritable
 from aquilon.jobs.store import batches as stored
 from aquilon.jobs.store.batches import BatchFilter
 from aquilon.jobs.tables import Batch, StoredFile
@@ -104,7 +104,10 @@ class Batches:
         file_id, part, most = await self._files.begin(principal, sum(len(line) + 1 for line in lines), own_right=False)
         kept = False
         try:
-            await asyncio.to_thread(part.add, b"\n".join(lines) + b"\n")
+            try:
+                await asyncio.to_thread(part.add, b"\n".join(lines) + b"\n")
+            except OSError as error:
+                raise unwritable(error) from error
             if part.size > most:
                 raise self._files.too_large(most)
             row = await self._files.keep(principal, file_id, part, FileDescription(INLINE_NAME, "batch"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,18 @@ class LineProblem:
     custom_id: str | None
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class InputLine:
+    number: int
+    """From 0 among all lines that aren't blank, through all files."""
+    file: int
+    """Which of the files, from 0."""
+    line: int
+    """In its file, from 1, as an editor counts."""
+    data: bytes | None
+    """None for a line that is too long."""
 
 
 class _Line(msgspec.Struct):
@@ -84,19 +97,23 @@ def read_line(data: bytes, *, endpoint: str, model: str | None, needs_custom_id:
     return LineRequest(custom_id, msgspec.json.encode(body))
 
 
-def lines_of(paths: list[Path], most_bytes: int) -> Iterator[tuple[int, bytes | None]]:
-    """Number and content of each line that isn't blank, through all files; None for one of more than ``most_bytes``."""
+def lines_of(paths: list[Path], most_bytes: int) -> Iterator[InputLine]:
+    """Each line that isn't blank, of at most ``most_bytes``; a byte order mark at a file's beginning is skipped."""
     number = 0
-    for path in paths:
+    for position, path in enumerate(paths):
         with path.open("rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                file.seek(0)
+            line = 0
             while data := file.readline(most_bytes + 1):
+                line += 1
                 content = data.removesuffix(b"\n")
                 if len(content) > most_bytes:
                     while not data.endswith(b"\n") and (data := file.readline(most_bytes)):
                         pass
-                    yield number, None
+                    yield InputLine(number, position, line, None)
                 elif content.strip():
-                    yield number, content
+                    yield InputLine(number, position, line, content)
                 else:
                     continue
                 number += 1

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -89,6 +90,7 @@ class Part:
 
     def discard(self) -> None:
         """Nothing stays, whether or not it was finished."""
-        self._file.close()
+        with suppress(OSError):  # what could not be written isn't wanted any more
+            self._file.close()
         self._part.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)

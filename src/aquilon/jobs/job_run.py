@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from aquilon.jobs import results
 from aquilon.jobs.asking import ask
 from aquilon.jobs.creators import Creators
-from aquilon.jobs.endpoints import LineProblem, LineRequest, lines_of, read_line
+from aquilon.jobs.endpoints import InputLine, LineProblem, LineRequest, lines_of, read_line
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.pace import Pace
@@ -109,7 +109,7 @@ class JobRun:
                 raise JobFailed(f"The input file '{id_}' is gone")
         return paths
 
-    def _lines(self) -> Iterator[tuple[int, bytes | None]]:
+    def _lines(self) -> Iterator[InputLine]:
         return lines_of(self._paths(), self._context.most_line_bytes)
 
     def _count(self) -> int:
@@ -152,7 +152,8 @@ class JobRun:
         seen: set[str] = set()
         running: set[asyncio.Task[None]] = set()
         try:
-            async for number, line in self._read():
+            async for place, line in self._read():
+                number = place.number
                 if line.custom_id is not None:
                     if line.custom_id in seen:
                         message = f"There is a line before with the custom_id '{line.custom_id[:100]}'"
@@ -162,7 +163,7 @@ class JobRun:
                     continue
                 if isinstance(line, LineProblem):
                     name = results.line_name(self.batch.id, number)
-                    result = results.not_asked(name, line.custom_id, line.code, line.message)
+                    result = results.not_asked(name, line.custom_id, line.code, self._placed(place, line.message))
                     await self._record(number, result, failed=True, events=[])
                     continue
                 started = asyncio.Event()
@@ -180,21 +181,25 @@ class JobRun:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _read(self) -> AsyncIterator[tuple[int, LineRequest | LineProblem]]:
+    def _placed(self, place: InputLine, message: str) -> str:
+        files = self.batch.input_file_ids
+        return f"Line {place.line}{f' of {files[place.file]}' if len(files) > 1 else ''}: {message}"
+
+    async def _read(self) -> AsyncIterator[tuple[InputLine, LineRequest | LineProblem]]:
         lines = await asyncio.to_thread(self._lines)
         batch = self.batch
 
-        def some() -> list[tuple[int, LineRequest | LineProblem]]:
+        def some() -> list[tuple[InputLine, LineRequest | LineProblem]]:
             return [
                 (
-                    number,
+                    place,
                     LineProblem(None, "line_too_long", f"The line has more than {self._context.most_line_bytes} bytes")
-                    if data is None
+                    if place.data is None
                     else read_line(
-                        data, endpoint=batch.endpoint, model=batch.model, needs_custom_id=batch.needs_custom_id
+                        place.data, endpoint=batch.endpoint, model=batch.model, needs_custom_id=batch.needs_custom_id
                     ),
                 )
-                for number, data in islice(lines, _READ_AT_ONCE)
+                for place in islice(lines, _READ_AT_ONCE)
             ]
 
         while found := await asyncio.to_thread(some):
@@ -301,9 +306,9 @@ class JobRun:
             recorded = await batches.recorded_numbers(session, self.batch)
         code = "batch_cancelled" if ending == "cancelled" else "batch_expired"
         message = "The job was cancelled" if ending == "cancelled" else "The job's time was over"
-        async for number, line in self._read():
-            if number not in recorded:
-                name = results.line_name(self.batch.id, number)
+        async for place, line in self._read():
+            if place.number not in recorded:
+                name = results.line_name(self.batch.id, place.number)
                 yield results.not_asked(name, line.custom_id, code, f"{message} before this line was asked")
 
     async def _forget_lines(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 
 import msgspec
@@ -26,7 +27,7 @@ def read_periods(data: bytes) -> list[Period]:
     as much as any. Raises ValueError for what can't be read or charged.
     """
     try:
-        entries = msgspec.json.decode(data, type=list[_Entry])
+        entries = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=list[_Entry])
     except msgspec.DecodeError as error:
         raise ValueError(f"The price list can't be read: {error}") from None
     return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import hashlib
 import hmac
 import math
@@ -294,7 +295,7 @@ def require_private(url: str, what: str) -> None:
 
 def _decoded(body: bytes, kind: type[S], what: str) -> S:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OpenIdError(f"The provider's {what} can't be read: {error}") from error
 

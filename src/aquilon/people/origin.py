@@ -7,6 +7,7 @@ import ipaddress
 from starlette.requests import HTTPConnection, Request
 
 from aquilon.errors import forbidden
+from aquilon.people.proxies import was_forwarded
 
 IN_PROCESS = "aquilon.principal"
 """In the ASGI scope of a request that the server makes to itself, for a batch line; no request from outside has it."""
@@ -31,7 +32,9 @@ def host_name(header: str) -> str:
 
 
 def comes_from_loopback(connection: HTTPConnection) -> bool:
-    """Whether both ends are this machine: the peer's address and the name it used."""
+    """Whether both ends are this machine: the peer's address and the name it used, and no proxy between them."""
+    if was_forwarded(connection):
+        return False
     peer = connection.client.host if connection.client is not None else ""
     return is_loopback_name(peer) and is_loopback_name(host_name(connection.headers.get("host", "")))
 

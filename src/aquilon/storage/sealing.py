@@ -81,7 +81,7 @@ class Sealer:
 
     def _read(self) -> bytes | None:
         try:
-            return _decoded(self._file.read_text().strip(), str(self._file))
+            return _decoded(self._file.read_text(encoding="utf-8-sig").strip(), str(self._file))
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ tokens begin and end texts; templates stand in ``chat_template.jinja``, in
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from pathlib import Path
@@ -34,7 +35,7 @@ def tokenizer_from_folder(folder: Path, *, rows: int | None = None) -> SubwordTo
     """
     path = folder / "tokenizer.json"
     with as_tokenizer_error(f"{path} can't be read"):
-        pipeline = tokenizers.Tokenizer.from_file(str(path))
+        pipeline = tokenizers.Tokenizer.from_buffer(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     kind = type(pipeline.model).__name__
     if kind not in _MODELS:
         raise TokenizerError(f"{path} holds a {kind} model; those that work here are {', '.join(_MODELS)}")
@@ -86,7 +87,7 @@ def templates_from_folder(folder: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TokenizerError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
 
@@ -103,7 +104,7 @@ class _Config:
         if not path.is_file():
             return
         try:
-            fields = json.loads(path.read_bytes())
+            fields = json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
         except (ValueError, RecursionError) as error:
             raise TokenizerError(f"{path} is no JSON: {error}") from None
         if not isinstance(fields, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -83,7 +84,7 @@ class UpstreamClient:
         """An answer's body, `MOST_JSON_BYTES` at most. Raises UpstreamFailure."""
         try:
             async with asyncio.timeout(seconds):
-                return await _read(response, MOST_JSON_BYTES)
+                return (await _read(response, MOST_JSON_BYTES)).removeprefix(codecs.BOM_UTF8)
         except TimeoutError:
             raise too_slow("the whole answer", seconds) from None
         except (aiohttp.ClientError, OSError) as error:

@@ -11,15 +11,17 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.api.direct_route import DirectRoutes
-from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters
+from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters, on_unexpected
 from aquilon.api.idempotency import Idempotency
 from aquilon.api.services import Services
 from aquilon.errors import ApiError
 from aquilon.web.boundary import Boundary
 from aquilon.web.database_watch import WhileDatabaseIsThere
+from aquilon.web.methods import Methods, OtherMethods
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.routes import ROUTES
@@ -36,9 +38,14 @@ class _Application(FastAPI):
         self._services = services
 
     def build_middleware_stack(self) -> ASGIApp:
-        routes = [route for each in ROUTES for route in each.router.routes]
+        routes = _routes()
         direct = Idempotency(DirectRoutes(super().build_middleware_stack(), routes))
-        return Boundary(WhileDatabaseIsThere(direct, self._services.database), self._services.settings)
+        present = WhileDatabaseIsThere(OtherMethods(direct, Methods(routes)), self._services.database)
+        return Boundary(present, self._services.settings)
+
+
+def _routes() -> list[BaseRoute]:
+    return [route for each in ROUTES for route in each.router.routes]
 
 
 def create_app(services: Services) -> FastAPI:
@@ -46,15 +53,25 @@ def create_app(services: Services) -> FastAPI:
         services, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
     )
     app.state.services = services
+    methods = Methods(_routes())
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
-    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_unexpected)
+
+    async def on_refused_method(request: Request, error: Exception) -> Response:
+        """Starlette names the methods of the first route at a path alone."""
+        response = await on_http_exception(request, error)
+        if response.status_code == 405:
+            response.headers["allow"] = ", ".join(methods.at(request.scope["path"]))
+        return response
+
+    app.add_exception_handler(HTTPException, on_refused_method)
     for routes in ROUTES:
         app.include_router(routes.router)
     openapi = document(app)
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
     async def openapi_document() -> Response:
         return Response(openapi, media_type="application/json", headers={"cache-control": "no-cache"})
 

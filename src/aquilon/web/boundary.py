@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.api.answer_headers import earned_headers
-from aquilon.api.errors import error_response
-from aquilon.errors import ApiError, server_error
+from aquilon.api.errors import REQUEST_ID, error_response, unexpected_error
+from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings
 from aquilon.web.logs import write_line
@@ -74,7 +74,7 @@ class Boundary:
         headers = Headers(scope=scope)
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{random.getrandbits(96):024x}"
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})[REQUEST_ID] = request_id
         status = 0
 
         async def send_marked(message: Message) -> None:
@@ -92,11 +92,10 @@ class Boundary:
                 await error_response(refused)(scope, receive, send_marked)
         except ClientDisconnect:
             status = status or 499
-        except Exception:
+        except Exception as error:
             log.exception("unexpected", request_id=request_id)
             if not status:
-                message = f"Something went wrong here; the server's log has it under {request_id}"
-                await error_response(server_error(message))(scope, receive, send_marked)
+                await error_response(unexpected_error(error, request_id))(scope, receive, send_marked)
         finally:
             self._write_log(scope, request_id, status, begun)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from aquilon.api.readiness import Readiness
 from aquilon.api.services import Services
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.annotations import Annotations
@@ -57,6 +58,7 @@ def build_services(settings: Settings, database: Database) -> Services:
     local_embeddings = LocalEmbeddings()
     annotations = Annotations(database, settings_aliases=settings.model_aliases)
     catalogue = Catalogue(store, annotations, (upstreams, local_embeddings), names=settings.served_models)
+    startup_models = tuple(catalogue.named(name) for name in settings.served_models)
     texts = TextModels(store)
     metrics = Metrics(engine)
     metrics.registry.register(UpstreamCollector(upstreams))
@@ -115,5 +117,6 @@ def build_services(settings: Settings, database: Database) -> Services:
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
         ),
-        startup_models=tuple(catalogue.named(name) for name in settings.served_models),
+        readiness=Readiness(settings, database, catalogue, startup_models),
+        startup_models=startup_models,
     )

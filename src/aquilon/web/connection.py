@@ -1,27 +1,192 @@
-"""A client's connection: uvicorn's, with an answer's head and the first bytes behind it in one packet, and an end
-that refuses no first request."""
+"""A client's connection: uvicorn's, with an answer's head and the first bytes behind it in one packet, an end
+that refuses no first request, and bounds on what a client may send or keep open before anybody asks who it is."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from aquilon.api.errors import error_body
+from aquilon.errors import ApiError, overloaded
+from aquilon.web.open_connections import OpenConnections, nearly_exhausted
+
+KEEP_ALIVE_SECONDS = 65
+"""An idle connection is kept so long after its last answer."""
+MOST_HEAD_BYTES = 64 * 1024
+"""Of a request's line and header fields together."""
+MOST_HEAD_FIELDS = 100
 
 _HEAD = b"HTTP/1.1 "
 _FIRST_REQUEST_SECONDS = 0.5
 """Until when a connection that was just made is waited for at the end: its client wouldn't try again."""
+_LINGER_SECONDS = 2.0
+"""So long a refused client may read why; a connection that is closed at once may lose the answer."""
+_STALLED_SECONDS = 120.0
+"""A client that reads so little in this time that no room comes free is cut off."""
+
+log = structlog.get_logger("aquilon.connections")
+
+
+class HeadTooLarge(Exception):
+    """Raised into the parser, which ends the connection with it."""
 
 
 class Connection(HttpToolsProtocol):
+    """``end_if_late`` is to be called about once a second: cheaper than a timer for each request."""
+
+    def __init__(self, *args: Any, open_connections: OpenConnections, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._open_connections = open_connections
+        self._counted = False
+        self._deadline = math.inf
+        """Of the event loop's clock: when this connection is closed unless a request's head has arrived."""
+        self._write_deadline = math.inf
+        self._unused_bytes = 0
+        """Received since a head, a piece of a body or a whole message came of it."""
+        self._reads_head = False
+        self._refused = False
+        """An answer has said that this connection ends: what still comes is not read."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(_JoiningTransport(cast(asyncio.Transport, transport), self.loop))
+        self._deadline = self.loop.time() + self._open_connections.head_seconds
+        descriptor = transport.get_extra_info("socket").fileno()
+        reason = self._open_connections.enter(self._address, descriptor)
+        self._counted = reason is None
+        if reason is not None:
+            log.warning("A connection is refused", reason=reason, address=self._address)
+            if nearly_exhausted(descriptor):
+                self.transport.abort()
+            else:
+                self._refuse(overloaded("The server has too many connections: try again later", retry_after=5))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._counted:
+            self._counted = False
+            self._open_connections.leave(self._address)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unused_bytes += len(data)
+        super().data_received(data)
+        if self._unused_bytes > MOST_HEAD_BYTES and not self._refused:
+            self._refuse(_head_too_large())
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._reads_head = True
+        self._deadline = self.loop.time() + self._open_connections.head_seconds
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > MOST_HEAD_FIELDS or self._head_is_large():
+            raise HeadTooLarge
+        self._deadline = math.inf
+        self._unused_bytes = 0
+        self._reads_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unused_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unused_bytes = 0
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._deadline = self.loop.time() + KEEP_ALIVE_SECONDS
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None and self._deadline == math.inf:
+            # The rest of a body that nobody wanted is waited for no longer than a head.
+            seconds = self._open_connections.head_seconds if self.cycle.more_body else KEEP_ALIVE_SECONDS
+            self._deadline = self.loop.time() + seconds
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_deadline = self.loop.time() + _STALLED_SECONDS
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._write_deadline = math.inf
+
+    def end_if_late(self, now: float) -> None:
+        """``now`` is the event loop's time."""
+        if now >= self._write_deadline or (self._refused and now >= self._deadline):
+            self.transport.abort()
+        elif now >= self._deadline and not self._answers:
+            if self._reads_head:
+                seconds = self._open_connections.head_seconds
+                message = f"The request's head didn't arrive within {seconds:g} seconds"
+                self._refuse(ApiError(408, "invalid_request_error", message, code="head_timeout"))
+            else:
+                self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser refuses. ``msg`` is uvicorn's."""
+        if len(self.headers or ()) > MOST_HEAD_FIELDS or self._head_is_large():
+            self._refuse(_head_too_large())
+        else:
+            self._refuse(ApiError(400, "invalid_request_error", msg, code="invalid_http"))
 
     def shutdown(self) -> None:
         if cast(RequestResponseCycle | None, self.cycle) is None:
             self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client is not None else ""
+
+    @property
+    def _answers(self) -> bool:
+        """Whether an answer is on its way, or half sent."""
+        return cast(RequestResponseCycle | None, self.cycle) is not None and not self.cycle.response_complete
+
+    def _head_is_large(self) -> bool:
+        if self._unused_bytes <= MOST_HEAD_BYTES:
+            return False
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer, take nothing more, and close when the client has had time to read."""
+        if self.transport.is_closing():
+            return
+        self._refused = True
+        self._unset_keepalive_if_required()
+        if self._answers:
+            self.transport.close()
+            return
+        log.info("A request is refused", status=error.status, address=self._address, error=error.message)
+        body = error_body(error)
+        fields = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        if error.retry_after is not None:
+            fields.append((b"retry-after", str(error.retry_after).encode()))
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
+        self.transport.write(STATUS_LINE[error.status] + head + b"\r\n" + body)
+        self.transport.write_eof()
+        self._deadline = self.loop.time() + _LINGER_SECONDS
+
+
+def _head_too_large() -> ApiError:
+    return ApiError(
+        431,
+        "invalid_request_error",
+        f"The request's head is too large: at most {MOST_HEAD_FIELDS} fields and {MOST_HEAD_BYTES} bytes are read",
+        code="head_too_large",
+    )
 
 
 class _JoiningTransport(asyncio.Transport):
@@ -47,9 +212,17 @@ class _JoiningTransport(asyncio.Transport):
             self._onward.write(self._head)
             self._head = b""
 
+    def write_eof(self) -> None:
+        self._flush()
+        self._onward.write_eof()
+
     def close(self) -> None:
         self._flush()
         self._onward.close()
+
+    def abort(self) -> None:
+        self._head = b""
+        self._onward.abort()
 
     def is_closing(self) -> bool:
         return self._onward.is_closing()

@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from aquilon.text.printable import printable
+from aquilon.web.repeated_lines import RepeatedLines
 
 
 def configure(level: str) -> None:
@@ -29,13 +33,13 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = RepeatedLines(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "logger", "event")),
+                _rendered,
             ],
         )
     )
@@ -46,11 +50,27 @@ def configure(level: str) -> None:
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
 
 
+_logfmt = structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "logger", "event"))
+
+
+def _rendered(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    """One line, whatever a client, a file's name or an upstream put into it."""
+    return printable(_logfmt(logger, name, event))
+
+
+def write_counts() -> None:
+    """To be called now and then, so that the count of what was repeated is written though nothing else is."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RepeatedLines):
+            handler.write_counts()
+
+
 def write_line(logger: str, level: int, line: str) -> None:
     """A line of logfmt as it is, behind its time, level and logger, to wherever `configure` lets all others go."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if isinstance(handler, RepeatedLines):
+            handler.write_counts()
             name = logging.getLevelName(level).lower()
             with contextlib.suppress(OSError, ValueError):  # nobody reads it any more: no reason to fail a request
                 handler.stream.write(f"timestamp={now} level={name} logger={logger} {line}\n")

@@ -26,7 +26,7 @@ _TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-_API_PATHS = ("v1/", "auth/")
+API_PATHS = ("v1/", "auth/")
 
 
 class Files:
@@ -79,7 +79,7 @@ def page_or_file(request: Request, files: Files) -> Response:
     navigates = request.headers.get("sec-fetch-mode") == "navigate" or (
         "sec-fetch-mode" not in request.headers and "text/html" in request.headers.get("accept", "")
     )
-    if not reads or (name and (not navigates or name.startswith(_API_PATHS))):
+    if not reads or (name and (not navigates or name.startswith(API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
     in_console = name == "console" or name.startswith("console/")
     return page(request, files, "console.html" if in_console else "index.html")

@@ -11,6 +11,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -22,9 +24,10 @@ from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.build import build_services
-from aquilon.web.connection import Connection
+from aquilon.web.connection import KEEP_ALIVE_SECONDS, Connection
 from aquilon.web.database_watch import watch
-from aquilon.web.logs import configure
+from aquilon.web.logs import configure, write_counts
+from aquilon.web.open_connections import OpenConnections
 from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, others_who_read, own_home
 
@@ -32,6 +35,8 @@ _DRAIN_SECONDS = 4.0
 """Running requests may go on this long after SIGTERM; then they end with an error event."""
 _CLOSE_SECONDS = 7
 """After this, connections are cut."""
+_TICKS_A_SECOND = 10
+"""Of uvicorn's main loop."""
 
 log = structlog.get_logger("aquilon.server")
 
@@ -140,13 +145,15 @@ class _Server:
             uvicorn.Config(
                 self._app,
                 loop="none",
-                http=Connection,
+                http=cast(type[asyncio.Protocol], partial(Connection, open_connections=OpenConnections(settings))),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=65,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=_CLOSE_SECONDS,
             )
         )
@@ -229,6 +236,14 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are ours: uvicorn would end the process by the signal again, in place of status 0."""
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                cast(Connection, connection).end_if_late(now)
+            write_counts()
+        return await super().on_tick(counter)
 
 
 def _freeze() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import Fields
+from aquilon.api.body import FIRST_FAULT_ENDS, Fields
 from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount, TopLogprobs
 from aquilon.api.generation.tool_fields import (
     MAX_TOOLS,
@@ -48,7 +48,7 @@ class ToolCallFields(Fields):
 
 class MessageFields(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ContentPart] | None = None
+    content: str | Annotated[list[ContentPart], FIRST_FAULT_ENDS] | None = None
     refusal: str | None = Field(None, description="What the assistant said in place of an answer (OpenAI).")
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aquilon.api.body import FIRST_FAULT_ENDS
 from aquilon.api.generation.sampling_fields import SamplingFields, TokenId, TopLogprobs
 from aquilon.errors import invalid, unsupported
 from aquilon.request import FillPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
@@ -14,7 +15,7 @@ MAX_PROMPTS = 256
 MAX_SEQUENCES = 256
 """Prompts times ``n``."""
 
-TokenIds = Annotated[list[TokenId], Field(min_length=1)]
+TokenIds = Annotated[list[TokenId], Field(min_length=1), FIRST_FAULT_ENDS]
 
 
 class CompletionRequest(SamplingFields):
@@ -22,7 +23,7 @@ class CompletionRequest(SamplingFields):
 
     prompt: (
         str
-        | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS)]
+        | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS), FIRST_FAULT_ENDS]
         | TokenIds
         | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_PROMPTS)]
     )

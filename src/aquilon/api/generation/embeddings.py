@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
 from aquilon.api.event_stream import answer_unless_gone
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
@@ -27,12 +27,14 @@ routes = Routes(tag="embeddings", direct=True)
 
 MAX_INPUTS = 2048
 
-Ids = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=100_000)]
+Ids = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=100_000), FIRST_FAULT_ENDS]
 
 
 class EmbeddingsRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
-    input: str | Ids | list[str] | list[Ids] = Field(description="A text, token ids, or a list of either.")
+    input: str | Ids | Annotated[list[str], FIRST_FAULT_ENDS] | Annotated[list[Ids], FIRST_FAULT_ENDS] = Field(
+        description="A text, token ids, or a list of either."
+    )
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1, le=100_000)
     output_dimension: int | None = Field(None, ge=1, le=100_000, description="Mistral's name of `dimensions`.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aquilon.api.body import Fields
+from aquilon.api.body import FIRST_FAULT_ENDS, Fields
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
@@ -26,11 +26,11 @@ class InputItem(Fields):
 
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[InputPart] | None = None
+    content: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     call_id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
     arguments: str | None = None
-    output: str | list[InputPart] | None = None
+    output: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     id: str | None = Field(None, max_length=256)
 
 

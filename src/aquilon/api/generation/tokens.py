@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
 from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt, opens_answer
 from aquilon.api.generation.sampling_fields import TokenId
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
@@ -23,7 +24,9 @@ from aquilon.request import Prompt, TextPrompt
 routes = Routes(tag="tokens")
 
 MAX_CHARACTERS = 1_000_000
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 500_000
+_INLINE_TOKENS = 8192
+"""More are turned into text in a thread."""
 
 
 class TokenizeRequest(Fields):
@@ -75,7 +78,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
 class DetokenizeRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
-    tokens: list[TokenId] = Field(max_length=MAX_TOKENS)
+    tokens: Annotated[list[TokenId], Field(max_length=MAX_TOKENS), FIRST_FAULT_ENDS]
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -101,6 +104,13 @@ async def tokenize(request: Request, caller: Caller) -> Response:
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
     _, loaded = await services(request).local_models.text(fields.model, caller)
-    check_token_ids(fields.tokens, loaded, param="tokens")
-    text = loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
+
+    def decoded() -> str:
+        check_token_ids(fields.tokens, loaded, param="tokens")
+        return loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
+
+    if len(fields.tokens) <= _INLINE_TOKENS:
+        text = decoded()
+    else:
+        text = await asyncio.get_running_loop().run_in_executor(services(request).large_bodies, decoded)
     return Response(msgspec.json.encode(Text(text)), media_type="application/json")

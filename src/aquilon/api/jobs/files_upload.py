@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from aquilon.api.body import require_plain
 from aquilon.errors import ApiError, invalid
 from aquilon.jobs.files import PURPOSES, FileDescription, Files, Visibility, unwritable
 from aquilon.jobs.files_on_disk import Part
@@ -20,6 +22,8 @@ from aquilon.people.identity import Principal
 
 IDLE_SECONDS = 60
 """An upload of which nothing comes for so long is given up."""
+_LEAST_BYTES_A_SECOND = 1024
+"""On the whole, from the first minute on: a byte now and then doesn't keep an upload going."""
 
 _OVERHEAD_BYTES = 64 * 1024
 """Of a multipart body, besides the file."""
@@ -33,6 +37,7 @@ _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 async def receive_file(request: Request, files: Files, caller: Principal) -> StoredFile:
     """Raises ApiError: 413 as soon as it is known to be too large, 415, 400 and 422 for another or a wrong body."""
+    require_plain(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
@@ -42,12 +47,12 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
             "The body must be 'multipart/form-data' with the parts 'file' and 'purpose'",
             code="unsupported_media_type",
         )
+    form = _Form(boundary)
     length = request.headers.get("content-length", "")
     declared = max(0, int(length[:20]) - _OVERHEAD_BYTES) if length.isdigit() else None
     file_id, part, most = await files.begin(caller, declared)
     kept = False
     try:
-        form = _Form(boundary)
         await _read(request, form, part, lambda: files.too_large(most), most)
         row = await files.keep(caller, file_id, part, form.description())
         kept = True
@@ -59,7 +64,7 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
 
 async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[], ApiError], most: int) -> None:
     chunks = request.stream().__aiter__()
-    total = 0
+    total, began = 0, time.monotonic()
     while True:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
@@ -73,6 +78,9 @@ async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[
         except ClientDisconnect:
             raise invalid("The connection ended before the file did") from None
         total += len(chunk)
+        if is_too_slow(total, time.monotonic() - began):
+            message = f"The file came at less than {_LEAST_BYTES_A_SECOND} bytes a second"
+            raise ApiError(408, "invalid_request_error", message, code="body_timeout")
         form.feed(chunk)
         if part.size + len(form.content) > most or total > most + _OVERHEAD_BYTES:
             raise too_large()
@@ -80,6 +88,11 @@ async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[
             await _write(form, part)
     form.finish()
     await _write(form, part)
+
+
+def is_too_slow(received: int, seconds: float) -> bool:
+    """Whether so many bytes are fewer than must have come after so long."""
+    return received < _LEAST_BYTES_A_SECOND * (seconds - IDLE_SECONDS)
 
 
 async def _write(form: _Form, part: Part) -> None:
@@ -113,18 +126,21 @@ class _Form:
     _header_value: bytes = b""
 
     def __post_init__(self) -> None:
-        self._parser = MultipartParser(
-            self.boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._name,
-                "on_header_value": self._value,
-                "on_header_end": self._header,
-                "on_headers_finished": self._headers,
-                "on_part_data": self._data,
-                "on_end": self._end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                self.boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._name,
+                    "on_header_value": self._value,
+                    "on_header_end": self._header,
+                    "on_headers_finished": self._headers,
+                    "on_part_data": self._data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise invalid(f"The multipart boundary can't be used: {error}", code="invalid_multipart") from None
 
     def feed(self, chunk: bytes) -> None:
         """Raises ApiError 400."""

@@ -30,6 +30,7 @@ routes = Routes("/v1/batch/jobs", tag="batches")
 
 MOST = 1000
 _MOST_INLINE = 10_000
+_MOST_INLINE_STRUCTURES = 20 * _MOST_INLINE
 _MOST_OUTPUTS = 10_000
 _MOST_HOURS = 7 * 24
 
@@ -62,7 +63,7 @@ class BatchJobRequest(Fields):
     says="The job; it is worked off when nobody waits",
 )
 async def create(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, BatchJobRequest)
+    fields = await read_body(request, BatchJobRequest, structures=_MOST_INLINE_STRUCTURES)
     if fields.agent_id is not None:
         raise invalid("There are no agents on this server: name a model", param="agent_id", code="unsupported")
     if bool(fields.input_files) == bool(fields.requests):

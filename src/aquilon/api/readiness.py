@@ -1,0 +1,105 @@
+"""What keeps a server that runs from answering: a full disk, a database that is away, models that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.errors import ApiError
+from aquilon.settings import Settings
+from aquilon.storage import Database
+
+FRESH_SECONDS = 2.0
+"""However often it is asked, the machine is looked at once in this time."""
+_WAIT_SECONDS = 3.0
+"""For a database that is locked or doesn't answer."""
+_PROBE_BYTES = 64 * 1024
+"""Less room than this is none: SQLite's log grows by more at once."""
+
+
+class Readiness:
+    def __init__(
+        self, settings: Settings, database: Database, catalogue: Catalogue, startup_models: Sequence[LocalModel]
+    ) -> None:
+        self._folders = sorted({settings.home, settings.uploads_folder})
+        self._database = database
+        self._catalogue = catalogue
+        self._startup_models = startup_models
+        self._file = None if database.is_shared or database.name == ":memory:" else Path(database.name)
+        self._looked_at = -FRESH_SECONDS
+        self._problem = ""
+        self._turn = asyncio.Lock()
+
+    async def problem(self) -> str:
+        """Why requests can't be answered now, for an operator; empty if they can."""
+        async with self._turn:
+            if time.monotonic() - self._looked_at >= FRESH_SECONDS:
+                self._problem = await self._look()
+                self._looked_at = time.monotonic()
+            return self._problem
+
+    async def _look(self) -> str:
+        return (
+            await asyncio.to_thread(self._disk_problem)
+            or await self._database_problem()
+            or await asyncio.to_thread(self._models_problem)
+        )
+
+    def _disk_problem(self) -> str:
+        for folder in self._folders:
+            if not folder.is_dir():
+                if folder == self._folders[0]:
+                    return f"The folder {folder} is gone"
+                continue  # of uploads, made with the first of them
+            probe = folder / f".room-{os.getpid()}"
+            try:
+                try:
+                    probe.write_bytes(bytes(_PROBE_BYTES))
+                finally:
+                    probe.unlink(missing_ok=True)
+            except OSError as error:
+                return f"Nothing can be written to {folder}: {error.strerror or error}"
+        return ""
+
+    async def _database_problem(self) -> str:
+        if self._file is not None:
+            return await asyncio.to_thread(self._sqlite_problem, self._file)
+        if not self._database.is_shared:
+            return ""
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS), self._database.reading() as session:
+                setting = text("SELECT current_setting('transaction_read_only')")
+                reads_only = (await session.execute(setting)).scalar_one() == "on"
+        except TimeoutError:
+            return f"The database doesn't answer within {_WAIT_SECONDS:g} seconds"
+        except (DBAPIError, OSError) as error:
+            return f"The database can't be used: {error.orig if isinstance(error, DBAPIError) else error}"
+        return "The database can be read alone: it is a standby" if reads_only else ""
+
+    def _sqlite_problem(self, file: Path) -> str:
+        try:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_WAIT_SECONDS)) as connection:
+                connection.isolation_level = None
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            return f"The database {file} can't be written: {error}"
+        return ""
+
+    def _models_problem(self) -> str:
+        for name in (card.name for card in self._startup_models):
+            try:
+                self._catalogue.named(name)
+            except ApiError:
+                return f"The model '{name}' is gone from the store: pull it again, or start without it"
+        return ""

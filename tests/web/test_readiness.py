@@ -1,0 +1,96 @@
+"""``/ready`` says why nothing can be answered, and is well again by itself; what fails meanwhile fails in words."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import httpx
+import pytest
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer
+
+UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+@pytest.fixture
+def http(own_server: RunningServer) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {own_server.api_key}"}
+    with httpx.Client(base_url=own_server.url, headers=headers, timeout=60) as client:
+        yield client
+        wait_until(lambda: client.get("/ready").status_code == 200)
+
+
+@contextmanager
+def full_disk(server: RunningServer) -> Iterator[None]:
+    """No file may grow beyond 4 KiB, as far as this process is concerned."""
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, UNLIMITED)
+
+
+def reason_comes(http: httpx.Client, words: str) -> bool:
+    answer = http.get("/ready")
+    body = answer.json()
+    return answer.status_code == 503 and not body["ready"] and words in body["reason"]
+
+
+def test_a_full_disk(own_server: RunningServer, http: httpx.Client) -> None:
+    assert http.get("/ready").json()["ready"]
+    with full_disk(own_server):
+        wait_until(lambda: reason_comes(http, f"Nothing can be written to {own_server.home}"))
+
+
+def test_a_locked_database(own_server: RunningServer, http: httpx.Client) -> None:
+    with closing(sqlite3.connect(own_server.home / "aquilon.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        wait_until(lambda: reason_comes(http, "can't be written: database is locked"))
+
+
+def test_a_database_that_is_away(own_server: RunningServer, http: httpx.Client) -> None:
+    file = own_server.home / "aquilon.db"
+    away = file.rename(file.with_name("elsewhere.db"))
+    wait_until(lambda: reason_comes(http, "was moved, deleted or replaced"))
+    assert not file.exists()
+    away.rename(file)
+
+
+def test_a_model_that_was_deleted(own_server: RunningServer, http: httpx.Client) -> None:
+    folder = own_server.home / "models" / "smollm2-135m"
+    away = folder.rename(own_server.home / "away")
+    wait_until(lambda: reason_comes(http, "The model 'smollm2-135m' is gone from the store"))
+    away.rename(folder)
+
+
+def test_an_upload_on_a_full_disk_is_refused_in_words_and_leaves_nothing(
+    own_server: RunningServer, http: httpx.Client
+) -> None:
+    with full_disk(own_server):
+        answers = [
+            http.post("/v1/files", files={"file": ("a.txt", b"x" * size)}, data={"purpose": "user_data"})
+            for size in (10_000, 3 * 2**20)
+        ]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.json()["error"]["type"] == "overloaded"
+        assert "can't be written" in answer.json()["message"]
+    assert not list(own_server.home.glob("files/*/*"))
+
+
+def test_what_no_route_foresaw_is_told_in_the_one_shape_with_the_name_it_has_in_the_log(
+    own_server: RunningServer, http: httpx.Client
+) -> None:
+    file = http.post("/v1/files", files={"file": ("a.txt", b"x")}, data={"purpose": "user_data"}).json()
+    [stored] = own_server.home.glob(f"files/*/{file['id']}")
+    stored.unlink()
+    stored.mkdir()
+    answer = http.delete(f"/v1/files/{file['id']}")
+    stored.rmdir()
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "server_error"
+    assert answer.headers["x-request-id"] in answer.json()["message"]
+    wait_until(lambda: f"request_id={answer.headers['x-request-id']}" in own_server.log)
