@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -44,6 +45,8 @@ class ToolCallBody(msgspec.Struct, frozen=True):
     id: str
     function: FunctionCallBody
     type: str = "function"
+    extra_content: dict[str, Any] | UnsetType = UNSET
+    """Google's, of an upstream: it is to come back with the call."""
 
 
 class ToolCallChunk(msgspec.Struct, frozen=True):
@@ -51,6 +54,7 @@ class ToolCallChunk(msgspec.Struct, frozen=True):
     function: FunctionCallBody
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
+    extra_content: dict[str, Any] | UnsetType = UNSET
 
 
 class AssistantMessage(msgspec.Struct, frozen=True):
@@ -145,7 +149,10 @@ class _Choice:
             self.calls[event.call] = msgspec.structs.replace(last, arguments=last.arguments + event.arguments)
 
     def message(self, shape: Shape) -> AssistantMessage:
-        calls = [ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments)) for call in self.calls]
+        calls = [
+            ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments), extra_content=call.extra or UNSET)
+            for call in self.calls
+        ]
         return AssistantMessage(
             "assistant",
             self.text if self.text or not calls else None,
@@ -238,7 +245,7 @@ def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
     if shape.functions:
         return ChunkDelta(function_call=function)
     named = "function" if event.id else UNSET
-    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named)])
+    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named, event.extra or UNSET)])
 
 
 def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:

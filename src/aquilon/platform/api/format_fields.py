@@ -27,7 +27,7 @@ class JsonSchemaFields(Fields):
     name: str = Field("answer", max_length=256)
     description: str | None = None
     schema_: dict[str, Any] | bool | None = Field(None, alias="schema")
-    strict: bool | None = Field(None, description="Accepted: an answer always matches its schema.")
+    strict: bool | None = Field(None, description="For upstreams: here an answer always matches its schema.")
 
 
 class ResponseFormat(Fields):
@@ -45,11 +45,13 @@ class ResponseFormat(Fields):
             return JsonSchema(extra) if isinstance(extra, dict) else JsonObject()
         if self.type != "json_schema":
             raise unsupported(f"response_format '{self.type}' is", param="response_format")
-        if self.json_schema is None or self.json_schema.schema_ is None:
+        asked = self.json_schema
+        if asked is None or asked.schema_ is None:
             raise invalid(
                 "response_format 'json_schema' needs 'json_schema' with 'schema'", param="response_format.json_schema"
             )
-        return JsonSchema(_object(self.json_schema.schema_, "response_format.json_schema"), self.json_schema.name)
+        schema = _object(asked.schema_, "response_format.json_schema")
+        return JsonSchema(schema, asked.name, asked.description, asked.strict)
 
 
 class StructuredOutputs(Fields):

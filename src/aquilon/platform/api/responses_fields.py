@@ -43,7 +43,9 @@ class FunctionTool(Fields):
     name: FunctionName | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
-    strict: bool | None = Field(None, description="Accepted: calls match their schema wherever a grammar holds it.")
+    strict: bool | None = Field(
+        None, description="For upstreams: here calls match their schema wherever a grammar holds it."
+    )
 
     def tool(self, position: int) -> Tool:
         """Raises ApiError 400 for what isn't a function."""
@@ -52,7 +54,8 @@ class FunctionTool(Fields):
         if self.name is None:
             raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
         require_object(self.parameters, f"tools.{position}.parameters")
-        return Tool(self.name, self.description or "", self.parameters or {})
+        strict = {} if self.strict is None else {"function": {"strict": self.strict}}
+        return Tool(self.name, self.description or "", self.parameters or {}, strict)
 
 
 class ChosenTool(Fields):
@@ -179,7 +182,7 @@ class ResponsesRequest(Fields):
             raise unsupported(f"text.format '{asked.type}' is", param="text.format.type")
         if asked.schema_ is None:
             raise invalid("A format 'json_schema' needs a 'schema'", param="text.format.schema")
-        return JsonSchema(asked.schema_, asked.name or "answer")
+        return JsonSchema(asked.schema_, asked.name or "answer", asked.description, asked.strict)
 
     def _tool_use(self) -> ToolUse | None:
         tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]
