@@ -8,6 +8,7 @@ from pydantic import Field
 
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.platform.api.body import Fields
+from aquilon.platform.api.format_fields import Schema, schema_object
 from aquilon.platform.api.responses_items import InputItem, messages
 from aquilon.platform.api.sampling_fields import TokenCount, TopLogprobs
 from aquilon.platform.api.tool_fields import (
@@ -78,7 +79,7 @@ class TextFormat(Fields):
     type: str = Field(max_length=100, description="`text`, `json_object` or `json_schema`.")
     name: str | None = Field(None, max_length=256)
     description: str | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: Schema | None = Field(None, alias="schema")
     strict: bool | None = None
 
 
@@ -111,6 +112,8 @@ class ResponsesRequest(Fields):
     max_output_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
     top_logprobs: TopLogprobs | None = None
     include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
         None, description=f"`{WITH_LOGPROBS}`; others are without effect."
@@ -127,11 +130,13 @@ class ResponsesRequest(Fields):
     prompt: Any = Field(None, description="Not found: there are no stored prompts.")
     background: bool | None = Field(None, description="`true` is refused.")
     truncation: ShortText | None = Field(None, description="Without effect: what doesn't fit the context is refused.")
-    max_tool_calls: int | None = Field(None, description="Without effect: it counts calls of hosted tools.")
+    max_tool_calls: int | None = Field(None, description="Comes back: it counts calls of hosted tools.")
     user: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
     safety_identifier: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
-    prompt_cache_key: ShortText | None = Field(None, description="Without effect: prefixes are cached by themselves.")
-    service_tier: ShortText | None = Field(None, description="Accepted, without effect.")
+    prompt_cache_key: ShortText | None = Field(
+        None, description="For upstreams: here prefixes are cached by themselves."
+    )
+    service_tier: ShortText | None = Field(None, description="For upstreams.")
 
     @property
     def wants_logprobs(self) -> bool:
@@ -142,7 +147,10 @@ class ResponsesRequest(Fields):
         self._refuse_stored()
         if self.background:
             raise unsupported("'background' is", param="background")
-        upstream_fields: dict[str, Any] = {}
+        given = {
+            name: getattr(self, name) for name in ("prompt_cache_key", "service_tier", "safety_identifier", "user")
+        }
+        upstream_fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.reasoning is not None and self.reasoning.effort is not None:
             upstream_fields["reasoning_effort"] = self.reasoning.effort
         if self.text is not None and self.text.verbosity is not None:
@@ -152,6 +160,8 @@ class ResponsesRequest(Fields):
             prompt=ChatPrompt(messages(self.instructions, self.input), tool_use=self._tool_use()),
             sampling=SamplingParameters(
                 top_p=1.0 if self.top_p is None else self.top_p,
+                presence_penalty=self.presence_penalty or 0.0,
+                frequency_penalty=self.frequency_penalty or 0.0,
                 max_tokens=self.max_output_tokens,
                 logprobs=(self.top_logprobs or 0) if self.wants_logprobs else None,
             ),
@@ -182,7 +192,8 @@ class ResponsesRequest(Fields):
             raise unsupported(f"text.format '{asked.type}' is", param="text.format.type")
         if asked.schema_ is None:
             raise invalid("A format 'json_schema' needs a 'schema'", param="text.format.schema")
-        return JsonSchema(asked.schema_, asked.name or "answer", asked.description, asked.strict)
+        schema = schema_object(asked.schema_, "text.format.schema")
+        return JsonSchema(schema, asked.name or "answer", asked.description, asked.strict)
 
     def _tool_use(self) -> ToolUse | None:
         tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]

@@ -16,6 +16,7 @@ from aquilon.platform.api.format_fields import (
     StructuredOutputs,
     one_format,
 )
+from aquilon.platform.api.usage import StreamedUsage
 from aquilon.platform.domain.generation import OutputFormat
 
 MAX_CHOICES = 16
@@ -29,7 +30,9 @@ Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 
 
 class StreamOptions(Fields):
-    include_usage: bool = Field(False, description="One more chunk at the end, with the usage and no choices.")
+    include_usage: bool = Field(
+        False, description="One more chunk at the end, with the usage and no choices; false: no usage."
+    )
 
 
 class SamplingFields(Fields):
@@ -84,8 +87,10 @@ class SamplingFields(Fields):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     @property
-    def wants_usage_chunk(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage
+    def streamed_usage(self) -> StreamedUsage:
+        if self.stream_options is None:
+            return "with the last"
+        return "by itself" if self.stream_options.include_usage else "none"
 
     @property
     def format(self) -> OutputFormat | None:

@@ -33,7 +33,7 @@ _OPERATORS = frozenset(
     | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
 )
 """Fields by which routers elsewhere let a client choose model, provider or address: that is the operator's choice."""
-_NOT_MISTRALS = frozenset({"user", "store", "service_tier"})
+_NOT_MISTRALS = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
 """OpenAI's, without effect here: Mistral refuses a request with any field that its contract doesn't have."""
 
 
