@@ -51,8 +51,14 @@ def test_an_answer_has_the_fields_that_open_responses_requires_with_what_was_use
         assert isinstance(told[name], int | float)
     assert (told["service_tier"], told["max_tool_calls"], told["prompt_cache_key"]) == ("default", None, None)
     asked_for = {
-        **{"temperature": 0.5, "top_p": 0.9, "presence_penalty": 0.25, "frequency_penalty": -0.5},
-        **{"max_tool_calls": 3, "prompt_cache_key": "k", "user": "u", "safety_identifier": "s"},
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "presence_penalty": 0.25,
+        "frequency_penalty": -0.5,
+        "max_tool_calls": 3,
+        "prompt_cache_key": "k",
+        "user": "u",
+        "safety_identifier": "s",
     }
     streamed = http.post("/v1/responses", json=body | asked_for | {"stream": True}).text
     for line in streamed.splitlines():
