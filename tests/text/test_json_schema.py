@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.support.grammar_walks import takes, walk
 
-from aquilon.text.grammar import COMPACT, SPACED, GrammarError, check, json_value, of_rules
+from aquilon.text.grammar import COMPACT, SPACED, GrammarError, check, json_value, lark, of_rules
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}}
 ONE = {"$ref": "#/$defs/Person"}
@@ -139,6 +139,32 @@ class TestReferences:
         assert not holds(schema, {"a": {}})
         assert holds({"type": "array", "items": ONE, "$defs": endless}, [])
         assert holds({"anyOf": [ONE, {"type": "null"}], "$defs": endless}, None)
+
+    @pytest.mark.parametrize("kind", ["items", "anyOf", "$ref", "properties"])
+    def test_very_many_that_lead_into_each_other_are_refused_before_a_stack_overflows(self, kind: str) -> None:
+        def step(number: int) -> dict[str, Any]:
+            inner = {"$ref": f"#/$defs/{number + 1}"}
+            steps: dict[str, dict[str, Any]] = {
+                "items": {"type": "array", "items": inner},
+                "anyOf": {"anyOf": [{"type": "null"}, inner]},
+                "properties": {"type": "object", "properties": {"a": inner}},
+            }
+            return steps.get(kind, inner)
+
+        def chain(length: int) -> dict[str, Any]:
+            made = {str(number): step(number) for number in range(length)}
+            return {"$ref": "#/$defs/0", "$defs": made | {str(length): {"type": "null"}}}
+
+        rules(chain(100))
+        assert "more than 500 schemas" in refusal(chain(1500))
+        with pytest.raises(GrammarError, match="more than 500 schemas"):
+            lark(f"start: %json {json.dumps(chain(1500))}")
+
+    def test_what_is_not_in_the_schema_is_refused(self) -> None:
+        for reference in ("#/$defs/Nobody", "https://example.com/schema.json", "#nowhere", 5):
+            assert "isn't in it" in refusal({"$ref": reference})
+        assert "address" in refusal({"$ref": "#/$defs/A", "$defs": {"A": {"$id": "https://example.com/a"}}})
+        assert holds({"$id": "https://x/y", "$ref": "https://x/y#/$defs/A", "$defs": {"A": {"const": 1}}}, 1)
 
     def test_pointers_and_anchors_are_followed(self) -> None:
         for reference in ("#/$defs/a~1b%20c", "#there"):

@@ -21,6 +21,8 @@ MAX_BEGUN_BYTES = 8 * 1024
 """Of an answer that is to be gone on with."""
 _MOST_PATTERNS = 100
 """Of properties' names, in a schema: each takes some 0.5 ms to look at."""
+_MOST_NAMES = 10_000
+"""That are compared with a pattern, at 15 µs each."""
 _PIECE_BYTES = 128
 """Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
 
@@ -146,6 +148,7 @@ def lark(text: str) -> str:
     if len(text) > MAX_GRAMMAR_BYTES:
         raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
     if "::=" not in text:
+        _check_schemas_in(text)
         return text
     from llguidance.gbnf_to_lark import any_to_lark
 
@@ -154,6 +157,19 @@ def lark(text: str) -> str:
     except Exception as error:  # whatever its reader runs into: the text is at fault
         raise GrammarError(f"it can't be read as GBNF: {str(error)[:300] or type(error).__name__}") from None
     return made
+
+
+def _check_schemas_in(rules: str) -> None:
+    """A rule may be ``%json`` and a schema, which is as deep as any. Raises GrammarError."""
+    for found in re.finditer(r"%json\s*", rules):
+        try:
+            schema, _ = json.JSONDecoder().raw_decode(rules, found.end())
+        except ValueError:
+            continue  # what can't be read is refused with the reason
+        except RecursionError:
+            raise GrammarError("a schema in it is nested too deeply") from None
+        if isinstance(schema, dict):
+            json_value(schema, writing=COMPACT)
 
 
 def pattern(regex: str) -> str:
@@ -197,6 +213,8 @@ class _Names:
     def match(self, pattern: str, name: str) -> bool:
         known = self._known.get((pattern, name))
         if known is None:
+            if len(self._known) == _MOST_NAMES:
+                raise GrammarError(f"more than {_MOST_NAMES} of its properties' names stand beside patterns")
             known = self._known[pattern, name] = self._match(pattern, name)
         return known
 

@@ -39,6 +39,8 @@ _PLAIN, _OPEN, _EXACT = range(3)
 may name more properties, so that it isn't closed. Exact: nothing, since what doesn't match it counts too."""
 _MOST_VARIANTS = 32
 """Of an object whose properties are counted: choices of those that are there."""
+_MOST_LEVELS = 500
+"""llguidance enters schemas recursively: at some 1,500 levels its stack overflows, and the process ends."""
 _MOST_BRANCHES = 64
 """Of a ``oneOf`` that is looked into."""
 _MOST_WORK = 20_000
@@ -67,11 +69,11 @@ def prepared(schema: dict[str, Any], names: Names) -> dict[str, Any]:
     """The schema with no properties but those it names, where it leaves that open, and without dead ends.
 
     A model asked for a name and an age is to answer with a name and an age. Raises SchemaError where nothing that
-    ends matches it.
+    ends matches it, for references that lead out of it, and where it goes too deep for llguidance.
     """
     document = _Document(schema)
-    if document.has_resources:
-        return schema
+    if document.levels() > _MOST_LEVELS:
+        raise SchemaError(f"its references lead through more than {_MOST_LEVELS} schemas one within the other")
     return _Preparation(document, names).schema()
 
 
@@ -81,19 +83,26 @@ class _Document:
     def __init__(self, root: dict[str, Any]) -> None:
         self.root = root
         self.anchors: dict[str, Any] = {}
-        self.has_resources = False
-        """Schemas within it that have addresses of their own, by which references would have to be read."""
         for node in _within(root):
             if isinstance(node, dict) and isinstance(anchor := node.get("$anchor"), str):
                 self.anchors[anchor] = node
             if isinstance(node, dict) and node is not root and isinstance(node.get("$id"), str):
-                self.has_resources = True
+                raise SchemaError("a schema within it has an address ('$id'): refer to schemas as '#/$defs/NAME'")
 
     def target(self, node: dict[str, Any]) -> Any:
-        """What its ``$ref`` leads to; None for what isn't known here."""
-        reference = node.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
+        """What its ``$ref`` leads to; None where it has none. Raises SchemaError for what isn't in the schema."""
+        if "$ref" not in node:
             return None
+        given, own = node["$ref"], self.root.get("$id")
+        reference = (
+            given.removeprefix(own.partition("#")[0]) if isinstance(given, str) and isinstance(own, str) else given
+        )
+        found = self._found(reference) if isinstance(reference, str) and reference.startswith("#") else None
+        if not isinstance(found, dict | bool):
+            raise SchemaError(f"it refers to {str(given)[:100]!r}, which isn't in it")
+        return found
+
+    def _found(self, reference: str) -> Any:
         if not reference.startswith("#/"):
             return self.root if reference == "#" else self.anchors.get(reference[1:])
         found: Any = self.root
@@ -105,7 +114,59 @@ class _Document:
                 found = found[int(name)]
             else:
                 return None
-        return found if isinstance(found, dict | bool) else None
+        return found
+
+    def levels(self) -> int:
+        """How many schemas may be entered one within the other at most, through references too.
+
+        The longest path through the graph of schemas, in which each circle counts whole.
+        """
+        order = self.in_order()
+        places = {id(node): place for place, node in enumerate(order)}
+        within = [[places[id(each)] for each in self._entered(node)] for node in order]
+        around: list[list[int]] = [[] for _ in order]
+        for place, inner in enumerate(within):
+            for each in inner:
+                around[each].append(place)
+        circles: list[list[int]] = []  # S. R. Kosaraju's algorithm: the outer ones come first
+        circle_of = [-1] * len(order)
+        for start in reversed(range(len(order))):
+            if circle_of[start] >= 0:
+                continue
+            circles.append([])
+            pending = [start]
+            while pending:
+                place = pending.pop()
+                if circle_of[place] < 0:
+                    circle_of[place] = len(circles) - 1
+                    circles[-1].append(place)
+                    pending += around[place]
+        deep = [0] * len(circles)
+        for number in reversed(range(len(circles))):
+            entered = {circle_of[each] for place in circles[number] for each in within[place]} - {number}
+            deep[number] = len(circles[number]) + max((deep[each] for each in entered), default=0)
+        return max(deep, default=0)
+
+    def in_order(self) -> list[dict[str, Any]]:
+        """All that can be reached, first what others are made of."""
+        order: list[dict[str, Any]] = []
+        seen: set[int] = set()
+        pending = [(self.root, False)]
+        while pending:
+            node, done = pending.pop()
+            if done:
+                order.append(node)
+            elif id(node) not in seen:
+                seen.add(id(node))
+                pending.append((node, True))
+                pending += [(each, False) for each in self._entered(node)]
+        return order
+
+    def _entered(self, node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The schemas that a schema is made of; definitions only where it refers to them."""
+        for each in (*_children(node, definitions=False), self.target(node)):
+            if isinstance(each, dict):
+                yield each
 
     def resolved(self, node: Any) -> Any:
         """Through references that stand by themselves, and ``allOf`` of one."""
@@ -132,7 +193,7 @@ def _within(root: Any) -> Iterator[Any]:
             pending += _children(node)
 
 
-def _children(node: dict[str, Any]) -> Iterator[Any]:
+def _children(node: dict[str, Any], *, definitions: bool = True) -> Iterator[Any]:
     for key in _SINGLE:
         if isinstance(node.get(key), dict):
             yield node[key]
@@ -140,7 +201,7 @@ def _children(node: dict[str, Any]) -> Iterator[Any]:
         if isinstance(node.get(key), list):
             yield from node[key]
     for key in _MAPS:
-        if isinstance(node.get(key), dict):
+        if isinstance(node.get(key), dict) and (definitions or key not in _PLACES):
             yield from node[key].values()
 
 
@@ -175,7 +236,7 @@ class _Endings:
         self._document = document
         self._names = names
         self._ending: set[int] = set()
-        order = self._in_order()
+        order = document.in_order()
         for _ in range(_MOST_PASSES):
             before = len(self._ending)
             for node in order:
@@ -222,22 +283,6 @@ class _Endings:
                 return schema
         return node.get("additionalProperties", True)
 
-    def _in_order(self) -> list[dict[str, Any]]:
-        """All that can be reached, first what others are made of."""
-        order: list[dict[str, Any]] = []
-        seen: set[int] = set()
-        pending: list[tuple[Any, bool]] = [(self._document.root, False)]
-        while pending:
-            node, done = pending.pop()
-            if done:
-                order.append(node)
-            elif isinstance(node, dict) and id(node) not in seen:
-                seen.add(id(node))
-                pending.append((node, True))
-                pending += [(child, False) for child in _children(node)]
-                pending.append((self._document.target(node), False))
-        return order
-
 
 def _items(node: dict[str, Any]) -> tuple[list[Any], Any]:
     """Of a list's first places, and of all others."""
@@ -253,11 +298,13 @@ class _Preparation:
         self._names = names
         self._endings = _Endings(document, names)
         self._work = 0
+        self._values: dict[int, set[str] | None] = {}
         self._references: dict[tuple[int, int], str] = {}
+        self._pending: list[tuple[str, dict[str, Any], int]] = []
+        """What references lead to, and isn't built yet."""
         self._definitions: dict[str, Any] = {}
         self._kept: list[Any] = []
         """Schemas made here, so that no other gets their identity."""
-        self._unknown_reference = False
 
     def schema(self) -> dict[str, Any]:
         root = self._document.root
@@ -267,10 +314,13 @@ class _Preparation:
         if made is False:
             raise SchemaError("nothing matches it")
         made = {} if made is True else made
-        kept = ("$schema", *(("$defs", "definitions", "$id") if self._unknown_reference else ()))
-        made |= {key: root[key] for key in kept if key in root}
+        while self._pending:
+            name, target, use = self._pending.pop()
+            self._definitions[name] = self._build(target, use)
+        if "$schema" in root:
+            made["$schema"] = root["$schema"]
         if self._definitions:
-            made["$defs"] = _dict(made.get("$defs")) | self._definitions
+            made["$defs"] = self._definitions
         return made
 
     def _build(self, node: Any, use: int) -> Any:
@@ -307,8 +357,6 @@ class _Preparation:
             target = self._document.target(node)
             if isinstance(target, dict):
                 made["$ref"] = self._reference(target, use if len(made) == 1 else max(use, _OPEN))
-            elif target is None:
-                self._unknown_reference = True
         if isinstance(made.get("allOf"), list):
             made["allOf"] = [self._build(each, max(use, _OPEN)) for each in made["allOf"]]
         if isinstance(made.get("oneOf"), list) and "anyOf" not in made:
@@ -339,7 +387,7 @@ class _Preparation:
         key = id(target), use
         if key not in self._references:
             self._references[key] = f"_{len(self._references)}"
-            self._definitions[self._references[key]] = self._build(target, use)
+            self._pending.append((self._references[key], target, use))
         return f"#/$defs/{self._references[key]}"
 
     # Unions
@@ -387,7 +435,7 @@ class _Preparation:
             for key, all_or_any in (("anyOf", all), ("oneOf", all), ("allOf", any)):
                 if (branches := _list(a.get(key))) and all_or_any(self._exclude(e, b, depth - 1) for e in branches):
                     return True
-        values, others = _values(one), _values(other)
+        values, others = self._values_of(one), self._values_of(other)
         if values is not None and others is not None:
             return values.isdisjoint(others)
         types, other_types = _kinds(one), _kinds(other)
@@ -404,6 +452,11 @@ class _Preparation:
                 if name not in theirs and b.get("additionalProperties") is False and not b.get("patternProperties"):
                     return True
         return False
+
+    def _values_of(self, node: dict[str, Any]) -> set[str] | None:
+        if id(node) not in self._values:
+            self._values[id(node)] = _values(node)
+        return self._values[id(node)]
 
     # Objects
 
@@ -457,7 +510,7 @@ class _Preparation:
         if not isinstance(least, int) or not isinstance(most, int | None):
             return made
         properties = {name: each for name, each in _dict(made.get("properties")).items() if each is not False}
-        required = [name for name in dict.fromkeys(_names(made)) if name in properties]
+        required = {name: None for name in _names(made) if name in properties}
         free = [name for name in properties if name not in required]
         closed = made.get("additionalProperties") is False and not made.get("patternProperties")
         if least <= len(required):
