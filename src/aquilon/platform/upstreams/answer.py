@@ -33,15 +33,16 @@ _USAGE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
 """After its last event, so long for the connection's end of the answer, so that it can be used again."""
 
-_LENGTHS = ("length", "model_length", "max_tokens", "max_output_tokens", "max_new_tokens", "token_limit", "error_limit")
-_FILTERS = (
-    *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
-    *("refusal", "error_toxic", "guardrail_intervened"),
+_LENGTHS = frozenset(
+    {"length", "model_length", "max_tokens", "max_output_tokens", "max_new_tokens", "token_limit", "error_limit"}
 )
-_REASONS: dict[str, FinishedReason] = dict.fromkeys(_LENGTHS, "length") | dict.fromkeys(_FILTERS, "content_filter")
-"""In small letters. All other words are for an end: whether that is of calls is seen from the answer."""
+"""With which servers say that they cut an answer, in small letters; those below, that a filter did, or that they broke
+off. All other words are for an end: whether that is of calls is seen from the answer."""
+_FILTERS = frozenset(
+    {"content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
+    | {"refusal", "error_toxic", "guardrail_intervened"}
+)
 _FAILURES = frozenset({"error", "abort", "insufficient_system_resource"})
-"""With which servers say that they broke off."""
 
 
 class Piece(NamedTuple):
@@ -268,7 +269,8 @@ class UpstreamAnswer:
         """An answer ends with ``tool_calls`` if and only if it calls and wasn't cut, whatever the server says."""
         if word in _FAILURES:
             raise broken(f"ended an answer with the reason '{word}'")
-        reason, calls, at = _REASONS.get(word, "stop"), self._calls[index], self._offset + index
+        reason: FinishedReason = "length" if word in _LENGTHS else "content_filter" if word in _FILTERS else "stop"
+        calls, at = self._calls[index], self._offset + index
         rest, reasoning = self._halves.take_rest(at, "text"), self._halves.take_rest(at, "reasoning")
         if rest or reasoning:
             pieces.append(Piece(Delta(at, rest, (), reasoning), len(rest.encode()) + len(reasoning.encode())))
