@@ -76,7 +76,8 @@ def test_mistrals_client_parses_it_into_a_class(mistral_client: Mistral) -> None
 
 
 def test_a_json_object_is_one(openai_client: OpenAI) -> None:
-    answer = ask(openai_client, response_format={"type": "json_object"}, temperature=0, frequency_penalty=1)
+    drawn = {"temperature": 0, "frequency_penalty": 1.5, "presence_penalty": 1}
+    answer = ask(openai_client, response_format={"type": "json_object"}, **drawn)
     assert isinstance(json.loads(said(answer)), dict)
 
 
