@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tests.support.upstream_house import House, gateway, text
 from tests.support.upstream_server import Line, UpstreamServer, upstream_server
 
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.generation import Delta, Event, Finished, ToolCallDelta
+from aquilon.errors import ApiError
 from aquilon.platform.upstreams.calls import StreamedCalls
-from aquilon.platform.upstreams.chunks import CallPiece, FunctionPiece, HalvesJoined, read_chunk
-from aquilon.platform.upstreams.event_decoder import EventDecoder
+from aquilon.request import Delta, Event, Finished, ToolCallDelta
+from aquilon.upstreams.chunks import CallPiece, FunctionPiece, HalvesJoined, read_chunk
+from aquilon.upstreams.event_decoder import EventDecoder
 
 
 @pytest.fixture

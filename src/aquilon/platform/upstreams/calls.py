@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from aquilon.platform.domain.generation import ToolCallDelta
-from aquilon.platform.domain.secrets import new_id
-from aquilon.platform.upstreams.chunks import CallPiece, HalvesJoined
-from aquilon.platform.upstreams.failures import broken
+from aquilon.people.secrets import new_id
+from aquilon.request import ToolCallDelta
+from aquilon.upstreams.chunks import CallPiece, HalvesJoined
+from aquilon.upstreams.failures import broken
 
 _MOST_CALLS = 256
 
