@@ -14,7 +14,7 @@ import time
 from aquilon.engine.client import Engine
 from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import SamplingParameters, SequenceRequest
-from aquilon.text.grammar import COMPACT, check, json_value, of_rules
+from aquilon.text.grammar import COMPACT, SPACED, check, json_value, of_rules
 from bench import report
 from bench.engine import default_model
 
@@ -32,6 +32,7 @@ _ITEM = {
 _GRAMMARS = {
     "free": None,
     "JSON schema": of_rules(f"start: {json_value({'type': 'array', 'items': _ITEM, 'minItems': 50}, writing=COMPACT)}"),
+    "JSON, spaced": of_rules(f"start: {json_value({'type': 'array', 'items': _ITEM, 'minItems': 50}, writing=SPACED)}"),
     "any JSON": of_rules(f"start: {json_value({'type': 'array', 'minItems': 500}, writing=COMPACT)}"),
     "expression": of_rules("start: /([a-z]{1,12} ){1000}/"),
     "all text": of_rules(r"start: /(.|\n)*/"),

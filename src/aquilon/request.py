@@ -62,6 +62,9 @@ class JsonObject(msgspec.Struct, frozen=True, tag=True):
 class JsonSchema(msgspec.Struct, frozen=True, tag=True):
     schema: dict[str, Any]
     name: str = "answer"
+    description: str | None = None
+    strict: bool | None = None
+    """For upstreams, as are name and description: here an answer always matches."""
 
 
 class Regex(msgspec.Struct, frozen=True, tag=True):
@@ -100,6 +103,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a batch job: computed when nobody waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
     """The client's fields that mean something to an upstream alone, as they came."""
+    limits_completion: bool = False
+    """Whether the client named the most tokens ``max_completion_tokens``, not ``max_tokens``."""
     hops: int = 0
     """As `Principal.hops`."""
 
@@ -164,6 +169,8 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     id: str = ""
     name: str = ""
     arguments: str = ""
+    extra: dict[str, Any] = {}
+    """With the first: what an upstream wants back with the call (Google's ``extra_content``)."""
 
 
 FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]

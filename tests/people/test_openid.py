@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -19,6 +20,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from aquilon.people.openid import Claims, Client, OpenIdError, OpenIdProviders
 
 RSA, OTHER_RSA, EC = RSAKey.generate_key(2048), RSAKey.generate_key(2048), ECKey.generate_key("P-256")
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
 NONCE, REDIRECT = "our nonce", "http://127.0.0.1/auth/oidc/x/callback"
 
 
@@ -267,6 +269,43 @@ class TestTransport:
         provider.discovery["token_endpoint"] = endpoint
         with pytest.raises(OpenIdError, match="is no https address"):
             await ask(provider)
+
+    @pytest.mark.parametrize("endpoint", ENDPOINTS)
+    async def test_a_provider_elsewhere_names_no_address_on_this_machine(
+        self, provider: LyingProvider, endpoint: str
+    ) -> None:
+        issuer, asked = "https://idp.example", []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            told = {name: f"{issuer}/{name}" for name in ENDPOINTS} | {endpoint: f"{provider.issuer}/keys"}
+            return httpx.Response(200, json={"issuer": issuer, **told})
+
+        providers = OpenIdProviders()
+        providers._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        with pytest.raises(OpenIdError, match=f"{endpoint} .* is no https address, as its issuer is"):
+            await providers.discovery(issuer)
+        assert asked == [f"{issuer}/.well-known/openid-configuration"]
+        assert provider.asked == []
+
+    @pytest.mark.parametrize(
+        ("body", "told"),
+        [
+            (b'{"error": "invalid_grant", "error_description": "root:x:0:0"}', "status 400: invalid_grant"),
+            (b'{"error": "root:x:0:0"}', "status 400"),
+            (b"root:x:0:0", "status 400"),
+            (b"\xff", "status 400"),
+        ],
+    )
+    async def test_of_a_refusal_the_word_for_it_is_shown_and_nothing_else_of_the_answer(
+        self, provider: LyingProvider, monkeypatch: pytest.MonkeyPatch, body: bytes, told: str
+    ) -> None:
+        honest = provider.answer
+        monkeypatch.setattr(provider, "answer", lambda path: body if path == "/token" else honest(path))
+        provider.status = 400
+        with pytest.raises(OpenIdError) as caught:
+            await ask(provider)
+        assert str(caught.value).endswith(told)
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"issuer": 1}', b"[" * 100_000])
     async def test_a_document_that_can_t_be_read_is_told_in_words(

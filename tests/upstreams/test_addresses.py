@@ -52,6 +52,14 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         ("::ffff:169.254.169.254", True, True),
         ("64:ff9b::a9fe:a9fe", True, True),
         ("fe80::1", True, True),
+        ("100.100.100.200", True, True),
+        ("::ffff:100.100.100.200", True, True),
+        ("192.0.0.192", True, True),
+        ("168.63.129.16", True, True),
+        ("fd00:ec2::254", True, True),
+        ("fd20:ce::254", True, True),
+        ("fd00:c1::a9fe:a9fe", True, True),
+        ("fd00:42::42", True, True),
         ("0.0.0.0", True, True),
         ("::", True, True),
         ("224.0.0.1", False, True),
@@ -70,7 +78,15 @@ def test_loopback_is_known_in_every_spelling(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://169.254.169.254/v1", "http://2852039166/v1", "http://[fe80::1]/v1", "http://0/"]
+    "url",
+    [
+        "http://169.254.169.254/v1",
+        "http://2852039166/v1",
+        "http://[fe80::1]/v1",
+        "http://0/",
+        "http://100.100.100.200/latest",
+        "http://[fd00:ec2::254]/",
+    ],
 )
 def test_a_base_url_to_a_forbidden_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no address of a server"):
@@ -190,3 +206,37 @@ async def test_a_lost_key_makes_the_upstream_unusable_and_says_so(house: House) 
         changes = {"api_key": "again"}
         again = await administration.change(house.database, house.sealer, house.operator, made.id, changes)
         assert (again.problem, again.api_key) == ("", "again")
+
+
+class TestSecrets:
+    """They were given for one server, and are sent to no other."""
+
+    @pytest.mark.parametrize(
+        "moved", ["http://api.example:1234/v1", "https://api.example:8000/v1", "http://other.example:8000/v1"]
+    )
+    async def test_another_scheme_host_or_port_wants_them_anew(self, house: House, moved: str) -> None:
+        made = await house.add("http://api.example:8000/v1", headers={"x-secret": "s"})
+
+        async def change(**changes: Any) -> Upstream:
+            return await administration.change(house.database, house.sealer, house.operator, made.id, changes)
+
+        for given in ({}, {"api_key": "new"}, {"headers": {}}):
+            with pytest.raises(ValueError, match="its secrets were given for the former"):
+                await change(base_url=moved, **given)
+        [kept] = await administration.list_upstreams(house.database, house.sealer, house.operator)
+        assert kept.base_url == made.base_url
+        changed = await change(base_url=moved, api_key=None, headers={})
+        assert (changed.base_url, changed.api_key, changed.headers) == (moved, None, {})
+
+    async def test_another_path_at_the_same_place_keeps_them(self, house: House) -> None:
+        made = await house.add("https://API.example/v1")
+        for path in ("https://api.example:443/v2", "https://api.example/openai/v1"):
+            changes = {"base_url": path}
+            changed = await administration.change(house.database, house.sealer, house.operator, made.id, changes)
+            assert changed.api_key == made.api_key
+
+    async def test_an_upstream_without_secrets_moves_freely(self, house: House) -> None:
+        made = await house.add("http://api.example/v1", api_key=None)
+        changes = {"base_url": "http://other.example/v1"}
+        changed = await administration.change(house.database, house.sealer, house.operator, made.id, changes)
+        assert changed.base_url == changes["base_url"]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from aquilon.api.generation.chat_fields import ChatCompletionRequest
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
+from aquilon.upstreams.counting import prompt_size
 from aquilon.upstreams.requests import body_of
 from aquilon.upstreams.upstream import UpstreamKind
 
@@ -34,3 +36,115 @@ def test_an_answer_that_is_begun_is_asked_for_with_its_beginning_or_without(
     fields = body | body["messages"][-1]
     assert {name: fields.get(name) for name in asked} == asked
     assert ("prefix" in fields) == ("prefix" in asked)
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+HELLO = {"role": "user", "content": "Hello"}
+
+
+def asked(kind: UpstreamKind = "openai", *, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
+    """What an upstream is asked where a client asks this."""
+    given = {"model": "m", "messages": [HELLO]} | fields
+    request = ChatCompletionRequest.model_validate(given).generation()
+    body: dict[str, Any] = json.loads(body_of(request, kind, "remote", reasoning=reasoning))
+    return body
+
+
+class TestAsTheClientSentIt:
+    @pytest.mark.parametrize("strict", [None, False, True])
+    def test_a_schema_is_strict_where_the_client_says_so(self, strict: bool | None) -> None:
+        more = {} if strict is None else {"strict": strict}
+        sent = {"name": "p", "description": "A thing.", "schema": SCHEMA} | more
+        body = asked(response_format={"type": "json_schema", "json_schema": sent})
+        assert body["response_format"] == {"type": "json_schema", "json_schema": sent}
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            {"name": "f"},
+            {"name": "f", "parameters": {}},
+            {"name": "f", "description": "Does.", "strict": True, "parameters": SCHEMA},
+            {"name": "f", "parameters": SCHEMA, "x-of-a-vendor": [1]},
+        ],
+    )
+    def test_a_function_has_the_fields_that_were_sent(self, function: dict[str, Any]) -> None:
+        tool = {"type": "function", "function": function, "cache_control": {"type": "ephemeral"}}
+        assert asked(tools=[tool])["tools"] == [tool]
+
+    def test_messages_keep_thoughts_signatures_and_parts(self) -> None:
+        call = {
+            "id": "c1",
+            "type": "function",
+            "function": {"name": "f", "arguments": "{}"},
+            "extra_content": {"google": {"thought_signature": "s"}},
+        }
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "x"}}]},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": None, "reasoning_content": "because", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "5", "name": "f"},
+            {"role": "assistant", "content": None, "refusal": "No."},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a/b", "detail": "low"}}]},
+        ]
+        assert asked(messages=messages)["messages"] == messages
+
+    @pytest.mark.parametrize(
+        ("kind", "reasoning", "sent", "there"),
+        [
+            ("openai", False, "max_tokens", "max_tokens"),
+            ("openai", False, "max_completion_tokens", "max_completion_tokens"),
+            ("openai", True, "max_tokens", "max_completion_tokens"),
+            ("mistral", False, "max_completion_tokens", "max_tokens"),
+        ],
+    )
+    def test_the_most_tokens_keep_their_name_where_it_is_known(
+        self, kind: UpstreamKind, reasoning: bool, sent: str, there: str
+    ) -> None:
+        body = asked(kind, reasoning=reasoning, **{sent: 5})
+        assert {name: value for name, value in body.items() if "tokens" in name} == {there: 5}
+
+
+class TestMistralsContract:
+    """It refuses a request with a field that it doesn't know."""
+
+    def test_openais_fields_stay_here(self) -> None:
+        body = asked("mistral", user="u", store=True, service_tier="auto", metadata={"a": "b"}, safe_prompt=True)
+        assert set(body) == {"model", "messages", "stream", "metadata", "safe_prompt"}
+        assert asked("openai")["stream_options"] == {"include_usage": True}
+
+    def test_messages_and_calls_have_the_fields_that_it_knows(self) -> None:
+        call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "a"}]
+        body = asked(
+            "mistral",
+            messages=[
+                HELLO | {"name": "Ada"},
+                {"role": "assistant", "content": "", "reasoning_content": "x", "tool_calls": [call | {"more": 1}]},
+                {"role": "tool", "tool_call_id": "c1", "content": "5", "name": "f"},
+                {"role": "assistant", "content": thoughts},
+                HELLO,
+            ],
+        )
+        assert body["messages"][0] == HELLO
+        assert body["messages"][1] == {"role": "assistant", "content": None, "tool_calls": [call]}
+        assert body["messages"][3] == {"role": "assistant", "content": thoughts}
+
+    def test_a_function_without_parameters_has_an_empty_schema(self) -> None:
+        body = asked("mistral", tools=[{"type": "function", "function": {"name": "f", "strict": True, "odd": 1}}])
+        function = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
+        assert body["tools"] == [{"type": "function", "function": function}]
+
+
+def test_thoughts_as_a_part_of_content_are_sent_where_they_are_known() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "a"}]
+    messages = [HELLO, {"role": "assistant", "content": parts}, HELLO]
+    for kind, content in (("openai", parts[1:]), ("aquilon", parts)):
+        assert asked(kind, messages=messages)["messages"][1]["content"] == content  # type: ignore[arg-type]
+
+
+def test_thoughts_are_counted_as_part_of_the_prompt() -> None:
+    def size(**more: Any) -> int:
+        messages = [HELLO, {"role": "assistant", "content": "a", **more}, HELLO]
+        return prompt_size(ChatCompletionRequest.model_validate({"model": "m", "messages": messages}).generation()).most
+
+    assert size(reasoning_content="x" * 1000) >= size() + 1000

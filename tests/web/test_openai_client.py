@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
@@ -53,6 +54,17 @@ def test_include_usage_puts_the_usage_into_one_more_chunk_alone(openai_client: O
     assert last.usage is not None
     assert last.usage.completion_tokens <= 4
     assert all(chunk.usage is None for chunk in chunks)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_a_stream_without_include_usage_tells_none_where_its_options_say_so(http: httpx.Client, path: str) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 3, "stream": True, "prompt": "One", "messages": QUESTION}
+    with_usage, without = (
+        http.post(path, json=asked | more).text for more in ({}, {"stream_options": {"include_usage": False}})
+    )
+    assert "usage" in with_usage
+    assert "usage" not in without
+    assert without.endswith("data: [DONE]\n\n")
 
 
 def test_max_tokens_ends_an_answer_with_length(openai_client: OpenAI) -> None:

@@ -33,6 +33,54 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
     assert answer.error is None
 
 
+REQUIRED = (
+    *("id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id"),
+    *("instructions", "output", "error", "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p"),
+    *("presence_penalty", "frequency_penalty", "top_logprobs", "temperature", "reasoning", "user", "usage"),
+    *("max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata"),
+    *("safety_identifier", "prompt_cache_key"),
+)
+"""By the schema of Open Responses (https://www.openresponses.org), ``ResponseResource``."""
+
+
+def test_an_answer_has_the_fields_that_open_responses_requires_with_what_was_used(http: httpx.Client) -> None:
+    body: dict[str, Any] = {"model": MODEL, "input": QUESTION, "max_output_tokens": 2}
+    told = http.post("/v1/responses", json=body).json()
+    assert set(REQUIRED) <= set(told)
+    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
+        assert isinstance(told[name], int | float)
+    assert (told["service_tier"], told["max_tool_calls"], told["prompt_cache_key"]) == ("default", None, None)
+    asked_for = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "presence_penalty": 0.25,
+        "frequency_penalty": -0.5,
+        "max_tool_calls": 3,
+        "prompt_cache_key": "k",
+        "user": "u",
+        "safety_identifier": "s",
+    }
+    streamed = http.post("/v1/responses", json=body | asked_for | {"stream": True}).text
+    for line in streamed.splitlines():
+        if line.startswith("data: {") and "response" in (event := json.loads(line.removeprefix("data: "))):
+            assert {name: event["response"][name] for name in asked_for} == asked_for
+
+
+def test_a_format_comes_back_with_all_of_its_fields(http: httpx.Client) -> None:
+    format_ = {"type": "json_schema", "name": "a", "schema": {"type": "null"}}
+    told = http.post("/v1/responses", json={"model": MODEL, "input": "x", "text": {"format": format_}}).json()
+    assert told["text"]["format"] == format_ | {"description": None, "strict": True}
+
+
+def test_penalties_are_what_they_are_in_chat(http: httpx.Client) -> None:
+    drawn = {"temperature": 0, "presence_penalty": 1.5, "frequency_penalty": 1.5}
+    told = http.post("/v1/responses", json={"model": MODEL, "input": "Say a a a", "max_output_tokens": 20} | drawn)
+    messages = [{"role": "user", "content": "Say a a a"}]
+    chat = http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages, "max_tokens": 20} | drawn)
+    [item] = told.json()["output"]
+    assert item["content"][0]["text"] == chat.json()["choices"][0]["message"]["content"]
+
+
 def test_a_conversation_of_items_is_the_same_as_one_of_messages(openai_client: OpenAI) -> None:
     said = "The capital of France is Paris."
     items: list[Any] = [

@@ -76,7 +76,8 @@ def test_mistrals_client_parses_it_into_a_class(mistral_client: Mistral) -> None
 
 
 def test_a_json_object_is_one(openai_client: OpenAI) -> None:
-    answer = ask(openai_client, response_format={"type": "json_object"}, temperature=0, frequency_penalty=1)
+    drawn = {"temperature": 0, "frequency_penalty": 1.5, "presence_penalty": 1}
+    answer = ask(openai_client, response_format={"type": "json_object"}, **drawn)
     assert isinstance(json.loads(said(answer)), dict)
 
 
@@ -165,6 +166,10 @@ HOSTILE: list[dict[str, Any]] = [
     {"properties": 3},
     {"allOf": [{"anyOf": [{"properties": {f"k{i}{j}": {}}} for j in range(6)]} for i in range(8)]},
     {"enum": [str(number) * 6 for number in range(9000)]},
+    {"$ref": "#"},
+    {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+    {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+    {"properties": {"a": 5}},
 ]
 
 
@@ -176,6 +181,30 @@ def test_a_schema_that_no_grammar_holds_is_refused_with_the_reason(http: httpx.C
     assert refused.status_code == 400
     assert refused.json()["message"].startswith("No grammar can hold this JSON schema: ")
     assert refused.json()["param"] == "response_format"
+
+
+@pytest.mark.parametrize("schema", [5, 1.5, "text", ["object"], False])
+def test_what_is_no_schema_is_refused_with_the_reason(http: httpx.Client, schema: Any) -> None:
+    in_chat = [
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}},
+        {"response_format": {"type": "json_object", "schema": schema}},
+        {"structured_outputs": {"json": schema}},
+        {"guided_json": schema},
+    ]
+    bodies = [("/v1/chat/completions", {"messages": QUESTION} | fields) for fields in in_chat]
+    format_ = {"type": "json_schema", "name": "a", "schema": schema}
+    bodies.append(("/v1/responses", {"input": "Hello", "text": {"format": format_}}))
+    for path, body in bodies:
+        refused = http.post(path, json={"model": MODEL} | body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_schema")
+        assert refused.json()["message"].startswith("No grammar can hold this JSON schema: ")
+
+
+def test_an_answer_in_a_format_has_no_more_space_than_json_needs(openai_client: OpenAI) -> None:
+    for seed in range(3):
+        text = said(ask(openai_client, response_format=FORMAT, seed=seed, temperature=1.8))
+        gaps = re.findall(r"[ \n]+", re.sub(r'"(\\.|[^"\\])*"', '""', text))
+        assert all(re.fullmatch(r" |\n *", gap) for gap in gaps)
 
 
 def test_the_refusal_takes_less_than_50_ms(http: httpx.Client) -> None:

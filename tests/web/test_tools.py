@@ -114,7 +114,7 @@ class TestStreams:
         ]
         # Arguments come as they are written, not all at once.
         assert sum(bool(chunk.choices[0].delta.tool_calls) for chunk in chunks if chunk.choices) > 5
-        assert not any(chunk.choices[0].delta.content for chunk in chunks)
+        assert all(chunk.choices[0].delta.content is None for chunk in chunks)
 
     def test_a_stream_of_several_answers_keeps_their_calls_apart(self, openai_client: OpenAI) -> None:
         whole = ask(openai_client, tool_choice=NAMED, n=3, temperature=1.0)

@@ -13,6 +13,7 @@ import codecs
 import hashlib
 import hmac
 import math
+import re
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -38,6 +39,7 @@ _KEYS_AGAIN_SECONDS = 30.0
 _OLDEST_SECONDS = 600
 """An ID token was made for this sign-in: one issued longer ago was not."""
 
+_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _KEY_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 
@@ -255,7 +257,8 @@ class OpenIdProviders:
         address = issuer.rstrip("/") + "/.well-known/openid-configuration"
         discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
         if discovery.issuer != issuer:
-            raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer}'")
+            raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer[:200]}'")
+        _require_as_private(discovery)
         keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
         return _Known(discovery, _public_keys(keys.keys), time.monotonic())
 
@@ -277,7 +280,7 @@ class OpenIdProviders:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OpenIdError(f"{url} can't be reached: {error or type(error).__name__}") from error
         if answer.status_code != 200:
-            raise OpenIdError(f"{url} answers with status {answer.status_code}: {body[:300].decode(errors='replace')}")
+            raise OpenIdError(f"{url} answers with status {answer.status_code}{_error_code(body)}")
         return body
 
 
@@ -291,6 +294,29 @@ def require_private(url: str, what: str) -> None:
         private = False
     if not private or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
         raise OpenIdError(f"The {what} '{url[:200]}' is no https address")
+
+
+def _require_as_private(discovery: Discovery) -> None:
+    """A provider elsewhere names no address on this machine. Raises OpenIdError."""
+    if urlsplit(discovery.issuer).scheme != "https":
+        return
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"):
+        address = getattr(discovery, name)
+        if address is not None and not address.lower().startswith("https:"):
+            raise OpenIdError(f"The provider's {name} '{address[:200]}' is no https address, as its issuer is")
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: str
+
+
+def _error_code(body: bytes) -> str:
+    """The word of RFC 6749, section 5.2; nothing else of an answer is shown: it may come from any server."""
+    try:
+        word = msgspec.json.decode(body, type=_Refusal).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return f": {word}" if _ERROR_CODE.fullmatch(word) else ""
 
 
 def _decoded(body: bytes, kind: type[S], what: str) -> S:

@@ -9,21 +9,27 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from aquilon.text.json_schema import SchemaError, prepared
 
 if TYPE_CHECKING:
-    from llguidance import LLParserLimits, LLTokenizer
+    from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 MAX_GRAMMAR_BYTES = 128 * 2**10
 MAX_BEGUN_BYTES = 8 * 1024
 """Of an answer that is to be gone on with."""
+_MOST_PATTERNS = 100
+"""Of properties' names, in a schema: each takes some 0.5 ms to look at."""
+_MOST_NAMES = 10_000
+"""That are compared with a pattern, at 15 µs each."""
 _PIECE_BYTES = 128
 """Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
 
 COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """JSON as ``json.dumps`` writes it, which models have read most: nothing to choose between two values."""
-SPACED = {"whitespace_pattern": r"[ \n]{1,40}"}
-"""Line breaks and indentation where JSON has them, not without end: small models lose themselves in space."""
+SPACED = {"whitespace_pattern": r" |\n {0,32}"}
+"""One blank, or a line's end with its indentation, between two tokens: small models lose themselves in space."""
 
 
 class GrammarError(ValueError):
@@ -142,6 +148,7 @@ def lark(text: str) -> str:
     if len(text) > MAX_GRAMMAR_BYTES:
         raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
     if "::=" not in text:
+        _check_schemas_in(text)
         return text
     from llguidance.gbnf_to_lark import any_to_lark
 
@@ -150,6 +157,19 @@ def lark(text: str) -> str:
     except Exception as error:  # whatever its reader runs into: the text is at fault
         raise GrammarError(f"it can't be read as GBNF: {str(error)[:300] or type(error).__name__}") from None
     return made
+
+
+def _check_schemas_in(rules: str) -> None:
+    """A rule may be ``%json`` and a schema, which is as deep as any. Raises GrammarError."""
+    for found in re.finditer(r"%json\s*", rules):
+        try:
+            schema, _ = json.JSONDecoder().raw_decode(rules, found.end())
+        except ValueError:
+            continue  # what can't be read is refused with the reason
+        except RecursionError:
+            raise GrammarError("a schema in it is nested too deeply") from None
+        if isinstance(schema, dict):
+            json_value(schema, writing=COMPACT)
 
 
 def pattern(regex: str) -> str:
@@ -167,82 +187,76 @@ def pattern(regex: str) -> str:
 def json_value(schema: dict[str, Any], *, writing: dict[str, Any], lenient: bool = False) -> str:
     """JSON by a schema, as rules write it. ``lenient`` passes over keywords that no grammar can hold.
 
-    Raises GrammarError for a schema that is nested past all measure.
+    Raises GrammarError for a schema that is nested past all measure, or that only something endless would match.
     """
     try:
-        return "%json " + json.dumps({**closed(schema), "x-guidance": {**writing, "lenient": lenient}})
+        if len(json.dumps(schema)) > MAX_GRAMMAR_BYTES:
+            raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
+        made = prepared(schema, _Names())
+        return "%json " + json.dumps({**made, "x-guidance": {**writing, "lenient": lenient}})
+    except SchemaError as error:
+        raise GrammarError(str(error)) from None
     except (RecursionError, ValueError) as error:
+        if isinstance(error, GrammarError):
+            raise
         raise GrammarError(f"it can't be written down: {error}") from None
 
 
-def closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with no properties but those it names, where it leaves that open.
+class _Names:
+    """Which names the patterns of a schema's properties match: llguidance says, whose expressions never backtrack."""
 
-    A model asked for a name and an age is to answer with a name and an age. What
-    matches the closed schema matches the open one.
-    """
-    made = cast(dict[str, Any], _closed(schema, within_all=False))
-    if _refers_plainly(schema):
-        for key in ("$defs", "definitions"):
-            if isinstance(made.get(key), dict):
-                made[key] = {name: _closed(part, within_all=False) for name, part in made[key].items()}
-    return made
+    def __init__(self) -> None:
+        self._matchers: dict[str, LLMatcher | None] = {}
+        self._known: dict[tuple[str, str], bool] = {}
+        self._asked = 0
+
+    def match(self, pattern: str, name: str) -> bool:
+        known = self._known.get((pattern, name))
+        if known is None:
+            if len(self._known) == _MOST_NAMES:
+                raise GrammarError(f"more than {_MOST_NAMES} of its properties' names stand beside patterns")
+            known = self._known[pattern, name] = self._match(pattern, name)
+        return known
+
+    def exhausted(self, pattern: str, names: Sequence[str]) -> bool:
+        """Whether a pattern that is anchored at both ends matches none but these names."""
+        if not names or not pattern.startswith("^") or not pattern.endswith("$"):
+            return False
+        from llguidance import regex_to_lark
+
+        try:
+            keys = regex_to_lark(pattern[1:-1])
+        except ValueError:
+            return False
+        matcher = self._matcher(f"start: OTHER\nOTHER: /{keys}/ & ~/({'|'.join(map(_escaped, names))})/")
+        if matcher is None:
+            return False
+        matcher.compute_bitmask()
+        return matcher.is_error()  # nothing may come
+
+    def _match(self, pattern: str, name: str) -> bool:
+        if pattern not in self._matchers:
+            schema = json.dumps({"type": "string", "pattern": pattern})
+            self._matchers[pattern] = self._matcher(f"start: %json {schema}")
+        matcher = self._matchers[pattern]
+        if matcher is None:
+            return False
+        given = json.dumps(name, ensure_ascii=False).encode(errors="replace")
+        return matcher.deep_copy().try_consume_tokens(list(given)) == len(given)
+
+    def _matcher(self, rules: str) -> LLMatcher | None:
+        from llguidance import LLMatcher
+
+        self._asked += 1
+        if self._asked > _MOST_PATTERNS:
+            raise GrammarError(f"its objects have more than {_MOST_PATTERNS} patterns beside named properties")
+        matcher = LLMatcher(_bytes_alone(0), of_rules(rules), log_level=0, limits=limits())
+        return None if matcher.is_error() else matcher
 
 
-_BESIDE_A_REFERENCE = frozenset(
-    {"$ref", "$defs", "definitions", "$schema", "$id", "$comment", "title", "description", "default", "examples"}
-)
-
-_PARTING = frozenset(
-    {"allOf", "oneOf", "not", "if", "dependentSchemas", "patternProperties", "unevaluatedProperties", "$dynamicRef"}
-)
-"""What is true of an open schema and false of the closed one, or the other way round."""
-_NAMING = frozenset({"properties", "required", "additionalProperties"})
-
-
-def _refers_plainly(value: Any) -> bool:
-    """Whether what is referred to is never combined with anything, which might name more properties."""
-    if isinstance(value, list):
-        return all(map(_refers_plainly, value))
-    if not isinstance(value, dict):
-        return True
-    if not _PARTING.isdisjoint(value) or ("$ref" in value and not value.keys() <= _BESIDE_A_REFERENCE):
-        return False
-    if "anyOf" in value and not _NAMING.isdisjoint(value):
-        return False
-    return all(map(_refers_plainly, value.values()))
-
-
-_COMBINING = (
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "$ref",
-    "$dynamicRef",
-    "patternProperties",
-    "unevaluatedProperties",
-    "not",
-    "if",
-)
-
-
-def _closed(schema: Any, *, within_all: bool) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    made = dict(schema)
-    for key in ("properties",):
-        if isinstance(made.get(key), dict):
-            made[key] = {name: _closed(part, within_all=False) for name, part in made[key].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(made.get(key), dict):
-            made[key] = _closed(made[key], within_all=False)
-    if isinstance(made.get("prefixItems"), list):
-        made["prefixItems"] = [_closed(part, within_all=False) for part in made["prefixItems"]]
-    if isinstance(made.get("anyOf"), list) and not within_all and "properties" not in made:
-        made["anyOf"] = [_closed(part, within_all=False) for part in made["anyOf"]]
-    if isinstance(made.get("properties"), dict) and not within_all and not any(key in made for key in _COMBINING):
-        made.setdefault("additionalProperties", False)
-    return made
+def _escaped(text: str) -> str:
+    """As a regular expression between slashes."""
+    return re.sub(r"[^\w ]", lambda found: f"\\x{{{ord(found[0]):x}}}", text)
 
 
 _PLACE = re.compile(r"^(at )?\d+\(\d+\): |^failed to compile JSON schema: ", re.MULTILINE)

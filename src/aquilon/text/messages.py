@@ -18,6 +18,8 @@ class FunctionCall(msgspec.Struct, frozen=True):
 class ToolCall(msgspec.Struct, frozen=True):
     id: str
     function: FunctionCall
+    more: dict[str, Any] = {}
+    """The client's other fields, as they came: for upstreams."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class Tool(msgspec.Struct, frozen=True):
     description: str = ""
     parameters: dict[str, Any] = {}
     """JSON schema of its arguments."""
+    more: dict[str, Any] = {}
+    """The client's other fields, those of the function under ``function``, as they came: for upstreams."""
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):
@@ -53,3 +57,5 @@ class Message(msgspec.Struct, frozen=True):
     """On a ``tool`` message: the call it answers."""
     parts: tuple[Part, ...] = ()
     """All of the content in its order, where it isn't text alone."""
+    more: dict[str, Any] = {}
+    """The client's other fields as they came, and ``content`` where it came in parts: for upstreams."""

@@ -59,13 +59,17 @@ async def change(
     *,
     private: bool | None = None,
 ) -> Upstream:
-    """``changes``: some of an `Upstream`'s fields. Raises as `add`, and ApiError 404."""
+    """``changes``: some of an `Upstream`'s fields; with another scheme, host or port all secrets are among them.
+
+    Raises as `add`, and ApiError 404.
+    """
     before = await get(database, sealer, principal, id_or_name)
     after = replace(before, **changes)
     if before.problem and not {"api_key", "headers"} & set(changes):
         raise ValueError(f"{before.problem}. Its other settings can be changed together with its key")
     if private is not None or "base_url" in changes:
         after = await _placed(replace(after, base_url=checked_base_url(after.base_url)), private)
+        _require_secrets_anew(before, after, changes)
     async with database.writing(alone=True) as session:
         if await stored.upstream(session, sealer, before.id) is None:
             raise no_such("upstream", id_or_name)
@@ -110,6 +114,18 @@ async def set_fallbacks(database: Database, principal: Principal, model: str, mo
     async with database.writing(alone=True) as session:
         await stored.set_fallbacks(session, model, models)
         await audit.record(session, principal, "fallbacks.set", model, model, models=list(models))
+
+
+def _require_secrets_anew(before: Upstream, after: Upstream, changes: Mapping[str, Any]) -> None:
+    """What was given for one server isn't sent to another. Raises ValueError."""
+    if before.origin == after.origin:
+        return
+    kept = [name for name in ("api_key", "headers") if getattr(before, name) and name not in changes]
+    if kept:
+        raise ValueError(
+            f"'{before.name}' moves from {before.origin} to {after.origin}, and its secrets were given for the "
+            f"former: send {' and '.join(kept)} with the change, null or empty where the new place needs none"
+        )
 
 
 async def _placed(given: Upstream, private: bool | None) -> Upstream:

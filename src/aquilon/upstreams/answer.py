@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from aquilon.people.secrets import new_id
 from aquilon.request import Alternative, Delta, Finished, FinishedReason, ScoredToken, ToolCallDelta
-from aquilon.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, Logprobs, read_chunk
+from aquilon.upstreams.calls import StreamedCalls
+from aquilon.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, HalvesJoined, Logprobs, read_chunk
 from aquilon.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
 from aquilon.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
 from aquilon.upstreams.routing import Target
@@ -24,17 +24,17 @@ _USAGE_SECONDS = 5.0
 """After the last continuation has finished, its usage is waited for so long."""
 _DRAIN_SECONDS = 2.0
 """After its last event, so long for the connection's end of the answer, so that it can be used again."""
-_MOST_CALLS = 256
 
-_REASONS: dict[str, FinishedReason] = {
-    "stop": "stop",
-    "length": "length",
-    "model_length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
+_LENGTHS = frozenset(
+    {"length", "model_length", "max_tokens", "max_output_tokens", "max_new_tokens", "token_limit", "error_limit"}
+)
+"""With which servers say that they cut an answer, in small letters; those below, that a filter did, or that they broke
+off. All other words are for an end: whether that is of calls is seen from the answer."""
+_FILTERS = frozenset(
+    {"content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
+    | {"refusal", "error_toxic", "guardrail_intervened"}
+)
+_FAILURES = frozenset({"error", "abort", "insufficient_system_resource"})
 
 
 class Piece(NamedTuple):
@@ -58,8 +58,8 @@ class UpstreamAnswer:
         self._timer: asyncio.TimerHandle | None = None
         self._decoder = EventDecoder()
         self._finished: set[int] = set()
-        self._calls: dict[int, list[int | str]] = {}
-        """Of each choice: what the server tells its calls apart by, its number or id."""
+        self._halves = HalvesJoined()
+        self._calls = [StreamedCalls(offset + index, self._halves) for index in range(n)]
         self._done = False
         self._failure: UpstreamFailure | None = None
         """Came behind pieces that are to be shown first."""
@@ -208,14 +208,13 @@ class UpstreamAnswer:
             self._done = True
             for index in range(self._n):  # some servers leave the reason out
                 if index not in self._finished:
-                    self._finished.add(index)
-                    pieces.append(Piece(Finished(self._offset + index, "stop"), 0))
+                    self._finish(index, "stop", pieces)
             return
         model = self.target.model
         if event.name == b"error":
             raise of_event(data, self.target.upstream, model=model.name, remote=model.remote)
         try:
-            chunk = read_chunk(data)
+            chunk, loose = read_chunk(data)
         except (msgspec.MsgspecError, ValueError) as error:
             raise broken(f"sent what is no chunk: {error}") from None
         if chunk.error is not None:
@@ -223,9 +222,9 @@ class UpstreamAnswer:
         if chunk.usage is not None:
             self.usage = chunk.usage
         for choice in chunk.choices or ():
-            self._take_choice(choice, pieces)
+            self._take_choice(choice, loose, pieces)
 
-    def _take_choice(self, choice: ChunkChoice, pieces: list[Piece]) -> None:
+    def _take_choice(self, choice: ChunkChoice, loose: bool, pieces: list[Piece]) -> None:
         index = choice.index
         if not 0 <= index < self._n:
             raise broken(f"sent choice {index} of {self._n} that were asked for")
@@ -240,42 +239,40 @@ class UpstreamAnswer:
                 text, reasoning = _parts(delta.content)
             text += delta.refusal or ""
             reasoning += delta.reasoning_content or delta.reasoning or ""
+        if loose or self._halves:
+            text = self._halves.join(at, "text", text)
+            reasoning = self._halves.join(at, "reasoning", reasoning)
         scores = () if choice.logprobs is None else _scores(choice.logprobs)
         if text or reasoning or scores:
             pieces.append(Piece(Delta(at, text, scores, reasoning), len(text.encode()) + len(reasoning.encode())))
-        if delta is not None and delta.tool_calls:
-            for call in delta.tool_calls:
-                pieces.append(self._call(index, call))
+        if delta is not None:
+            for call in delta.tool_calls or ():
+                self._take_call(index, call, pieces)
+            if delta.function_call is not None:
+                self._take_call(index, CallPiece(function=delta.function_call), pieces)
         if choice.finish_reason:  # some servers write an empty one until then
-            if choice.finish_reason == "error":
-                raise broken("ended an answer with the reason 'error'")
-            self._finished.add(index)
-            pieces.append(Piece(Finished(at, _REASONS.get(choice.finish_reason, "stop")), 0))
+            self._finish(index, choice.finish_reason.lower(), pieces)
 
-    def _call(self, index: int, call: CallPiece) -> Piece:
-        """Calls are numbered from 0 as they come, whatever numbers and ids the server gives, repeats or leaves out."""
-        known = self._calls.setdefault(index, [])
-        function = call.function
-        name = (function.name or "") if function is not None else ""
-        key: int | str = call.id or "" if call.index is None else call.index
-        if key == "":  # neither: a name begins one
-            key = -1 - len(known) if name or not known else known[-1]
-        fresh = key not in known
-        if fresh:
-            if len(known) == _MOST_CALLS:
-                raise broken(f"sent more than {_MOST_CALLS} tool calls")
-            known.append(key)
-        arguments = (function.arguments or "") if function is not None else ""
-        if not isinstance(arguments, str):
-            arguments = msgspec.json.encode(arguments).decode()
-        event = ToolCallDelta(
-            self._offset + index,
-            known.index(key),
-            id=(call.id or new_id("call")) if fresh else "",
-            name=name if fresh else "",
-            arguments=arguments,
-        )
-        return Piece(event, len(arguments.encode()) + len(event.name.encode()))
+    def _take_call(self, index: int, call: CallPiece, pieces: list[Piece]) -> None:
+        if (event := self._calls[index].add(call)) is not None:
+            pieces.append(_call_piece(event))
+
+    def _finish(self, index: int, word: str, pieces: list[Piece]) -> None:
+        """An answer ends with ``tool_calls`` if and only if it calls and wasn't cut, whatever the server says."""
+        if word in _FAILURES:
+            raise broken(f"ended an answer with the reason '{word}'")
+        reason: FinishedReason = "length" if word in _LENGTHS else "content_filter" if word in _FILTERS else "stop"
+        calls, at = self._calls[index], self._offset + index
+        rest, reasoning = self._halves.take_rest(at, "text"), self._halves.take_rest(at, "reasoning")
+        if rest or reasoning:
+            pieces.append(Piece(Delta(at, rest, (), reasoning), len(rest.encode()) + len(reasoning.encode())))
+        pieces.extend(map(_call_piece, calls.finish(cut=reason != "stop")))
+        self._finished.add(index)
+        pieces.append(Piece(Finished(at, "tool_calls" if reason == "stop" and calls else reason), 0))
+
+
+def _call_piece(event: ToolCallDelta) -> Piece:
+    return Piece(event, len(event.arguments.encode()) + len(event.name.encode()))
 
 
 _draining: set[asyncio.Task[None]] = set()
@@ -296,9 +293,9 @@ def _parts(parts: list[ContentPart]) -> tuple[str, str]:
     for part in parts:
         if part.type == "thinking":
             thoughts = part.thinking if isinstance(part.thinking, list) else [{"text": part.thinking}]
-            reasoning += "".join(str(thought.get("text", "")) for thought in thoughts)
+            reasoning += "".join(str(thought.get("text") or "") for thought in thoughts)
         else:
-            text += part.text
+            text += part.text or ""
     return text, reasoning
 
 
@@ -326,7 +323,7 @@ def _scores(logprobs: Logprobs) -> tuple[ScoredToken, ...]:
     for place, token in enumerate(logprobs.tokens or ()):
         logprob = _at(logprobs.token_logprobs, place)
         top = _at(logprobs.top_logprobs, place) or {}
-        others = tuple(Alternative(-1, text, text.encode(), value) for text, value in top.items())
+        others = tuple(Alternative(-1, text, text.encode(), _finite(value)) for text, value in top.items())
         found.append(ScoredToken(-1, token, token.encode(), _finite(logprob), others))
     return tuple(found)
 
@@ -341,4 +338,4 @@ def _bytes(token: str, values: list[int] | None) -> bytes:
 
 def _finite(logprob: float | None) -> float:
     """OpenAI's own floor in place of what JSON has no number for."""
-    return -9999.0 if logprob is None else logprob
+    return -9999.0 if logprob is None or not math.isfinite(logprob) else logprob

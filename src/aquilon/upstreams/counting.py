@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from aquilon.request import ChatPrompt, FillPrompt, GenerationRequest, JsonSchema, TextPrompt
-from aquilon.text.messages import ImagePart, TextPart
+from aquilon.text.messages import ImagePart, Message, TextPart
 
 _MESSAGE_TOKENS = 16
 """What a template puts around a message, at most."""
@@ -51,6 +52,7 @@ def prompt_size(request: GenerationRequest) -> PromptSize:
         else:
             size += len(message.content.encode())
         size += len((message.name or "").encode()) + len((message.tool_call_id or "").encode())
+        size += _size_of_more(message)
         for call in message.tool_calls:
             size += len(call.function.name.encode()) + len(call.function.arguments.encode()) + len(call.id.encode())
     more = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(prompt.messages) + _IMAGE_TOKENS * images
@@ -61,6 +63,17 @@ def prompt_size(request: GenerationRequest) -> PromptSize:
         size += len(msgspec.json.encode(request.format.schema))
     found = _size(size, more)
     return PromptSize(found.most, found.usual + 4 * len(prompt.messages) + _IMAGE_TOKENS // 4 * images)
+
+
+def _size_of_more(message: Message) -> int:
+    """Bytes of what an upstream's template may show beside content and calls, such as thoughts."""
+    given: list[Any] = [call.more for call in message.tool_calls if call.more]
+    for name, value in message.more.items():
+        if name != "content":
+            given.append(value)
+        elif isinstance(value, list):
+            given += [part for part in value if part["type"] == "thinking"]
+    return len(msgspec.json.encode(given)) if given else 0
 
 
 def _size(size: int, more: int) -> PromptSize:

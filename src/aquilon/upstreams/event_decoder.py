@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MOST_EVENT_BYTES = 2**20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ServerEvent(NamedTuple):
@@ -25,6 +26,7 @@ class EventDecoder:
         self._data: list[bytes] = []
         self._held = 0
         self._name = b""
+        self._at_start = True
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that end in this piece. Raises EventTooLong."""
@@ -36,6 +38,9 @@ class EventDecoder:
             chunk = bytes(self._rest)
             self._rest.clear()
         events: list[ServerEvent] = []
+        if self._at_start:
+            self._at_start = False
+            chunk = chunk.removeprefix(_BYTE_ORDER_MARK)
         *lines, rest = chunk.split(b"\n")
         for line in lines:
             if line.endswith(b"\r"):

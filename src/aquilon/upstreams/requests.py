@@ -21,7 +21,7 @@ from aquilon.request import (
     TokenPrompt,
     ToolUse,
 )
-from aquilon.text.messages import ImagePart, Message
+from aquilon.text.messages import ImagePart, Message, Tool, ToolCall
 from aquilon.upstreams.upstream import UpstreamKind
 
 _encode = msgspec.json.Encoder().encode
@@ -33,6 +33,8 @@ _OPERATORS = frozenset(
     | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
 )
 """Fields by which routers elsewhere let a client choose model, provider or address: that is the operator's choice."""
+_NOT_MISTRALS = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
+"""OpenAI's, without effect here: Mistral refuses a request with any field that its contract doesn't have."""
 
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
@@ -47,7 +49,11 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
 def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
     """JSON; ``remote`` is the model there. Raises ApiError 400 for what this kind of upstream can't be asked."""
     body = {name: value for name, value in request.upstream_fields.items() if name not in _OPERATORS}
-    body |= {"model": remote, "stream": True, "stream_options": {"include_usage": True}}
+    body |= {"model": remote, "stream": True}
+    if kind == "mistral":  # tells its usage unasked
+        body = {name: value for name, value in body.items() if name not in _NOT_MISTRALS}
+    else:
+        body["stream_options"] = {"include_usage": True}
     if isinstance(request.prompt, ChatPrompt):
         _put_chat(body, request.prompt, kind)
         if request.format is not None:
@@ -68,7 +74,7 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
 
 
 def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> None:
-    messages = [_message(message) for message in prompt.messages]
+    messages = [_message(message, kind) for message in prompt.messages]
     body["messages"] = messages
     if prompt.continue_final:
         if kind == "mistral" or (kind == "aquilon" and prompt.repeats_final):
@@ -84,13 +90,7 @@ def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> N
 
 
 def _put_tools(body: dict[str, Any], use: ToolUse, kind: UpstreamKind) -> None:
-    body["tools"] = [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-        }
-        for tool in use.tools
-    ]
+    body["tools"] = [_tool(tool, kind) for tool in use.tools]
     if use.choice == "named":
         body["tool_choice"] = {"type": "function", "function": {"name": use.named}}
     elif use.choice == "required":
@@ -101,11 +101,28 @@ def _put_tools(body: dict[str, Any], use: ToolUse, kind: UpstreamKind) -> None:
         body["parallel_tool_calls"] = False
 
 
+def _tool(tool: Tool, kind: UpstreamKind) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.parameters or kind == "mistral":  # which requires them
+        function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+    more: dict[str, Any] = tool.more.get("function", {})
+    if kind == "mistral":
+        strict = {"strict": more["strict"]} if "strict" in more else {}
+        return {"type": "function", "function": function | strict}
+    return {"type": "function"} | tool.more | {"function": more | function}
+
+
 def _put_format(body: dict[str, Any], format: OutputFormat, kind: UpstreamKind) -> None:
     if isinstance(format, JsonObject):
         body["response_format"] = {"type": "json_object"}
     elif isinstance(format, JsonSchema):
-        schema = {"name": format.name, "schema": format.schema, "strict": True}
+        schema: dict[str, Any] = {"name": format.name, "schema": format.schema}
+        if format.description is not None:
+            schema["description"] = format.description
+        if format.strict is not None:
+            schema["strict"] = format.strict
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif kind not in _SPEAKS_VLLM:
         raise invalid(
@@ -139,8 +156,10 @@ def _put_sampling(body: dict[str, Any], request: GenerationRequest, kind: Upstre
     if sampling.seed is not None:
         body["random_seed" if kind == "mistral" else "seed"] = sampling.seed
     if sampling.max_tokens is not None:
-        chat = isinstance(request.prompt, ChatPrompt)
-        body["max_completion_tokens" if reasoning and chat else "max_tokens"] = sampling.max_tokens
+        newer = (
+            isinstance(request.prompt, ChatPrompt) and kind != "mistral" and (reasoning or request.limits_completion)
+        )
+        body["max_completion_tokens" if newer else "max_tokens"] = sampling.max_tokens
     if sampling.logprobs is not None:
         if isinstance(request.prompt, ChatPrompt):
             body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
@@ -164,28 +183,40 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def _message(message: Message) -> dict[str, Any]:
-    made: dict[str, Any] = {"role": message.role, "content": message.content}
+def _message(message: Message, kind: UpstreamKind) -> dict[str, Any]:
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.parts:
-        made["content"] = [
+        sent["content"] = [
             _image(part) if isinstance(part, ImagePart) else {"type": "text", "text": part.text}
             for part in message.parts
         ]
-    if message.name is not None:
-        made["name"] = message.name
+    if message.name is not None and (kind != "mistral" or message.role == "tool"):
+        sent["name"] = message.name
     if message.tool_calls:
-        made["content"] = message.content or None
-        made["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.function.name, "arguments": call.function.arguments},
-            }
-            for call in message.tool_calls
-        ]
+        sent["content"] = message.content or None
+        sent["tool_calls"] = [_call(call, kind) for call in message.tool_calls]
     if message.tool_call_id is not None:
-        made["tool_call_id"] = message.tool_call_id
-    return made
+        sent["tool_call_id"] = message.tool_call_id
+    return sent | _more(message, kind)
+
+
+def _call(call: ToolCall, kind: UpstreamKind) -> dict[str, Any]:
+    more = {} if kind == "mistral" else call.more
+    function = {"name": call.function.name, "arguments": call.function.arguments}
+    return more | {"id": call.id, "type": "function", "function": function}
+
+
+def _more(message: Message, kind: UpstreamKind) -> dict[str, Any]:
+    """The client's other fields, as far as this kind of server knows them."""
+    more = message.more
+    if kind == "mistral":
+        more = {"content": more["content"]} if more.get("content") else {}
+    elif kind != "aquilon" and isinstance(more.get("content"), list):  # thoughts as a part are Mistral's
+        parts = [part for part in more["content"] if part["type"] != "thinking"]
+        more = {name: value for name, value in more.items() if name != "content"} | (
+            {"content": parts} if parts else {}
+        )
+    return more
 
 
 def _image(part: ImagePart) -> dict[str, Any]:

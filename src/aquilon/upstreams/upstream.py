@@ -105,6 +105,13 @@ class Upstream:
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: to whom its secrets are sent."""
+        parts = urlsplit(self.base_url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        return f"{parts.scheme}://{(parts.hostname or '').removesuffix('.')}:{port}"
+
 
 def checked_base_url(url: str) -> str:
     """The URL without a slash at its end. Raises ValueError, saying what would do."""
@@ -157,6 +164,23 @@ def checked_api_version(kind: UpstreamKind, version: str | None) -> str | None:
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "100.100.100.200",  # Alibaba
+            "168.63.129.16",  # Azure's wire server
+            "192.0.0.192",  # Oracle, the older one
+            "fd00:c1::a9fe:a9fe",  # Oracle
+            "fd00:ec2::23",  # Amazon, of pods
+            "fd00:ec2::254",  # Amazon
+            "fd00:42::42",  # Scaleway
+            "fd00:a9fe:a9fe::1",  # Akamai
+            "fd20:ce::254",  # Google
+        ),
+    )
+)
+"""Where clouds keep a machine's credentials, beside the link-local addresses that most of them take."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -200,9 +224,9 @@ def is_private(address: Address) -> bool:
 
 
 def is_forbidden(address: Address) -> bool:
-    """An address that no upstream has: link-local ones, where clouds keep their credentials, among them."""
+    """An address that no upstream has, such as those where clouds keep a machine's credentials."""
     inner = innermost(address)
-    if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+    if inner in _METADATA or inner.is_link_local or inner.is_multicast or inner.is_unspecified:
         return True
     if isinstance(inner, ipaddress.IPv4Address):
         return inner.is_reserved

@@ -40,7 +40,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
         model=prepared.model,
         n=generation.n,
         logprobs=bool(fields.logprobs),
-        usage_chunk=fields.wants_usage_chunk,
+        usage=fields.streamed_usage,
         functions=fields.calls_functions,
     )
     if fields.stream:

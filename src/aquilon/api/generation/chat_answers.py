@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from aquilon.api.event_stream import DONE, frame
-from aquilon.api.generation.usage import UsageBody, usage_body
+from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta
 
@@ -45,6 +46,8 @@ class ToolCallBody(msgspec.Struct, frozen=True):
     id: str
     function: FunctionCallBody
     type: str = "function"
+    extra_content: dict[str, Any] | UnsetType = UNSET
+    """Google's, of an upstream: it is to come back with the call."""
 
 
 class ToolCallChunk(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class ToolCallChunk(msgspec.Struct, frozen=True):
     function: FunctionCallBody
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
+    extra_content: dict[str, Any] | UnsetType = UNSET
 
 
 class AssistantMessage(msgspec.Struct, frozen=True):
@@ -85,7 +89,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
 
 class ChunkDelta(msgspec.Struct, frozen=True):
     role: str | UnsetType = UNSET
-    content: str | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallChunk] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
@@ -114,8 +118,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     n: int
     logprobs: bool = False
-    usage_chunk: bool = False
-    """Stream the usage in a chunk of its own, which is what OpenAI's clients ask for."""
+    usage: StreamedUsage = "with the last"
     functions: bool = False
     """Calls in OpenAI's older shape."""
 
@@ -146,7 +149,10 @@ class _Choice:
             self.calls[event.call] = msgspec.structs.replace(last, arguments=last.arguments + event.arguments)
 
     def message(self, shape: Shape) -> AssistantMessage:
-        calls = [ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments)) for call in self.calls]
+        calls = [
+            ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments), extra_content=call.extra or UNSET)
+            for call in self.calls
+        ]
         return AssistantMessage(
             "assistant",
             self.text if self.text or not calls else None,
@@ -185,13 +191,12 @@ async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
 async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[bytes]:
     """Server-sent frames.
 
-    Each choice's first chunk has the role, its last the ``finish_reason``. The last
-    choice to finish carries the usage, which is what Mistral's clients read; with
-    ``usage_chunk`` it comes in a chunk of its own, which is what OpenAI's ask for.
+    Each choice's first chunk has the role, its last the ``finish_reason``. There is no
+    empty content where there are calls alone: clients would show it as an answer.
     """
     encoder, created = msgspec.json.Encoder(), int(time.time())
-    no_usage: UnsetType | None = None if shape.usage_chunk else UNSET
-    begun = [False] * shape.n
+    no_usage: UnsetType | None = None if shape.usage == "by itself" else UNSET
+    begun, calls = [False] * shape.n, [False] * shape.n
     model = shape.model
     unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
 
@@ -204,25 +209,27 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
         async for event in events:
             if isinstance(event, Delta | ToolCallDelta | Finished) and not begun[event.index]:
                 begun[event.index] = True
-                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", ""))], no_usage)
+                speaks = isinstance(event, Finished) or (isinstance(event, Delta) and not event.reasoning)
+                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", "" if speaks else None))], no_usage)
             if isinstance(event, Delta):
                 scores = _logprobs(list(event.tokens)) if shape.logprobs else None
                 yield held + chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
                 held = b""
             elif isinstance(event, ToolCallDelta):
+                calls[event.index] = True
                 yield held + chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
                 held = b""
             elif isinstance(event, Finished):
                 unfinished -= 1
-                last = ChunkChoice(event.index, ChunkDelta(content=""), shape.reason(event))
+                content: str | UnsetType = UNSET if calls[event.index] else ""
+                last = ChunkChoice(event.index, ChunkDelta(content=content), shape.reason(event))
                 if unfinished:
                     yield held + chunk([last], no_usage)
                     held = b""
             elif isinstance(event, Usage):
-                usage = usage_body(event)
-                held += chunk([last], None if shape.usage_chunk else usage)
-                if shape.usage_chunk:
-                    held += chunk([], usage)
+                held += chunk([last], usage_body(event) if shape.usage == "with the last" else no_usage)
+                if shape.usage == "by itself":
+                    held += chunk([], usage_body(event))
             elif isinstance(event, Started):
                 model = event.stand_in or model
     yield held + DONE
@@ -239,7 +246,7 @@ def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
     if shape.functions:
         return ChunkDelta(function_call=function)
     named = "function" if event.id else UNSET
-    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named)])
+    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named, event.extra or UNSET)])
 
 
 def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:

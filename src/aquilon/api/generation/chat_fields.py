@@ -118,6 +118,7 @@ class ChatCompletionRequest(SamplingFields):
             n=self.n or 1,
             format=self.format,
             upstream_fields=self.upstream_fields,
+            limits_completion=self.max_completion_tokens is not None,
         )
 
     @property
@@ -198,7 +199,11 @@ def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Me
     if asked and role != "assistant":
         raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
     calls = tuple(
-        ToolCall(call.id or f"call_{position}_{number}", FunctionCall(call.function.name, _arguments(call.function)))
+        ToolCall(
+            call.id or f"call_{position}_{number}",
+            FunctionCall(call.function.name, _arguments(call.function)),
+            {name: value for name, value in (call.model_extra or {}).items() if name != "type"},
+        )
         for number, call in enumerate(asked)
     )
     call_id, name = fields.tool_call_id, fields.name
@@ -215,7 +220,28 @@ def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Me
         tool_calls=calls,
         tool_call_id=call_id,
         parts=tuple(parts) if any(isinstance(part, ImagePart) for part in parts) else (),
+        more=_for_upstreams(fields),
     )
+
+
+def _for_upstreams(fields: MessageFields) -> dict[str, Any]:
+    """What a message of our own shape doesn't hold: unknown fields, a refusal, a content's parts."""
+    more = dict(fields.model_extra or {})
+    if fields.refusal is not None:
+        more |= {"refusal": fields.refusal, "content": fields.content}
+    if isinstance(fields.content, list):
+        more["content"] = [
+            _sent(part) for part in fields.content if part.type != "thinking" or fields.role == "assistant"
+        ]
+    return more
+
+
+def _sent(part: ContentPart) -> dict[str, Any]:
+    """A part as it came, but for an image's address by itself, which is Mistral's alone."""
+    sent = part.model_dump(exclude_unset=True)
+    if isinstance(part.image_url, str):
+        sent["image_url"] = {"url": part.image_url}
+    return sent
 
 
 def _text(fields: MessageFields, position: int) -> str:

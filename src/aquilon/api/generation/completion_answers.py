@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from aquilon.api.event_stream import DONE, frame
-from aquilon.api.generation.usage import UsageBody, usage_body
+from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, ScoredToken, Started
 
@@ -170,23 +170,22 @@ async def whole_answer(pieces: AsyncGenerator[Piece], *, id_: str, model: str, c
 
 
 async def chunks(
-    pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int, usage_chunk: bool
+    pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int, usage: StreamedUsage
 ) -> AsyncGenerator[bytes]:
-    """Server-sent frames; the last choice's last chunk carries the usage, or with ``usage_chunk`` one of its own."""
+    """Server-sent frames; the usage is in the last choice's last chunk, in one of its own, or nowhere."""
     encoder, created = msgspec.json.Encoder(), int(time.time())
-    no_usage: UnsetType | None = None if usage_chunk else UNSET
+    no_usage: UnsetType | None = None if usage == "by itself" else UNSET
     unfinished, last = count, CompletionChoice(0, "", "stop")
 
-    def chunk(choices: list[CompletionChoice], usage: UsageBody | UnsetType | None) -> bytes:
-        return frame(encoder.encode(Completion(id=id_, created=created, model=model, choices=choices, usage=usage)))
+    def chunk(choices: list[CompletionChoice], told: UsageBody | UnsetType | None) -> bytes:
+        return frame(encoder.encode(Completion(id=id_, created=created, model=model, choices=choices, usage=told)))
 
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Usage):
-                usage = usage_body(piece)
-                yield chunk([last], None if usage_chunk else usage)
-                if usage_chunk:
-                    yield chunk([], usage)
+                yield chunk([last], usage_body(piece) if usage == "with the last" else no_usage)
+                if usage == "by itself":
+                    yield chunk([], usage_body(piece))
             elif isinstance(piece, Started):
                 model = piece.stand_in
             elif piece.finish_reason is not None and (unfinished := unfinished - 1) == 0:

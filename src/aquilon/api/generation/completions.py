@@ -49,7 +49,7 @@ async def completions(request: Request, caller: Caller) -> Response:
         logprobs=fields.logprobs is not None,
     )
     if fields.stream:
-        return EventStream(chunks(parts, id_=id_, model=model, count=count, usage_chunk=fields.wants_usage_chunk))
+        return EventStream(chunks(parts, id_=id_, model=model, count=count, usage=fields.streamed_usage))
     body = await answer_unless_gone(request, whole_answer(parts, id_=id_, model=model, count=count))
     return Response(body, media_type="application/json")
 

@@ -53,7 +53,7 @@ async def fill(request: Request, caller: Caller) -> Response:
     generation = fields.generation()
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
-    shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage_chunk=fields.wants_usage_chunk)
+    shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage=fields.streamed_usage)
     events = pipeline.answer(
         [prepared], caller, shape.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from aquilon.api.body import Fields
 from aquilon.errors import ApiError, invalid, unsupported
@@ -20,14 +20,17 @@ Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_GRAMMAR_
 Options = Annotated[
     list[Annotated[str, StringConstraints(max_length=10_000)]], Field(min_length=1, max_length=MAX_OPTIONS)
 ]
-Schema = str | dict[str, Any]
+Schema = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "boolean"}, {"type": "string"}], "title": "Schema"})
+]
+"""A JSON schema, or its text: what is neither is refused with the reason."""
 
 
 class JsonSchemaFields(Fields):
     name: str = Field("answer", max_length=256)
     description: str | None = None
-    schema_: dict[str, Any] | bool | None = Field(None, alias="schema")
-    strict: bool | None = Field(None, description="Accepted: an answer always matches its schema.")
+    schema_: Schema | None = Field(None, alias="schema")
+    strict: bool | None = Field(None, description="For upstreams: here an answer always matches its schema.")
 
 
 class ResponseFormat(Fields):
@@ -42,14 +45,16 @@ class ResponseFormat(Fields):
             return None
         if self.type == "json_object":
             extra = (self.model_extra or {}).get("schema")  # llama.cpp's shape
-            return JsonSchema(extra) if isinstance(extra, dict) else JsonObject()
+            return JsonObject() if extra is None else JsonSchema(schema_object(extra, "response_format.schema"))
         if self.type != "json_schema":
             raise unsupported(f"response_format '{self.type}' is", param="response_format")
-        if self.json_schema is None or self.json_schema.schema_ is None:
+        asked = self.json_schema
+        if asked is None or asked.schema_ is None:
             raise invalid(
                 "response_format 'json_schema' needs 'json_schema' with 'schema'", param="response_format.json_schema"
             )
-        return JsonSchema(_object(self.json_schema.schema_, "response_format.json_schema"), self.json_schema.name)
+        schema = schema_object(asked.schema_, "response_format.json_schema")
+        return JsonSchema(schema, asked.name, asked.description, asked.strict)
 
 
 class StructuredOutputs(Fields):
@@ -65,7 +70,7 @@ class StructuredOutputs(Fields):
         """Raises ApiError 400 unless exactly one is there."""
         made: list[OutputFormat] = []
         if self.json_ is not None:
-            made.append(JsonSchema(_object(self.json_, param)))
+            made.append(JsonSchema(schema_object(self.json_, param, may_be_text=True)))
         if self.regex is not None:
             made.append(Regex(self.regex))
         if self.choice is not None:
@@ -108,16 +113,20 @@ def require_shallow(value: Any, param: str) -> None:
     raise _no_schema(param, f"it is nested more than {MAX_DEPTH} levels deep")
 
 
-def _object(schema: Schema | bool, param: str) -> dict[str, Any]:
-    if isinstance(schema, str):
+def schema_object(schema: Any, param: str, *, may_be_text: bool = False) -> dict[str, Any]:
+    """Raises ApiError 400 for what is no JSON schema, for one that nothing matches, and for one nested too deeply."""
+    if isinstance(schema, str) and may_be_text:
         try:
             schema = msgspec.json.decode(schema)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _no_schema(param, f"it isn't valid JSON: {error}") from None
     if schema is True:
         return {}
+    if schema is False:
+        raise _no_schema(param, "nothing matches it")
     if not isinstance(schema, dict):
-        raise _no_schema(param, "nothing matches it" if schema is False else "it is no object")
+        kind = {str: "a text", list: "a list", int: "a number", float: "a number"}.get(type(schema), "null")
+        raise _no_schema(param, f"it is {kind}, and a schema is an object, true or false")
     require_shallow(schema, param)
     return schema
 

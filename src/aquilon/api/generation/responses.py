@@ -44,7 +44,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
-    asked = _asked(fields, prepared.model)
+    asked = _asked(fields, prepared.model, _temperature(request, fields, prepared.model))
     events = pipeline.answer(
         [prepared], caller, asked.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
     )
@@ -75,7 +75,17 @@ def _default_model(request: Request) -> str:
     return cards[0].name
 
 
-def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
+def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:
+    """The one that is used; OpenAI's default where only an upstream knows its own."""
+    if fields.temperature is not None:
+        return fields.temperature
+    catalogue = services(request).catalogue
+    card = catalogue.get(model)
+    known = None if card is None else services(request).texts.default_temperature(card)
+    return 1.0 if known is None else known
+
+
+def _asked(fields: ResponsesRequest, model: str, temperature: float) -> ResponseBody:
     """The answer before its first item: what was asked for."""
     format_ = fields.text.format if fields.text is not None else None
     return ResponseBody(
@@ -90,16 +100,16 @@ def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
             fields.reasoning.effort if fields.reasoning is not None else None,
             fields.reasoning.summary if fields.reasoning is not None else None,
         ),
-        temperature=fields.temperature,
+        temperature=temperature,
         text=TextEcho(
-            FormatEcho(type="text")
-            if format_ is None
+            FormatEcho(type="text" if format_ is None else format_.type)
+            if format_ is None or format_.type != "json_schema"
             else FormatEcho(
                 type=format_.type,
-                name=format_.name,
+                name=format_.name or "answer",
                 description=format_.description,
                 schema=format_.schema_,
-                strict=format_.strict,
+                strict=format_.strict is not False,
             )
         ),
         tool_choice=_choice(fields),
@@ -108,7 +118,11 @@ def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
             for tool in fields.tools or ()
         ],
         top_logprobs=fields.top_logprobs or 0,
-        top_p=fields.top_p,
+        top_p=1.0 if fields.top_p is None else fields.top_p,
+        presence_penalty=fields.presence_penalty or 0.0,
+        frequency_penalty=fields.frequency_penalty or 0.0,
+        max_tool_calls=fields.max_tool_calls,
+        prompt_cache_key=fields.prompt_cache_key,
         user=fields.user,
         safety_identifier=fields.safety_identifier,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from aquilon.money.usage_event import Usage
 from aquilon.request import ScoredToken
@@ -95,12 +96,14 @@ class ToolEcho(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool | None
 
 
-class FormatEcho(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FormatEcho(msgspec.Struct, frozen=True, kw_only=True):
+    """``type`` alone, or all of a ``json_schema``."""
+
     type: str
-    name: str | None = None
-    description: str | None = None
-    schema: dict[str, Any] | None = None
-    strict: bool | None = None
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    schema: dict[str, Any] | bool | UnsetType | None = UNSET
+    strict: bool | UnsetType = UNSET
 
 
 class TextEcho(msgspec.Struct, frozen=True):
@@ -134,15 +137,21 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: ReasoningEcho = ReasoningEcho(None, None)
     store: bool = False
     background: bool = False
-    temperature: float | None = None
+    temperature: float
     text: TextEcho
     tool_choice: str | dict[str, Any]
     tools: list[ToolEcho]
     top_logprobs: int = 0
-    top_p: float | None = None
+    top_p: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     truncation: str = "disabled"
+    service_tier: str = "default"
+    """There is one."""
+    max_tool_calls: int | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class InputTokens(msgspec.Struct, frozen=True, kw_only=True):

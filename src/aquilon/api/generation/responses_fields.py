@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.api.body import Fields
+from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.responses_items import InputItem, messages
 from aquilon.api.generation.sampling_fields import TokenCount, TopLogprobs
 from aquilon.api.generation.tool_fields import (
@@ -36,7 +37,9 @@ class FunctionTool(Fields):
     name: FunctionName | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
-    strict: bool | None = Field(None, description="Accepted: calls match their schema wherever a grammar holds it.")
+    strict: bool | None = Field(
+        None, description="For upstreams: here calls match their schema wherever a grammar holds it."
+    )
 
     def tool(self, position: int) -> Tool:
         """Raises ApiError 400 for what isn't a function."""
@@ -45,7 +48,8 @@ class FunctionTool(Fields):
         if self.name is None:
             raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
         require_object(self.parameters, f"tools.{position}.parameters")
-        return Tool(self.name, self.description or "", self.parameters or {})
+        strict = {} if self.strict is None else {"function": {"strict": self.strict}}
+        return Tool(self.name, self.description or "", self.parameters or {}, strict)
 
 
 class ChosenTool(Fields):
@@ -68,7 +72,7 @@ class TextFormat(Fields):
     type: str = Field(max_length=100, description="`text`, `json_object` or `json_schema`.")
     name: str | None = Field(None, max_length=256)
     description: str | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: Schema | None = Field(None, alias="schema")
     strict: bool | None = None
 
 
@@ -101,6 +105,8 @@ class ResponsesRequest(Fields):
     max_output_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
     top_logprobs: TopLogprobs | None = None
     include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
         None, description=f"`{WITH_LOGPROBS}`; others are without effect."
@@ -117,11 +123,13 @@ class ResponsesRequest(Fields):
     prompt: Any = Field(None, description="Not found: there are no stored prompts.")
     background: bool | None = Field(None, description="`true` is refused.")
     truncation: ShortText | None = Field(None, description="Without effect: what doesn't fit the context is refused.")
-    max_tool_calls: int | None = Field(None, description="Without effect: it counts calls of hosted tools.")
+    max_tool_calls: int | None = Field(None, description="Comes back: it counts calls of hosted tools.")
     user: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
     safety_identifier: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
-    prompt_cache_key: ShortText | None = Field(None, description="Without effect: prefixes are cached by themselves.")
-    service_tier: ShortText | None = Field(None, description="Accepted, without effect.")
+    prompt_cache_key: ShortText | None = Field(
+        None, description="For upstreams: here prefixes are cached by themselves."
+    )
+    service_tier: ShortText | None = Field(None, description="For upstreams.")
 
     @property
     def wants_logprobs(self) -> bool:
@@ -132,7 +140,10 @@ class ResponsesRequest(Fields):
         self._refuse_stored()
         if self.background:
             raise unsupported("'background' is", param="background")
-        upstream_fields: dict[str, Any] = {}
+        given = {
+            name: getattr(self, name) for name in ("prompt_cache_key", "service_tier", "safety_identifier", "user")
+        }
+        upstream_fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.reasoning is not None and self.reasoning.effort is not None:
             upstream_fields["reasoning_effort"] = self.reasoning.effort
         if self.text is not None and self.text.verbosity is not None:
@@ -142,6 +153,8 @@ class ResponsesRequest(Fields):
             prompt=ChatPrompt(messages(self.instructions, self.input), tool_use=self._tool_use()),
             sampling=SamplingParameters(
                 top_p=1.0 if self.top_p is None else self.top_p,
+                presence_penalty=self.presence_penalty or 0.0,
+                frequency_penalty=self.frequency_penalty or 0.0,
                 max_tokens=self.max_output_tokens,
                 logprobs=(self.top_logprobs or 0) if self.wants_logprobs else None,
             ),
@@ -172,7 +185,8 @@ class ResponsesRequest(Fields):
             raise unsupported(f"text.format '{asked.type}' is", param="text.format.type")
         if asked.schema_ is None:
             raise invalid("A format 'json_schema' needs a 'schema'", param="text.format.schema")
-        return JsonSchema(asked.schema_, asked.name or "answer")
+        schema = schema_object(asked.schema_, "text.format.schema")
+        return JsonSchema(schema, asked.name or "answer", asked.description, asked.strict)
 
     def _tool_use(self) -> ToolUse | None:
         tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from aquilon.api.body import Fields
 from aquilon.api.generation.format_fields import Options, Pattern, ResponseFormat, Schema, StructuredOutputs, one_format
+from aquilon.api.generation.usage import StreamedUsage
 from aquilon.engine.protocol import MAX_TOP_LOGPROBS, SamplingParameters
 from aquilon.request import OutputFormat
 
@@ -22,7 +23,9 @@ Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 
 
 class StreamOptions(Fields):
-    include_usage: bool = Field(False, description="One more chunk at the end, with the usage and no choices.")
+    include_usage: bool = Field(
+        False, description="One more chunk at the end, with the usage and no choices; false: no usage."
+    )
 
 
 class SamplingFields(Fields):
@@ -77,8 +80,10 @@ class SamplingFields(Fields):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     @property
-    def wants_usage_chunk(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage
+    def streamed_usage(self) -> StreamedUsage:
+        if self.stream_options is None:
+            return "with the last"
+        return "by itself" if self.stream_options.include_usage else "none"
 
     @property
     def format(self) -> OutputFormat | None:

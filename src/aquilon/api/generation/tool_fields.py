@@ -22,7 +22,9 @@ class FunctionFields(Fields):
     name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
-    strict: bool | None = Field(None, description="Accepted: calls match their schema wherever a grammar holds it.")
+    strict: bool | None = Field(
+        None, description="For upstreams: here calls match their schema wherever a grammar holds it."
+    )
 
 
 class ToolFields(Fields):
@@ -34,7 +36,7 @@ class ToolFields(Fields):
         if self.type != "function" or self.function is None:
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}")
         require_object(self.function.parameters, f"tools.{position}")
-        return made_tool(self.function)
+        return made_tool(self.function, self.model_extra or {})
 
 
 class ToolChoiceFunction(Fields):
@@ -69,8 +71,15 @@ def require_object(parameters: dict[str, Any] | None, param: str) -> None:
         )
 
 
-def made_tool(function: FunctionFields) -> Tool:
-    return Tool(function.name, function.description or "", function.parameters or {})
+def made_tool(function: FunctionFields, beside: dict[str, Any]) -> Tool:
+    """``beside``: the client's other fields of the tool."""
+    more = dict(function.model_extra or {})
+    if function.strict is not None:
+        more["strict"] = function.strict
+    if function.parameters == {}:
+        more["parameters"] = {}
+    inner = {"function": more} if more else {}
+    return Tool(function.name, function.description or "", function.parameters or {}, beside | inner)
 
 
 def tool_use(tools: Sequence[Tool], choice: ToolChoiceWord | ToolChoice | None, *, parallel: bool) -> ToolUse | None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from aquilon.money.usage_event import Usage
+
+StreamedUsage = Literal["with the last", "by itself", "none"]
+"""Where a stream tells its usage: with the last choice's end, which is what Mistral's clients read, or in a chunk of
+its own, which is what OpenAI's ask for."""
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):
