@@ -15,9 +15,9 @@ from tests.money.test_ledger import NOW, ORGANIZATION, budget, reserve, slots
 from aquilon.errors import ApiError
 from aquilon.money.budgets import period_start
 from aquilon.money.ledger import Ledger, Reservation
-from aquilon.money.limits_tables import Hold
 from aquilon.money.shared_stock import MISSED_BEATS, SharedStock
 from aquilon.money.store.budgets import spending
+from aquilon.money.tables import Hold
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.scope import Scope

@@ -14,7 +14,7 @@ from tests.support.polling import until
 from aquilon.people import first_run as operator
 from aquilon.people.administration import keys, members, workspaces
 from aquilon.people.administration.members import UserChanges
-from aquilon.people.key_holders import KeyHolders
+from aquilon.people.holders import KeyHolders
 from aquilon.settings import Settings
 from aquilon.storage import Database
 

@@ -10,8 +10,8 @@ from aquilon.errors import ApiError
 from aquilon.people import first_run as operator
 from aquilon.people.administration import members, organizations, profile, workspaces
 from aquilon.people.administration.members import UserChanges
+from aquilon.people.holders import SessionHolders
 from aquilon.people.password_hashes import Passwords
-from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
 from aquilon.people.store import passwords
 from aquilon.people.store.sessions import Browser

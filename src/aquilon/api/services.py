@@ -27,10 +27,9 @@ from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
-from aquilon.people.key_holders import KeyHolders
+from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
-from aquilon.people.session_holders import SessionHolders
 from aquilon.people.sign_in import SignIn
 from aquilon.settings import Settings
 from aquilon.storage import Database

@@ -29,7 +29,7 @@ EmailOption = Annotated[
 def list_users(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the people who may sign in."""
     from aquilon.api.people.organization_bodies import user_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import members
 
     nobody: list[User] = []

@@ -31,7 +31,7 @@ def list_batches(
 ) -> None:
     """List an organization's batch jobs, the newest first."""
     from aquilon.api.jobs.batches_bodies import batch_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
 
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)

@@ -30,8 +30,8 @@ def list_files(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's files, the newest first."""
-    from aquilon.api.jobs.files_bodies import file_body
-    from aquilon.cli.output import print_list
+    from aquilon.api.jobs.files import file_body
+    from aquilon.cli.tables import print_list
     from aquilon.jobs.store.files import FileFilter
 
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:

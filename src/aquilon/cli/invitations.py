@@ -11,8 +11,8 @@ from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
     from aquilon.people.identity import Principal
-    from aquilon.people.identity_tables import Invitation
     from aquilon.people.store.invitations import NewInvitation
+    from aquilon.people.tables import Invitation
     from aquilon.storage import Database
 
 invitations = typer.Typer(
@@ -59,7 +59,7 @@ def create_invitation(
 def list_invitations(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List invitations, never their links."""
     from aquilon.api.people.invitations import invitation_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import invitations as administration
 
     none: list[Invitation] = []
@@ -90,7 +90,7 @@ def revoke_invitation(
 ) -> None:
     """Withdraw an invitation: nobody joins by it any more."""
     from aquilon.people.administration import invitations as administration
-    from aquilon.people.identity_tables import Invitation
+    from aquilon.people.tables import Invitation
 
     async def revoke(database: Database, operator: Principal) -> Invitation:
         return await administration.revoke(

@@ -95,7 +95,7 @@ def create_key(
 def list_keys(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List API keys: names and prefixes, never the keys."""
     from aquilon.api.people.organization_bodies import api_key_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import keys as administration
 
     nothing: list[tuple[ApiKey, str]] = []

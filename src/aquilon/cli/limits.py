@@ -25,7 +25,7 @@ limits = typer.Typer(
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List limits: for whom each is, for which model, and its numbers."""
     from aquilon.api.money.limits import limit_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.money.administration import limits as administration
 
     print_list(
@@ -96,7 +96,7 @@ def remove_limit(
 ) -> None:
     """Remove a limit: it holds nobody back from now on."""
     from aquilon.money.administration import limits as administration
-    from aquilon.money.limits_tables import StoredLimit
+    from aquilon.money.tables import StoredLimit
 
     remove_one(home, organization, administration.remove_limit, limit_id, StoredLimit)
 

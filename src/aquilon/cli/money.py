@@ -193,7 +193,8 @@ def set_price(
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
     from aquilon.api.money.budgets import budget_body
-    from aquilon.cli.output import err, print_list
+    from aquilon.cli.output import err
+    from aquilon.cli.tables import print_list
     from aquilon.money.administration import budgets as administration
     from aquilon.money.prices import amount, day
 

@@ -29,7 +29,7 @@ WorkspaceOption = Annotated[
 def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
     """List the organizations."""
     from aquilon.api.people.organization_bodies import organization_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import organizations as administration
 
     none: list[OrganizationRow] = []
@@ -114,7 +114,7 @@ def update_organization(
 def list_workspaces(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List an organization's workspaces."""
     from aquilon.api.people.organization_bodies import workspace_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import workspaces as administration
 
     print_list(
@@ -179,7 +179,7 @@ def list_members(
 ) -> None:
     """List who is in a workspace."""
     from aquilon.api.people.organization_bodies import member_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import workspaces as administration
 
     async def find(database: Database, operator: Principal) -> list[tuple[WorkspaceMember, User]]:

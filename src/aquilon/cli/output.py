@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,8 +13,6 @@ from aquilon.cli.streams import holds
 
 if TYPE_CHECKING:
     from msgspec import Struct
-
-Row = TypeVar("Row", bound="Struct")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -43,28 +40,6 @@ def print_json(value: Any) -> None:
     """With letters as they are where standard output can hold them all, escaped where it can't: nothing is lost."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     print(text if holds(sys.stdout, text) else json.dumps(value, indent=2))
-
-
-def print_list(
-    rows: Sequence[Row],
-    columns: Mapping[str, Callable[[Row], str]],
-    *,
-    as_json: bool,
-    nothing: str = "",
-    right: tuple[str, ...] = (),
-    spare: tuple[str, ...] = (),
-) -> None:
-    """A row each, or JSON for programs; ``nothing`` is said where there are none. An ``id`` stands last."""
-    from aquilon.cli.tables import Table, print_table
-
-    if as_json:
-        print_structs(list(rows))
-        return
-    if not rows and nothing:
-        err().print(nothing)
-        return
-    cells = [[cell(row) for cell in columns.values()] for row in rows]
-    print_table(Table.of(tuple(columns), cells, right=right, ids=("id",), spare=spare))
 
 
 def tell(done: Struct, sentence: str, *, as_json: bool) -> None:

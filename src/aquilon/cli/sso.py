@@ -11,8 +11,8 @@ from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
     from aquilon.people.identity import Principal
-    from aquilon.people.identity_tables import IdentityProvider
     from aquilon.people.openid import Discovery
+    from aquilon.people.tables import IdentityProvider
     from aquilon.people.tables import Organization as OrganizationRow
     from aquilon.storage import Database
 
@@ -101,7 +101,7 @@ def add(
 def list_providers(home: Home = None, as_json: AsJson = False) -> None:
     """List the identity providers of all organizations."""
     from aquilon.api.people.identity_providers import provider_body
-    from aquilon.cli.output import print_list
+    from aquilon.cli.tables import print_list
     from aquilon.people.administration import identity_providers as administration
 
     none: list[tuple[IdentityProvider, OrganizationRow]] = []

@@ -8,13 +8,19 @@ never is. Programs, which read no terminal, get every column whole, a row a line
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from aquilon.cli.output import err, out, printable
+from aquilon.cli.output import err, out, print_structs, printable
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+Row = TypeVar("Row", bound="Struct")
 
 _GAP = 3
 _UNBROKEN = 16
@@ -145,6 +151,26 @@ def print_table(table: Table) -> None:
     if fitted.left_out:
         titles = ", ".join(fitted.left_out)
         err().print(f"[dim]Left out here: {titles}. A wider terminal shows all, and so does --json[/]")
+
+
+def print_list(
+    rows: Sequence[Row],
+    columns: Mapping[str, Callable[[Row], str]],
+    *,
+    as_json: bool,
+    nothing: str = "",
+    right: tuple[str, ...] = (),
+    spare: tuple[str, ...] = (),
+) -> None:
+    """A row each, or JSON for programs; ``nothing`` is said where there are none. An ``id`` stands last."""
+    if as_json:
+        print_structs(list(rows))
+        return
+    if not rows and nothing:
+        err().print(nothing)
+        return
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    print_table(Table.of(tuple(columns), cells, right=right, ids=("id",), spare=spare))
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -6,19 +6,36 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import ApiError, overloaded
-from aquilon.money.held_usage import HeldUsage
 from aquilon.money.shared_stock import SharedStock
 from aquilon.money.store import usage
 from aquilon.money.store.holds import turn_into_spending
 from aquilon.money.usage_event import UsageEvent
 from aquilon.storage import Database
+
+
+class HeldUsage:
+    def __init__(self) -> None:
+        self._events: dict[str, list[UsageEvent]] = {}
+
+    def add(self, event: UsageEvent) -> None:
+        """A line that was cut short cost nothing: it is asked again, or its answer never shown."""
+        if event.outcome == "completed":
+            self._events.setdefault(event.request_id, []).append(event)
+
+    def take(self, line: str) -> list[UsageEvent]:
+        """What a line used, each under a name of its own; nothing where nothing was generated."""
+        events = self._events.pop(line, [])
+        return [
+            replace(event, request_id=f"{line}.{number}") if number else event for number, event in enumerate(events)
+        ]
+
 
 MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0

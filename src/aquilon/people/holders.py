@@ -1,4 +1,4 @@
-"""Whom a secret stands for, remembered: finding it out costs more than all else in authenticating a request."""
+"""Whom a secret stands for, remembered: looking it up costs more than all else in authenticating a request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.secrets import fingerprint
+from aquilon.people.store import api_keys, sessions
+from aquilon.people.store.api_keys import KeyHolder
+from aquilon.people.store.sessions import SessionHolder
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 
@@ -88,3 +91,19 @@ class Remembered(Generic[H]):
                 await self.record_use(session, known.holder, now)
         except DBAPIError as error:  # a full disk shall not keep anybody from an answer
             log.warning("The use of a key or session is not recorded", error=str(error.orig))
+
+
+class KeyHolders(Remembered[KeyHolder]):
+    async def find(self, session: AsyncSession, secret: str) -> KeyHolder | None:
+        return await api_keys.holder_of(session, secret)
+
+    async def record_use(self, session: AsyncSession, holder: KeyHolder, at: int) -> None:
+        await api_keys.record_use(session, holder, at)
+
+
+class SessionHolders(Remembered[SessionHolder]):
+    async def find(self, session: AsyncSession, secret: str) -> SessionHolder | None:
+        return await sessions.holder_of(session, secret)
+
+    async def record_use(self, session: AsyncSession, holder: SessionHolder, at: int) -> None:
+        await sessions.record_use(session, holder, at)

@@ -21,8 +21,7 @@ from aquilon.errors import server_error
 from aquilon.people.administration import identity_providers
 from aquilon.people.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings
 from aquilon.people.identity import Role
-from aquilon.people.identity_tables import IdentityProvider
-from aquilon.people.tables import Organization
+from aquilon.people.tables import IdentityProvider, Organization
 from aquilon.storage.sealing import SealError
 
 routes = Routes("/v1/server/identity-providers", tag="server")

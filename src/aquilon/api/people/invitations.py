@@ -22,8 +22,8 @@ from aquilon.errors import invalid
 from aquilon.people.administration import invitations
 from aquilon.people.cookies import session_id
 from aquilon.people.identity import Role
-from aquilon.people.identity_tables import Invitation
 from aquilon.people.passwords import MAX_CHARACTERS
+from aquilon.people.tables import Invitation
 
 routes = Routes(tag="invitations")
 

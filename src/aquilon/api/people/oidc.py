@@ -25,12 +25,12 @@ from aquilon.people.administration import profile as own
 from aquilon.people.administration import single_sign_on
 from aquilon.people.administration.identity_providers import client_of
 from aquilon.people.cookies import require_private_transport, session_id, set_session
-from aquilon.people.identity_tables import IdentityProvider
 from aquilon.people.openid import OpenIdError
 from aquilon.people.passwords import MIN_CHARACTERS
 from aquilon.people.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
 from aquilon.people.store import identity_providers
 from aquilon.people.store.sessions import SESSION_SECONDS, SignedIn
+from aquilon.people.tables import IdentityProvider
 from aquilon.storage.sealing import SealError
 
 routes = Routes(tag="session")

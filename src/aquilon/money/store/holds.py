@@ -9,8 +9,7 @@ from sqlalchemy import delete, func, literal, select, text, tuple_, union_all, u
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.money.limits_tables import ApiProcess, Hold
-from aquilon.money.tables import BudgetSpending
+from aquilon.money.tables import ApiProcess, BudgetSpending, Hold
 from aquilon.people.scope import Scope
 
 Line = tuple[str, int]

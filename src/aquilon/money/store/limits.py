@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.money.budgets import Scope as LimitScope
 from aquilon.money.limits import Limit
-from aquilon.money.limits_tables import StoredLimit
+from aquilon.money.tables import StoredLimit
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 

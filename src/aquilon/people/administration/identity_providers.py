@@ -11,14 +11,13 @@ from typing import Any
 from aquilon.errors import invalid
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal, Role
-from aquilon.people.identity_tables import IdentityProvider
 from aquilon.people.names import checked_name
 from aquilon.people.openid import Client, Discovery, OpenIdError, OpenIdProviders, require_private
 from aquilon.people.permissions import require_operator
 from aquilon.people.secrets import new_id
 from aquilon.people.store import accounts, identity_providers
 from aquilon.people.store.audit import record
-from aquilon.people.tables import Organization
+from aquilon.people.tables import IdentityProvider, Organization
 from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
 

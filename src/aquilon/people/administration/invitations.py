@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.administration.access import no_such, workspace_for
 from aquilon.people.identity import Principal, Role
-from aquilon.people.identity_tables import Invitation
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.passwords import checked_password
 from aquilon.people.permissions import require
@@ -23,7 +22,7 @@ from aquilon.people.store.audit import record
 from aquilon.people.store.invitations import NewInvitation
 from aquilon.people.store.passwords import set_password_hash
 from aquilon.people.store.sessions import Browser, SignedIn
-from aquilon.people.tables import Organization, User
+from aquilon.people.tables import Invitation, Organization, User
 from aquilon.storage import Database
 
 DEFAULT_SECONDS = 7 * 24 * 3600

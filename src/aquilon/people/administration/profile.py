@@ -9,7 +9,6 @@ from aquilon.errors import invalid
 from aquilon.people.administration.access import no_such, user_for
 from aquilon.people.administration.members import UserChanges, describe
 from aquilon.people.identity import Principal, Role
-from aquilon.people.identity_tables import Identity, IdentityProvider
 from aquilon.people.password_hashes import Passwords
 from aquilon.people.passwords import checked_password
 from aquilon.people.permissions import Action, has_scope, permits
@@ -19,7 +18,7 @@ from aquilon.people.store import accounts, identity_providers, sessions, workspa
 from aquilon.people.store.audit import record
 from aquilon.people.store.passwords import password_hash, set_password_hash
 from aquilon.people.store.sessions import SessionHolder
-from aquilon.people.tables import Session, User, Workspace
+from aquilon.people.tables import Identity, IdentityProvider, Session, User, Workspace
 from aquilon.storage import Database
 
 FRESH_LINK_SECONDS = 15 * 60

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.errors import ApiError, forbidden
 from aquilon.people.administration.invitations import accept
 from aquilon.people.identity import Role
-from aquilon.people.identity_tables import IdentityProvider
 from aquilon.people.look_alikes import mixed_word, skeleton
 from aquilon.people.names import MAX_NAME_CHARACTERS, checked_email
 from aquilon.people.openid import Claims
@@ -24,7 +23,7 @@ from aquilon.people.sign_in import note_sign_in
 from aquilon.people.store import accounts, identity_providers, invitations, sessions
 from aquilon.people.store.audit import record
 from aquilon.people.store.sessions import Browser, SignedIn
-from aquilon.people.tables import Organization, User
+from aquilon.people.tables import IdentityProvider, Organization, User
 from aquilon.storage import Database
 
 

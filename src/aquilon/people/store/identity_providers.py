@@ -6,9 +6,8 @@ import time
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.people.identity_tables import Identity, IdentityProvider
 from aquilon.people.scope import Everyone, Scope
-from aquilon.people.tables import Organization, User
+from aquilon.people.tables import Identity, IdentityProvider, Organization, User
 
 
 async def list_providers(session: AsyncSession) -> list[tuple[IdentityProvider, Organization]]:

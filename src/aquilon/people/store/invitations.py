@@ -10,10 +10,9 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.identity import Role
-from aquilon.people.identity_tables import Invitation
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.secrets import fingerprint, new_id, new_token
-from aquilon.people.tables import Organization
+from aquilon.people.tables import Invitation, Organization
 
 
 @dataclass(frozen=True)

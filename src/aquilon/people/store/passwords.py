@@ -6,9 +6,8 @@ import time
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.people.identity_tables import Password
 from aquilon.people.scope import Scope
-from aquilon.people.tables import User
+from aquilon.people.tables import Password, User
 
 
 async def password_hash(session: AsyncSession, user: User) -> str | None:
