@@ -17,8 +17,8 @@ from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceReque
 
 def load(file: Path, quantize: Quantize, **options: int | bool) -> LoadedModel:
     threads = 1 if quantize == "none" else None
-    chosen = EngineOptions(threads=threads, step_seconds=None, **options)  # type: ignore[arg-type]
-    plan = plan_loading(LoadModel("m", str(file), dtype="bfloat16", quantize=quantize), chosen)
+    chosen = EngineOptions(dtype="bfloat16", quantize=quantize, threads=threads, step_seconds=None, **options)  # type: ignore[arg-type]
+    plan = plan_loading(LoadModel("m", str(file)), chosen)
     return plan.load(plan.limit, lambda share: None)
 
 

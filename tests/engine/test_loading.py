@@ -13,16 +13,16 @@ from aquilon.engine.kernels import available
 from aquilon.engine.kernels.linear import PackedLinear
 from aquilon.engine.loading import LoadingPlan, plan_loading
 from aquilon.engine.memory import NotEnoughMemory
-from aquilon.engine.options import EngineOptions, Quantize
+from aquilon.engine.options import Dtype, EngineOptions, Quantize
 from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceRequest
 
 needs_kernels = pytest.mark.skipif(not available(), reason="no native kernels on this machine")
 REQUEST = SequenceRequest("r", "m", list(range(40)), SamplingParameters(temperature=0, max_tokens=6, logprobs=1))
 
 
-def plan(path: Path, quantize: Quantize = "auto", *, dtype: str = "float32", **options: int) -> LoadingPlan:
-    request = LoadModel("m", str(path), dtype=dtype, quantize=quantize)  # type: ignore[arg-type]
-    return plan_loading(request, EngineOptions(threads=1, **options))  # type: ignore[arg-type]
+def plan(path: Path, quantize: Quantize = "auto", *, dtype: Dtype = "float32", **options: int) -> LoadingPlan:
+    chosen = EngineOptions(dtype=dtype, quantize=quantize, threads=1, **options)  # type: ignore[arg-type]
+    return plan_loading(LoadModel("m", str(path)), chosen)
 
 
 def logprobs(found: LoadingPlan) -> list[float]:

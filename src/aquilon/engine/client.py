@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from aquilon.engine.framing import FrameTooLong
-from aquilon.engine.options import Dtype, EngineOptions, Quantize
+from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import (
     CancelSequence,
     EngineStatistics,
@@ -121,13 +121,9 @@ class Engine:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def register(
-        self, name: str, path: Path | str, *, dtype: Dtype | None = None, quantize: Quantize | None = None
-    ) -> None:
+    def register(self, name: str, path: Path | str) -> None:
         """Make a stored model known, so that its first request loads it."""
-        self._models[name] = LoadModel(
-            name, str(path), dtype=dtype or self.options.dtype, quantize=quantize or self.options.quantize
-        )
+        self._models[name] = LoadModel(name, str(path))
 
     async def load(
         self, name: str, path: Path | str | None = None, on_progress: Callable[[ModelState], None] | None = None

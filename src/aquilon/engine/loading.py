@@ -19,7 +19,7 @@ from aquilon.engine.kernels.library import set_threads
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
-from aquilon.engine.options import EngineOptions
+from aquilon.engine.options import Dtype, EngineOptions
 from aquilon.engine.packed import is_quantized, load_packed
 from aquilon.engine.protocol import LoadModel
 from aquilon.engine.runner import Runner
@@ -118,14 +118,14 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
     checkpoint = open_checkpoint(Path(request.path))
     device = _choose_device(options)
     threads = options.threads or _CORES
-    bits = {"int8": 8, "int4": 4}.get(request.quantize)
+    bits = {"int8": 8, "int4": 4}.get(options.quantize)
     native = device.type == "cpu" and available()
     if native:
         set_threads(threads)
     if bits is not None and not native:
-        raise ValueError(f"quantizing to {request.quantize} needs the native CPU kernels, which cannot run here")
-    packed = native and (bits is not None or (request.quantize == "auto" and is_quantized(checkpoint)))
-    dtype = torch.float32 if packed else _choose_dtype(request.dtype, device)
+        raise ValueError(f"quantizing to {options.quantize} needs the native CPU kernels, which cannot run here")
+    packed = native and (bits is not None or (options.quantize == "auto" and is_quantized(checkpoint)))
+    dtype = torch.float32 if packed else _choose_dtype(options.dtype, device)
     parameters = checkpoint.architecture.parameters()
     if bits is not None:
         weights = parameters * (bits + 1) // 8
@@ -161,7 +161,7 @@ def _memory_limit(options: EngineOptions, device: torch.device) -> int:
     return memory.machine_limit()
 
 
-def _choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+def _choose_dtype(wanted: Dtype, device: torch.device) -> torch.dtype:
     if wanted != "auto":
         return _DTYPES[wanted]
     if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():

@@ -78,8 +78,6 @@ class LoadModel(msgspec.Struct, frozen=True, tag="load"):
 
     name: str
     path: str
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    quantize: Literal["auto", "none", "int8", "int4"] = "auto"
 
 
 class UnloadModel(msgspec.Struct, frozen=True, tag="unload"):

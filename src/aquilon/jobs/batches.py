@@ -18,7 +18,6 @@ from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
-from aquilon.settings import Settings
 from aquilon.storage import Database
 
 MOST_OPEN = 200
@@ -42,10 +41,9 @@ class NewBatch:
 class Batches:
     """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
 
-    def __init__(self, database: Database, files: Files, settings: Settings) -> None:
+    def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
-        self._most_lines = settings.max_batch_lines
         self.endpoints: frozenset[str] = frozenset()
         """Those of ``ENDPOINTS`` that the application has."""
         self.wake: asyncio.Event | None = None

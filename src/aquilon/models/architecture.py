@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen3")
 READABLE_NAMES = (
     "llama",
     "mistral",
@@ -118,7 +117,7 @@ class Architecture:
     """A decoder-only transformer; raises ValueError, naming the number, for one that can't be."""
 
     family: str
-    """One of ``FAMILIES``: for people to read. What is computed follows from the numbers alone."""
+    """Such as ``llama`` or ``qwen3``, for people to read. What is computed follows from the numbers alone."""
     vocab_size: int
     hidden_size: int
     intermediate_size: int

@@ -96,7 +96,7 @@ def create_app(
     moderation = Moderation(settings, registry)
     passwords = Passwords()
     uploads = UploadedFiles(database, settings)
-    all_jobs = Batches(database, uploads, settings)
+    all_jobs = Batches(database, uploads)
     runner = job_runner(
         app,
         database,
