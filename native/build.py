@@ -30,6 +30,7 @@ _ONCE = (
     "packing.c",
     "operations.c",
     "dispatch.c",
+    "layout.c",
 )
 # Contraction stays off: whether a product and a sum are fused is written in the code, the same for every processor.
 _FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=off", "-fvisibility=default", "-Wall", "-Wno-psabi")
