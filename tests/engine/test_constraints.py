@@ -226,13 +226,26 @@ class TestAnswers:
             constraint = model.build_constraint(request).result() if request.grammar else None
             model.add(request, constraint)
         while model.in_use:
-            model.awaits("bad")
-            for output in model.step():
+            model.take_awaited("bad")
+            result = model.step()
+            for output in result.outputs:
                 answers.setdefault(output.id, []).extend(output.token_ids)
-            failures += model.failures
+            failures += result.failures
         assert len(answers["good"]) == 20
         assert [failure.id for failure in failures] == ["bad"]
         assert model.scheduler.pool.num_free == model.scheduler.pool.num_blocks
+
+    def test_a_request_cancelled_while_its_grammar_is_built_no_longer_waits_for_it(self) -> None:
+        model = a_model()
+        kept, cancelled = a_request("kept", grammar=GRAMMARS[0]), a_request("cancelled", grammar=GRAMMARS[0])
+        for request in (kept, cancelled):
+            model.build_constraint(request).result()
+        model.cancel("cancelled")
+        assert model.request_ids() == {"kept"}
+        assert not model.take_awaited("cancelled")
+        assert model.take_awaited("kept")
+        assert not model.take_awaited("kept")
+        assert not model.in_use
 
 
 @st.composite
@@ -270,7 +283,7 @@ class TestPriority:
         for request in requests:
             model.add(request)
         while model.in_use:
-            seen += [output.id for output in model.step() if output.id not in seen]
+            seen += [output.id for output in model.step().outputs if output.id not in seen]
         return seen
 
     def test_batch_jobs_come_when_nobody_else_waits(self) -> None:
@@ -289,7 +302,7 @@ class TestPriority:
                 model.add(a_request("someone", max_tokens=4, ignore_eos=True))
             if not model.in_use:
                 break
-            for output in model.step():
+            for output in model.step().outputs:
                 said[output.id] += output.token_ids
                 order.append(output.id)
         assert order[5:9] == ["someone"] * 4

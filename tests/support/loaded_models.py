@@ -63,7 +63,7 @@ def add(model: LoadedModel, request: SequenceRequest) -> None:
         model.add(request)
         return
     constraint = model.build_constraint(request).result()
-    assert model.awaits(request.id)
+    assert model.take_awaited(request.id)
     model.add(request, constraint)
 
 
@@ -93,7 +93,7 @@ def answer_all(model: LoadedModel, requests: list[SequenceRequest]) -> Answers:
     for request in requests:
         add(model, request)
     while model.in_use:
-        collect(model.step(), answers)
+        collect(model.step().outputs, answers)
     return answers
 
 
@@ -118,7 +118,7 @@ def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answer
                 model.cancel(arrival.request.id)
                 cancelled.add(arrival.request.id)
         if model.in_use:
-            collect(model.step(), answers)
+            collect(model.step().outputs, answers)
         now += 1
     return answers, cancelled
 

@@ -35,17 +35,20 @@ class Constraint:
     def __init__(self, matcher: LLMatcher, vocabulary: Vocabulary) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
-        self.failure: str | None = None
-        """Why the grammar can't be followed any further: it asks for more work than it may."""
 
     def copy(self) -> Constraint:
-        """The same place, to go on from by itself."""
+        """A constraint at the same place, which goes on independently."""
         return Constraint(self._matcher.deep_copy(), self._vocabulary)
 
     @property
     def complete(self) -> bool:
         """Whether the grammar allows nothing more."""
         return self._matcher.is_stopped()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the grammar can't be followed any further: it takes more work than the limits allow."""
+        return _first_line(self._matcher.get_error()) if self._matcher.is_error() else None
 
     def allowed(self, *, without: frozenset[int] = frozenset(), ending: bool = True) -> NDArray[np.bool_]:
         """Which tokens may come, ``(vocab_size,)``; never none.
@@ -56,7 +59,7 @@ class Constraint:
         vocabulary = self._vocabulary
         bits = np.zeros(vocabulary.mask_bytes, np.uint8)
         self._matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
-        if not self._works():
+        if self._matcher.is_error():
             return np.ones(vocabulary.size, np.bool_)
         allowed = np.unpackbits(bits, count=vocabulary.size, bitorder="little").view(np.bool_)
         unwanted = without if ending else without | vocabulary.end_ids
@@ -69,12 +72,6 @@ class Constraint:
     def accept(self, token_id: int) -> None:
         """Go on over a token that ``allowed`` allowed."""
         self._matcher.consume_token(token_id)
-        self._works()
-
-    def _works(self) -> bool:
-        if self.failure is None and self._matcher.is_error():
-            self.failure = _first_line(self._matcher.get_error())
-        return self.failure is None
 
 
 def _first_line(message: str) -> str:

@@ -139,7 +139,7 @@ class EngineLoop:
 
     def _add_constrained(self, model: LoadedModel, request: SequenceRequest, building: Future[Constraint]) -> None:
         """The grammar is built, or can't be."""
-        if not model.awaits(request.id):
+        if not model.take_awaited(request.id):
             return  # cancelled
         error = building.exception()
         if error is None:
@@ -162,10 +162,10 @@ class EngineLoop:
 
     def _step_model(self, model: LoadedModel) -> None:
         try:
-            outputs = model.step()
-            if outputs:
-                self._send(StepFrame(outputs))
-            for failure in model.failures:
+            result = model.step()
+            if result.outputs:
+                self._send(StepFrame(result.outputs))
+            for failure in result.failures:
                 self._send(failure)
         except FrameTooLong as error:
             self._fail_all(model, f"The answer cannot be passed on: {error}")
