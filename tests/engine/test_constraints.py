@@ -66,7 +66,9 @@ def a_request(
     id_: str = "r", *, grammar: str | None = None, n: int = 1, priority: int = 0, **wishes: Any
 ) -> SequenceRequest:
     sampling = SamplingParameters(**{"seed": 7, "max_tokens": 60, **wishes})
-    return SequenceRequest(id_, "m", [BOS, 40, 41], sampling, n=n, grammar=grammar, priority=priority)
+    return SequenceRequest(
+        id=id_, model="m", prompt_ids=[BOS, 40, 41], sampling=sampling, n=n, grammar=grammar, priority=priority
+    )
 
 
 class TestMask:
@@ -154,7 +156,9 @@ class TestMask:
 
 class TestSampling:
     def draw(self, constraint: Constraint | None, logits: torch.Tensor, **wishes: Any) -> tuple[int, Any]:
-        request = SequenceRequest("r", "m", [BOS], SamplingParameters(**{"temperature": 0.0, **wishes}))
+        request = SequenceRequest(
+            id="r", model="m", prompt_ids=[BOS], sampling=SamplingParameters(**{"temperature": 0.0, **wishes})
+        )
         end_ids = frozenset((EOS,))
         sequence = Sequence(request, 0, seed=0, block_size=4, max_length=99, end_ids=end_ids, constraint=constraint)
         token_ids, logprobs = sample(logits.clone(), [sequence])
@@ -258,7 +262,12 @@ def with_grammars(draw: st.DrawFn) -> list[Arrival]:
         )
         prompt = draw(st.lists(st.integers(3, 159), min_size=1, max_size=40))
         request = SequenceRequest(
-            str(number), "m", prompt, sampling, n=draw(st.sampled_from([1, 1, 3])), grammar=grammar
+            id=str(number),
+            model="m",
+            prompt_ids=prompt,
+            sampling=sampling,
+            n=draw(st.sampled_from([1, 1, 3])),
+            grammar=grammar,
         )
         arrivals.append(Arrival(draw(st.integers(0, 10)), request, draw(st.sampled_from([None, None, 2]))))
     return arrivals

@@ -34,7 +34,13 @@ def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
             temperature=chance.choice([0.0, 0.8]), top_p=0.9, seed=number, max_tokens=max_tokens, ignore_eos=True
         )
         cancel_after = chance.choice([None, None, None, 4])
-        arrivals.append(Arrival(number // 3, SequenceRequest(str(number), "m", prompt, sampling), cancel_after))
+        arrivals.append(
+            Arrival(
+                number // 3,
+                SequenceRequest(id=str(number), model="m", prompt_ids=prompt, sampling=sampling),
+                cancel_after,
+            )
+        )
     return arrivals
 
 

@@ -44,7 +44,9 @@ def request(
     name: str, *, model: str = "first", prompt: list[int] | None = None, n: int = 1, **wishes: object
 ) -> SequenceRequest:
     sampling = SamplingParameters(**{"temperature": 0.0, "max_tokens": 8, "ignore_eos": True, **wishes})  # type: ignore[arg-type]
-    return SequenceRequest(name, model, [1, 2, 3] if prompt is None else prompt, sampling, n)
+    return SequenceRequest(
+        id=name, model=model, prompt_ids=[1, 2, 3] if prompt is None else prompt, sampling=sampling, n=n
+    )
 
 
 async def answer(engine: Engine, asked: SequenceRequest) -> list[SequenceOutput]:

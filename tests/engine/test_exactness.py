@@ -43,7 +43,11 @@ def sixteen_streams(draw: st.DrawFn) -> list[Arrival]:
             ignore_eos=True,
         )
         request = SequenceRequest(
-            str(number), "m", stem[: draw(st.integers(0, 40))] + own, sampling, n=draw(st.sampled_from([1, 1, 1, 3]))
+            id=str(number),
+            model="m",
+            prompt_ids=stem[: draw(st.integers(0, 40))] + own,
+            sampling=sampling,
+            n=draw(st.sampled_from([1, 1, 1, 3])),
         )
         cancel_after = draw(st.sampled_from([None, None, None, 0, 3, 10]))
         arrivals.append(Arrival(draw(st.integers(0, 10)), request, cancel_after))
@@ -85,7 +89,11 @@ class TestSixteenStreams:
     def test_a_tiny_cache_preempts_and_nobody_notices(self) -> None:
         sampling = SamplingParameters(temperature=1.0, seed=1, max_tokens=24, ignore_eos=True)
         arrivals = [
-            Arrival(number, SequenceRequest(str(number), "m", list(range(3, 20 + number)), sampling), None)
+            Arrival(
+                number,
+                SequenceRequest(id=str(number), model="m", prompt_ids=list(range(3, 20 + number)), sampling=sampling),
+                None,
+            )
             for number in range(16)
         ]
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.bfloat16)
@@ -99,7 +107,9 @@ class TestSixteenStreams:
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.float32)
         prompt = list(range(3, 40))
         sampling = SamplingParameters(temperature=0, max_tokens=8, logprobs=0, ignore_eos=True)
-        requests = [SequenceRequest(str(number), "m", prompt, sampling) for number in range(3)]
+        requests = [
+            SequenceRequest(id=str(number), model="m", prompt_ids=prompt, sampling=sampling) for number in range(3)
+        ]
 
         def logprobs(row_invariant: bool, count: int) -> list[float]:
             model = loaded_model(
@@ -120,7 +130,9 @@ def test_greedy_answers_are_those_of_the_transformer_without_any_cache(name: str
     prompt = [5, 9, 33, 121, 7, 9, 33, 8, 15, 16, 60, 61, 62]
     sampling = SamplingParameters(temperature=0, max_tokens=30, ignore_eos=True)
     model = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24)
-    said = answer_all(model, [SequenceRequest("r", "m", prompt, sampling)])["r", 0].token_ids
+    said = answer_all(model, [SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)])[
+        "r", 0
+    ].token_ids
     text = list(prompt)
     for token_id in said:
         with torch.inference_mode():
@@ -136,7 +148,7 @@ class TestPromptLogprobs:
 
     def request(self, name: str, **wishes: object) -> SequenceRequest:
         sampling = SamplingParameters(temperature=0, **{"max_tokens": 0, "prompt_logprobs": 2, **wishes})  # type: ignore[arg-type]
-        return SequenceRequest(name, "m", self.PROMPT, sampling)
+        return SequenceRequest(id=name, model="m", prompt_ids=self.PROMPT, sampling=sampling)
 
     def test_they_are_the_transformers_own(self) -> None:
         architecture = ARCHITECTURES["dense"]
@@ -174,7 +186,10 @@ class TestPromptLogprobs:
         transformer = random_transformer(ARCHITECTURES["dense"])
         [alone] = answer_all(loaded_model(transformer, kv_dtype=torch.float32), [self.request("r")])["r", 0].outputs
         crowd = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24, num_blocks=12)
-        others = [SequenceRequest(str(n), "m", [n + 3] * 20, SamplingParameters(max_tokens=20)) for n in range(6)]
+        others = [
+            SequenceRequest(id=str(n), model="m", prompt_ids=[n + 3] * 20, sampling=SamplingParameters(max_tokens=20))
+            for n in range(6)
+        ]
         answers = answer_all(crowd, [*others[:3], self.request("r"), *others[3:]])
         assert answers["r", 0].outputs[0].prompt_logprobs == alone.prompt_logprobs
 
@@ -187,7 +202,9 @@ class TestEnds:
         self, prompt: list[int], model: LoadedModel | None = None, **wishes: object
     ) -> tuple[list[int], str | None]:
         sampling = SamplingParameters(**{"temperature": 0.0, **wishes})  # type: ignore[arg-type]
-        answer = answer_all(model or self.model(), [SequenceRequest("r", "m", prompt, sampling)])["r", 0]
+        answer = answer_all(
+            model or self.model(), [SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)]
+        )["r", 0]
         return answer.token_ids, answer.finish_reason
 
     def test_a_stop_token_ends_the_answer_and_is_its_last_token(self) -> None:
@@ -207,7 +224,10 @@ class TestEnds:
 
     def test_continuations_with_one_seed_differ_and_repeat(self) -> None:
         sampling = SamplingParameters(seed=3, max_tokens=12)
-        answers = [answer_all(self.model(), [SequenceRequest("r", "m", [7, 8, 9], sampling, n=3)]) for _ in range(2)]
+        answers = [
+            answer_all(self.model(), [SequenceRequest(id="r", model="m", prompt_ids=[7, 8, 9], sampling=sampling, n=3)])
+            for _ in range(2)
+        ]
         texts = [[tuple(answer["r", index].token_ids) for index in range(3)] for answer in answers]
         assert texts[0] == texts[1]
         assert len(set(texts[0])) == 3

@@ -40,7 +40,9 @@ async def running_engine(model: Path, *, hang_seconds: float = 30.0) -> AsyncIte
 
 
 def long_request(name: str) -> SequenceRequest:
-    return SequenceRequest(name, "tiny", [1, 2, 3], SamplingParameters(max_tokens=500, ignore_eos=True), n=4)
+    return SequenceRequest(
+        id=name, model="tiny", prompt_ids=[1, 2, 3], sampling=SamplingParameters(max_tokens=500, ignore_eos=True), n=4
+    )
 
 
 async def read_to_the_end(engine: Engine, name: str, started: asyncio.Event) -> EngineError:
@@ -54,7 +56,9 @@ async def read_to_the_end(engine: Engine, name: str, started: asyncio.Event) -> 
 
 
 async def short_answer(engine: Engine) -> list[SequenceOutput]:
-    request = SequenceRequest("short", "tiny", [1, 2], SamplingParameters(max_tokens=3, ignore_eos=True))
+    request = SequenceRequest(
+        id="short", model="tiny", prompt_ids=[1, 2], sampling=SamplingParameters(max_tokens=3, ignore_eos=True)
+    )
     return [output async for output in engine.generate(request)]
 
 

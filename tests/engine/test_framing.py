@@ -25,7 +25,12 @@ from aquilon.engine.protocol import (
 
 MESSAGES: list[ToEngine] = [
     SequenceRequest(
-        "a", "m", [1, 2, 3], SamplingParameters(logit_bias={5: -1.5}, stop_token_ids=(7,), seed=-4), 2, "org"
+        id="a",
+        model="m",
+        prompt_ids=[1, 2, 3],
+        sampling=SamplingParameters(logit_bias={5: -1.5}, stop_token_ids=(7,), seed=-4),
+        n=2,
+        cache_salt="org",
     ),
     CancelSequence("a", 1),
     CancelSequence("ü"),
@@ -43,8 +48,20 @@ def test_messages_arrive_whole_however_the_bytes_were_cut(cuts: list[int]) -> No
 
 
 def test_a_steps_outputs_keep_their_log_probabilities() -> None:
-    entry = TokenLogprobs(5, -0.5, 1, [(5, -0.5), (9, -2.0)])
-    frame = StepFrame([SequenceOutput("a", 0, [5], "stop", 32, [entry], [None, entry])])
+    entry = TokenLogprobs(token_id=5, logprob=-0.5, rank=1, top=[(5, -0.5), (9, -2.0)])
+    frame = StepFrame(
+        [
+            SequenceOutput(
+                id="a",
+                index=0,
+                token_ids=[5],
+                finish_reason="stop",
+                cached_tokens=32,
+                logprobs=[entry],
+                prompt_logprobs=[None, entry],
+            )
+        ]
+    )
     decoder: FrameDecoder[FromEngine] = FrameDecoder(FromEngine)
     assert list(decoder.feed(encode_frame(frame))) == [frame]
 

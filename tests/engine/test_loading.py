@@ -17,7 +17,9 @@ from aquilon.engine.options import Dtype, EngineOptions, Quantize
 from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceRequest
 
 needs_kernels = pytest.mark.skipif(not available(), reason="no native kernels on this machine")
-REQUEST = SequenceRequest("r", "m", list(range(40)), SamplingParameters(temperature=0, max_tokens=6, logprobs=1))
+REQUEST = SequenceRequest(
+    id="r", model="m", prompt_ids=list(range(40)), sampling=SamplingParameters(temperature=0, max_tokens=6, logprobs=1)
+)
 
 
 def plan(path: Path, quantize: Quantize = "auto", *, dtype: Dtype = "float32", **options: int) -> LoadingPlan:

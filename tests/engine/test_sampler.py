@@ -21,7 +21,7 @@ VOCABULARY = 1000
 def make_sequence(
     prompt: list[int] | None = None, *, seed: int = 0, end_ids: frozenset[int] = frozenset(), **wishes: object
 ) -> Sequence:
-    request = SequenceRequest("r", "m", prompt or [1], SamplingParameters(**wishes))  # type: ignore[arg-type]
+    request = SequenceRequest(id="r", model="m", prompt_ids=prompt or [1], sampling=SamplingParameters(**wishes))  # type: ignore[arg-type]
     return Sequence(request, 0, seed=seed, block_size=4, max_length=10**6, end_ids=end_ids)
 
 

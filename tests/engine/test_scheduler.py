@@ -67,7 +67,9 @@ def make_scheduler(
 def make_sequences(
     prompt: list[int], *, name: str = "r", max_tokens: int = 8, n: int = 1, salt: str = "", max_context: int = 10**6
 ) -> list[Sequence]:
-    request = SequenceRequest(name, "m", prompt, SamplingParameters(max_tokens=max_tokens), n, salt)
+    request = SequenceRequest(
+        id=name, model="m", prompt_ids=prompt, sampling=SamplingParameters(max_tokens=max_tokens), n=n, cache_salt=salt
+    )
     family = [
         Sequence(
             request,

@@ -19,7 +19,7 @@ from aquilon.engine.kv_cache import KVCache
 from aquilon.models.architecture import Architecture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Tile:
     """Rows of the batch whose positions lie in one KV block of one sequence."""
 
@@ -52,13 +52,15 @@ class PagedAttention:
             window: [
                 tile
                 for number, context in enumerate(contexts)
-                for tile in self._tile(tables[number], starts[number], context, starts[number + 1], window)
+                for tile in self._tile(
+                    tables[number], start=starts[number], context=context, end=starts[number + 1], window=window
+                )
             ]
             for window in set(self._windows)
         }
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        self._cache.write(layer, self._blocks, self._offsets, key, value)
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        self._cache.write(layer, self._blocks, self._offsets, key=key, value=value)
         output = torch.empty_like(query)
         window = self._windows[layer]
         for tile in self._tiles[window]:
@@ -68,10 +70,10 @@ class PagedAttention:
             visible = tile.distance >= 0
             if window is not None:
                 visible &= tile.distance < window
-            output[tile.rows] = self._attend(tile, query[tile.rows], keys, values, visible)
+            output[tile.rows] = self._attend(tile, query[tile.rows], keys=keys, values=values, visible=visible)
         return output
 
-    def _attend(self, tile: _Tile, query: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+    def _attend(self, tile: _Tile, query: Tensor, *, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
         rows, num_heads, head_dim = query.shape
         whole = query.new_zeros(self._size, num_heads, head_dim, dtype=torch.float32)
         whole[tile.first_offset : tile.first_offset + rows] = query
@@ -89,7 +91,7 @@ class PagedAttention:
         wide: Tensor = gathered.reshape(len(gathered), -1, gathered.shape[-1]).float()
         return wide
 
-    def _tile(self, table: Tensor, start: int, context: int, end: int, window: int | None) -> list[_Tile]:
+    def _tile(self, table: Tensor, *, start: int, context: int, end: int, window: int | None) -> list[_Tile]:
         """Cut rows ``start`` to ``end`` of the batch, which end at position ``context``, at block ends."""
         tiles = []
         first = context - (end - start)
@@ -102,11 +104,11 @@ class PagedAttention:
             row = start + first - (context - (end - start))
             tiles.append(
                 _Tile(
-                    slice(row, row + last - first),
-                    first % self._size,
-                    table[oldest : block + 1],
-                    last - oldest * self._size,
-                    positions[:, None] - keys,
+                    rows=slice(row, row + last - first),
+                    first_offset=first % self._size,
+                    blocks=table[oldest : block + 1],
+                    num_known=last - oldest * self._size,
+                    distance=positions[:, None] - keys,
                 )
             )
             first = last

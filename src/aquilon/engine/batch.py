@@ -11,7 +11,7 @@ from torch import Tensor
 from aquilon.engine.scheduler import Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Row by row, and sequence by sequence; ``max_blocks`` is the longest block table's length."""
 
@@ -49,5 +49,10 @@ def make_batch(step: Step, device: torch.device) -> Batch:
         starts[number + 1] = row
         contexts[number] = end
         tables[number, : len(sequence.block_table)] = sequence.block_table
-    arrays = (token_ids, positions, starts, contexts, tables)
-    return Batch(*(torch.from_numpy(array).to(device) for array in arrays))
+    return Batch(
+        token_ids=torch.from_numpy(token_ids).to(device),
+        positions=torch.from_numpy(positions).to(device),
+        sequence_starts=torch.from_numpy(starts).to(device),
+        context_lengths=torch.from_numpy(contexts).to(device),
+        block_tables=torch.from_numpy(tables).to(device),
+    )

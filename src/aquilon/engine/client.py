@@ -234,11 +234,11 @@ class Engine:
         for name, state in list(self.states.items()):
             if state.state == "ready" and name in self._models:
                 self._recovering.add(name)
-            self.states[name] = ModelState(name, "loading")
+            self.states[name] = ModelState(name=name, state="loading")
         if self._failed_recoveries >= _RELOADS:
             for name in self._recovering:
                 self.states[name] = ModelState(
-                    name, "failed", detail=f"the engine process ended while loading it: {reason}"
+                    name=name, state="failed", detail=f"the engine process ended while loading it: {reason}"
                 )
             self._recovering.clear()
         for unload in self._unloads.values():

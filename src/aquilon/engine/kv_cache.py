@@ -41,7 +41,7 @@ class KVCache:
         self.keys: list[Tensor] = list(tensors[0])
         self.values: list[Tensor] = list(tensors[1])
 
-    def write(self, layer: int, blocks: Tensor, offsets: Tensor, key: Tensor, value: Tensor) -> None:
+    def write(self, layer: int, blocks: Tensor, offsets: Tensor, *, key: Tensor, value: Tensor) -> None:
         """Store ``key`` and ``value (T, num_kv_heads, head_dim)`` of tokens at ``blocks (T,)`` and ``offsets (T,)``."""
         self.keys[layer][blocks, :, offsets] = key.to(self.dtype)
         self.values[layer][blocks, :, offsets] = value.to(self.dtype)

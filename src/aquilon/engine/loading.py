@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import torch
@@ -39,6 +39,7 @@ class LoadingPlan:
     name: str
     checkpoint: Checkpoint
     options: EngineOptions
+    _: KW_ONLY
     device: torch.device
     dtype: torch.dtype
     """Of weights and activations; packed models compute in fp32."""
@@ -135,10 +136,10 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
         request.name,
         checkpoint,
         options,
-        device,
-        dtype,
-        packed,
-        bits,
+        device=device,
+        dtype=dtype,
+        packed=packed,
+        bits=bits,
         threads=threads,
         kv_dtype=torch.float16 if packed else dtype,
         weights=weights,

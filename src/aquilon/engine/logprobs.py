@@ -17,7 +17,12 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
     ranks = (logprobs > chosen).sum(dim=-1) + 1
     ids, values = most_likely(logprobs, max(alternatives))
     return [
-        TokenLogprobs(token_id, logprob, rank, list(zip(top_ids[:count], top_values[:count], strict=True)))
+        TokenLogprobs(
+            token_id=token_id,
+            logprob=logprob,
+            rank=rank,
+            top=list(zip(top_ids[:count], top_values[:count], strict=True)),
+        )
         for token_id, logprob, rank, top_ids, top_values, count in zip(
             token_ids,
             chosen[:, 0].tolist(),

@@ -116,7 +116,7 @@ class EngineLoop:
                 self._load(message)
             case UnloadModel():
                 if not self._residents.leave(message.name):
-                    self._send(ModelState(message.name, "unloaded"))
+                    self._send(ModelState(name=message.name, state="unloaded"))
 
     # Sequences
 
@@ -187,7 +187,7 @@ class EngineLoop:
         if model is not None:
             self._send(_ready(model))
             return
-        self._send(ModelState(request.name, "loading"))
+        self._send(ModelState(name=request.name, state="loading"))
         self._in_loader(request.name, lambda: _plan(request, self._options, self._limit), self._planned.append)
 
     def _start_planned(self) -> None:
@@ -217,7 +217,7 @@ class EngineLoop:
         for field in fields(SchedulerCounts):
             past = getattr(self._counts_of_the_gone, field.name)
             setattr(self._counts_of_the_gone, field.name, past + getattr(model.scheduler.counts, field.name))
-        self._send(ModelState(model.name, "unloaded"))
+        self._send(ModelState(name=model.name, state="unloaded"))
         log.info("Unloaded %s", model.name)
 
     def _in_loader(self, name: str, work: Callable[[], Result], done: Callable[[Result], None]) -> None:
@@ -235,7 +235,7 @@ class EngineLoop:
             return
         log.error("%s cannot be loaded", name, exc_info=error)
         self._residents.release(name)
-        self._send(ModelState(name, "failed", detail=str(error) or type(error).__name__))
+        self._send(ModelState(name=name, state="failed", detail=str(error) or type(error).__name__))
 
     def _progress_of(self, name: str) -> Callable[[float], None]:
         """What the loader's thread calls often, and the client hears ten times a second."""
@@ -245,7 +245,7 @@ class EngineLoop:
             nonlocal said_at
             if time.monotonic() - said_at >= _PROGRESS_SECONDS:
                 said_at = time.monotonic()
-                self._post(lambda: self._send(ModelState(name, "loading", share)))
+                self._post(lambda: self._send(ModelState(name=name, state="loading", progress=share)))
 
         return progress
 
@@ -266,7 +266,7 @@ class EngineLoop:
 
 
 def _ready(model: LoadedModel) -> ModelState:
-    return ModelState(model.name, "ready", 1.0, max_context=model.max_context, memory=model.memory)
+    return ModelState(name=model.name, state="ready", progress=1.0, max_context=model.max_context, memory=model.memory)
 
 
 def _plan(request: LoadModel, options: EngineOptions, limit: int | None) -> LoadingPlan:

@@ -161,13 +161,13 @@ class LoadedModel:
 
 def _output(sequence: Sequence, token_id: int, logprobs: TokenLogprobs | None) -> SequenceOutput:
     return SequenceOutput(
-        sequence.id,
-        sequence.index,
-        [token_id],
-        sequence.finish_reason,
-        sequence.cached_tokens or 0,
-        None if logprobs is None else [logprobs],
-        sequence.prompt_logprobs if sequence.num_generated == 1 else None,
+        id=sequence.id,
+        index=sequence.index,
+        token_ids=[token_id],
+        finish_reason=sequence.finish_reason,
+        cached_tokens=sequence.cached_tokens or 0,
+        logprobs=None if logprobs is None else [logprobs],
+        prompt_logprobs=sequence.prompt_logprobs if sequence.num_generated == 1 else None,
     )
 
 
@@ -177,5 +177,11 @@ def _finished(sequence: Sequence) -> SequenceOutput:
     if sequence.finish_reason == "cancelled":
         prompt_logprobs = None
     return SequenceOutput(
-        sequence.id, sequence.index, [], sequence.finish_reason, sequence.cached_tokens or 0, None, prompt_logprobs
+        id=sequence.id,
+        index=sequence.index,
+        token_ids=[],
+        finish_reason=sequence.finish_reason,
+        cached_tokens=sequence.cached_tokens or 0,
+        logprobs=None,
+        prompt_logprobs=prompt_logprobs,
     )

@@ -10,7 +10,7 @@ Dtype = Literal["auto", "bfloat16", "float32"]
 Quantize = Literal["auto", "none", "int8", "int4"]
 
 
-class EngineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class EngineOptions(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Defaults suit a server that has the machine to itself. Sizes are bytes or tokens, as said."""
 
     device: str = "auto"

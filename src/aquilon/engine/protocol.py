@@ -23,7 +23,7 @@ FinishReason = Literal["stop", "complete", "length", "cancelled"]
 the context."""
 
 
-class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
+class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How the next token is drawn; defaults draw from the model's own distribution."""
 
     temperature: float = 1.0
@@ -49,7 +49,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
     """The same for each prompt token but the first."""
 
 
-class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
+class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence", kw_only=True):
     """One prompt to continue ``n`` times; the prompt is computed once."""
 
     id: str
@@ -87,7 +87,7 @@ class UnloadModel(msgspec.Struct, frozen=True, tag="unload"):
 ToEngine = SequenceRequest | CancelSequence | LoadModel | UnloadModel
 
 
-class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True):
+class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Natural log probabilities under the model's own distribution (before temperature and filters)."""
 
     token_id: int
@@ -98,7 +98,7 @@ class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True):
     """The most likely tokens in order, as many as were asked for."""
 
 
-class SequenceOutput(msgspec.Struct, array_like=True):
+class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):
     """What one step added to one continuation of one request."""
 
     id: str
@@ -128,7 +128,7 @@ class SequenceFailed(msgspec.Struct, frozen=True, tag="failed"):
     message: str
 
 
-class ModelState(msgspec.Struct, frozen=True, tag="model"):
+class ModelState(msgspec.Struct, frozen=True, tag="model", kw_only=True):
     name: str
     state: Literal["loading", "ready", "failed", "unloaded"]
     progress: float = 0.0
@@ -139,22 +139,22 @@ class ModelState(msgspec.Struct, frozen=True, tag="model"):
     """Bytes held: weights and KV cache."""
 
 
-class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics"):
+class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics", kw_only=True):
     """Counters since the process started and gauges of now; sent once a second, also as the heartbeat."""
 
-    steps: int
-    running: int
-    waiting: int
-    preemptions: int
-    prompt_tokens: int
-    generation_tokens: int
-    prefix_cache_queries: int
+    steps: int = 0
+    running: int = 0
+    waiting: int = 0
+    preemptions: int = 0
+    prompt_tokens: int = 0
+    generation_tokens: int = 0
+    prefix_cache_queries: int = 0
     """Prompt tokens looked up in the prefix cache."""
-    prefix_cache_hits: int
+    prefix_cache_hits: int = 0
     """Prompt tokens found there."""
-    kv_cache_usage: float
+    kv_cache_usage: float = 0.0
     """Share of KV blocks in use by running sequences, 0 to 1."""
-    busy_since_last_step: float
+    busy_since_last_step: float = 0.0
     """Seconds since the last step ended while work is queued; 0 when idle. 30 or more is a hang."""
 
 

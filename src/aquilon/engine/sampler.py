@@ -105,7 +105,9 @@ def _draw(logits: Tensor, sequences: list[Sequence]) -> list[int]:
         if not pending:
             break
         filters = _Filters([wishes[row] for row in pending], logits.device)
-        drawn, settled = _draw_filtered(_rows(probabilities, pending), _rows(chance, pending), filters, count)
+        drawn, settled = _draw_filtered(
+            _rows(probabilities, pending), _rows(chance, pending), filters=filters, count=count
+        )
         _put(token_ids, pending, drawn)
         pending = [row for row, done in zip(pending, settled, strict=True) if not done]
     return token_ids
@@ -121,7 +123,7 @@ class _Filters:
 
 
 def _draw_filtered(
-    probabilities: Tensor, chance: Tensor, filters: _Filters, count: int
+    probabilities: Tensor, chance: Tensor, *, filters: _Filters, count: int
 ) -> tuple[list[int], list[bool]]:
     """Draw among the ``count`` most likely tokens of each row; and for which rows no other could be drawn.
 

@@ -15,7 +15,7 @@ from aquilon.engine.blocks import BlockPool
 from aquilon.engine.sequence import Sequence
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Step:
     """One step's work. Row ``i`` of the flat batch is a token; a sequence's rows are consecutive."""
 
@@ -32,7 +32,7 @@ class Step:
         self.num_rows += num_tokens
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SchedulerCounts:
     """Since the start, in tokens except ``preemptions``."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 READABLE_NAMES = (
     "llama",
@@ -55,7 +55,7 @@ class DynamicScaling:
     original_context: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Llama3Scaling:
     """Llama 3.1's: low frequencies divided by ``factor``, high ones kept, a smooth band between."""
 
@@ -65,7 +65,7 @@ class Llama3Scaling:
     original_context: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class YarnScaling:
     """YaRN (arXiv:2309.00071): interpolation by parts, and a factor on cosine and sine."""
 
@@ -94,6 +94,7 @@ class Rotary:
 
     theta: float = 10000.0
     scaling: Scaling | None = None
+    _: KW_ONLY
     query_scale_beta: float = 0.0
     """Queries at position p are multiplied by ``1 + beta * log(1 + floor(p / query_scale_context))`` (Llama 4)."""
     query_scale_context: int = 1
@@ -112,7 +113,7 @@ _LIMITS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """A decoder-only transformer; raises ValueError, naming the number, for one that can't be."""
 
@@ -170,7 +171,7 @@ class Architecture:
         queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocab_size, hidden)}
 
-        def linear(name: str, outputs: int, inputs: int, bias: bool) -> None:
+        def linear(name: str, outputs: int, inputs: int, *, bias: bool) -> None:
             shapes[f"{name}.weight"] = (outputs, inputs)
             if bias:
                 shapes[f"{name}.bias"] = (outputs,)
@@ -178,22 +179,22 @@ class Architecture:
         for index in range(self.num_layers):
             layer = f"layers.{index}"
             shapes[f"{layer}.attention_norm.weight"] = (hidden,)
-            linear(f"{layer}.attention.query", queries, hidden, self.attention_bias)
-            linear(f"{layer}.attention.key", keys, hidden, self.attention_bias)
-            linear(f"{layer}.attention.value", keys, hidden, self.attention_bias)
+            linear(f"{layer}.attention.query", queries, hidden, bias=self.attention_bias)
+            linear(f"{layer}.attention.key", keys, hidden, bias=self.attention_bias)
+            linear(f"{layer}.attention.value", keys, hidden, bias=self.attention_bias)
             if self.qk_norm:
                 shapes[f"{layer}.attention.query_norm.weight"] = (self.head_dim,)
                 shapes[f"{layer}.attention.key_norm.weight"] = (self.head_dim,)
-            linear(f"{layer}.attention.output", hidden, queries, self.output_bias)
+            linear(f"{layer}.attention.output", hidden, queries, bias=self.output_bias)
             shapes[f"{layer}.mlp_norm.weight"] = (hidden,)
             mlps = [f"{layer}.mlp"]
             if self.num_experts:
-                linear(f"{layer}.mlp.router", self.num_experts, hidden, False)
+                linear(f"{layer}.mlp.router", self.num_experts, hidden, bias=False)
                 mlps = [f"{layer}.mlp.experts.{expert}" for expert in range(self.num_experts)]
             for mlp in mlps:
-                linear(f"{mlp}.gate", inner, hidden, self.mlp_bias)
-                linear(f"{mlp}.up", inner, hidden, self.mlp_bias)
-                linear(f"{mlp}.down", hidden, inner, self.mlp_bias)
+                linear(f"{mlp}.gate", inner, hidden, bias=self.mlp_bias)
+                linear(f"{mlp}.up", inner, hidden, bias=self.mlp_bias)
+                linear(f"{mlp}.down", hidden, inner, bias=self.mlp_bias)
         shapes["norm.weight"] = (hidden,)
         if not self.tied_embeddings:
             shapes["head.weight"] = (self.vocab_size, hidden)

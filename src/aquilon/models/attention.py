@@ -15,7 +15,7 @@ from aquilon.models.architecture import Architecture
 class Attention(Protocol):
     """Causal attention over a flat batch; rotary is already applied, and caches, if any, are the callee's own."""
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """``query (T, num_heads, head_dim)``, ``key`` and ``value (T, num_kv_heads, head_dim)`` of this step's
         tokens to ``(T, num_heads, head_dim)``."""
         ...
@@ -28,7 +28,7 @@ class DenseCausalAttention:
         self.sequence_lengths = list(sequence_lengths)
         self.sliding_windows = architecture.sliding_windows
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         window = self.sliding_windows[layer]
         outputs = []
         sequences = (torch.split(part, self.sequence_lengths) for part in (query, key, value))

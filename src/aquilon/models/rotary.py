@@ -36,7 +36,7 @@ def inverse_frequencies(rotary: Rotary, head_dim: int) -> Tensor:
     if isinstance(scaling, Llama3Scaling):
         return _llama3(scaling, plain)
     if isinstance(scaling, YarnScaling):
-        return _yarn(scaling, rotary.theta, head_dim, wavelengths)
+        return _yarn(scaling, theta=rotary.theta, head_dim=head_dim, wavelengths=wavelengths)
     return plain
 
 
@@ -50,7 +50,7 @@ def _llama3(scaling: Llama3Scaling, plain: Tensor) -> Tensor:
     return torch.where(wavelength < context / high, plain, scaled)
 
 
-def _yarn(scaling: YarnScaling, theta: float, head_dim: int, wavelengths: Tensor) -> Tensor:
+def _yarn(scaling: YarnScaling, *, theta: float, head_dim: int, wavelengths: Tensor) -> Tensor:
     def dimension_of(rotations: float) -> float:
         """The dimension that turns this often over the original context."""
         return head_dim * math.log(scaling.original_context / (rotations * 2 * math.pi)) / (2 * math.log(theta))

@@ -60,7 +60,9 @@ class SelfAttention(nn.Module):
         self.query_norm = RMSNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
         self.key_norm = RMSNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention) -> Tensor:
+    def forward(
+        self, x: Tensor, *, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention
+    ) -> Tensor:
         heads = self.qkv(x).unflatten(-1, (-1, self.head_dim))  # (T, num_heads + 2 num_kv_heads, head_dim)
         query, key, value = heads.split(self.heads, dim=1)
         if self.query_norm is not None and self.key_norm is not None:
@@ -68,7 +70,7 @@ class SelfAttention(nn.Module):
         query, key = rotate(query, *turn), rotate(key, *turn)
         if query_scale is not None:
             query = query * query_scale.to(query.dtype)
-        attended = attend(self.layer, query, key, value)  # (T, num_heads, head_dim)
+        attended = attend(self.layer, query=query, key=key, value=value)  # (T, num_heads, head_dim)
         output: Tensor = self.output(attended.flatten(1))  # (T, hidden)
         return output
 
@@ -118,8 +120,11 @@ class Layer(nn.Module):
         self.mlp_norm = RMSNorm(architecture.hidden_size, architecture.norm_eps)
         self.mlp = MixtureOfExperts(architecture) if architecture.num_experts else MLP(architecture)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), turn, query_scale, attend)  # (T, hidden)
+    def forward(
+        self, x: Tensor, *, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention
+    ) -> Tensor:
+        normalized = self.attention_norm(x)
+        x = x + self.attention(normalized, turn=turn, query_scale=query_scale, attend=attend)  # (T, hidden)
         output: Tensor = x + self.mlp(self.mlp_norm(x))
         return output
 
@@ -153,7 +158,7 @@ class Transformer(nn.Module):
         x = self.embedding(token_ids)  # (T, hidden)
         turn, query_scale = self.rotary(positions), self.rotary.query_scale(positions)
         for layer in self.layers:
-            x = layer(x, turn, query_scale, attention)
+            x = layer(x, turn=turn, query_scale=query_scale, attend=attention)
         hidden: Tensor = self.norm(x)
         return hidden
 

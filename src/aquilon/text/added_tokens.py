@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from aquilon.text.tokenizer import TokenizerError
@@ -24,6 +24,7 @@ class AddedToken:
 
     id: int
     text: str
+    _: KW_ONLY
     control: bool
     """Steers the model and has no text of its own; never made out of plain text."""
     strip_left: bool = False

@@ -74,7 +74,9 @@ class JinjaTemplate:
         add_generation_prompt: bool = True,
         continue_final: bool = False,
     ) -> list[int]:
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        text, mark = self._render(
+            messages, tools=tools, add_generation_prompt=add_generation_prompt, continue_final=continue_final
+        )
         try:
             return self._tokenizer.encode_markup(text, ignored=mark)
         except ValueError as error:
@@ -89,11 +91,13 @@ class JinjaTemplate:
         continue_final: bool = False,
     ) -> str:
         """The conversation as text, for people to read: encoding it again is not safe, ``encode`` is."""
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final)
+        text, mark = self._render(
+            messages, tools=tools, add_generation_prompt=add_generation_prompt, continue_final=continue_final
+        )
         return text.replace(mark, "")
 
     def _render(
-        self, messages: Sequence[Message], tools: Sequence[Tool], add_generation_prompt: bool, continue_final: bool
+        self, messages: Sequence[Message], *, tools: Sequence[Tool], add_generation_prompt: bool, continue_final: bool
     ) -> tuple[str, str]:
         """The rendered text, and the mark in it where text from outside looked like a token."""
         if not messages:

@@ -64,12 +64,18 @@ def step(a: Architecture, cache: KVCache, parts: list[tuple[Prompt, int, int]]) 
         tables[number, : len(prompt.table)] = torch.tensor(prompt.table)
     positions = torch.cat([torch.arange(first, end) for _, first, end in parts])
     contexts = torch.tensor([end for _, _, end in parts], dtype=torch.int32)
-    batch = Batch(torch.zeros_like(positions), positions, starts, contexts, tables)
-    rows = [
-        torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts])
+    batch = Batch(
+        token_ids=torch.zeros_like(positions),
+        positions=positions,
+        sequence_starts=starts,
+        context_lengths=contexts,
+        block_tables=tables,
+    )
+    rows = {
+        name: torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts])
         for name in ("query", "key", "value")
-    ]
-    return list(NativeAttention(cache, batch, a)(0, *rows).split(lengths))
+    }
+    return list(NativeAttention(cache, batch, a)(0, **rows).split(lengths))
 
 
 def cache_for(a: Architecture, dtype: torch.dtype = torch.float32, blocks: int = 80) -> KVCache:
@@ -86,7 +92,8 @@ def test_it_equals_dense_causal_attention(heads: int, kv_heads: int, head_dim: i
     prompts = [Prompt.random(a, 333, 0), Prompt.random(a, 1, 20), Prompt.random(a, 70, 30)]
     got = step(a, cache_for(a), [(prompt, 0, len(prompt.query)) for prompt in prompts])
     for prompt, rows in zip(prompts, got, strict=True):
-        wanted = DenseCausalAttention([len(prompt.query)], a)(0, prompt.query, prompt.key, prompt.value)
+        dense = DenseCausalAttention([len(prompt.query)], a)
+        wanted = dense(0, query=prompt.query, key=prompt.key, value=prompt.value)
         torch.testing.assert_close(rows, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -96,7 +103,8 @@ def test_a_narrow_cache_rounds_keys_and_values_and_nothing_else(dtype: torch.dty
     prompt = Prompt.random(a, 100, 0)
     (got,) = step(a, cache_for(a, dtype), [(prompt, 0, 100)])
     key, value = prompt.key.to(dtype).float(), prompt.value.to(dtype).float()
-    torch.testing.assert_close(got, DenseCausalAttention([100], a)(0, prompt.query, key, value), rtol=1e-5, atol=1e-5)
+    wanted = DenseCausalAttention([100], a)(0, query=prompt.query, key=key, value=value)
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

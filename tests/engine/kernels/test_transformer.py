@@ -60,11 +60,13 @@ def step(model: PackedTransformer, cache: KVCache, parts: list[tuple[Tensor, int
     """Hidden states of rows ``first`` to the end of each prompt; sequence ``n`` has blocks 4n to 4n + 3."""
     lengths = [len(ids) - first for ids, first, _ in parts]
     batch = Batch(
-        torch.cat([ids[first:] for ids, first, _ in parts]),
-        torch.cat([torch.arange(first, len(ids)) for ids, first, _ in parts]),
-        torch.tensor([0, *lengths]).cumsum(0).int(),
-        torch.tensor([len(ids) for ids, _, _ in parts], dtype=torch.int32),
-        torch.tensor([[4 * number + block for block in range(4)] for _, _, number in parts], dtype=torch.int32),
+        token_ids=torch.cat([ids[first:] for ids, first, _ in parts]),
+        positions=torch.cat([torch.arange(first, len(ids)) for ids, first, _ in parts]),
+        sequence_starts=torch.tensor([0, *lengths]).cumsum(0).int(),
+        context_lengths=torch.tensor([len(ids) for ids, _, _ in parts], dtype=torch.int32),
+        block_tables=torch.tensor(
+            [[4 * number + block for block in range(4)] for _, _, number in parts], dtype=torch.int32
+        ),
     )
     attention = NativeAttention(cache, batch, model.architecture)
     with torch.inference_mode():

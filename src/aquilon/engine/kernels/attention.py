@@ -65,7 +65,7 @@ class NativeAttention:
             table_stride=tables.shape[1],
         )
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         a = self.architecture
         heads = library.Heads(a.num_heads, a.num_kv_heads, a.head_dim, a.sliding_windows[layer] or 0, a.head_dim**-0.5)
         cache = layer_cache(self.cache, layer)

@@ -37,7 +37,7 @@ class PackedTransformer(Transformer):
                 self._decoder = self._describe(attention.cache) if self._is_fusible() else None
                 self._decoder_cache = attention.cache
             if self._decoder is not None:
-                return self._step(self._decoder, token_ids, positions, attention)
+                return self._step(self._decoder, token_ids=token_ids, positions=positions, attention=attention)
         return super().forward(token_ids, positions, attention)
 
     def _is_fusible(self) -> bool:
@@ -52,7 +52,7 @@ class PackedTransformer(Transformer):
         return isinstance(embedding, PackedEmbedding) and all(isinstance(m, PackedLinear) for m in matrices)
 
     def _step(
-        self, decoder: library.Decoder, token_ids: Tensor, positions: Tensor, attention: NativeAttention
+        self, decoder: library.Decoder, *, token_ids: Tensor, positions: Tensor, attention: NativeAttention
     ) -> Tensor:
         tokens = token_ids.contiguous()
         if not 0 <= int(tokens.min()) <= int(tokens.max()) < self.architecture.vocab_size:
@@ -60,7 +60,7 @@ class PackedTransformer(Transformer):
         cosines, sines = (factor.contiguous() for factor in self.rotary(positions))  # (T, 1, head_dim / 2) each
         scales = self.rotary.query_scale(positions)  # (T, 1, 1)
         scales = None if scales is None else scales.float().contiguous()
-        batch = attention.batch
+        batch = library.Batch.from_buffer_copy(attention.batch)
         batch.cosines, batch.sines = cosines.data_ptr(), sines.data_ptr()
         batch.query_scales = None if scales is None else scales.data_ptr()
         hidden = torch.empty(tokens.shape[0], self.architecture.hidden_size)
