@@ -1,4 +1,4 @@
-"""Paged attention in torch against dense attention, and against itself in other company."""
+"""Paged attention in torch equals dense attention, and itself when prompts are cut differently."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_row_is_the_same_bits_however_its_prompt_was_cut(window: int | None, d
         assert torch.equal(attend_in_chunks(architecture, heads, chunks, table, make_cache(architecture, dtype)), whole)
 
 
-def test_what_another_sequence_left_in_a_block_has_no_influence() -> None:
+def test_old_keys_and_values_in_a_block_have_no_influence() -> None:
     architecture = random_architecture(num_layers=1)
     heads = random_heads(architecture, 6)
     clean, dirty = make_cache(architecture), make_cache(architecture)

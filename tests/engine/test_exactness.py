@@ -1,7 +1,7 @@
-"""A stream says the same, token for token, alone and in any company.
+"""Batch invariance: an answer has the same tokens alone and beside others.
 
-Batch invariance: whatever else is computed with it, however its prompt is cut,
-whether its prefix was found in the cache, and even when it was preempted.
+That holds whatever else is computed, however the prompt is cut into chunks, with and
+without a cached prefix, and after a preemption.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class TestSixteenStreams:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
     @crowds
     @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-    def test_each_says_what_it_says_alone(
+    def test_each_answer_equals_its_answer_alone(
         self,
         name: str,
         dtype: torch.dtype,
@@ -86,7 +86,7 @@ class TestSixteenStreams:
         )
         check_each_as_alone(crowded, alone_model(transformer, dtype), arrivals)
 
-    def test_a_tiny_cache_preempts_and_nobody_notices(self) -> None:
+    def test_preemption_in_a_tiny_cache_changes_no_answer(self) -> None:
         sampling = SamplingParameters(temperature=1.0, seed=1, max_tokens=24, ignore_eos=True)
         arrivals = [
             Arrival(
@@ -102,8 +102,8 @@ class TestSixteenStreams:
             check_each_as_alone(crowded, alone_model(transformer, torch.bfloat16), arrivals)
             assert crowded.scheduler.counts.preemptions >= 3
 
-    def test_without_row_invariant_products_the_company_shows(self) -> None:
-        """The negative twin: torch's own fp32 products round by the number of rows, and logits tell."""
+    def test_without_row_invariant_products_the_batch_changes_log_probabilities(self) -> None:
+        """The negative twin: torch's fp32 products round by the number of rows, which changes the logits."""
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.float32)
         prompt = list(range(3, 40))
         sampling = SamplingParameters(temperature=0, max_tokens=8, logprobs=0, ignore_eos=True)
@@ -124,17 +124,15 @@ class TestSixteenStreams:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_greedy_answers_are_those_of_the_transformer_without_any_cache(name: str) -> None:
-    """The slow twin computes the whole text anew for each token; at a near tie it may say the other."""
+    """The slow twin computes the whole text again for each token; of two nearly equal tokens it may choose either."""
     architecture = ARCHITECTURES[name]
     transformer = random_transformer(architecture, seed=3)
     prompt = [5, 9, 33, 121, 7, 9, 33, 8, 15, 16, 60, 61, 62]
     sampling = SamplingParameters(temperature=0, max_tokens=30, ignore_eos=True)
     model = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24)
-    said = answer_all(model, [SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)])[
-        "r", 0
-    ].token_ids
+    request = SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)
     text = list(prompt)
-    for token_id in said:
+    for token_id in answer_all(model, [request])["r", 0].token_ids:
         with torch.inference_mode():
             attention = DenseCausalAttention([len(text)], architecture)
             hidden = transformer(torch.tensor(text), torch.arange(len(text)), attention)
@@ -146,11 +144,11 @@ def test_greedy_answers_are_those_of_the_transformer_without_any_cache(name: str
 class TestPromptLogprobs:
     PROMPT: ClassVar = [5, 9, 33, 121, 7, 9, 33, 8, 15, 16, 60, 61, 62, 99, 100, 12, 11, 10, 140]
 
-    def request(self, name: str, **wishes: object) -> SequenceRequest:
-        sampling = SamplingParameters(temperature=0, **{"max_tokens": 0, "prompt_logprobs": 2, **wishes})  # type: ignore[arg-type]
+    def request(self, name: str, **parameters: object) -> SequenceRequest:
+        sampling = SamplingParameters(temperature=0, **{"max_tokens": 0, "prompt_logprobs": 2, **parameters})  # type: ignore[arg-type]
         return SequenceRequest(id=name, model="m", prompt_ids=self.PROMPT, sampling=sampling)
 
-    def test_they_are_the_transformers_own(self) -> None:
+    def test_prompt_log_probabilities_are_the_transformers(self) -> None:
         architecture = ARCHITECTURES["dense"]
         transformer = random_transformer(architecture)
         ids = torch.tensor(self.PROMPT)
@@ -171,7 +169,7 @@ class TestPromptLogprobs:
             assert entry.logprob == pytest.approx(float(row[entry.token_id]), abs=1e-4)
             assert [token_id for token_id, _ in entry.top] == row.topk(2).indices.tolist()
 
-    def test_a_prompt_in_the_prefix_cache_is_computed_again_for_them(self) -> None:
+    def test_a_prompt_in_the_prefix_cache_is_computed_again_for_its_log_probabilities(self) -> None:
         model = loaded_model(random_transformer(ARCHITECTURES["dense"]), kv_dtype=torch.float32)
         first = answer_all(model, [self.request("first")])["first", 0].outputs[0]
         again = answer_all(model, [self.request("again", max_tokens=2)])["again", 0].outputs
@@ -182,7 +180,7 @@ class TestPromptLogprobs:
         assert plain[0].cached_tokens == 16
         assert [output.token_ids for output in plain] == [output.token_ids for output in again]
 
-    def test_they_come_whole_from_a_prompt_in_chunks_in_a_crowd(self) -> None:
+    def test_a_prompt_computed_in_chunks_beside_others_has_the_same_log_probabilities(self) -> None:
         transformer = random_transformer(ARCHITECTURES["dense"])
         [alone] = answer_all(loaded_model(transformer, kv_dtype=torch.float32), [self.request("r")])["r", 0].outputs
         crowd = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24, num_blocks=12)
@@ -199,9 +197,9 @@ class TestEnds:
         return loaded_model(random_transformer(ARCHITECTURES["dense"]), kv_dtype=torch.float32)
 
     def answer(
-        self, prompt: list[int], model: LoadedModel | None = None, **wishes: object
+        self, prompt: list[int], model: LoadedModel | None = None, **parameters: object
     ) -> tuple[list[int], str | None]:
-        sampling = SamplingParameters(**{"temperature": 0.0, **wishes})  # type: ignore[arg-type]
+        sampling = SamplingParameters(**{"temperature": 0.0, **parameters})  # type: ignore[arg-type]
         answer = answer_all(
             model or self.model(), [SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)]
         )["r", 0]

@@ -1,4 +1,4 @@
-"""Frames survive any cut of the stream, and what is no frame is refused in bounded memory."""
+"""Frames arrive whole however the stream is cut; other bytes are refused in bounded memory."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_steps_outputs_keep_their_log_probabilities() -> None:
         (lambda body: len(body).to_bytes(4, "big") + body)(msgspec.msgpack.encode({"type": "sequence", "id": 5})),
     ],
 )
-def test_what_is_not_a_message_breaks_the_connection(data: bytes) -> None:
+def test_bytes_that_are_not_a_message_break_the_connection(data: bytes) -> None:
     decoder: FrameDecoder[ToEngine] = FrameDecoder(ToEngine)
     with pytest.raises(BrokenFrame):
         list(decoder.feed(data))

@@ -1,10 +1,10 @@
-"""Attention over KV blocks in torch: the slow, obvious twin, for any device and dtype.
+"""Attention over KV blocks in torch, for any device and dtype: the slow twin of the native kernels.
 
-A token's result depends on nothing but its own sequence up to itself, bit for
-bit: not on the batch, nor on how its prompt was cut into chunks. Products of
-matrices round differently for different shapes, so the shapes here depend on a
-token's position alone: queries are computed in tiles of one KV block, each tile
-whole, against all whole blocks up to its own.
+A token's result depends only on its own sequence up to itself, bit for bit: not on
+the batch, nor on how its prompt was cut into chunks. Matrix products round
+differently for different shapes, so the shapes here depend on a token's position
+alone: queries are computed in whole tiles of one KV block, against all whole blocks
+up to their own.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class _Tile:
     first_offset: int
     """Where in the block the first row's position lies."""
     blocks: Tensor
-    """``(B,)``: the sequence's blocks up to this one, those that a window hides left out."""
+    """``(B,)``: the sequence's blocks up to this one, except those outside the sliding window."""
     num_known: int
-    """Keys that this sequence has written; what lies behind them in the last block is another's past."""
+    """Keys that this sequence has written; the rest of the last block may hold another sequence's old keys."""
     distance: Tensor
-    """``(block_size, B * block_size)``: from each position of the tile back to each key's."""
+    """``(block_size, B * block_size)``: from each position of the tile back to the position of each key."""
 
 
 class PagedAttention:
-    """One step's attention: stores the new keys and values, then lets each query see what came before it."""
+    """One step's attention: stores the new keys and values, then attends from each query to its past."""
 
     def __init__(self, cache: KVCache, batch: Batch, architecture: Architecture) -> None:
         self._cache = cache
@@ -66,7 +66,7 @@ class PagedAttention:
         for tile in self._tiles[window]:
             keys = self._gather(self._cache.keys[layer], tile.blocks)  # (num_kv_heads, C, head_dim)
             values = self._gather(self._cache.values[layer], tile.blocks)
-            values[:, tile.num_known :] = 0  # weighted with 0, but 0 times a stranger's infinity is not a number
+            values[:, tile.num_known :] = 0  # their weight is 0, but 0 times an infinity left there is not a number
             visible = tile.distance >= 0
             if window is not None:
                 visible &= tile.distance < window

@@ -1,4 +1,4 @@
-"""From a checkpoint on disk to a model that answers."""
+"""Load a checkpoint: decide how its weights are held, read them, make the KV cache."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from aquilon.engine.scheduler import Scheduler
 from aquilon.models.transformer import Transformer
 
 _CORES = torch.get_num_threads()
-"""Physical ones, as torch counts them when it starts."""
+"""Physical cores, as torch counts them when it starts."""
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
 class LoadingPlan:
-    """How a checkpoint will be held: decided before a byte of its weights is read."""
+    """How a checkpoint will be held in memory, decided before its weights are read."""
 
     name: str
     checkpoint: Checkpoint
@@ -45,12 +45,12 @@ class LoadingPlan:
     """Of weights and activations; packed models compute in fp32."""
     packed: bool
     bits: int | None
-    """What plain weights are quantized to, 4 or 8; None leaves them."""
+    """Plain weights are quantized to so many bits, 4 or 8; None leaves them."""
     threads: int
-    """For arithmetic on the CPU."""
+    """Threads that compute on the CPU."""
     kv_dtype: torch.dtype
     weights: int
-    """Bytes, estimated."""
+    """Estimated bytes of all weights."""
     limit: int
     """Bytes that all models may take together."""
 
@@ -60,12 +60,15 @@ class LoadingPlan:
 
     @property
     def least_memory(self) -> int:
-        """Bytes for the weights and for a KV cache of some use: one context, or half the weights' size."""
+        """Bytes for the weights and twice a usable KV cache, which takes half of what the weights leave.
+
+        A cache is usable with one full context, or with half the size of the weights where that is less.
+        """
         context = self.checkpoint.architecture.max_context * self.kv_bytes_per_token
         return self.weights + 2 * min(context, max(self.weights // 2, 2**28))
 
     def load(self, free: int, progress: Callable[[float], None]) -> LoadedModel:
-        """Read the weights and make the cache in at most ``free`` bytes; raises NotEnoughMemory or CheckpointError."""
+        """Read the weights and make a KV cache within ``free`` bytes; raises NotEnoughMemory or CheckpointError."""
         architecture, options = self.checkpoint.architecture, self.options
         tokens = options.kv_tokens or memory.kv_tokens(
             bytes_per_token=self.kv_bytes_per_token,
@@ -112,7 +115,7 @@ class LoadingPlan:
 
 
 def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None = None) -> LoadingPlan:
-    """``limit`` None finds out what the machine has.
+    """Decide how to load a checkpoint. ``limit``: bytes for all models; None asks the machine.
 
     Raises CheckpointError, UnsupportedArchitecture, or ValueError for what this machine cannot do.
     """
@@ -162,9 +165,9 @@ def _memory_limit(options: EngineOptions, device: torch.device) -> int:
     return memory.machine_limit()
 
 
-def _choose_dtype(wanted: Dtype, device: torch.device) -> torch.dtype:
-    if wanted != "auto":
-        return _DTYPES[wanted]
+def _choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return _DTYPES[dtype]
     if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
         return torch.float32
     return torch.bfloat16

@@ -80,7 +80,7 @@ class LoadedModel:
         if self._constraints is None or request.grammar is None:
             raise InvalidRequest(f"The model '{self.name}' can't hold an answer to a grammar: its tokens are unknown")
         self._awaited.add(request.id)
-        return self._constraints.build(request.grammar, request.begun)
+        return self._constraints.build(request.grammar, request.grammar_prefix)
 
     def take_awaited(self, request_id: str) -> bool:
         """Remove a request from those that wait for their grammars; False where it was cancelled meanwhile."""

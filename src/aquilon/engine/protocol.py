@@ -1,8 +1,8 @@
-"""What crosses the socket between the API process and an engine process.
+"""The messages between the API process and an engine process.
 
 Every message is one msgspec struct, encoded as MessagePack behind a four-byte
-big-endian length. Nothing in this file imports torch: the API process speaks
-it without ever loading a model.
+big-endian length. This file imports no torch: the API process uses it without
+ever loading a model.
 
 Times are seconds, sizes are bytes, positions and budgets are tokens.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 MAX_FRAME_BYTES = 64 * 2**20
-"""A longer frame is a broken peer: the connection is closed."""
+"""The connection to a peer that announces a longer frame is closed."""
 
 MAX_TOP_LOGPROBS = 20
 
@@ -46,7 +46,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     logprobs: int | None = None
     """How many alternatives to report beside each token drawn; None reports nothing."""
     prompt_logprobs: int | None = None
-    """The same for each prompt token but the first."""
+    """How many alternatives to report beside each prompt token after the first; None reports nothing."""
 
 
 class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence", kw_only=True):
@@ -60,11 +60,11 @@ class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence", kw_only=True)
     cache_salt: str = ""
     """The owner's organization: prefixes are never shared across salts."""
     grammar: str | None = None
-    """What every continuation must match, as llguidance reads it (JSON); None is free text."""
-    begun: str = ""
-    """The end of the prompt that belongs to what the grammar describes: continuations go on from there."""
+    """The grammar that every continuation must match, as llguidance reads it (JSON); None is free text."""
+    grammar_prefix: str = ""
+    """The end of the prompt where the grammar already applies: continuations go on from there."""
     priority: int = 0
-    """A higher one is admitted first; below 0 (batch jobs) only what leaves no other request waiting."""
+    """Requests of a higher priority are admitted first. Batch jobs are below 0."""
 
 
 class CancelSequence(msgspec.Struct, frozen=True, tag="cancel"):
@@ -95,7 +95,7 @@ class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     rank: int
     """1 for the most likely token."""
     top: list[tuple[int, float]]
-    """The most likely tokens in order, as many as were asked for."""
+    """The most likely tokens in order, as many as the request asks for."""
 
 
 class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):
@@ -104,7 +104,7 @@ class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):
     id: str
     index: int
     token_ids: list[int]
-    """With ``stop``, the last is the end or stop token that finished it, which is billed and not shown."""
+    """With ``stop``, the last is the end or stop token, which is billed and not shown."""
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
     """Prompt tokens taken from the prefix cache; known with the first output."""
@@ -114,7 +114,7 @@ class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):
 
 
 class StepFrame(msgspec.Struct, frozen=True, tag="step"):
-    """All that one engine step produced, in one frame."""
+    """The outputs of one engine step."""
 
     outputs: list[SequenceOutput]
 
@@ -124,7 +124,7 @@ class SequenceFailed(msgspec.Struct, frozen=True, tag="failed"):
 
     id: str
     kind: Literal["invalid", "unloaded", "internal"]
-    """``unloaded``: the model left memory before the request came; load it and ask again."""
+    """``unloaded``: the model left memory before the request arrived; load it and send the request again."""
     message: str
 
 
@@ -140,7 +140,7 @@ class ModelState(msgspec.Struct, frozen=True, tag="model", kw_only=True):
 
 
 class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics", kw_only=True):
-    """Counters since the process started and gauges of now; sent once a second, also as the heartbeat."""
+    """Counters since the process started, and current gauges; sent once a second, also as a heartbeat."""
 
     steps: int = 0
     running: int = 0
@@ -151,7 +151,7 @@ class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics", kw_only=Tr
     prefix_cache_queries: int = 0
     """Prompt tokens looked up in the prefix cache."""
     prefix_cache_hits: int = 0
-    """Prompt tokens found there."""
+    """Prompt tokens that the prefix cache held."""
     kv_cache_usage: float = 0.0
     """Share of KV blocks in use by running sequences, 0 to 1."""
     busy_since_last_step: float = 0.0

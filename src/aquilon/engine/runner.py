@@ -19,7 +19,7 @@ from aquilon.engine.sequence import Sequence
 from aquilon.models.transformer import Transformer
 
 _LOGITS_AT_ONCE = 64
-"""Rows of logits held at a time for a prompt's log probabilities: a vocabulary is wide."""
+"""Rows of logits computed together for a prompt's log probabilities: each is as wide as the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Computed:
     token_ids: list[int]
     """The tokens drawn, in the order of ``step.draws``."""
     logprobs: list[TokenLogprobs | None]
-    """Theirs, where the request asks for them."""
+    """The log probabilities of those tokens, where the request asks for them."""
     prompt_logprobs: list[tuple[Sequence, list[TokenLogprobs]]]
-    """Those of the prompt tokens that follow the step's tokens, for each sequence that lacks some."""
+    """For each sequence that wants them: the log probabilities of the prompt tokens after the step's tokens."""
 
 
 class Runner:

@@ -27,7 +27,7 @@ class Sequence:
         end_ids: frozenset[int],
         constraint: Constraint | None = None,
     ) -> None:
-        """``max_length``: tokens of prompt and output together. ``end_ids``: tokens that finish it, shown to nobody."""
+        """``max_length``: tokens of prompt and output together. ``end_ids``: end the output and are not shown."""
         self.id = request.id
         self.index = index
         self.sampling: SamplingParameters = request.sampling
@@ -42,12 +42,12 @@ class Sequence:
         self.block_table = array("i")
         """The numbers of its KV blocks in order of position."""
         self.num_published = 0
-        """How many of its blocks can be found by others."""
+        """How many of its blocks other sequences can share."""
         self.cached_tokens: int | None = None
-        """Prompt tokens found in the prefix cache when it was first scheduled."""
+        """Prompt tokens that the prefix cache held when it was first scheduled; None before."""
         self.finish_reason: FinishReason | None = None
         self.siblings: list[Sequence] = []
-        """Continuations of the same prompt that join when this one has computed it."""
+        """Continuations of the same prompt, which are scheduled once this sequence has computed it."""
         self.prompt_logprobs: list[TokenLogprobs | None] | None = None
         self.sampling_state: SamplingState | None = None
         self._block_size = block_size

@@ -1,4 +1,4 @@
-"""What a model can answer, checked before a request costs anything."""
+"""Check a request against what the model can compute, before any work is done for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_CONTINUATIONS = 128
 
 
 class InvalidRequest(ValueError):
-    """The message says which number is wrong and what would be right."""
+    """A request that the model can't compute; the message says which number is wrong and what would be right."""
 
 
 def check_request(request: SequenceRequest, *, vocab_size: int, max_context: int) -> None:

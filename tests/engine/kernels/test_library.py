@@ -25,7 +25,7 @@ def compiled(folder: Path, source: str) -> Path:
 
 
 def compiled_layout(folder: Path, header: str, before: str, after: str) -> Path:
-    """A library that tells the layout of our structures after ``before`` in a header became ``after``."""
+    """A library with the layout of our structures after ``before`` in a header is replaced by ``after``."""
     for file in NATIVE.glob("*.h"):
         shutil.copy(file, folder)
     text = (folder / header).read_text()

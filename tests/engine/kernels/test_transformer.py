@@ -1,4 +1,4 @@
-"""A packed model's step as one native call: what the modules compute one by one, whoever else is in the batch."""
+"""A packed model's step as one native call: the values of the modules one by one, whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LENGTH = 75
 
 
 def packed_pair(architecture: Architecture) -> tuple[PackedTransformer, Transformer]:
-    """A packed model, and a plain one with just its values."""
+    """A packed model, and a plain one with the same values."""
     plain = random_transformer(architecture)
     packed = PackedTransformer(architecture)
     for name, module in list(plain.named_modules()):
@@ -89,7 +89,7 @@ def test_a_step_equals_the_plain_transformer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_chunks_and_company_change_no_bit(name: str) -> None:
+def test_chunks_and_other_sequences_change_no_bit(name: str) -> None:
     architecture, ids = ARCHITECTURES[name], prompt()
     packed, _ = packed_pair(architecture)
     (whole,) = step(packed, cache_for(architecture), [(ids, 0, 0)])

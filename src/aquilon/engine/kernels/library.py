@@ -164,9 +164,9 @@ def open_library(path: Path) -> ctypes.CDLL:
 
 
 def _layout_difference(library: ctypes.CDLL) -> str | None:
-    """The first size or offset that the library was compiled with and ctypes sees otherwise; None where all agree.
+    """The first size or offset that differs between the library and the classes here; None where all agree.
 
-    Raises AttributeError for a library that tells no layout.
+    Raises AttributeError for a library that doesn't export its layout.
     """
     compiled = _compiled_layout(library)
     declared = _declared_layout()

@@ -4,8 +4,8 @@ The kernels know one form: groups of 32 inputs, ``w = scale * (q - zero)`` or
 ``w = scale * q + offset``, q unsigned with 4 or 8 bits. GGUF's block formats
 whose groups have 32 inputs map onto it exactly; the layouts are those of
 ``ggml-common.h``. The others (Q2_K, Q3_K and Q6_K with groups of 16, codebook
-formats with signs) are dequantized and quantized anew to 8 bits, which adds
-an error of at most half of 1/255 of a group's range.
+formats with signs) are dequantized and quantized again to 8 bits, which adds an
+error of at most half of 1/255 of a group's range.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ Scales = NDArray[Any]
 
 @dataclass(frozen=True)
 class Quanta:
-    """A weight of (outputs, inputs); scales are float16 where the source's are, else float32."""
+    """A weight of (outputs, inputs). Scales are float16 where the file's are, else float32."""
 
     q: Bytes
     """(outputs, inputs), below 2**bits."""
     scale: Scales
     """(outputs, inputs / 32)"""
     offset: Scales | None
-    """(outputs, inputs / 32), or None: then ``zero`` counts."""
+    """(outputs, inputs / 32); None where ``zero`` is used instead."""
     _: KW_ONLY
     zero: int
     bits: int
 
     def rows(self, order: NDArray[np.int64]) -> Quanta:
-        """The same weight with its outputs in another order."""
+        """The weight with its outputs in another order."""
         offset = None if self.offset is None else self.offset[order]
         return Quanta(self.q[order], self.scale[order], offset, zero=self.zero, bits=self.bits)
 
     def dequantized(self) -> NDArray[np.float32]:
-        """(outputs, inputs) in float32: the slow twin of what the kernels multiply with."""
+        """(outputs, inputs) in float32: the weight that the kernels compute with, for their slow twin."""
         groups = self.q.reshape(*self.scale.shape, GROUP)
         scale = self.scale.astype(np.float32)[..., None]
         if self.offset is None:
@@ -57,7 +57,7 @@ class Quanta:
 
 
 def from_blocks(blocks: Bytes, block_type: str, inputs: int) -> Quanta:
-    """A GGUF tensor's bytes, (outputs, bytes a row); raises ValueError where inputs isn't a multiple of 32."""
+    """Unpack a GGUF tensor's bytes (outputs, bytes per row); raises ValueError where inputs isn't a multiple of 32."""
     if inputs % GROUP:
         raise ValueError(f"{inputs} inputs can't be packed: they must be a multiple of {GROUP}")
     outputs = blocks.shape[0]
@@ -72,7 +72,7 @@ def from_blocks(blocks: Bytes, block_type: str, inputs: int) -> Quanta:
 
 
 def from_dense(weight: NDArray[np.float32], *, bits: int) -> Quanta:
-    """Quantizes (outputs, inputs): 8 bits in 255 symmetric steps, 4 bits in 16 from a group's lowest to its highest."""
+    """Quantize (outputs, inputs): 8 bits in 255 symmetric steps, 4 bits in 16 from a group's lowest to its highest."""
     outputs, inputs = weight.shape
     groups = weight.reshape(outputs, inputs // GROUP, GROUP)
     if bits == 8:
@@ -100,7 +100,7 @@ def _halves(blocks: Bytes, first: int) -> Scales:
 
 
 def _nibbles(packed: Bytes) -> Bytes:
-    """Low nibbles, then high ones."""
+    """All low nibbles, then all high nibbles."""
     return np.concatenate((packed & 15, packed >> 4), axis=-1)
 
 
@@ -136,7 +136,7 @@ def _q8_0(blocks: Bytes) -> Quanta:
 
 
 def _k_scales(blocks: Bytes) -> tuple[Scales, Scales]:
-    """Scale and offset of the 8 groups of a K block: 6 bits each, packed into 12 bytes, times the block's own."""
+    """Scale and offset of the 8 groups of a K block: 6 bits each, packed into 12 bytes, times the block's scales."""
     packed = blocks[..., 4:16]
     low, high, mixed = packed[..., :4], packed[..., 4:8], packed[..., 8:]
     scale = np.concatenate((low & 63, (mixed & 15) | ((low >> 6) << 4)), axis=-1)

@@ -1,4 +1,4 @@
-"""The transformer with packed weights, and all of its layers in one native call."""
+"""The transformer with packed weights: all its layers are one native call."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class PackedTransformer(Transformer):
     """A transformer whose matrices are packed, in fp32 otherwise.
 
     With ``NativeAttention`` a step of a dense model is one native call; with any
-    other attention, or experts, it goes module by module. Both give the same
-    values to within fp32's rounding, and each gives a row the same bits whatever
-    else is in the batch.
+    other attention, or with experts, torch computes module by module. Both give the
+    same values up to fp32 rounding, and each gives a row the same bits whatever else
+    is in the batch.
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        """The structure, on the meta device: ``load_packed`` fills it."""
+        """The structure on the meta device, without weights; ``load_packed`` adds them."""
         super().__init__(architecture, dtype=torch.float32, device="meta")
         self._decoder: library.Decoder | None = None
         self._decoder_cache: KVCache | None = None
@@ -41,7 +41,7 @@ class PackedTransformer(Transformer):
         return super().forward(token_ids, positions, attention)
 
     def _is_fusible(self) -> bool:
-        """Whether a step can be one native call: a dense model, all of its matrices packed."""
+        """Whether a step can be one native call: the model is dense and all its matrices are packed."""
         matrices: list[object] = []
         for layer in self.layers:
             assert isinstance(layer, Layer)
@@ -72,7 +72,7 @@ class PackedTransformer(Transformer):
         return hidden
 
     def _describe(self, cache: KVCache) -> library.Decoder:
-        """The model as the native library sees it; it points into this module's weights and the cache."""
+        """The model as the native library's structures, which point into this module's weights and the cache."""
         a = self.architecture
         layers = (library.Layer * a.num_layers)()
         for index, (described, layer) in enumerate(zip(layers, self.layers, strict=True)):
