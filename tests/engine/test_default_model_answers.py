@@ -14,7 +14,7 @@ from aquilon.engine.protocol import SamplingParameters, SequenceRequest
 
 @pytest.mark.timeout(900)
 async def test_greedy_answers_are_those_of_transformers(default_model_file: Path, default_reference: Reference) -> None:
-    """All twenty prompts at once: equal to the last token, or different first where two tokens are as good as even."""
+    """Twenty prompts at once: each answer is equal, or first differs where two tokens are nearly equally likely."""
     engine = Engine()
     await engine.start()
     try:

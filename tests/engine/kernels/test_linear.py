@@ -60,7 +60,7 @@ def assert_product(got: torch.Tensor, weight: np.ndarray, x: torch.Tensor) -> No
     assert bool(((got - wide @ w.T).abs() <= allowed).all())
 
 
-@pytest.mark.parametrize("block_type", sorted(quanta.EXACT_BLOCK_TYPES))
+@pytest.mark.parametrize("block_type", [*QUANTIZABLE, *BLOCK_BYTES])
 def test_block_formats_with_groups_of_32_map_exactly(block_type: str) -> None:
     blocks = gguf_blocks(block_type, 48, 512)
     wanted = dequantize(blocks, GGMLQuantizationType[block_type])

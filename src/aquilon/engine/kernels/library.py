@@ -129,7 +129,7 @@ class KernelsUnavailable(RuntimeError):
 
 @cache
 def _open() -> ctypes.CDLL | str:
-    """The library, or why there is none."""
+    """The library, or why it can't be used."""
     instruction_set = os.environ.get("AQUILON_KERNELS", "auto")
     if instruction_set == "none":
         return "switched off by AQUILON_KERNELS=none"

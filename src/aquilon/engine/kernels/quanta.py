@@ -39,11 +39,6 @@ class Quanta:
     zero: int
     bits: int
 
-    def rows(self, order: NDArray[np.int64]) -> Quanta:
-        """The weight with its outputs in another order."""
-        offset = None if self.offset is None else self.offset[order]
-        return Quanta(self.q[order], self.scale[order], offset, zero=self.zero, bits=self.bits)
-
     def dequantized(self) -> NDArray[np.float32]:
         """(outputs, inputs) in float32: the weight that the kernels compute with, for their slow twin."""
         groups = self.q.reshape(*self.scale.shape, GROUP)
@@ -191,4 +186,3 @@ _EXACT = {
     "IQ4_XS": (136, 256, _iq4_xs),
     "MXFP4": (17, 32, _mxfp4),
 }
-EXACT_BLOCK_TYPES = frozenset(_EXACT)
