@@ -115,7 +115,9 @@ class _Ours:
         self._asked += 1
         ids = [self._random.randrange(100, 49_000) for _ in range(prompt)]
         sampling = SamplingParameters(temperature=0, max_tokens=tokens, ignore_eos=True)
-        async for output in self._engine.generate(SequenceRequest(str(self._asked), "model", ids, sampling)):
+        async for output in self._engine.generate(
+            SequenceRequest(id=str(self._asked), model="model", prompt_ids=ids, sampling=sampling)
+        ):
             on_tokens(len(output.token_ids))
 
 

@@ -86,7 +86,9 @@ def _request(grammar: str | None, tokens: int) -> SequenceRequest:
     sampling = SamplingParameters(temperature=0.8, seed=1, max_tokens=tokens, ignore_eos=True)
     if grammar is not None:
         grammar = grammar + " " * random.randrange(1, 10_000)  # another text: nothing is remembered of it
-    return SequenceRequest(str(random.random()), "model", prompt, sampling, grammar=grammar)
+    return SequenceRequest(
+        id=str(random.random()), model="model", prompt_ids=prompt, sampling=sampling, grammar=grammar
+    )
 
 
 async def _first_token(engine: Engine, grammar: str | None) -> float:

@@ -1,9 +1,9 @@
 /* Paged causal attention with grouped queries.
  *
- * A query's output follows one recipe whatever is computed with it: per block of 32 positions, scores as sums over dimensions
- * in order, a running maximum, e^(score - maximum) added up lane by lane, values added position by position; per chunk of 256
- * positions a state of its own; states merged in order. So neither the cut of a prompt into steps nor the rest of the batch
- * shows in a single bit. */
+ * A query's output is always computed in the same order: for each block of 32 positions, scores are summed over dimensions, a
+ * running maximum is kept, e^(score - maximum) is summed lane by lane and values are added position by position; each chunk of
+ * 256 positions has a separate state, and states are merged in order. So the result is the same, bit for bit, however a prompt
+ * is cut into steps and whatever else is in the batch. */
 #include "variant.h"
 
 #define QUERIES 6 /* attended together: what fits the registers */
@@ -29,7 +29,7 @@ INLINE void widen(const void *source, int dtype, float *out, int count) {
         for (int i = 0; i < count; i += LANES) v_store(out + i, load_cached(source, i, AQ_FLOAT16));
 }
 
-/* The next block is anywhere in memory: asking for it while this one is computed hides the way there. */
+/* Prefetches the next block, which may lie anywhere in memory, while this one is computed. */
 INLINE void prefetch_block(const aq_tile *t, int64_t number) {
     int64_t width = t->cache->dtype == AQ_FLOAT32 ? 4 : 2, bytes = KV_BLOCK * (int64_t)t->heads->head_dim * width;
     int64_t first = (number * t->heads->kv_heads + t->kv_head) * bytes;
@@ -39,13 +39,13 @@ INLINE void prefetch_block(const aq_tile *t, int64_t number) {
     }
 }
 
-/* Which positions of a block one query sees: those in [from, to). */
+/* The positions of a block that one query attends to: [from, to). */
 typedef struct {
     int from, to;
-} sight;
+} position_range;
 
 INLINE void attend_block(int count, int dtype, const float *queries, int head_dim, const void *keys, const void *values,
-                         const sight *seen, float *states) {
+                         const position_range *visible, float *states) {
     static const i16x lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     v16 scores[QUERIES][2];
     float weights[QUERIES][KV_BLOCK];
@@ -64,16 +64,16 @@ INLINE void attend_block(int count, int dtype, const float *queries, int head_di
     UNROLL
     for (int q = 0; q < count; q++) {
         float *state = states + (int64_t)q * stride;
-        if (seen[q].from >= seen[q].to) {
+        if (visible[q].from >= visible[q].to) {
             v_store(weights[q], v_zero());
             v_store(weights[q] + LANES, v_zero());
             continue;
         }
-        if (seen[q].to > positions) positions = seen[q].to;
+        if (visible[q].to > positions) positions = visible[q].to;
         v16 s0 = scores[q][0], s1 = scores[q][1];
-        if (seen[q].from > 0 || seen[q].to < KV_BLOCK) {
-            s0 = v_select((lanes >= seen[q].from) & (lanes < seen[q].to), s0, v_set(-INFINITY));
-            s1 = v_select((lanes + LANES >= seen[q].from) & (lanes + LANES < seen[q].to), s1, v_set(-INFINITY));
+        if (visible[q].from > 0 || visible[q].to < KV_BLOCK) {
+            s0 = v_select((lanes >= visible[q].from) & (lanes < visible[q].to), s0, v_set(-INFINITY));
+            s1 = v_select((lanes + LANES >= visible[q].from) & (lanes + LANES < visible[q].to), s1, v_set(-INFINITY));
         }
         float before = state[head_dim], largest = v_largest(v_max(s0, s1));
         if (before > largest) largest = before;
@@ -122,23 +122,23 @@ INLINE void attend_block(int count, int dtype, const float *queries, int head_di
         }
 }
 
-/* The loops above with what is known of a shape written into them, where that pays. */
+/* Copies of attend_block for each number of queries and, where that is faster, for each dtype. */
 #define FOR_EACH_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #if WIDE
-#define ATTEND(N)                                                                                                   \
-    if (dtype == AQ_FLOAT32) attend_block(N, AQ_FLOAT32, queries, head_dim, keys, values, seen, states);            \
-    else if (dtype == AQ_BFLOAT16) attend_block(N, AQ_BFLOAT16, queries, head_dim, keys, values, seen, states);     \
-    else attend_block(N, AQ_FLOAT16, queries, head_dim, keys, values, seen, states);
+#define ATTEND(N)                                                                                                     \
+    if (dtype == AQ_FLOAT32) attend_block(N, AQ_FLOAT32, queries, head_dim, keys, values, visible, states);           \
+    else if (dtype == AQ_BFLOAT16) attend_block(N, AQ_BFLOAT16, queries, head_dim, keys, values, visible, states);    \
+    else attend_block(N, AQ_FLOAT16, queries, head_dim, keys, values, visible, states);
 #else
-#define ATTEND(N) attend_block(N, dtype, queries, head_dim, keys, values, seen, states);
+#define ATTEND(N) attend_block(N, dtype, queries, head_dim, keys, values, visible, states);
 #endif
-#define DEFINE_BLOCK(N)                                                                                             \
-    static void block_##N(int dtype, const float *queries, int head_dim, const void *keys, const void *values,      \
-                          const sight *seen, float *states) {                                                       \
-        ATTEND(N)                                                                                                   \
+#define DEFINE_BLOCK(N)                                                                                               \
+    static void block_##N(int dtype, const float *queries, int head_dim, const void *keys, const void *values,        \
+                          const position_range *visible, float *states) {                                             \
+        ATTEND(N)                                                                                                     \
     }
 FOR_EACH_COUNT(DEFINE_BLOCK)
-typedef void (*block_function)(int, const float *, int, const void *, const void *, const sight *, float *);
+typedef void (*block_function)(int, const float *, int, const void *, const void *, const position_range *, float *);
 #define BLOCK_ENTRY(N) block_##N,
 static const block_function block_functions[QUERIES] = {FOR_EACH_COUNT(BLOCK_ENTRY)};
 
@@ -171,7 +171,7 @@ void VARIANT_NAME(aq_attend)(const aq_tile *t, int chunk, float *states, void *s
         int dtype = t->cache->dtype;
         if (position + KV_BLOCK < end) prefetch_block(t, table[position / KV_BLOCK + 1]);
         if ((count > QUERIES || !WIDE) && dtype != AQ_FLOAT32) {
-            /* What is read more than once is widened once. */
+            /* Keys and values that are read more than once are converted to float32 first. */
             int known = last_position + 1 - position < KV_BLOCK ? last_position + 1 - position : KV_BLOCK;
             widen(keys, dtype, m.keys, KV_BLOCK * head_dim);
             widen(values, dtype, m.values, known * head_dim);
@@ -181,16 +181,16 @@ void VARIANT_NAME(aq_attend)(const aq_tile *t, int chunk, float *states, void *s
         }
         for (int q = 0; q < count; q += QUERIES) {
             int now = count - q < QUERIES ? count - q : QUERIES, any = 0;
-            sight seen[QUERIES];
+            position_range visible[QUERIES];
             for (int i = 0; i < now; i++) {
                 int at = first_position + (q + i) / group;
                 int to = at + 1 - position, from = h->window > 0 ? at - h->window + 1 - position : 0;
-                seen[i].to = to < KV_BLOCK ? to : KV_BLOCK;
-                seen[i].from = from > 0 ? from : 0;
-                any |= seen[i].from < seen[i].to;
+                visible[i].to = to < KV_BLOCK ? to : KV_BLOCK;
+                visible[i].from = from > 0 ? from : 0;
+                any |= visible[i].from < visible[i].to;
             }
             if (any)
-                block_functions[now - 1](dtype, m.queries + q * head_dim, head_dim, keys, values, seen,
+                block_functions[now - 1](dtype, m.queries + q * head_dim, head_dim, keys, values, visible,
                                          states + (int64_t)q * (head_dim + 2));
         }
     }
@@ -224,7 +224,7 @@ void VARIANT_NAME(aq_finish)(const aq_tile *t, const float *states, float *outpu
     }
 }
 
-INLINE void turn(float *head, const float *cosines, const float *sines, int half) {
+INLINE void rotate_head(float *head, const float *cosines, const float *sines, int half) {
     for (int i = 0; i < half; i++) {
         float first = head[i], second = head[i + half];
         head[i] = first * cosines[i] - second * sines[i];
@@ -260,7 +260,7 @@ void VARIANT_NAME(aq_rotate)(const aq_heads *h, const aq_batch *b, const float *
     for (int head = 0; head < h->heads + h->kv_heads; head++, qkv += head_dim) {
         const float *norm = head < h->heads ? query_norm : key_norm;
         if (norm) VARIANT_NAME(aq_norm)(qkv, norm, epsilon, qkv, head_dim);
-        turn(qkv, cosines, sines, half);
+        rotate_head(qkv, cosines, sines, half);
         if (b->query_scales && head < h->heads)
             for (int i = 0; i < head_dim; i++) qkv[i] *= b->query_scales[row];
     }

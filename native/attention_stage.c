@@ -1,7 +1,7 @@
-/* Shares the attention of a step out to the team. */
+/* Distributes the attention of a step over the threads of the team. */
 #include "stages.h"
 
-#define SPLIT_BYTES ((size_t)32 << 20) /* the most that the states of split contexts may take */
+#define SPLIT_BYTES ((size_t)32 << 20) /* limit for the states of contexts that are split into chunks */
 
 static int group_of(const aq_heads *h) { return h->heads / h->kv_heads; }
 
@@ -81,8 +81,8 @@ static aq_tile open_tile(const aq_plan *p, const aq_heads *h, const aq_batch *b,
     return (aq_tile){h, b, c, query, stride, rows.sequence, item % h->kv_heads, rows.row, rows.rows};
 }
 
-/* The chunks that some row of the tile sees. */
-static void seen_chunks(const aq_tile *t, int *first, int *last) {
+/* The chunks that rows of the tile attend to. */
+static void visible_chunks(const aq_tile *t, int *first, int *last) {
     const aq_batch *b = t->batch;
     int position = b->contexts[t->sequence] - b->starts[t->sequence + 1] + t->row;
     int begin = t->heads->window > 0 && position >= t->heads->window ? position - t->heads->window + 1 : 0;
@@ -95,7 +95,7 @@ static void attend_whole(aq_worker *w, const aq_tile *t, float *output) {
     float *states = w->scratch, *later = states + floats;
     void *scratch = (char *)w->scratch + aq_aligned(2 * floats * sizeof(float));
     int first, last;
-    seen_chunks(t, &first, &last);
+    visible_chunks(t, &first, &last);
     for (int chunk = first; chunk < last; chunk++) {
         w->kernels->attend(t, chunk, chunk == first ? states : later, scratch);
         if (chunk > first) w->kernels->merge(t->heads, states, later, t->rows * group_of(t->heads));
@@ -107,7 +107,7 @@ void aq_attention_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const
                         const float *query, int64_t stride, float *output) {
     int items = p->count * h->kv_heads;
     if (!p->split) {
-        /* From the end: the rows that see most come first, so that the team ends together. */
+        /* In reverse: rows with long contexts come first, so that all threads end at about the same time. */
         AQ_FOR_EACH(w, item, items, 1, {
             aq_tile tile = open_tile(p, h, b, c, query, stride, items - 1 - item);
             attend_whole(w, &tile, output);
@@ -120,14 +120,14 @@ void aq_attention_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const
         int chunk = part % p->chunks;
         int first;
         int last;
-        seen_chunks(&tile, &first, &last);
+        visible_chunks(&tile, &first, &last);
         if (chunk >= first && chunk < last) w->kernels->attend(&tile, chunk, p->states + part * floats, w->scratch);
     });
     AQ_FOR_EACH(w, item, items, 1, {
         aq_tile tile = open_tile(p, h, b, c, query, stride, item);
         int first;
         int last;
-        seen_chunks(&tile, &first, &last);
+        visible_chunks(&tile, &first, &last);
         float *states = p->states + ((int64_t)item * p->chunks + first) * floats;
         for (int chunk = first + 1; chunk < last; chunk++)
             w->kernels->merge(h, states, states + (chunk - first) * floats, tile.rows * group_of(h));

@@ -1,7 +1,8 @@
-"""Compiles the kernels into the package.
+"""Compile the kernels into the package.
 
-``python native/build.py`` builds; the hatch hook calls ``build``. Each file of ``_EACH`` is compiled once for every
-instruction set and the library picks one when it runs, so that one build serves every processor of an architecture.
+``python native/build.py`` builds; the hatch hook calls ``build``. Each file of ``_PER_INSTRUCTION_SET`` is compiled
+once for every instruction set, and the library chooses one when it is loaded, so that one build serves every
+processor of an architecture.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 LIBRARY = _HERE.parent / "src" / "aquilon" / "engine" / "kernels" / "_native.so"
 
-_EACH = ("linear.c", "elementwise.c", "attention.c", "table.c")
-_ONCE = (
+_PER_INSTRUCTION_SET = ("linear.c", "elementwise.c", "attention.c", "table.c")
+_COMMON = (
     "pool.c",
     "workspace.c",
     "stages.c",
@@ -30,8 +31,9 @@ _ONCE = (
     "packing.c",
     "operations.c",
     "dispatch.c",
+    "layout.c",
 )
-# Contraction stays off: whether a product and a sum are fused is written in the code, the same for every processor.
+# Contraction stays off: the code says where a product and a sum are fused, the same for every processor.
 _FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=off", "-fvisibility=default", "-Wall", "-Wno-psabi")
 _X86_VARIANTS = {
     "avx512": (
@@ -71,7 +73,7 @@ def _is_current() -> bool:
 
 
 def build(log: Callable[[str], None]) -> bool:
-    """Builds the library unless it is newer than its sources; False, with the reason logged, where that fails."""
+    """Build the library unless it is newer than its sources; returns False and logs the reason where that fails."""
     if _is_current():
         return True
     compiler = _compiler()
@@ -79,11 +81,11 @@ def build(log: Callable[[str], None]) -> bool:
         log("native kernels: no C compiler found")
         return False
     variants = _X86_VARIANTS if _is_x86() else {"portable": ()}
-    jobs: list[tuple[str, tuple[str, ...], str]] = [(source, (), source) for source in _ONCE]
+    jobs: list[tuple[str, tuple[str, ...], str]] = [(source, (), source) for source in _COMMON]
     jobs += [
         (source, (*flags, f"-DVARIANT={variant}"), f"{variant}-{source}")
         for variant, flags in variants.items()
-        for source in _EACH
+        for source in _PER_INSTRUCTION_SET
     ]
     with tempfile.TemporaryDirectory() as folder:
 
@@ -99,7 +101,7 @@ def build(log: Callable[[str], None]) -> bool:
             linked = Path(folder) / LIBRARY.name
             _run([*compiler, "-shared", "-pthread", *objects, "-o", str(linked), "-lm"])
             LIBRARY.parent.mkdir(parents=True, exist_ok=True)
-            # A process may have the old library mapped: a new file takes its name, the old one lives on unnamed.
+            # A running process may have the old library mapped: a new file replaces it, its content is not overwritten.
             fresh = LIBRARY.with_suffix(f".{os.getpid()}.tmp")
             shutil.copy(linked, fresh)
             fresh.replace(LIBRARY)

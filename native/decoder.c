@@ -1,7 +1,7 @@
 /* One step through all layers on the whole team.
  *
- * Stages that only look at a row (norms, quantization, the gated activation) are shared out in wide batches. In narrow ones
- * every thread computes them for itself: that costs less than a stage of its own, and gives the same values. */
+ * Operations on single rows (norms, quantization, the gated activation) are distributed over the threads in wide batches. In
+ * narrow batches every thread computes all of them: that costs less than a separate stage, and gives the same values. */
 #include "decoder.h"
 
 #define NARROW 2
@@ -22,7 +22,7 @@ typedef struct {
     int narrow;
 } step;
 
-/* The three things that products are made of, each for one row. */
+/* The three kinds of input that a product has, computed for one row each. */
 static void normalized_row(aq_worker *w, step *s, const float *weight, const aq_activations *a, int row) {
     float *memory = s->rows + w->member->thread * s->row_floats;
     w->kernels->norm(s->x + (int64_t)row * s->d->hidden, weight, s->d->epsilon, memory, s->d->hidden);
@@ -59,7 +59,7 @@ static void make_rows(aq_worker *w, void *context) {
     for (int row = 0; row < in->s->b->rows; row++) make_row(w, in, row);
 }
 
-/* Lets threads that wait fetch the weights of the product after this one: few rows are over before the memory is at speed. */
+/* Lets waiting threads prefetch the weights of the next product: with few rows a product ends before memory is at full speed. */
 static void fetch_while_waiting(aq_worker *w, const step *s, const aq_projection *next) {
     if (!s->narrow || !next) return;
     const aq_matrix *m = &next->matrices[0];
@@ -137,8 +137,8 @@ static int decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens,
 }
 
 int aq_decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, float *hidden) {
-    aq_team_take();
+    aq_team_lock();
     int failed = decode(d, b, tokens, hidden);
-    aq_team_give();
+    aq_team_unlock();
     return failed;
 }

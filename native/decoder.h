@@ -1,4 +1,4 @@
-/* A whole decoder: what a step computes between the tokens and the hidden states. */
+/* A decoder: computes hidden states from tokens. */
 #ifndef AQUILON_DECODER_H
 #define AQUILON_DECODER_H
 
@@ -21,7 +21,8 @@ typedef struct {
     const float *norm;
 } aq_decoder;
 
-/* Hidden states (rows, hidden) after the final norm of the batch's tokens; writes the cache. 0, or -1 where memory is short. */
+/* Computes the hidden states (rows, hidden) of the batch's tokens after the final norm, and writes their keys and values to the
+ * cache. Returns 0, or -1 where memory is short. */
 int aq_decode(const aq_decoder *d, const aq_batch *b, const int64_t *tokens, float *hidden);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which instruction set runs. */
+/* Chooses the instruction set. */
 #include "kernels.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What lies between the products: quantization of activations, normalization, the gated activation. */
+/* The operations between products: quantization of activations, normalization, the gated activation. */
 #include "variant.h"
 
 /* The largest 16-bit value whose high byte, rounded, is still a signed byte: 127 * 256 + 127. */

@@ -6,11 +6,11 @@
 
 #define GROUP 32      /* inputs that share a scale */
 #define PANEL 16      /* output rows that are computed together: one lane each */
-#define BLOCK_ROWS 8 /* rows of activations that are multiplied together: what fits the registers */
+#define BLOCK_ROWS 8 /* rows of activations that are multiplied together: as many as fit the registers */
 #define KV_BLOCK 32   /* positions in a block of the cache */
-#define KV_CHUNK 256  /* positions whose softmax is computed on its own, then merged: always the same, for the same values */
-#define TILE_QUERIES 48 /* at most, where a group has no more: what shares a block of keys that was widened */
-#define AQ_PANELS_AT_ONCE 4 /* panels that are unpacked together: what fits the second-level cache */
+#define KV_CHUNK 256  /* positions whose softmax is computed separately, then merged; a constant, so that results are the same */
+#define TILE_QUERIES 48 /* queries that share a block of widened keys: at most so many, or one row's group if that is larger */
+#define AQ_PANELS_AT_ONCE 4 /* panels that are unpacked together: as many as fit the second-level cache */
 
 /* A packed weight of (outputs, inputs): w = scale * (q - zero), or scale * q + offset where zero is negative.
  *
@@ -24,7 +24,7 @@ typedef struct {
     int32_t bits;         /* 4 or 8 */
     int32_t zero;         /* 8, 16, 128, ...; -1: offsets instead */
     int32_t wide_scales;  /* scales and offsets are float32 rather than float16 */
-    int32_t first_output; /* where its rows go in the product's output */
+    int32_t first_output; /* the column of the product's output where its outputs begin */
 } aq_matrix;
 
 /* Rows quantized to 16 bits a group of 32: x = scale * (256 * high + low). Rows lie in blocks of `block` (the last may have
@@ -37,7 +37,7 @@ typedef struct {
     int32_t *totals; /* sum of the group's 16-bit values */
 } aq_activations;
 
-/* What happens to a product on its way out. */
+/* How a product is written to the output. */
 typedef enum { AQ_STORE = 0, AQ_ADD = 1 } aq_output_mode;
 
 typedef enum { AQ_FLOAT32 = 0, AQ_BFLOAT16 = 1, AQ_FLOAT16 = 2 } aq_dtype;
@@ -61,7 +61,7 @@ typedef struct {
 
 typedef struct {
     int32_t heads, kv_heads, head_dim;
-    int32_t window; /* positions a row sees, its own included; 0: all before it */
+    int32_t window; /* positions that a row attends to, its own included; 0: all up to its own */
     float scale;    /* of the products of queries and keys */
 } aq_heads;
 
@@ -88,7 +88,7 @@ typedef struct {
                    aq_output_mode mode, int first, int last, void *scratch);
     /* Row `index` of a matrix in float32. */
     void (*embed)(const aq_matrix *m, int64_t index, float *out);
-    /* Turns a row's queries and keys by its position, after an optional norm of each head. A row of qkv holds query heads,
+    /* Rotates a row's queries and keys by its position, after an optional norm of each head. A row of qkv holds query heads,
      * key heads, value heads. */
     void (*rotate)(const aq_heads *h, const aq_batch *b, const float *query_norm, const float *key_norm, float epsilon, float *qkv,
                    int row);
@@ -109,7 +109,7 @@ extern const aq_kernels aq_kernels_avx2;
 extern const aq_kernels aq_kernels_avx512;
 #endif
 
-/* The best this processor runs, or the one named by aq_select. */
+/* The instruction set that aq_select chose, else the best of this processor. */
 const aq_kernels *aq_active_kernels(void);
 
 #endif

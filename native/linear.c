@@ -1,8 +1,8 @@
 /* Products of packed weights with quantized activations.
  *
  * A row's output is the sum over groups, in order, of fma(scale, float(S) * s, acc) and then fma(offset, sum, acc), where
- * S = sum(q * x16) - zero * sum(x16) is an exact integer and s the activation's scale. Nothing in it depends on how many rows
- * are computed together, on the thread that does it, or on the instruction set. */
+ * S = sum(q * x16) - zero * sum(x16) is an exact integer and s the activation's scale. The result doesn't depend on how many
+ * rows are computed together, on the thread, or on the instruction set. */
 #include "variant.h"
 
 typedef struct {
@@ -71,7 +71,7 @@ INLINE void group_dot(int rows, int bits, const uint8_t *quanta, const int8_t *p
 }
 #elif defined(__AVX2__)
 #define PACKED_DOT 0
-/* Two bytes' products may pass 16 bits when the weight has 8: its nibbles are multiplied apart. */
+/* With 8-bit weights the sum of two products may exceed 16 bits: the weight's nibbles are multiplied separately. */
 INLINE __m256i dot_add(__m256i acc, __m256i low, __m256i high, __m256i four) {
     const __m256i ones = _mm256_set1_epi16(1);
     acc = _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(low, four), ones));
@@ -131,7 +131,7 @@ INLINE void panel_rows(int rows, int bits, int wide, const aq_matrix *m, panel p
         i16x sums[BLOCK_ROWS];
         const uint8_t *quanta = p.quanta + (int64_t)g * p.quanta_stride;
         group_dot(rows, bits, quanta, a->planes + slot * 64, sums);
-        if (rows <= 2) /* memory sets the pace: ask for what comes a little later */
+        if (rows <= 2) /* memory is the bottleneck: prefetch */
             for (int line = 0; line < 64 * bits; line += 64) __builtin_prefetch(quanta + AHEAD + line);
         v16 scale = load_scale(p.scales + (int64_t)g * p.scales_stride, wide);
         if (zero >= 0) {

@@ -36,9 +36,9 @@ static int project(const aq_projection *p, const float *x, int64_t x_stride, int
 }
 
 int aq_project(const aq_projection *p, const float *x, int64_t x_stride, int rows, float *out, int64_t out_stride) {
-    aq_team_take();
+    aq_team_lock();
     int failed = project(p, x, x_stride, rows, out, out_stride);
-    aq_team_give();
+    aq_team_unlock();
     return failed;
 }
 
@@ -82,8 +82,8 @@ static int attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c,
 /* Stores key and value (rows, kv_heads, head_dim), then attends: query and output are (rows, heads, head_dim). */
 int aq_attend_paged(const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *query, const float *key,
                     const float *value, float *output) {
-    aq_team_take();
+    aq_team_lock();
     int failed = attend_paged(h, b, c, query, key, value, output);
-    aq_team_give();
+    aq_team_unlock();
     return failed;
 }

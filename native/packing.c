@@ -47,7 +47,7 @@ static void pack_task(void *argument, aq_member *member) {
 /* Fills m->panels from quanta (outputs, inputs), one a byte, and scales and offsets (outputs, inputs / 32). */
 void aq_pack(const aq_matrix *m, const uint8_t *quanta, const void *scales, const void *offsets) {
     pack_call call = {m, quanta, scales, offsets};
-    aq_team_take();
+    aq_team_lock();
     aq_team_run(pack_task, &call);
-    aq_team_give();
+    aq_team_unlock();
 }

@@ -24,10 +24,10 @@ struct aq_team {
     void *argument;
     unsigned first_stage;
     _Alignas(64) atomic_uint epoch;   /* tasks started: what idle workers wait on */
-    _Alignas(64) atomic_uint inside;  /* threads in the task, and whether it is closed to others */
+    _Alignas(64) atomic_uint inside;  /* threads in the task, and a flag that it is closed to others */
     _Alignas(64) atomic_ullong ticket; /* the current stage, and in the lower half its next item */
     _Alignas(64) atomic_int done;     /* items of the current stage that are computed */
-    _Alignas(64) atomic_uint changes; /* of stage: what threads that have waited long sleep on */
+    _Alignas(64) atomic_uint changes; /* stages completed: threads that have waited long sleep on it */
     _Alignas(64) atomic_int sleepers;
 };
 
@@ -36,8 +36,8 @@ static pthread_t workers[MAX_THREADS];
 static atomic_int stopping;
 static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
 
-void aq_team_take(void) { pthread_mutex_lock(&taken); }
-void aq_team_give(void) { pthread_mutex_unlock(&taken); }
+void aq_team_lock(void) { pthread_mutex_lock(&taken); }
+void aq_team_unlock(void) { pthread_mutex_unlock(&taken); }
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -72,20 +72,21 @@ static void wake(atomic_uint *word) {
 #endif
 }
 
-/* Counts how long a wait has gone on; true when it is time to sleep. */
+/* How long a thread has waited. */
 typedef struct {
     unsigned spins;
     int64_t started;
 } patience;
 
-static int is_exhausted(patience *p) {
+/* Waits a moment; returns whether the thread has waited so long that it should sleep. */
+static int spin(patience *p) {
     relax();
     if (++p->spins % 128 != 0) return 0;
     if (p->started == 0) p->started = nanoseconds();
     return nanoseconds() - p->started > SPIN_NANOSECONDS;
 }
 
-/* A few lines of what comes next, into the second-level cache. */
+/* Prefetches a few lines of the next weights into the second-level cache; returns 0 where none are left. */
 static int fetch_ahead(aq_member *m) {
     if (m->ahead >= m->ahead_end) return 0;
     for (int line = 0; line < 4; line++) __builtin_prefetch(m->ahead + 64 * line, 0, 2);
@@ -128,7 +129,7 @@ void aq_stage_close(aq_member *m) {
         for (;;) {
             unsigned changes = atomic_load(&t->changes);
             if (!aq_stage_is_current(m)) break;
-            if (!fetch_ahead(m) && is_exhausted(&p)) sleep_while_equal(&t->changes, changes);
+            if (!fetch_ahead(m) && spin(&p)) sleep_while_equal(&t->changes, changes);
         }
     }
     m->stage++;
@@ -145,12 +146,12 @@ static void *work(void *argument) {
     for (;;) {
         patience p = {0};
         while (atomic_load(&team.epoch) == seen)
-            if (is_exhausted(&p)) sleep_while_equal(&team.epoch, seen);
+            if (spin(&p)) sleep_while_equal(&team.epoch, seen);
         seen = atomic_load(&team.epoch);
         if (atomic_load(&stopping)) return NULL;
         unsigned inside = atomic_load(&team.inside);
         while (!(inside & CLOSED) && !atomic_compare_exchange_weak(&team.inside, &inside, inside + 1)) continue;
-        if (inside & CLOSED) continue; /* too late for this one */
+        if (inside & CLOSED) continue; /* the task is already closed */
         aq_member member = {.team = &team, .thread = thread, .stage = team.first_stage};
         team.task(team.argument, &member);
         leave();
@@ -172,7 +173,7 @@ void aq_team_run(aq_task task, void *argument) {
     atomic_fetch_sub(&team.inside, 1);
     patience p = {0};
     for (unsigned inside; (inside = atomic_load(&team.inside)) != CLOSED;)
-        if (is_exhausted(&p)) sleep_while_equal(&team.inside, inside);
+        if (spin(&p)) sleep_while_equal(&team.inside, inside);
 }
 
 int aq_threads(void) { return team.threads; }
@@ -199,8 +200,8 @@ static int resize(int threads) {
 }
 
 int aq_set_threads(int threads) {
-    aq_team_take();
+    aq_team_lock();
     int size = resize(threads);
-    aq_team_give();
+    aq_team_unlock();
     return size;
 }

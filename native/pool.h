@@ -1,8 +1,8 @@
 /* A persistent team of threads that goes through the stages of a task.
  *
- * A stage is some items that may be computed in any order by anyone; it is over when each has been. A thread that the system
- * has put aside holds no one up unless it has claimed an item, so that the team gets along on a busy machine too: it finds the
- * stages it missed over, and joins where the others are. */
+ * A stage is a number of items, which any thread may compute in any order; it is over when all are computed. A thread that the
+ * system suspends delays the others only if it has claimed an item, so the team works on a busy machine too: when the thread
+ * runs again, it skips the stages that are over and joins the current one. */
 #ifndef AQUILON_POOL_H
 #define AQUILON_POOL_H
 
@@ -17,25 +17,25 @@ typedef struct {
     int thread; /* 0 is the caller's */
     unsigned stage;
     int items, finished;
-    const char *ahead, *ahead_end; /* what the next stages read: fetched by a thread that waits */
+    const char *ahead, *ahead_end; /* memory that the next stages read: a waiting thread prefetches it */
 } aq_member;
 
 typedef void (*aq_task)(void *argument, aq_member *member);
 
-/* What is exported takes the team for itself first: one model may be loaded while another answers. */
-void aq_team_take(void);
-void aq_team_give(void);
+/* Exported functions lock the team while they use it: one model may be packed while another computes. */
+void aq_team_lock(void);
+void aq_team_unlock(void);
 
 /* Runs `task` on the whole team; every item has been computed and every thread has left when it returns. */
 void aq_team_run(aq_task task, void *argument);
 
-/* Starts a stage. What its items need of a thread itself may be prepared after it, where aq_stage_is_current still holds. */
+/* Starts a stage. While aq_stage_is_current holds, a thread may then prepare what it needs for the stage's items. */
 void aq_stage_open(aq_member *m, int items);
 
 /* Claims up to `count` items and returns the first; `items` where none is left. */
 int aq_stage_claim(aq_member *m, int count);
 
-/* Waits until all items are computed; what was written by anyone before is visible after. */
+/* Waits until all items are computed; everything that any thread wrote before is visible afterwards. */
 void aq_stage_close(aq_member *m);
 
 int aq_stage_is_current(const aq_member *m);

@@ -34,7 +34,7 @@ void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations 
                      aq_output_mode mode, aq_preparation prepare, void *context) {
     int units = 0;
     for (int i = 0; i < p->count; i++) units += units_of(&p->matrices[i]);
-    /* Few rows: memory sets the pace, so a thread reads long runs; more, and it is better to end together. */
+    /* With few rows memory is the bottleneck, so a thread reads long runs; with more, small shares end at the same time. */
     int shares = a->rows <= 2 ? 2 : a->rows <= BLOCK_ROWS ? 8 : units;
     int chunk = 1 + units / (shares * aq_threads());
     aq_stage_open(w->member, units);

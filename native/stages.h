@@ -21,7 +21,7 @@ typedef struct {
         aq_stage_close((w)->member);                                                                                   \
     } while (0)
 
-/* Rows that a thread claims at once where each is little work. */
+/* The number of rows that a thread claims together in stages with little work for each. */
 static inline int aq_few(int rows) { return rows > 32 ? 4 : 1; }
 
 /* Several matrices that share an input, and lie side by side in the output. */
@@ -37,18 +37,18 @@ int aq_block_rows(int rows);
 size_t aq_activations_bytes(int rows, int inputs);
 aq_activations aq_take_activations(aq_arena *arena, int rows, int inputs);
 
-/* What a thread needs to unpack panels of this many inputs. */
+/* Scratch memory that a thread needs to unpack panels of so many inputs. */
 size_t aq_linear_scratch_bytes(int inputs);
 
-/* What a thread does for itself before its first item, while the stage that it belongs to is current; or null. */
+/* Work that each thread does before its first item of a stage, unless the stage is over; or null. */
 typedef void (*aq_preparation)(aq_worker *w, void *context);
 
 void aq_quantize_stage(aq_worker *w, const float *x, int64_t stride, const aq_activations *a);
 void aq_linear_stage(aq_worker *w, const aq_projection *p, const aq_activations *a, float *out, int64_t stride,
                      aq_output_mode mode, aq_preparation prepare, void *context);
 
-/* How attention is shared out: a tile is some rows of one sequence, an item a tile and a key head, and a chunk of the context
- * too where there are too few items for the team. */
+/* How attention is distributed: a tile is some rows of one sequence; an item is a tile and a key head, and also a chunk of the
+ * context where there would be too few items for the team. */
 typedef struct {
     int32_t sequence, row, rows;
 } aq_rows;
@@ -66,11 +66,11 @@ size_t aq_plan_bytes(const aq_heads *h, const aq_batch *b, int threads);
 aq_plan aq_make_plan(aq_arena *arena, const aq_heads *h, const aq_batch *b, int threads);
 size_t aq_attention_scratch_bytes(const aq_heads *h);
 
-/* qkv rows to turned queries, and keys and values in the cache. */
+/* Rotates the queries and keys of qkv rows, and writes keys and values to the cache. */
 void aq_rotate_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c,
                      const float *query_norm, const float *key_norm, float epsilon, float *qkv, int64_t stride);
 
-/* Keys and values, rows of `stride` floats, to the cache. */
+/* Writes keys and values, rows of `stride` floats, to the cache. */
 void aq_write_stage(aq_worker *w, const aq_plan *p, const aq_heads *h, const aq_batch *b, const aq_cache *c, const float *key,
                     const float *value, int64_t stride);
 

@@ -17,8 +17,8 @@
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 16
 
-/* Before a loop whose turns are few and known, so that what it indexes stays in registers. WIDE: where there are registers for
- * it, and copies of a function for one shape each pay. */
+/* UNROLL stands before a loop with few, known iterations, so that the arrays it indexes stay in registers. WIDE: whether there
+ * are enough registers for that, and copies of a function for each shape are faster. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define WIDE 1
 #define UNROLL _Pragma("GCC unroll 16")

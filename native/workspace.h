@@ -1,4 +1,4 @@
-/* Memory that a call needs while it runs, kept from call to call. */
+/* Memory for the duration of a call, kept for the next one. */
 #ifndef AQUILON_WORKSPACE_H
 #define AQUILON_WORKSPACE_H
 
@@ -9,7 +9,7 @@ typedef struct {
     size_t capacity, used;
 } aq_arena;
 
-/* Room for `bytes` in all: what was there before is gone. Returns 0, or -1 where memory is short. */
+/* Makes room for `bytes` in all; earlier contents are lost. Returns 0, or -1 where memory is short. */
 int aq_arena_reset(aq_arena *arena, size_t bytes);
 
 /* The next `bytes` of the arena, on a cache line's border. */

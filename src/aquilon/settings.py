@@ -74,7 +74,6 @@ class Settings(BaseSettings):
     """Names or sources to serve, the first as default; ``none`` runs as a gateway only. Comma-separated."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     quantize: Literal["auto", "none", "int8", "int4"] = "auto"
-    speculation: Literal["auto", "none"] = "auto"
     memory: int | None = None
     """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
     organization: str = Field("", max_length=100)

@@ -50,7 +50,9 @@ def test_blocks_dequantize_as_the_gguf_package_does(name: str, tmp_path: Path) -
     stored = read_gguf(tmp_path / "one.gguf")
     tensor = stored.tensors["blk.0.ffn_gate.weight"]
     assert tensor.shape == (6, 512)
-    entry = TensorEntry("layers.0.mlp.gate.weight", tensor.shape, tensor.block_type, stored.file, tensor.offset)
+    entry = TensorEntry(
+        "layers.0.mlp.gate.weight", tensor.shape, tensor.block_type, file=stored.file, offset=tensor.offset
+    )
     assert np.array_equal(entry.raw(), blocks)
     with np.errstate(all="ignore"):
         expected = gguf.dequantize(blocks if name not in ("F32", "F16") else _floats(blocks, name), kind)

@@ -42,7 +42,9 @@ def test_older_files_spell_rotary_scaling_their_own_way() -> None:
     config = {**LLAMA, "max_position_embeddings": 131072, "rope_theta": 500000.0, "rope_scaling": scaling}
     architecture = architecture_from_config(config)
     assert architecture.rotary.theta == 500000.0
-    assert architecture.rotary.scaling == Llama3Scaling(8.0, 1.0, 4.0, 8192)
+    assert architecture.rotary.scaling == Llama3Scaling(
+        factor=8.0, low_frequency_factor=1.0, high_frequency_factor=4.0, original_context=8192
+    )
     assert architecture.max_context == 131072
 
 

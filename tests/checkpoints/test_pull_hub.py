@@ -167,11 +167,11 @@ def test_a_gated_model_is_pulled_once_its_licence_was_shown_and_agreed_to(
     model = pull(TINY, store, agree=lambda licence: shown.append(licence) is None)
     assert shown == [
         Licence(
-            "eagle/Tiny-Llama",
-            "eagle-community",
-            "https://eagle.test/l",
-            "You agree to feed the eagle.",
-            f"{hub.endpoint}/eagle/Tiny-Llama",
+            repository="eagle/Tiny-Llama",
+            name="eagle-community",
+            url="https://eagle.test/l",
+            text="You agree to feed the eagle.",
+            page=f"{hub.endpoint}/eagle/Tiny-Llama",
         )
     ]
     assert (model.license, model.license_url) == ("eagle-community", "https://eagle.test/l")

@@ -1,4 +1,4 @@
-"""Paged attention in torch against dense attention, and against itself in other company."""
+"""Paged attention in torch equals dense attention, and itself when prompts are cut differently."""
 
 from __future__ import annotations
 
@@ -24,23 +24,31 @@ def make_batch(chunks: list[tuple[int, int]], tables: list[list[int]]) -> Batch:
     contexts = torch.tensor([before + now for before, now in chunks], dtype=torch.int32)
     width = max(map(len, tables))
     padded = torch.tensor([[*table, *[0] * (width - len(table))] for table in tables], dtype=torch.int32)
-    return Batch(torch.zeros_like(positions), positions, starts, contexts, padded)
+    return Batch(
+        token_ids=torch.zeros_like(positions),
+        positions=positions,
+        sequence_starts=starts,
+        context_lengths=contexts,
+        block_tables=padded,
+    )
 
 
 def make_cache(architecture: Architecture, dtype: torch.dtype = torch.float32) -> KVCache:
     return KVCache(architecture, num_blocks=32, block_size=BLOCK, dtype=dtype, device=CPU)
 
 
-def random_heads(architecture: Architecture, length: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+def random_heads(architecture: Architecture, length: int, seed: int = 0) -> dict[str, Tensor]:
+    """Query, key and value of ``length`` tokens."""
     generator = torch.Generator().manual_seed(seed)
-    heads = (architecture.num_heads, architecture.num_kv_heads, architecture.num_kv_heads)
-    q, k, v = (torch.randn(length, count, architecture.head_dim, generator=generator) for count in heads)
-    return q, k, v
+    heads = {"query": architecture.num_heads, "key": architecture.num_kv_heads, "value": architecture.num_kv_heads}
+    return {
+        name: torch.randn(length, count, architecture.head_dim, generator=generator) for name, count in heads.items()
+    }
 
 
 def attend_in_chunks(
     architecture: Architecture,
-    heads: tuple[Tensor, Tensor, Tensor],
+    heads: dict[str, Tensor],
     chunks: list[int],
     table: list[int],
     cache: KVCache,
@@ -48,7 +56,7 @@ def attend_in_chunks(
     outputs, before = [], 0
     for now in chunks:
         attention = PagedAttention(cache, make_batch([(before, now)], [table]), architecture)
-        outputs.append(attention(0, *(part[before : before + now] for part in heads)))
+        outputs.append(attention(0, **{name: part[before : before + now] for name, part in heads.items()}))
         before += now
     return torch.cat(outputs)
 
@@ -66,7 +74,7 @@ def test_paged_attention_computes_what_dense_attention_does(window: int | None, 
     cache = make_cache(architecture)
     paged = PagedAttention(cache, make_batch([(0, length) for length in lengths], tables), architecture)
     dense = DenseCausalAttention(lengths, architecture)
-    torch.testing.assert_close(paged(0, *heads), dense(0, *heads), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(paged(0, **heads), dense(0, **heads), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -80,7 +88,7 @@ def test_a_row_is_the_same_bits_however_its_prompt_was_cut(window: int | None, d
         assert torch.equal(attend_in_chunks(architecture, heads, chunks, table, make_cache(architecture, dtype)), whole)
 
 
-def test_what_another_sequence_left_in_a_block_has_no_influence() -> None:
+def test_old_keys_and_values_in_a_block_have_no_influence() -> None:
     architecture = random_architecture(num_layers=1)
     heads = random_heads(architecture, 6)
     clean, dirty = make_cache(architecture), make_cache(architecture)

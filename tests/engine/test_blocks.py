@@ -1,4 +1,4 @@
-"""The pool of KV blocks: sharing by content, reuse in order, nothing lost."""
+"""The pool of KV blocks: blocks are shared by content, reused in order and never lost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_head_of_a_prefix_survives_longest() -> None:
         assert pool.match(hashes) == blocks[:survivors]
 
 
-def test_blocks_that_nobody_can_find_are_reused_before_cached_ones() -> None:
+def test_unpublished_blocks_are_reused_before_cached_ones() -> None:
     hashes = chain(list(range(8)), 4)
     pool, blocks = published_pool(hashes, num_blocks=3)
     partial = pool.allocate(1)
@@ -65,7 +65,7 @@ def test_blocks_that_nobody_can_find_are_reused_before_cached_ones() -> None:
     assert pool.match(hashes) == blocks
 
 
-def test_the_first_publisher_of_a_content_stays_and_the_copy_is_an_ordinary_block() -> None:
+def test_a_second_block_with_the_same_content_is_not_published() -> None:
     hashes = chain(list(range(4)), 4)
     pool, blocks = published_pool(hashes)
     copy = pool.allocate(1)
@@ -83,11 +83,11 @@ def test_asking_for_more_than_is_free_takes_nothing() -> None:
     assert pool.num_free == 1
 
 
-def test_releasing_a_free_block_is_a_mistake_that_is_said() -> None:
+def test_releasing_a_free_block_is_refused() -> None:
     pool = BlockPool(3, 4)
     blocks = pool.allocate(1)
     pool.release(blocks)
-    with pytest.raises(ValueError, match="free already"):
+    with pytest.raises(ValueError, match="already free"):
         pool.release(blocks)
 
 
@@ -100,9 +100,9 @@ def test_every_block_is_either_free_or_held_and_never_both(operations: list[tupl
         if operation == "a" and number % 4 <= pool.num_free:
             held.append(pool.allocate(number % 4))
         elif operation == "h":
-            found = pool.match([bytes([number % 5])])
-            pool.hold(found)
-            held.append(found)
+            matched = pool.match([bytes([number % 5])])
+            pool.hold(matched)
+            held.append(matched)
         elif operation == "r" and held:
             pool.release(held.pop(number % len(held)))
         elif operation == "p" and held and held[number % len(held)]:

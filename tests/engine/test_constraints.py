@@ -1,4 +1,4 @@
-"""Holding a sequence to a grammar, whatever runs beside it."""
+"""Constrained decoding: a sequence follows its grammar, whatever else is computed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def by_rules(rules: str) -> Constraint:
 
 
 def random_answer(constraint: Constraint, seed: int, most: int = 2000) -> list[int]:
-    """What a model without any preference would say, the end token left out."""
+    """Tokens drawn uniformly from those allowed, without the end token."""
     draw = random.Random(seed)
     ids: list[int] = []
     while not constraint.complete and len(ids) < most:
@@ -63,17 +63,21 @@ def a_model(**options: Any) -> LoadedModel:
 
 
 def a_request(
-    id_: str = "r", *, grammar: str | None = None, n: int = 1, priority: int = 0, **wishes: Any
+    id_: str = "r", *, grammar: str | None = None, n: int = 1, priority: int = 0, **parameters: Any
 ) -> SequenceRequest:
-    sampling = SamplingParameters(**{"seed": 7, "max_tokens": 60, **wishes})
-    return SequenceRequest(id_, "m", [BOS, 40, 41], sampling, n=n, grammar=grammar, priority=priority)
+    sampling = SamplingParameters(**{"seed": 7, "max_tokens": 60, **parameters})
+    return SequenceRequest(
+        id=id_, model="m", prompt_ids=[BOS, 40, 41], sampling=sampling, n=n, grammar=grammar, priority=priority
+    )
 
 
 class TestMask:
     @pytest.mark.parametrize("grammar", GRAMMARS)
     @given(seed=st.integers(0, 2**32), steps=st.integers(0, 12))
     @settings(max_examples=15, deadline=None)
-    def test_it_allows_what_token_after_token_tried_out_may_come(self, grammar: str, seed: int, steps: int) -> None:
+    def test_the_mask_allows_exactly_the_tokens_that_the_matcher_accepts_one_by_one(
+        self, grammar: str, seed: int, steps: int
+    ) -> None:
         constraint = VOCABULARY.constraint(grammar)
         for token_id in random_answer(constraint.copy(), seed, most=steps):
             constraint.accept(token_id)
@@ -86,7 +90,7 @@ class TestMask:
         assert allowed
         assert allowed == tried
 
-    def test_the_end_is_allowed_where_the_grammar_accepts_and_nowhere_else(self) -> None:
+    def test_the_end_token_is_allowed_only_where_the_grammar_may_end(self) -> None:
         constraint = by_rules('start: "a" | "ab"')
         assert not constraint.allowed()[EOS]
         constraint.accept(TOKENIZER.encode("a", add_special=False)[0])
@@ -95,35 +99,35 @@ class TestMask:
         constraint.accept(TOKENIZER.encode("b", add_special=False)[0])
         assert constraint.complete
 
-    def test_a_control_token_is_never_text_and_comes_where_a_rule_names_it(self) -> None:
+    def test_a_control_token_is_allowed_only_where_a_rule_names_it(self) -> None:
         text = by_rules("start: /(.|\\n)*/")
         assert not text.allowed()[[MARK, BOS]].any()
         named = by_rules(f'start: <[{MARK}]> "x"')
         assert np.flatnonzero(named.allowed()).tolist() == [MARK]
 
-    def test_a_model_without_an_end_token_can_be_held_too(self) -> None:
+    def test_a_model_without_an_end_token_can_follow_a_grammar(self) -> None:
         class Endless(AsciiTokenizer):
             eos_ids = frozenset[int]()
 
         constraint = Vocabulary(Endless(), frozenset(), SIZE).constraint(of_rules('start: "no"'))
         assert TOKENIZER.decode(random_answer(constraint, 0)) == "no"
 
-    def test_logits_wider_than_the_vocabulary_allow_nothing_there(self) -> None:
+    def test_logits_beyond_the_vocabulary_are_never_allowed(self) -> None:
         constraint = Vocabulary(AsciiTokenizer(), frozenset((EOS,)), SIZE + 37).constraint(GRAMMARS[0])
         allowed = constraint.allowed()
         assert len(allowed) == SIZE + 37
         assert not allowed[SIZE:].any()
 
-    def test_what_was_begun_before_belongs_to_the_answer(self) -> None:
+    def test_a_grammar_goes_on_after_a_prefix_and_refuses_one_that_it_does_not_allow(self) -> None:
         constraint = VOCABULARY.constraint(GRAMMARS[2], '{"name": "Bo", "age": 1')
         end = TOKENIZER.encode("}", add_special=False)[0]
         assert constraint.allowed()[end]
         constraint.accept(end)
         assert constraint.complete
-        with pytest.raises(ConstraintError, match="no beginning"):
+        with pytest.raises(ConstraintError, match="begins with the end of the prompt"):
             VOCABULARY.constraint(GRAMMARS[2], '{"age"')
 
-    def test_a_copy_goes_its_own_way(self) -> None:
+    def test_a_copy_goes_on_independently(self) -> None:
         first = by_rules('start: "a" "b" | "c" "d"')
         second = first.copy()
         first.accept(TOKENIZER.encode("a", add_special=False)[0])
@@ -139,28 +143,30 @@ class TestMask:
             + json_value({"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}, writing=COMPACT),
         ],
     )
-    def test_text_without_alternative_and_without_end_is_followed_token_by_token(self, rules: str) -> None:
+    def test_an_endless_rule_without_alternatives_is_followed_token_by_token(self, rules: str) -> None:
         constraint = by_rules(rules)
         assert len(random_answer(constraint, seed=0, most=50)) == 50
 
-    def test_a_grammar_that_may_be_followed_without_end_is_refused(self) -> None:
-        with pytest.raises(ConstraintError, match="without end"):
+    def test_a_grammar_without_bounds_on_its_work_is_refused(self) -> None:
+        with pytest.raises(ConstraintError, match="no bound"):
             VOCABULARY.constraint('{"grammars": [{"lark_grammar": "start: \\"a\\" start"}]}')
 
-    def test_a_grammar_that_is_none_says_why(self) -> None:
+    def test_an_invalid_grammar_is_refused_with_the_reason(self) -> None:
         with pytest.raises(ConstraintError, match="nowhere"):
             by_rules("start: nowhere")
 
 
 class TestSampling:
-    def draw(self, constraint: Constraint | None, logits: torch.Tensor, **wishes: Any) -> tuple[int, Any]:
-        request = SequenceRequest("r", "m", [BOS], SamplingParameters(**{"temperature": 0.0, **wishes}))
+    def draw(self, constraint: Constraint | None, logits: torch.Tensor, **parameters: Any) -> tuple[int, Any]:
+        request = SequenceRequest(
+            id="r", model="m", prompt_ids=[BOS], sampling=SamplingParameters(**{"temperature": 0.0, **parameters})
+        )
         end_ids = frozenset((EOS,))
         sequence = Sequence(request, 0, seed=0, block_size=4, max_length=99, end_ids=end_ids, constraint=constraint)
         token_ids, logprobs = sample(logits.clone(), [sequence])
         return token_ids[0], logprobs[0]
 
-    def test_no_bias_brings_back_what_the_grammar_strikes_out(self) -> None:
+    def test_no_bias_makes_a_token_possible_that_the_grammar_forbids(self) -> None:
         a, b = TOKENIZER.encode("ab", add_special=False)
         logits = torch.zeros(1, SIZE)
         logits[0, b] = 50
@@ -174,7 +180,7 @@ class TestSampling:
         assert entry.logprob == pytest.approx(own[token_id].item())
         assert [token for token, _ in entry.top] == own.topk(2).indices.tolist()
 
-    def test_min_tokens_puts_the_end_off_where_anything_else_may_come(self) -> None:
+    def test_min_tokens_delays_the_end_where_another_token_is_allowed(self) -> None:
         logits = torch.zeros(1, SIZE)
         logits[0, EOS] = 50
         assert self.draw(by_rules('start: "a"*'), logits, min_tokens=3)[0] == TOKENIZER.encode("a")[1]
@@ -187,29 +193,29 @@ class TestAnswers:
         ids = answer.token_ids[:-1] if answer.finish_reason == "stop" else answer.token_ids
         return TOKENIZER.decode(ids), answer.finish_reason
 
-    def test_one_that_can_go_no_further_ends_with_its_last_token(self) -> None:
-        said, reason = self.text(a_request(grammar=GRAMMARS[1]))
-        assert said in ("yes", "no", "yes, and no")
+    def test_an_answer_ends_when_its_grammar_allows_nothing_more(self) -> None:
+        text, reason = self.text(a_request(grammar=GRAMMARS[1]))
+        assert text in ("yes", "no", "yes, and no")
         assert reason in ("stop", "complete")
 
-    def test_without_an_end_token_it_still_ends_where_the_grammar_does(self) -> None:
-        said, reason = self.text(a_request(grammar=of_rules('start: "ab" | "abc"'), ignore_eos=True))
-        assert (said, reason) == ("abc", "complete")
+    def test_an_answer_that_ignores_end_tokens_ends_where_its_grammar_does(self) -> None:
+        text, reason = self.text(a_request(grammar=of_rules('start: "ab" | "abc"'), ignore_eos=True))
+        assert (text, reason) == ("abc", "complete")
 
-    def test_one_cut_short_ends_with_length(self) -> None:
-        said, reason = self.text(a_request(grammar=of_rules("start: /[a-c]{50}/"), max_tokens=5))
+    def test_an_answer_cut_by_max_tokens_ends_with_length(self) -> None:
+        text, reason = self.text(a_request(grammar=of_rules("start: /[a-c]{50}/"), max_tokens=5))
         assert reason == "length"
-        assert re.fullmatch("[a-c]{5}", said)
+        assert re.fullmatch("[a-c]{5}", text)
 
-    def test_each_continuation_follows_the_grammar_by_itself(self) -> None:
+    def test_each_continuation_follows_the_grammar_independently(self) -> None:
         answers = answer_all(a_model(), [a_request(grammar=GRAMMARS[2], n=5, temperature=1.0)])
-        said = set()
+        texts = set()
         for answer in answers.values():
             ids = answer.token_ids[:-1] if answer.finish_reason == "stop" else answer.token_ids
-            said.add(TOKENIZER.decode(ids))
+            texts.add(TOKENIZER.decode(ids))
         assert len(answers) == 5
-        assert len(said) > 1
-        for text in said:
+        assert len(texts) > 1
+        for text in texts:
             jsonschema.validate(json.loads(text), PERSON)
 
     def test_a_grammar_that_asks_for_too_much_work_fails_its_request_alone(self) -> None:
@@ -226,13 +232,26 @@ class TestAnswers:
             constraint = model.build_constraint(request).result() if request.grammar else None
             model.add(request, constraint)
         while model.in_use:
-            model.awaits("bad")
-            for output in model.step():
+            model.take_awaited("bad")
+            result = model.step()
+            for output in result.outputs:
                 answers.setdefault(output.id, []).extend(output.token_ids)
-            failures += model.failures
+            failures += result.failures
         assert len(answers["good"]) == 20
         assert [failure.id for failure in failures] == ["bad"]
         assert model.scheduler.pool.num_free == model.scheduler.pool.num_blocks
+
+    def test_a_request_cancelled_while_its_grammar_is_built_no_longer_waits_for_it(self) -> None:
+        model = a_model()
+        kept, cancelled = a_request("kept", grammar=GRAMMARS[0]), a_request("cancelled", grammar=GRAMMARS[0])
+        for request in (kept, cancelled):
+            model.build_constraint(request).result()
+        model.cancel("cancelled")
+        assert model.request_ids() == {"kept"}
+        assert not model.take_awaited("cancelled")
+        assert model.take_awaited("kept")
+        assert not model.take_awaited("kept")
+        assert not model.in_use
 
 
 @st.composite
@@ -245,7 +264,12 @@ def with_grammars(draw: st.DrawFn) -> list[Arrival]:
         )
         prompt = draw(st.lists(st.integers(3, 159), min_size=1, max_size=40))
         request = SequenceRequest(
-            str(number), "m", prompt, sampling, n=draw(st.sampled_from([1, 1, 3])), grammar=grammar
+            id=str(number),
+            model="m",
+            prompt_ids=prompt,
+            sampling=sampling,
+            n=draw(st.sampled_from([1, 1, 3])),
+            grammar=grammar,
         )
         arrivals.append(Arrival(draw(st.integers(0, 10)), request, draw(st.sampled_from([None, None, 2]))))
     return arrivals
@@ -253,7 +277,7 @@ def with_grammars(draw: st.DrawFn) -> list[Arrival]:
 
 @given(arrivals=with_grammars(), num_blocks=st.sampled_from([14, 20, 200]), prefix_cache=st.booleans())
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-def test_sixteen_streams_with_and_without_grammars_each_say_what_they_say_alone(
+def test_sixteen_answers_with_and_without_grammars_equal_their_answers_alone(
     arrivals: list[Arrival], num_blocks: int, prefix_cache: bool
 ) -> None:
     transformer = random_transformer(random_architecture())
@@ -265,35 +289,35 @@ def test_sixteen_streams_with_and_without_grammars_each_say_what_they_say_alone(
 
 class TestPriority:
     def order(self, model: LoadedModel, requests: list[SequenceRequest]) -> list[str]:
-        """Who said their first word when."""
+        """The ids of requests in the order of their first tokens."""
         seen: list[str] = []
         for request in requests:
             model.add(request)
         while model.in_use:
-            seen += [output.id for output in model.step() if output.id not in seen]
+            seen += [output.id for output in model.step().outputs if output.id not in seen]
         return seen
 
-    def test_batch_jobs_come_when_nobody_else_waits(self) -> None:
-        requests = [a_request("batch", priority=-1, max_tokens=3), a_request("someone", max_tokens=3)]
-        assert self.order(a_model(max_sequences=1), requests) == ["someone", "batch"]
+    def test_a_batch_request_waits_for_every_other_request(self) -> None:
+        requests = [a_request("batch", priority=-1, max_tokens=3), a_request("other", max_tokens=3)]
+        assert self.order(a_model(max_sequences=1), requests) == ["other", "batch"]
 
-    def test_a_batch_job_gives_way_to_who_comes_later_and_goes_on_afterwards(self) -> None:
+    def test_a_batch_request_is_preempted_by_a_later_request_and_resumes(self) -> None:
         model = a_model(max_sequences=1)
         batch = a_request("batch", priority=-1, max_tokens=30, temperature=0.0, ignore_eos=True)
         alone = answer_all(a_model(), [batch])[("batch", 0)].token_ids
         model.add(batch)
-        said: dict[str, list[int]] = {"batch": [], "someone": []}
+        token_ids: dict[str, list[int]] = {"batch": [], "other": []}
         order: list[str] = []
         for step in range(200):
             if step == 5:
-                model.add(a_request("someone", max_tokens=4, ignore_eos=True))
+                model.add(a_request("other", max_tokens=4, ignore_eos=True))
             if not model.in_use:
                 break
-            for output in model.step():
-                said[output.id] += output.token_ids
+            for output in model.step().outputs:
+                token_ids[output.id] += output.token_ids
                 order.append(output.id)
-        assert order[5:9] == ["someone"] * 4
-        assert said["batch"] == alone
+        assert order[5:9] == ["other"] * 4
+        assert token_ids["batch"] == alone
         assert model.scheduler.counts.preemptions == 1
 
     @crowds
@@ -359,7 +383,7 @@ def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @given(schema=st.recursive(scalars, larger, max_leaves=8), seed=st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_said_under_a_schema_validates(schema: dict[str, Any], seed: int) -> None:
+def test_every_answer_under_a_schema_validates_against_it(schema: dict[str, Any], seed: int) -> None:
     rules = of_rules(f"start: {json_value(schema, writing=COMPACT)}")
     check(rules)
     text = TOKENIZER.decode(random_answer(VOCABULARY.constraint(rules), seed))
@@ -379,6 +403,6 @@ def test_whatever_is_said_under_a_schema_validates(schema: dict[str, Any], seed:
         {"enum": [str(number) * 8 for number in range(20_000)]},
     ],
 )
-def test_a_schema_that_no_grammar_holds_is_refused(schema: dict[str, Any]) -> None:
+def test_a_schema_that_no_grammar_can_express_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(GrammarError):
         check(of_rules(f"start: {json_value(schema, writing=COMPACT)}"))

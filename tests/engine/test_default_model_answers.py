@@ -14,7 +14,7 @@ from aquilon.engine.protocol import SamplingParameters, SequenceRequest
 
 @pytest.mark.timeout(900)
 async def test_greedy_answers_are_those_of_transformers(default_model_file: Path, default_reference: Reference) -> None:
-    """All twenty prompts at once: equal to the last token, or different first where two tokens are as good as even."""
+    """Twenty prompts at once: each answer is equal, or first differs where two tokens are nearly equally likely."""
     engine = Engine()
     await engine.start()
     try:
@@ -22,7 +22,10 @@ async def test_greedy_answers_are_those_of_transformers(default_model_file: Path
 
         async def answer(index: int, prompt_ids: list[int]) -> list[int]:
             request = SequenceRequest(
-                str(index), "m", prompt_ids, SamplingParameters(temperature=0, max_tokens=MAX_TOKENS)
+                id=str(index),
+                model="m",
+                prompt_ids=prompt_ids,
+                sampling=SamplingParameters(temperature=0, max_tokens=MAX_TOKENS),
             )
             return [token async for output in engine.generate(request) for token in output.token_ids]
 

@@ -1,4 +1,4 @@
-"""The default model's sixteen streams: packed by the native kernels, and in torch."""
+"""The default model's answers beside fifteen others and alone: packed by the native kernels, and in torch."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceReque
 
 def load(file: Path, quantize: Quantize, **options: int | bool) -> LoadedModel:
     threads = 1 if quantize == "none" else None
-    chosen = EngineOptions(threads=threads, step_seconds=None, **options)  # type: ignore[arg-type]
-    plan = plan_loading(LoadModel("m", str(file), dtype="bfloat16", quantize=quantize), chosen)
+    chosen = EngineOptions(dtype="bfloat16", quantize=quantize, threads=threads, step_seconds=None, **options)  # type: ignore[arg-type]
+    plan = plan_loading(LoadModel("m", str(file)), chosen)
     return plan.load(plan.limit, lambda share: None)
 
 
 def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
-    """Half of the prompts begin alike; some streams are cancelled on the way."""
+    """Requests of which many share a prefix and some are cancelled before they finish."""
     chance = random.Random(seed)
     stem = [chance.randrange(3, 49000) for _ in range(100)]
     arrivals = []
@@ -34,23 +34,29 @@ def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
             temperature=chance.choice([0.0, 0.8]), top_p=0.9, seed=number, max_tokens=max_tokens, ignore_eos=True
         )
         cancel_after = chance.choice([None, None, None, 4])
-        arrivals.append(Arrival(number // 3, SequenceRequest(str(number), "m", prompt, sampling), cancel_after))
+        arrivals.append(
+            Arrival(
+                number // 3,
+                SequenceRequest(id=str(number), model="m", prompt_ids=prompt, sampling=sampling),
+                cancel_after,
+            )
+        )
     return arrivals
 
 
 @pytest.mark.skipif(not available(), reason="no native kernels on this machine")
 @pytest.mark.parametrize(("prefix_cache", "step_tokens"), [(True, 96), (False, 512)], ids=["cache", "no-cache"])
-def test_each_packed_stream_says_what_it_says_alone(
+def test_each_packed_answer_equals_its_answer_alone(
     default_model_file: Path, prefix_cache: bool, step_tokens: int
 ) -> None:
     crowded = load(default_model_file, "auto", kv_tokens=512, step_tokens=step_tokens, prefix_cache=prefix_cache)
-    lonely = load(default_model_file, "auto", kv_tokens=512, prefix_cache=False)
-    check_each_as_alone(crowded, lonely, make_arrivals(seed=step_tokens, max_tokens=40))
+    alone = load(default_model_file, "auto", kv_tokens=512, prefix_cache=False)
+    check_each_as_alone(crowded, alone, make_arrivals(seed=step_tokens, max_tokens=40))
     assert crowded.scheduler.counts.preemptions > 0
     assert (crowded.scheduler.counts.prefix_cache_hits > 0) == prefix_cache
 
 
-def test_each_bfloat16_stream_says_what_it_says_alone(default_model_file: Path) -> None:
+def test_each_bfloat16_answer_equals_its_answer_alone(default_model_file: Path) -> None:
     crowded = load(default_model_file, "none", kv_tokens=512, step_tokens=96)
-    lonely = load(default_model_file, "none", kv_tokens=512, prefix_cache=False)
-    check_each_as_alone(crowded, lonely, make_arrivals(seed=1, max_tokens=6))
+    alone = load(default_model_file, "none", kv_tokens=512, prefix_cache=False)
+    check_each_as_alone(crowded, alone, make_arrivals(seed=1, max_tokens=6))

@@ -41,10 +41,12 @@ async def engine(models: Path) -> AsyncIterator[Engine]:
 
 
 def request(
-    name: str, *, model: str = "first", prompt: list[int] | None = None, n: int = 1, **wishes: object
+    name: str, *, model: str = "first", prompt: list[int] | None = None, n: int = 1, **parameters: object
 ) -> SequenceRequest:
-    sampling = SamplingParameters(**{"temperature": 0.0, "max_tokens": 8, "ignore_eos": True, **wishes})  # type: ignore[arg-type]
-    return SequenceRequest(name, model, [1, 2, 3] if prompt is None else prompt, sampling, n)
+    sampling = SamplingParameters(**{"temperature": 0.0, "max_tokens": 8, "ignore_eos": True, **parameters})  # type: ignore[arg-type]
+    return SequenceRequest(
+        id=name, model=model, prompt_ids=[1, 2, 3] if prompt is None else prompt, sampling=sampling, n=n
+    )
 
 
 async def answer(engine: Engine, asked: SequenceRequest) -> list[SequenceOutput]:
@@ -84,7 +86,7 @@ class TestAnswers:
         outputs = await answer(engine, request("n", n=3, temperature=1.0, seed=1))
         assert [sum(len(o.token_ids) for o in outputs if o.index == index) for index in range(3)] == [8, 8, 8]
 
-    async def test_many_at_once_each_say_what_they_say_alone(self, engine: Engine) -> None:
+    async def test_sixteen_requests_at_once_get_the_answers_that_they_get_alone(self, engine: Engine) -> None:
         asked = [
             request(
                 str(number), model=["first", "second"][number % 2], prompt=list(range(1, 20 + number)), max_tokens=24
@@ -96,7 +98,7 @@ class TestAnswers:
             alone = await answer(engine, one)
             assert [o.token_ids for o in alone] == [o.token_ids for o in together[number]]
 
-    async def test_statistics_count_what_was_done(self, engine: Engine) -> None:
+    async def test_statistics_count_generated_tokens(self, engine: Engine) -> None:
         await answer(engine, request("s", max_tokens=5))
         before = engine.statistics
         await answer(engine, request("s", max_tokens=5, prompt=[9] * 7))
@@ -133,7 +135,7 @@ class TestRefusals:
         ],
         ids=lambda value: None,
     )
-    async def test_what_cannot_be_answered_is_refused_in_words_and_the_process_goes_on(
+    async def test_an_impossible_request_is_refused_with_the_reason_and_the_process_goes_on(
         self, engine: Engine, asked: SequenceRequest, kind: str, words: str
     ) -> None:
         process = engine.pid
@@ -174,7 +176,7 @@ class TestCancellation:
         assert counts[0] < 60
         assert counts[1] == 60
 
-    async def test_a_reader_too_far_behind_is_cancelled_and_told(self, engine: Engine) -> None:
+    async def test_a_request_whose_reader_falls_too_far_behind_is_cancelled(self, engine: Engine) -> None:
         stream = engine.generate(request("slow", max_tokens=400, n=4))
         await anext(stream)
         await until(lambda: engine._streams["slow"].tokens_behind > MAX_TOKENS_BEHIND)
@@ -186,7 +188,7 @@ class TestCancellation:
 
 @pytest.mark.asyncio(loop_scope="module")
 class TestMemory:
-    async def test_the_least_recently_used_idle_model_leaves_for_a_new_one(self, models: Path) -> None:
+    async def test_the_least_recently_used_idle_model_is_removed_for_a_new_one(self, models: Path) -> None:
         room_for_two = EngineOptions(threads=1, dtype="float32", kv_tokens=CONTEXT, memory=800_000, log_level="warning")
         engine = Engine(room_for_two)
         await engine.start()

@@ -1,7 +1,7 @@
-"""A stream says the same, token for token, alone and in any company.
+"""Batch invariance: an answer has the same tokens alone and beside others.
 
-Batch invariance: whatever else is computed with it, however its prompt is cut,
-whether its prefix was found in the cache, and even when it was preempted.
+That holds whatever else is computed, however the prompt is cut into chunks, with and
+without a cached prefix, and after a preemption.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ def sixteen_streams(draw: st.DrawFn) -> list[Arrival]:
             ignore_eos=True,
         )
         request = SequenceRequest(
-            str(number), "m", stem[: draw(st.integers(0, 40))] + own, sampling, n=draw(st.sampled_from([1, 1, 1, 3]))
+            id=str(number),
+            model="m",
+            prompt_ids=stem[: draw(st.integers(0, 40))] + own,
+            sampling=sampling,
+            n=draw(st.sampled_from([1, 1, 1, 3])),
         )
         cancel_after = draw(st.sampled_from([None, None, None, 0, 3, 10]))
         arrivals.append(Arrival(draw(st.integers(0, 10)), request, cancel_after))
@@ -67,7 +71,7 @@ class TestSixteenStreams:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
     @crowds
     @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-    def test_each_says_what_it_says_alone(
+    def test_each_answer_equals_its_answer_alone(
         self,
         name: str,
         dtype: torch.dtype,
@@ -82,10 +86,14 @@ class TestSixteenStreams:
         )
         check_each_as_alone(crowded, alone_model(transformer, dtype), arrivals)
 
-    def test_a_tiny_cache_preempts_and_nobody_notices(self) -> None:
+    def test_preemption_in_a_tiny_cache_changes_no_answer(self) -> None:
         sampling = SamplingParameters(temperature=1.0, seed=1, max_tokens=24, ignore_eos=True)
         arrivals = [
-            Arrival(number, SequenceRequest(str(number), "m", list(range(3, 20 + number)), sampling), None)
+            Arrival(
+                number,
+                SequenceRequest(id=str(number), model="m", prompt_ids=list(range(3, 20 + number)), sampling=sampling),
+                None,
+            )
             for number in range(16)
         ]
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.bfloat16)
@@ -94,12 +102,14 @@ class TestSixteenStreams:
             check_each_as_alone(crowded, alone_model(transformer, torch.bfloat16), arrivals)
             assert crowded.scheduler.counts.preemptions >= 3
 
-    def test_without_row_invariant_products_the_company_shows(self) -> None:
-        """The negative twin: torch's own fp32 products round by the number of rows, and logits tell."""
+    def test_without_row_invariant_products_the_batch_changes_log_probabilities(self) -> None:
+        """The negative twin: torch's fp32 products round by the number of rows, which changes the logits."""
         transformer = random_transformer(ARCHITECTURES["dense"], dtype=torch.float32)
         prompt = list(range(3, 40))
         sampling = SamplingParameters(temperature=0, max_tokens=8, logprobs=0, ignore_eos=True)
-        requests = [SequenceRequest(str(number), "m", prompt, sampling) for number in range(3)]
+        requests = [
+            SequenceRequest(id=str(number), model="m", prompt_ids=prompt, sampling=sampling) for number in range(3)
+        ]
 
         def logprobs(row_invariant: bool, count: int) -> list[float]:
             model = loaded_model(
@@ -114,15 +124,15 @@ class TestSixteenStreams:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_greedy_answers_are_those_of_the_transformer_without_any_cache(name: str) -> None:
-    """The slow twin computes the whole text anew for each token; at a near tie it may say the other."""
+    """The slow twin computes the whole text again for each token; of two nearly equal tokens it may choose either."""
     architecture = ARCHITECTURES[name]
     transformer = random_transformer(architecture, seed=3)
     prompt = [5, 9, 33, 121, 7, 9, 33, 8, 15, 16, 60, 61, 62]
     sampling = SamplingParameters(temperature=0, max_tokens=30, ignore_eos=True)
     model = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24)
-    said = answer_all(model, [SequenceRequest("r", "m", prompt, sampling)])["r", 0].token_ids
+    request = SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)
     text = list(prompt)
-    for token_id in said:
+    for token_id in answer_all(model, [request])["r", 0].token_ids:
         with torch.inference_mode():
             attention = DenseCausalAttention([len(text)], architecture)
             hidden = transformer(torch.tensor(text), torch.arange(len(text)), attention)
@@ -134,11 +144,11 @@ def test_greedy_answers_are_those_of_the_transformer_without_any_cache(name: str
 class TestPromptLogprobs:
     PROMPT: ClassVar = [5, 9, 33, 121, 7, 9, 33, 8, 15, 16, 60, 61, 62, 99, 100, 12, 11, 10, 140]
 
-    def request(self, name: str, **wishes: object) -> SequenceRequest:
-        sampling = SamplingParameters(temperature=0, **{"max_tokens": 0, "prompt_logprobs": 2, **wishes})  # type: ignore[arg-type]
-        return SequenceRequest(name, "m", self.PROMPT, sampling)
+    def request(self, name: str, **parameters: object) -> SequenceRequest:
+        sampling = SamplingParameters(temperature=0, **{"max_tokens": 0, "prompt_logprobs": 2, **parameters})  # type: ignore[arg-type]
+        return SequenceRequest(id=name, model="m", prompt_ids=self.PROMPT, sampling=sampling)
 
-    def test_they_are_the_transformers_own(self) -> None:
+    def test_prompt_log_probabilities_are_the_transformers(self) -> None:
         architecture = ARCHITECTURES["dense"]
         transformer = random_transformer(architecture)
         ids = torch.tensor(self.PROMPT)
@@ -159,7 +169,7 @@ class TestPromptLogprobs:
             assert entry.logprob == pytest.approx(float(row[entry.token_id]), abs=1e-4)
             assert [token_id for token_id, _ in entry.top] == row.topk(2).indices.tolist()
 
-    def test_a_prompt_in_the_prefix_cache_is_computed_again_for_them(self) -> None:
+    def test_a_prompt_in_the_prefix_cache_is_computed_again_for_its_log_probabilities(self) -> None:
         model = loaded_model(random_transformer(ARCHITECTURES["dense"]), kv_dtype=torch.float32)
         first = answer_all(model, [self.request("first")])["first", 0].outputs[0]
         again = answer_all(model, [self.request("again", max_tokens=2)])["again", 0].outputs
@@ -170,11 +180,14 @@ class TestPromptLogprobs:
         assert plain[0].cached_tokens == 16
         assert [output.token_ids for output in plain] == [output.token_ids for output in again]
 
-    def test_they_come_whole_from_a_prompt_in_chunks_in_a_crowd(self) -> None:
+    def test_a_prompt_computed_in_chunks_beside_others_has_the_same_log_probabilities(self) -> None:
         transformer = random_transformer(ARCHITECTURES["dense"])
         [alone] = answer_all(loaded_model(transformer, kv_dtype=torch.float32), [self.request("r")])["r", 0].outputs
         crowd = loaded_model(transformer, kv_dtype=torch.float32, step_tokens=24, num_blocks=12)
-        others = [SequenceRequest(str(n), "m", [n + 3] * 20, SamplingParameters(max_tokens=20)) for n in range(6)]
+        others = [
+            SequenceRequest(id=str(n), model="m", prompt_ids=[n + 3] * 20, sampling=SamplingParameters(max_tokens=20))
+            for n in range(6)
+        ]
         answers = answer_all(crowd, [*others[:3], self.request("r"), *others[3:]])
         assert answers["r", 0].outputs[0].prompt_logprobs == alone.prompt_logprobs
 
@@ -184,10 +197,12 @@ class TestEnds:
         return loaded_model(random_transformer(ARCHITECTURES["dense"]), kv_dtype=torch.float32)
 
     def answer(
-        self, prompt: list[int], model: LoadedModel | None = None, **wishes: object
+        self, prompt: list[int], model: LoadedModel | None = None, **parameters: object
     ) -> tuple[list[int], str | None]:
-        sampling = SamplingParameters(**{"temperature": 0.0, **wishes})  # type: ignore[arg-type]
-        answer = answer_all(model or self.model(), [SequenceRequest("r", "m", prompt, sampling)])["r", 0]
+        sampling = SamplingParameters(**{"temperature": 0.0, **parameters})  # type: ignore[arg-type]
+        answer = answer_all(
+            model or self.model(), [SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)]
+        )["r", 0]
         return answer.token_ids, answer.finish_reason
 
     def test_a_stop_token_ends_the_answer_and_is_its_last_token(self) -> None:
@@ -207,7 +222,10 @@ class TestEnds:
 
     def test_continuations_with_one_seed_differ_and_repeat(self) -> None:
         sampling = SamplingParameters(seed=3, max_tokens=12)
-        answers = [answer_all(self.model(), [SequenceRequest("r", "m", [7, 8, 9], sampling, n=3)]) for _ in range(2)]
+        answers = [
+            answer_all(self.model(), [SequenceRequest(id="r", model="m", prompt_ids=[7, 8, 9], sampling=sampling, n=3)])
+            for _ in range(2)
+        ]
         texts = [[tuple(answer["r", index].token_ids) for index in range(3)] for answer in answers]
         assert texts[0] == texts[1]
         assert len(set(texts[0])) == 3

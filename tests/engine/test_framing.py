@@ -1,4 +1,4 @@
-"""Frames survive any cut of the stream, and what is no frame is refused in bounded memory."""
+"""Frames arrive whole however the stream is cut; other bytes are refused in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ from aquilon.engine.protocol import (
 
 MESSAGES: list[ToEngine] = [
     SequenceRequest(
-        "a", "m", [1, 2, 3], SamplingParameters(logit_bias={5: -1.5}, stop_token_ids=(7,), seed=-4), 2, "org"
+        id="a",
+        model="m",
+        prompt_ids=[1, 2, 3],
+        sampling=SamplingParameters(logit_bias={5: -1.5}, stop_token_ids=(7,), seed=-4),
+        n=2,
+        cache_salt="org",
     ),
     CancelSequence("a", 1),
     CancelSequence("ü"),
@@ -43,8 +48,20 @@ def test_messages_arrive_whole_however_the_bytes_were_cut(cuts: list[int]) -> No
 
 
 def test_a_steps_outputs_keep_their_log_probabilities() -> None:
-    entry = TokenLogprobs(5, -0.5, 1, [(5, -0.5), (9, -2.0)])
-    frame = StepFrame([SequenceOutput("a", 0, [5], "stop", 32, [entry], [None, entry])])
+    entry = TokenLogprobs(token_id=5, logprob=-0.5, rank=1, top=[(5, -0.5), (9, -2.0)])
+    frame = StepFrame(
+        [
+            SequenceOutput(
+                id="a",
+                index=0,
+                token_ids=[5],
+                finish_reason="stop",
+                cached_tokens=32,
+                logprobs=[entry],
+                prompt_logprobs=[None, entry],
+            )
+        ]
+    )
     decoder: FrameDecoder[FromEngine] = FrameDecoder(FromEngine)
     assert list(decoder.feed(encode_frame(frame))) == [frame]
 
@@ -59,7 +76,7 @@ def test_a_steps_outputs_keep_their_log_probabilities() -> None:
         (lambda body: len(body).to_bytes(4, "big") + body)(msgspec.msgpack.encode({"type": "sequence", "id": 5})),
     ],
 )
-def test_what_is_not_a_message_breaks_the_connection(data: bytes) -> None:
+def test_bytes_that_are_not_a_message_break_the_connection(data: bytes) -> None:
     decoder: FrameDecoder[ToEngine] = FrameDecoder(ToEngine)
     with pytest.raises(BrokenFrame):
         list(decoder.feed(data))

@@ -1,4 +1,4 @@
-"""How large a KV cache becomes."""
+"""The size of a KV cache."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_large_machine_serves_more_at_once() -> None:
     assert tokens(bytes_per_token=131072, max_context=8192, weights=16 * GIB, limit=480 * GIB) * 131072 >= 10 * GIB
 
 
-def test_what_does_not_fit_is_cut_to_half_of_what_is_left() -> None:
+def test_a_cache_that_does_not_fit_takes_half_of_the_free_memory() -> None:
     cut = tokens(bytes_per_token=131072, max_context=131072, weights=4 * GIB, limit=8 * GIB)
     assert cut * 131072 == 2 * GIB
 

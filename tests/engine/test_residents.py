@@ -1,4 +1,4 @@
-"""Which models stay in memory."""
+"""Models within a memory limit: which stay and which are removed."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ class Model:
 
 
 def residents(*models: Model) -> Residents[Model]:
-    found: Residents[Model] = Residents()
+    loaded: Residents[Model] = Residents()
     for model in models:
-        found.add(model)
-    return found
+        loaded.add(model)
+    return loaded
 
 
-def names(found: Residents[Model]) -> list[str]:
-    return [model.name for model in found]
+def names(models: Residents[Model]) -> list[str]:
+    return [model.name for model in models]
 
 
-def test_nobody_leaves_while_there_is_room() -> None:
-    found = residents(Model("a", 40, 1))
-    assert found.reserve("b", 60, limit=100) == (60, [])
+def test_no_model_is_removed_while_there_is_room() -> None:
+    models = residents(Model("a", 40, 1))
+    assert models.reserve("b", 60, limit=100) == (60, [])
 
 
-def test_the_least_recently_used_leaves_first_and_no_more_than_needed() -> None:
-    found = residents(Model("old", 30, 1), Model("older", 30, 0), Model("new", 30, 2))
-    free, gone = found.reserve("next", 40, limit=100)
+def test_the_least_recently_used_models_are_removed_until_the_new_one_fits() -> None:
+    models = residents(Model("old", 30, 1), Model("older", 30, 0), Model("new", 30, 2))
+    free, removed = models.reserve("next", 40, limit=100)
     assert free == 40
-    assert [model.name for model in gone] == ["older"]
-    assert names(found) == ["old", "new"]
+    assert [model.name for model in removed] == ["older"]
+    assert names(models) == ["old", "new"]
 
 
-def test_a_model_in_use_never_leaves_and_the_new_one_waits() -> None:
-    found = residents(Model("busy", 80, 0, in_use=True), Model("idle", 10, 1))
-    free, gone = found.reserve("next", 40, limit=100)
+def test_a_model_in_use_is_never_removed_and_the_new_one_waits() -> None:
+    models = residents(Model("busy", 80, 0, in_use=True), Model("idle", 10, 1))
+    free, removed = models.reserve("next", 40, limit=100)
     assert free is None
-    assert [model.name for model in gone] == ["idle"]
-    assert names(found) == ["busy"]
+    assert [model.name for model in removed] == ["idle"]
+    assert names(models) == ["busy"]
 
 
-def test_what_is_reserved_is_not_given_twice() -> None:
-    found = residents()
-    assert found.reserve("a", 60, limit=100) == (100, [])
-    assert found.reserve("b", 60, limit=100) == (None, [])
-    found.release("a")
-    assert found.reserve("b", 60, limit=100) == (100, [])
+def test_reserved_memory_is_not_given_twice() -> None:
+    models = residents()
+    assert models.reserve("a", 60, limit=100) == (100, [])
+    assert models.reserve("b", 60, limit=100) == (None, [])
+    models.release("a")
+    assert models.reserve("b", 60, limit=100) == (100, [])
 
 
-def test_a_model_larger_than_the_limit_gets_all_there_is_once_alone() -> None:
-    found = residents(Model("a", 10, 0))
-    free, gone = found.reserve("huge", 500, limit=100)
+def test_a_model_larger_than_the_limit_gets_all_free_memory_once_it_is_alone() -> None:
+    models = residents(Model("a", 10, 0))
+    free, removed = models.reserve("huge", 500, limit=100)
     assert free == 100
-    assert [model.name for model in gone] == ["a"]
+    assert [model.name for model in removed] == ["a"]
 
 
-def test_a_model_asked_to_leave_takes_no_requests_and_goes_when_it_is_idle() -> None:
+def test_a_leaving_model_takes_no_requests_and_is_removed_when_it_is_idle() -> None:
     busy = Model("a", 10, 0, in_use=True)
-    found = residents(busy)
-    assert found.leave("a")
-    assert found.get("a") is None
-    assert found.sweep() == []
+    models = residents(busy)
+    assert models.leave("a")
+    assert models.get("a") is None
+    assert models.pop_leaving() == []
     busy.in_use = False
-    assert found.sweep() == [busy]
-    assert not found.leave("a")
+    assert models.pop_leaving() == [busy]
+    assert not models.leave("a")
 
 
-def test_a_model_asked_to_leave_stays_when_it_is_wanted_again() -> None:
+def test_a_leaving_model_stays_when_it_is_loaded_again() -> None:
     model = Model("a", 10, 0, in_use=True)
-    found = residents(model)
-    found.leave("a")
-    assert found.stay("a") is model
-    assert found.get("a") is model
+    models = residents(model)
+    models.leave("a")
+    assert models.stay("a") is model
+    assert models.get("a") is model
     model.in_use = False
-    assert found.sweep() == []
+    assert models.pop_leaving() == []

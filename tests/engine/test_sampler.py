@@ -1,4 +1,4 @@
-"""How a token is drawn from logits."""
+"""Drawing a token from logits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VOCABULARY = 1000
 
 
 def make_sequence(
-    prompt: list[int] | None = None, *, seed: int = 0, end_ids: frozenset[int] = frozenset(), **wishes: object
+    prompt: list[int] | None = None, *, seed: int = 0, end_ids: frozenset[int] = frozenset(), **parameters: object
 ) -> Sequence:
-    request = SequenceRequest("r", "m", prompt or [1], SamplingParameters(**wishes))  # type: ignore[arg-type]
+    request = SequenceRequest(id="r", model="m", prompt_ids=prompt or [1], sampling=SamplingParameters(**parameters))  # type: ignore[arg-type]
     return Sequence(request, 0, seed=seed, block_size=4, max_length=10**6, end_ids=end_ids)
 
 
@@ -29,9 +29,9 @@ def random_logits(rows: int = 1, seed: int = 0, vocab_size: int = VOCABULARY) ->
     return torch.randn(rows, vocab_size, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-def possible_tokens(logits: Tensor, draws: int = 300, **wishes: object) -> Counter[int]:
+def possible_tokens(logits: Tensor, draws: int = 300, **parameters: object) -> Counter[int]:
     """What ``draws`` seeds draw from one row."""
-    sequences = [make_sequence(seed=seed, **wishes) for seed in range(draws)]
+    sequences = [make_sequence(seed=seed, **parameters) for seed in range(draws)]
     token_ids, _ = sample(logits.expand(draws, -1).clone(), sequences)
     return Counter(token_ids)
 
@@ -59,12 +59,12 @@ def test_a_low_temperature_sharpens_and_a_tiny_one_is_greedy() -> None:
 
 @pytest.mark.parametrize("vocab_size", [263, VOCABULARY])
 @pytest.mark.parametrize("filters", [{}, {"top_k": 264}, {"top_p": 0.5}, {"min_p": 0.1}, {"temperature": 0}])
-def test_a_model_that_computes_no_numbers_gets_tokens_of_its_vocabulary_all_the_same(
+def test_logits_that_are_not_numbers_still_give_tokens_of_the_vocabulary(
     vocab_size: int, filters: dict[str, float]
 ) -> None:
     for value in (torch.nan, torch.inf, -torch.inf):
-        found = possible_tokens(torch.full((1, vocab_size), value), **filters)
-        assert all(0 <= token_id < vocab_size for token_id in found)
+        drawn = possible_tokens(torch.full((1, vocab_size), value), **filters)
+        assert all(0 <= token_id < vocab_size for token_id in drawn)
 
 
 def test_top_k_draws_from_the_k_most_likely() -> None:
@@ -72,7 +72,7 @@ def test_top_k_draws_from_the_k_most_likely() -> None:
     assert set(possible_tokens(logits, top_k=3, temperature=5.0)) == set(logits.topk(3).indices[0].tolist())
 
 
-def test_top_p_draws_from_the_smallest_set_that_holds_that_much() -> None:
+def test_top_p_draws_from_the_smallest_set_with_that_probability() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
     assert set(possible_tokens(logits, top_p=0.45)) == {0}
     assert set(possible_tokens(logits, top_p=0.75)) == {0, 1}
@@ -80,7 +80,7 @@ def test_top_p_draws_from_the_smallest_set_that_holds_that_much() -> None:
     assert set(possible_tokens(logits, top_p=0.0)) == {0}
 
 
-def test_min_p_strikes_out_what_is_far_less_likely_than_the_best() -> None:
+def test_min_p_excludes_tokens_far_less_likely_than_the_best() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
     assert set(possible_tokens(logits, min_p=0.25)) == {0, 1, 2}
 
@@ -123,13 +123,13 @@ def test_filters_agree_with_their_slow_twin(
 
 
 class TestSeeds:
-    def test_a_seed_gives_the_same_token_alone_and_in_any_company(self) -> None:
+    def test_a_seed_gives_the_same_token_alone_and_beside_others(self) -> None:
         logits = random_logits(16, vocab_size=49152)
-        wishes = [
+        parameters = [
             {"temperature": 0.5 + row / 10, "top_p": [1.0, 0.8, 0.95][row % 3], "top_k": [0, 40][row % 2]}
             for row in range(16)
         ]
-        sequences = [make_sequence(seed=row, **wishes[row]) for row in range(16)]
+        sequences = [make_sequence(seed=row, **parameters[row]) for row in range(16)]
         together, _ = sample(logits.clone(), sequences)
         alone = [sample(logits[row : row + 1].clone(), [sequences[row]])[0][0] for row in range(16)]
         backwards, _ = sample(logits.flip(0).clone(), sequences[::-1])
@@ -159,14 +159,14 @@ class TestPenalties:
         assert sample(logits, [sequence])[0] == [2]
 
     @pytest.mark.parametrize("penalty", [5e-324, 1e-40, 1e-30])
-    def test_the_smallest_repetition_penalty_asks_for_what_was_there(self, penalty: float) -> None:
+    def test_a_tiny_repetition_penalty_draws_only_repeated_tokens(self, penalty: float) -> None:
         logits = random_logits()
         likely, other = logits.topk(2).indices[0].tolist()
-        found = set()
+        drawn = set()
         for seed in range(50):
             sequence = make_sequence([likely, other], seed=seed, repetition_penalty=penalty)
-            found |= set(sample(logits.clone(), [sequence])[0])
-        assert found <= {likely, other}
+            drawn |= set(sample(logits.clone(), [sequence])[0])
+        assert drawn <= {likely, other}
 
     def test_penalties_follow_the_tokens_that_were_drawn(self) -> None:
         sequence = make_sequence(temperature=0, frequency_penalty=1.0)
@@ -190,7 +190,7 @@ class TestPenalties:
             sequence.append(drawn[-1])
         assert drawn == [1, 1, 0]
 
-    def test_one_sequences_wishes_leave_its_neighbours_alone(self) -> None:
+    def test_one_sequences_bias_leaves_other_rows_unchanged(self) -> None:
         logits = random_logits().expand(2, -1).clone()
         best = int(logits[0].argmax())
         banned, plain = make_sequence(temperature=0, logit_bias={best: -100.0}), make_sequence(temperature=0)
@@ -200,7 +200,7 @@ class TestPenalties:
 
 
 class TestLogprobs:
-    def test_they_are_the_models_own_whatever_the_sampling(self) -> None:
+    def test_log_probabilities_are_the_models_own_whatever_the_sampling(self) -> None:
         logits = random_logits()
         expected = logits[0].log_softmax(-1)
         sequence = make_sequence(temperature=0.1, top_k=1, logit_bias={17: 100.0}, logprobs=3)
@@ -213,7 +213,7 @@ class TestLogprobs:
         assert [top for top, _ in entry.top] == expected.topk(3).indices.tolist()
         assert all(math.isclose(value, float(expected[top]), abs_tol=1e-5) for top, value in entry.top)
 
-    def test_only_those_who_ask_get_them_and_as_many_as_they_asked_for(self) -> None:
+    def test_only_requests_that_ask_for_log_probabilities_get_them_and_as_many_as_asked(self) -> None:
         sequences = [make_sequence(logprobs=2), make_sequence(), make_sequence(logprobs=0)]
         _, entries = sample(random_logits(3), sequences)
         assert [None if entry is None else len(entry.top) for entry in entries] == [2, None, 0]

@@ -1,4 +1,4 @@
-"""The scheduler against a model that remembers: each KV slot holds the prefix it was computed from."""
+"""The scheduler with a model that records in each KV slot the prefix that the slot was computed from."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EOS = 7
 
 
 def next_token(prefix: tuple[int, ...], index: int) -> int:
-    """The pretended model: the next token depends on every token before it, and on the continuation's draw."""
+    """The next token of the recording model, which depends on all tokens before it and on the continuation."""
     return hash((prefix, index)) % 11
 
 
 @dataclass
-class RememberingModel:
-    """Computes steps as the runner does, on slots that hold prefixes instead of keys and values."""
+class RecordingModel:
+    """Computes steps as the runner does, with prefixes in the slots instead of keys and values."""
 
     scheduler: Scheduler
     block_size: int
@@ -58,16 +58,18 @@ class RememberingModel:
 
 def make_scheduler(
     num_blocks: int = 64, block_size: int = 4, step_tokens: int = 24, **options: object
-) -> RememberingModel:
+) -> RecordingModel:
     pool = BlockPool(num_blocks, block_size)
     options = {"max_sequences": 8, "prefix_cache": True, **options}
-    return RememberingModel(Scheduler(pool, step_tokens=step_tokens, **options), block_size)  # type: ignore[arg-type]
+    return RecordingModel(Scheduler(pool, step_tokens=step_tokens, **options), block_size)  # type: ignore[arg-type]
 
 
 def make_sequences(
     prompt: list[int], *, name: str = "r", max_tokens: int = 8, n: int = 1, salt: str = "", max_context: int = 10**6
 ) -> list[Sequence]:
-    request = SequenceRequest(name, "m", prompt, SamplingParameters(max_tokens=max_tokens), n, salt)
+    request = SequenceRequest(
+        id=name, model="m", prompt_ids=prompt, sampling=SamplingParameters(max_tokens=max_tokens), n=n, cache_salt=salt
+    )
     family = [
         Sequence(
             request,
@@ -93,7 +95,7 @@ def alone(prompt: list[int], index: int, max_length: int) -> list[int]:
     return tokens
 
 
-def finish(model: RememberingModel, limit: int = 2000) -> list[Step]:
+def finish(model: RecordingModel, limit: int = 2000) -> list[Step]:
     steps = []
     while model.scheduler.has_work:
         step, _ = model.step()
@@ -247,7 +249,7 @@ def workloads(draw: st.DrawFn) -> list[tuple[int, list[int], int, int, str]]:
     cancellations=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), st.sampled_from([None, 0, 1])), max_size=4),
 )
 @settings(max_examples=300, deadline=None)
-def test_whatever_happens_around_it_each_sequence_says_what_it_says_alone(
+def test_each_sequence_gets_the_tokens_that_it_gets_alone_under_any_load(
     workload: list[tuple[int, list[int], int, int, str]],
     num_blocks: int,
     step_tokens: int,

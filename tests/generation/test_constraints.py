@@ -70,7 +70,7 @@ class Model:
             if not ended:
                 constraint.accept(token_id)
             reason = "stop" if ended else "complete" if constraint.complete else None
-            events += decoding.add(SequenceOutput("r", 0, [token_id], reason))
+            events += decoding.add(SequenceOutput(id="r", index=0, token_ids=[token_id], finish_reason=reason))
             assert constraint.failure is None
             if reason is not None:
                 break
@@ -293,7 +293,7 @@ async def test_a_model_that_thinks_may_think_before_it_keeps_to_the_format(tmp_p
         assert constraint.allowed()[token_id]
         constraint.accept(token_id)
         reason = "complete" if constraint.complete else None
-        events += decoding.add(SequenceOutput("r", 0, [token_id], reason))
+        events += decoding.add(SequenceOutput(id="r", index=0, token_ids=[token_id], finish_reason=reason))
     assert "".join(event.reasoning for event in events if isinstance(event, Delta)) == "Is it? It is."
     assert text_of(events) == "yes"
     assert events[-1] == Finished(0, "stop")

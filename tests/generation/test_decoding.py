@@ -23,8 +23,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 def output(ids: list[int], reason: FinishReason | None = None, *, scored: bool = False) -> SequenceOutput:
-    logprobs = [TokenLogprobs(token_id, -1.0, 1, [(token_id, -1.0)]) for token_id in ids] if scored else None
-    return SequenceOutput("request", 0, ids, reason, logprobs=logprobs)
+    logprobs = (
+        [TokenLogprobs(token_id=token_id, logprob=-1.0, rank=1, top=[(token_id, -1.0)]) for token_id in ids]
+        if scored
+        else None
+    )
+    return SequenceOutput(id="request", index=0, token_ids=ids, finish_reason=reason, logprobs=logprobs)
 
 
 def test_a_stop_string_counts_through_the_token_that_completes_it(tokenizer: Tokenizer) -> None:

@@ -144,7 +144,7 @@ async def house(database: Database, settings: Settings) -> House:
         holder = await api_keys.holder_of(session, first.api_key)
     assert holder is not None
     files = Files(database, settings)
-    jobs = Batches(database, files, settings)
+    jobs = Batches(database, files)
     app = Application(UsageWriter(database))
     app.gate.set()
     return House(database, settings, files, jobs, app, holder.principal)

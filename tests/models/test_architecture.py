@@ -1,4 +1,4 @@
-"""An architecture's counts are those of the module that it describes."""
+"""An architecture counts the weights and operations of the module that it describes."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_kv_bytes_are_keys_and_values_of_all_layers() -> None:
         ({"head_dim": 7}, "even"),
         ({"hidden_size": -5}, "hidden_size"),
         ({"vocab_size": 2**40}, "vocab_size"),
-        ({"sliding_windows": (None,)}, "sliding windows"),
-        ({"sliding_windows": (None, 0)}, "sliding window"),
+        ({"sliding_windows": (None,)}, "sliding_windows"),
+        ({"sliding_windows": (None, 0)}, "at least 1"),
         ({"norm_eps": float("nan")}, "norm_eps"),
         ({"num_experts": 2, "experts_per_token": 3}, "experts_per_token"),
     ],
 )
-def test_numbers_that_make_no_model_are_refused_by_name(change: dict[str, object], message: str) -> None:
+def test_impossible_numbers_are_refused_with_their_names(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SMALL, **change)

@@ -46,7 +46,8 @@ def test_what_two_requests_cost_is_what_their_tokens_cost_together(
         one.completion_tokens + other.completion_tokens,
         one.cached_tokens + other.cached_tokens,
     )
-    assert price.cost(one, batch=batch) + price.cost(other, batch=batch) == price.cost(both, batch=batch)
+    asked = price.in_batch() if batch else price
+    assert asked.cost(one) + asked.cost(other) == asked.cost(both)
 
 
 @given(prices(), usages(), usages(), st.booleans())
@@ -58,9 +59,10 @@ def test_more_tokens_never_cost_less_and_nothing_costs_less_than_nothing(
         usage.completion_tokens + more.completion_tokens,
         usage.cached_tokens + more.cached_tokens,
     )
-    cost = price.cost(usage, batch=batch)
+    asked = price.in_batch() if batch else price
+    cost = asked.cost(usage)
     assert isinstance(cost, int)
-    assert 0 <= cost <= price.cost(grown, batch=batch)
+    assert 0 <= cost <= asked.cost(grown)
     assert cost <= price.cost(usage)
 
 
@@ -73,7 +75,7 @@ def test_a_million_tokens_cost_the_price_to_the_cent() -> None:
     price = Price(0, 15, 5, 60, batch_discount=20)
     assert price.cost(Usage(10**6, 0)) == 15 * 10**6
     assert price.cost(Usage(10**6, 10**6, 10**6)) == (5 + 60) * 10**6
-    assert price.cost(Usage(10**6, 10**6), batch=True) == (12 + 48) * 10**6
+    assert price.in_batch().cost(Usage(10**6, 10**6)) == (12 + 48) * 10**6
     assert price.cost(Usage(1, 1)) == 75
 
 

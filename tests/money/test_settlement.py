@@ -77,7 +77,13 @@ class StandInEngine:
             step = min(most - done, 1 + done % 3)
             done += step
             for index in range(request.n):
-                yield SequenceOutput(request.id, index, [ord("a")] * step, "length" if done == most else None, 4)
+                yield SequenceOutput(
+                    id=request.id,
+                    index=index,
+                    token_ids=[ord("a")] * step,
+                    finish_reason="length" if done == most else None,
+                    cached_tokens=4,
+                )
 
 
 @dataclass
@@ -107,7 +113,9 @@ class House:
             aliases=(),
         )
         sampling = SamplingParameters(max_tokens=tokens)
-        sequence = SequenceRequest(f"seq_{random.random()}", MODEL, [1] * PROMPT, sampling, n)
+        sequence = SequenceRequest(
+            id=f"seq_{random.random()}", model=MODEL, prompt_ids=[1] * PROMPT, sampling=sampling, n=n
+        )
         request = GenerationRequest(model=MODEL, prompt=TokenPrompt((1,) * PROMPT), sampling=sampling, n=n, stop=stop)
         most = 4096 - PROMPT if tokens is None else tokens
         return LocalSequence(self.local, card, self.loaded, sequence, request, most)

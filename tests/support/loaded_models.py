@@ -1,4 +1,4 @@
-"""Loaded models without a checkpoint or a process: what one step after the other computes."""
+"""Loaded models without a checkpoint or a process, stepped by the tests."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def loaded_model(
 
 
 def add(model: LoadedModel, request: SequenceRequest) -> None:
-    """Queue a request, with its grammar built."""
+    """Queue a request after building its grammar."""
     if request.grammar is None:
         model.add(request)
         return
     constraint = model.build_constraint(request).result()
-    assert model.awaits(request.id)
+    assert model.take_awaited(request.id)
     model.add(request, constraint)
 
 
@@ -93,7 +93,7 @@ def answer_all(model: LoadedModel, requests: list[SequenceRequest]) -> Answers:
     for request in requests:
         add(model, request)
     while model.in_use:
-        collect(model.step(), answers)
+        collect(model.step().outputs, answers)
     return answers
 
 
@@ -105,7 +105,7 @@ class Arrival:
 
 
 def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answers, set[str]]:
-    """Let requests come and go as they say; returns the answers and who was cancelled."""
+    """Add and cancel requests at their steps; returns the answers and the ids of cancelled requests."""
     answers: Answers = {}
     cancelled: set[str] = set()
     waiting = sorted(arrivals, key=lambda arrival: arrival.step)
@@ -118,17 +118,19 @@ def answer_arrivals(model: LoadedModel, arrivals: list[Arrival]) -> tuple[Answer
                 model.cancel(arrival.request.id)
                 cancelled.add(arrival.request.id)
         if model.in_use:
-            collect(model.step(), answers)
+            collect(model.step().outputs, answers)
         now += 1
     return answers, cancelled
 
 
 def check_each_as_alone(crowded: LoadedModel, lonely: LoadedModel, arrivals: list[Arrival]) -> None:
-    """Assert that each stream says in ``crowded`` what it says in ``lonely`` by itself, and no block is lost."""
+    """Assert that each answer of ``crowded`` equals that of ``lonely`` to the request alone, and no block is lost."""
     answers, cancelled = answer_arrivals(crowded, arrivals)
     assert crowded.scheduler.pool.num_free == crowded.scheduler.pool.num_blocks
     for arrival in arrivals:
         for key, answer in answer_all(lonely, [arrival.request]).items():
-            said = answers[key].token_ids if key in answers else []
-            whole = answer.token_ids
-            assert said == (whole[: len(said)] if arrival.request.id in cancelled else whole), f"stream {key}"
+            token_ids = answers[key].token_ids if key in answers else []
+            expected = answer.token_ids
+            assert token_ids == (expected[: len(token_ids)] if arrival.request.id in cancelled else expected), (
+                f"stream {key}"
+            )

@@ -197,10 +197,10 @@ def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredM
     Raises CheckpointError for damaged files, UnsupportedArchitecture for a
     model that can't be served here.
     """
-    return staging.commit(describe(staging.name, staging.folder, files, origin))
+    return staging.commit(describe(staging.name, staging.folder, files, origin=origin))
 
 
-def describe(name: str, folder: Path, files: list[StoredFile], origin: Origin) -> StoredModel:
+def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin) -> StoredModel:
     """The manifest of the model in a folder: what its source says, else what its own files say.
 
     Its tokenizer and template are tried out, see ``trial``.

@@ -13,7 +13,7 @@ from aquilon.models.architecture import Architecture
 Format = Literal["gguf", "huggingface", "mistral"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """What can be known without reading weights."""
 

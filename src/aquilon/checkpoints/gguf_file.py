@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class GGUFTensor:
     shape: tuple[int, ...]
     """Outermost first; the file counts the other way round."""
     block_type: str
+    _: KW_ONLY
     offset: int
     """From the start of the file."""
 
@@ -208,7 +209,7 @@ class _Header:
         kind = self.scalar("I", what)
         if kind not in _TENSOR_TYPES:
             raise self.error(f"{what} has the unsupported block type {kind}")
-        return GGUFTensor(name, shape, _TENSOR_TYPES[kind], self.scalar("Q", what))
+        return GGUFTensor(name, shape, _TENSOR_TYPES[kind], offset=self.scalar("Q", what))
 
     def placed(self, described: list[GGUFTensor], metadata: dict[str, Any]) -> dict[str, GGUFTensor]:
         """The tensors by name, offsets counted from the start of the file, none outside it or over another."""
@@ -233,6 +234,6 @@ class _Header:
                 raise self.error(f"{what} begins at byte {start}, which is not a multiple of {alignment}")
             if tensor.name in tensors:
                 raise self.error(f"{what} appears twice")
-            tensors[tensor.name] = GGUFTensor(tensor.name, tensor.shape, tensor.block_type, start)
+            tensors[tensor.name] = GGUFTensor(tensor.name, tensor.shape, tensor.block_type, offset=start)
             previous_end, previous_name = end, tensor.name
         return tensors

@@ -66,7 +66,7 @@ def open_gguf(path: Path) -> Checkpoint:
         raise UnsupportedArchitecture(f"{name!r:.80}")
     try:
         architecture = _architecture(name, metadata, stored)
-        entries = {entry.name: entry for entry in _entries(path, name, architecture, stored)}
+        entries = {entry.name: entry for entry in _entries(path, name=name, architecture=architecture, stored=stored)}
         eos_ids = _eos_ids(metadata, architecture.vocab_size)
         temperature = number(metadata, "general.sampling.temp", -1.0)
     except UnsupportedArchitecture:
@@ -190,33 +190,37 @@ def _rotary(own: Mapping[str, Any], stored: _Stored) -> tuple[Rotary, int]:
     return rotary, context
 
 
-def _entries(path: Path, name: str, architecture: Architecture, stored: _Stored) -> Iterator[TensorEntry]:
+def _entries(path: Path, *, name: str, architecture: Architecture, stored: _Stored) -> Iterator[TensorEntry]:
     paired = {"attention.query": architecture.num_heads, "attention.key": architecture.num_kv_heads}
     for stored_name, (part, tensor) in stored.items():
         if _IGNORED.fullmatch(stored_name):
             continue
         if stored_name in _TOP:
-            yield TensorEntry(_TOP[stored_name], tensor.shape, tensor.block_type, part.file, tensor.offset)
+            yield TensorEntry(_TOP[stored_name], tensor.shape, tensor.block_type, file=part.file, offset=tensor.offset)
             continue
         match = _LAYER_TENSOR.fullmatch(stored_name)
         if not match:
             raise CheckpointError(path, f"the tensor {stored_name!r:.80} is not part of a {name} model")
         layer, module, expert, kind = match.groups()
         if expert is None and module.endswith("_exps") and _IN_LAYER.get(module.removesuffix("_exps")):
-            yield from _experts(path, part, tensor, f"layers.{layer}", _IN_LAYER[module.removesuffix("_exps")], kind)
+            yield from _experts(
+                path, part, tensor, layer=f"layers.{layer}", module=_IN_LAYER[module.removesuffix("_exps")], kind=kind
+            )
         elif module in _IN_LAYER:
             ours = _IN_LAYER[module] if expert is None else _IN_LAYER[module].replace("mlp.", f"mlp.experts.{expert}.")
             heads = paired.get(ours, 0) if name in _PAIRED else 0
             if heads and tensor.shape[0] % (2 * heads):
                 raise CheckpointError(path, f"{stored_name} has {tensor.shape[0]} rows for {heads} heads")
             full_name = f"layers.{layer}.{ours}.{kind}"
-            yield TensorEntry(full_name, tensor.shape, tensor.block_type, part.file, tensor.offset, paired_heads=heads)
+            yield TensorEntry(
+                full_name, tensor.shape, tensor.block_type, file=part.file, offset=tensor.offset, paired_heads=heads
+            )
         else:
             raise CheckpointError(path, f"the tensor {stored_name!r:.80} is not part of a {name} model")
 
 
 def _experts(
-    path: Path, part: GGUFFile, tensor: GGUFTensor, layer: str, module: str, kind: str
+    path: Path, part: GGUFFile, tensor: GGUFTensor, *, layer: str, module: str, kind: str
 ) -> Iterator[TensorEntry]:
     """One entry an expert out of the tensor that stacks them."""
     if len(tensor.shape) < 2 or tensor.shape[0] > 1024:
@@ -225,7 +229,9 @@ def _experts(
     stride = math.prod(tensor.shape[1:]) // values * size
     for expert in range(tensor.shape[0]):
         name = f"{layer}.{module.replace('mlp.', f'mlp.experts.{expert}.')}.{kind}"
-        yield TensorEntry(name, tensor.shape[1:], tensor.block_type, part.file, tensor.offset + expert * stride)
+        yield TensorEntry(
+            name, tensor.shape[1:], tensor.block_type, file=part.file, offset=tensor.offset + expert * stride
+        )
 
 
 def _eos_ids(metadata: Mapping[str, Any], vocab_size: int) -> frozenset[int]:

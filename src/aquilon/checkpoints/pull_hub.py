@@ -37,7 +37,7 @@ _RETRY_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
 _CHUNK = 4 * 2**20
 
 
-class Licence(msgspec.Struct, frozen=True):
+class Licence(msgspec.Struct, frozen=True, kw_only=True):
     """What a person agrees to before a gated model is pulled."""
 
     repository: str
@@ -81,7 +81,7 @@ def parse_hub_source(text: str, file: str | None = None) -> HubSource:
 
 
 def pull_hub(
-    text: str, store: ModelStore, name: str | None, progress: Progress, file: str | None, agree: Agree
+    text: str, store: ModelStore, *, name: str | None, progress: Progress, file: str | None, agree: Agree
 ) -> StoredModel:
     """Raises PullError, ModelBusy, ModelDamaged; UnsupportedArchitecture before any weights are fetched."""
     wanted = parse_hub_source(text, file)
@@ -90,11 +90,11 @@ def pull_hub(
     source += f"@{wanted.revision}" if wanted.revision != "main" else ""
     name = name or name_from(PurePosixPath(wanted.file).stem if wanted.file else wanted.repository.partition("/")[2])
     with Hub() as hub:
-        return pull_from(hub, wanted, source, store, name, progress, agree)
+        return pull_from(hub, wanted, source=source, store=store, name=name, progress=progress, agree=agree)
 
 
 def pull_from(
-    hub: Hub, wanted: HubSource, source: str, store: ModelStore, name: str, progress: Progress, agree: Agree
+    hub: Hub, wanted: HubSource, *, source: str, store: ModelStore, name: str, progress: Progress, agree: Agree
 ) -> StoredModel:
     """The same from a hub that is spoken to; ``source`` is what the manifest will say."""
     former = former_model(store, name, source)
@@ -103,13 +103,15 @@ def pull_from(
         return former
     files = _files(repository, wanted)
     if repository.gated:
-        _ask(hub, wanted.repository, repository, agree)
+        _ask(hub, wanted.repository, repository=repository, agree=agree)
     with store.staging(name) as staging, disk_errors_in_words(staging):
         staging.resumable = True
         _resume_or_empty(staging, _State(wanted.repository, repository.sha))
         total = sum(size for _, size in files)
         make_room(store, total - _bytes_there(staging.folder), f"'{name}'")
-        transfer = _Transfer(hub, wanted.repository, repository.sha, staging.folder, total, progress)
+        transfer = _Transfer(
+            hub, wanted.repository, commit=repository.sha, folder=staging.folder, total=total, progress=progress
+        )
         try:
             stored = _fetch_all(transfer, files, repository)
             return arrive(staging, stored, origin_from_card(source, repository.cardData or {}, repository.sha))
@@ -134,12 +136,16 @@ def _is_plain(path: str) -> bool:
     return not path.startswith("/") and "\\" not in path and ".." not in path.split("/") and path.isprintable()
 
 
-def _ask(hub: Hub, name: str, repository: Repository, agree: Agree) -> None:
+def _ask(hub: Hub, name: str, *, repository: Repository, agree: Agree) -> None:
     card = repository.cardData or {}
     origin = origin_from_card("", card)
     prompt = card.get("extra_gated_prompt")
     licence = Licence(
-        name, origin.license, origin.license_url, prompt if isinstance(prompt, str) else "", hub.page(name)
+        repository=name,
+        name=origin.license,
+        url=origin.license_url,
+        text=prompt if isinstance(prompt, str) else "",
+        page=hub.page(name),
     )
     if hub.token is None:
         raise PullError(gated_without_token(name, licence.page))
@@ -199,7 +205,7 @@ def _json_object(path: Path) -> dict[str, Any]:
 class _Transfer:
     """Fetches the files of one commit into a folder, each compared with the hub's sum before it gets its name."""
 
-    def __init__(self, hub: Hub, repository: str, commit: str, folder: Path, total: int, progress: Progress) -> None:
+    def __init__(self, hub: Hub, repository: str, *, commit: str, folder: Path, total: int, progress: Progress) -> None:
         self.folder = folder
         self._hub = hub
         self._repository = repository
@@ -219,7 +225,7 @@ class _Transfer:
         fruitless = 0
         while sums.size < size:
             before = sums.size
-            reason = self._attempt(file, part, sums, size, name)
+            reason = self._attempt(file, part, sums=sums, size=size, name=name)
             fruitless = 0 if sums.size > before else fruitless + 1
             if fruitless == len(_RETRY_AFTER):
                 raise PullError(
@@ -244,10 +250,10 @@ class _Transfer:
                 self._progress("check", self._before + sums.size, self._total, part.stem)
         return sums
 
-    def _attempt(self, file: HubFile, part: Path, sums: _Sums, size: int, name: str) -> str:
+    def _attempt(self, file: HubFile, part: Path, *, sums: _Sums, size: int, name: str) -> str:
         """Fetch on from where the part ends; why it broke off, or nothing. ``sums`` counts what came."""
         try:
-            with self._hub.content(self._repository, self._commit, file.rfilename, sums.size) as (begin, chunks):
+            with self._hub.content(self._repository, self._commit, file.rfilename, offset=sums.size) as (begin, chunks):
                 if begin != sums.size:
                     part.write_bytes(b"")
                     sums.restart()

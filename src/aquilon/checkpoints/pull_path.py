@@ -31,7 +31,7 @@ _CHUNK = 4 * 2**20
 
 
 def pull_path(
-    path: Path, store: ModelStore, name: str | None, progress: Progress, file: str | None = None
+    path: Path, store: ModelStore, *, name: str | None, progress: Progress, file: str | None = None
 ) -> StoredModel:
     """Same content, same name: nothing is done. Raises PullError where there is no model to serve."""
     path = Path(os.path.abspath(path.expanduser()))  # without '.' and '..', links left as they are called
@@ -55,7 +55,11 @@ def pull_path(
     former_model(store, name, str(path))
     with store.staging(name) as staging, disk_errors_in_words(staging):
         staging.empty()
-        return arrive(staging, _take(staging.folder, folder, chosen, store, progress), Origin(source=str(path)))
+        return arrive(
+            staging,
+            _take(staging.folder, folder, chosen=chosen, store=store, progress=progress),
+            Origin(source=str(path)),
+        )
 
 
 def _same_content(former: StoredModel, folder: Path, chosen: list[str]) -> bool:
@@ -72,7 +76,7 @@ def _is_link(ours: Path, original: Path) -> bool:
     return ours.exists() and ours.samefile(original)
 
 
-def _take(target: Path, folder: Path, chosen: list[str], store: ModelStore, progress: Progress) -> list[StoredFile]:
+def _take(target: Path, folder: Path, *, chosen: list[str], store: ModelStore, progress: Progress) -> list[StoredFile]:
     total = sum((folder / name).stat().st_size for name in chosen)
     done = 0
 

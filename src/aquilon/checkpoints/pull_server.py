@@ -67,7 +67,7 @@ class OtherServer(Hub):
             cardData=facts,
         )
 
-    def refuse(self, response: httpx.Response, name: str, revision: str, file: str | None) -> None:
+    def refuse(self, response: httpx.Response, name: str, *, revision: str, file: str | None) -> None:
         if response.is_success:
             return
         try:
@@ -78,7 +78,7 @@ class OtherServer(Hub):
         raise PullError(f"{self.endpoint} answered {response.status_code} for '{name}': {said or 'no reason'}{hint}")
 
 
-def pull_server(address: str, store: ModelStore, name: str | None, progress: Progress) -> StoredModel:
+def pull_server(address: str, store: ModelStore, *, name: str | None, progress: Progress) -> StoredModel:
     """Raises PullError, ModelBusy, ModelDamaged; UnsupportedArchitecture before any weights are fetched."""
     match = _ADDRESS.fullmatch(address)
     if match is None:
@@ -89,4 +89,12 @@ def pull_server(address: str, store: ModelStore, name: str | None, progress: Pro
     server, model = match[1], unquote(match[2])
     with OtherServer(server) as hub:
         wanted = HubSource(model, "main", None)
-        return pull_from(hub, wanted, address, store, name or name_from(model), progress, lambda _: False)
+        return pull_from(
+            hub,
+            wanted,
+            source=address,
+            store=store,
+            name=name or name_from(model),
+            progress=progress,
+            agree=lambda _: False,
+        )

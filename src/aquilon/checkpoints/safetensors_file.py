@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class StoredTensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
+    _: KW_ONLY
     file: MappedFile
     offset: int
     """From the start of the file."""
@@ -65,7 +66,7 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     header = parse_object(path, text, "its header")
     header.pop("__metadata__", None)
     file = MappedFile(path, size)
-    tensors = [_described(path, file, name, value, 8 + length) for name, value in header.items()]
+    tensors = [_described(path, file=file, name=name, value=value, base=8 + length) for name, value in header.items()]
     end, previous = 8 + length, ""
     for tensor, tensor_end in sorted(tensors, key=lambda placed: (placed[0].offset, placed[1])):
         if tensor.offset != end:
@@ -78,7 +79,7 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     return {tensor.name: tensor for tensor, _ in tensors}
 
 
-def _described(path: Path, file: MappedFile, name: str, value: Any, base: int) -> tuple[StoredTensor, int]:
+def _described(path: Path, *, file: MappedFile, name: str, value: Any, base: int) -> tuple[StoredTensor, int]:
     """One tensor of the header and where it ends."""
     what = f"the tensor {name!r:.80}"
     match value:
@@ -92,7 +93,7 @@ def _described(path: Path, file: MappedFile, name: str, value: Any, base: int) -
         raise CheckpointError(path, f"{what} has the shape {shape!r:.80}")
     if start < 0 or end - start != math.prod(shape) * _BYTES[dtype]:
         raise CheckpointError(path, f"{what} has the shape {shape} and {end - start} bytes")
-    return StoredTensor(name, tuple(shape), dtype, file, base + start), base + end
+    return StoredTensor(name, tuple(shape), dtype, file=file, offset=base + start), base + end
 
 
 def read_all(files: Iterable[Path]) -> dict[str, StoredTensor]:
@@ -120,7 +121,9 @@ def tensor_entry(
     """
     if tensor.dtype not in BLOCK_SIZES:
         raise CheckpointError(tensor.file.path, f"{tensor.name} is {tensor.dtype}: weights are floating-point numbers")
-    entry = TensorEntry(name, tensor.shape, tensor.dtype, tensor.file, tensor.offset, paired_heads)
+    entry = TensorEntry(
+        name, tensor.shape, tensor.dtype, file=tensor.file, offset=tensor.offset, paired_heads=paired_heads
+    )
     if not tensor.dtype.startswith("F8"):
         return entry
     if scale is None:
@@ -137,5 +140,5 @@ def tensor_entry(
         or scale.shape != tuple(-(-length // side) for length, side in zip(tensor.shape, scale_block, strict=True))
     ):
         raise CheckpointError(scale.file.path, f"{scale.name} has the shape {list(scale.shape)}")
-    scale_entry = TensorEntry(scale.name, scale_shape, scale.dtype, scale.file, scale.offset)
+    scale_entry = TensorEntry(scale.name, scale_shape, scale.dtype, file=scale.file, offset=scale.offset)
     return replace(entry, scale=scale_entry, scale_block=scale_block)

@@ -55,7 +55,7 @@ class ModelDamaged(StoreError):
     """A file is missing, truncated or altered; the message names it."""
 
 
-class StoredFile(msgspec.Struct, frozen=True):
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Relative to the model's folder."""
     size: int
@@ -381,7 +381,9 @@ def sha256_of(path: Path, done: BytesDone | None = None) -> str:
 def stored_file(folder: Path, path: str, sha256: str | None = None) -> StoredFile:
     """Size, SHA-256 (computed unless known) and modification time of a file under a folder."""
     status = (folder / path).stat()
-    return StoredFile(path, status.st_size, sha256 or sha256_of(folder / path), status.st_mtime_ns)
+    return StoredFile(
+        path=path, size=status.st_size, sha256=sha256 or sha256_of(folder / path), modified_ns=status.st_mtime_ns
+    )
 
 
 def _status(model: StoredModel, file: StoredFile) -> os.stat_result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,7 @@ class TensorEntry:
     shape: tuple[int, ...]
     block_type: str
     """A key of ``BLOCK_SIZES``."""
+    _: KW_ONLY
     file: MappedFile = field(repr=False)
     offset: int
     paired_heads: int = 0

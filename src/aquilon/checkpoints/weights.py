@@ -43,7 +43,7 @@ def copy_tensor(entry: TensorEntry, target: Tensor) -> None:
         part = target[start : start + rows_at_once]
         decoded = _decoded(blocks[start : start + rows_at_once], entry.block_type).reshape(part.shape)
         if factors is not None:
-            decoded = decoded.float() * _spread(factors, entry.scale_block, start, part.shape)
+            decoded = decoded.float() * _spread(factors, block=entry.scale_block, start=start, shape=part.shape)
         part.copy_(decoded)
 
 
@@ -57,7 +57,7 @@ def _decoded(blocks: NDArray[np.uint8], block_type: str) -> Tensor:
     return torch.from_numpy(dequantize(blocks, GGMLQuantizationType[block_type]))
 
 
-def _spread(factors: Tensor, block: tuple[int, int] | None, start: int, shape: torch.Size) -> Tensor:
+def _spread(factors: Tensor, *, block: tuple[int, int] | None, start: int, shape: torch.Size) -> Tensor:
     """The factor of each value in rows of a matrix from ``start``: one for all, or one a block."""
     if block is None:
         return factors.reshape(())

@@ -89,8 +89,7 @@ def _batches(database: Database, home: Path | None) -> Batches:
     from aquilon.jobs.batches import Batches
     from aquilon.jobs.files import Files
 
-    settings = settings_from(home=home)
-    return Batches(database, Files(database, settings), settings)
+    return Batches(database, Files(database, settings_from(home=home)))
 
 
 def _show(job: Batch, as_json: bool) -> None:

@@ -35,12 +35,6 @@ def up(
     ] = None,
     dtype: Annotated[str | None, typer.Option(metavar="auto|bfloat16|float32", show_default="auto")] = None,
     quantize: Annotated[str | None, typer.Option(metavar="auto|none|int8|int4", show_default="auto")] = None,
-    speculation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|none", help="There are no draft models yet: both are the same.", show_default="auto"
-        ),
-    ] = None,
     memory: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="For models and their caches, say 12GB.", show_default="what is free"),
@@ -78,7 +72,6 @@ def up(
         models=model or None,
         dtype=dtype,
         quantize=quantize,
-        speculation=speculation,
         memory=memory,
         organization=organization,
     )

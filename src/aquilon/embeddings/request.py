@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 Purpose = Literal["query", "passage"]
 """What a text is for: models that tell a question from the text that answers it embed the two differently."""
 
 DataType = Literal["float", "int8", "uint8", "binary", "ubinary"]
-DATA_TYPES: tuple[DataType, ...] = get_args(DataType)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Inference: an engine process that computes tokens, and the client that the API process speaks to it with.
+"""Inference: the engine process, which computes tokens, and its client in the API process.
 
-Only ``protocol`` and ``client`` are for the API process; they never import torch.
+The API process uses only ``client``, ``options`` and ``protocol``; they never import torch.
 """

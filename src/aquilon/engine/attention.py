@@ -1,10 +1,10 @@
-"""Attention over KV blocks in torch: the slow, obvious twin, for any device and dtype.
+"""Attention over KV blocks in torch, for any device and dtype: the slow twin of the native kernels.
 
-A token's result depends on nothing but its own sequence up to itself, bit for
-bit: not on the batch, nor on how its prompt was cut into chunks. Products of
-matrices round differently for different shapes, so the shapes here depend on a
-token's position alone: queries are computed in tiles of one KV block, each tile
-whole, against all whole blocks up to its own.
+A token's result depends only on its own sequence up to itself, bit for bit: not on
+the batch, nor on how its prompt was cut into chunks. Matrix products round
+differently for different shapes, so the shapes here depend on a token's position
+alone: queries are computed in whole tiles of one KV block, against all whole blocks
+up to their own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aquilon.engine.kv_cache import KVCache
 from aquilon.models.architecture import Architecture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Tile:
     """Rows of the batch whose positions lie in one KV block of one sequence."""
 
@@ -27,15 +27,15 @@ class _Tile:
     first_offset: int
     """Where in the block the first row's position lies."""
     blocks: Tensor
-    """``(B,)``: the sequence's blocks up to this one, those that a window hides left out."""
+    """``(B,)``: the sequence's blocks up to this one, except those outside the sliding window."""
     num_known: int
-    """Keys that this sequence has written; what lies behind them in the last block is another's past."""
+    """Keys that this sequence has written; the rest of the last block may hold another sequence's old keys."""
     distance: Tensor
-    """``(block_size, B * block_size)``: from each position of the tile back to each key's."""
+    """``(block_size, B * block_size)``: from each position of the tile back to the position of each key."""
 
 
 class PagedAttention:
-    """One step's attention: stores the new keys and values, then lets each query see what came before it."""
+    """One step's attention: stores the new keys and values, then attends from each query to its past."""
 
     def __init__(self, cache: KVCache, batch: Batch, architecture: Architecture) -> None:
         self._cache = cache
@@ -52,26 +52,28 @@ class PagedAttention:
             window: [
                 tile
                 for number, context in enumerate(contexts)
-                for tile in self._tile(tables[number], starts[number], context, starts[number + 1], window)
+                for tile in self._tile(
+                    tables[number], start=starts[number], context=context, end=starts[number + 1], window=window
+                )
             ]
             for window in set(self._windows)
         }
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        self._cache.write(layer, self._blocks, self._offsets, key, value)
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        self._cache.write(layer, self._blocks, self._offsets, key=key, value=value)
         output = torch.empty_like(query)
         window = self._windows[layer]
         for tile in self._tiles[window]:
             keys = self._gather(self._cache.keys[layer], tile.blocks)  # (num_kv_heads, C, head_dim)
             values = self._gather(self._cache.values[layer], tile.blocks)
-            values[:, tile.num_known :] = 0  # weighted with 0, but 0 times a stranger's infinity is not a number
+            values[:, tile.num_known :] = 0  # their weight is 0, but 0 times an infinity left there is not a number
             visible = tile.distance >= 0
             if window is not None:
                 visible &= tile.distance < window
-            output[tile.rows] = self._attend(tile, query[tile.rows], keys, values, visible)
+            output[tile.rows] = self._attend(tile, query[tile.rows], keys=keys, values=values, visible=visible)
         return output
 
-    def _attend(self, tile: _Tile, query: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+    def _attend(self, tile: _Tile, query: Tensor, *, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
         rows, num_heads, head_dim = query.shape
         whole = query.new_zeros(self._size, num_heads, head_dim, dtype=torch.float32)
         whole[tile.first_offset : tile.first_offset + rows] = query
@@ -89,7 +91,7 @@ class PagedAttention:
         wide: Tensor = gathered.reshape(len(gathered), -1, gathered.shape[-1]).float()
         return wide
 
-    def _tile(self, table: Tensor, start: int, context: int, end: int, window: int | None) -> list[_Tile]:
+    def _tile(self, table: Tensor, *, start: int, context: int, end: int, window: int | None) -> list[_Tile]:
         """Cut rows ``start`` to ``end`` of the batch, which end at position ``context``, at block ends."""
         tiles = []
         first = context - (end - start)
@@ -102,11 +104,11 @@ class PagedAttention:
             row = start + first - (context - (end - start))
             tiles.append(
                 _Tile(
-                    slice(row, row + last - first),
-                    first % self._size,
-                    table[oldest : block + 1],
-                    last - oldest * self._size,
-                    positions[:, None] - keys,
+                    rows=slice(row, row + last - first),
+                    first_offset=first % self._size,
+                    blocks=table[oldest : block + 1],
+                    num_known=last - oldest * self._size,
+                    distance=positions[:, None] - keys,
                 )
             )
             first = last

@@ -1,4 +1,4 @@
-"""A step's flat batch, as the transformer and its attention see it."""
+"""A step's flat batch: the input of the transformer and its attention."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from aquilon.engine.scheduler import Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Row by row, and sequence by sequence; ``max_blocks`` is the longest block table's length."""
+    """``T`` rows of ``S`` sequences; ``max_blocks`` is the length of the longest block table."""
 
     token_ids: Tensor
     """``(T,)`` int64."""
@@ -22,13 +22,13 @@ class Batch:
     sequence_starts: Tensor
     """``(S + 1,)`` int32: the rows of sequence ``i`` are ``sequence_starts[i]`` to ``sequence_starts[i + 1]``."""
     context_lengths: Tensor
-    """``(S,)`` int32: tokens known after this step."""
+    """``(S,)`` int32: tokens whose keys and values are in the cache after this step."""
     block_tables: Tensor
     """``(S, max_blocks)`` int32."""
 
 
 def make_batch(step: Step, device: torch.device) -> Batch:
-    """The rows that a step computes, on ``device``."""
+    """The batch of a step, on ``device``."""
     rows, sequences = step.num_rows, len(step.chunks)
     token_ids = np.empty(rows, np.int64)
     positions = np.empty(rows, np.int64)
@@ -49,5 +49,10 @@ def make_batch(step: Step, device: torch.device) -> Batch:
         starts[number + 1] = row
         contexts[number] = end
         tables[number, : len(sequence.block_table)] = sequence.block_table
-    arrays = (token_ids, positions, starts, contexts, tables)
-    return Batch(*(torch.from_numpy(array).to(device) for array in arrays))
+    return Batch(
+        token_ids=torch.from_numpy(token_ids).to(device),
+        positions=torch.from_numpy(positions).to(device),
+        sequence_starts=torch.from_numpy(starts).to(device),
+        context_lengths=torch.from_numpy(contexts).to(device),
+        block_tables=torch.from_numpy(tables).to(device),
+    )

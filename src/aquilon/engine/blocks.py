@@ -1,9 +1,9 @@
-"""KV blocks: who holds which, and which hold the tokens of a prefix seen before.
+"""KV blocks: which sequences hold them, and which contain a prefix that can be shared.
 
-A block holds the keys and values of ``block_size`` consecutive tokens. A full
-block is known by a hash of everything that its values depend on: the model, the
-owner's salt, all tokens before it and its own. Freed blocks keep their content
-until they are needed, least recently freed first.
+A block contains the keys and values of ``block_size`` consecutive tokens. A full
+block is identified by a hash of everything that its values depend on: the model,
+the owner's salt, all tokens before it and its own. Freed blocks keep their content
+until they are allocated again, least recently freed first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 
 class OutOfBlocks(Exception):
-    """More blocks were asked for than are free."""
+    """More blocks were requested than are free."""
 
 
 def root_hash(model: str, salt: str) -> bytes:
@@ -59,9 +59,9 @@ class BlockPool:
         return -(-num_tokens // self.block_size)
 
     def allocate(self, count: int) -> list[int]:
-        """Take free blocks, the longest freed first, forgetting what they held; raises OutOfBlocks and takes none."""
+        """Take free blocks, least recently freed first, and forget their content; raises OutOfBlocks and takes none."""
         if count > len(self._free):
-            raise OutOfBlocks(f"{count} blocks asked for, {len(self._free)} free")
+            raise OutOfBlocks(f"{count} blocks were requested and {len(self._free)} are free")
         blocks = []
         for _ in range(count):
             block, _ = self._free.popitem(last=False)
@@ -74,7 +74,7 @@ class BlockPool:
         return blocks
 
     def match(self, hashes: Iterable[bytes]) -> list[int]:
-        """The blocks that hold the longest published prefix of a hash chain; holds none of them yet."""
+        """The blocks of the longest published prefix of a hash chain; ``hold`` them before they are used."""
         blocks = []
         for digest in hashes:
             block = self._published.get(digest)
@@ -95,10 +95,10 @@ class BlockPool:
             self._holders[block] += 1
 
     def release(self, blocks: Sequence[int]) -> None:
-        """Give up blocks, in reverse: a prefix's head is taken last, and what can never be found again first."""
+        """Give up blocks. Those of a prefix's end are reused before its start, and unpublished blocks before all."""
         for block in reversed(blocks):
             if self._holders[block] == 0:
-                raise ValueError(f"block {block} is free already")
+                raise ValueError(f"block {block} is already free")
             self._holders[block] -= 1
             if self._holders[block] == 0:
                 self._free[block] = None
@@ -106,7 +106,7 @@ class BlockPool:
                     self._free.move_to_end(block, last=False)
 
     def publish(self, block: int, digest: bytes) -> None:
-        """Let a full, computed block be found by its hash; where another holds the same, that one stays."""
+        """Let ``match`` find a full, computed block by its hash, unless another block with that hash is published."""
         if self._hashes[block] is None and digest not in self._published:
             self._hashes[block] = digest
             self._published[digest] = block

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from aquilon.engine.framing import FrameTooLong
-from aquilon.engine.options import Dtype, EngineOptions, Quantize
+from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import (
     CancelSequence,
     EngineStatistics,
@@ -44,11 +44,11 @@ log = logging.getLogger("aquilon.engine")
 
 
 class EngineError(Exception):
-    """Why there is no answer, in words for the person who asked.
+    """Why there is no answer; the message is for the person who sent the request.
 
     ``invalid``: the request cannot be answered as it is. ``unknown_model``: no model of that name is registered.
     ``overloaded``: the reader did not keep up. ``unavailable``: try again later (loading, restarting, no memory).
-    ``internal``: the engine process ended or failed in mid-stream.
+    ``internal``: the engine process ended or failed during the answer.
     """
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
@@ -58,7 +58,10 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One engine process and what is asked of it; it is restarted, and its models reloaded, when it dies or hangs."""
+    """One engine process, its models and its requests.
+
+    A process that dies or hangs is replaced, and its models are loaded again.
+    """
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Engine:
         await self._supervisor.start()
 
     async def stop(self) -> None:
-        """End the process; what still runs fails as ``unavailable``."""
+        """End the process; unfinished requests fail as ``unavailable``."""
         await self._supervisor.stop()
         self._process = None
         for stream in self._streams.values():
@@ -105,7 +108,7 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether a request would be answered now: the process works, and all that it had loaded is loaded again."""
+        """Whether the process works and, after a restart, has loaded all its models again."""
         process = self._running
         if process is None or self.statistics is None or self._recovering:
             return False
@@ -114,20 +117,16 @@ class Engine:
         return time.monotonic() - process.heard_at < min(_SILENCE_SECONDS, self._hang_seconds / 2)
 
     def restarting(self, name: str) -> bool:
-        """Whether a request for the model would wait for a process that is being started."""
+        """Whether the model waits for the process to start, or to load it again after a restart."""
         return self._running is None or name in self._recovering
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def register(
-        self, name: str, path: Path | str, *, dtype: Dtype | None = None, quantize: Quantize | None = None
-    ) -> None:
+    def register(self, name: str, path: Path | str) -> None:
         """Make a stored model known, so that its first request loads it."""
-        self._models[name] = LoadModel(
-            name, str(path), dtype=dtype or self.options.dtype, quantize=quantize or self.options.quantize
-        )
+        self._models[name] = LoadModel(name, str(path))
 
     async def load(
         self, name: str, path: Path | str | None = None, on_progress: Callable[[ModelState], None] | None = None
@@ -152,7 +151,7 @@ class Engine:
                 self._listeners[name].remove(on_progress)
 
     async def unload(self, name: str) -> None:
-        """Take a model out of memory once nothing uses it, unless a request comes first; it stays registered."""
+        """Take a model out of memory once it is idle, unless a request for it arrives first; it stays registered."""
         if self._process is None or name not in self.states:
             return
         future = self._unloads.get(name)
@@ -162,11 +161,11 @@ class Engine:
         await asyncio.shield(future)
 
     def forget(self, name: str) -> None:
-        """Undo ``register``; a model that is loaded stays so until ``unload``."""
+        """Undo ``register``; a loaded model stays in memory until ``unload``."""
         self._models.pop(name, None)
 
     async def generate(self, request: SequenceRequest) -> AsyncGenerator[SequenceOutput]:
-        """Yield what each step adds until every one of the ``n`` continuations has finished.
+        """Yield what each step adds, until all ``n`` continuations have finished.
 
         Closing the iterator cancels the request. Raises EngineError.
         """
@@ -194,13 +193,13 @@ class Engine:
                 self._process.send(CancelSequence(request.id))
 
     def cancel(self, request_id: str, index: int | None = None) -> None:
-        """End one continuation, or all; what was computed before still arrives, then ``cancelled``."""
+        """End one continuation, or all: outputs computed before still arrive, the last with ``cancelled``."""
         if self._process is not None and request_id in self._streams:
             self._process.send(CancelSequence(request_id, index))
 
     @property
     def _running(self) -> EngineProcess | None:
-        """The process, unless it has ended: then ``_on_down`` is about to be called."""
+        """The process while it runs; None also when it has just ended and ``_on_down`` was not called yet."""
         return self._process if self._process is not None and self._process.running else None
 
     async def _wait_for_model(self, name: str) -> None:
@@ -221,7 +220,7 @@ class Engine:
         future = self._loads.get(name)
         if future is None:
             future = self._loads[name] = asyncio.get_running_loop().create_future()
-            future.add_done_callback(_retrieve)
+            future.add_done_callback(_mark_retrieved)
             if self._running is not None:
                 self._running.send(self._models[name])
         return future
@@ -238,11 +237,11 @@ class Engine:
         for name, state in list(self.states.items()):
             if state.state == "ready" and name in self._models:
                 self._recovering.add(name)
-            self.states[name] = ModelState(name, "loading")
+            self.states[name] = ModelState(name=name, state="loading")
         if self._failed_recoveries >= _RELOADS:
             for name in self._recovering:
                 self.states[name] = ModelState(
-                    name, "failed", detail=f"the engine process ended while loading it: {reason}"
+                    name=name, state="failed", detail=f"the engine process ended while loading it: {reason}"
                 )
             self._recovering.clear()
         for unload in self._unloads.values():
@@ -313,7 +312,7 @@ class Engine:
             )
 
 
-def _retrieve(future: asyncio.Future[ModelState]) -> None:
-    """A load that nobody waits for any more may fail unheard."""
+def _mark_retrieved(future: asyncio.Future[ModelState]) -> None:
+    """Keep asyncio from logging the failure of a load that no request waits for any more."""
     if not future.cancelled():
         future.exception()

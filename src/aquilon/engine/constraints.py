@@ -1,6 +1,6 @@
-"""Holding a sequence to a grammar: which tokens may come next, and whether any may.
+"""Constrained decoding: which tokens a grammar allows next, and whether it allows any.
 
-llguidance follows the grammar over bytes; what it knows of a model is each token's bytes.
+llguidance follows the grammar over bytes, and knows the bytes of each of the model's tokens.
 """
 
 from __future__ import annotations
@@ -19,27 +19,25 @@ from numpy.typing import NDArray
 from aquilon.text import grammar
 from aquilon.text.tokenizer import Tokenizer
 
-_KEPT = 32
-"""Grammars that a model remembers: applications send the same schema with each request."""
-_BUILDERS = 2
-"""Threads; llguidance lets go of Python's lock while it builds."""
+_CACHED_GRAMMARS = 32
+"""Per model: applications send the same schema with each request."""
+_BUILDER_THREADS = 2
+"""llguidance releases Python's lock while it builds."""
 
 
 class ConstraintError(ValueError):
-    """A grammar that can't be followed; says why."""
+    """A grammar that can't be followed; the message says why."""
 
 
 class Constraint:
-    """Where one sequence stands in its grammar."""
+    """One sequence's position in its grammar."""
 
     def __init__(self, matcher: LLMatcher, vocabulary: Vocabulary) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
-        self.failure: str | None = None
-        """Why the grammar can't be followed any further: it asks for more work than it may."""
 
     def copy(self) -> Constraint:
-        """The same place, to go on from by itself."""
+        """A constraint at the same place, which goes on independently."""
         return Constraint(self._matcher.deep_copy(), self._vocabulary)
 
     @property
@@ -47,16 +45,21 @@ class Constraint:
         """Whether the grammar allows nothing more."""
         return self._matcher.is_stopped()
 
-    def allowed(self, *, without: frozenset[int] = frozenset(), ending: bool = True) -> NDArray[np.bool_]:
-        """Which tokens may come, ``(vocab_size,)``; never none.
+    @property
+    def failure(self) -> str | None:
+        """Why the grammar can't be followed any further: it takes more work than the limits allow."""
+        return _first_line(self._matcher.get_error()) if self._matcher.is_error() else None
 
-        Tokens ``without``, and those that end an answer unless ``ending``, are left
-        out where others remain. All may come once there is a ``failure``.
+    def allowed(self, *, without: frozenset[int] = frozenset(), ending: bool = True) -> NDArray[np.bool_]:
+        """Which tokens may come next, ``(vocab_size,)``: at least one.
+
+        The tokens of ``without``, and end tokens unless ``ending``, are excluded
+        where others remain. After a ``failure`` all tokens are allowed.
         """
         vocabulary = self._vocabulary
         bits = np.zeros(vocabulary.mask_bytes, np.uint8)
         self._matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
-        if not self._works():
+        if self._matcher.is_error():
             return np.ones(vocabulary.size, np.bool_)
         allowed = np.unpackbits(bits, count=vocabulary.size, bitorder="little").view(np.bool_)
         unwanted = without if ending else without | vocabulary.end_ids
@@ -67,14 +70,8 @@ class Constraint:
         return allowed
 
     def accept(self, token_id: int) -> None:
-        """Go on over a token that ``allowed`` allowed."""
+        """Move on by a token that ``allowed`` allows."""
         self._matcher.consume_token(token_id)
-        self._works()
-
-    def _works(self) -> bool:
-        if self.failure is None and self._matcher.is_error():
-            self.failure = _first_line(self._matcher.get_error())
-        return self.failure is None
 
 
 def _first_line(message: str) -> str:
@@ -105,35 +102,35 @@ class Vocabulary:
         self._matchers: OrderedDict[str, LLMatcher] = OrderedDict()
         self._lock = Lock()
 
-    def constraint(self, text: str, begun: str = "") -> Constraint:
-        """A grammar's beginning, or where it is after what was ``begun``. From any thread. Raises ConstraintError."""
-        matcher = self._matcher(text)
-        if begun:
-            tokens = self._ll_tokenizer.greedy_tokenize(begun)
-            if self._ll_tokenizer.decode_bytes(tokens) != begun.encode() or not matcher.consume_tokens(tokens):
-                raise ConstraintError("the prompt's end is no beginning of what it allows")
+    def constraint(self, text: str, prefix: str = "") -> Constraint:
+        """The grammar ``text`` at its start, or after ``prefix``. Safe from any thread. Raises ConstraintError."""
+        matcher = self._new_matcher(text)
+        if prefix:
+            tokens = self._ll_tokenizer.greedy_tokenize(prefix)
+            if self._ll_tokenizer.decode_bytes(tokens) != prefix.encode() or not matcher.consume_tokens(tokens):
+                raise ConstraintError("no answer that it allows begins with the end of the prompt")
         return Constraint(matcher, self)
 
-    def _matcher(self, text: str) -> LLMatcher:
-        """One's own."""
+    def _new_matcher(self, text: str) -> LLMatcher:
+        """A matcher for one sequence, copied from the cached one of its grammar."""
         with self._lock:
             matcher = self._matchers.get(text)
             if matcher is not None:
                 self._matchers.move_to_end(text)
                 return matcher.deep_copy()
         if not grammar.is_bounded(text):
-            raise ConstraintError("it may be followed without end: make it with aquilon.text.grammar")
+            raise ConstraintError("its work for a token has no bound: build it with aquilon.text.grammar.of_rules")
         matcher = LLMatcher(self._ll_tokenizer, text, log_level=0, limits=grammar.limits())
         if matcher.is_error():
             raise ConstraintError(_first_line(matcher.get_error()))
         with self._lock:
             self._matchers[text] = matcher
-            if len(self._matchers) > _KEPT:
+            if len(self._matchers) > _CACHED_GRAMMARS:
                 self._matchers.popitem(last=False)
         return matcher.deep_copy()
 
     def __call__(self, text: str | bytes) -> list[int]:
-        """llguidance wants a way to encode, for looking ahead, which grammars here forbid: it is never used."""
+        """llguidance needs an encoder only for look-ahead, which our grammars exclude: it never calls this."""
         return []
 
     @cached_property
@@ -144,7 +141,7 @@ class Vocabulary:
 
 
 class ConstraintBuilder:
-    """Builds one model's constraints in threads; ``load`` is called when the first is asked for."""
+    """Builds one model's constraints in threads; the first build calls ``load`` for the vocabulary."""
 
     def __init__(self, load: Callable[[], Vocabulary]) -> None:
         self._load = load
@@ -152,14 +149,14 @@ class ConstraintBuilder:
         self._vocabulary: Vocabulary | None = None
         self._threads: ThreadPoolExecutor | None = None
 
-    def build(self, text: str, begun: str = "") -> Future[Constraint]:
-        """Both as `SequenceRequest` has them; the future may raise ConstraintError."""
+    def build(self, text: str, prefix: str = "") -> Future[Constraint]:
+        """``grammar`` and ``grammar_prefix`` of a ``SequenceRequest``; the future may raise ConstraintError."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="grammars")
-        return self._threads.submit(self._build, text, begun)
+            self._threads = ThreadPoolExecutor(_BUILDER_THREADS, thread_name_prefix="grammars")
+        return self._threads.submit(self._build, text, prefix)
 
-    def _build(self, text: str, begun: str) -> Constraint:
+    def _build(self, text: str, prefix: str) -> Constraint:
         with self._lock:
             if self._vocabulary is None:
                 self._vocabulary = self._load()
-        return self._vocabulary.constraint(text, begun)
+        return self._vocabulary.constraint(text, prefix)

@@ -1,7 +1,7 @@
 """Frames on the socket: a four-byte big-endian length, then one MessagePack message.
 
-The decoder does no input or output itself, so that the engine's blocking thread
-and the client's event loop share it.
+The decoder itself reads and writes nothing, so the engine's blocking thread and the
+client's event loop can both use it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Message = TypeVar("Message")
 
 
 class BrokenFrame(ValueError):
-    """What arrived is not our protocol: the connection is of no more use."""
+    """The peer sent bytes that are not our protocol: the connection can't be used any more."""
 
 
 class FrameTooLong(ValueError):
-    """A message of our own would be longer than the peer accepts."""
+    """A message is longer than the peer accepts."""
 
 
 def encode_frame(message: object) -> bytes:
-    """One message as the bytes that go on the socket; raises FrameTooLong."""
+    """A message as the bytes of one frame; raises FrameTooLong."""
     body = _ENCODER.encode(message)
     if len(body) > MAX_FRAME_BYTES:
         raise FrameTooLong(f"a message of {len(body)} bytes: at most {MAX_FRAME_BYTES} fit in one frame")
@@ -36,7 +36,7 @@ def encode_frame(message: object) -> bytes:
 
 
 class FrameDecoder(Generic[Message]):
-    """Bytes in, messages out; ``union`` is the type of what the peer may send."""
+    """Decodes the frames of a stream; ``union`` is the type of all messages that the peer may send."""
 
     def __init__(self, union: object) -> None:
         self._decoder = msgspec.msgpack.Decoder(union)

@@ -1,4 +1,4 @@
-"""Keys and values of all tokens that a model has computed, in blocks."""
+"""The keys and values that a model has computed, in blocks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from aquilon.models.architecture import Architecture
 class KVCache:
     """For each layer, keys and values of shape ``(num_blocks, num_kv_heads, block_size, head_dim)``.
 
-    On the CPU, memory is taken from the system only as blocks are first written,
-    and reads as zeros until then.
+    On the CPU the system provides memory only when a block is first written; until
+    then it reads as zeros.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class KVCache:
         self.nbytes = num_blocks * block_size * architecture.kv_bytes_per_token(dtype.itemsize)
         whole = (2, architecture.num_layers, *shape)
         if device.type == "cpu":
-            # torch.zeros would touch every page: a cache that is never filled would still be paid for.
+            # torch.zeros would write every page: a cache that is never filled would still take memory.
             memory = mmap.mmap(-1, self.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             tensors = torch.frombuffer(memory, dtype=dtype).view(whole)
         else:
@@ -41,7 +41,7 @@ class KVCache:
         self.keys: list[Tensor] = list(tensors[0])
         self.values: list[Tensor] = list(tensors[1])
 
-    def write(self, layer: int, blocks: Tensor, offsets: Tensor, key: Tensor, value: Tensor) -> None:
+    def write(self, layer: int, blocks: Tensor, offsets: Tensor, *, key: Tensor, value: Tensor) -> None:
         """Store ``key`` and ``value (T, num_kv_heads, head_dim)`` of tokens at ``blocks (T,)`` and ``offsets (T,)``."""
         self.keys[layer][blocks, :, offsets] = key.to(self.dtype)
         self.values[layer][blocks, :, offsets] = value.to(self.dtype)

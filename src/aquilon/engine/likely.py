@@ -1,7 +1,7 @@
-"""Finding the likely tokens of wide vocabularies without sorting them.
+"""Find the likely tokens of wide vocabularies without sorting them.
 
 The ``count`` largest values of a row all lie in the ``count`` groups of
-neighbours with the largest maxima, and maxima are quick to take.
+neighbours with the largest maxima, and maxima are quick to compute.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def grouped(values: Tensor, size: int, fill: float) -> Tensor:
 
 
 def likely_candidates(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Token ids, rising, and values, both ``(N, C)``, among which are the ``count`` largest of each row.
+    """Ascending token ids and their values, both ``(N, C)``, which include the ``count`` largest values of each row.
 
-    Behind the vocabulary's end lie ids with the value minus infinity.
+    Ids beyond the vocabulary have the value minus infinity.
     """
     groups = grouped(values, NEIGHBOURS, -torch.inf)  # (N, V / 32, 32)
     if count >= groups.shape[1]:
@@ -39,16 +39,15 @@ def likely_candidates(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def largest(values: Tensor, count: int) -> Tensor:
-    """Each row's ``count`` largest values, falling, ``(N, count)``."""
+    """Each row's ``count`` largest values in descending order, ``(N, count)``."""
     if values.device.type == "cpu" and count > _SORTED_FROM:
-        return torch.from_numpy(
-            -np.sort(-values.numpy(), axis=-1)[:, :count]
-        )  # with vector instructions, torch's has none
+        # numpy sorts with vector instructions, torch without.
+        return torch.from_numpy(-np.sort(-values.numpy(), axis=-1)[:, :count])
     return values.topk(count, dim=-1).values
 
 
 def most_likely(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ids and values of each row's ``count`` largest, falling, both ``(N, count)``."""
+    """The ids and values of each row's ``count`` largest in descending order, both ``(N, count)``."""
     count = min(count, values.shape[-1])
     tokens, candidates = likely_candidates(values, count)
     top = candidates.topk(count, dim=-1)
@@ -56,7 +55,7 @@ def most_likely(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def argmax(values: Tensor) -> Tensor:
-    """The first largest value's place in each row, ``(N,)``; several times quicker than torch's on a CPU."""
+    """The first position of the largest value in each row, ``(N,)``; several times quicker than torch's on a CPU."""
     groups = grouped(values, 256, -torch.inf)
     group = groups.amax(dim=-1).argmax(dim=-1)  # (N,)
     inside = groups[torch.arange(len(values), device=values.device), group].argmax(dim=-1)

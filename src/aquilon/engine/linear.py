@@ -11,9 +11,9 @@ _ROWS = 8
 class RowInvariantLinear(nn.Module):
     """``x (T, in)`` to ``(T, out)``; a row's result is the same, bit for bit, whatever T is.
 
-    The libraries under torch take other paths for few rows: fp32 for 1 to 3, and
-    remainders of 4 below 12; bf16 for one row of some shapes. Whole groups of
-    eight rows always took the same one where we measured.
+    The libraries under torch compute few rows differently: in fp32 1 to 3 rows, and
+    remainders of 4 below 12; in bf16 one row of some shapes. Where we measured,
+    whole groups of eight rows were always computed the same way.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:

@@ -1,9 +1,9 @@
-"""From a checkpoint on disk to a model that answers."""
+"""Load a checkpoint: decide how its weights are held, read them, make the KV cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from aquilon.engine.known_tokens import KnownTokens
 from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
-from aquilon.engine.options import EngineOptions
+from aquilon.engine.options import Dtype, EngineOptions
 from aquilon.engine.packed import is_quantized, load_packed
 from aquilon.engine.protocol import LoadModel
 from aquilon.engine.runner import Runner
@@ -28,29 +28,30 @@ from aquilon.engine.scheduler import Scheduler
 from aquilon.models.transformer import Transformer
 
 _CORES = torch.get_num_threads()
-"""Physical ones, as torch counts them when it starts."""
+"""Physical cores, as torch counts them when it starts."""
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
 class LoadingPlan:
-    """How a checkpoint will be held: decided before a byte of its weights is read."""
+    """How a checkpoint will be held in memory, decided before its weights are read."""
 
     name: str
     checkpoint: Checkpoint
     options: EngineOptions
+    _: KW_ONLY
     device: torch.device
     dtype: torch.dtype
     """Of weights and activations; packed models compute in fp32."""
     packed: bool
     bits: int | None
-    """What plain weights are quantized to, 4 or 8; None leaves them."""
+    """Plain weights are quantized to so many bits, 4 or 8; None leaves them."""
     threads: int
-    """For arithmetic on the CPU."""
+    """Threads that compute on the CPU."""
     kv_dtype: torch.dtype
     weights: int
-    """Bytes, estimated."""
+    """Estimated bytes of all weights."""
     limit: int
     """Bytes that all models may take together."""
 
@@ -60,12 +61,15 @@ class LoadingPlan:
 
     @property
     def least_memory(self) -> int:
-        """Bytes for the weights and for a KV cache of some use: one context, or half the weights' size."""
+        """Bytes for the weights and twice a usable KV cache, which takes half of what the weights leave.
+
+        A cache is usable with one full context, or with half the size of the weights where that is less.
+        """
         context = self.checkpoint.architecture.max_context * self.kv_bytes_per_token
         return self.weights + 2 * min(context, max(self.weights // 2, 2**28))
 
     def load(self, free: int, progress: Callable[[float], None]) -> LoadedModel:
-        """Read the weights and make the cache in at most ``free`` bytes; raises NotEnoughMemory or CheckpointError."""
+        """Read the weights and make a KV cache within ``free`` bytes; raises NotEnoughMemory or CheckpointError."""
         architecture, options = self.checkpoint.architecture, self.options
         tokens = options.kv_tokens or memory.kv_tokens(
             bytes_per_token=self.kv_bytes_per_token,
@@ -119,21 +123,21 @@ class LoadingPlan:
 
 
 def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None = None) -> LoadingPlan:
-    """``limit`` None finds out what the machine has.
+    """Decide how to load a checkpoint. ``limit``: bytes for all models; None asks the machine.
 
     Raises CheckpointError, UnsupportedArchitecture, or ValueError for what this machine cannot do.
     """
     checkpoint = open_checkpoint(Path(request.path))
     device = _choose_device(options)
     threads = options.threads or _CORES
-    bits = {"int8": 8, "int4": 4}.get(request.quantize)
+    bits = {"int8": 8, "int4": 4}.get(options.quantize)
     native = device.type == "cpu" and available()
     if native:
         set_threads(threads)
     if bits is not None and not native:
-        raise ValueError(f"quantizing to {request.quantize} needs the native CPU kernels, which cannot run here")
-    packed = native and (bits is not None or (request.quantize == "auto" and is_quantized(checkpoint)))
-    dtype = torch.float32 if packed else _choose_dtype(request.dtype, device)
+        raise ValueError(f"quantizing to {options.quantize} needs the native CPU kernels, which cannot run here")
+    packed = native and (bits is not None or (options.quantize == "auto" and is_quantized(checkpoint)))
+    dtype = torch.float32 if packed else _choose_dtype(options.dtype, device)
     parameters = checkpoint.architecture.parameters()
     if bits is not None:
         weights = parameters * (bits + 1) // 8
@@ -143,10 +147,10 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
         request.name,
         checkpoint,
         options,
-        device,
-        dtype,
-        packed,
-        bits,
+        device=device,
+        dtype=dtype,
+        packed=packed,
+        bits=bits,
         threads=threads,
         kv_dtype=torch.float16 if packed else dtype,
         weights=weights,
@@ -169,9 +173,9 @@ def _memory_limit(options: EngineOptions, device: torch.device) -> int:
     return memory.machine_limit()
 
 
-def _choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    if wanted != "auto":
-        return _DTYPES[wanted]
+def _choose_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return _DTYPES[dtype]
     if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
         return torch.float32
     return torch.bfloat16

@@ -23,7 +23,12 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
     ranks = (logprobs > chosen).sum(dim=-1) + 1
     ids, values = most_likely(logprobs, max(alternatives))
     return [
-        TokenLogprobs(token_id, max(logprob, LEAST), rank, _possible(top_ids[:count], top_values[:count]))
+        TokenLogprobs(
+            token_id=token_id,
+            logprob=max(logprob, LEAST),
+            rank=rank,
+            top=_possible(top_ids[:count], top_values[:count]),
+        )
         for token_id, logprob, rank, top_ids, top_values, count in zip(
             token_ids,
             chosen[:, 0].tolist(),

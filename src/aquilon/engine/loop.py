@@ -1,7 +1,7 @@
 """The engine process's main thread: one step at a time across all loaded models.
 
-It never waits for the disk or for a client: another thread reads the socket, one
-more loads models, and both leave word in the inbox.
+It never waits for the disk or for a client: a second thread reads the socket, a
+third loads models, and both put what the main thread is to do into its inbox.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ log = logging.getLogger("aquilon.engine")
 
 
 class EngineLoop:
-    """``send`` takes a message to the client; it may raise FrameTooLong, and may block."""
+    """``send`` sends a message to the client; it may raise FrameTooLong, and may block."""
 
     def __init__(self, options: EngineOptions, send: Callable[[FromEngine], None]) -> None:
         self._options = options
         self._send = send
         self._residents: Residents[LoadedModel] = Residents()
-        self._counts_of_the_gone = SchedulerCounts()
+        self._past_counts = SchedulerCounts()
         self._turns: deque[str] = deque()
-        """Names of models, the one that stepped last at the end."""
+        """Names of models; the model that stepped last is at the end."""
         self._steps = 0
         self._progress_at = time.monotonic()
-        """When a step ended, or work began."""
+        """When the last step ended, or work began after a pause."""
         self._inbox: deque[Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._stopping = False
@@ -66,18 +66,18 @@ class EngineLoop:
         self._planned: list[LoadingPlan] = []
         """Loads that wait for memory."""
         self._limit: int | None = None
-        """Bytes for all models; the first load finds it out."""
+        """Bytes for all models together; known after the first load was planned."""
 
     def post(self, message: ToEngine) -> None:
-        """From any thread: a message of the client's, to be acted on between two steps."""
+        """Receive a client's message; safe from any thread. It takes effect between two steps."""
         self._post(lambda: self._receive(message))
 
     def stop(self) -> None:
-        """From any thread or a signal handler: end ``run`` after the current step."""
+        """End ``run`` after the current step; safe from any thread and from signal handlers."""
         self._stopping = True
 
     def run(self) -> None:
-        """Step, answer and report until ``stop``."""
+        """Handle messages, compute steps and send statistics until ``stop``."""
         heartbeat_at = 0.0
         while not self._stopping:
             now = time.monotonic()
@@ -86,8 +86,8 @@ class EngineLoop:
                 heartbeat_at = now + _HEARTBEAT_SECONDS
             self._read_inbox(patience=heartbeat_at - now)
             self._start_planned()
-            for model in self._residents.sweep():
-                self._say_goodbye(model)
+            for model in self._residents.pop_leaving():
+                self._report_unloaded(model)
             self._step()
 
     def _post(self, action: Callable[[], None]) -> None:
@@ -96,7 +96,7 @@ class EngineLoop:
             self._news.notify()
 
     def _read_inbox(self, patience: float) -> None:
-        """Act on what the other threads left; wait for it where there is no work."""
+        """Run what the other threads put into the inbox; without work, wait for it up to ``patience`` seconds."""
         with self._news:
             if not self._inbox and not any(model.has_work for model in self._residents):
                 self._news.wait(max(0.0, min(patience, _HEARTBEAT_SECONDS)))
@@ -116,7 +116,7 @@ class EngineLoop:
                 self._load(message)
             case UnloadModel():
                 if not self._residents.leave(message.name):
-                    self._send(ModelState(message.name, "unloaded"))
+                    self._send(ModelState(name=message.name, state="unloaded"))
 
     # Sequences
 
@@ -138,19 +138,19 @@ class EngineLoop:
             log.debug("Request %s: %d prompt tokens, %d times", request.id, len(request.prompt_ids), request.n)
 
     def _add_constrained(self, model: LoadedModel, request: SequenceRequest, building: Future[Constraint]) -> None:
-        """The grammar is built, or can't be."""
-        if not model.awaits(request.id):
+        """Add a request whose grammar is built, or refuse it where that failed."""
+        if not model.take_awaited(request.id):
             return  # cancelled
         error = building.exception()
         if error is None:
             model.add(request, building.result())
             return
         if not isinstance(error, ValueError):
-            log.error("The grammar of request %s can't be built", request.id, exc_info=error)
+            log.error("Building the grammar of request %s failed", request.id, exc_info=error)
         self._send(SequenceFailed(request.id, "invalid", f"The grammar can't be followed: {error}"))
 
     def _step(self) -> None:
-        """One step of the model that has waited longest."""
+        """Compute a step of the model whose last step is longest ago."""
         for name in list(self._turns):
             self._turns.rotate(-1)
             model = next((model for model in self._residents if model.name == name), None)
@@ -162,13 +162,13 @@ class EngineLoop:
 
     def _step_model(self, model: LoadedModel) -> None:
         try:
-            outputs = model.step()
-            if outputs:
-                self._send(StepFrame(outputs))
-            for failure in model.failures:
+            result = model.step()
+            if result.outputs:
+                self._send(StepFrame(result.outputs))
+            for failure in result.failures:
                 self._send(failure)
         except FrameTooLong as error:
-            self._fail_all(model, f"The answer cannot be passed on: {error}")
+            self._fail_all(model, f"The answer cannot be sent: {error}")
         except Exception:
             log.exception("A step of %s failed; its requests: %s", model.name, ", ".join(model.request_ids()))
             self._fail_all(model, "The model failed while computing the answer")
@@ -187,17 +187,17 @@ class EngineLoop:
         if model is not None:
             self._send(_ready(model))
             return
-        self._send(ModelState(request.name, "loading"))
+        self._send(ModelState(name=request.name, state="loading"))
         self._in_loader(request.name, lambda: _plan(request, self._options, self._limit), self._planned.append)
 
     def _start_planned(self) -> None:
-        """Begin the loads that there is memory for, in order of arrival."""
+        """Start the loads that fit in memory, in order of arrival."""
         while self._planned:
             plan = self._planned[0]
             self._limit = plan.limit
-            free, gone = self._residents.reserve(plan.name, plan.least_memory, plan.limit)
-            for model in gone:
-                self._say_goodbye(model)
+            free, removed = self._residents.reserve(plan.name, plan.least_memory, plan.limit)
+            for model in removed:
+                self._report_unloaded(model)
             if free is None:
                 return
             self._planned.pop(0)
@@ -213,15 +213,15 @@ class EngineLoop:
         self._send(_ready(model))
         log.info("Loaded %s: %d MB, %d tokens of context", model.name, model.memory >> 20, model.max_context)
 
-    def _say_goodbye(self, model: LoadedModel) -> None:
+    def _report_unloaded(self, model: LoadedModel) -> None:
         for field in fields(SchedulerCounts):
-            past = getattr(self._counts_of_the_gone, field.name)
-            setattr(self._counts_of_the_gone, field.name, past + getattr(model.scheduler.counts, field.name))
-        self._send(ModelState(model.name, "unloaded"))
+            past = getattr(self._past_counts, field.name)
+            setattr(self._past_counts, field.name, past + getattr(model.scheduler.counts, field.name))
+        self._send(ModelState(name=model.name, state="unloaded"))
         log.info("Unloaded %s", model.name)
 
     def _in_loader(self, name: str, work: Callable[[], Result], done: Callable[[Result], None]) -> None:
-        """Do ``work`` for the model ``name`` in the loader's thread, then ``done`` with its result in this one."""
+        """Run ``work`` for a model in the loader's thread, then ``done`` with its result in the main thread."""
 
         def report(future: Future[Result]) -> None:
             self._post(lambda: self._finish_loader_work(name, future, done))
@@ -235,17 +235,17 @@ class EngineLoop:
             return
         log.error("%s cannot be loaded", name, exc_info=error)
         self._residents.release(name)
-        self._send(ModelState(name, "failed", detail=str(error) or type(error).__name__))
+        self._send(ModelState(name=name, state="failed", detail=str(error) or type(error).__name__))
 
     def _progress_of(self, name: str) -> Callable[[float], None]:
-        """What the loader's thread calls often, and the client hears ten times a second."""
-        said_at = 0.0
+        """A callback for the loader's thread; it reports the share read at most ten times a second."""
+        reported_at = 0.0
 
         def progress(share: float) -> None:
-            nonlocal said_at
-            if time.monotonic() - said_at >= _PROGRESS_SECONDS:
-                said_at = time.monotonic()
-                self._post(lambda: self._send(ModelState(name, "loading", share)))
+            nonlocal reported_at
+            if time.monotonic() - reported_at >= _PROGRESS_SECONDS:
+                reported_at = time.monotonic()
+                self._post(lambda: self._send(ModelState(name=name, state="loading", progress=share)))
 
         return progress
 
@@ -253,7 +253,7 @@ class EngineLoop:
 
     def _statistics(self, now: float) -> EngineStatistics:
         schedulers = [model.scheduler for model in self._residents]
-        counts = [self._counts_of_the_gone, *(scheduler.counts for scheduler in schedulers)]
+        counts = [self._past_counts, *(scheduler.counts for scheduler in schedulers)]
         busy = any(scheduler.has_work for scheduler in schedulers)
         return EngineStatistics(
             steps=self._steps,
@@ -266,11 +266,11 @@ class EngineLoop:
 
 
 def _ready(model: LoadedModel) -> ModelState:
-    return ModelState(model.name, "ready", 1.0, max_context=model.max_context, memory=model.memory)
+    return ModelState(name=model.name, state="ready", progress=1.0, max_context=model.max_context, memory=model.memory)
 
 
 def _plan(request: LoadModel, options: EngineOptions, limit: int | None) -> LoadingPlan:
-    # torch takes a second to import: meanwhile the main thread answers already.
+    # torch takes a second to import; in the loader's thread it doesn't delay the main thread.
     from aquilon.engine.loading import plan_loading
 
     return plan_loading(request, options, limit)

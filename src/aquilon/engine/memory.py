@@ -7,15 +7,15 @@ from pathlib import Path
 _SHARE_OF_FREE = 0.8
 _SMALLEST_POOL = 384 * 2**20
 _POOL_SHARE = 1 / 48
-"""A pool's share of the memory limit on a large machine, where that is more than ``_SMALLEST_POOL``."""
+"""A KV cache's share of the memory limit, where that is more than ``_SMALLEST_POOL``."""
 
 
 class NotEnoughMemory(Exception):
-    """A model does not fit; the message says what it needs and what there is."""
+    """A model does not fit; the message says how much memory it needs and how much there is."""
 
 
 def machine_limit() -> int:
-    """Bytes that models may take on a CPU: most of what is free, inside the control group's limit."""
+    """Bytes that models may take on a CPU: most of what is free within the control group's limit."""
     free = 2**33
     for line in _read("/proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):

@@ -1,10 +1,11 @@
-"""One loaded model: requests in, outputs step by step."""
+"""One loaded model: takes requests, returns outputs step by step."""
 
 from __future__ import annotations
 
 import os
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from aquilon.engine.constraints import Constraint, ConstraintBuilder
 from aquilon.engine.options import EngineOptions
@@ -18,6 +19,15 @@ from aquilon.engine.validation import InvalidRequest, check_request
 _ROWS_WORTH_TIMING = 64
 _FIRST_PROMPT_TOKENS = 128
 """Prompt tokens of a first step, before it is known how fast this machine is."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step brought."""
+
+    outputs: list[SequenceOutput]
+    failures: list[SequenceFailed]
+    """The requests that the step ended because their answers can't follow their grammars any further."""
 
 
 class LoadedModel:
@@ -41,14 +51,13 @@ class LoadedModel:
         self.max_context = max_context
         self.memory = memory
         self.used_at = time.monotonic()
-        self.failures: list[SequenceFailed] = []
         self._runner = runner
         self._options = options
         self._vocab_size = vocab_size
         self._eos_ids = eos_ids
         self._constraints = constraints
         self._awaited: set[str] = set()
-        """Requests whose grammars are being built."""
+        """The ids of requests whose grammars are being built."""
         if options.step_seconds is not None:
             scheduler.prompt_budget = min(_FIRST_PROMPT_TOKENS, options.step_tokens)
 
@@ -59,24 +68,26 @@ class LoadedModel:
 
     @property
     def in_use(self) -> bool:
+        """Whether there is a step to compute, or a request whose grammar is being built."""
         return self.has_work or bool(self._awaited)
 
     def build_constraint(self, request: SequenceRequest) -> Future[Constraint]:
-        """Have a request's grammar built, in a thread; ``awaits`` tells whether somebody still wants it.
+        """Build a request's grammar in a thread; ``take_awaited`` tells whether the request still waits for it.
 
-        Raises InvalidRequest for a request that could not be answered anyway.
+        Raises InvalidRequest for a request that the model can't answer with any grammar.
         """
         check_request(request, vocab_size=self._vocab_size, max_context=self.max_context)
         if self._constraints is None or request.grammar is None:
             raise InvalidRequest(f"The model '{self.name}' can't hold an answer to a grammar: its tokens are unknown")
         self._awaited.add(request.id)
-        return self._constraints.build(request.grammar, request.begun)
+        return self._constraints.build(request.grammar, request.grammar_prefix)
 
-    def awaits(self, request_id: str) -> bool:
-        """Whether a request still waits for its grammar; it no longer does after this."""
-        awaited = request_id in self._awaited
-        self._awaited.discard(request_id)
-        return awaited
+    def take_awaited(self, request_id: str) -> bool:
+        """Remove a request from those that wait for their grammars; False where it was cancelled meanwhile."""
+        if request_id not in self._awaited:
+            return False
+        self._awaited.remove(request_id)
+        return True
 
     def add(self, request: SequenceRequest, constraint: Constraint | None = None) -> None:
         """Queue a request's sequences; raises InvalidRequest."""
@@ -104,24 +115,26 @@ class LoadedModel:
         self.used_at = time.monotonic()
 
     def cancel(self, request_id: str, index: int | None = None) -> list[SequenceOutput]:
-        """End continuations at once; what is returned says so."""
+        """End all of a request's continuations, or one; returns their last outputs, without tokens."""
         if index is None:
             self._awaited.discard(request_id)
         return [_finished(sequence) for sequence in self.scheduler.cancel(request_id, index)]
 
     def request_ids(self) -> set[str]:
-        """The requests that are queued or running."""
+        """The ids of requests that are queued, running or waiting for their grammars."""
         return {sequence.id for sequence in (*self.scheduler.running, *self.scheduler.waiting)} | self._awaited
 
-    def step(self) -> list[SequenceOutput]:
-        """Compute one step and say what it added to which sequence; ``failures`` has the requests that can't go on."""
+    def step(self) -> StepResult:
+        """Compute one step; ends the requests whose grammars can't be followed any further."""
         started = time.monotonic()
         step = self.scheduler.schedule()
-        token_ids, logprobs = self._runner.run(step)
-        finished = self.scheduler.update(step, token_ids)
+        computed = self._runner.run(step)
+        for sequence, entries in computed.prompt_logprobs:
+            sequence.add_prompt_logprobs(entries)
+        finished = self.scheduler.update(step, computed.token_ids)
         outputs = [
             _output(sequence, token_id, entry)
-            for (sequence, _), token_id, entry in zip(step.draws, token_ids, logprobs, strict=True)
+            for (sequence, _), token_id, entry in zip(step.draws, computed.token_ids, computed.logprobs, strict=True)
             if sequence.failure is None
         ]
         drawn = {id(sequence) for sequence, _ in step.draws}
@@ -131,16 +144,16 @@ class LoadedModel:
         self.used_at = time.monotonic()
         self._pace(step.num_rows, self.used_at - started)
         failed = {sequence.id: sequence.failure for sequence, _ in step.draws if sequence.failure is not None}
-        self.failures = [
+        failures = [
             SequenceFailed(request_id, "invalid", f"The answer can't be held to its grammar any further: {reason}")
             for request_id, reason in failed.items()
         ]
         for request_id in failed:
             self.cancel(request_id)
-        return outputs
+        return StepResult(outputs, failures)
 
     def _pace(self, rows: int, seconds: float) -> None:
-        """Keep steps short on a slow machine: others wait for them, and a stop takes effect between them."""
+        """Lower the prompt budget until steps are short: other requests wait for a step, and a cancellation too."""
         if self._options.step_seconds is not None and rows >= min(_ROWS_WORTH_TIMING, self.scheduler.prompt_budget):
             affordable = int(rows / seconds * self._options.step_seconds)
             self.scheduler.prompt_budget = max(self._options.block_size, min(affordable, self._options.step_tokens))
@@ -148,13 +161,13 @@ class LoadedModel:
 
 def _output(sequence: Sequence, token_id: int, logprobs: TokenLogprobs | None) -> SequenceOutput:
     return SequenceOutput(
-        sequence.id,
-        sequence.index,
-        [token_id],
-        sequence.finish_reason,
-        sequence.cached_tokens or 0,
-        None if logprobs is None else [logprobs],
-        sequence.prompt_logprobs if sequence.num_generated == 1 else None,
+        id=sequence.id,
+        index=sequence.index,
+        token_ids=[token_id],
+        finish_reason=sequence.finish_reason,
+        cached_tokens=sequence.cached_tokens or 0,
+        logprobs=None if logprobs is None else [logprobs],
+        prompt_logprobs=sequence.prompt_logprobs if sequence.num_generated == 1 else None,
     )
 
 
@@ -164,5 +177,11 @@ def _finished(sequence: Sequence) -> SequenceOutput:
     if sequence.finish_reason == "cancelled":
         prompt_logprobs = None
     return SequenceOutput(
-        sequence.id, sequence.index, [], sequence.finish_reason, sequence.cached_tokens or 0, None, prompt_logprobs
+        id=sequence.id,
+        index=sequence.index,
+        token_ids=[],
+        finish_reason=sequence.finish_reason,
+        cached_tokens=sequence.cached_tokens or 0,
+        logprobs=None,
+        prompt_logprobs=prompt_logprobs,
     )

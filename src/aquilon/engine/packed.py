@@ -1,4 +1,4 @@
-"""A checkpoint's own quantized blocks as the native kernels' packed weights, without a dense copy between."""
+"""Load a checkpoint's quantized blocks as the native kernels' packed weights, without a dense copy in between."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PLAIN_TYPES = frozenset({"F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 
 
 def is_quantized(checkpoint: Checkpoint) -> bool:
-    """Whether the file's matrices are mostly blocks of integers."""
+    """Whether more than half of the checkpoint's bytes are quantized blocks."""
     tensors = checkpoint.tensors().values()
     quantized = sum(entry.nbytes for entry in tensors if entry.block_type not in PLAIN_TYPES)
     return 2 * quantized > checkpoint.weight_bytes
 
 
 def load_packed(checkpoint: Checkpoint, *, bits: int | None, progress: Callable[[float], None]) -> Transformer:
-    """The transformer with packed matrices and fp32 everything else.
+    """The transformer with packed matrices; all other weights are fp32.
 
-    ``bits`` None keeps the file's blocks and leaves its plain matrices fp32; 4 or 8 quantizes those too, the
-    embedding and the head to 8 at least.
+    ``bits`` None keeps the file's quantized blocks and leaves its plain matrices fp32. 4 or 8 quantizes the plain
+    matrices too, the embedding and the head always to 8.
     """
     transformer = PackedTransformer(checkpoint.architecture)
     loader = _Loader(checkpoint, bits, progress)
@@ -80,7 +80,7 @@ class _Loader:
         return RowInvariantLinear(self._dense(f"{path}.weight"), bias)
 
     def _matrix(self, name: str, entry: TensorEntry) -> PackedMatrix | None:
-        """The packed matrix, or None for one that stays dense."""
+        """The packed matrix, or None for a matrix that stays dense."""
         inputs = entry.shape[-1]
         if inputs % GROUP:
             return None

@@ -1,6 +1,6 @@
 """The engine process: ``python -m aquilon.engine.process --socket-fd N --options JSON``.
 
-It ends when its socket does, or its parent, or with SIGTERM: an engine never
+It ends when its socket closes, its parent dies or SIGTERM arrives: it never
 outlives the API process that started it.
 """
 
@@ -37,13 +37,13 @@ def main() -> None:
     options = msgspec.json.decode(arguments.options, type=EngineOptions)
     _log_to_standard_error(options.log_level)
     _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the API process, which stops this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the API process too, which stops this one
     with socket.socket(fileno=arguments.socket_fd) as connection:
         loop = EngineLoop(options, lambda message: _send(connection, message))
         signal.signal(signal.SIGTERM, lambda *_: loop.stop())
         threading.Thread(target=_read, args=(connection, loop), name="socket", daemon=True).start()
         loop.run()
-    # Not sys.exit: it would wait for the loader's thread, and for torch to take itself apart.
+    # sys.exit would wait for the loader's thread and for torch's teardown.
     logging.shutdown()
     os._exit(0)
 
@@ -62,7 +62,7 @@ def _log_to_standard_error(level: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even one that is stopped or hangs."""
+    """Ask Linux to kill this process when its parent dies, even while it is stopped or hangs."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -81,7 +81,7 @@ def _read(connection: socket.socket, loop: EngineLoop) -> None:
             for message in frames.feed(data):
                 loop.post(message)
     except BrokenFrame:
-        log.exception("The client sent what is not a message")
+        log.exception("The client sent something that is not a message")
         os._exit(1)
     except OSError:
         pass

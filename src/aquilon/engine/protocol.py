@@ -1,8 +1,8 @@
-"""What crosses the socket between the API process and an engine process.
+"""The messages between the API process and an engine process.
 
 Every message is one msgspec struct, encoded as MessagePack behind a four-byte
-big-endian length. Nothing in this file imports torch: the API process speaks
-it without ever loading a model.
+big-endian length. This file imports no torch: the API process uses it without
+ever loading a model.
 
 Times are seconds, sizes are bytes, positions and budgets are tokens.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 MAX_FRAME_BYTES = 64 * 2**20
-"""A longer frame is a broken peer: the connection is closed."""
+"""The connection to a peer that announces a longer frame is closed."""
 
 MAX_TOP_LOGPROBS = 20
 
@@ -23,7 +23,7 @@ FinishReason = Literal["stop", "complete", "length", "cancelled"]
 the context."""
 
 
-class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
+class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How the next token is drawn; defaults draw from the model's own distribution."""
 
     temperature: float = 1.0
@@ -46,10 +46,10 @@ class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True):
     logprobs: int | None = None
     """How many alternatives to report beside each token drawn; None reports nothing."""
     prompt_logprobs: int | None = None
-    """The same for each prompt token but the first."""
+    """How many alternatives to report beside each prompt token after the first; None reports nothing."""
 
 
-class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
+class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence", kw_only=True):
     """One prompt to continue ``n`` times; the prompt is computed once."""
 
     id: str
@@ -60,11 +60,11 @@ class SequenceRequest(msgspec.Struct, frozen=True, tag="sequence"):
     cache_salt: str = ""
     """The owner's organization: prefixes are never shared across salts."""
     grammar: str | None = None
-    """What every continuation must match, as llguidance reads it (JSON); None is free text."""
-    begun: str = ""
-    """The end of the prompt that belongs to what the grammar describes: continuations go on from there."""
+    """The grammar that every continuation must match, as llguidance reads it (JSON); None is free text."""
+    grammar_prefix: str = ""
+    """The end of the prompt where the grammar already applies: continuations go on from there."""
     priority: int = 0
-    """A higher one is admitted first; below 0 (batch jobs) only what leaves no other request waiting."""
+    """Requests of a higher priority are admitted first. Batch jobs are below 0."""
 
 
 class CancelSequence(msgspec.Struct, frozen=True, tag="cancel"):
@@ -78,8 +78,6 @@ class LoadModel(msgspec.Struct, frozen=True, tag="load"):
 
     name: str
     path: str
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    quantize: Literal["auto", "none", "int8", "int4"] = "auto"
 
 
 class UnloadModel(msgspec.Struct, frozen=True, tag="unload"):
@@ -89,7 +87,7 @@ class UnloadModel(msgspec.Struct, frozen=True, tag="unload"):
 ToEngine = SequenceRequest | CancelSequence | LoadModel | UnloadModel
 
 
-class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True):
+class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Natural log probabilities under the model's own distribution (before temperature and filters)."""
 
     token_id: int
@@ -97,16 +95,16 @@ class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True):
     rank: int
     """1 for the most likely token."""
     top: list[tuple[int, float]]
-    """The most likely tokens in order, as many as were asked for."""
+    """The most likely tokens in order, as many as the request asks for."""
 
 
-class SequenceOutput(msgspec.Struct, array_like=True):
+class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):
     """What one step added to one continuation of one request."""
 
     id: str
     index: int
     token_ids: list[int]
-    """With ``stop``, the last is the end or stop token that finished it, which is billed and not shown."""
+    """With ``stop``, the last is the end or stop token, which is billed and not shown."""
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
     """Prompt tokens taken from the prefix cache; known with the first output."""
@@ -116,7 +114,7 @@ class SequenceOutput(msgspec.Struct, array_like=True):
 
 
 class StepFrame(msgspec.Struct, frozen=True, tag="step"):
-    """All that one engine step produced, in one frame."""
+    """The outputs of one engine step."""
 
     outputs: list[SequenceOutput]
 
@@ -126,11 +124,11 @@ class SequenceFailed(msgspec.Struct, frozen=True, tag="failed"):
 
     id: str
     kind: Literal["invalid", "unloaded", "internal"]
-    """``unloaded``: the model left memory before the request came; load it and ask again."""
+    """``unloaded``: the model left memory before the request arrived; load it and send the request again."""
     message: str
 
 
-class ModelState(msgspec.Struct, frozen=True, tag="model"):
+class ModelState(msgspec.Struct, frozen=True, tag="model", kw_only=True):
     name: str
     state: Literal["loading", "ready", "failed", "unloaded"]
     progress: float = 0.0
@@ -141,22 +139,22 @@ class ModelState(msgspec.Struct, frozen=True, tag="model"):
     """Bytes held: weights and KV cache."""
 
 
-class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics"):
-    """Counters since the process started and gauges of now; sent once a second, also as the heartbeat."""
+class EngineStatistics(msgspec.Struct, frozen=True, tag="statistics", kw_only=True):
+    """Counters since the process started, and current gauges; sent once a second, also as a heartbeat."""
 
-    steps: int
-    running: int
-    waiting: int
-    preemptions: int
-    prompt_tokens: int
-    generation_tokens: int
-    prefix_cache_queries: int
+    steps: int = 0
+    running: int = 0
+    waiting: int = 0
+    preemptions: int = 0
+    prompt_tokens: int = 0
+    generation_tokens: int = 0
+    prefix_cache_queries: int = 0
     """Prompt tokens looked up in the prefix cache."""
-    prefix_cache_hits: int
-    """Prompt tokens found there."""
-    kv_cache_usage: float
+    prefix_cache_hits: int = 0
+    """Prompt tokens that the prefix cache held."""
+    kv_cache_usage: float = 0.0
     """Share of KV blocks in use by running sequences, 0 to 1."""
-    busy_since_last_step: float
+    busy_since_last_step: float = 0.0
     """Seconds since the last step ended while work is queued; 0 when idle. 30 or more is a hang."""
 
 

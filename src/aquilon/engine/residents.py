@@ -1,4 +1,4 @@
-"""The models in memory: who is there, who may come, who leaves."""
+"""The models in memory: which are loaded, which fit beside them, which are removed for others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Resident(Protocol):
-    """What is known of a loaded model here."""
+    """What this file needs to know of a loaded model."""
 
     name: str
     memory: int
     """Bytes."""
     used_at: float
-    """When it last worked, on any clock."""
+    """When it last computed something, on any clock."""
 
     @property
     def in_use(self) -> bool: ...
@@ -23,7 +23,7 @@ Model = TypeVar("Model", bound=Resident)
 
 
 class Residents(Generic[Model]):
-    """Models within a memory limit; the least recently used leaves for a new one, a model in use never does."""
+    """Models within a memory limit. The least recently used idle model is removed for a new one."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
@@ -34,53 +34,54 @@ class Residents(Generic[Model]):
         return iter(self._models.values())
 
     def get(self, name: str) -> Model | None:
-        """A loaded model that takes requests."""
+        """A loaded model, unless it is about to leave; None for any other."""
         return None if name in self._leaving else self._models.get(name)
 
     def add(self, model: Model) -> None:
-        """Let a loaded model in, in place of what was reserved for it."""
+        """Add a loaded model; it takes the place of the memory reserved for it."""
         self._reserved.pop(model.name, None)
         self._models[model.name] = model
 
     def stay(self, name: str) -> Model | None:
-        """A loaded model, which no longer has to leave."""
+        """Keep a loaded model that was about to leave, and return it; None where it is not loaded."""
         self._leaving.discard(name)
         return self._models.get(name)
 
     def leave(self, name: str) -> bool:
-        """Take no more requests for a model and let it go when it is idle; False where it isn't here."""
+        """Mark a model to be removed once it is idle; False where it is not loaded."""
         if name not in self._models:
             return False
         self._leaving.add(name)
         return True
 
-    def sweep(self) -> list[Model]:
-        """Remove, and return, the models that were asked to leave and are idle."""
-        gone = [self._models[name] for name in self._leaving if not self._models[name].in_use]
-        for model in gone:
+    def pop_leaving(self) -> list[Model]:
+        """Remove and return the models that are marked to leave and are idle."""
+        removed = [self._models[name] for name in self._leaving if not self._models[name].in_use]
+        for model in removed:
             self._remove(model)
-        return gone
+        return removed
 
     def reserve(self, name: str, wanted: int, limit: int) -> tuple[int | None, list[Model]]:
-        """Keep ``wanted`` bytes of ``limit`` for a model to come, once enough idle models have left.
+        """Reserve ``wanted`` bytes of ``limit`` for a new model, removing idle models where needed.
 
-        Returns the bytes that are free for it, or None where models in use must
-        end first, and the models removed. With all others gone it gets what there is.
+        Returns the bytes that are free for it and the models removed. The bytes are
+        None where it must wait for models in use; a model that needs more than the
+        limit gets what is free once it is alone.
         """
-        gone = []
+        removed = []
         while (free := self._free(limit)) < wanted:
             idle = [model for model in self._models.values() if not model.in_use]
             if not idle:
                 break
-            gone.append(min(idle, key=lambda model: model.used_at))
-            self._remove(gone[-1])
+            removed.append(min(idle, key=lambda model: model.used_at))
+            self._remove(removed[-1])
         if free < wanted and (self._models or self._reserved):
-            return None, gone
+            return None, removed
         self._reserved[name] = wanted
-        return free, gone
+        return free, removed
 
     def release(self, name: str) -> None:
-        """Give up what was reserved for a model that will not come."""
+        """Give up the memory reserved for a model whose load failed."""
         self._reserved.pop(name, None)
 
     def _free(self, limit: int) -> int:

@@ -1,8 +1,8 @@
 """Draw each sequence's next token from its logits.
 
-A draw is decided by one number between 0 and 1 that follows from the sequence's
-seed and the token's place in the output, laid along the cumulated probabilities
-in order of the vocabulary. So a seed gives the same tokens whatever else runs.
+A draw compares one number between 0 and 1, which follows from the sequence's seed
+and the token's place in the output, with the cumulated probabilities in order of
+the vocabulary. So a seed gives the same tokens whatever else runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from aquilon.engine.sampling_state import SamplingState
 from aquilon.engine.sequence import Sequence
 
 _CANDIDATES = 128
-"""Filters nearly always leave fewer tokens; the whole vocabulary is sorted only for rows where they do not."""
+"""Filters nearly always leave fewer tokens; only rows where more are left need the whole vocabulary sorted."""
 _STRIDE = 256
 _COLDEST = 1e-30
-"""Below it every draw is the most likely token, and single precision would divide by zero."""
+"""The lowest temperature computed: below it every draw takes the most likely token, and fp32 divides by zero."""
 
 _MASK = 2**64 - 1
 
@@ -33,19 +33,20 @@ def _mixed(value: int) -> int:
 
 
 def continuation_seed(seed: int, index: int) -> int:
-    """Each continuation of one prompt draws from its own numbers."""
+    """The seed of one continuation of a request with ``seed``."""
     return _mixed((seed + 0x9E3779B97F4A7C15 * (index + 1)) & _MASK)
 
 
 def uniform(seed: int, place: int) -> float:
-    """The number that decides the ``place``-th token of an output, 0 <= u < 1."""
+    """The number that decides token ``place`` of an output, 0 <= u < 1."""
     return (_mixed((seed + 0x9E3779B97F4A7C15 * (place + 1)) & _MASK) >> 11) / 2**53
 
 
 def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[TokenLogprobs | None]]:
-    """One token for each row of ``logits (N, vocab_size)``, and its log probabilities where they are wanted.
+    """One token for each row of ``logits (N, vocab_size)``, and its log probabilities where the request asks for them.
 
-    Those are the model's own: before grammar, penalties, bias, temperature and filters.
+    Log probabilities are the model's own: before grammar, penalties, bias, temperature and filters. ``logits`` may
+    be changed in place.
     """
     wanted = [row for row, sequence in enumerate(sequences) if sequence.sampling.logprobs is not None]
     own = logits[wanted] if wanted else None
@@ -67,7 +68,7 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
 
 
 def _constrained(logits: Tensor, sequences: list[Sequence]) -> Tensor:
-    """Strike out what each sequence's grammar doesn't allow: no bias or penalty brings it back."""
+    """Set the logits of tokens that a sequence's grammar forbids to minus infinity: no bias or penalty undoes it."""
     for row, sequence in enumerate(sequences):
         if sequence.constraint is None:
             continue
@@ -90,43 +91,50 @@ def _adjusted(logits: Tensor, sequences: list[Sequence]) -> Tensor:
 
 
 def _draw(logits: Tensor, sequences: list[Sequence]) -> list[int]:
-    """Temperature, then top-k, top-p of what that left, and min-p, then the draw."""
-    wishes = [sequence.sampling for sequence in sequences]
-    temperatures = logits.new_tensor([max(w.temperature, _COLDEST) for w in wishes])[:, None]
+    """Draw after temperature, top-k, top-p of what top-k leaves, and min-p."""
+    samplings = [sequence.sampling for sequence in sequences]
+    temperatures = logits.new_tensor([max(sampling.temperature, _COLDEST) for sampling in samplings])[:, None]
     probabilities = ((logits - logits.amax(dim=-1, keepdim=True)) / temperatures).softmax(dim=-1)  # (N, vocab_size)
     chances = [uniform(sequence.seed, sequence.num_generated) for sequence in sequences]
     chance = torch.tensor(chances, dtype=torch.float64, device=logits.device)[:, None]
     token_ids = [0] * len(sequences)
-    pending = [row for row, w in enumerate(wishes) if w.top_k or w.top_p < 1 or w.min_p]
+    pending = [row for row, sampling in enumerate(samplings) if _is_filtered(sampling)]
     free = [row for row in range(len(sequences)) if row not in pending]
     if free:
         _put(token_ids, free, _invert(_rows(probabilities, free), _rows(chance, free)))
     for count in (_CANDIDATES, logits.shape[-1]):
         if not pending:
             break
-        filters = _Filters([wishes[row] for row in pending], logits.device)
-        drawn, settled = _draw_filtered(_rows(probabilities, pending), _rows(chance, pending), filters, count)
+        filters = _Filters([samplings[row] for row in pending], logits.device)
+        drawn, settled = _draw_filtered(
+            _rows(probabilities, pending), _rows(chance, pending), filters=filters, count=count
+        )
         _put(token_ids, pending, drawn)
         pending = [row for row, done in zip(pending, settled, strict=True) if not done]
     return token_ids
 
 
+def _is_filtered(sampling: SamplingParameters) -> bool:
+    return bool(sampling.top_k or sampling.top_p < 1 or sampling.min_p)
+
+
 class _Filters:
     """The filters of some rows, each ``(N, 1)``."""
 
-    def __init__(self, wishes: list[SamplingParameters], device: torch.device) -> None:
-        self.top_k = torch.tensor([w.top_k for w in wishes], device=device)[:, None]
-        self.top_p = torch.tensor([w.top_p for w in wishes], dtype=torch.float64, device=device)[:, None]
-        self.min_p = torch.tensor([w.min_p for w in wishes], device=device)[:, None]
+    def __init__(self, samplings: list[SamplingParameters], device: torch.device) -> None:
+        self.top_k = torch.tensor([sampling.top_k for sampling in samplings], device=device)[:, None]
+        top_p = [sampling.top_p for sampling in samplings]
+        self.top_p = torch.tensor(top_p, dtype=torch.float64, device=device)[:, None]
+        self.min_p = torch.tensor([sampling.min_p for sampling in samplings], device=device)[:, None]
 
 
 def _draw_filtered(
-    probabilities: Tensor, chance: Tensor, filters: _Filters, count: int
+    probabilities: Tensor, chance: Tensor, *, filters: _Filters, count: int
 ) -> tuple[list[int], list[bool]]:
-    """Draw among the ``count`` most likely tokens of each row; and for which rows no other could be drawn.
+    """Draw among the ``count`` most likely tokens of each row; also returns for which rows that settles the draw.
 
-    Equally likely tokens stay or go together, so what can be drawn, and the draw,
-    do not depend on ``count``.
+    Equally likely tokens are kept or filtered together, so the draw of a settled row
+    does not depend on ``count``.
     """
     vocab_size = probabilities.shape[-1]
     count = min(count, vocab_size)
@@ -146,7 +154,7 @@ def _draw_filtered(
     if count == vocab_size:
         settled = [True] * len(tokens)
     else:
-        # All that may be drawn is among the candidates only if the last of them may not.
+        # A row is settled when its least likely candidate is filtered out: then so are all tokens beyond.
         settled = ((filters.top_k <= count) & (~by_mass | (reached < count)) & (likely[:, -1:] < least))[:, 0].tolist()
     kept = candidates.masked_fill(candidates < least, 0).double().cumsum(dim=-1)
     place = _first_above(kept, chance * kept[:, -1:])
@@ -180,7 +188,7 @@ def _invert(probabilities: Tensor, chance: Tensor) -> list[int]:
 
 
 def _first_above(mass: Tensor, target: Tensor) -> Tensor:
-    """The first place of each row where ``mass`` is above ``target``, or, by a rounding, where it ends growing."""
+    """The first place of each row where ``mass`` is above ``target``; if rounding leaves none, where it stops."""
     place = torch.searchsorted(mass, target, right=True)
     end = torch.searchsorted(mass, mass[:, -1:].contiguous())
-    return torch.minimum(place, end).clamp(max=mass.shape[-1] - 1)  # a model that computes no numbers has no end
+    return torch.minimum(place, end).clamp(max=mass.shape[-1] - 1)  # mass that is not a number has no such place

@@ -1,4 +1,4 @@
-"""Which tokens the next step computes.
+"""Choose the tokens that the next step computes.
 
 There is no prefill phase and no decode phase: every sequence has tokens known
 and tokens computed, and each step computes some of the difference within one
@@ -15,9 +15,9 @@ from aquilon.engine.blocks import BlockPool
 from aquilon.engine.sequence import Sequence
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Step:
-    """One step's work. Row ``i`` of the flat batch is a token; a sequence's rows are consecutive."""
+    """One step's work. Each row of the flat batch is a token; a sequence's rows are consecutive."""
 
     chunks: list[tuple[Sequence, int]] = field(default_factory=list)
     """Sequences in order of their rows, and how many tokens of each are computed."""
@@ -27,12 +27,12 @@ class Step:
     """KV blocks to copy (from, to) once the step has computed them."""
     num_rows: int = 0
 
-    def _add(self, sequence: Sequence, num_tokens: int) -> None:
+    def add(self, sequence: Sequence, num_tokens: int) -> None:
         self.chunks.append((sequence, num_tokens))
         self.num_rows += num_tokens
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SchedulerCounts:
     """Since the start, in tokens except ``preemptions``."""
 
@@ -44,13 +44,14 @@ class SchedulerCounts:
 
 
 class Scheduler:
-    """Decode first, then prompts begun, then waiting requests in order of arrival.
+    """Schedules decoding first, then prompts that are partly computed, then waiting sequences in order of arrival.
 
-    Where priorities differ the higher is admitted first, and one that waits takes
-    the place of a lower one that runs. A sequence is admitted when there are blocks for all its known tokens and one
-    for each sequence that runs; so only decoding runs out of blocks, and then the
-    last admitted sequence of the lowest priority is preempted: it gives up its blocks, waits first in
-    line, and computes its tokens again, from what the prefix cache still holds.
+    A higher priority is admitted first, and preempts running sequences of a lower
+    one where it doesn't fit. A sequence is admitted when there are blocks for all
+    its known tokens and one for each running sequence, so only decoding can run out
+    of blocks. Then the last admitted sequence of the lowest priority is preempted:
+    it gives up its blocks, waits before all others of its priority and computes its
+    tokens again, except those that the prefix cache still holds.
     """
 
     def __init__(self, pool: BlockPool, *, step_tokens: int, max_sequences: int, prefix_cache: bool = True) -> None:
@@ -59,7 +60,7 @@ class Scheduler:
             raise ValueError(f"step_tokens is {step_tokens}: below one block and {max_sequences} sequences")
         self.pool = pool
         self.prompt_budget = step_tokens
-        """Prompt tokens that one step may compute, at least a block; the runner may lower it for slow models."""
+        """Prompt tokens that one step may compute, at least a block; ``LoadedModel`` lowers it on slow machines."""
         self.counts = SchedulerCounts()
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
@@ -73,15 +74,18 @@ class Scheduler:
         return bool(self.running or self.waiting)
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence, its siblings with it. Its ``max_length`` must fit in the pool."""
+        """Queue a sequence and its siblings; raises ValueError where its ``max_length`` doesn't fit in the pool."""
         if self.pool.blocks_for(sequence.max_length) > self.pool.num_blocks:
-            raise ValueError(f"a sequence of {sequence.max_length} tokens can never fit in the KV cache")
+            raise ValueError(
+                f"a sequence of {sequence.max_length} tokens can never fit in the KV cache of "
+                f"{self.pool.num_blocks * self.pool.block_size} tokens"
+            )
         self._queue(sequence)
 
     def schedule(self) -> Step:
-        """Choose the next step's tokens and give them blocks; not empty while there is work."""
+        """Choose the next step's tokens and allocate their blocks; never empty while there is work."""
         step = Step()
-        self._make_way()
+        self._preempt_for_priority()
         self._schedule_decodes(step)
         budget = min(self._step_tokens - step.num_rows, max(self.prompt_budget, self.pool.block_size))
         decoding = step.num_rows
@@ -98,7 +102,7 @@ class Scheduler:
         return step
 
     def update(self, step: Step, token_ids: list[int]) -> list[Sequence]:
-        """Record a computed step and the tokens drawn, in the order of ``step.draws``; returns what has finished."""
+        """Record a computed step and its tokens, in the order of ``step.draws``; returns the finished sequences."""
         finished = []
         for sequence, num_tokens in step.chunks:
             before = sequence.num_computed
@@ -121,36 +125,36 @@ class Scheduler:
         return finished
 
     def cancel(self, request_id: str, index: int | None = None) -> list[Sequence]:
-        """End a request's continuations, or one of them, between two steps; returns those that were not finished."""
+        """End a request's continuations, or one of them, between two steps; returns the sequences it ended."""
         cancelled = []
         for sequence in self._of_request(request_id):
             family = [sequence, *sequence.siblings]
-            gone = [member for member in family if index is None or member.index == index]
-            left = [member for member in family if member not in gone]
-            for member in gone:
+            ended = [member for member in family if index is None or member.index == index]
+            kept = [member for member in family if member not in ended]
+            for member in ended:
                 member.finish_reason = "cancelled"
-            cancelled += gone
-            if sequence in gone:
+            cancelled += ended
+            if sequence in ended:
                 sequence.siblings = []
                 self._remove(sequence)
-                if left:
-                    self._queue(left[0], first=True)
-                    left[0].siblings = left[1:]
+                if kept:
+                    self._queue(kept[0], first=True)
+                    kept[0].siblings = kept[1:]
             else:
-                sequence.siblings = left[1:]
+                sequence.siblings = kept[1:]
         return cancelled
 
     def _of_request(self, request_id: str) -> list[Sequence]:
         return [sequence for sequence in chain(self.running, self.waiting) if sequence.id == request_id]
 
     def _by_priority(self) -> list[Sequence]:
-        """The running ones: who may be preempted for another comes after it."""
+        """Running sequences, the highest priority first: a sequence is only preempted for one before it."""
         return sorted(self.running, key=lambda running: -running.priority)
 
     def _schedule_decodes(self, step: Step) -> None:
         for sequence in self._by_priority():
             if sequence.num_missing != 1 or not sequence.block_table:
-                continue  # a prompt, or preempted just now
+                continue  # computing its prompt, or preempted in this loop
             while self.pool.blocks_for(len(sequence.token_ids)) > len(sequence.block_table):
                 if self.pool.num_free:
                     sequence.block_table.extend(self.pool.allocate(1))
@@ -160,20 +164,20 @@ class Scheduler:
             self._schedule_prompt(step, sequence, 1)
 
     def _schedule_prompt(self, step: Step, sequence: Sequence, budget: int) -> None:
-        """Add as much of a sequence as the budget allows; a part of it ends at a block's end."""
+        """Add as many of a sequence's tokens as the budget allows, all or up to the end of a block."""
         num_tokens = sequence.num_missing
         if num_tokens > budget:
             end = sequence.num_computed + max(budget, 0)
             num_tokens = end - end % self.pool.block_size - sequence.num_computed
             if num_tokens <= 0:
                 return
-        step._add(sequence, num_tokens)
+        step.add(sequence, num_tokens)
         if num_tokens == sequence.num_missing and len(sequence.token_ids) < sequence.max_length:
             step.draws.append((sequence, step.num_rows - 1))
             self._fork(step, sequence)
 
     def _fork(self, step: Step, sequence: Sequence) -> None:
-        """Let the siblings join: they share the prompt's full blocks and copy the last, partly filled one."""
+        """Start the siblings: they share the prompt's full blocks and copy the last, partly filled one."""
         siblings, sequence.siblings = sequence.siblings, []
         full, partial = divmod(sequence.num_prompt, self.pool.block_size)
         for sibling in siblings:
@@ -194,7 +198,7 @@ class Scheduler:
             step.draws.append((sibling, step.num_rows - 1))
 
     def _admit(self, sequence: Sequence) -> bool:
-        """Give a waiting sequence blocks for all its known tokens, shared where the prefix cache has them."""
+        """Admit a waiting sequence where there are blocks for all its known tokens, shared with the prefix cache's."""
         pool = self.pool
         hit: list[int] = []
         if self._prefix_cache and not sequence.wants_prompt_logprobs:
@@ -226,7 +230,7 @@ class Scheduler:
             sequence.num_published = full
 
     def _queue(self, sequence: Sequence, *, first: bool = False) -> None:
-        """Behind those of its priority, or ``first`` of them."""
+        """Insert a sequence behind the waiting ones of its priority, or ``first`` of them."""
         place = len(self.waiting)
         while place and (
             self.waiting[place - 1].priority < sequence.priority
@@ -235,8 +239,8 @@ class Scheduler:
             place -= 1
         self.waiting.insert(place, sequence)
 
-    def _make_way(self) -> None:
-        """Preempt sequences of a lower priority than the first that waits, until it fits."""
+    def _preempt_for_priority(self) -> None:
+        """Preempt sequences of a lower priority than the first waiting one until it fits."""
         while self.waiting and self.running:
             first = self.waiting[0]
             needed = self.pool.blocks_for(len(first.token_ids)) + len(self.running)
@@ -246,7 +250,7 @@ class Scheduler:
             self._preempt()
 
     def _preempt(self) -> Sequence:
-        """The last admitted sequence of the lowest priority."""
+        """Preempt and return the last admitted sequence of the lowest priority."""
         sequence = min(reversed(self.running), key=lambda running: running.priority)
         self.running.remove(sequence)
         self._give_up_blocks(sequence)

@@ -27,7 +27,7 @@ class Sequence:
         end_ids: frozenset[int],
         constraint: Constraint | None = None,
     ) -> None:
-        """``max_length``: tokens of prompt and output together. ``end_ids``: tokens that finish it, shown to nobody."""
+        """``max_length``: tokens of prompt and output together. ``end_ids``: end the output and are not shown."""
         self.id = request.id
         self.index = index
         self.sampling: SamplingParameters = request.sampling
@@ -42,12 +42,12 @@ class Sequence:
         self.block_table = array("i")
         """The numbers of its KV blocks in order of position."""
         self.num_published = 0
-        """How many of its blocks can be found by others."""
+        """How many of its blocks other sequences can share."""
         self.cached_tokens: int | None = None
-        """Prompt tokens found in the prefix cache when it was first scheduled."""
+        """Prompt tokens that the prefix cache held when it was first scheduled; None before."""
         self.finish_reason: FinishReason | None = None
         self.siblings: list[Sequence] = []
-        """Continuations of the same prompt that join when this one has computed it."""
+        """Continuations of the same prompt, which are scheduled once this sequence has computed it."""
         self.prompt_logprobs: list[TokenLogprobs | None] | None = None
         self.sampling_state: SamplingState | None = None
         self._block_size = block_size
@@ -83,17 +83,25 @@ class Sequence:
             self._hashes.append(block_hash(parent, self.token_ids[block * size : (block + 1) * size]))
         return self._hashes
 
+    def add_prompt_logprobs(self, entries: list[TokenLogprobs]) -> None:
+        """Add the log probabilities of the next prompt tokens, while ``num_computed`` is that before their step."""
+        if self.prompt_logprobs is None or self.num_computed == 0:
+            self.prompt_logprobs = [None]  # the first token has none; a preempted sequence computes them again
+        self.prompt_logprobs += entries
+
     def append(self, token_id: int) -> None:
         """Add a drawn token and decide whether it is the last."""
         self.token_ids.append(token_id)
         if token_id in self.end_ids:
             self.finish_reason = "stop"
-        elif self.constraint is not None and self._ends_in_grammar(self.constraint, token_id):
-            self.finish_reason = "complete" if self.failure is None else "cancelled"
-        elif len(self.token_ids) >= self.max_length:
+            return
+        if self.constraint is not None:
+            self.constraint.accept(token_id)
+            if self.constraint.failure is not None:
+                self.finish_reason = "cancelled"
+                return
+            if self.constraint.complete:
+                self.finish_reason = "complete"
+                return
+        if len(self.token_ids) >= self.max_length:
             self.finish_reason = "length"
-
-    @staticmethod
-    def _ends_in_grammar(constraint: Constraint, token_id: int) -> bool:
-        constraint.accept(token_id)
-        return constraint.failure is not None or constraint.complete

@@ -1,4 +1,4 @@
-"""What the engine sent for one request, until its reader takes it."""
+"""A queue of one request's outputs between the engine and the reader."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from aquilon.engine.protocol import SequenceOutput
 
 
 class Unloaded(Exception):
-    """The model left memory between our look and the engine's."""
+    """The model left memory before the request reached the engine process."""
 
 
 class Stream:
-    """What has arrived for one request and has not been read."""
+    """One request's outputs that have arrived and were not read yet."""
 
     def __init__(self, n: int) -> None:
         self.open = False
-        """Whether the engine still works on it."""
+        """Whether the engine still computes the request."""
         self.tokens_behind = 0
         self._unfinished = n
         self._outputs: deque[SequenceOutput] = deque()
@@ -41,7 +41,7 @@ class Stream:
         self._wake()
 
     async def next(self) -> SequenceOutput | None:
-        """The next output, None when all continuations have finished; raises what it failed with, after the outputs."""
+        """The next output; None when all continuations have finished. Raises the failure once all outputs are read."""
         while not self._outputs:
             if self._failure is not None:
                 failure, self._failure = self._failure, None

@@ -1,7 +1,7 @@
-"""One engine process after another: start it, watch it, kill it when it hangs, start the next.
+"""Keep an engine process running: start it, watch it, kill it when it hangs, start the next.
 
-The two processes share a socket pair, so there is no path to leave behind, and
-each sees the other's end at once.
+The two processes share a socket pair: no path stays behind, and each notices at
+once when the other ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import cast
 
 import msgspec
 
@@ -27,59 +26,24 @@ _LONGEST_DELAY = 30.0
 _STABLE_SECONDS = 10.0
 _STOP_SECONDS = 3.0
 _SILENT_TICKS = 2
-"""One look may come before what this process, put aside itself, has not read yet."""
+"""Ticks without a sign of life that make a hang: after the first, this process may still read what has arrived."""
 
 log = logging.getLogger("aquilon.engine")
 
 
-class EngineProcess(asyncio.Protocol):
-    """One life of the engine process, and our end of its socket."""
+class _Connection(asyncio.Protocol):
+    """The API process's end of the socket: passes on what the engine process sends."""
 
     def __init__(self, on_message: Callable[[FromEngine], None]) -> None:
         self._on_message = on_message
         self._frames: FrameDecoder[FromEngine] = FrameDecoder(FromEngine)
-        self._transport: asyncio.WriteTransport | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._lost = asyncio.Event()
-        self.started_at = time.monotonic()
+        self.lost = asyncio.Event()
+        """Set when the socket is closed, or something arrived that is not a message."""
         self.heard_at = time.monotonic()
-        """When the process last showed that it works, on the monotonic clock."""
-
-    @classmethod
-    async def start(cls, options: EngineOptions, on_message: Callable[[FromEngine], None]) -> EngineProcess:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        engine = cls(on_message)
-        with theirs:
-            engine._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "aquilon.engine.process",
-                "--socket-fd",
-                str(theirs.fileno()),
-                "--options",
-                msgspec.json.encode(options).decode(),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-            )
-        ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: engine, sock=ours)
-        return engine
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None and not self._lost.is_set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's own class is not a subclass of it
 
     def data_received(self, data: bytes) -> None:
+        if self.lost.is_set():
+            return
         self.heard_at = time.monotonic()
         try:
             for message in self._frames.feed(data):
@@ -87,39 +51,89 @@ class EngineProcess(asyncio.Protocol):
                     self.heard_at = time.monotonic() - message.busy_since_last_step
                 self._on_message(message)
         except BrokenFrame:
-            log.exception("The engine process sent what is not a message")
-            self.kill()
+            log.exception("The engine process sent something that is not a message")
+            self.lost.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._lost.set()
+        self.lost.set()
+
+
+class EngineProcess:
+    """A running engine process and the connection to it; ``start`` makes one."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, transport: asyncio.WriteTransport, connection: _Connection
+    ) -> None:
+        self._process = process
+        self._transport = transport
+        self._connection = connection
+        self.started_at = time.monotonic()
+
+    @classmethod
+    async def start(cls, options: EngineOptions, on_message: Callable[[FromEngine], None]) -> EngineProcess:
+        """Start a process; raises OSError where that is impossible."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        with theirs:
+            transport, connection = await asyncio.get_running_loop().create_connection(
+                lambda: _Connection(on_message), sock=ours
+            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "aquilon.engine.process",
+                    "--socket-fd",
+                    str(theirs.fileno()),
+                    "--options",
+                    msgspec.json.encode(options).decode(),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                )
+            except BaseException:
+                transport.close()
+                raise
+        return cls(process, transport, connection)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def heard_at(self) -> float:
+        """When the process last showed that it works, on the monotonic clock."""
+        return self._connection.heard_at
+
+    @property
+    def running(self) -> bool:
+        """Whether the process can take messages."""
+        return self._process.returncode is None and not self._connection.lost.is_set()
 
     def send(self, message: ToEngine) -> None:
         """Raises FrameTooLong, or OverflowError for a number that MessagePack cannot hold."""
         frame = encode_frame(message)
-        if self._transport is not None and not self._lost.is_set():
+        if not self._connection.lost.is_set():
             self._transport.write(frame)
 
     def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
 
     async def stop(self) -> None:
         """Close the socket, which ends the process, and kill it if that takes too long."""
-        assert self._process is not None
-        if self._transport is not None:
-            self._transport.close()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._process.wait()
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+        self._transport.close()
+        await self._exit_status()
 
     async def wait(self) -> int:
-        """The exit status, as subprocess gives it; a process that closed its socket is ended first."""
-        assert self._process is not None
-        await self._lost.wait()
+        """Wait until the process ends or loses its connection, then end it; returns the status as subprocess does."""
+        await self._connection.lost.wait()
+        self._transport.close()
+        return await self._exit_status()
+
+    async def _exit_status(self) -> int:
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 return await self._process.wait()
@@ -133,7 +147,7 @@ class Supervisor:
 
     ``is_busy`` says whether work is queued: only then is silence a hang.
     ``on_up`` gets each new process before anything is sent to it; ``on_down``
-    gets the reason, in words, after it has ended.
+    gets the reason, as text for people, after it has ended.
     """
 
     def __init__(
@@ -195,7 +209,7 @@ class Supervisor:
             log.info("The engine process is now %d", process.pid)
 
     async def _watch(self, process: EngineProcess) -> str:
-        """Return when the process has ended, saying why; a hung one is killed."""
+        """Wait until the process has ended; returns why. A process that hangs is killed."""
         ended = asyncio.create_task(process.wait())
         silent_ticks = 0
         busy_since: float | None = None

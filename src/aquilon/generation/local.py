@@ -101,7 +101,7 @@ class LocalModels:
             n=request.n,
             cache_salt=principal.organization_id,
             grammar=grammar,
-            begun="" if grammar is None else request.begun,
+            grammar_prefix="" if grammar is None else request.begun,
             priority=_BATCH_PRIORITY if request.batch else 0,
         )
         most_tokens = context - len(prompt_ids) if wanted is None else wanted

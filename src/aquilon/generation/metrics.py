@@ -182,7 +182,7 @@ class _EngineCollector(Collector):
         self._engine = engine
 
     def collect(self) -> Iterable[Metric]:
-        return _engine_metrics(self._engine.statistics or EngineStatistics(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0))
+        return _engine_metrics(self._engine.statistics or EngineStatistics())
 
 
 def _engine_metrics(now: EngineStatistics) -> Iterator[Metric]:

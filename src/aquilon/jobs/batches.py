@@ -19,7 +19,6 @@ from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
-from aquilon.settings import Settings
 from aquilon.storage import Database
 
 MOST_OPEN = 200
@@ -43,13 +42,10 @@ class NewBatch:
 class Batches:
     """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
 
-    def __init__(
-        self, database: Database, files: Files, settings: Settings, *, new_work: asyncio.Event | None = None
-    ) -> None:
+    def __init__(self, database: Database, files: Files, *, new_work: asyncio.Event | None = None) -> None:
         """``new_work`` is set when there is something to do for this process's runner; None where it has none."""
         self._database = database
         self._files = files
-        self._most_lines = settings.max_batch_lines
         self._new_work = new_work
 
     async def create(self, principal: Principal, wanted: NewBatch) -> Batch:

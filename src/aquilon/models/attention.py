@@ -1,4 +1,4 @@
-"""What a transformer asks of attention, and the plainest answer."""
+"""The interface between a transformer and its attention, and dense attention."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from aquilon.models.architecture import Architecture
 
 
 class Attention(Protocol):
-    """Causal attention over a flat batch; rotary is already applied, and caches, if any, are the callee's own."""
+    """Causal attention over a flat batch. Rotary is already applied; a cache, if any, belongs to the implementation."""
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """``query (T, num_heads, head_dim)``, ``key`` and ``value (T, num_kv_heads, head_dim)`` of this step's
         tokens to ``(T, num_heads, head_dim)``."""
         ...
 
 
 class DenseCausalAttention:
-    """Whole sequences side by side, each attending to itself: for training, and the twin of paged attention."""
+    """Attention within whole sequences that lie side by side: the twin of paged attention."""
 
     def __init__(self, sequence_lengths: Sequence[int], architecture: Architecture) -> None:
         self.sequence_lengths = list(sequence_lengths)
         self.sliding_windows = architecture.sliding_windows
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         window = self.sliding_windows[layer]
         outputs = []
         sequences = (torch.split(part, self.sequence_lengths) for part in (query, key, value))

@@ -1,4 +1,4 @@
-"""Rotary position embeddings: frequencies, and turning queries and keys by them."""
+"""Rotary position embeddings: compute the frequencies, and rotate queries and keys by them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from aquilon.models.architecture import (
 def inverse_frequencies(rotary: Rotary, head_dim: int) -> Tensor:
     """Radians per position of each pair of dimensions, fp32 ``(head_dim / 2,)``.
 
-    Computed step by step as transformers does, on the CPU: at long positions a last bit
-    of difference in a frequency shows in the logits.
+    Computed on the CPU with the same operations as in transformers: at long positions
+    one bit of difference in a frequency changes the logits.
     """
     scaling = rotary.scaling
     theta = rotary.theta
@@ -36,7 +36,7 @@ def inverse_frequencies(rotary: Rotary, head_dim: int) -> Tensor:
     if isinstance(scaling, Llama3Scaling):
         return _llama3(scaling, plain)
     if isinstance(scaling, YarnScaling):
-        return _yarn(scaling, rotary.theta, head_dim, wavelengths)
+        return _yarn(scaling, theta=rotary.theta, head_dim=head_dim, wavelengths=wavelengths)
     return plain
 
 
@@ -50,9 +50,9 @@ def _llama3(scaling: Llama3Scaling, plain: Tensor) -> Tensor:
     return torch.where(wavelength < context / high, plain, scaled)
 
 
-def _yarn(scaling: YarnScaling, theta: float, head_dim: int, wavelengths: Tensor) -> Tensor:
+def _yarn(scaling: YarnScaling, *, theta: float, head_dim: int, wavelengths: Tensor) -> Tensor:
     def dimension_of(rotations: float) -> float:
-        """The dimension that turns this often over the original context."""
+        """The dimension that makes so many rotations over the original context."""
         return head_dim * math.log(scaling.original_context / (rotations * 2 * math.pi)) / (2 * math.log(theta))
 
     low, high = dimension_of(scaling.beta_fast), dimension_of(scaling.beta_slow)
@@ -67,9 +67,9 @@ def _yarn(scaling: YarnScaling, theta: float, head_dim: int, wavelengths: Tensor
 
 
 class RotaryEmbedding:
-    """Positions to the factors that queries and keys are turned with.
+    """Computes the factors that rotate queries and keys at given positions.
 
-    Not a module: the frequencies stay fp32 whatever dtype the model is cast to.
+    Not a module, so that the frequencies stay fp32 when the model is cast to another dtype.
     """
 
     def __init__(self, rotary: Rotary, head_dim: int, device: torch.device | str) -> None:
@@ -85,7 +85,7 @@ class RotaryEmbedding:
         return (angles.cos() * self.attention_factor)[:, None], (angles.sin() * self.attention_factor)[:, None]
 
     def query_scale(self, positions: Tensor) -> Tensor | None:
-        """What queries are multiplied with after turning, fp32 ``(T, 1, 1)``; None where a model has no such scale."""
+        """The factor on rotated queries, fp32 ``(T, 1, 1)``; None for models without such a scale."""
         if not self.query_scale_beta:
             return None
         steps = torch.floor(positions / self.query_scale_context)
@@ -93,7 +93,7 @@ class RotaryEmbedding:
 
 
 def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn ``heads (T, H, head_dim)``: dimension i against dimension i + head_dim / 2, in fp32."""
+    """Rotate ``heads (T, H, head_dim)`` in fp32: dimension i with dimension i + head_dim / 2."""
     first, second = heads.float().chunk(2, dim=-1)  # (T, H, head_dim / 2) each
-    turned = torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
-    return turned.to(heads.dtype)
+    rotated = torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
+    return rotated.to(heads.dtype)

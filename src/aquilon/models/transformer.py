@@ -1,8 +1,8 @@
-"""The one transformer that every family is an instance of.
+"""One transformer for all families.
 
-It sees a flat ragged batch: the tokens of all sequences in a row, their
-positions, and a callable that attends. The same definition trains (dense
-attention) and serves (paged attention).
+Its input is a flat ragged batch: the tokens of all sequences in a row, their
+positions, and a callable that computes attention. The same definition runs with
+dense attention and with paged attention.
 
 Weights are uninitialised: load a checkpoint into them, or initialise them.
 """
@@ -19,14 +19,14 @@ from aquilon.models.rotary import RotaryEmbedding, rotate
 
 
 class Linear(nn.Linear):
-    """A linear layer that doesn't spend time on values that are about to be replaced."""
+    """A linear layer with uninitialised weights: a checkpoint replaces them."""
 
     def reset_parameters(self) -> None:
         pass
 
 
 class Embedding(nn.Embedding):
-    """An embedding, uninitialised likewise."""
+    """An embedding with uninitialised weights."""
 
     def reset_parameters(self) -> None:
         pass
@@ -60,15 +60,17 @@ class SelfAttention(nn.Module):
         self.query_norm = RMSNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
         self.key_norm = RMSNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention) -> Tensor:
+    def forward(
+        self, x: Tensor, *, rotation: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention
+    ) -> Tensor:
         heads = self.qkv(x).unflatten(-1, (-1, self.head_dim))  # (T, num_heads + 2 num_kv_heads, head_dim)
         query, key, value = heads.split(self.heads, dim=1)
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
-        query, key = rotate(query, *turn), rotate(key, *turn)
+        query, key = rotate(query, *rotation), rotate(key, *rotation)
         if query_scale is not None:
             query = query * query_scale.to(query.dtype)
-        attended = attend(self.layer, query, key, value)  # (T, num_heads, head_dim)
+        attended = attend(self.layer, query=query, key=key, value=value)  # (T, num_heads, head_dim)
         output: Tensor = self.output(attended.flatten(1))  # (T, hidden)
         return output
 
@@ -89,7 +91,7 @@ class MLP(nn.Module):
 
 
 class MixtureOfExperts(nn.Module):
-    """Each token through its ``experts_per_token`` best experts, weighted by their softmax (arXiv:2401.04088)."""
+    """Computes each token with its ``experts_per_token`` best experts, weighted by their softmax (arXiv:2401.04088)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -109,7 +111,7 @@ class MixtureOfExperts(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention, then the feed-forward layer, each added to what came in."""
+    """Attention, then the feed-forward layer; each adds its output to its input."""
 
     def __init__(self, architecture: Architecture, layer: int) -> None:
         super().__init__()
@@ -118,8 +120,11 @@ class Layer(nn.Module):
         self.mlp_norm = RMSNorm(architecture.hidden_size, architecture.norm_eps)
         self.mlp = MixtureOfExperts(architecture) if architecture.num_experts else MLP(architecture)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), turn, query_scale, attend)  # (T, hidden)
+    def forward(
+        self, x: Tensor, *, rotation: tuple[Tensor, Tensor], query_scale: Tensor | None, attend: Attention
+    ) -> Tensor:
+        normalized = self.attention_norm(x)
+        x = x + self.attention(normalized, rotation=rotation, query_scale=query_scale, attend=attend)  # (T, hidden)
         output: Tensor = x + self.mlp(self.mlp_norm(x))
         return output
 
@@ -134,7 +139,7 @@ class Transformer(nn.Module):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        """``device="meta"`` makes the structure without memory for its weights."""
+        """``device="meta"`` builds the structure without memory for its weights."""
         super().__init__()
         self.architecture = architecture
         with torch.device(device):
@@ -151,9 +156,9 @@ class Transformer(nn.Module):
     def forward(self, token_ids: Tensor, positions: Tensor, attention: Attention) -> Tensor:
         """``token_ids (T,)`` and ``positions (T,)``, int64, to hidden states ``(T, hidden_size)`` after the norm."""
         x = self.embedding(token_ids)  # (T, hidden)
-        turn, query_scale = self.rotary(positions), self.rotary.query_scale(positions)
+        rotation, query_scale = self.rotary(positions), self.rotary.query_scale(positions)
         for layer in self.layers:
-            x = layer(x, turn, query_scale, attention)
+            x = layer(x, rotation=rotation, query_scale=query_scale, attend=attention)
         hidden: Tensor = self.norm(x)
         return hidden
 

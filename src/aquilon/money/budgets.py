@@ -16,7 +16,6 @@ Scope = Literal["organization", "workspace", "key"]
 BudgetPeriod = Literal["day", "week", "month", "once"]
 """``once`` is prepaid credit: it never starts anew."""
 
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 BUDGET_PERIODS: tuple[BudgetPeriod, ...] = get_args(BudgetPeriod)
 
 

@@ -59,11 +59,10 @@ class Price:
     def rates(self) -> dict[str, int]:
         return {"input": self.input, "cached input": self.cached_input, "output": self.output}
 
-    def cost(self, usage: Usage, *, batch: bool = False) -> int:
+    def cost(self, usage: Usage) -> int:
         """Millionths of a cent. ``usage.cached_tokens`` are some of its prompt tokens."""
         computed = usage.prompt_tokens - usage.cached_tokens
-        full = computed * self.input + usage.cached_tokens * self.cached_input + usage.completion_tokens * self.output
-        return full * (100 - self.batch_discount) // 100 if batch else full  # exact: each discounted rate is whole
+        return computed * self.input + usage.cached_tokens * self.cached_input + usage.completion_tokens * self.output
 
     def in_batch(self) -> Price:
         """The same for a request of a batch job: each rate as it is after the discount, exact."""

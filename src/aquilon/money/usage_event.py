@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
 Outcome = Literal["completed", "cancelled", "failed"]
 """``cancelled``: the client left; ``failed``: the engine or the server ended it."""
-
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -1,10 +1,10 @@
-"""Tokens that are matched as whole strings, beside the vocabulary that merges build: control tokens and others."""
+"""Tokens that are matched as whole strings, outside the merges of the vocabulary: control tokens and others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from aquilon.text.tokenizer import TokenizerError
@@ -12,29 +12,30 @@ from aquilon.text.tokenizer import TokenizerError
 _SPACES = re.compile(r"\s*")
 _LONGEST = 256
 _MOST_CHARACTERS = 200_000
-"""Of all added tokens together; the largest known set has some 100,000."""
+"""The limit for all added tokens together; the largest known set has some 100,000."""
 _DEEPEST = 60
-"""How many tokens may begin one another before their common beginnings are no longer worth sharing."""
+"""The deepest nesting of shared prefixes in a regular expression; deeper sets get a plain list of alternatives."""
 _BRACKETS = {"<": ">", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
 class AddedToken:
-    """A token matched as a string before anything else is done with the text."""
+    """A token that is matched as a string before the rest of the text is encoded."""
 
     id: int
     text: str
+    _: KW_ONLY
     control: bool
-    """Steers the model and has no text of its own; never made out of plain text."""
+    """Whether it steers the model and has no text; plain text is never encoded to it."""
     strip_left: bool = False
-    """Swallows the white space before it."""
+    """Whether it includes the white space before it."""
     strip_right: bool = False
     single_word: bool = False
-    """Only matched where no letter or digit touches it."""
+    """Whether it is only matched where no letter, digit or underscore is next to it."""
 
     @property
     def is_markup(self) -> bool:
-        """Control tokens, and others written like them (``<tool_call>``), unlike runs of spaces or plain words."""
+        """Whether it is a control token or written like one (``<tool_call>``), unlike runs of spaces or plain words."""
         return len(self.text) <= _LONGEST and (self.control or self._is_bracketed)
 
     @property
@@ -43,15 +44,18 @@ class AddedToken:
 
 
 class AddedTokens:
-    """A set of added tokens, and where they stand in a text: leftmost first, then longest.
+    """A set of added tokens, which splits texts at them: leftmost first, then longest.
 
-    One of more than 256 characters is never found. Raises TokenizerError for a set that is past all measure.
+    Tokens of more than 256 characters are never matched. Raises TokenizerError for a set with too many characters.
     """
 
     def __init__(self, tokens: Iterable[AddedToken]) -> None:
         self._by_text = {token.text: token for token in tokens if 0 < len(token.text) <= _LONGEST}
         if sum(map(len, self._by_text)) > _MOST_CHARACTERS:
-            raise TokenizerError(f"this vocabulary has {len(self._by_text)} special tokens, which is too many")
+            raise TokenizerError(
+                f"this vocabulary has too many special tokens: {len(self._by_text)} with more than "
+                f"{_MOST_CHARACTERS:,} characters, the limit for all together"
+            )
         self._pattern = re.compile(alternatives(self._by_text)) if self._by_text else None
 
     def __len__(self) -> int:
@@ -87,20 +91,20 @@ class AddedTokens:
 
 
 def alternatives(strings: Iterable[str]) -> str:
-    """A regular expression for any of these strings, longest first, that shares their beginnings."""
-    found = list(strings)
+    """A regular expression that matches any of these strings, the longest first, and shares their prefixes."""
+    texts = list(strings)
     root: dict[str, Any] = {}
-    for string in found:
+    for string in texts:
         node = root
         for character in string:
             node = node.setdefault(character, {})
         node[""] = {}
     shared = _branch(root, _DEEPEST)
-    return shared if shared is not None else "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+    return shared if shared is not None else "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
 
 
 def _branch(node: dict[str, Any], deepest: int) -> str | None:
-    """The expression for what follows; None where it would nest too deeply."""
+    """The expression for the strings below a node; None where it would nest too deeply."""
     prefix = ""
     while len(node) == 1 and "" not in node:
         character, node = next(iter(node.items()))

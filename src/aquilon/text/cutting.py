@@ -1,4 +1,4 @@
-"""Long texts in pieces: where a text may be cut so that its parts' tokens are the whole's."""
+"""Cut long texts where the tokens of the pieces are the same as those of the whole text."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import tokenizers
 
 CHUNK_CHARACTERS = 2**16
 LONGEST_RUN = 2**18
-"""Characters without any place to cut, after which a text is cut all the same: nobody writes such words."""
+"""A text without a place to cut is cut after so many characters: no real text has such words."""
 
 _PLACES = (
     (r"(?<=[A-Za-z])(?= [A-Za-z])", ("ab cd", "AB CD", "a B", "Ab cD")),
     (r"(?<=\S\n)(?=[^\W\d_])", ("ab\ncd", "a.\nB", "1\nÉ", "。\n你")),
     (r"(?<=[^\W_])(?=[.,;:!?。，、！？<>|()\[\]{}])", ("ab.cd", "A,b", "1<b", "é|", "你。好", "x)", "b}\n", "z[ ")),
 )
-"""Before a word, after a line's end, before punctuation; with samples that each pipeline is tried on."""
+"""Before a word, after the end of a line, before punctuation; with samples to test each pipeline with."""
 
 
 class Cutter:
-    """Cuts texts where this pipeline begins a new word whatever stands around, as tried out on samples.
+    """Cuts texts where this pipeline always begins a new word, as samples show.
 
-    The library keeps about a hundred bytes for each token of a text until it is done
-    with it; in pieces, a text of any length takes the memory of one piece.
+    The library keeps about a hundred bytes for each token until it has encoded the
+    whole text; in pieces, a text of any length takes the memory of one piece.
     """
 
     def __init__(self, pipeline: tokenizers.Tokenizer) -> None:
@@ -39,10 +39,10 @@ class Cutter:
         begin = 0
         while len(text) - begin > CHUNK_CHARACTERS:
             last = begin + LONGEST_RUN
-            found = self._place.search(text, begin + CHUNK_CHARACTERS, last) if self._place is not None else None
-            if found is None and last >= len(text):
+            match = self._place.search(text, begin + CHUNK_CHARACTERS, last) if self._place is not None else None
+            if match is None and last >= len(text):
                 break
-            end = found.start() if found is not None else last
+            end = match.start() if match is not None else last
             yield text[begin:end]
             begin = end
         yield text[begin:]
@@ -51,8 +51,8 @@ class Cutter:
 def _begins_word(pipeline: tokenizers.Tokenizer, sample: str, place: re.Pattern[str]) -> bool:
     if pipeline.pre_tokenizer is None:
         return False
-    found = place.search(sample)
+    match = place.search(sample)
     normalized = pipeline.normalizer.normalize_str(sample) if pipeline.normalizer is not None else sample
-    if found is None or len(normalized) != len(sample):
+    if match is None or len(normalized) != len(sample):
         return False
-    return found.start() in {start for _, (start, _) in pipeline.pre_tokenizer.pre_tokenize_str(normalized)}
+    return match.start() in {start for _, (start, _) in pipeline.pre_tokenizer.pre_tokenize_str(normalized)}

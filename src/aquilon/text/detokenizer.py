@@ -1,4 +1,4 @@
-"""Token ids to text while they arrive: only whole characters, each as soon as it is whole."""
+"""Turn token ids into text while they arrive: each character as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from aquilon.text.tokenizer import Tokenizer
 
 _LONGEST_CHARACTER = 4
-"""Bytes that UTF-8 needs at most for one character."""
+"""The most bytes that UTF-8 needs for one character."""
 
 
 class Detokenizer:
-    """Turns a sequence's tokens into text, in constant time a token.
+    """Turns a sequence's tokens into text, in constant time for each token.
 
-    Without a prompt all that is returned adds up to ``tokenizer.decode`` of all the
-    ids. After ``prompt_ids`` it is the text that follows the prompt's: a character
-    whose first bytes are the prompt's last is shown whole, and SentencePiece's leading
-    space goes where the prompt ends in a control token.
+    Without a prompt the returned texts add up to ``tokenizer.decode`` of all the ids.
+    With ``prompt_ids`` they add up to the text after the prompt: a character whose
+    first bytes end the prompt is returned whole, and SentencePiece's leading space is
+    removed where the prompt ends in a control token.
     """
 
     def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int] = ()) -> None:
@@ -28,7 +28,7 @@ class Detokenizer:
         self._decoder.decode(tail[-(_LONGEST_CHARACTER - 1) :])
 
     def add(self, token_ids: Sequence[int]) -> str:
-        """The text that these tokens complete; empty while a character is only begun."""
+        """The text that these tokens complete; empty while a character is incomplete."""
         data = b"".join(map(self._tokenizer.token_bytes, token_ids))
         if self._at_start and data:
             self._at_start = False
@@ -36,5 +36,5 @@ class Detokenizer:
         return self._decoder.decode(data)
 
     def finish(self) -> str:
-        """U+FFFD for a character that was begun and never completed, else nothing."""
+        """U+FFFD for an incomplete last character, else an empty text."""
         return self._decoder.decode(b"", final=True)

@@ -28,7 +28,7 @@ class Guard:
 
     def __init__(self, tokens: Iterable[str], *, template_literals: Iterable[str] = ()) -> None:
         texts = sorted({token for token in tokens if len(token) > 1})
-        self._inside = self._at_end = None
+        self._inside = None
         self._at_start: tuple[str, ...] = ()
         self._infixes = ""
         if not texts:

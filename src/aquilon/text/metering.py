@@ -1,4 +1,4 @@
-"""Puts a template's own price into its syntax tree, so that running it counts against the budget."""
+"""Add calls to a template's syntax tree that count its work against the budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aquilon.text.budget import NODE
 
 
 def meter(template: nodes.Template) -> nodes.Template:
-    """The same template, paying at each turn of a loop, each macro, comparison, slice and concatenation."""
+    """The template with calls that count the work of loops, macros, comparisons, slices and concatenations."""
     metered: nodes.Template = _Meter().visit(template)
     return metered
 
@@ -66,7 +66,7 @@ def _call(name: str, *args: nodes.Expr, lineno: int) -> nodes.Call:
 
 
 def _price(node: nodes.Node) -> int:
-    """Nominal nanoseconds to run what stands inside a node once."""
+    """Nominal nanoseconds to run the content of a node once."""
     price = 0
     pending = [node]
     while pending:

@@ -1,4 +1,4 @@
-"""How reasoning models mark what they say to themselves before they answer."""
+"""How reasoning models mark the thoughts before an answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ReasoningFormat:
     """Ids of the markers that are control tokens."""
 
     def is_open(self, prompt_end: str) -> bool:
-        """Whether a prompt that ends so has begun the thoughts already."""
+        """Whether a prompt with this end has opened the thoughts already."""
         return prompt_end.rstrip().endswith(self.opening)
 
     def rules(self, *, opened: bool) -> str:
-        """The rule ``thoughts``, in llguidance's notation: up to the answer's beginning."""
+        """The rule ``thoughts`` in llguidance's notation, up to the beginning of the answer."""
         begin = "" if opened else f"{self._marker(self.opening)} "
         if self.closing in self.controls:
             end = f"THOUGHTS {self._marker(self.closing)}"
@@ -40,7 +40,7 @@ FORMATS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
 
 
 def reasoning_format(template: str, controls: Mapping[str, int]) -> ReasoningFormat | None:
-    """By what a model's chat template, and its control tokens, speak of."""
+    """The format whose markers a model's chat template contains; None where it contains none."""
     for opening, closing in FORMATS:
         if closing in template and opening in template:
             marked = {text: controls[text] for text in (opening, closing) if text in controls}

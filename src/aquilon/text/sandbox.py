@@ -1,9 +1,9 @@
-"""Jinja for chat templates: the language that Hugging Face's templates are written in, inside hard limits.
+"""Jinja for chat templates, with hard limits on what a template may do.
 
-A chat template is code that came with a model. It runs in Jinja's immutable sandbox,
-sees plain values only, may call what is listed here, and every loop, call and growing
-value counts against a :class:`~aquilon.text.budget.Budget`, so that a hostile one ends
-in an error after about a second instead of taking the machine with it.
+A chat template is code that comes with a model. It runs in Jinja's immutable sandbox,
+reads plain values only and calls only the functions listed here. Every loop, call and
+growing value counts against a :class:`~aquilon.text.budget.Budget`, so that a hostile
+template fails after about a second instead of exhausting the machine.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from aquilon.text.budget import CALL, Budget, BudgetExceeded
 from aquilon.text.metering import meter
 
 budget: ContextVar[Budget] = ContextVar("budget")
-"""Of the rendering under way."""
+"""The budget of the current rendering."""
 
 _LARGEST_NUMBER_BITS = 1024
 _LARGEST_WIDTH = 1000
 _WIDTH = re.compile(r"\d{4,}|\{[^}]*\{|%[^a-zA-Z%]*\*")
-"""In a format string: a width past a thousand, or one that is not written out."""
+"""In a format string: a width of a thousand or more, or one that an argument gives."""
 
 # fmt: off
 _STRING_METHODS = frozenset({
@@ -56,7 +56,7 @@ _FILTERS_AS_THEY_ARE = (
 
 
 class ChatSandbox(ImmutableSandboxedEnvironment):
-    """The environment; one serves all templates, since what belongs to a rendering is its budget alone."""
+    """The environment of all templates; only the budget belongs to one rendering."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
@@ -64,7 +64,7 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
         super().__init__(
             trim_blocks=True,
             lstrip_blocks=True,
-            optimized=False,  # constants are not worth folding, and folding them runs the template outside any budget
+            optimized=False,  # folding constants would run parts of the template outside any budget
             finalize=_printed,
             extensions=[jinja2.ext.loopcontrols, _Generation],
         )
@@ -81,7 +81,7 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         return meter(Parser(self, source, name, filename).parse())
 
-    # What metered syntax trees call, see metering.py
+    # The functions that metered syntax trees call, see metering.py
 
     @staticmethod
     def spend(nanoseconds: int) -> bool:
@@ -89,13 +89,13 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def weighed(value: Any) -> Any:
-        """A value about to be compared or searched."""
+        """Count a value that is about to be compared or searched."""
         budget.get().weigh(value)
         return value
 
     @staticmethod
     def copied(value: Any) -> Any:
-        """A slice that was taken, in any order."""
+        """Count a slice, whatever its step."""
         if isinstance(value, str):
             budget.get().make(len(value))
             budget.get().spend(len(value))
@@ -113,7 +113,7 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         budget.get().spend(CALL)
-        for scope in ("_loop_vars", "_block_vars"):  # Jinja's own, for functions that ask for the context: none does
+        for scope in ("_loop_vars", "_block_vars"):  # Jinja passes them to functions that take the context; ours don't
             kwargs.pop(scope, None)
         if __obj in (__self.spend, __self.weighed, __self.copied, __self.joined):
             return __obj(*args)
@@ -152,7 +152,7 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
 
 class _Generation(jinja2.ext.Extension):
-    """``{% generation %}`` marks what the model says, for training; here it has no effect."""
+    """``{% generation %}`` marks the model's answers for training; here it has no effect."""
 
     tags = {"generation"}  # noqa: RUF012
 
@@ -162,16 +162,16 @@ class _Generation(jinja2.ext.Extension):
 
 
 class _Dict:
-    """``dict(...)`` without the type itself, from which the sandbox could be left."""
+    """``dict(...)`` without the type itself, which would offer a way out of the sandbox."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
-        made = dict(*args, **kwargs)
-        budget.get().collect(len(made))
-        return made
+        values = dict(*args, **kwargs)
+        budget.get().collect(len(values))
+        return values
 
 
 class _Namespace(Namespace):
-    """``namespace(...)``; names with a leading underscore are Python's own."""
+    """``namespace(...)``; names with a leading underscore are refused, since Python gives them meanings."""
 
     def __init__(*args: Any, **kwargs: Any) -> None:
         self, given = args[0], args[1:]
@@ -187,7 +187,7 @@ class _Namespace(Namespace):
 
 
 def _paying(test: Callable[..., Any]) -> Callable[..., Any]:
-    """One of Jinja's own tests (``is equalto``), paying for what it compares."""
+    """One of Jinja's tests (``is equalto``) that counts the values it compares."""
     takes_environment = hasattr(test, "jinja_pass_arg")
 
     @pass_context
@@ -210,7 +210,7 @@ def _strftime_now(pattern: str) -> str:
 
 
 def _text_of(value: Any) -> str:
-    """A value as the template prints it; a large one pays before it is built."""
+    """A value as the template prints it; the size of a collection is counted before its text is built."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple | dict):
@@ -242,8 +242,8 @@ def _check_format(pattern: Any, values: Any) -> None:
 def _replaced(text: str, old: str, new: str, count: int = -1) -> str:
     spent = budget.get()
     spent.spend(len(text) // 4)
-    found = text.count(old) if count < 0 else min(text.count(old), count)
-    spent.make(len(text) + found * max(len(new) - len(old), 0))
+    occurrences = text.count(old) if count < 0 else min(text.count(old), count)
+    spent.make(len(text) + occurrences * max(len(new) - len(old), 0))
     return text.replace(old, new, count)
 
 
@@ -272,7 +272,7 @@ def _call_method(method: BuiltinMethodType, args: tuple[Any, ...], kwargs: dict[
 
 
 def _metered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One of Jinja's own filters, paying for the value that it walks through."""
+    """One of Jinja's filters that counts the value it walks through."""
     passed = str(getattr(getattr(function, "jinja_pass_arg", None), "name", ""))
 
     @pass_context
@@ -307,7 +307,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as transformers writes it in templates: no HTML escapes, letters as they are."""
+    """JSON as transformers writes it in templates: without HTML escapes, with letters beyond ASCII unescaped."""
     spent = budget.get()
     if isinstance(indent, int) and indent > 16:
         raise SecurityError("tojson indents by at most 16 spaces in a chat template")

@@ -1,4 +1,4 @@
-"""SentencePiece vocabularies of the BPE kind, with scores and byte fallback: Llama's and Mistral's first ones."""
+"""SentencePiece vocabularies with BPE, scores and byte fallback, such as the first Llama and Mistral models'."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from aquilon.text.tokenizer import TokenizerError
 
 _SPACE = "▁"
 _WORD = re.compile(f"[^{_SPACE}]{_SPACE}")
-"""A piece like this would join two words."""
+"""Matches pieces that span two words."""
 
 
 def pipelines(
     pieces: Mapping[str, int], scores: Sequence[float], *, unmergeable: Collection[int], add_space_prefix: bool
 ) -> tuple[tokenizers.Tokenizer, tokenizers.Tokenizer]:
-    """The pipelines for a text's beginning and for what follows an added token.
+    """The pipelines for the beginning of a text and for text after an added token.
 
     ``pieces`` maps to ids, which index ``scores``; the pieces in ``unmergeable`` (bytes)
     are never the product of a merge. Raises TokenizerError.
@@ -31,7 +31,7 @@ def pipelines(
         )
     model = merging_model(pieces, _merges(pieces, scores, unmergeable), byte_fallback=True)
     spaces = normalizers.Replace(" ", _SPACE)
-    # Where no piece spans two words, words can be merged one by one, which is the same and much faster.
+    # Where no piece spans two words, words can be merged one by one: the result is the same and much faster.
     words = (
         None
         if any(map(_WORD.search, pieces))
@@ -48,18 +48,19 @@ def pipelines(
 
 
 def _merges(pieces: Mapping[str, int], scores: Sequence[float], unmergeable: Collection[int]) -> list[tuple[str, str]]:
-    """Every way to make a piece out of two others, best score first.
+    """All pairs of pieces that join to a piece, in order of its score.
 
-    SentencePiece merges the best-scored neighbours and, of equals, the leftmost. Equals
-    are the runs of spaces: putting the longer left half first extends the leftmost run.
+    SentencePiece merges the neighbours with the best score and, among equal scores, the
+    leftmost. Runs of spaces have equal scores: with the longer left half first, the
+    leftmost run is extended.
     """
-    found: list[tuple[float, int, int, str, str]] = []
+    merges: list[tuple[float, int, int, str, str]] = []
     for piece, token_id in pieces.items():
         if token_id in unmergeable:
             continue
         for cut in range(1, len(piece)):
             left, right = piece[:cut], piece[cut:]
             if left in pieces and right in pieces:
-                found.append((-scores[token_id], -cut, token_id, left, right))
-    found.sort(key=lambda merge: merge[:3])
-    return [(left, right) for _, _, _, left, right in found]
+                merges.append((-scores[token_id], -cut, token_id, left, right))
+    merges.sort(key=lambda merge: merge[:3])
+    return [(left, right) for _, _, _, left, right in merges]

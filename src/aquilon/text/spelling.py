@@ -1,4 +1,4 @@
-"""How vocabularies write bytes as text, and back."""
+"""The bytes of a vocabulary's pieces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's: printable Latin-1 characters stand for themselves, the other bytes for U+0100 and on, in order."""
+    """GPT-2's alphabet: printable Latin-1 characters represent their own byte, U+0100 and following the other bytes."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
@@ -19,7 +19,7 @@ _SPACE = "▁"
 
 
 def byte_level_bytes(piece: str) -> bytes:
-    """The bytes of a byte-level BPE piece; one that is not in the byte alphabet stands for itself."""
+    """The bytes of a byte-level BPE piece; UTF-8 for a piece with characters outside the byte alphabet."""
     try:
         return bytes(map(BYTE_ALPHABET.__getitem__, piece))
     except KeyError:

@@ -1,4 +1,4 @@
-"""Stop strings: where an answer ends because of what it says."""
+"""Stop strings, which end an answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 
 class StopMatcher:
-    """Lets text through up to the first stop string, whatever pieces the text arrives in.
+    """Passes text on up to the first stop string, whatever pieces the text arrives in.
 
-    The first is the one that is complete first; of several completed by the same
-    character, the longest. Text that may turn out to be the beginning of a stop
-    string is held back until it is known. Each character is looked at once
+    The first stop string is the one that is complete first; of several that one
+    character completes, the longest. Text that may be the beginning of a stop string is
+    held back until that is decided. Each character is examined once
     (Aho and Corasick, *Efficient string matching*, 1975).
     """
 
@@ -22,7 +22,7 @@ class StopMatcher:
         self._depth = [0]
         self._fallback = [0]
         self._matched_length = [0]
-        """Per state: the longest stop string that ends there, 0 for none."""
+        """For each state: the length of the longest stop string that ends there, 0 for none."""
         for stop in stops:
             self._insert(stop)
         self._link()
@@ -31,7 +31,7 @@ class StopMatcher:
         self._matched = False
 
     def add(self, text: str) -> tuple[str, bool]:
-        """The text that is now safe to show, and whether a stop string has ended it; nothing follows a match."""
+        """The text that can be shown now, and whether a stop string ended the answer; after a match no text follows."""
         if self._matched:
             return "", True
         if len(self._next) == 1:
@@ -53,7 +53,7 @@ class StopMatcher:
         return shown[:cut], False
 
     def finish(self) -> str:
-        """The text that was held back and turned out to be no stop string."""
+        """The text that was held back: the answer ended before it became a stop string."""
         held, self._held = self._held, ""
         return held
 

@@ -21,7 +21,7 @@ Spelling = Callable[[str], bytes]
 """A piece as the vocabulary writes it, to the bytes that it stands for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpecialTokens:
     """What begins and ends a text for this model, by id."""
 

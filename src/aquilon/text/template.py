@@ -98,7 +98,13 @@ class JinjaTemplate:
         continue_final: bool = False,
         brief: bool = False,
     ) -> list[int]:
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final, brief)
+        text, mark = self._render(
+            messages,
+            tools=tools,
+            add_generation_prompt=add_generation_prompt,
+            continue_final=continue_final,
+            brief=brief,
+        )
         try:
             return self._tokenizer.encode_markup(text, ignored=mark)
         except ValueError as error:
@@ -135,12 +141,19 @@ class JinjaTemplate:
         continue_final: bool = False,
     ) -> str:
         """The conversation as text, for people to read: encoding it again is not safe, ``encode`` is."""
-        text, mark = self._render(messages, tools, add_generation_prompt, continue_final, brief=False)
+        text, mark = self._render(
+            messages,
+            tools=tools,
+            add_generation_prompt=add_generation_prompt,
+            continue_final=continue_final,
+            brief=False,
+        )
         return text.replace(mark, "")
 
     def _render(
         self,
         messages: Sequence[Message],
+        *,
         tools: Sequence[Tool],
         add_generation_prompt: bool,
         continue_final: bool,

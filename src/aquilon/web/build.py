@@ -106,7 +106,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         openid=OpenIdProviders(),
         sealer=sealer,
         files=files,
-        batches=Batches(database, files, settings, new_work=new_work),
+        batches=Batches(database, files, new_work=new_work),
         job_runner=JobRunner(
             database,
             settings,

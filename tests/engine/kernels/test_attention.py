@@ -1,4 +1,4 @@
-"""Native paged attention: the dense twin's numbers, and the same bits however a prompt is cut and in any company."""
+"""Native paged attention: the values of its dense twin, and the same bits however prompts are cut and batched."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Prompt:
 
 
 def step(a: Architecture, cache: KVCache, parts: list[tuple[Prompt, int, int]]) -> list[Tensor]:
-    """Attends rows ``first`` to ``end`` of each prompt in one batch."""
+    """Attend from rows ``first`` to ``end`` of each prompt in one batch."""
     lengths = [end - first for _, first, end in parts]
     starts = torch.tensor([0, *lengths]).cumsum(0).int()
     tables = torch.zeros(len(parts), max(len(prompt.table) for prompt, _, _ in parts), dtype=torch.int32)
@@ -64,29 +64,38 @@ def step(a: Architecture, cache: KVCache, parts: list[tuple[Prompt, int, int]]) 
         tables[number, : len(prompt.table)] = torch.tensor(prompt.table)
     positions = torch.cat([torch.arange(first, end) for _, first, end in parts])
     contexts = torch.tensor([end for _, _, end in parts], dtype=torch.int32)
-    batch = Batch(torch.zeros_like(positions), positions, starts, contexts, tables)
-    rows = [
-        torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts])
+    batch = Batch(
+        token_ids=torch.zeros_like(positions),
+        positions=positions,
+        sequence_starts=starts,
+        context_lengths=contexts,
+        block_tables=tables,
+    )
+    rows = {
+        name: torch.cat([getattr(prompt, name)[first:end] for prompt, first, end in parts])
         for name in ("query", "key", "value")
-    ]
-    return list(NativeAttention(cache, batch, a)(0, *rows).split(lengths))
+    }
+    return list(NativeAttention(cache, batch, a)(0, **rows).split(lengths))
 
 
 def cache_for(a: Architecture, dtype: torch.dtype = torch.float32, blocks: int = 80) -> KVCache:
     cache = KVCache(a, num_blocks=blocks, block_size=BLOCK, dtype=dtype, device=torch.device("cpu"))
     for tensor in (*cache.keys, *cache.values):
-        tensor.fill_(torch.nan)  # what others left in a block must never be seen
+        tensor.fill_(torch.nan)  # old values in a block must never be used
     return cache
 
 
 @pytest.mark.parametrize("window", [None, 1, 40, 300])
 @pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(6, 2, 64), (4, 4, 48), (8, 1, 128)])
-def test_it_equals_dense_causal_attention(heads: int, kv_heads: int, head_dim: int, window: int | None) -> None:
+def test_native_attention_equals_dense_causal_attention(
+    heads: int, kv_heads: int, head_dim: int, window: int | None
+) -> None:
     a = architecture(heads, kv_heads, head_dim, window)
     prompts = [Prompt.random(a, 333, 0), Prompt.random(a, 1, 20), Prompt.random(a, 70, 30)]
     got = step(a, cache_for(a), [(prompt, 0, len(prompt.query)) for prompt in prompts])
     for prompt, rows in zip(prompts, got, strict=True):
-        wanted = DenseCausalAttention([len(prompt.query)], a)(0, prompt.query, prompt.key, prompt.value)
+        dense = DenseCausalAttention([len(prompt.query)], a)
+        wanted = dense(0, query=prompt.query, key=prompt.key, value=prompt.value)
         torch.testing.assert_close(rows, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -96,12 +105,13 @@ def test_a_narrow_cache_rounds_keys_and_values_and_nothing_else(dtype: torch.dty
     prompt = Prompt.random(a, 100, 0)
     (got,) = step(a, cache_for(a, dtype), [(prompt, 0, 100)])
     key, value = prompt.key.to(dtype).float(), prompt.value.to(dtype).float()
-    torch.testing.assert_close(got, DenseCausalAttention([100], a)(0, prompt.query, key, value), rtol=1e-5, atol=1e-5)
+    wanted = DenseCausalAttention([100], a)(0, query=prompt.query, key=key, value=value)
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("window", [None, 100])
-def test_chunks_and_company_change_no_bit(window: int | None, dtype: torch.dtype) -> None:
+def test_chunks_and_other_sequences_change_no_bit(window: int | None, dtype: torch.dtype) -> None:
     a = architecture(window=window)
     prompt, other = Prompt.random(a, 600, 0), Prompt.random(a, 200, 40)
     (whole,) = step(a, cache_for(a, dtype), [(prompt, 0, 600)])
@@ -135,7 +145,7 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits() -> None:
         library.set_threads(threads)
 
 
-def test_what_the_kernels_cannot_do_is_said() -> None:
+def test_unsupported_shapes_are_refused_with_the_reason() -> None:
     assert unsupported(architecture(), block_size=BLOCK, dtype=torch.bfloat16) is None
     assert "blocks of 16" in str(unsupported(architecture(), block_size=16, dtype=torch.bfloat16))
     assert "20 dimensions" in str(unsupported(architecture(head_dim=20), block_size=BLOCK, dtype=torch.bfloat16))

@@ -1,4 +1,4 @@
-"""Packed linear layers: the same numbers as the dequantized weights, and the same bits in every company."""
+"""Packed linear layers: the values of the dequantized weights, and the same bits in every batch."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def packed(weight: quanta.Quanta) -> PackedLinear:
 def activations(rows: int, inputs: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(rows)
     x = torch.randn(rows, inputs, generator=generator)
-    x[:, 5] *= 100  # the outliers that real models have
+    x[:, 5] *= 100  # real models have such outliers
     return x
 
 
 def assert_product(got: torch.Tensor, weight: np.ndarray, x: torch.Tensor) -> None:
-    """Within what rounding activations to 16 bits a group of 32 can make of it, and float32's own error."""
+    """Check against the bound on the error of 16-bit activations in groups of 32, and of fp32."""
     w, wide = torch.from_numpy(weight).double(), x.double()
     half_step = wide.unflatten(-1, (-1, 32)).abs().amax(-1).repeat_interleave(32, dim=-1) / 32639 / 2
     allowed = half_step @ w.abs().T + 1e-6 * (wide.abs() @ w.abs().T)
     assert bool(((got - wide @ w.T).abs() <= allowed).all())
 
 
-@pytest.mark.parametrize("block_type", sorted(quanta.EXACT_BLOCK_TYPES))
+@pytest.mark.parametrize("block_type", [*QUANTIZABLE, *BLOCK_BYTES])
 def test_block_formats_with_groups_of_32_map_exactly(block_type: str) -> None:
     blocks = gguf_blocks(block_type, 48, 512)
     wanted = dequantize(blocks, GGMLQuantizationType[block_type])
@@ -68,7 +68,7 @@ def test_block_formats_with_groups_of_32_map_exactly(block_type: str) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)
 
 
-def test_other_block_formats_are_quantized_anew_within_half_a_step() -> None:
+def test_other_block_formats_are_quantized_again_within_half_a_step() -> None:
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 256, (16, 2, 210), dtype=np.uint8)
     blocks[..., 208:] = np.float16(0.01).reshape(1).view(np.uint8)

@@ -1,4 +1,4 @@
-"""A packed model's step as one native call: what the modules compute one by one, whoever else is in the batch."""
+"""A packed model's step as one native call: the values of the modules one by one, whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LENGTH = 75
 
 
 def packed_pair(architecture: Architecture) -> tuple[PackedTransformer, Transformer]:
-    """A packed model, and a plain one with just its values."""
+    """A packed model, and a plain one with the same values."""
     plain = random_transformer(architecture)
     packed = PackedTransformer(architecture)
     for name, module in list(plain.named_modules()):
@@ -60,11 +60,13 @@ def step(model: PackedTransformer, cache: KVCache, parts: list[tuple[Tensor, int
     """Hidden states of rows ``first`` to the end of each prompt; sequence ``n`` has blocks 4n to 4n + 3."""
     lengths = [len(ids) - first for ids, first, _ in parts]
     batch = Batch(
-        torch.cat([ids[first:] for ids, first, _ in parts]),
-        torch.cat([torch.arange(first, len(ids)) for ids, first, _ in parts]),
-        torch.tensor([0, *lengths]).cumsum(0).int(),
-        torch.tensor([len(ids) for ids, _, _ in parts], dtype=torch.int32),
-        torch.tensor([[4 * number + block for block in range(4)] for _, _, number in parts], dtype=torch.int32),
+        token_ids=torch.cat([ids[first:] for ids, first, _ in parts]),
+        positions=torch.cat([torch.arange(first, len(ids)) for ids, first, _ in parts]),
+        sequence_starts=torch.tensor([0, *lengths]).cumsum(0).int(),
+        context_lengths=torch.tensor([len(ids) for ids, _, _ in parts], dtype=torch.int32),
+        block_tables=torch.tensor(
+            [[4 * number + block for block in range(4)] for _, _, number in parts], dtype=torch.int32
+        ),
     )
     attention = NativeAttention(cache, batch, model.architecture)
     with torch.inference_mode():
@@ -87,7 +89,7 @@ def test_a_step_equals_the_plain_transformer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_chunks_and_company_change_no_bit(name: str) -> None:
+def test_chunks_and_other_sequences_change_no_bit(name: str) -> None:
     architecture, ids = ARCHITECTURES[name], prompt()
     packed, _ = packed_pair(architecture)
     (whole,) = step(packed, cache_for(architecture), [(ids, 0, 0)])

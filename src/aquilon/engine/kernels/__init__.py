@@ -1,6 +1,6 @@
 """Native CPU kernels: packed linear layers, paged attention, a whole decoder step.
 
-C in ``native/``, compiled into this folder and loaded by ctypes; torch twins hold them in the tests.
+C in ``native/``, compiled into this folder and loaded by ctypes. Tests compare them with their torch twins.
 """
 
 from aquilon.engine.kernels.library import available, unavailable_reason

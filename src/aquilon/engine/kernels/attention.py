@@ -1,8 +1,8 @@
 """Paged attention in C.
 
 The cache's tensors are those of ``KVCache``, but a block's keys lie transposed,
-``(num_kv_heads, head_dim, block_size)``: 32 positions are scored at once. So a
-cache belongs to the kernels or to the torch twin from its first token on.
+``(num_kv_heads, head_dim, block_size)``, because 32 positions are scored at once. So
+the kernels and the torch twin can't use the same cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 
 
 def unsupported(architecture: Architecture, *, block_size: int, dtype: torch.dtype) -> str | None:
-    """Why this attention can't be computed by the kernels; None where it can."""
+    """Why the kernels can't compute this attention; None where they can."""
     if not library.available():
         return library.unavailable_reason()
     if block_size != KV_BLOCK:
@@ -36,15 +36,15 @@ def unsupported(architecture: Architecture, *, block_size: int, dtype: torch.dty
 
 
 def layer_cache(cache: KVCache, layer: int) -> library.Cache:
-    """Where one layer's keys and values lie."""
+    """The addresses of one layer's keys and values."""
     return library.Cache(cache.keys[layer].data_ptr(), cache.values[layer].data_ptr(), _DTYPES[cache.dtype])
 
 
 class NativeAttention:
-    """One step's attention: stores the new keys and values, then lets each query see what came before it.
+    """One step's attention: stores the new keys and values, then attends from each query to its past.
 
-    A row's result depends on its own sequence up to itself alone, bit for bit:
-    not on the batch, nor on how its prompt was cut into chunks.
+    A row's result depends only on its own sequence up to itself, bit for bit: not on
+    the batch, nor on how its prompt was cut into chunks.
     """
 
     def __init__(self, cache: KVCache, batch: Batch, architecture: Architecture) -> None:
@@ -65,7 +65,7 @@ class NativeAttention:
             table_stride=tables.shape[1],
         )
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         a = self.architecture
         heads = library.Heads(a.num_heads, a.num_kv_heads, a.head_dim, a.sliding_windows[layer] or 0, a.head_dim**-0.5)
         cache = layer_cache(self.cache, layer)

@@ -1,6 +1,6 @@
-"""The compiled library: found, loaded, its functions and structures declared.
+"""The compiled library: load it, declare its functions and structures, and check that the structures agree.
 
-Without torch. ``AQUILON_KERNELS`` chooses the instruction set (``avx512``,
+Imports no torch. ``AQUILON_KERNELS`` chooses the instruction set (``avx512``,
 ``avx2``, ``portable``; all give the same values) or ``none`` to do without.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -104,26 +105,104 @@ class Decoder(Structure):
     )
 
 
+STRUCTURES: Mapping[str, type[Structure]] = {
+    "aq_matrix": Matrix,
+    "aq_projection": Projection,
+    "aq_batch": Batch,
+    "aq_cache": Cache,
+    "aq_heads": Heads,
+    "aq_layer": Layer,
+    "aq_decoder": Decoder,
+}
+"""Each structure of C's that is declared here, by its name there."""
+
+
+class _LayoutEntry(Structure):
+    """``aq_layout_entry``: where a field lies, or, without a field, how large a structure is."""
+
+    _fields_ = (("structure", c_char_p), ("field", c_char_p), ("offset", c_int32), ("size", c_int32))
+
+
 class KernelsUnavailable(RuntimeError):
-    """The native library isn't there or doesn't load; the message says which."""
+    """The native library is missing or can't be used; the message says why."""
 
 
 @cache
 def _open() -> ctypes.CDLL | str:
-    """The library, or why there is none."""
-    wanted = os.environ.get("AQUILON_KERNELS", "auto")
-    if wanted == "none":
+    """The library, or why it can't be used."""
+    instruction_set = os.environ.get("AQUILON_KERNELS", "auto")
+    if instruction_set == "none":
         return "switched off by AQUILON_KERNELS=none"
-    if not _PATH.exists():
-        return f"{_PATH.name} was not built: no C compiler when Aquilon was installed"
     try:
-        library = ctypes.CDLL(str(_PATH))
-    except OSError as error:
+        library = open_library(_PATH)
+    except KernelsUnavailable as error:
         return str(error)
-    _declare(library)
-    if library.aq_select(wanted.encode()) != 0:
-        return f"AQUILON_KERNELS={wanted}: this processor can't run it, or there is no such instruction set"
+    if library.aq_select(instruction_set.encode()) != 0:
+        return f"AQUILON_KERNELS={instruction_set}: this processor can't run it, or there is no such instruction set"
     return library
+
+
+def open_library(path: Path) -> ctypes.CDLL:
+    """A compiled library whose functions and structures are those declared here; raises KernelsUnavailable."""
+    if not path.exists():
+        raise KernelsUnavailable(f"{path.name} was not built: no C compiler when Aquilon was installed")
+    try:
+        library = ctypes.CDLL(str(path))
+        difference = _layout_difference(library)
+        if difference is None:
+            _declare(library)
+    except OSError as error:
+        raise KernelsUnavailable(str(error)) from error
+    except AttributeError as error:
+        difference = str(error)
+    if difference is not None:
+        raise KernelsUnavailable(
+            f"{path.name} was built from other sources than this program's ({difference}): "
+            "build it again with `python native/build.py`"
+        )
+    return library
+
+
+def _layout_difference(library: ctypes.CDLL) -> str | None:
+    """The first size or offset that differs between the library and the classes here; None where all agree.
+
+    Raises AttributeError for a library that doesn't export its layout.
+    """
+    compiled = _compiled_layout(library)
+    declared = _declared_layout()
+    for place in [*declared, *(place for place in compiled if place not in declared)]:
+        if compiled.get(place) != declared.get(place):
+            return f"{place} is {_extent(compiled.get(place))} in the library and {_extent(declared.get(place))} here"
+    return None
+
+
+def _compiled_layout(library: ctypes.CDLL) -> dict[str, tuple[int, int]]:
+    """Offset and size in bytes of each structure and field, by names such as ``aq_batch.rows``."""
+    entry_at = library.aq_layout
+    entry_at.restype, entry_at.argtypes = POINTER(_LayoutEntry), [c_int]
+    layout: dict[str, tuple[int, int]] = {}
+    while pointer := entry_at(len(layout)):
+        entry = pointer.contents
+        layout[_place(entry.structure.decode(), entry.field and entry.field.decode())] = (entry.offset, entry.size)
+    return layout
+
+
+def _declared_layout() -> dict[str, tuple[int, int]]:
+    layout: dict[str, tuple[int, int]] = {}
+    for name, structure in STRUCTURES.items():
+        for field in structure._fields_:
+            described = getattr(structure, field[0])
+            layout[_place(name, field[0])] = (described.offset, described.size)
+        layout[_place(name, None)] = (0, ctypes.sizeof(structure))
+    return layout
+
+
+def _place(structure: str, field: str | None) -> str:
+    return structure if field is None else f"{structure}.{field}"
+
+
+def _extent(layout: tuple[int, int] | None) -> str:
+    return "missing" if layout is None else f"{layout[1]} bytes at offset {layout[0]}"
 
 
 def _declare(library: ctypes.CDLL) -> None:
@@ -152,7 +231,7 @@ def available() -> bool:
 
 
 def unavailable_reason() -> str | None:
-    """Why they can't, for a person; None where they can."""
+    """Why the native kernels can't run here, for a person; None where they can."""
     opened = _open()
     return opened if isinstance(opened, str) else None
 
@@ -172,6 +251,6 @@ def instruction_set() -> str:
 
 
 def set_threads(threads: int) -> int:
-    """Makes the team that runs the kernels this large; returns the size it got. Results don't depend on it."""
+    """Resize the team of threads that runs the kernels; returns the size it got. Results don't depend on it."""
     size: int = load().aq_set_threads(threads)
     return size

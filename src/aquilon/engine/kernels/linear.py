@@ -13,17 +13,19 @@ from aquilon.engine.kernels.packing import PackedMatrix
 
 
 class PackedLinear(nn.Module):
-    """``x (T, in) float32 -> (T, out) float32``; a row's result is the same bit for bit whatever T is.
+    """``x (T, in) float32 -> (T, out) float32``; a row's result is the same, bit for bit, whatever T is.
 
-    Several matrices lie side by side in the output, each with its own bits and
-    scales. Activations are rounded to 16 bits a group of 32.
+    The outputs of several matrices lie side by side; each matrix has its own bits and
+    scales. Activations are rounded to 16 bits, with one scale for each group of 32.
     """
 
     def __init__(self, parts: Sequence[PackedMatrix], bias: Tensor | None = None) -> None:
         super().__init__()
         self.in_features: int = parts[0].matrix.inputs
         if any(part.matrix.inputs != self.in_features for part in parts):
-            raise ValueError(f"parts have {[part.matrix.inputs for part in parts]} inputs: they must share one input")
+            raise ValueError(
+                f"the parts have {[part.matrix.inputs for part in parts]} inputs: they must share one input"
+            )
         self.parts = tuple(parts)
         self.matrices = (Matrix * len(parts))(*(part.matrix for part in parts))
         self.out_features = 0
@@ -53,7 +55,7 @@ class PackedLinear(nn.Module):
 
 
 class PackedEmbedding(nn.Module):
-    """``token_ids (T,) int64 -> (T, hidden) float32``, rows of a packed weight that an output head may share."""
+    """``token_ids (T,) int64 -> (T, hidden) float32``: rows of a packed weight, which the output head may share."""
 
     def __init__(self, weight: PackedMatrix) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ PANEL = 16
 
 
 class PackedMatrix:
-    """One weight of (outputs, inputs) as panels of 16 outputs; keeps the memory that ``matrix`` points into."""
+    """One weight of (outputs, inputs) as panels of 16 outputs; owns the memory that ``matrix`` points into."""
 
     def __init__(self, quanta: Quanta) -> None:
         outputs, inputs = quanta.q.shape
@@ -36,7 +36,7 @@ class PackedMatrix:
 
 
 def _pages(size: int) -> Bytes:
-    """Memory that starts on a page, huge where the system has such: fewer addresses to translate while streaming."""
+    """Memory aligned to a page, with huge pages where the system has them: fewer address translations."""
     pages = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         pages.madvise(mmap.MADV_HUGEPAGE)

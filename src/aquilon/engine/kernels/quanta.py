@@ -4,13 +4,13 @@ The kernels know one form: groups of 32 inputs, ``w = scale * (q - zero)`` or
 ``w = scale * q + offset``, q unsigned with 4 or 8 bits. GGUF's block formats
 whose groups have 32 inputs map onto it exactly; the layouts are those of
 ``ggml-common.h``. The others (Q2_K, Q3_K and Q6_K with groups of 16, codebook
-formats with signs) are dequantized and quantized anew to 8 bits, which adds
-an error of at most half of 1/255 of a group's range.
+formats with signs) are dequantized and quantized again to 8 bits, which adds an
+error of at most half of 1/255 of a group's range.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -27,24 +27,20 @@ Scales = NDArray[Any]
 
 @dataclass(frozen=True)
 class Quanta:
-    """A weight of (outputs, inputs); scales are float16 where the source's are, else float32."""
+    """A weight of (outputs, inputs). Scales are float16 where the file's are, else float32."""
 
     q: Bytes
     """(outputs, inputs), below 2**bits."""
     scale: Scales
     """(outputs, inputs / 32)"""
     offset: Scales | None
-    """(outputs, inputs / 32), or None: then ``zero`` counts."""
+    """(outputs, inputs / 32); None where ``zero`` is used instead."""
+    _: KW_ONLY
     zero: int
     bits: int
 
-    def rows(self, order: NDArray[np.int64]) -> Quanta:
-        """The same weight with its outputs in another order."""
-        offset = None if self.offset is None else self.offset[order]
-        return Quanta(self.q[order], self.scale[order], offset, self.zero, self.bits)
-
     def dequantized(self) -> NDArray[np.float32]:
-        """(outputs, inputs) in float32: the slow twin of what the kernels multiply with."""
+        """(outputs, inputs) in float32: the weight that the kernels compute with, for their slow twin."""
         groups = self.q.reshape(*self.scale.shape, GROUP)
         scale = self.scale.astype(np.float32)[..., None]
         if self.offset is None:
@@ -56,7 +52,7 @@ class Quanta:
 
 
 def from_blocks(blocks: Bytes, block_type: str, inputs: int) -> Quanta:
-    """A GGUF tensor's bytes, (outputs, bytes a row); raises ValueError where inputs isn't a multiple of 32."""
+    """Unpack a GGUF tensor's bytes (outputs, bytes per row); raises ValueError where inputs isn't a multiple of 32."""
     if inputs % GROUP:
         raise ValueError(f"{inputs} inputs can't be packed: they must be a multiple of {GROUP}")
     outputs = blocks.shape[0]
@@ -71,17 +67,17 @@ def from_blocks(blocks: Bytes, block_type: str, inputs: int) -> Quanta:
 
 
 def from_dense(weight: NDArray[np.float32], *, bits: int) -> Quanta:
-    """Quantizes (outputs, inputs): 8 bits in 255 symmetric steps, 4 bits in 16 from a group's lowest to its highest."""
+    """Quantize (outputs, inputs): 8 bits in 255 symmetric steps, 4 bits in 16 from a group's lowest to its highest."""
     outputs, inputs = weight.shape
     groups = weight.reshape(outputs, inputs // GROUP, GROUP)
     if bits == 8:
         scale = _narrowed(np.abs(groups).max(-1) / 127)
         q = np.rint(groups * _inverse(scale)[..., None]).clip(-128, 127) + 128
-        return Quanta(q.astype(np.uint8).reshape(outputs, inputs), scale, None, 128, 8)
+        return Quanta(q.astype(np.uint8).reshape(outputs, inputs), scale, None, zero=128, bits=8)
     lowest = groups.min(-1)
     scale, offset = _narrowed((groups.max(-1) - lowest) / 15), _narrowed(lowest)
     q = np.rint((groups - offset.astype(np.float32)[..., None]) * _inverse(scale)[..., None]).clip(0, 15)
-    return Quanta(q.astype(np.uint8).reshape(outputs, inputs), scale, offset.astype(scale.dtype), 0, 4)
+    return Quanta(q.astype(np.uint8).reshape(outputs, inputs), scale, offset.astype(scale.dtype), zero=0, bits=4)
 
 
 def _narrowed(scale: Scales) -> Scales:
@@ -99,7 +95,7 @@ def _halves(blocks: Bytes, first: int) -> Scales:
 
 
 def _nibbles(packed: Bytes) -> Bytes:
-    """Low nibbles, then high ones."""
+    """All low nibbles, then all high nibbles."""
     return np.concatenate((packed & 15, packed >> 4), axis=-1)
 
 
@@ -113,29 +109,29 @@ def _flat(q: NDArray[Any]) -> Bytes:
 
 
 def _q4_0(blocks: Bytes) -> Quanta:
-    return Quanta(_flat(_nibbles(blocks[..., 2:])), _halves(blocks, 0), None, 8, 4)
+    return Quanta(_flat(_nibbles(blocks[..., 2:])), _halves(blocks, 0), None, zero=8, bits=4)
 
 
 def _q4_1(blocks: Bytes) -> Quanta:
-    return Quanta(_flat(_nibbles(blocks[..., 4:])), _halves(blocks, 0), _halves(blocks, 2), 0, 4)
+    return Quanta(_flat(_nibbles(blocks[..., 4:])), _halves(blocks, 0), _halves(blocks, 2), zero=0, bits=4)
 
 
 def _q5_0(blocks: Bytes) -> Quanta:
     q = _nibbles(blocks[..., 6:]) | _fifth_bits(blocks[..., 2:6])
-    return Quanta(_flat(q), _halves(blocks, 0), None, 16, 8)
+    return Quanta(_flat(q), _halves(blocks, 0), None, zero=16, bits=8)
 
 
 def _q5_1(blocks: Bytes) -> Quanta:
     q = _nibbles(blocks[..., 8:]) | _fifth_bits(blocks[..., 4:8])
-    return Quanta(_flat(q), _halves(blocks, 0), _halves(blocks, 2), 0, 8)
+    return Quanta(_flat(q), _halves(blocks, 0), _halves(blocks, 2), zero=0, bits=8)
 
 
 def _q8_0(blocks: Bytes) -> Quanta:
-    return Quanta(_flat(blocks[..., 2:] ^ 0x80), _halves(blocks, 0), None, 128, 8)
+    return Quanta(_flat(blocks[..., 2:] ^ 0x80), _halves(blocks, 0), None, zero=128, bits=8)
 
 
 def _k_scales(blocks: Bytes) -> tuple[Scales, Scales]:
-    """Scale and offset of the 8 groups of a K block: 6 bits each, packed into 12 bytes, times the block's own."""
+    """Scale and offset of the 8 groups of a K block: 6 bits each, packed into 12 bytes, times the block's scales."""
     packed = blocks[..., 4:16]
     low, high, mixed = packed[..., :4], packed[..., 4:8], packed[..., 8:]
     scale = np.concatenate((low & 63, (mixed & 15) | ((low >> 6) << 4)), axis=-1)
@@ -147,18 +143,18 @@ def _k_scales(blocks: Bytes) -> tuple[Scales, Scales]:
 
 def _q4_k(blocks: Bytes) -> Quanta:
     pairs = blocks[..., 16:].reshape(*blocks.shape[:2], 4, 32)  # low nibbles are one group, high ones the next
-    return Quanta(_flat(_nibbles(pairs)), *_k_scales(blocks), 0, 4)
+    return Quanta(_flat(_nibbles(pairs)), *_k_scales(blocks), zero=0, bits=4)
 
 
 def _q5_k(blocks: Bytes) -> Quanta:
     pairs = blocks[..., 48:].reshape(*blocks.shape[:2], 4, 32)
     fifth = blocks[..., None, 16:48] >> np.arange(8, dtype=np.uint8)[:, None] & 1  # bit g belongs to group g
     q = _nibbles(pairs).reshape(*blocks.shape[:2], 8, 32) | fifth << 4
-    return Quanta(_flat(q), *_k_scales(blocks), 0, 8)
+    return Quanta(_flat(q), *_k_scales(blocks), zero=0, bits=8)
 
 
 def _iq4_nl(blocks: Bytes) -> Quanta:
-    return Quanta(_flat(_IQ4_VALUES[_nibbles(blocks[..., 2:])] + 128), _halves(blocks, 0), None, 128, 8)
+    return Quanta(_flat(_IQ4_VALUES[_nibbles(blocks[..., 2:])] + 128), _halves(blocks, 0), None, zero=128, bits=8)
 
 
 def _iq4_xs(blocks: Bytes) -> Quanta:
@@ -168,12 +164,14 @@ def _iq4_xs(blocks: Bytes) -> Quanta:
     steps = (low | high << 4).astype(np.float32) - 32
     scale = (_halves(blocks, 0).astype(np.float32)[..., None] * steps).reshape(blocks.shape[0], -1)
     quarters = blocks[..., 8:].reshape(*blocks.shape[:2], 8, 16)
-    return Quanta(_flat(_IQ4_VALUES[_nibbles(quarters)] + 128), scale, None, 128, 8)
+    return Quanta(_flat(_IQ4_VALUES[_nibbles(quarters)] + 128), scale, None, zero=128, bits=8)
 
 
 def _mxfp4(blocks: Bytes) -> Quanta:
     scale = np.ldexp(np.float32(1), blocks[..., 0].astype(np.int32) - 128)
-    return Quanta(_flat(_MXFP4_VALUES[_nibbles(blocks[..., 1:])] + 128), scale.astype(np.float32), None, 128, 8)
+    return Quanta(
+        _flat(_MXFP4_VALUES[_nibbles(blocks[..., 1:])] + 128), scale.astype(np.float32), None, zero=128, bits=8
+    )
 
 
 _EXACT = {
@@ -188,4 +186,3 @@ _EXACT = {
     "IQ4_XS": (136, 256, _iq4_xs),
     "MXFP4": (17, 32, _mxfp4),
 }
-EXACT_BLOCK_TYPES = frozenset(_EXACT)

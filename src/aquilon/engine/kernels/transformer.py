@@ -1,4 +1,4 @@
-"""The transformer with packed weights, and all of its layers in one native call."""
+"""The transformer with packed weights: all its layers are one native call."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class PackedTransformer(Transformer):
     """A transformer whose matrices are packed, in fp32 otherwise.
 
     With ``NativeAttention`` a step of a dense model is one native call; with any
-    other attention, or experts, it goes module by module. Both give the same
-    values to within fp32's rounding, and each gives a row the same bits whatever
-    else is in the batch.
+    other attention, or with experts, torch computes module by module. Both give the
+    same values up to fp32 rounding, and each gives a row the same bits whatever else
+    is in the batch.
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        """The structure, on the meta device: ``load_packed`` fills it."""
+        """The structure on the meta device, without weights; ``load_packed`` adds them."""
         super().__init__(architecture, dtype=torch.float32, device="meta")
         self._decoder: library.Decoder | None = None
         self._decoder_cache: KVCache | None = None
@@ -37,11 +37,11 @@ class PackedTransformer(Transformer):
                 self._decoder = self._describe(attention.cache) if self._is_fusible() else None
                 self._decoder_cache = attention.cache
             if self._decoder is not None:
-                return self._step(self._decoder, token_ids, positions, attention)
+                return self._step(self._decoder, token_ids=token_ids, positions=positions, attention=attention)
         return super().forward(token_ids, positions, attention)
 
     def _is_fusible(self) -> bool:
-        """Whether a step can be one native call: a dense model, all of its matrices packed."""
+        """Whether a step can be one native call: the model is dense and all its matrices are packed."""
         matrices: list[object] = []
         for layer in self.layers:
             assert isinstance(layer, Layer)
@@ -52,7 +52,7 @@ class PackedTransformer(Transformer):
         return isinstance(embedding, PackedEmbedding) and all(isinstance(m, PackedLinear) for m in matrices)
 
     def _step(
-        self, decoder: library.Decoder, token_ids: Tensor, positions: Tensor, attention: NativeAttention
+        self, decoder: library.Decoder, *, token_ids: Tensor, positions: Tensor, attention: NativeAttention
     ) -> Tensor:
         tokens = token_ids.contiguous()
         if not 0 <= int(tokens.min()) <= int(tokens.max()) < self.architecture.vocab_size:
@@ -60,7 +60,7 @@ class PackedTransformer(Transformer):
         cosines, sines = (factor.contiguous() for factor in self.rotary(positions))  # (T, 1, head_dim / 2) each
         scales = self.rotary.query_scale(positions)  # (T, 1, 1)
         scales = None if scales is None else scales.float().contiguous()
-        batch = attention.batch
+        batch = library.Batch.from_buffer_copy(attention.batch)
         batch.cosines, batch.sines = cosines.data_ptr(), sines.data_ptr()
         batch.query_scales = None if scales is None else scales.data_ptr()
         hidden = torch.empty(tokens.shape[0], self.architecture.hidden_size)
@@ -72,7 +72,7 @@ class PackedTransformer(Transformer):
         return hidden
 
     def _describe(self, cache: KVCache) -> library.Decoder:
-        """The model as the native library sees it; it points into this module's weights and the cache."""
+        """The model as the native library's structures, which point into this module's weights and the cache."""
         a = self.architecture
         layers = (library.Layer * a.num_layers)()
         for index, (described, layer) in enumerate(zip(layers, self.layers, strict=True)):

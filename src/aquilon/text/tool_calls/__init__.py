@@ -1,6 +1,6 @@
-"""How models write tool calls: one file a format, each with its grammar and its reader.
+"""Formats of tool calls: one file for each, with its grammar and its reader.
 
-``tool_format`` finds a model's; ``AnswerReader`` takes a streamed answer apart.
+``tool_format`` finds a model's format; ``AnswerReader`` splits a streamed answer into text, thoughts and calls.
 """
 
 from aquilon.text.tool_calls.detection import tool_format

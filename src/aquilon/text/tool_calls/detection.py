@@ -1,4 +1,4 @@
-"""Which format a model writes its calls in."""
+"""Detect the format in which a model writes its tool calls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WITHOUT_IDS_FROM = 13
 
 
 def tool_format(template: str, controls: Mapping[str, int]) -> ToolFormat:
-    """By what the chat template writes; ours, told in a preamble, where that is nothing that is known here.
+    """The format that the chat template writes; where it is unknown, our own, which a preamble explains.
 
-    ``controls`` are the model's control tokens, by their text.
+    ``controls`` are the ids of the model's control tokens, by their text.
     """
     if OPENING in template and OPENING in controls:
         if ARGUMENTS in template:
@@ -31,7 +31,7 @@ def tool_format(template: str, controls: Mapping[str, int]) -> ToolFormat:
 
 
 def mistral_tool_format(version: int, controls: Mapping[str, int]) -> ToolFormat:
-    """By the version of Mistral's own format; the first one knows no tools."""
+    """The format of a version of Mistral's templates; the first version has no tools."""
     if OPENING not in controls:
         return PreambleFormat(controls)
     if version >= _NAMED_FROM:

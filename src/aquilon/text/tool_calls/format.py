@@ -1,4 +1,4 @@
-"""What a format of tool calls has to say: which tokens mark it, the grammar of a call, and how one is read."""
+"""The interface of a format of tool calls: its markers, the grammar of a call, and a reader."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from aquilon.text.messages import Tool
 from aquilon.text.tool_calls.pieces import Piece
 
 MAX_CALLS = 8
-"""In one answer that is held to a grammar; small models would go on calling."""
+"""The most calls in one answer that follows a grammar: small models would not stop calling."""
 
 
 class CallReader(ABC):
-    """Reads what follows an opening marker; one a call, or a list of calls."""
+    """Reads the text after an opening marker: one call, or a list of calls."""
 
     finished = False
-    """Nothing more belongs to the calls; what follows is text again."""
+    """Whether the calls have ended: text after them is text for the person again."""
 
     @abstractmethod
     def feed(self, text: str) -> tuple[list[Piece], str]:
-        """What this text adds, and its end that can't be decided yet or that is no part of the calls."""
+        """The pieces that this text adds, and its end that is undecided or doesn't belong to the calls."""
 
     def finish(self, left: str) -> list[Piece]:
-        """The answer ends here, with ``left`` undecided."""
+        """The last pieces of an answer that ends with ``left`` undecided."""
         return []
 
 
 class ToolFormat(ABC):
-    """One way to write calls. ``controls`` are the ids of those of its markers that are control tokens."""
+    """A format of tool calls. ``controls`` are the ids of control tokens, by their text."""
 
     opening: str
-    """What begins calls in mid-text."""
+    """The marker that begins calls within text."""
     markers: tuple[str, ...]
-    """Its words that may be control tokens, which have no text of their own."""
+    """Its markers that may be control tokens, which have no text."""
     renders_tools = True
-    """Whether the model's chat template shows it the tools."""
+    """Whether the model's chat template writes the tools into the prompt."""
 
     def __init__(self, controls: Mapping[str, int]) -> None:
         self.controls = dict(controls)
 
     @abstractmethod
     def reader(self, names: frozenset[str]) -> CallReader:
-        """For what follows ``opening``; ``names`` are the functions that may be called."""
+        """A reader for the text after ``opening``; ``names`` are the functions that may be called."""
 
     @abstractmethod
     def calls(self, *, parallel: bool) -> str:
-        """The rule ``calls``, with ``call_0`` and so on for what each tool's call looks like, see ``rules``."""
+        """The right side of the rule ``calls``, which uses ``call``, see ``rules``."""
 
     @abstractmethod
     def call(self, tool: Tool, arguments: str) -> str:
-        """The right side of one tool's rule."""
+        """The right side of the rule for one tool's call."""
 
     @abstractmethod
     def after_opening(self, *, parallel: bool) -> str:
-        """What follows the opening marker in mid-text: ``call`` is one of the calls."""
+        """The right side of a rule for the text after the opening marker; ``call`` is the rule of one call."""
 
     def rules(self, tools: Sequence[Tool], *, parallel: bool, lenient: bool) -> str:
-        """``calls``, ``call`` and all they need, in llguidance's notation."""
+        """The rules ``calls``, ``call`` and those they use, in llguidance's notation."""
         lines = [
             f"calls: {self.calls(parallel=parallel)}",
             f"call: {' | '.join(f'call_{n}' for n in range(len(tools)))}",
@@ -70,12 +70,12 @@ class ToolFormat(ABC):
         return "\n".join(lines)
 
     def marker(self, text: str) -> str:
-        """A marker as rules write it: a control token by its id."""
+        """A marker in a rule: a control token by its id, else a literal."""
         token_id = self.controls.get(text)
         return literal(text) if token_id is None else f"<[{token_id}]>"
 
     def lead(self, *, parallel: bool) -> str:
-        """Rules for ``talk``: free text, and calls in it once the model has written ``opening``."""
+        """The rule ``talk`` and those it uses: free text, with calls after each ``opening`` that the model writes."""
         if self.opening in self.controls:
             begin = f"begin: TEXT {self.marker(self.opening)}"
         else:
@@ -92,7 +92,7 @@ class ToolFormat(ABC):
 
 
 def arguments_schema(tool: Tool) -> dict[str, object]:
-    """What a call's arguments must match: an object always."""
+    """The schema of a call's arguments, which are always an object."""
     schema = dict(tool.parameters)
     if "type" not in schema and "$ref" not in schema and not any(key in schema for key in ("anyOf", "oneOf", "allOf")):
         schema["type"] = "object"
@@ -102,5 +102,5 @@ def arguments_schema(tool: Tool) -> dict[str, object]:
 
 
 def quoted(text: str) -> str:
-    """A JSON string, as rules write it."""
+    """The JSON string of a text."""
     return json.dumps(text, ensure_ascii=False)

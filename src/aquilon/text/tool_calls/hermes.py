@@ -32,7 +32,7 @@ class HermesFormat(ToolFormat):
 
 
 class _HermesReader(CallReader):
-    """An object, and whatever stands before the closing marker."""
+    """Reads an object and skips the text up to the closing marker."""
 
     def __init__(self) -> None:
         self._object = ObjectScanner()

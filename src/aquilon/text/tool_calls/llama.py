@@ -13,7 +13,7 @@ _BETWEEN = " \t\r\n;"
 
 
 class LlamaFormat(ToolFormat):
-    """One call an answer: these models know no other. Nothing marks its beginning but the answer's own."""
+    """One call as the whole answer, without a marker: these models write calls in no other way."""
 
     opening = ""
     markers = (PYTHON_TAG,)
@@ -33,7 +33,7 @@ class LlamaFormat(ToolFormat):
 
 
 class _LlamaReader(CallReader):
-    """Calls with ``;`` between them, as larger models write them all the same; or no call at all."""
+    """Reads calls separated by ``;``, as larger models write them; an answer may also have no call."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names

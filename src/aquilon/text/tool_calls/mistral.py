@@ -1,7 +1,7 @@
-"""``[TOOL_CALLS]`` and what follows it, in the versions of Mistral's format.
+"""``[TOOL_CALLS]`` and the calls after it, in the versions of Mistral's format.
 
-Up to version 7 a list, ``[{"name": ..., "arguments": {...}}, ...]``; from 11 on each
-call by itself, ``name[CALL_ID]id[ARGS]{...}``, from 13 on without the id.
+Up to version 7 they are a list, ``[{"name": ..., "arguments": {...}}, ...]``; from 11 on
+each call is ``name[CALL_ID]id[ARGS]{...}``, from 13 on without the id.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MistralListFormat(ToolFormat):
 
 
 class MistralNamedFormat(ToolFormat):
-    """Versions from 11 on; ``with_ids`` for those whose calls carry one."""
+    """Versions from 11 on; ``with_ids`` for versions whose calls have an id."""
 
     opening = OPENING
     markers = (OPENING, CALL_ID, ARGUMENTS)

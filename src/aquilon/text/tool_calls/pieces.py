@@ -1,4 +1,4 @@
-"""What a streamed answer is taken apart into."""
+"""The pieces of a streamed answer."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 
 class Said(NamedTuple):
-    """Text for the person who asked."""
+    """Text for the person who sent the request."""
 
     text: str
 
 
 class Thought(NamedTuple):
-    """What a reasoning model says to itself."""
+    """Text between a reasoning model's markers of thoughts."""
 
     text: str
 
 
 class CallBegun(NamedTuple):
-    """A tool call, of which the name is known."""
+    """The beginning of a tool call: its name."""
 
     name: str
 
@@ -33,16 +33,16 @@ Piece = Said | Thought | CallBegun | CallGrown
 
 
 def joined(pieces: list[Piece]) -> list[Piece]:
-    """Neighbours of one kind as one; nothing empty."""
-    made: list[Piece] = []
+    """The pieces with neighbours of one kind merged and empty texts removed."""
+    merged: list[Piece] = []
     for piece in pieces:
-        last = made[-1] if made else None
+        last = merged[-1] if merged else None
         if isinstance(piece, Said) and isinstance(last, Said):
-            made[-1] = Said(last.text + piece.text)
+            merged[-1] = Said(last.text + piece.text)
         elif isinstance(piece, Thought) and isinstance(last, Thought):
-            made[-1] = Thought(last.text + piece.text)
+            merged[-1] = Thought(last.text + piece.text)
         elif isinstance(piece, CallGrown) and isinstance(last, CallGrown):
-            made[-1] = CallGrown(last.arguments + piece.arguments)
+            merged[-1] = CallGrown(last.arguments + piece.arguments)
         elif piece[0] or isinstance(piece, CallBegun):
-            made.append(piece)
-    return made
+            merged.append(piece)
+    return merged

@@ -1,4 +1,4 @@
-"""Tools for models whose chat template knows none: told in the system message, in Hermes' format."""
+"""Tools for models whose chat template has none: the system message explains them, in Hermes' format."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class PreambleFormat(HermesFormat):
     renders_tools = False
 
     def calls(self, *, parallel: bool) -> str:
-        """One, where a call is asked for: a model that wasn't trained for tools goes on repeating it."""
+        """One call: a model that wasn't trained for tools repeats a required call."""
         return super().calls(parallel=False)
 
 
 def with_tools(messages: Sequence[Message], tools: Sequence[Tool], *, system: bool = True) -> tuple[Message, ...]:
-    """The same conversation in words alone: tools in a preamble, calls and their results as text.
+    """The conversation as text alone: tools in a preamble, calls and their results as text.
 
-    With ``system`` false the preamble opens the first user's message, for templates
-    that know no system message.
+    With ``system`` false the preamble begins the first user message, for templates
+    without a system message.
     """
     plain = [_plain(message) for message in messages]
     merged: list[Message] = []

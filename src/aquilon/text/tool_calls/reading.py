@@ -1,4 +1,4 @@
-"""Takes a streamed answer apart: thoughts, text for the person, calls; half a marker is never shown."""
+"""Split a streamed answer into thoughts, text and calls; an incomplete marker is never passed on as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SPACE = " \t\r\n"
 
 
 class AnswerReader:
-    """``add`` the answer's text as it comes, markers that are control tokens as the text they are written with."""
+    """Reads the texts that ``add`` gets as they arrive; markers that are control tokens are given as their text."""
 
     def __init__(
         self,
@@ -21,29 +21,30 @@ class AnswerReader:
         thinking: bool = False,
         begun: str = "",
     ) -> None:
-        """``thinking``: the prompt has begun the thoughts.
+        """``thinking``: whether the prompt opens the thoughts.
 
-        ``begun``: the answer's beginning, which is there already. A call in it is read
-        with what follows; what it says and thinks isn't told again.
+        ``begun``: the beginning of the answer, which the client has sent. A call in it
+        is read together with the text that follows; its text and thoughts are not
+        returned again.
         """
         self._tools = tools
         self._names = names
         self._reasoning = reasoning
         self._thinking = thinking
         self._at_start = True
-        """Nothing but space has come so far."""
+        """Whether only white space has arrived so far."""
         self._has_thought = False
         self._calls: CallReader | None = None
         self._called = False
         self._space = ""
-        """Before what may be a call."""
+        """White space before text that may be a call."""
         self._left = ""
         self._known: dict[type[Piece], str] = {}
-        """What ``begun`` says and thinks: what is read begins with it."""
+        """The text and thoughts of ``begun``, with which the answer's own begin."""
         self.said = ""
-        """What ``begun`` says, as far as it is known to be no call."""
+        """The text of ``begun``, as far as it can't belong to a call."""
         self._begun: list[Piece] = []
-        """Calls in ``begun``, to be told with what comes first."""
+        """Calls in ``begun``, to return with the first pieces."""
         if begun:
             twin = AnswerReader(tools=tools, names=names, reasoning=reasoning, thinking=thinking)
             pieces = twin._add(begun)
@@ -57,21 +58,21 @@ class AnswerReader:
 
     @property
     def thinking(self) -> bool:
-        """Whether what came last is part of the thoughts, which come before all else."""
+        """Whether the last text belongs to the thoughts, which begin an answer."""
         return self._thinking
 
     @property
     def reads_text(self) -> bool:
-        """Whether what came last is text for the person, all of it passed on."""
+        """Whether the last text is for the person and was returned completely."""
         return self._calls is None and not self._thinking and not self._left
 
     def add(self, text: str) -> list[Piece]:
-        """What this completes."""
+        """The pieces that this text completes."""
         begun, self._begun = self._begun, []
         return joined(begun + self._unknown(self._add(text)))
 
     def finish(self) -> list[Piece]:
-        """The answer has ended: what was held back is what it looks like."""
+        """The last pieces: the answer ended, so text that was held back is decided."""
         begun, self._begun = self._begun, []
         pieces = self._unknown(self._rest())
         return joined(
@@ -79,7 +80,7 @@ class AnswerReader:
         )
 
     def _rest(self) -> list[Piece]:
-        """What was held back, at the end."""
+        """The pieces of the text that was held back, at the end of an answer."""
         left, self._left = self._left, ""
         if self._calls is not None:
             return self._with_space(self._calls.finish(left))
@@ -88,10 +89,10 @@ class AnswerReader:
         return [Said(left if left.strip(_SPACE) or not (self._called or self._has_thought) else "")]
 
     def _unknown(self, pieces: list[Piece]) -> list[Piece]:
-        """Without what ``begun`` says and thinks."""
+        """The pieces without the text and thoughts of ``begun``."""
         if not self._known:
             return pieces
-        made: list[Piece] = []
+        unknown: list[Piece] = []
         for piece in pieces:
             if isinstance(piece, CallBegun):
                 self._known = {}
@@ -101,8 +102,8 @@ class AnswerReader:
                 if same == len(piece.text):
                     self._known[type(piece)] = known[same:]
                 piece = type(piece)(piece.text[same:])
-            made.append(piece)
-        return made
+            unknown.append(piece)
+        return unknown
 
     def _add(self, text: str) -> list[Piece]:
         pieces: list[Piece] = []
@@ -143,7 +144,7 @@ class AnswerReader:
         return rest
 
     def _with_space(self, pieces: list[Piece]) -> list[Piece]:
-        """What looked like a call and is none gets back the space before it."""
+        """Put the white space back before text that looked like a call and isn't one."""
         if pieces:
             self._called = self._called or not isinstance(pieces[0], Said)
             pieces = [Said(self._space), *pieces] if isinstance(pieces[0], Said) else pieces
@@ -179,7 +180,7 @@ class AnswerReader:
         return text[len(text) - held :]
 
     def _begin(self, text: str) -> str | None:
-        """Decide what the answer begins with: the text that is left, or None while it could be several things."""
+        """Decide what the answer begins with; returns the rest of the text, or None while it is undecided."""
         start = text.lstrip(_SPACE)
         if self._has_thought:
             text = start
@@ -199,13 +200,13 @@ class AnswerReader:
 
 
 def _shared(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The length of the common prefix of two texts."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _held(text: str, marker: str) -> int:
-    """How many characters at the end may still turn out to be space before the marker, or its beginning."""
+    """How many characters at the end may be white space before the marker, or the marker's beginning."""
     length = next(
         (length for length in range(min(len(marker) - 1, len(text)), 0, -1) if text.endswith(marker[:length])), 0
     )

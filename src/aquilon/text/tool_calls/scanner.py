@@ -1,4 +1,4 @@
-"""Reads a call that is a JSON object, character by character: its name, and its arguments as they come."""
+"""Read a call that is a JSON object, character by character: its name, and its arguments as they arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SPACE = " \t\r\n"
 _ARGUMENTS = ("arguments", "parameters")
 
 _Steps = Generator[None, str, str]
-"""Takes characters; returns what it read and can't use: the character that follows, or nothing."""
+"""Takes characters; returns the character after the value where it had to be read, else an empty text."""
 
 
 class _Malformed(Exception):
@@ -19,18 +19,18 @@ class _Malformed(Exception):
 
 
 class _Scanner:
-    """Fed with text, goes step by step, and gives the pieces that it has made."""
+    """Reads text step by step and collects pieces."""
 
     def __init__(self, steps: _Steps) -> None:
         self.done = False
         self.failed = False
-        """It is no call."""
+        """Whether the text is not a call."""
         self._pieces: list[Piece] = []
         self._steps = steps
         next(steps)
 
     def feed(self, text: str) -> int:
-        """How many of these characters belong to the object; fewer than all once it is done or failed."""
+        """Read text; returns how many characters belong to the object, fewer than all once it is done or failed."""
         for position, character in enumerate(text):
             try:
                 self._steps.send(character)
@@ -43,25 +43,25 @@ class _Scanner:
         return len(text)
 
     def take(self) -> list[Piece]:
-        """What has been read since the last time."""
+        """Return and forget the pieces read since the last call."""
         pieces, self._pieces = self._pieces, []
         return pieces
 
 
 class ObjectScanner(_Scanner):
-    """``{"name": ..., "arguments": {...}}``, the keys in any order, others passed over.
+    """``{"name": ..., "arguments": {...}}``, with the keys in any order; other keys are ignored.
 
     Arguments are passed on as they are written. ``names``, where given, are the only
-    functions there are.
+    functions that may be called.
     """
 
     def __init__(self, names: frozenset[str] | None = None) -> None:
         self.begun = False
-        """Only where this is false has nothing been passed on of what ``failed``."""
+        """Whether pieces of the call were passed on, so that a failure can't take them back."""
         self._names = names
         self._name: str | None = None
         self._waiting = ""
-        """Arguments that came before the name."""
+        """Arguments that arrived before the name."""
         self._has_arguments = False
         super().__init__(self._object())
 
@@ -120,7 +120,7 @@ class ObjectScanner(_Scanner):
         return character
 
     def append(self, character: str) -> None:
-        """More of the arguments."""
+        """Pass on one more character of the arguments."""
         self._grow(character)
 
     def _grow(self, arguments: str) -> None:
@@ -135,7 +135,7 @@ class ObjectScanner(_Scanner):
 
 
 class ValueScanner(_Scanner):
-    """Arguments alone: one JSON object, passed on as it is written."""
+    """The arguments alone: one JSON object, passed on as it is written."""
 
     def __init__(self) -> None:
         super().__init__(self._whole())
@@ -151,7 +151,7 @@ class ValueScanner(_Scanner):
 
 
 def json_text(literal: str) -> str:
-    """A JSON string's value."""
+    """The value of a JSON string."""
     try:
         value: str = json.loads(literal, strict=False)
     except ValueError:
@@ -166,7 +166,7 @@ def _skip_space(character: str) -> _Steps:
 
 
 def _string(character: str) -> _Steps:
-    """The literal with its quotes, which end it."""
+    """Read a JSON string; returns the literal with its quotes."""
     if character != '"':
         raise _Malformed
     literal = [character]
@@ -183,10 +183,10 @@ def _string(character: str) -> _Steps:
 
 
 def _value(character: str, written: list[str] | ObjectScanner | ValueScanner) -> _Steps:
-    """A JSON value: each of its characters is appended to ``written``.
+    """Read a JSON value and append each of its characters to ``written``.
 
-    One in braces, brackets or quotes ends with them, and nothing is returned; another
-    one ends where the character that is returned begins something else.
+    A value in braces, brackets or quotes ends with them, and an empty text is returned;
+    any other value ends before the character that is returned.
     """
     if character not in '{["':
         while character not in ",}]" + _SPACE:
