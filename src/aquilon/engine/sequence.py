@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aquilon.engine.blocks import block_hash, root_hash
 from aquilon.engine.protocol import FinishReason, SamplingParameters, SequenceRequest, TokenLogprobs
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from aquilon.engine.constraints import Constraint
-    from aquilon.engine.sampling_state import SamplingState
+
+
+class LogitAdjustment(Protocol):
+    """What a sequence keeps from step to step for its sampler."""
+
+    def adjust(self, logits: Tensor, sequence: Sequence) -> None:
+        """Change one row of logits ``(vocab_size,)`` in place."""
 
 
 class Sequence:
@@ -49,7 +57,7 @@ class Sequence:
         self.siblings: list[Sequence] = []
         """Continuations of the same prompt, which are scheduled once this sequence has computed it."""
         self.prompt_logprobs: list[TokenLogprobs | None] | None = None
-        self.sampling_state: SamplingState | None = None
+        self.sampling_state: LogitAdjustment | None = None
         self._block_size = block_size
         self._hashes: list[bytes] = []
         self._root = root_hash(request.model, request.cache_salt)
