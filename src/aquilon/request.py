@@ -109,7 +109,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """As `Principal.hops`."""
 
     @property
-    def begun(self) -> str:
+    def prefix(self) -> str:
         """What the answer begins with already: the assistant's message that is to be gone on with."""
         prompt = self.prompt
         return prompt.messages[-1].content if isinstance(prompt, ChatPrompt) and prompt.continue_final else ""

@@ -58,7 +58,7 @@ class Model:
     async def answer(self, request: GenerationRequest, seed: int = 0, most: int = 600) -> list[Event]:
         grammar = await Constraints().grammar(request, self.text, self.prompt_ids)
         assert grammar is not None
-        constraint, draw = self.vocabulary.constraint(grammar, request.begun), random.Random(seed)
+        constraint, draw = self.vocabulary.constraint(grammar, request.prefix), random.Random(seed)
         thinking = self.text.reasoning.controls.values() if self.text.reasoning is not None else ()
         decoding = Decoding(
             self.text.tokenizer, self.prompt_ids, (), 0, reading_of(request, self.text, self.prompt_ids)
@@ -91,9 +91,9 @@ def calls_of(events: list[Event]) -> list[tuple[str, str]]:
     return calls
 
 
-def a_request(*, format: OutputFormat | None = None, use: ToolUse | None = None, begun: str = "") -> GenerationRequest:
-    messages = (*QUESTION, Message("assistant", begun)) if begun else QUESTION
-    prompt = ChatPrompt(messages, bool(begun), tool_use=use)
+def a_request(*, format: OutputFormat | None = None, use: ToolUse | None = None, prefix: str = "") -> GenerationRequest:
+    messages = (*QUESTION, Message("assistant", prefix)) if prefix else QUESTION
+    prompt = ChatPrompt(messages, bool(prefix), tool_use=use)
     return GenerationRequest(model="m", prompt=prompt, sampling=SamplingParameters(), format=format)
 
 
@@ -192,17 +192,17 @@ class TestEveryVocabulary:
                 holds(text)
             assert events[-1] == Finished(0, "stop")
 
-    @pytest.mark.parametrize("begun", ['{"ci', '{"city": "Köl', '{\n  "city": "Oslo",\n  "days": '])
-    async def test_what_was_begun_and_the_answer_keep_the_format_together(self, model: Model, begun: str) -> None:
+    @pytest.mark.parametrize("prefix", ['{"ci', '{"city": "Köl', '{\n  "city": "Oslo",\n  "days": '])
+    async def test_what_was_begun_and_the_answer_keep_the_format_together(self, model: Model, prefix: str) -> None:
         for seed in range(3):
-            events = await model.answer(a_request(format=JsonSchema(PARAMETERS), begun=begun), seed)
-            jsonschema.validate(json.loads(begun + text_of(events)), PARAMETERS)
+            events = await model.answer(a_request(format=JsonSchema(PARAMETERS), prefix=prefix), seed)
+            jsonschema.validate(json.loads(prefix + text_of(events)), PARAMETERS)
             assert events[-1] == Finished(0, "stop")
 
     @pytest.mark.parametrize("choice", ["required", "named"])
     async def test_a_text_that_was_begun_goes_on_with_the_call(self, model: Model, choice: Any) -> None:
         use = ToolUse(TOOLS, choice, "get_weather" if choice == "named" else None)
-        events = await model.answer(a_request(use=use, begun="Let me look, I say:"))
+        events = await model.answer(a_request(use=use, prefix="Let me look, I say:"))
         assert text_of(events) == ""
         for name, arguments in calls_of(events):
             jsonschema.validate(json.loads(arguments), SCHEMAS[name])
@@ -210,9 +210,9 @@ class TestEveryVocabulary:
 
 
 async def test_a_call_that_was_begun_is_told_whole(small: Model) -> None:
-    begun = 'Let me look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Os'
+    prefix = 'Let me look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Os'
     for choice in ("required", "auto"):
-        events = await small.answer(a_request(use=ToolUse(TOOLS, choice, parallel=False), begun=begun))
+        events = await small.answer(a_request(use=ToolUse(TOOLS, choice, parallel=False), prefix=prefix))
         [(name, arguments)] = calls_of(events)
         assert name == "get_weather"
         assert json.loads(arguments)["city"].startswith("Os")
@@ -248,23 +248,23 @@ class TestRefusals:
             assert "KiB" in (await self.refusal(small, a_request(format=format_))).message
 
     @pytest.mark.parametrize(
-        ("begun", "reason"),
+        ("prefix", "reason"),
         [
             ("```json", 'it can\'t begin with "```json"'),
             ('{"city": 3', 'it can\'t go on with "3" after "{\\"city\\": "'),
             ('{"city": "Oslo"}', "it is whole"),
         ],
     )
-    async def test_a_beginning_that_the_format_does_not_allow(self, small: Model, begun: str, reason: str) -> None:
-        error = await self.refusal(small, a_request(format=JsonSchema(PARAMETERS), begun=begun))
+    async def test_a_beginning_that_the_format_does_not_allow(self, small: Model, prefix: str, reason: str) -> None:
+        error = await self.refusal(small, a_request(format=JsonSchema(PARAMETERS), prefix=prefix))
         assert reason in error.message
         assert error.code == "invalid_prefix"
 
     async def test_a_call_of_another_function_is_no_beginning(self, small: Model) -> None:
-        begun = '<tool_call>\n{"name": "rain", "arguments": {'
-        error = await self.refusal(small, a_request(use=ToolUse(TOOLS, "named", "stop"), begun=begun))
+        prefix = '<tool_call>\n{"name": "rain", "arguments": {'
+        error = await self.refusal(small, a_request(use=ToolUse(TOOLS, "named", "stop"), prefix=prefix))
         assert "rain" in error.message
-        may = a_request(use=ToolUse(TOOLS, "auto"), begun=begun)
+        may = a_request(use=ToolUse(TOOLS, "auto"), prefix=prefix)
         assert await Constraints().grammar(may, small.text, small.prompt_ids) is None
 
     async def test_free_text_has_no_grammar(self, small: Model) -> None:

@@ -214,11 +214,11 @@ async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budget
         )
     budget = await house.set_budget(200)
     line = replace(house.principal, batch_line="line_1")
-    account = await house.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
-    account.computed(PROMPT, 0)
-    assert await account.grant(5) == 5
-    account.generated(5)
-    await account.complete()
+    charge = await house.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
+    charge.computed(PROMPT, 0)
+    assert await charge.grant(5) == 5
+    charge.generated(5)
+    await charge.complete()
     [event] = house.writer.held.take("line_1")
     assert (event.cost, event.batch, event.budget_lines) == (PROMPT * 2 + 5 * 3, True, ((budget, 0),))
     with pytest.raises(ApiError, match="prepaid credit"):
@@ -230,12 +230,12 @@ async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budget
 async def test_more_tokens_than_were_admitted_are_not_paid(house: House) -> None:
     await house.set_price()
     budget = await house.set_budget(10**6)
-    account = await house.settlement.open(house.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
-    account.computed(5000, 7000)
-    assert await account.grant(15) == 15
-    account.generated(5000)
-    await account.complete()
-    assert account.usage == Usage(10, 15, 10)
+    charge = await house.settlement.open(house.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
+    charge.computed(5000, 7000)
+    assert await charge.grant(15) == 15
+    charge.generated(5000)
+    await charge.complete()
+    assert charge.usage == Usage(10, 15, 10)
     assert await house.spent(budget) == 10 * CACHED + 15 * OUTPUT
 
 
@@ -341,8 +341,8 @@ async def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) ->
     budget = await house.set_budget(PROMPT * INPUT + 100 * OUTPUT)
     await house.whole("r1", house.prepared(60))
     again = Settlement(Admission(house.database), UsageWriter(house.database))
-    account = await again.open(house.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
-    assert account.reservation.tokens == (100 * OUTPUT + 4 - PROMPT * INPUT - 60 * OUTPUT) // OUTPUT
+    charge = await again.open(house.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
+    assert charge.reservation.tokens == (100 * OUTPUT + 4 - PROMPT * INPUT - 60 * OUTPUT) // OUTPUT
     assert spent(again, (budget, 0)) == house.events()["r1"]["cost"]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aquilon.text.grammar import GrammarError, check_begun, of_rules
+from aquilon.text.grammar import GrammarError, check_prefix, of_rules
 
 
 def test_a_beginning_is_held_in_pieces_and_no_longer_one_than_is_quick() -> None:
     anything = of_rules("start: /(?s:.*)x/")
-    check_begun(anything, "ä" * 4000, vocab_size=300)
+    check_prefix(anything, "ä" * 4000, vocab_size=300)
     with pytest.raises(GrammarError, match="more than 8 KiB"):
-        check_begun(anything, "ä" * 4100, vocab_size=300)
+        check_prefix(anything, "ä" * 4100, vocab_size=300)
     with pytest.raises(GrammarError, match="can't go on with"):
-        check_begun(of_rules("start: /a+b/"), "a" * 300 + "c" + "a" * 300, vocab_size=300)
+        check_prefix(of_rules("start: /a+b/"), "a" * 300 + "c" + "a" * 300, vocab_size=300)

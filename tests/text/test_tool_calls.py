@@ -248,7 +248,7 @@ class TestGoingOn:
     """An answer whose beginning is there already, given with the request."""
 
     def read(self, format_: ToolFormat | None, begun: str, rest: str, **known: Any) -> list[Piece]:
-        reader = AnswerReader(tools=format_, names=frozenset("fg"), begun=begun, **known)
+        reader = AnswerReader(tools=format_, names=frozenset("fg"), prefix=begun, **known)
         return joined([piece for character in rest for piece in reader.add(character)] + reader.finish())
 
     @pytest.mark.parametrize(("format_", "text", "pieces"), TWO_CALLS)

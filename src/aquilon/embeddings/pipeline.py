@@ -21,7 +21,7 @@ from aquilon.people.permissions import require_generation
 log = structlog.get_logger("aquilon.fallbacks")
 
 
-class EmbeddingHouse(Protocol):
+class EmbeddingBackend(Protocol):
     """Whoever embeds for one kind of model. Both methods raise ApiError."""
 
     async def count(self, request: EmbeddingRequest, card: Any) -> int:
@@ -43,13 +43,13 @@ class EmbeddingPipeline:
         self,
         catalogue: Catalogue,
         settlement: Settlement,
-        houses: Mapping[type[ModelCard], EmbeddingHouse],
+        backends: Mapping[type[ModelCard], EmbeddingBackend],
         fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``houses``: who embeds, by the kind of the model's card; ``fallbacks``: the models that do in its place."""
+        """``backends``: who embeds, by the kind of the model's card; ``fallbacks``: the models that do in its place."""
         self._catalogue = catalogue
         self._settlement = settlement
-        self._houses = houses
+        self._backends = backends
         self._fallbacks = fallbacks
 
     async def answer(
@@ -57,9 +57,9 @@ class EmbeddingPipeline:
         request: EmbeddingRequest,
         principal: Principal,
         request_id: str,
-        told: MutableMapping[str, str] | None = None,
+        headers: MutableMapping[str, str] | None = None,
     ) -> Embeddings:
-        """Returns when the request's usage event is committed. ``told`` gets the headers that the answer has.
+        """Returns when the request's usage event is committed. ``headers`` gets the headers that the answer has.
 
         Raises ApiError: 404 for an unknown model, 410 for a retired one, 403 for one
         that isn't the caller's to use, 400 for what can't be embedded, 429 where it
@@ -68,8 +68,8 @@ class EmbeddingPipeline:
         await self._catalogue.refresh()
         card = self._catalogue.embedding_card(request.model, principal)
         require_generation(principal, card.name, request.model)
-        house = self._house(card)
-        if house is None:
+        backend = self._backend(card)
+        if backend is None:
             raise invalid(
                 f"The model '{card.name}' makes no embeddings: it generates text",
                 param="model",
@@ -80,29 +80,29 @@ class EmbeddingPipeline:
         names = () if request.token_ids or principal.hops else self._fallbacks(card.name)  # as of generations
         failed: ApiError | None = None
         try:
-            most = await house.count(request, card)
+            most = await backend.count(request, card)
         except ApiError as error:
             if not names or not may_fall_back(error):
                 raise
             most, failed = request.most_tokens, error
-        account = await self._settlement.open(
-            principal, request_id, card.name, prompt_tokens=most, completion_tokens=0, told=told
+        charge = await self._settlement.open(
+            principal, request_id, card.name, prompt_tokens=most, completion_tokens=0, headers=headers
         )
         outcome: Outcome = "cancelled"
         try:
-            made = await self._first(house, card, request, names, principal, failed)
-            account.computed(made.embedded.tokens, 0)
-            await account.complete()
+            made = await self._first(backend, card, request, names, principal, failed)
+            charge.computed(made.embedded.tokens, 0)
+            await charge.complete()
         except Exception:
             outcome = "failed"
             raise
         finally:
-            account.close(outcome)
-        return Embeddings(made.model, replace(made.embedded, tokens=account.prompt_tokens))
+            charge.close(outcome)
+        return Embeddings(made.model, replace(made.embedded, tokens=charge.prompt_tokens))
 
     async def _first(
         self,
-        house: EmbeddingHouse,
+        backend: EmbeddingBackend,
         card: ModelCard,
         request: EmbeddingRequest,
         names: Sequence[str],
@@ -112,19 +112,19 @@ class EmbeddingPipeline:
         """Of the model and its fall-backs, the first that embeds. ``failed``: why the model itself can't."""
         if failed is None:
             try:
-                return Embeddings(card.name, await house.embed(request, card))
+                return Embeddings(card.name, await backend.embed(request, card))
             except ApiError as error:
                 if not names or not may_fall_back(error):
                     raise
                 failed = error
         for name in names:
             other = self._catalogue.get(name)
-            if other is None or self._catalogue.is_retired(other) or (house_ := self._house(other)) is None:
+            if other is None or self._catalogue.is_retired(other) or (other_backend := self._backend(other)) is None:
                 continue
             try:
                 require_generation(principal, name)
-                await house_.count(request, other)
-                embedded = await house_.embed(request, other)
+                await other_backend.count(request, other)
+                embedded = await other_backend.embed(request, other)
             except ApiError as error:
                 log.warning("A fall-back can't answer", model=card.name, fallback=name, error=error.message)
             else:
@@ -132,5 +132,5 @@ class EmbeddingPipeline:
                 return Embeddings(name, embedded)
         raise failed
 
-    def _house(self, card: ModelCard) -> EmbeddingHouse | None:
-        return self._houses.get(type(card)) if card.embeddings else None
+    def _backend(self, card: ModelCard) -> EmbeddingBackend | None:
+        return self._backends.get(type(card)) if card.embeddings else None

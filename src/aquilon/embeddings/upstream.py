@@ -34,7 +34,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class UpstreamEmbeddings:
-    """An `embeddings.pipeline.EmbeddingHouse`."""
+    """An `embeddings.pipeline.EmbeddingBackend`."""
 
     def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
         self._registry = registry

@@ -43,7 +43,7 @@ class Constraints:
         self._good: OrderedDict[str, None] = OrderedDict()
 
     async def grammar(self, request: GenerationRequest, text: TextModel, prompt_ids: list[int]) -> str | None:
-        """What each answer must match, None for free text; what the answer has ``begun`` with is part of it.
+        """What each answer must match, None for free text; what the answer has ``prefix`` with is part of it.
 
         Raises ApiError 400 for a format, or for tools that must be called, that no
         grammar can hold, and for a beginning that they don't allow. Tools that may be
@@ -61,10 +61,10 @@ class Constraints:
             if may:
                 return None
             raise await self._refusal(request.format, use, error) from None
-        if request.begun:
+        if request.prefix:
             try:
                 size = text.tokenizer.vocab_size
-                await asyncio.to_thread(grammar.check_begun, made, request.begun, vocab_size=size)
+                await asyncio.to_thread(grammar.check_prefix, made, request.prefix, vocab_size=size)
             except GrammarError as error:
                 if may:
                     return None
@@ -132,35 +132,35 @@ def _grammar(request: GenerationRequest, use: ToolUse | None, text: TextModel, p
     if use is not None:
         talks = use.choice == "auto" and request.format is None
         if use.choice != "auto":
-            answers, lead = [], _lead(request.begun, text)
+            answers, lead = [], _lead(request.prefix, text)
         answers.append("talk" if talks else "calls")
         rules.append(text.tools.rules(use.tools, parallel=use.parallel, lenient=use.choice == "auto"))
         if talks:
             rules.append(text.tools.lead(parallel=use.parallel))
     start = " | ".join(answers)
     # What SentencePiece puts at a text's beginning and nobody is shown.
-    spaced = text.tokenizer.starts_text(prompt_ids) and not request.begun and not talks
+    spaced = text.tokenizer.starts_text(prompt_ids) and not request.prefix and not talks
     space = '" " ' if spaced and not _begins_with_control(text, answers) else ""
     start = f"{space}({start})" if len(answers) > 1 or space else start
     if lead:
         start = f'{grammar.literal(lead)} "\\n"? {start}'
     elif text.reasoning is not None and isinstance(request.prompt, ChatPrompt):
-        opened = not request.begun and text.reasoning.is_open(prompt_end(text, prompt_ids))
+        opened = not request.prefix and text.reasoning.is_open(prompt_end(text, prompt_ids))
         if opened or text.reasoning.controls or not talks:
             start = f"thoughts {start}" if opened else f"thoughts? {start}"
             rules.append(text.reasoning.rules(opened=opened))
     return grammar.of_rules("\n".join([f"start: {start}", *rules]), others)
 
 
-def _lead(begun: str, text: TextModel) -> str:
+def _lead(prefix: str, text: TextModel) -> str:
     """What an answer that is to be calls says before them: it began so, and has begun neither thoughts nor a call."""
     opening, reasoning = text.tools.opening, text.reasoning
-    thinks = reasoning is not None and begun.lstrip().startswith(reasoning.opening) and reasoning.closing not in begun
+    thinks = reasoning is not None and prefix.lstrip().startswith(reasoning.opening) and reasoning.closing not in prefix
     if not opening or thinks:
         return ""
     if opening in text.tools.controls:
-        return begun
-    said = begun.partition(opening)[0]
+        return prefix
+    said = prefix.partition(opening)[0]
     half = next((end for end in range(len(opening) - 1, 0, -1) if said.endswith(opening[:end])), 0)
     return said[: len(said) - half]
 

@@ -43,15 +43,15 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
     markers = dict(reasoning.controls) if reasoning is not None else {}
     if tools is not None:
         markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
-    begun = request.begun
+    prefix = request.prefix
     for marker in markers:
-        begun = begun.replace(marker, "")  # as text it is none
+        prefix = prefix.replace(marker, "")  # as text it is none
     reader = AnswerReader(
         tools=tools,
         names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
         reasoning=reasoning,
-        thinking=not begun and reasoning is not None and reasoning.is_open(prompt_end(text, prompt_ids)),
-        begun=begun,
+        thinking=not prefix and reasoning is not None and reasoning.is_open(prompt_end(text, prompt_ids)),
+        prefix=prefix,
     )
     return Reading(reader, {token_id: marker for marker, token_id in markers.items()})
 
@@ -60,7 +60,7 @@ def repeated(request: GenerationRequest, reading: Reading | None) -> str:
     """What of the prompt each answer is to begin with: what the assistant's message says, but for a call in it."""
     if not isinstance(request.prompt, ChatPrompt) or not request.prompt.repeats_final:
         return ""
-    return request.begun if reading is None else reading.reader.said
+    return request.prefix if reading is None else reading.reader.said
 
 
 class Decoding:
@@ -73,16 +73,16 @@ class Decoding:
         stop: Sequence[str],
         index: int,
         reading: Reading | None = None,
-        begun: str = "",
+        prefix: str = "",
     ) -> None:
-        """``begun``: shown before anything else."""
+        """``prefix``: shown before anything else."""
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
         self._matcher = StopMatcher(stop)
         self._may_stop = bool(stop)
         self._index = index
         self._reading = reading
-        self._begun = begun
+        self._prefix = prefix
         self._unshown: list[tuple[int, int, ScoredToken]] = []
         """Where in all of the text a token's begins and ends, for those that may yet be part of a stop string."""
         self._decoded = self._shown = 0
@@ -124,9 +124,9 @@ class Decoding:
         ends = matched or output.finish_reason is not None
         self._shown += len(text)
         events = self._events(text, self._scores_of_shown(matched, ends) if self._unshown else [], ends)
-        if self._begun:
-            events.insert(0, Delta(self._index, self._begun))
-            self._begun = ""
+        if self._prefix:
+            events.insert(0, Delta(self._index, self._prefix))
+            self._prefix = ""
         if ends:
             self.finished = True
             self.stopped_early = matched and output.finish_reason is None

@@ -14,7 +14,7 @@ from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import ApiError
 from aquilon.generation.prepared import Bounded, Prepared
-from aquilon.money.settlement import Account
+from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
@@ -22,13 +22,13 @@ from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 log = structlog.get_logger("aquilon.fallbacks")
 
 
-class House(Protocol):
+class Backend(Protocol):
     """Whoever answers for one kind of model: the engine here, upstreams."""
 
     async def prepare(
         self, request: GenerationRequest, card: Any, principal: Principal, *, patient: bool = True
     ) -> Prepared:
-        """``card`` is of the kind that the house is for; ``patient``: wait for what will be back in a while.
+        """``card`` is of the kind that the backend is for; ``patient``: wait for what will be back in a while.
 
         Raises ApiError.
         """
@@ -40,7 +40,7 @@ class Unprepared(Bounded):
 
     reason: ApiError
 
-    async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
+    async def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
         raise self.reason
         yield  # type: ignore[unreachable]  # what makes it a generator
 
@@ -52,12 +52,12 @@ class Fallbacks:
         self,
         chains: Callable[[str], Sequence[str]],
         catalogue: Catalogue,
-        houses: Mapping[type[ModelCard], House],
+        backends: Mapping[type[ModelCard], Backend],
     ) -> None:
         """``chains``: the fall-backs of a model, in order."""
         self._chains = chains
         self._catalogue = catalogue
-        self._houses = houses
+        self._backends = backends
 
     def of(self, model: str, request: GenerationRequest, principal: Principal) -> Sequence[str]:
         """None for a request in token ids, which are of one model's vocabulary, and for one by another Aquilon.
@@ -71,18 +71,18 @@ class Fallbacks:
         return names
 
     async def prepare(
-        self, house: House, request: GenerationRequest, card: ModelCard, principal: Principal
+        self, backend: Backend, request: GenerationRequest, card: ModelCard, principal: Principal
     ) -> Prepared:
         """A model with fall-backs isn't waited for. Raises ApiError for what is the client's to change."""
         try:
-            return await house.prepare(request, card, principal, patient=False)
+            return await backend.prepare(request, card, principal, patient=False)
         except ApiError as error:
             if not may_fall_back(error):
                 raise
             return Unprepared(card, request, error)
 
     async def stream(
-        self, first: Prepared, names: Sequence[str], principal: Principal, position: int, account: Account
+        self, first: Prepared, names: Sequence[str], principal: Principal, position: int, charge: Charge
     ) -> AsyncGenerator[Event]:
         """The events of the first that begins. Its Started tells who answers, where that isn't ``first``.
 
@@ -94,9 +94,9 @@ class Fallbacks:
             prepared = await self._stand_in(first, name, principal, patient=last) if name else first
             if prepared is None:
                 continue
-            async with aclosing(prepared.stream(position, account)) as events:
+            async with aclosing(prepared.stream(position, charge)) as events:
                 try:
-                    begun = await anext(events)
+                    first_event = await anext(events)
                 except ApiError as error:
                     if failed is None and not may_fall_back(error):
                         raise
@@ -104,10 +104,10 @@ class Fallbacks:
                         _log_refusal(first.model, name, error)
                     failed = failed or error
                     continue
-                if name and isinstance(begun, Started):
+                if name and isinstance(first_event, Started):
                     log.info("A fall-back answers", model=first.model, fallback=name)
-                    begun = msgspec.structs.replace(begun, stand_in=name)
-                yield begun
+                    first_event = msgspec.structs.replace(first_event, stand_in=name)
+                yield first_event
                 async for event in events:
                     yield event
                 return
@@ -117,12 +117,12 @@ class Fallbacks:
     async def _stand_in(self, first: Prepared, name: str, principal: Principal, *, patient: bool) -> Prepared | None:
         """None where it can't be asked this: it is the model asked for that is told of, not its fall-back."""
         card = self._catalogue.get(name)
-        house = self._houses.get(type(card)) if card is not None else None
-        if card is None or house is None or self._catalogue.is_retired(card):
+        backend = self._backends.get(type(card)) if card is not None else None
+        if card is None or backend is None or self._catalogue.is_retired(card):
             return None
         try:
             require_generation(principal, name)
-            return await house.prepare(first.request, card, principal, patient=patient)
+            return await backend.prepare(first.request, card, principal, patient=patient)
         except ApiError as error:
             _log_refusal(first.model, name, error)
             return None

@@ -18,7 +18,7 @@ from aquilon.generation.constraints import Constraints
 from aquilon.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.generation.metrics import Metrics
 from aquilon.generation.prompts import check_token_ids, encode_to_fit, too_long
-from aquilon.money.settlement import Account
+from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
@@ -101,7 +101,7 @@ class LocalModels:
             n=request.n,
             cache_salt=principal.organization_id,
             grammar=grammar,
-            grammar_prefix="" if grammar is None else request.begun,
+            grammar_prefix="" if grammar is None else request.prefix,
             priority=_BATCH_PRIORITY if request.batch else 0,
         )
         most_tokens = context - len(prompt_ids) if wanted is None else wanted
@@ -118,7 +118,7 @@ class LocalModels:
 class LocalSequence:
     """A `generation.prepared.Prepared` for the engine: its prompt is encoded and fits the model."""
 
-    house: LocalModels
+    backend: LocalModels
     card: LocalModel
     loaded: LoadedText
     sequence: SequenceRequest
@@ -137,8 +137,8 @@ class LocalSequence:
     def prompt_tokens(self) -> int:
         return len(self.sequence.prompt_ids)
 
-    async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
-        card, sequence, house = self.card, self.sequence, self.house
+    async def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
+        card, sequence, backend = self.card, self.sequence, self.backend
         tokenizer = self.loaded.text.tokenizer
         readings = [reading_of(self.request, self.loaded.text, sequence.prompt_ids) for _ in range(sequence.n)]
         decodings = [
@@ -152,16 +152,16 @@ class LocalSequence:
             )
             for index, reading in enumerate(readings)
         ]
-        measure = house.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))
+        measure = backend.metrics.measure(card.name, n=sequence.n, prompt_tokens=len(sequence.prompt_ids))
         started = False
-        house.unfinished += sequence.n
+        backend.unfinished += sequence.n
         try:
-            house.engine.register(card.name, card.path)
-            async with aclosing(house.engine.generate(sequence)) as outputs:
+            backend.engine.register(card.name, card.path)
+            async with aclosing(backend.engine.generate(sequence)) as outputs:
                 async for output in outputs:
                     if not started:
                         started = True
-                        account.computed(len(sequence.prompt_ids), output.cached_tokens)
+                        charge.computed(len(sequence.prompt_ids), output.cached_tokens)
                         logprobs = output.prompt_logprobs
                         scores = None
                         if logprobs is not None:
@@ -173,24 +173,24 @@ class LocalSequence:
                     measure.tokens(output.index, len(output.token_ids))
                     if output.finish_reason == "cancelled":
                         raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
-                    paid = _within(output, await account.grant(len(output.token_ids)))
+                    paid = _within(output, await charge.grant(len(output.token_ids)))
                     before = decoding.completion_tokens
                     events = decoding.add(paid)
-                    account.generated(decoding.completion_tokens - before)
+                    charge.generated(decoding.completion_tokens - before)
                     for event in events:
                         if isinstance(event, Finished):
                             measure.finished(event.reason)
                         yield event
                     if decoding.stopped_early or paid is not output:
-                        house.engine.cancel(sequence.id, output.index)
+                        backend.engine.cancel(sequence.id, output.index)
                     if all(decoding.finished for decoding in decodings):
                         break
-            account.reasoning_tokens += sum(decoding.reasoning_tokens for decoding in decodings)
+            charge.reasoning_tokens += sum(decoding.reasoning_tokens for decoding in decodings)
         except EngineError as error:
             measure.finished("error")
             raise _api_error(error) from error
         finally:
-            house.unfinished -= sequence.n
+            backend.unfinished -= sequence.n
             measure.close()
 
 

@@ -10,11 +10,11 @@ import msgspec
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import invalid
-from aquilon.generation.fallbacks import Fallbacks, House
+from aquilon.generation.fallbacks import Backend, Fallbacks
 from aquilon.generation.merging import merged
 from aquilon.generation.moderation import Moderation
 from aquilon.generation.prepared import Prepared
-from aquilon.money.settlement import Account, Settlement
+from aquilon.money.settlement import Charge, Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
@@ -28,16 +28,16 @@ class Pipeline:
         self,
         catalogue: Catalogue,
         settlement: Settlement,
-        houses: Mapping[type[ModelCard], House],
+        backends: Mapping[type[ModelCard], Backend],
         moderation: Moderation | None = None,
         fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``houses``: who answers, by the kind of the model's card; ``fallbacks``: who does in a model's place."""
+        """``backends``: who answers, by the kind of the model's card; ``fallbacks``: who does in a model's place."""
         self._catalogue = catalogue
         self._settlement = settlement
         self._moderation = moderation
-        self._houses = houses
-        self._fallbacks = Fallbacks(fallbacks, catalogue, houses)
+        self._backends = backends
+        self._fallbacks = Fallbacks(fallbacks, catalogue, backends)
 
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
         """Raises ApiError.
@@ -48,8 +48,8 @@ class Pipeline:
         await self._catalogue.refresh()
         card = self._catalogue.card(request.model, principal)
         require_generation(principal, card.name, request.model)
-        house = self._houses.get(type(card))
-        if house is None:
+        backend = self._backends.get(type(card))
+        if backend is None:
             raise invalid(
                 f"The model '{card.name}' generates no text: ask /v1/embeddings",
                 param="model",
@@ -60,15 +60,15 @@ class Pipeline:
         if self._moderation is not None:
             await self._moderation.require_clean(request.prompt)
         if self._fallbacks.of(card.name, request, principal):
-            return await self._fallbacks.prepare(house, request, card, principal)
-        return await house.prepare(request, card, principal)
+            return await self._fallbacks.prepare(backend, request, card, principal)
+        return await backend.prepare(request, card, principal)
 
     async def answer(
         self,
         prepared: Sequence[Prepared],
         principal: Principal,
         request_id: str,
-        told: MutableMapping[str, str] | None = None,
+        headers: MutableMapping[str, str] | None = None,
         *,
         streamed: bool = False,
     ) -> AsyncGenerator[Event]:
@@ -76,41 +76,39 @@ class Pipeline:
 
         The Usage comes when the request's usage event is committed. Closing the
         iterator cancels the work; what was generated until then is on record all the
-        same. Continuations are counted through: prompt by prompt, ``n`` each. ``told``
+        same. Continuations are counted through: prompt by prompt, ``n`` each. ``headers``
         gets the headers that the answer has, before the first event. ``streamed``: the
         client gets each event as it comes, and has had it when the next one is asked for;
         an answer that is sent as a whole has brought nothing until its end, and costs
         nothing if it fails before.
         """
-        account = await self._settlement.open(
+        charge = await self._settlement.open(
             principal,
             request_id,
             prepared[0].model,
             prompt_tokens=sum(one.prompt_tokens for one in prepared),
             completion_tokens=sum(one.most_tokens * one.n for one in prepared),
-            told=told,
+            headers=headers,
         )
         outcome: Outcome = "cancelled"
         try:
-            generations = [self._stream(one, principal, position, account) for position, one in enumerate(prepared)]
+            generations = [self._stream(one, principal, position, charge) for position, one in enumerate(prepared)]
             async with aclosing(merged(generations)) as events:
                 async for event in events:
-                    tokens = account.completion_tokens
+                    tokens = charge.completion_tokens
                     yield event
                     if streamed and isinstance(event, (Delta, ToolCallDelta)):
-                        account.delivered(tokens)
-            await account.complete()
-            yield account.usage
+                        charge.delivered(tokens)
+            await charge.complete()
+            yield charge.usage
         except Exception:
             outcome = "failed"
             raise
         finally:
-            account.close(outcome)
+            charge.close(outcome)
 
-    def _stream(
-        self, prepared: Prepared, principal: Principal, position: int, account: Account
-    ) -> AsyncGenerator[Event]:
+    def _stream(self, prepared: Prepared, principal: Principal, position: int, charge: Charge) -> AsyncGenerator[Event]:
         names = self._fallbacks.of(prepared.model, prepared.request, principal)
         if names:
-            return self._fallbacks.stream(prepared, names, principal, position, account)
-        return prepared.stream(position, account)
+            return self._fallbacks.stream(prepared, names, principal, position, charge)
+        return prepared.stream(position, charge)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from aquilon.catalogue.card import ModelCard
-from aquilon.money.settlement import Account
+from aquilon.money.settlement import Charge
 from aquilon.request import Event, GenerationRequest
 from aquilon.upstreams.counting import PromptSize, prompt_size
 
@@ -35,10 +35,10 @@ class Prepared(Protocol):
     def most_tokens(self) -> int:
         """That each continuation may have."""
 
-    def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
+    def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
         """Started, deltas, one Finished for each continuation; no Usage.
 
-        Continuations count from ``position * n``. Tells ``account`` of the prompt
+        Continuations count from ``position * n``. Tells ``charge`` of the prompt
         (``computed``) and of tokens before they are shown (``await grant``, ``generated``).
         Closing it ends the work. Raises ApiError.
         """

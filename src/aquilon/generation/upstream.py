@@ -13,7 +13,7 @@ from aquilon.errors import ApiError, invalid, overloaded
 from aquilon.generation.metrics import Metrics
 from aquilon.generation.prepared import Bounded
 from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
-from aquilon.money.settlement import Account
+from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
@@ -71,7 +71,7 @@ class UpstreamModels:
         request, upstream = sequence.request, target.upstream
         reasoning = "reasoning" in target.model.capabilities
         body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         try:
             answer = await UpstreamAnswer.open(
                 target, path_of(request, upstream.kind), body, offset=offset, n=request.n, hops=request.hops
@@ -79,7 +79,7 @@ class UpstreamModels:
         except UpstreamFailure as failure:
             note(self.metrics, target, failure)
             raise
-        self.metrics.upstream_first_token.labels(upstream.name).observe(time.monotonic() - begun)
+        self.metrics.upstream_first_token.labels(upstream.name).observe(time.monotonic() - started_at)
         return answer
 
 
@@ -87,22 +87,22 @@ class UpstreamModels:
 class UpstreamSequence(Bounded):
     """A `generation.prepared.Prepared` for upstreams."""
 
-    house: UpstreamModels
+    backend: UpstreamModels
 
-    async def stream(self, position: int, account: Account) -> AsyncGenerator[Event]:
-        house = self.house
-        house.unfinished += self.n
+    async def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
+        backend = self.backend
+        backend.unfinished += self.n
         try:
-            answer = await house.begin(self, position * self.n)
+            answer = await backend.begin(self, position * self.n)
         except BaseException:
-            house.unfinished -= self.n
+            backend.unfinished -= self.n
             raise
         outcome = "abandoned"
-        measure = house.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
-        metering = _Metering(self, account)
+        measure = backend.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
+        metering = _Metering(self, charge)
         open_ = {position * self.n + index for index in range(self.n)}
         try:
-            account.computed(self.size.usual, 0)
+            charge.computed(self.size.usual, 0)
             yield Started(position)
             pieces = answer.first
             while pieces:
@@ -112,13 +112,13 @@ class UpstreamSequence(Bounded):
                         measure.finished(event.reason)
                     else:
                         tokens = metering.tally.add(size)
-                        if (tokens and await account.grant(tokens) < tokens) or metering.tally.too_long:
+                        if (tokens and await charge.grant(tokens) < tokens) or metering.tally.too_long:
                             outcome = "length"
                             for index in sorted(open_):
                                 measure.finished("length")
                                 yield Finished(index, "length")
                             return
-                        account.generated(tokens)
+                        charge.generated(tokens)
                         measure.tokens(event.index - position * self.n, tokens)
                     yield event
                 pieces = await answer.more()
@@ -127,37 +127,37 @@ class UpstreamSequence(Bounded):
         except UpstreamFailure as failure:
             outcome = "failed"
             measure.finished("error")
-            note(house.metrics, answer.target, failure)
+            note(backend.metrics, answer.target, failure)
             raise failure.answer from failure
         finally:
-            house.unfinished -= self.n
+            backend.unfinished -= self.n
             answer.close()
             measure.close()
             if outcome != "failed":
                 target = answer.target
-                house.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
+                backend.metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
 
 
 class _Metering:
     """What is paid: the upstream's count where it can be true, else our own."""
 
-    def __init__(self, sequence: UpstreamSequence, account: Account) -> None:
+    def __init__(self, sequence: UpstreamSequence, charge: Charge) -> None:
         self._sequence = sequence
-        self._account = account
+        self._account = charge
         self.tally = Tally(sequence.most_tokens * sequence.n)
 
     async def settle(self, answer: UpstreamAnswer) -> None:
         """The answer is whole: put the upstream's count in place of ours."""
-        sequence, account, usage = self._sequence, self._account, answer.usage
+        sequence, charge, usage = self._sequence, self._account, answer.usage
         if usage is None:
             return
         told = usage.prompt_tokens
         if told is not None and 0 < told <= sequence.size.most:
             details = usage.prompt_tokens_details
             cached = (details.cached_tokens or 0) if details is not None else 0
-            account.computed(told - sequence.size.usual, min(max(cached, 0), told))
+            charge.computed(told - sequence.size.usual, min(max(cached, 0), told))
         elif told is not None:
-            doubt(sequence.house.metrics, answer.target, "prompt", told, sequence.size.usual)
+            doubt(sequence.backend.metrics, answer.target, "prompt", told, sequence.size.usual)
         told = usage.completion_tokens
         if told is None:
             return
@@ -165,13 +165,13 @@ class _Metering:
         reasoned = (extra.reasoning_tokens or 0) if extra is not None else 0
         hidden = sequence.card.reasoning or bool(reasoned)
         if not self.tally.believes(told, n=sequence.n, hidden=hidden):
-            doubt(sequence.house.metrics, answer.target, "completion", told, self.tally.tokens)
+            doubt(sequence.backend.metrics, answer.target, "completion", told, self.tally.tokens)
             return
-        account.reasoning_tokens += min(max(reasoned, 0), told)
+        charge.reasoning_tokens += min(max(reasoned, 0), told)
         if told <= self.tally.tokens:
-            account.generated(told - self.tally.tokens)
+            charge.generated(told - self.tally.tokens)
         else:
-            account.generated(await account.grant(told - self.tally.tokens))
+            charge.generated(await charge.grant(told - self.tally.tokens))
 
 
 def note(metrics: Metrics, target: Target, failure: UpstreamFailure) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from aquilon.errors import ApiError
 from aquilon.money.prices import cents, day
 
-Scope = Literal["organization", "workspace", "key"]
+SubjectKind = Literal["organization", "workspace", "key"]
 BudgetPeriod = Literal["day", "week", "month", "once"]
 """``once`` is prepaid credit: it never starts anew."""
 
@@ -22,7 +22,7 @@ BUDGET_PERIODS: tuple[BudgetPeriod, ...] = get_args(BudgetPeriod)
 @dataclass(frozen=True)
 class Budget:
     id: str
-    scope: Scope
+    scope: SubjectKind
     scope_id: str
     """The organization's, workspace's or key's id."""
     period: BudgetPeriod

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aquilon.errors import ApiError
-from aquilon.money.budgets import Scope
+from aquilon.money.budgets import SubjectKind
 from aquilon.people.identity import Principal
 from aquilon.wording import counted
 
@@ -27,7 +27,7 @@ class Limit:
     """What is None isn't limited; 0 lets nothing through."""
 
     id: str
-    scope: Scope
+    scope: SubjectKind
     scope_id: str
     """The organization's, workspace's or key's id."""
     model: str
@@ -78,7 +78,7 @@ def quotas(limits: Iterable[Limit]) -> list[Quota]:
     return found
 
 
-def applies(scope: Scope, scope_id: str, principal: Principal) -> bool:
+def applies(scope: SubjectKind, scope_id: str, principal: Principal) -> bool:
     """Whether what is set for an organization, a workspace or a key holds for this caller."""
     ids = {
         "organization": principal.organization_id,

@@ -20,7 +20,7 @@ from aquilon.people.identity import Principal
 
 
 class Settlement:
-    """Opens an ``Account`` for each request that is admitted."""
+    """Opens an ``Charge`` for each request that is admitted."""
 
     def __init__(self, admission: Admission, writer: UsageWriter, clock: Callable[[], float] = time.time) -> None:
         """``clock`` is the wall's: everybody must agree on a period. All that lasts is measured by another one."""
@@ -38,12 +38,12 @@ class Settlement:
         *,
         prompt_tokens: int,
         completion_tokens: int,
-        told: MutableMapping[str, str] | None = None,
-    ) -> Account:
+        headers: MutableMapping[str, str] | None = None,
+    ) -> Charge:
         """Admit the request, and claim what it may use at most, or a first part of it.
 
         ``completion_tokens`` is for all of its continuations together. A line of a
-        batch job has its own price and no limits but budgets. ``told`` gets headers
+        batch job has its own price and no limits but budgets. ``headers`` gets headers
         that the answer has, a refusal as well. Raises ApiError: 429 where a rate, a
         limit of requests at once or a budget refuses, 503 where usage can't be recorded.
         """
@@ -67,30 +67,30 @@ class Settlement:
         )
         counted = quotas(limits)
         try:
-            await self._rates.admit(counted, prompt_tokens, {} if told is None else told)
+            await self._rates.admit(counted, prompt_tokens, {} if headers is None else headers)
         except BaseException:
             self.ledger.settle(reservation, 0)
             raise
-        return Account(
-            self._writer,
-            self.ledger,
-            self._rates,
-            self._clock,
-            principal,
-            principal.batch_line or request_id,
-            model,
-            price,
-            reservation,
-            counted,
-            prompt_tokens,
-            completion_tokens,
-            batch,
+        return Charge(
+            writer=self._writer,
+            ledger=self.ledger,
+            rates=self._rates,
+            clock=self._clock,
+            principal=principal,
+            request_id=principal.batch_line or request_id,
+            model=model,
+            price=price,
+            reservation=reservation,
+            quotas=counted,
+            most_prompt_tokens=prompt_tokens,
+            most_tokens=completion_tokens,
+            batch=batch,
         )
 
 
-@dataclass
-class Account:
-    """One request's. ``complete`` or ``close`` ends it; whichever comes first counts."""
+@dataclass(kw_only=True)
+class Charge:
+    """What one request pays. ``complete`` or ``close`` ends it; whichever comes first counts."""
 
     writer: UsageWriter
     ledger: Ledger
@@ -115,7 +115,7 @@ class Account:
     """Completion tokens that a stream brought its client; None where nothing was brought yet."""
     granted: int = 0
     """Completion tokens that were allowed so far; those behind a stop string are not counted."""
-    begun: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     ended: bool = False
 
@@ -210,8 +210,8 @@ class Account:
             ended_at=int(self.clock()),
             usage=usage,
             outcome=outcome,
-            latency_ms=round((time.monotonic() - self.begun) * 1000),
-            first_token_ms=None if self.first_token is None else round((self.first_token - self.begun) * 1000),
+            latency_ms=round((time.monotonic() - self.started_at) * 1000),
+            first_token_ms=None if self.first_token is None else round((self.first_token - self.started_at) * 1000),
             cost=cost,
             price_id=self.price.id or None,
             batch=self.batch,

@@ -61,13 +61,13 @@ def check(grammar: str) -> None:
         raise GrammarError(_reason(messages[0]))
 
 
-def check_begun(grammar: str, begun: str, *, vocab_size: int) -> None:
+def check_prefix(grammar: str, prefix: str, *, vocab_size: int) -> None:
     """Raises GrammarError unless a text is the beginning of an answer, and not all of it.
 
     ``vocab_size`` is the model's, whose control tokens the grammar names. Bounded like
     ``check``, piece by piece: llguidance lets no other thread run while it reads one.
     """
-    given = begun.encode(errors="replace")
+    given = prefix.encode(errors="replace")
     if len(given) > MAX_BEGUN_BYTES:
         raise GrammarError(f"it has more than {MAX_BEGUN_BYTES // 1024} KiB, the most that a grammar is held to")
     from llguidance import LLMatcher

@@ -73,7 +73,7 @@ class UpstreamAnswer:
     ) -> UpstreamAnswer:
         """An answer that has begun. Continuations count from ``offset``. Raises UpstreamFailure: nothing came yet."""
         timeouts, loop = target.upstream.timeouts, asyncio.get_running_loop()
-        begun = loop.time()
+        started_at = loop.time()
         target.health.begin()
         try:
             response = await target.client.post(
@@ -84,11 +84,11 @@ class UpstreamAnswer:
                 seconds=timeouts.first_token,
                 hops=hops,
             )
-            answer = cls(target, response, offset=offset, n=n, ends_at=begun + timeouts.total)
+            answer = cls(target, response, offset=offset, n=n, ends_at=started_at + timeouts.total)
             try:
                 answer._require_stream()
                 while not answer.first and not answer._done:
-                    left = begun + timeouts.first_token - loop.time()
+                    left = started_at + timeouts.first_token - loop.time()
                     answer.first = await answer._read(left, "the first token", timeouts.first_token)
                 if answer._failure is not None:
                     raise answer._failure  # nothing was shown yet: another may still answer

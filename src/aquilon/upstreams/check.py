@@ -36,14 +36,14 @@ async def check(upstream: Upstream) -> Check:
     if upstream.problem:
         return Check(upstream.problem)
     client = UpstreamClient(upstream)
-    begun = time.monotonic()
+    started_at = time.monotonic()
     try:
         answer = await client.get("models", min(_MOST_SECONDS, upstream.timeouts.first_token))
     except UpstreamFailure as failure:
         return Check(f"{upstream.base_url} {_advice(upstream, str(failure))}")
     finally:
         await client.close()
-    milliseconds = round((time.monotonic() - begun) * 1000)
+    milliseconds = round((time.monotonic() - started_at) * 1000)
     models = _models(answer)
     if models is None:
         return Check(f"{upstream.base_url} answers, but not with a list of models: is it an OpenAI-compatible server?")

@@ -110,11 +110,11 @@ async def embeddings(request: Request, caller: Caller) -> Response:
 
 
 async def embeddings_answer(
-    found: Services, fields: EmbeddingsRequest, caller: Principal, told: MutableMapping[str, str] | None = None
+    found: Services, fields: EmbeddingsRequest, caller: Principal, headers: MutableMapping[str, str] | None = None
 ) -> bytes:
-    """The answer's JSON; ``told`` gets its headers. Raises ApiError."""
+    """The answer's JSON; ``headers`` gets its headers. Raises ApiError."""
     id_ = new_id("embd")
-    made = await found.embeddings.answer(fields.embedding(), caller, id_, told)
+    made = await found.embeddings.answer(fields.embedding(), caller, id_, headers)
     kind = fields.output_dtype or "float"
     as_text = fields.encoding_format == "base64"
     data = [

@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import forbidden
 from aquilon.money.administration.subjects import may_see, own_subjects, subject, subject_name
-from aquilon.money.budgets import Budget, BudgetPeriod, period_end, period_start
-from aquilon.money.budgets import Scope as Kind
+from aquilon.money.budgets import Budget, BudgetPeriod, SubjectKind, period_end, period_start
 from aquilon.money.store import budgets
 from aquilon.money.store.prices import price_lists
 from aquilon.people.administration.access import no_such
@@ -107,7 +106,7 @@ async def remove_budget(database: Database, principal: Principal, budget_id: str
 
 
 async def _set(
-    session: AsyncSession, principal: Principal, what: Kind, scope_id: str, period: BudgetPeriod, amount: int
+    session: AsyncSession, principal: Principal, what: SubjectKind, scope_id: str, period: BudgetPeriod, amount: int
 ) -> BudgetStanding:
     if what == "organization":
         _require_to_be_the_seller(principal)

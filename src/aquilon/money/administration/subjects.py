@@ -7,8 +7,7 @@ from typing import cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import forbidden
-from aquilon.money.budgets import Budget
-from aquilon.money.budgets import Scope as Kind
+from aquilon.money.budgets import Budget, SubjectKind
 from aquilon.money.limits import Limit
 from aquilon.money.store import budgets, limits
 from aquilon.people.administration.access import no_such
@@ -22,7 +21,7 @@ from aquilon.storage import Database
 
 async def subject(
     session: AsyncSession, principal: Principal, *, workspace: str | None, key: str | None
-) -> tuple[Kind, str]:
+) -> tuple[SubjectKind, str]:
     """Kind and id of a key (id or prefix), a workspace (name or id), or else of the organization.
 
     Raises ApiError 404, LookupError for an unknown key.

@@ -8,8 +8,7 @@ from typing import cast
 from sqlalchemy import func, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.money.budgets import Budget, BudgetPeriod, period_start
-from aquilon.money.budgets import Scope as BudgetScope
+from aquilon.money.budgets import Budget, BudgetPeriod, SubjectKind, period_start
 from aquilon.money.tables import BudgetSpending, StoredBudget, UsageTotal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -27,7 +26,7 @@ async def budget_by_id(session: AsyncSession, scope: Scope, budget_id: str) -> B
 
 
 async def budget_of(
-    session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod
+    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod
 ) -> Budget | None:
     """The one of the organization, one of its workspaces or keys for that kind of period."""
     row = await _row_of(session, scope, what, scope_id, period)
@@ -35,7 +34,7 @@ async def budget_of(
 
 
 async def set_budget(
-    session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod, amount: int
+    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod, amount: int
 ) -> Budget:
     """Give the organization, one of its workspaces or keys an amount in millionths of a cent, or change it.
 
@@ -88,7 +87,7 @@ async def spending(session: AsyncSession, scope: Scope, lines: list[tuple[str, i
 
 
 async def _row_of(
-    session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, period: BudgetPeriod
+    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod
 ) -> StoredBudget | None:
     row: StoredBudget | None = await session.scalar(
         scope.select(StoredBudget).where(
@@ -98,7 +97,7 @@ async def _row_of(
     return row
 
 
-async def _used(session: AsyncSession, scope: Scope, what: BudgetScope, scope_id: str, *, since: int) -> int:
+async def _used(session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, *, since: int) -> int:
     column = {
         "organization": UsageTotal.organization_id,
         "workspace": UsageTotal.workspace_id,
@@ -110,4 +109,4 @@ async def _used(session: AsyncSession, scope: Scope, what: BudgetScope, scope_id
 
 
 def _budget(row: StoredBudget) -> Budget:
-    return Budget(row.id, cast(BudgetScope, row.scope), row.scope_id, cast(BudgetPeriod, row.period), row.amount)
+    return Budget(row.id, cast(SubjectKind, row.scope), row.scope_id, cast(BudgetPeriod, row.period), row.amount)

@@ -7,7 +7,7 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.money.budgets import Scope as LimitScope
+from aquilon.money.budgets import SubjectKind
 from aquilon.money.limits import Limit
 from aquilon.money.tables import StoredLimit
 from aquilon.people.scope import Scope
@@ -25,7 +25,7 @@ async def limit_by_id(session: AsyncSession, scope: Scope, limit_id: str) -> Lim
     return None if row is None else _limit(row)
 
 
-async def limit_of(session: AsyncSession, scope: Scope, what: LimitScope, scope_id: str, model: str) -> Limit | None:
+async def limit_of(session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, model: str) -> Limit | None:
     """The one of an organization, a workspace or a key, for a model or (with an empty name) for all."""
     row = await _row_of(session, scope, what, scope_id, model)
     return None if row is None else _limit(row)
@@ -34,7 +34,7 @@ async def limit_of(session: AsyncSession, scope: Scope, what: LimitScope, scope_
 async def set_limit(
     session: AsyncSession,
     scope: Scope,
-    what: LimitScope,
+    what: SubjectKind,
     scope_id: str,
     model: str,
     *,
@@ -72,7 +72,7 @@ async def remove_limit(session: AsyncSession, scope: Scope, limit_id: str) -> Li
 
 
 async def _row_of(
-    session: AsyncSession, scope: Scope, what: LimitScope, scope_id: str, model: str
+    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, model: str
 ) -> StoredLimit | None:
     row: StoredLimit | None = await session.scalar(
         scope.select(StoredLimit).where(
@@ -85,7 +85,7 @@ async def _row_of(
 def _limit(row: StoredLimit) -> Limit:
     return Limit(
         row.id,
-        cast(LimitScope, row.scope),
+        cast(SubjectKind, row.scope),
         row.scope_id,
         row.model,
         row.requests_per_minute,

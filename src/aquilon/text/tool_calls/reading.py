@@ -19,11 +19,11 @@ class AnswerReader:
         names: frozenset[str] = frozenset(),
         reasoning: ReasoningFormat | None = None,
         thinking: bool = False,
-        begun: str = "",
+        prefix: str = "",
     ) -> None:
         """``thinking``: whether the prompt opens the thoughts.
 
-        ``begun``: the beginning of the answer, which the client has sent. A call in it
+        ``prefix``: the beginning of the answer, which the client has sent. A call in it
         is read together with the text that follows; its text and thoughts are not
         returned again.
         """
@@ -40,21 +40,21 @@ class AnswerReader:
         """White space before text that may be a call."""
         self._left = ""
         self._known: dict[type[Piece], str] = {}
-        """The text and thoughts of ``begun``, with which the answer's own begin."""
+        """The text and thoughts of ``prefix``, with which the answer's own begin."""
         self.said = ""
-        """The text of ``begun``, as far as it can't belong to a call."""
-        self._begun: list[Piece] = []
-        """Calls in ``begun``, to return with the first pieces."""
-        if begun:
+        """The text of ``prefix``, as far as it can't belong to a call."""
+        self._from_prefix: list[Piece] = []
+        """Calls in ``prefix``, to return with the first pieces."""
+        if prefix:
             twin = AnswerReader(tools=tools, names=names, reasoning=reasoning, thinking=thinking)
-            pieces = twin._add(begun)
+            pieces = twin._add(prefix)
             waits = "" if twin._left.strip(_SPACE) or twin._calls is not None or twin._thinking else twin._left
             self.said = "".join(piece.text for piece in pieces if isinstance(piece, Said)) + waits
             pieces += twin._rest()
             self._known = {
                 kind: "".join(piece[0] for piece in pieces if type(piece) is kind) for kind in (Said, Thought)
             }
-            self._begun = self._unknown(self._add(begun))
+            self._from_prefix = self._unknown(self._add(prefix))
 
     @property
     def thinking(self) -> bool:
@@ -68,15 +68,15 @@ class AnswerReader:
 
     def add(self, text: str) -> list[Piece]:
         """The pieces that this text completes."""
-        begun, self._begun = self._begun, []
-        return joined(begun + self._unknown(self._add(text)))
+        from_prefix, self._from_prefix = self._from_prefix, []
+        return joined(from_prefix + self._unknown(self._add(text)))
 
     def finish(self) -> list[Piece]:
         """The last pieces: the answer ended, so text that was held back is decided."""
-        begun, self._begun = self._begun, []
+        from_prefix, self._from_prefix = self._from_prefix, []
         pieces = self._unknown(self._rest())
         return joined(
-            begun + [Thought(piece.text.rstrip(_SPACE)) if type(piece) is Thought else piece for piece in pieces]
+            from_prefix + [Thought(piece.text.rstrip(_SPACE)) if type(piece) is Thought else piece for piece in pieces]
         )
 
     def _rest(self) -> list[Piece]:
@@ -89,7 +89,7 @@ class AnswerReader:
         return [Said(left if left.strip(_SPACE) or not (self._called or self._has_thought) else "")]
 
     def _unknown(self, pieces: list[Piece]) -> list[Piece]:
-        """The pieces without the text and thoughts of ``begun``."""
+        """The pieces without the text and thoughts of ``prefix``."""
         if not self._known:
             return pieces
         unknown: list[Piece] = []
