@@ -1,10 +1,9 @@
 /** The interface's language, and the texts in it. A template that calls `t` follows a change of language. */
 import { preferences } from "../preferences.svelte";
-import { en } from "./en";
+import { en, type Catalogue, type MessageKey } from "./en";
 import { fr } from "./fr";
 
-export type MessageKey = keyof typeof en;
-export type Catalogue = Record<MessageKey, string>;
+export type { Catalogue, MessageKey };
 
 export const CATALOGUES = { en, fr } as const satisfies Record<string, Catalogue>;
 export type Language = keyof typeof CATALOGUES;

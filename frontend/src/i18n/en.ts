@@ -149,3 +149,6 @@ export const en = {
   "docs.failed": "The reference could not be read from {address}: {message}. Reload the page once the server answers.",
   "docs.raw": "The same as OpenAPI JSON",
 } as const;
+
+export type MessageKey = keyof typeof en;
+export type Catalogue = Record<MessageKey, string>;

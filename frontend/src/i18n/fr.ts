@@ -1,4 +1,4 @@
-import type { Catalogue } from "./catalogue.svelte";
+import type { Catalogue } from "./en";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
 export const fr: Catalogue = {

@@ -591,3 +591,6 @@ export const en = {
   "account.identitiesText": "Identity providers that vouch for you here.",
   "account.link": "Add {provider}",
 } as const;
+
+export type ConsoleKey = keyof typeof en;
+export type ConsoleTexts = Record<ConsoleKey, string>;

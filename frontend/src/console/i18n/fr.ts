@@ -1,4 +1,4 @@
-import type { ConsoleTexts } from "./catalogue.svelte";
+import type { ConsoleTexts } from "./en";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
 export const fr: ConsoleTexts = {
