@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aquilon.platform.api.body import read_bytes
 from aquilon.platform.api.errors import error_response
 from aquilon.platform.auth.authentication import authenticate
-from aquilon.platform.domain.errors import ApiError
+from aquilon.platform.domain.errors import ApiError, LimitReached
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.secrets import new_id
 from aquilon.platform.services import services
@@ -274,6 +274,7 @@ def _too_many() -> ApiError:
         param="Idempotency-Key",
         code="too_many_idempotency_keys",
         retry_after=3600,
+        limit=LimitReached("idempotency_keys", MOST_KEYS, remaining=0, needed=1, scope="organization"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from aquilon.platform.catalogue import ModelCard
 from aquilon.platform.domain.embeddings import Embedded, EmbeddingRequest
-from aquilon.platform.domain.errors import invalid, overloaded, server_error
+from aquilon.platform.domain.errors import LimitReached, invalid, overloaded, server_error
 from aquilon.platform.embeddings.numbers import shortened
 from aquilon.platform.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
 from aquilon.platform.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
@@ -138,4 +138,5 @@ def _too_long(number: int, tokens: int, *, at_least: bool = False) -> Exception:
         f"Input {number} has {'at least ' if at_least else ''}{tokens} tokens; a text may have {MAX_TOKENS}",
         param="input",
         code="context_length_exceeded",
+        limit=LimitReached("context_tokens", MAX_TOKENS, needed=tokens),
     )

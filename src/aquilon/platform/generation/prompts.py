@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from aquilon.platform.catalogue import LoadedText, ModelCard
-from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.platform.domain.errors import ApiError, LimitReached, invalid
 from aquilon.platform.domain.generation import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
@@ -72,6 +72,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
         f"{wanted} tokens{parts}: shorten the prompt or ask for less",
         param="messages" if not max_tokens else "max_tokens",
         code="context_length_exceeded",
+        limit=LimitReached("context_tokens", context, needed=wanted),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aquilon.platform.administration.access import no_such
-from aquilon.platform.domain.errors import ApiError, invalid
+from aquilon.platform.domain.errors import ApiError, LimitReached, invalid
 from aquilon.platform.domain.identity import Principal
 from aquilon.platform.domain.permissions import require
 from aquilon.platform.domain.secrets import new_id
@@ -89,6 +89,7 @@ class Batches:
                     f"Your organization has {MOST_OPEN} batch jobs that have not ended, the most at once",
                     code="too_many_batches",
                     retry_after=60,
+                    limit=LimitReached("batch_jobs", MOST_OPEN, remaining=0, needed=1, scope="organization"),
                 )
             await stored.add(session, row)
             await audit.record(session, principal, "batch.created", row.id, row.endpoint)
