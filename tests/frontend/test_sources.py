@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from tests.support.frontend import FRONTEND, frontend
+from tests.support.server import ROOT
 
 
 def test_types_hold_in_every_component() -> None:
@@ -65,3 +68,10 @@ def test_the_built_page_is_of_these_sources_and_fits_the_security_policy() -> No
         page = (frontend().STATIC / name).read_text()
         assert "<script" in page
         assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", page)
+
+
+def test_the_types_of_the_api_are_those_of_its_document() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "api-types", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr

@@ -1,17 +1,13 @@
 /** One call of the playground: what has arrived of its answer, how fast, and how it ended. */
 import { Problem } from "../../api/problem";
 import { postJson } from "../../api/server";
-import { streamChunks, type Chunk, type ToolCallDelta } from "../../api/stream";
-import type { FinishReason, Usage } from "../../api/types";
+import type { ChatCompletion, ChatCompletionChunk, ToolCallBody, ToolCallChunk } from "../../api/schema";
+import { streamChunks } from "../../api/stream";
+import type { Usage } from "../../api/types";
 import { Meter, type Figures } from "../../chat/meter";
 import type { CallBody } from "./snippets";
 
 const FIGURES_EVERY_MS = 200;
-
-interface Completion {
-  choices: { message: { content?: string | null; tool_calls?: ToolCallDelta[] | null }; finish_reason: FinishReason }[];
-  usage?: Usage | null;
-}
 
 export interface ToolCall {
   name: string;
@@ -25,7 +21,7 @@ export class Run {
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
   usage = $state.raw<Usage | null>(null);
-  finishReason = $state<FinishReason | null>(null);
+  finishReason = $state<string | null>(null);
   #controller = new AbortController();
   #meter = new Meter(performance.now());
   #shown = -Infinity;
@@ -56,12 +52,12 @@ export class Run {
     if (this.finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   }
 
-  #take(chunk: Chunk): void {
+  #take(chunk: ChatCompletionChunk): void {
     this.usage = chunk.usage ?? this.usage;
-    const choice = chunk.choices?.[0];
+    const choice = chunk.choices[0];
     this.finishReason = choice?.finish_reason ?? this.finishReason;
-    for (const call of choice?.delta?.tool_calls ?? []) this.#takeCall(call);
-    const text = choice?.delta?.content;
+    for (const call of choice?.delta.tool_calls ?? []) this.#takeCall(call);
+    const text = choice?.delta.content;
     if (!text) return;
     const now = performance.now();
     this.#meter.add(text, now);
@@ -71,8 +67,8 @@ export class Run {
     this.#shown = now;
   }
 
-  #takeCall(delta: ToolCallDelta): void {
-    const index = delta.index ?? this.calls.length;
+  #takeCall(delta: ToolCallBody | ToolCallChunk): void {
+    const index = "index" in delta ? delta.index : this.calls.length;
     const call = (this.calls[index] ??= { name: "", arguments: "" });
     call.name += delta.function?.name ?? "";
     call.arguments += delta.function?.arguments ?? "";
@@ -80,9 +76,9 @@ export class Run {
 
   async #whole(body: CallBody): Promise<void> {
     const response = await postJson("/v1/chat/completions", body, { signal: this.#controller.signal });
-    const { choices, usage } = (await response.json()) as Completion;
+    const { choices, usage } = (await response.json()) as ChatCompletion;
     this.text = choices[0]?.message.content ?? "";
-    choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall({ ...call, index: this.calls.length }));
+    choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall(call));
     this.finishReason = choices[0]?.finish_reason ?? null;
     this.usage = usage ?? null;
   }

@@ -18,7 +18,7 @@ from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
-from aquilon.platform.domain.budgets import BudgetPeriod
+from aquilon.platform.domain.budgets import BudgetPeriod, Scope
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.services import services
 from aquilon.platform.storage.api_keys import UnknownApiKey
@@ -42,12 +42,11 @@ class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str = "organization.budget"
     id: str
-    scope: str
-    """``organization``, ``workspace`` or ``key``."""
+    scope: Scope
     scope_id: str
     name: str
     """Of whose it is."""
-    period: str
+    period: BudgetPeriod
     limit_microcents: int
     spent_microcents: int
     """In the present period, requests that are still answered not counted."""

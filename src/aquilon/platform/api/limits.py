@@ -18,6 +18,7 @@ from aquilon.platform.api.json_answer import json_answer
 from aquilon.platform.api.organization_bodies import Deleted
 from aquilon.platform.api.schemas import answers, request_body
 from aquilon.platform.auth.authentication import Caller
+from aquilon.platform.domain.budgets import Scope
 from aquilon.platform.domain.errors import invalid
 from aquilon.platform.domain.limits import MOST
 from aquilon.platform.services import services
@@ -47,8 +48,7 @@ class LimitBody(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str = "organization.limit"
     id: str
-    scope: str
-    """``organization``, ``workspace`` or ``key``."""
+    scope: Scope
     scope_id: str
     name: str
     """Of whose it is."""

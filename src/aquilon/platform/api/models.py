@@ -16,6 +16,7 @@ from aquilon.platform.auth.authentication import Caller
 from aquilon.platform.catalogue import Catalogue, LocalModel, ModelCard
 from aquilon.platform.domain.errors import not_found
 from aquilon.platform.domain.identity import Principal
+from aquilon.platform.domain.model_notes import Access
 from aquilon.platform.services import Services, services
 
 router = APIRouter(tags=["models"])
@@ -62,7 +63,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[str]
     """ISO 639 codes, the best-known first; empty where the model's makers don't say."""
     license: str
-    access: str
+    access: Access
     """``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
     source: str
     """What it was pulled from; a folder of the server is told as such, not by its path."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from aquilon.platform.domain.identity import KeyScope
 from aquilon.platform.storage.schema import (
     ApiKey,
     AuditEntry,
@@ -76,7 +77,7 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     user_name: str | None = None
     """In lists."""
-    scopes: list[str]
+    scopes: list[KeyScope]
     allowed_models: list[str] | None
     """None is every model."""
     allowed_addresses: list[str] | None

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 _REFERENCE = "#/components/schemas/{name}"
+_OMITTED = (list, dict, set)
+"""The factories whose defaults msgspec can leave out."""
 _ERROR = {"$ref": _REFERENCE.format(name="ErrorBody")}
 
 
@@ -58,7 +61,43 @@ def components(requests: list[type[BaseModel]], structs: list[type[msgspec.Struc
         [(fields, "validation") for fields in requests], ref_template=_REFERENCE.replace("{name}", "{model}")
     )
     _, found = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
+    for struct in _with_parts(structs):
+        body = found.get(struct.__name__, {})
+        written = {*body.get("required", ()), *_always_written(struct)}
+        if written:
+            body["required"] = [name for name in body["properties"] if name in written]
     return {**schema.get("$defs", {}), **found}
+
+
+def _always_written(struct: type[msgspec.Struct]) -> set[str]:
+    """A default makes a field optional to read, which nobody does; an answer has it all the same."""
+    omits = struct.__struct_config__.omit_defaults
+    return {
+        field.encode_name
+        for field in msgspec.structs.fields(struct)
+        if field.default is not msgspec.UNSET
+        and (not omits or (field.default is msgspec.NODEFAULT and field.default_factory not in _OMITTED))
+    }
+
+
+def _with_parts(structs: Sequence[type[msgspec.Struct]]) -> set[type[msgspec.Struct]]:
+    """These structs and those in their fields."""
+    found: set[type[msgspec.Struct]] = set()
+
+    def visit(part: Any) -> None:
+        if isinstance(part, msgspec.inspect.StructType):
+            if part.cls in found:
+                return
+            found.add(part.cls)
+        if isinstance(part, msgspec.inspect.Type | msgspec.inspect.Field):
+            for name in part.__struct_fields__:
+                visit(getattr(part, name))
+        elif isinstance(part, tuple):
+            for each in part:
+                visit(each)
+
+    visit(msgspec.inspect.multi_type_info(structs))
+    return found
 
 
 def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from aquilon.platform.catalogue import LocalModel, ModelCard
 from aquilon.platform.domain.errors import invalid, not_found
 from aquilon.platform.domain.model_notes import LAST_MOMENT, Access
 from aquilon.platform.domain.permissions import require_operator
-from aquilon.platform.pulls.record import Pull, PullOrder
+from aquilon.platform.pulls.record import Pull, PullOrder, PullState
 from aquilon.platform.services import Services, services
 from aquilon.platform.storage import audit
 
@@ -109,8 +109,8 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     name: str | None
     file: str | None
-    state: str
-    """``running``, ``done``, ``failed``, ``cancelled``, or ``interrupted`` by the server's end."""
+    state: PullState
+    """``interrupted``: by the server's end."""
     phase: str
     """``download``, ``unpack``, ``copy`` or ``check``."""
     done_bytes: int

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,11 +35,11 @@ class UsageEntry(msgspec.Struct, frozen=True):
     completion_tokens: int
     cost_microcents: int
     """A microcent is a millionth of a cent."""
-    workspace: str = ""
-    member: str = ""
-    key_id: str = ""
-    key: str = ""
-    model: str = ""
+    workspace: str | UnsetType | None = UNSET
+    member: str | UnsetType | None = UNSET
+    key_id: str | UnsetType | None = UNSET
+    key: str | UnsetType | None = UNSET
+    model: str | UnsetType | None = UNSET
 
 
 class UsageReport(msgspec.Struct, frozen=True):
