@@ -101,7 +101,25 @@ export const fr: Catalogue = {
   "problem.engine.title": "Le moteur s’est arrêté et redémarre",
   "problem.engine.text":
     "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
-  "problem.overloaded.title": "Trop de questions à la fois",
+  "problem.limit.title": "Une limite est atteinte",
+  "limit.requests_per_minute": "La limite {scope} est de {limit} requêtes par minute{model}.",
+  "limit.tokens_per_minute":
+    "La limite {scope} est de {limit} jetons par minute{model}, et cette requête en demande {needed}, plus qu’il n’en reste.",
+  "limit.parallel_requests": "La limite {scope} est de {limit} requêtes en même temps{model}.",
+  "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
+  "limit.batch_jobs":
+    "Votre organisation a {limit} traitements par lots en cours, et il n’en est pas permis davantage.",
+  "limit.scope.organization": "de votre organisation",
+  "limit.scope.workspace": "de cet espace de travail",
+  "limit.scope.key": "de cette clé",
+  "limit.model": " pour le modèle {model}",
+  "limit.roomAgain": "Il y aura de nouveau de la place à {time}.",
+  "limit.startsAnew": "Le budget repart à cette date\u00a0: {time}.",
+  "limit.addCredit": "C’est un crédit prépayé\u00a0: demandez à un administrateur d’en ajouter.",
+  "limit.whenOneEnds": "Réessayez quand il y en aura un de terminé.",
+  "limit.never":
+    "C’est plus que ce que permet une minute entière\u00a0: raccourcissez, ou demandez une limite plus haute à un administrateur.",
+  "problem.overloaded.title": "Le serveur n’a pas de place en ce moment",
   "problem.overloaded.text": "Toutes les places sont prises. Reposez la question dans {seconds} secondes environ.",
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
