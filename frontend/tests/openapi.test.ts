@@ -35,7 +35,7 @@ const listOf = (type: string) => `list of ${type}`;
 test("an endpoint comes with a command that can be pasted, quotes and all", () => {
   const [all, create] = endpointsOf(document, "http://host");
   expect(all!.curl).toBe("curl http://host/v1/things");
-  expect(create!.curl).toContain('Authorization: Bearer $AQUILON_KEY"');
+  expect(create!.curl).toContain('Authorization: Bearer $AQUILON_API_KEY"');
   expect(create!.curl).toContain("it'\\''s");
 });
 

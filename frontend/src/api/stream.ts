@@ -3,9 +3,10 @@ import { createParser } from "eventsource-parser";
 import { errorBody, Problem, problemInStream } from "./problem";
 import { postJson } from "./server";
 import type { ChatCompletionChunk } from "./schema";
+import { ThoughtSplitter, type Piece } from "./thoughts";
 import type { ChatMessage, Usage } from "./types";
 
-export type AnswerEvent = { type: "text"; text: string } | { type: "end"; finishReason: string; usage: Usage | null };
+export type AnswerEvent = Piece | { type: "end"; finishReason: string; usage: Usage | null };
 
 /**
  * Asks for an answer and yields it as it arrives, then one `end`.
@@ -18,12 +19,14 @@ export async function* streamAnswer(
 ): AsyncGenerator<AnswerEvent, void, void> {
   let finishReason: string | null = null;
   let usage: Usage | null = null;
+  const splitter = new ThoughtSplitter();
   for await (const chunk of streamChunks({ ...request, stream: true }, signal)) {
     usage = chunk.usage ?? usage;
     const choice = chunk.choices[0];
-    if (choice?.delta.content) yield { type: "text", text: choice.delta.content };
+    if (choice !== undefined) yield* splitter.read(choice.delta);
     finishReason = choice?.finish_reason ?? finishReason;
   }
+  yield* splitter.end();
   if (finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   yield { type: "end", finishReason, usage };
 }

@@ -117,7 +117,7 @@ function curlOf(method: string, address: string, keyNeeded: boolean, sample: unk
   const lines = [
     method === "get" || sample !== undefined ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`,
   ];
-  if (keyNeeded) lines.push('-H "Authorization: Bearer $AQUILON_KEY"');
+  if (keyNeeded) lines.push('-H "Authorization: Bearer $AQUILON_API_KEY"');
   if (sample !== undefined) {
     if (method !== "post") lines[0] = `curl -X ${method.toUpperCase()} ${address}`;
     lines.push(

@@ -63,6 +63,8 @@ export const en = {
   "turn.question": "Your question",
   "turn.answer": "Answer of {model}",
   "turn.waiting": "Reading your question…",
+  "turn.thinking": "Thinking…",
+  "turn.thoughts": "Thoughts",
   "turn.copy": "Copy the answer",
   "turn.copied": "Copied",
   "turn.copyFailed": "The browser did not allow copying",

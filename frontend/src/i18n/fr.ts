@@ -68,6 +68,8 @@ export const fr: Catalogue = {
   "turn.question": "Votre question",
   "turn.answer": "Réponse de {model}",
   "turn.waiting": "Lecture de votre question…",
+  "turn.thinking": "Réflexion…",
+  "turn.thoughts": "Réflexion",
   "turn.copy": "Copier la réponse",
   "turn.copied": "Copié",
   "turn.copyFailed": "Le navigateur n’a pas permis la copie",

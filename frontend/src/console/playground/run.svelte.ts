@@ -3,6 +3,7 @@ import { Problem } from "../../api/problem";
 import { postJson } from "../../api/server";
 import type { ChatCompletion, ChatCompletionChunk, ToolCallBody, ToolCallChunk } from "../../api/schema";
 import { streamChunks } from "../../api/stream";
+import { ThoughtSplitter, type Piece } from "../../api/thoughts";
 import type { Usage } from "../../api/types";
 import { Meter, type Figures } from "../../chat/meter";
 import type { CallBody } from "./snippets";
@@ -16,12 +17,14 @@ export interface ToolCall {
 
 export class Run {
   text = $state("");
+  thoughts = $state("");
   calls = $state<ToolCall[]>([]);
   state = $state<"running" | "finished" | "stopped" | "failed">("running");
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
   usage = $state.raw<Usage | null>(null);
   finishReason = $state<string | null>(null);
+  #splitter = new ThoughtSplitter();
   #controller = new AbortController();
   #meter = new Meter(performance.now());
   #shown = -Infinity;
@@ -49,6 +52,7 @@ export class Run {
 
   async #stream(body: CallBody): Promise<void> {
     for await (const chunk of streamChunks(body, this.#controller.signal)) this.#take(chunk);
+    for (const piece of this.#splitter.end()) this.#add(piece);
     if (this.finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   }
 
@@ -57,11 +61,19 @@ export class Run {
     const choice = chunk.choices[0];
     this.finishReason = choice?.finish_reason ?? this.finishReason;
     for (const call of choice?.delta.tool_calls ?? []) this.#takeCall(call);
-    const text = choice?.delta.content;
-    if (!text) return;
+    for (const piece of this.#splitter.read(choice?.delta ?? {})) this.#add(piece);
+  }
+
+  #add(piece: Piece): void {
+    if (piece.type === "textWasThoughts") {
+      this.thoughts += this.text;
+      this.text = "";
+      return;
+    }
     const now = performance.now();
-    this.#meter.add(text, now);
-    this.text += text;
+    this.#meter.add(piece.text, now);
+    if (piece.type === "text") this.text += piece.text;
+    else this.thoughts += piece.text;
     if (now - this.#shown < FIGURES_EVERY_MS) return;
     this.figures = this.#meter.figures();
     this.#shown = now;
@@ -77,7 +89,9 @@ export class Run {
   async #whole(body: CallBody): Promise<void> {
     const response = await postJson("/v1/chat/completions", body, { signal: this.#controller.signal });
     const { choices, usage } = (await response.json()) as ChatCompletion;
-    this.text = choices[0]?.message.content ?? "";
+    const { content = null, reasoning_content = "" } = choices[0]?.message ?? {};
+    for (const piece of this.#splitter.read({ content: content ?? "", reasoning_content })) this.#add(piece);
+    for (const piece of this.#splitter.end()) this.#add(piece);
     choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall(call));
     this.finishReason = choices[0]?.finish_reason ?? null;
     this.usage = usage ?? null;
