@@ -147,26 +147,6 @@ export const en = {
   "shortcuts.focus": "Go to the question field",
   "shortcuts.show": "Show this list",
   "shortcuts.close": "Close",
-
-  "docs.title": "API reference",
-  "docs.back": "Aquilon, to the conversation",
-  "docs.intro": "Base address for OpenAI clients: {openai} — for Mistral clients: {mistral}",
-  "docs.filter": "Find an endpoint",
-  "docs.noMatch": "No endpoint matches “{text}”.",
-  "docs.endpoints": "Endpoints",
-  "docs.parameters": "Parameters",
-  "docs.body": "Body",
-  "docs.responses": "Answers",
-  "docs.example": "Example",
-  "docs.required": "required",
-  "docs.default": "default {value}",
-  "docs.keyNeeded": "needs a key",
-  "docs.anyOf": "one of",
-  "docs.listOf": "list of {type}",
-  "docs.fields": "Fields",
-  "docs.loading": "Reading the reference…",
-  "docs.failed": "The reference could not be read from {address}: {message}. Reload the page once the server answers.",
-  "docs.raw": "The same as OpenAPI JSON",
 } as const;
 
 export type MessageKey = keyof typeof en;

@@ -35,9 +35,9 @@ ANSWERS: list[type[msgspec.Struct]] = [EmptyList]
 
 @router.get(
     "/v1/chat/completions",
-    tags=["chat"],
-    summary="No chat completions: none are stored",
-    responses=answers(EmptyList, description="Always empty"),
+    tags=["not stored"],
+    summary="An empty list: chat completions aren't stored",
+    responses=answers(EmptyList, description="An empty list"),
 )
 async def list_chat_completions(caller: Caller) -> Response:
     return json_answer(EmptyList())
@@ -45,7 +45,7 @@ async def list_chat_completions(caller: Caller) -> Response:
 
 @router.get(
     "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
+    tags=["not stored"],
     summary="Not found: chat completions aren't stored",
     status_code=404,
     responses=NEVER,
@@ -56,7 +56,7 @@ async def get_chat_completion(caller: Caller, completion_id: str) -> Response:
 
 @router.post(
     "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
+    tags=["not stored"],
     summary="Not found: chat completions aren't stored",
     status_code=404,
     responses=NEVER,
@@ -67,7 +67,7 @@ async def change_chat_completion(caller: Caller, completion_id: str) -> Response
 
 @router.delete(
     "/v1/chat/completions/{completion_id}",
-    tags=["chat"],
+    tags=["not stored"],
     summary="Not found: chat completions aren't stored",
     status_code=404,
     responses=NEVER,
@@ -78,7 +78,7 @@ async def delete_chat_completion(caller: Caller, completion_id: str) -> Response
 
 @router.get(
     "/v1/chat/completions/{completion_id}/messages",
-    tags=["chat"],
+    tags=["not stored"],
     summary="Not found: chat completions aren't stored",
     status_code=404,
     responses=NEVER,
@@ -89,7 +89,7 @@ async def list_chat_messages(caller: Caller, completion_id: str) -> Response:
 
 @router.get(
     "/v1/responses/{response_id}",
-    tags=["responses"],
+    tags=["not stored"],
     summary="Not found: responses aren't stored",
     status_code=404,
     responses=NEVER,
@@ -100,7 +100,7 @@ async def get_response(caller: Caller, response_id: str) -> Response:
 
 @router.delete(
     "/v1/responses/{response_id}",
-    tags=["responses"],
+    tags=["not stored"],
     summary="Not found: responses aren't stored",
     status_code=404,
     responses=NEVER,
@@ -111,7 +111,7 @@ async def delete_response(caller: Caller, response_id: str) -> Response:
 
 @router.post(
     "/v1/responses/{response_id}/cancel",
-    tags=["responses"],
+    tags=["not stored"],
     summary="Not found: there are no responses in the background",
     status_code=404,
     responses=NEVER,
@@ -122,7 +122,7 @@ async def cancel_response(caller: Caller, response_id: str) -> Response:
 
 @router.get(
     "/v1/responses/{response_id}/input_items",
-    tags=["responses"],
+    tags=["not stored"],
     summary="Not found: responses aren't stored",
     status_code=404,
     responses=NEVER,
@@ -133,7 +133,7 @@ async def list_input_items(caller: Caller, response_id: str) -> Response:
 
 @router.delete(
     "/v1/models/{model_id:path}",
-    tags=["models"],
+    tags=["not stored"],
     summary="Not found: there are no fine-tuned models; operators remove a server's model at /v1/server/models",
     status_code=404,
     responses=NEVER,
