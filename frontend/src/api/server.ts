@@ -37,10 +37,9 @@ export async function logInWithPassword(name: string, password: string, organiza
   await postJson("/auth/login", { name, password, ...(organization === "" ? {} : { organization }) });
 }
 
-/** Whom one can sign in with here, beside passwords and links. */
-export async function signInProviders(): Promise<readonly SignInMethod[]> {
-  const methods = (await (await call("/auth/methods")).json()) as SignInMethods;
-  return methods.providers;
+/** How one can sign in here, and what a password needs. */
+export async function signInMethods(): Promise<SignInMethods> {
+  return (await (await call("/auth/methods")).json()) as SignInMethods;
 }
 
 /**

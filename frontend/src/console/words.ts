@@ -98,6 +98,11 @@ export function amount(text: string): number {
   return Math.round(Number(text.trim().replace(",", ".")) * 1e8);
 }
 
+/** Millionths of a cent as a person would write them into such a field: "12.5". */
+export function amountText(microcents: number): string {
+  return String(microcents / 1e8);
+}
+
 /** "2026-11" → "November 2026". */
 export function monthName(month: string): string {
   const first = new Date(`${month}-01T00:00:00Z`);

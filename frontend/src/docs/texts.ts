@@ -87,7 +87,7 @@ const fr: Record<DocsKey, string> = {
     "la faute du serveur, ou un manque de place pour l’instant\u00a0: `retry-after` dit quand réessayer",
   "docs.stream": "Le flux",
   "docs.stream.text":
-    "Avec `stream: true`, la réponse arrive en événements (server-sent events) à mesure qu’elle s’écrit\u00a0: chaque `data` en est un morceau en JSON, le dernier est `[DONE]`. Ce qu’un modèle pense avant de répondre arrive à part, dans `reasoning_content`. Demandez `stream_options: {include_usage: true}` pour avoir à la fin le compte des jetons. Une erreur en cours de flux est un événement `error` avec le corps ci-dessus. Fermer la connexion arrête la réponse\u00a0; ce qui était écrit est compté.",
+    "Avec `stream: true`, la réponse arrive en événements (server-sent events) à mesure qu’elle s’écrit\u00a0: chaque `data` en est un morceau en JSON, le dernier est `[DONE]`. Ce qu’un modèle pense avant de répondre arrive à part, dans `reasoning_content`. Demandez `stream_options: {include_usage: true}` pour avoir à la fin le compte des tokens. Une erreur en cours de flux est un événement `error` avec le corps ci-dessus. Fermer la connexion arrête la réponse\u00a0; ce qui était écrit est compté.",
 };
 
 export const DOCS_TEXTS: Record<Language, Record<DocsKey, string>> = { en, fr };

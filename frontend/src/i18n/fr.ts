@@ -106,7 +106,7 @@ export const fr: Catalogue = {
   "problem.limit.title": "Une limite est atteinte",
   "limit.requests_per_minute": "La limite {scope} est de {limit} requêtes par minute{model}.",
   "limit.tokens_per_minute":
-    "La limite {scope} est de {limit} jetons par minute{model}, et cette requête en demande {needed}, plus qu’il n’en reste.",
+    "La limite {scope} est de {limit} tokens par minute{model}, et cette requête en demande {needed}, plus qu’il n’en reste.",
   "limit.parallel_requests": "La limite {scope} est de {limit} requêtes en même temps{model}.",
   "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
   "limit.batch_jobs":

@@ -62,7 +62,7 @@ _PARAMETERS = {
         _parameter("span", "What a row sums up.", {"type": "string", "enum": ["hour", "day"], "default": "day"}),
         _parameter("since", "A day, a time (UTC) or seconds since 1970; 30 days ago by default.", {"type": "string"}),
         _parameter("until", "The first moment that no longer counts; now by default.", {"type": "string"}),
-        _parameter("by", f"Told apart by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
+        _parameter("by", f"Group by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
         _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     ]
 }
