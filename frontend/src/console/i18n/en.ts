@@ -501,6 +501,8 @@ export const en = {
   "fallbacks.title": "Fall-backs",
   "fallbacks.intro": "Models that answer in another’s place when it can’t, in this order.",
   "fallbacks.create": "Set fall-backs",
+  "fallbacks.remove.title": "Remove the fall-backs of {name}",
+  "fallbacks.remove.text": "When it fails, so do its requests. They can be set again.",
   "fallbacks.instead": "In its place",
   "fallbacks.place": "In its place, number {number}",
   "fallbacks.empty": "None yet: when a model fails, so do its requests.",

@@ -525,6 +525,8 @@ export const fr: ConsoleTexts = {
   "fallbacks.title": "Modèles de repli",
   "fallbacks.intro": "Modèles qui répondent à la place d’un autre quand il ne le peut pas, dans cet ordre.",
   "fallbacks.create": "Définir des replis",
+  "fallbacks.remove.title": "Supprimer les remplaçants de {name}",
+  "fallbacks.remove.text": "Quand il échoue, ses requêtes échouent aussi. On peut les fixer de nouveau.",
   "fallbacks.instead": "À sa place",
   "fallbacks.place": "À sa place, numéro {number}",
   "fallbacks.empty": "Aucun pour l’instant\u00a0: quand un modèle est en panne, ses requêtes échouent.",
