@@ -12,8 +12,18 @@ LIMITS = "/v1/organization/limits"
 @pytest.mark.parametrize(
     ("language", "title", "which", "end"),
     [
-        ("en-GB", "A limit is reached", "0 requests a minute for the model smollm2-135m", "ask an administrator"),
-        ("fr-FR", "Une limite est atteinte", "0 requêtes par minute pour le modèle smollm2-135m", "administrateur"),
+        (
+            "en-GB",
+            "A limit is reached",
+            "for requests a minute for the model smollm2-135m is 0.",
+            "ask an administrator",
+        ),
+        (
+            "fr-FR",
+            "Une limite est atteinte",
+            "en requêtes par minute pour le modèle smollm2-135m est de 0.",
+            "administrateur",
+        ),
     ],
 )
 async def test_a_limit_that_never_lets_through_is_named(
@@ -42,7 +52,7 @@ async def test_a_limit_says_when_there_is_room_again(owner: ConsoleVisitor) -> N
         await owner.expect_state("finished|failed")
         await owner.ask("Hello again")
         notice = owner.page.get_by_role("alert")
-        await expect(notice).to_contain_text("The limit of your organization is 1 requests a minute.")
+        await expect(notice).to_contain_text("The limit of your organization for requests a minute is 1.")
         await expect(notice).to_contain_text("There is room again at")
         await expect(notice.get_by_role("button", name="Ask again")).to_be_visible()
     finally:

@@ -1,10 +1,5 @@
 /** Times and amounts as people read them, in the page's language. */
-import { language, number } from "../i18n/catalogue.svelte";
-
-/** The page's language as the browser's own country writes it, where the browser has it. */
-function locale(): string {
-  return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
-}
+import { language, locale, number } from "../i18n/catalogue.svelte";
 
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],

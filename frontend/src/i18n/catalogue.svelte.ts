@@ -29,6 +29,11 @@ export function language(): Language {
   return chosen !== null && isLanguage(chosen) ? chosen : preferredLanguage(navigator.languages);
 }
 
+/** The page's language as the browser's own country writes it, where the browser has it: for times and amounts. */
+export function locale(): string {
+  return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
+}
+
 /** The text for a key in the current language, its `{names}` filled in. */
 export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
   return fill(CATALOGUES[language()][key], values);

@@ -97,10 +97,10 @@ export const en = {
   "problem.engine.title": "The engine stopped and is starting again",
   "problem.engine.text": "What had arrived is kept. It takes a few seconds; then ask again.",
   "problem.limit.title": "A limit is reached",
-  "limit.requests_per_minute": "The limit of {scope} is {limit} requests a minute{model}.",
+  "limit.requests_per_minute": "The limit of {scope} for requests a minute{model} is {limit}.",
   "limit.tokens_per_minute":
-    "The limit of {scope} is {limit} tokens a minute{model}; this request needs {needed}, more than are left.",
-  "limit.parallel_requests": "The limit of {scope} is {limit} requests at the same time{model}.",
+    "The limit of {scope} for tokens a minute{model} is {limit}; this request needs {needed}, more than are left.",
+  "limit.parallel_requests": "The limit of {scope} for requests at the same time{model} is {limit}.",
   "limit.budget": "What is left in the budget of {scope} does not pay for this.",
   "limit.batch_jobs": "Your organization has {limit} batch jobs that have not ended, and no more are allowed.",
   "limit.scope.organization": "your organization",

@@ -104,10 +104,10 @@ export const fr: Catalogue = {
   "problem.engine.text":
     "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
   "problem.limit.title": "Une limite est atteinte",
-  "limit.requests_per_minute": "La limite {scope} est de {limit} requêtes par minute{model}.",
+  "limit.requests_per_minute": "La limite {scope} en requêtes par minute{model} est de {limit}.",
   "limit.tokens_per_minute":
-    "La limite {scope} est de {limit} tokens par minute{model}, et cette requête en demande {needed}, plus qu’il n’en reste.",
-  "limit.parallel_requests": "La limite {scope} est de {limit} requêtes en même temps{model}.",
+    "La limite {scope} en tokens par minute{model} est de {limit}\u00a0; cette requête en demande {needed}, plus qu’il n’en reste.",
+  "limit.parallel_requests": "La limite {scope} en requêtes simultanées{model} est de {limit}.",
   "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
   "limit.batch_jobs":
     "Votre organisation a {limit} traitements par lots en cours, et il n’en est pas permis davantage.",

@@ -73,7 +73,7 @@ const fr: Record<SignInKey, string> = {
   "invited.title": "Vous êtes connecté en tant que {name}",
   "invited.text":
     "Cette invitation crée un nouveau compte chez {organization}. Pour l’utiliser vous-même, déconnectez-vous et rejoignez sous un autre nom\u00a0; vous êtes actuellement chez {own}.",
-  "invited.stay": "Rester {name}",
+  "invited.stay": "Rester connecté en tant que {name}",
   "invited.join": "Se déconnecter et rejoindre sous un autre nom",
   "join.refused": "Cette invitation ne fonctionne plus",
   "join.refusedText": "Demandez-en une autre à la personne qui vous l’a envoyée.",

@@ -1,7 +1,7 @@
 /** Which limit refused a request and when there is room again, in the page's language. */
 import type { Problem } from "../api/problem";
 import type { LimitReached } from "../api/types";
-import { language, number, t, type MessageKey } from "../i18n/catalogue.svelte";
+import { locale, number, t, type MessageKey } from "../i18n/catalogue.svelte";
 
 const DAY_MS = 86_400_000;
 
@@ -35,7 +35,7 @@ export function limitText(problem: Problem): string | null {
 function ending(limit: LimitReached, span: number, endsAt: number): string {
   const style: Intl.DateTimeFormatOptions =
     span < DAY_MS ? { timeStyle: "medium" } : { dateStyle: "long", timeStyle: "short" };
-  const time = new Intl.DateTimeFormat(language(), style).format(endsAt);
+  const time = new Intl.DateTimeFormat(locale(), style).format(endsAt);
   return t(limit.kind === "budget" ? "limit.startsAnew" : "limit.roomAgain", { time });
 }
 
