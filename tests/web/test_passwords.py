@@ -14,7 +14,7 @@ import pytest
 from tests.support.people import PASSWORD, browser, cookie_header, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform.auth.passwords import ITERATIONS, LANES, MEMORY_KIB
+from aquilon.people.password_hashes import ITERATIONS, LANES, MEMORY_KIB
 
 OTHER = "quite another long phrase"
 
