@@ -25,7 +25,7 @@ const CONSOLE: Record<string, string> = { console: "console.html" };
 export default defineConfig(({ mode }) => ({
   plugins: [svelte(), consolePage],
   build: {
-    // The first versions with light-dark() and Map.groupBy: all from before June 2024.
+    // The first versions with light-dark(): all from before June 2024.
     target: ["chrome123", "firefox120", "safari17.5"],
     // A data: address would break the content security policy.
     assetsInlineLimit: 0,

@@ -1,7 +1,7 @@
 /** The conversation's page. */
 import "./app.css";
 import { mount } from "svelte";
-import App from "./components/App.svelte";
+import App from "./chat/App.svelte";
 import { language } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 

@@ -8,6 +8,7 @@ const entry = (day: number, model: string, tokens: number): UsageEntry => ({
   starts_at: day * DAY,
   model,
   requests: 1,
+  batch_requests: 0,
   prompt_tokens: tokens,
   cached_tokens: 0,
   completion_tokens: 0,

@@ -72,9 +72,22 @@ describe("a refusal is told from the others:", () => {
   });
 
   test("a context that is full, with both numbers", async () => {
-    const message = "This model's context holds 8192 tokens, and the request has 9321";
-    refuse(400, { message, type: "invalid_request_error", code: "context_length_exceeded" });
-    expect(await problem()).toMatchObject({ kind: "context", context: { prompt: 9321, limit: 8192 } });
+    const limit = { kind: "context_tokens", limit: 8192, needed: 9321 };
+    refuse(400, { message: "Too long", type: "invalid_request_error", code: "context_length_exceeded", limit });
+    expect(await problem()).toMatchObject({ kind: "context", limit: { needed: 9321, limit: 8192 } });
+  });
+
+  test("a context that is full, of which an upstream gave no numbers", async () => {
+    refuse(400, { message: "9 and 8", type: "invalid_request_error", code: "context_length_exceeded" });
+    expect(await problem()).toMatchObject({ kind: "context", limit: null });
+  });
+
+  test("a limit of requests a minute, with its end", async () => {
+    const limit = { kind: "requests_per_minute", limit: 5, scope: "key", model: null, reset_in: 12 };
+    refuse(429, { error: { message: "5 a minute", type: "rate_limit_error", limit } }, { "retry-after": "12" });
+    const found = await problem();
+    expect(found).toMatchObject({ kind: "limit", limit: { kind: "requests_per_minute", limit: 5 } });
+    expect(found.endsAt).toBe(found.at + 12_000);
   });
 
   test("a full house, with the time to wait", async () => {

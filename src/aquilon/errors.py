@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
+
 ErrorType = Literal[
     "invalid_request_error",
     "authentication_error",
@@ -15,6 +17,35 @@ ErrorType = Literal[
     "overloaded",
     "server_error",
 ]
+
+LimitKind = Literal[
+    "requests_per_minute",
+    "tokens_per_minute",
+    "parallel_requests",
+    "budget",
+    "context_tokens",
+    "batch_jobs",
+    "idempotency_keys",
+]
+
+
+class LimitReached(msgspec.Struct, frozen=True):
+    """The limit that refused a request, in numbers: no program has to read them out of the message.
+
+    ``limit``, ``remaining`` and ``needed`` are what the kind counts; a budget's are millionths of a cent.
+    """
+
+    kind: LimitKind
+    limit: int
+    remaining: int | None = None
+    needed: int | None = None
+    """What this request asks for, or at least."""
+    scope: Literal["organization", "workspace", "key"] | None = None
+    """Whose limit it is; None where it is the server's own."""
+    model: str | None = None
+    """The model that it is for; None for all together."""
+    reset_in: int | None = None
+    """Seconds until there is room again, as far as is known: the clocks of server and client may differ."""
 
 
 class ApiError(Exception):
@@ -29,6 +60,7 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after: int | None = None,
+        limit: LimitReached | None = None,
         detail: list[dict[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -40,14 +72,17 @@ class ApiError(Exception):
         self.code = code
         self.retry_after = retry_after
         """Seconds, sent as ``Retry-After``."""
+        self.limit = limit
         self.detail = detail
         """One entry a field at fault, for 422: ``loc``, ``msg`` and ``type``."""
         self.headers = dict(headers or {})
         """More headers of the answer, with lower-case names."""
 
 
-def invalid(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
-    return ApiError(400, "invalid_request_error", message, param=param, code=code)
+def invalid(
+    message: str, *, param: str | None = None, code: str | None = None, limit: LimitReached | None = None
+) -> ApiError:
+    return ApiError(400, "invalid_request_error", message, param=param, code=code, limit=limit)
 
 
 def unsupported(what: str, *, param: str) -> ApiError:

@@ -1,10 +1,17 @@
-"""What a client is told of a database's own errors."""
+"""What a client is told of a database's own errors, and of a limit that was reached."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.api.errors import api_error
+from aquilon.api.errors import api_error, error_body
+from aquilon.errors import ApiError, invalid
+from aquilon.generation.prompts import too_long
+from aquilon.money.budgets import Budget, budget_exceeded
+from aquilon.money.limits import Limit, Window, all_slots_taken, quotas, rate_exceeded
 from aquilon.people.store import accounts
 from aquilon.storage import Database
 
@@ -18,3 +25,51 @@ async def test_a_nul_in_a_name_is_the_client_s_mistake(database: Database) -> No
     except DBAPIError as error:
         refused = api_error(error)
     assert refused is None or (refused.status, refused.code) == (400, "invalid_characters")
+
+
+class TestALimitThatWasReached:
+    """Its numbers stand beside the message, which is for people."""
+
+    LIMIT = Limit("limit_1", "key", "key_1", "small", 2, 100, 1)
+
+    def test_a_rate_says_which_number_it_is_what_remains_and_when_there_is_room(self) -> None:
+        refused = rate_exceeded(quotas([self.LIMIT])[1], Window(0, 0.0, 90, 100.0), 20)
+        assert read(refused) == {
+            "kind": "tokens_per_minute",
+            "limit": 100,
+            "remaining": 10,
+            "needed": 20,
+            "scope": "key",
+            "model": "small",
+            "reset_in": refused.retry_after,
+        }
+
+    def test_what_never_fits_names_no_moment(self) -> None:
+        assert read(rate_exceeded(quotas([self.LIMIT])[1], Window(0, 0.0, 0, 0.0), 101))["reset_in"] is None
+
+    def test_requests_at_once_end_when_another_does(self) -> None:
+        assert read(all_slots_taken(self.LIMIT))["kind"] == "parallel_requests"
+        assert read(all_slots_taken(self.LIMIT))["reset_in"] is None
+
+    def test_a_budget_counts_millionths_of_a_cent(self) -> None:
+        budget = Budget("budget_1", "workspace", "workspace_1", "day", 5_000_000)
+        told = read(budget_exceeded(budget, remaining=-3, needed=70, moment=86_400 + 100))
+        assert (told["kind"], told["limit"], told["remaining"], told["needed"]) == ("budget", 5_000_000, 0, 70)
+        assert (told["scope"], told["reset_in"]) == ("workspace", 86_300)
+
+    def test_a_context_says_how_much_was_asked_of_it(self) -> None:
+        told = read(too_long(prompt_tokens=90, max_tokens=20, context=100))
+        assert (told["kind"], told["limit"], told["needed"]) == ("context_tokens", 100, 110)
+
+    def test_an_error_without_a_limit_has_no_such_field(self) -> None:
+        body = json.loads(error_body(invalid("No")))
+        assert "limit" not in body
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
+def read(error: ApiError) -> dict[str, Any]:
+    """The limit as it is sent to both kinds of client."""
+    body = json.loads(error_body(error))
+    assert body["limit"] == body["error"]["limit"]
+    limit: dict[str, Any] = body["limit"]
+    return limit

@@ -35,3 +35,28 @@ async def test_the_reference_speaks_the_chosen_language(guest: Visitor) -> None:
     await guest.page.goto(f"{guest.server.url}/docs")
     await guest.choose("Language", "Français")
     await expect(guest.page.get_by_role("heading", name="Référence de l’API")).to_be_visible()
+
+
+async def test_the_reference_begins_with_what_holds_for_every_route(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    headings = guest.page.locator("main h2")
+    await expect(headings.nth(3)).to_have_text("chat")
+    assert (await headings.all_inner_texts())[:3] == ["Authentication", "Errors", "Streaming"]
+    assert (await headings.all_inner_texts())[-1] == "not stored"
+    await expect(guest.page.locator("main article h3").first).to_contain_text("/v1/chat/completions")
+    await expect(guest.page.locator("main article h3").first).to_contain_text("POST")
+
+
+async def test_a_search_without_a_hit_says_so_beside_its_field(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    await guest.page.get_by_role("searchbox").fill("teleport")
+    await expect(guest.page.get_by_role("navigation").get_by_role("status")).to_have_text(
+        "No endpoint matches “teleport”."
+    )
+    await expect(guest.page.locator("article")).to_have_count(0)
+
+
+async def test_bounds_are_exact(guest: Visitor) -> None:
+    await guest.page.goto(f"{guest.server.url}/docs")
+    await guest.page.get_by_role("searchbox").fill("Answer a conversation")
+    await expect(guest.page.get_by_text("-9223372036854775808", exact=False).first).to_be_visible()

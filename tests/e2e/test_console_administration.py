@@ -30,10 +30,12 @@ async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
         await expect(page.get_by_role("heading", name="Example House invites you")).to_be_visible()
         assert "invite" not in page.url
         assert await guest.serious_issues() == []
+        await expect(page.get_by_label("Your name")).to_have_value("Émilie")
         await page.get_by_label("Your name").fill("Émilie du Châtelet")
-        await page.get_by_label("A password").fill("short")
+        await expect(page.get_by_text("At least 12 characters.")).to_be_visible()
+        await page.get_by_label("A password").press_sequentially("short")
         await page.get_by_role("button", name="Join").click()
-        await expect(page.get_by_role("alert")).to_be_visible()
+        await expect(page.get_by_label("A password")).to_be_focused()
         await page.get_by_label("A password").fill(PASSWORD)
         await page.get_by_role("button", name="Join").click()
         await expect(
@@ -54,12 +56,44 @@ async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
     await expect(owner.row("Émilie")).to_contain_text("used up")
 
 
+async def test_who_is_signed_in_is_told_so_by_an_invitation_and_may_join_as_someone_else(
+    browser: Browser, server: RunningServer, owner: ConsoleVisitor
+) -> None:
+    invitation = await owner.make("/v1/organization/invitations", {"role": "member", "note": "Blaise", "uses": 2})
+    link = f"{server.url}/#invite={invitation['token']}&name=Blaise%20Pascal"
+    made = await owner.make("/v1/organization/users", {"name": "Jacqueline", "role": "member"})
+    async with visitor(browser, server, ConsoleVisitor) as person:
+        await person.enter(made["login_token"])
+        await person.page.goto(link)
+        await expect(person.dialog.get_by_role("heading")).to_have_text("You are signed in as Jacqueline")
+        await expect(person.dialog).to_contain_text("a new account in default")
+        assert await person.serious_issues() == []
+        await person.page.keyboard.press("Escape")
+        await expect(person.field).to_be_visible()
+        await person.page.goto("about:blank")
+        await person.page.goto(link)
+        await person.dialog.get_by_role("button", name="Sign out and join as someone else").click()
+        await expect(person.page.get_by_role("heading", name="default invites you")).to_be_visible()
+        await expect(person.page.get_by_label("Your name")).to_have_value("Blaise Pascal")
+
+
+async def test_an_invitation_is_withdrawn_once_its_name_is_written(owner: ConsoleVisitor) -> None:
+    await owner.make("/v1/organization/invitations", {"role": "member", "note": "Nobody"})
+    await owner.open("/invitations")
+    await owner.act("Withdraw", "Nobody")
+    await owner.dialog.get_by_role("button", name="Withdraw").click()
+    await expect(owner.dialog.get_by_role("alert")).to_have_text("That is not “Nobody”.")
+    await owner.dialog.get_by_label("Write “Nobody” to confirm").fill("Nobody")
+    await owner.dialog.get_by_role("button", name="Withdraw").click()
+    await expect(owner.row("Nobody")).to_contain_text("withdrawn")
+
+
 async def test_a_member_is_given_a_role_and_disabled(owner: ConsoleVisitor) -> None:
     await owner.make("/v1/organization/users", {"name": "Quentin", "role": "member"})
     await owner.open("/members")
     await owner.page.get_by_label("Role of Quentin").select_option("developer")
     await expect(owner.page.get_by_label("Role of Quentin")).to_have_value("developer")
-    await owner.page.get_by_role("button", name="Disable: Quentin").click()
+    await owner.act("Disable", "Quentin")
     await owner.dialog.get_by_label("Write “Quentin” to confirm").fill("Quentin")
     await owner.dialog.get_by_role("button", name="Disable").click()
     await expect(owner.row("Quentin")).to_contain_text("disabled")
@@ -69,7 +103,7 @@ async def test_a_member_is_given_a_role_and_disabled(owner: ConsoleVisitor) -> N
     assert actions == ["user.disabled", "user.role_set", "user.created"]
 
 
-async def test_a_budget_is_set_shown_and_removed(owner: ConsoleVisitor) -> None:
+async def test_a_budget_is_set_changed_in_place_and_removed(owner: ConsoleVisitor) -> None:
     await owner.make("/v1/organization/workspaces", {"name": "Thrifty"})
     await owner.open("/budgets")
     await owner.page.get_by_role("button", name="Set a budget").click()
@@ -79,8 +113,15 @@ async def test_a_budget_is_set_shown_and_removed(owner: ConsoleVisitor) -> None:
     row = owner.row("Workspace Thrifty")
     await expect(row).to_contain_text("€12.50 left")
     await expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
-    await owner.page.get_by_role("button", name="Remove: Workspace Thrifty").click()
-    await owner.dialog.get_by_label("Write “Thrifty” to confirm").fill("Thrifty")
+    await expect(owner.page.get_by_role("note")).to_contain_text("These models have no price")
+    await expect(owner.page.get_by_role("note")).to_contain_text("smollm2-135m")
+    await owner.act("Change", "Workspace Thrifty")
+    await expect(owner.dialog.get_by_label("Amount in EUR")).to_have_value("12.5")
+    await owner.dialog.get_by_label("Amount in EUR").fill("20")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("€20.00 left")
+    await owner.act("Remove", "Workspace Thrifty")
     await owner.dialog.get_by_role("button", name="Remove").click()
     await expect(row).to_have_count(0)
 
@@ -93,7 +134,8 @@ async def test_a_limit_is_set_and_removed(owner: ConsoleVisitor) -> None:
     await owner.dialog.get_by_label("Requests a minute").fill("60")
     await owner.dialog.get_by_role("button", name="Save").click()
     await expect(owner.row("Workspace Steady").get_by_role("cell").nth(1)).to_have_text("60")
-    await owner.page.get_by_role("button", name="Remove: Workspace Steady").click()
+    await owner.act("Remove", "Workspace Steady")
+    await owner.dialog.get_by_role("button", name="Remove").click()
     await expect(owner.row("Workspace Steady")).to_have_count(0)
 
 
@@ -123,9 +165,9 @@ async def test_an_upstream_is_added_asked_for_its_models_and_removed(owner: Cons
     await owner.dialog.get_by_role("button", name="Save", exact=True).click()
     await expect(owner.row("mirror")).to_contain_text("mirrored")
     assert key not in await owner.page.content()
-    await owner.page.get_by_role("button", name="Check: mirror").click()
+    await owner.act("Check", "mirror")
     await expect(owner.row("mirror")).to_contain_text("It answered in")
-    await owner.page.get_by_role("button", name="Remove: mirror").click()
+    await owner.act("Remove", "mirror")
     await owner.dialog.get_by_label("Write “mirror” to confirm").fill("mirror")
     await owner.dialog.get_by_role("button", name="Remove").click()
     await expect(owner.row("mirrored")).to_have_count(0)
@@ -139,7 +181,8 @@ async def test_an_alias_is_set_on_the_models_page(owner: ConsoleVisitor) -> None
     await owner.dialog.get_by_label("Stands for").select_option("smollm2-135m")
     await owner.dialog.get_by_role("button", name="Save").click()
     await expect(owner.row("breeze-latest")).to_contain_text("smollm2-135m")
-    await owner.page.get_by_role("button", name="Remove: breeze-latest").click()
+    await owner.act("Remove", "breeze-latest")
+    await owner.dialog.get_by_role("button", name="Remove").click()
     await expect(owner.row("breeze-latest")).to_have_count(0)
 
 
@@ -168,7 +211,8 @@ async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor
     async with owner.page.expect_download() as download:
         await owner.page.get_by_role("link", name="Download: two.jsonl").click()
     assert len((await (await download.value).path()).read_text().splitlines()) == 2
-    await owner.page.get_by_role("button", name="Delete: two.jsonl").click()
+    await owner.act("Delete", "two.jsonl")
+    await owner.dialog.get_by_label("Write “two.jsonl” to confirm").fill("two.jsonl")
     await owner.dialog.get_by_role("button", name="Delete").click()
     await expect(file).to_have_count(0)
 
@@ -186,6 +230,7 @@ async def test_a_person_changes_their_name_address_and_password(
         await who.get_by_role("button", name="Save").click()
         await expect(who.get_by_role("status")).to_have_text("Saved.")
         await expect(person.page.get_by_text("Sofia Kovalevskaya, Member")).to_be_visible()
+        await expect(person.page.get_by_text("At least 12 characters.")).to_be_visible()
         await person.page.get_by_label("New password").fill(PASSWORD)
         await person.page.get_by_role("button", name="Set the password").click()
         await expect(person.page.get_by_text("It is set.")).to_be_visible()

@@ -94,7 +94,7 @@ async def test_a_model_is_pulled_by_its_address_loaded_unloaded_and_removed(oper
     await expect(operator.page.get_by_role("button", name="Unload: small")).to_be_focused()
     await operator.page.keyboard.press("Enter")
     await expect(small).to_contain_text("on the disk", timeout=COMES)
-    await operator.page.get_by_role("button", name="Remove: small").click()
+    await operator.act("Remove", "small")
     await operator.dialog.get_by_role("button", name="Remove").click()
     await expect(operator.dialog.get_by_role("alert")).to_contain_text("That is not “small”.")
     await operator.dialog.get_by_label("Write “small” to confirm").fill("small")
@@ -114,7 +114,7 @@ async def test_what_can_t_be_pulled_is_told_in_words(operator: ConsoleVisitor) -
 
 
 async def test_what_is_said_of_a_model_is_what_clients_read(operator: ConsoleVisitor) -> None:
-    await operator.page.get_by_role("button", name="Change: two").click()
+    await operator.act("Change", "two")
     await operator.dialog.get_by_label("Description").fill("For the north wind")
     await operator.dialog.get_by_label("Licence").fill("cc-by-4.0")
     await operator.dialog.get_by_label("Its files").select_option("open")
@@ -129,7 +129,7 @@ async def test_what_is_said_of_a_model_is_what_clients_read(operator: ConsoleVis
     assert (card["description"], card["access"]) == ("For the north wind", "open")
     assert card["deprecation_replacement_model"] == "one"
 
-    await operator.page.get_by_role("button", name="Change: two").click()
+    await operator.act("Change", "two")
     await operator.dialog.get_by_label("Answers until").fill("")
     await operator.dialog.get_by_label("To use in its place").select_option("")
     await operator.dialog.get_by_role("button", name="Save").click()
@@ -149,8 +149,9 @@ async def test_fall_backs_are_set_in_order_changed_and_removed(operator: Console
     _, found = await operator.fetch("GET", "/v1/server/fallbacks")
     assert [(each["model"], each["models"]) for each in found["data"]] == [("one", ["two"])]
 
-    await operator.page.get_by_role("button", name="Change: one").click()
+    await operator.act("Change", "one")
     await expect(operator.dialog.get_by_label("In its place, number 1")).to_have_value("two")
     await operator.page.keyboard.press("Escape")
-    await operator.page.get_by_role("button", name="Remove: one").click()
+    await operator.act("Remove", "one")
+    await operator.dialog.get_by_role("button", name="Remove").click()
     await expect(operator.page.get_by_text("None yet: when a model fails")).to_be_visible()

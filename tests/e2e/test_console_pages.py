@@ -66,6 +66,12 @@ async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: Co
         assert await owner.dialog.evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0, path
 
 
+async def test_every_page_is_in_sight_in_the_list_of_a_low_window(owner: ConsoleVisitor) -> None:
+    await owner.page.set_viewport_size({"width": 1280, "height": 800})
+    await owner.open("/")
+    assert await owner.page.locator(".side").evaluate("side => side.scrollHeight - side.clientHeight") <= 0
+
+
 async def test_a_french_browser_finds_a_french_console(
     browser: Browser, server: RunningServer, owners_cookies: StorageState
 ) -> None:

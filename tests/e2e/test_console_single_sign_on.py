@@ -25,7 +25,7 @@ async def test_a_provider_is_added_and_people_come_in_by_it(
         await form.get_by_label("Newcomers").select_option("developer")
         await form.get_by_label("E-mail domains").fill("example.org")
         await form.get_by_role("button", name="Add a provider").click()
-        await owner.page.get_by_role("button", name="Check: Example Corp").click()
+        await owner.act("Check", "Example Corp")
         await expect(owner.row("Example Corp")).to_contain_text("It answers:")
 
         async with visitor(browser, server, ConsoleVisitor) as ada:
@@ -45,7 +45,7 @@ async def test_a_provider_is_added_and_people_come_in_by_it(
             await sign_in_there(eve, "eve")
             await expect(eve.page.get_by_role("alert")).to_contain_text("is not one that may sign in here")
 
-        await owner.page.get_by_role("button", name="Change: Example Corp").click()
+        await owner.act("Change", "Example Corp")
         await expect(form.get_by_label("Client secret")).to_have_value("")
         await form.get_by_label("Name on the button").fill("Example Corporation")
         await form.get_by_label("E-mail domains").fill("example.org, elsewhere.example")
@@ -58,7 +58,7 @@ async def test_a_provider_is_added_and_people_come_in_by_it(
             await sign_in_there(eve, "eve")
             await expect(eve.page.get_by_text("Good to see you, Eve.")).to_be_visible()
 
-        await owner.page.get_by_role("button", name="Remove: Example Corporation").click()
+        await owner.act("Remove", "Example Corporation")
         await owner.dialog.get_by_label("Write “corp” to confirm").fill("corp")
         await owner.dialog.get_by_role("button", name="Remove").click()
         await expect(owner.row("Example Corp")).to_have_count(0)

@@ -116,3 +116,13 @@ async def test_the_page_follows_an_answer_only_while_the_reader_is_at_its_end(pe
     await latest.click()
     await person.page.wait_for_function(at_end)
     await expect(latest).to_be_hidden()
+
+
+async def test_thoughts_are_folded_apart_from_the_answer(person: Visitor) -> None:
+    await show(person, "<think>\nIs the sky red?\n</think>\n\nIt is **blue**.", size=3)
+    await expect(person.answer).to_have_text("It is blue.")
+    thoughts = person.turns.last.get_by_role("group").filter(has_text="Thoughts")
+    await expect(thoughts.get_by_text("Is the sky red?")).to_be_hidden()
+    await thoughts.get_by_text("Thoughts").click()
+    await expect(thoughts.get_by_text("Is the sky red?")).to_be_visible()
+    assert "think>" not in await person.turns.last.inner_text()

@@ -50,6 +50,15 @@ class ConsoleVisitor(Visitor):
         assert status == 200, json.dumps(answer)
         return answer
 
+    async def act(self, action: str, name: str) -> None:
+        """Do what a row offers: in the row itself, or in its menu."""
+        button = self.page.get_by_role("button", name=f"{action}: {name}", exact=True)
+        menu = self.page.get_by_role("button", name=f"More: {name}", exact=True)
+        await expect(button.or_(menu).first).to_be_visible()
+        if not await button.count():
+            await menu.click()
+        await button.click()
+
     def row(self, text: str) -> Locator:
         return self.page.get_by_role("row").filter(has_text=text)
 

@@ -189,6 +189,7 @@ class TestThoughts:
 
     def test_a_template_that_speaks_of_them_has_them(self) -> None:
         assert reasoning_format("{% if '</think>' in content %}<think>", {}) == THINKING
+        assert reasoning_format("{% set content = content.split('</think>')[-1] %}{{ content }}", {}) == THINKING
         assert reasoning_format("{{ content }}", {}) is None
 
 

@@ -356,6 +356,8 @@ class TestErrors:
         with pytest.raises(openai.BadRequestError, match=r"8192 tokens.*10031 in the prompt|8192.*100\d\d") as caught:
             openai_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "one " * 10_000}])
         assert caught.value.code == "context_length_exceeded"
+        assert isinstance(caught.value.body, dict)
+        assert (caught.value.body["limit"]["kind"], caught.value.body["limit"]["limit"]) == ("context_tokens", 8192)
         with pytest.raises(openai.BadRequestError, match=r"8192 tokens.* 8200 to generate"):
             openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=8200)
 

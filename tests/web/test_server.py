@@ -143,6 +143,21 @@ class TestPages:
         references = [part.split('"')[0] for part in json.dumps(document).split('"$ref": "#/components/schemas/')[1:]]
         assert set(references) <= set(document["components"]["schemas"])
 
+    def test_the_document_begins_with_what_a_newcomer_needs(self, server: RunningServer) -> None:
+        document = httpx.get(f"{server.url}/openapi.json").json()
+        tags = [tag["name"] for tag in document["tags"]]
+        used = {tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]}
+        assert (tags[0], tags[-1]) == ("chat", "not stored")
+        assert set(tags) == used
+        never = [
+            operation["tags"]
+            for path in document["paths"].values()
+            for operation in path.values()
+            if "404" in operation["responses"] or "EmptyList" in json.dumps(operation)
+        ]
+        assert never
+        assert all(tags == ["not stored"] for tags in never)
+
     def test_nothing_is_answered_without_a_key_but_what_says_so(self, server: RunningServer) -> None:
         document = httpx.get(f"{server.url}/openapi.json").json()
         locked = 0

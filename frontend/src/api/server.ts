@@ -1,6 +1,9 @@
 /** The server's plain calls: who is signed in, which models there are, whether it can answer. */
 import { Problem, problemOf } from "./problem";
+import type { InvitationToJoin, ListOfModel, SignInMethod, SignInMethods, StartBody } from "./schema";
 import type { ModelCard, SessionInfo } from "./types";
+
+export type { InvitationToJoin, SignInMethod as SignInProvider };
 
 /** A fetch that fails with a Problem: unreachable where nobody answered, else what the server said. */
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
@@ -34,15 +37,9 @@ export async function logInWithPassword(name: string, password: string, organiza
   await postJson("/auth/login", { name, password, ...(organization === "" ? {} : { organization }) });
 }
 
-export interface SignInProvider {
-  name: string;
-  label: string;
-}
-
-/** Whom one can sign in with here, beside passwords and links. */
-export async function signInProviders(): Promise<readonly SignInProvider[]> {
-  const methods = (await (await call("/auth/methods")).json()) as { providers: SignInProvider[] };
-  return methods.providers;
+/** How one can sign in here, and what a password needs. */
+export async function signInMethods(): Promise<SignInMethods> {
+  return (await (await call("/auth/methods")).json()) as SignInMethods;
 }
 
 /**
@@ -55,14 +52,7 @@ export async function startSignIn(
   { invitation = null, link = false }: { invitation?: string | null; link?: boolean },
 ): Promise<string> {
   const path = `/auth/oidc/${encodeURIComponent(provider)}/start`;
-  return ((await (await postJson(path, { to, invitation, link })).json()) as { url: string }).url;
-}
-
-export interface InvitationToJoin {
-  organization: string;
-  role: string;
-  /** Whether one may join with a password; else through an identity provider alone. */
-  password: boolean;
+  return ((await (await postJson(path, { to, invitation, link })).json()) as StartBody).url;
 }
 
 export async function invitationOf(token: string): Promise<InvitationToJoin> {
@@ -90,8 +80,8 @@ export async function currentSession(): Promise<SessionInfo | null> {
 
 /** The models that can chat, the server's default first. */
 export async function chatModels(): Promise<ModelCard[]> {
-  const body = (await (await call("/v1/models")).json()) as { data: ModelCard[] };
-  return body.data.filter((card) => card.capabilities?.completion_chat !== false);
+  const body = (await (await call("/v1/models")).json()) as ListOfModel;
+  return body.data.filter((card) => card.capabilities.completion_chat);
 }
 
 /** Whether the server says that it can answer now; false also where nobody answers. */

@@ -2,25 +2,11 @@
 import { createParser } from "eventsource-parser";
 import { errorBody, Problem, problemInStream } from "./problem";
 import { postJson } from "./server";
-import type { ChatMessage, FinishReason, Usage } from "./types";
+import type { ChatCompletionChunk } from "./schema";
+import { ThoughtSplitter, type Piece } from "./thoughts";
+import type { ChatMessage, Usage } from "./types";
 
-export type AnswerEvent =
-  { type: "text"; text: string } | { type: "end"; finishReason: FinishReason; usage: Usage | null };
-
-/** A piece of a tool call: the name comes first, the arguments bit by bit. */
-export interface ToolCallDelta {
-  index?: number;
-  id?: string | null;
-  function?: { name?: string | null; arguments?: string | null };
-}
-
-export interface Chunk {
-  choices?: {
-    delta?: { content?: string | null; reasoning_content?: string | null; tool_calls?: ToolCallDelta[] | null };
-    finish_reason?: FinishReason | null;
-  }[];
-  usage?: Usage | null;
-}
+export type AnswerEvent = Piece | { type: "end"; finishReason: string; usage: Usage | null };
 
 /**
  * Asks for an answer and yields it as it arrives, then one `end`.
@@ -31,20 +17,25 @@ export async function* streamAnswer(
   request: { model: string; messages: ChatMessage[] },
   signal: AbortSignal,
 ): AsyncGenerator<AnswerEvent, void, void> {
-  let finishReason: FinishReason | null = null;
+  let finishReason: string | null = null;
   let usage: Usage | null = null;
+  const splitter = new ThoughtSplitter();
   for await (const chunk of streamChunks({ ...request, stream: true }, signal)) {
     usage = chunk.usage ?? usage;
-    const choice = chunk.choices?.[0];
-    if (choice?.delta?.content) yield { type: "text", text: choice.delta.content };
+    const choice = chunk.choices[0];
+    if (choice !== undefined) yield* splitter.read(choice.delta);
     finishReason = choice?.finish_reason ?? finishReason;
   }
+  yield* splitter.end();
   if (finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   yield { type: "end", finishReason, usage };
 }
 
 /** The chunks of a streamed chat completion, as the server sends them, until the stream ends. */
-export async function* streamChunks(body: unknown, signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
+export async function* streamChunks(
+  body: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<ChatCompletionChunk, void, void> {
   const response = await postJson("/v1/chat/completions", body, { signal });
   if (response.body === null) throw new Problem("interrupted", "the answer has no body");
   for await (const data of serverSentData(response.body, signal)) {
@@ -53,14 +44,14 @@ export async function* streamChunks(body: unknown, signal: AbortSignal): AsyncGe
   }
 }
 
-function parseChunk(data: string): Chunk {
+function parseChunk(data: string): ChatCompletionChunk {
   let parsed: unknown;
   try {
     parsed = JSON.parse(data);
   } catch {
     throw new Problem("interrupted", "the stream is damaged");
   }
-  const chunk = parsed as Chunk & { error?: unknown };
+  const chunk = parsed as ChatCompletionChunk & { error?: unknown };
   if (chunk.error || !Array.isArray(chunk.choices)) throw problemInStream(errorBody(parsed));
   return chunk;
 }

@@ -17,6 +17,8 @@ const FIGURES_EVERY_MS = 250;
 export class Answer {
   readonly model: string;
   text = $state("");
+  /** What the model said to itself before it answered. */
+  thoughts = $state("");
   state = $state<AnswerState>("waiting");
   problem = $state<Problem | null>(null);
   figures = $state<Figures | null>(null);
@@ -137,9 +139,13 @@ async function receive(answer: Answer, messages: ChatMessage[], signal: AbortSig
   try {
     for await (const event of streamAnswer({ model: answer.model, messages }, signal)) {
       const now = performance.now();
-      if (event.type === "text") {
+      if (event.type === "textWasThoughts") {
+        answer.thoughts += answer.text;
+        answer.text = "";
+      } else if (event.type === "text" || event.type === "thought") {
         meter.add(event.text, now);
-        answer.text += event.text;
+        if (event.type === "text") answer.text += event.text;
+        else answer.thoughts += event.text;
         answer.state = "streaming";
         if (now - shown >= FIGURES_EVERY_MS) {
           answer.figures = meter.figures();
@@ -152,6 +158,6 @@ async function receive(answer: Answer, messages: ChatMessage[], signal: AbortSig
       }
     }
   } finally {
-    if (answer.text !== "") answer.figures = meter.figures();
+    if (answer.text !== "" || answer.thoughts !== "") answer.figures = meter.figures();
   }
 }

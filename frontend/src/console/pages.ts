@@ -1,14 +1,9 @@
 /** The console's pages: where they are, for whom, and how they are loaded. */
 import type { Component } from "svelte";
-import type { Session } from "../chat/session.svelte";
 import type { Access } from "./access";
 import type { ConsoleKey } from "./i18n/catalogue.svelte";
+import type { PageProps } from "./page";
 import type { GlyphName } from "./parts/Glyph.svelte";
-
-export interface PageProps {
-  access: Access;
-  session: Session;
-}
 
 export interface ConsolePage {
   path: string;

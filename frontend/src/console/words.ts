@@ -1,10 +1,5 @@
 /** Times and amounts as people read them, in the page's language. */
-import { language, number } from "../i18n/catalogue.svelte";
-
-/** The page's language as the browser's own country writes it, where the browser has it. */
-function locale(): string {
-  return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
-}
+import { language, locale, number } from "../i18n/catalogue.svelte";
 
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],
@@ -96,6 +91,11 @@ export function cents(value: number, currency: string): string {
 /** An amount as a person writes it, "12.50" or "12,50", in millionths of a cent. */
 export function amount(text: string): number {
   return Math.round(Number(text.trim().replace(",", ".")) * 1e8);
+}
+
+/** Millionths of a cent as a person would write them into such a field: "12.5". */
+export function amountText(microcents: number): string {
+  return String(microcents / 1e8);
 }
 
 /** "2026-11" → "November 2026". */

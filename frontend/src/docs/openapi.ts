@@ -17,10 +17,11 @@ export interface Schema {
   oneOf?: Schema[];
   allOf?: Schema[];
   additionalProperties?: Schema | boolean;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
+  /** Digits where a number is too large for JavaScript to hold exactly. */
+  minimum?: number | string;
+  maximum?: number | string;
+  exclusiveMinimum?: number | string;
+  exclusiveMaximum?: number | string;
   minLength?: number;
   maxLength?: number;
   minItems?: number;
@@ -53,6 +54,7 @@ interface Operation {
 
 export interface OpenApi {
   info: { title: string; version: string; description?: string };
+  tags?: { name: string; description?: string }[];
   paths: Record<string, Record<string, unknown>>;
   components?: { schemas?: Record<string, Schema> };
   security?: unknown[];
@@ -74,6 +76,33 @@ export interface Endpoint {
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const DEEPEST_SAMPLE = 5;
+
+/** Integers of so many digits may be rounded when they are read. */
+const LONG_NUMBER = /"(minimum|maximum|exclusiveMinimum|exclusiveMaximum|default)":(-?\d{16,})(?=[,}])/g;
+
+/** Reads the document; what JavaScript would round stays as it is written. */
+export function parseDocument(text: string): OpenApi {
+  return JSON.parse(text.replace(LONG_NUMBER, '"$1":"$2"')) as OpenApi;
+}
+
+export interface Group {
+  tag: string;
+  description: string;
+  members: Endpoint[];
+}
+
+/** The endpoints by their tags, in the order in which the document lists those. */
+export function groupsOf(document: OpenApi, endpoints: readonly Endpoint[]): Group[] {
+  const listed = document.tags ?? [];
+  const tags = new Set([...listed.map(({ name }) => name), ...endpoints.map(({ tag }) => tag)]);
+  return [...tags]
+    .map((tag) => ({
+      tag,
+      description: listed.find(({ name }) => name === tag)?.description ?? "",
+      members: endpoints.filter((endpoint) => endpoint.tag === tag),
+    }))
+    .filter(({ members }) => members.length > 0);
+}
 
 /** Every endpoint in the document's own order. */
 export function endpointsOf(document: OpenApi, origin: string): Endpoint[] {
@@ -117,7 +146,7 @@ function curlOf(method: string, address: string, keyNeeded: boolean, sample: unk
   const lines = [
     method === "get" || sample !== undefined ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`,
   ];
-  if (keyNeeded) lines.push('-H "Authorization: Bearer $AQUILON_KEY"');
+  if (keyNeeded) lines.push('-H "Authorization: Bearer $AQUILON_API_KEY"');
   if (sample !== undefined) {
     if (method !== "post") lines[0] = `curl -X ${method.toUpperCase()} ${address}`;
     lines.push(
@@ -160,9 +189,6 @@ export function typeName(document: OpenApi, schema: Schema, listOf: (type: strin
   return type ?? target.title ?? "any";
 }
 
-/** Larger bounds are those of the machine's integers, which tell a reader nothing. */
-const LARGEST_BOUND = 2 ** 31 - 1;
-
 /** The bounds of a value, as a mathematician writes them. */
 export function boundsOf(schema: Schema): string {
   return alternativesOf(schema)
@@ -171,10 +197,7 @@ export function boundsOf(schema: Schema): string {
       const high = option.maximum ?? option.exclusiveMaximum ?? option.maxLength ?? option.maxItems;
       const open = option.exclusiveMinimum !== undefined ? ">" : "≥";
       const close = option.exclusiveMaximum !== undefined ? "<" : "≤";
-      return [
-        low === undefined ? "" : `${open} ${low}`,
-        high === undefined || high >= LARGEST_BOUND ? "" : `${close} ${high}`,
-      ];
+      return [low === undefined ? "" : `${open} ${low}`, high === undefined ? "" : `${close} ${high}`];
     })
     .flat()
     .filter((part) => part !== "")
@@ -218,7 +241,7 @@ export function sampleOf(document: OpenApi, given: Schema, depth = 0): unknown {
         : [];
     case "integer":
     case "number":
-      return schema.minimum ?? 1;
+      return typeof schema.minimum === "number" ? schema.minimum : 1;
     case "boolean":
       return true;
     case "string":

@@ -1,10 +1,9 @@
 /** The interface's language, and the texts in it. A template that calls `t` follows a change of language. */
 import { preferences } from "../preferences.svelte";
-import { en } from "./en";
+import { en, type Catalogue, type MessageKey } from "./en";
 import { fr } from "./fr";
 
-export type MessageKey = keyof typeof en;
-export type Catalogue = Record<MessageKey, string>;
+export type { Catalogue, MessageKey };
 
 export const CATALOGUES = { en, fr } as const satisfies Record<string, Catalogue>;
 export type Language = keyof typeof CATALOGUES;
@@ -28,6 +27,11 @@ export function preferredLanguage(wanted: readonly string[]): Language {
 export function language(): Language {
   const chosen = preferences.language;
   return chosen !== null && isLanguage(chosen) ? chosen : preferredLanguage(navigator.languages);
+}
+
+/** The page's language as the browser's own country writes it, where the browser has it: for times and amounts. */
+export function locale(): string {
+  return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
 }
 
 /** The text for a key in the current language, its `{names}` filled in. */

@@ -1,4 +1,4 @@
-import type { Catalogue } from "./catalogue.svelte";
+import type { Catalogue } from "./en";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
 export const fr: Catalogue = {
@@ -68,6 +68,8 @@ export const fr: Catalogue = {
   "turn.question": "Votre question",
   "turn.answer": "Réponse de {model}",
   "turn.waiting": "Lecture de votre question…",
+  "turn.thinking": "Réflexion…",
+  "turn.thoughts": "Réflexion",
   "turn.copy": "Copier la réponse",
   "turn.copied": "Copié",
   "turn.copyFailed": "Le navigateur n’a pas permis la copie",
@@ -101,7 +103,25 @@ export const fr: Catalogue = {
   "problem.engine.title": "Le moteur s’est arrêté et redémarre",
   "problem.engine.text":
     "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
-  "problem.overloaded.title": "Trop de questions à la fois",
+  "problem.limit.title": "Une limite est atteinte",
+  "limit.requests_per_minute": "La limite {scope} en requêtes par minute{model} est de {limit}.",
+  "limit.tokens_per_minute":
+    "La limite {scope} en tokens par minute{model} est de {limit}\u00a0; cette requête en demande {needed}, plus qu’il n’en reste.",
+  "limit.parallel_requests": "La limite {scope} en requêtes simultanées{model} est de {limit}.",
+  "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
+  "limit.batch_jobs":
+    "Votre organisation a {limit} traitements par lots en cours, et il n’en est pas permis davantage.",
+  "limit.scope.organization": "de votre organisation",
+  "limit.scope.workspace": "de cet espace de travail",
+  "limit.scope.key": "de cette clé",
+  "limit.model": " pour le modèle {model}",
+  "limit.roomAgain": "Il y aura de nouveau de la place à {time}.",
+  "limit.startsAnew": "Le budget repart à cette date\u00a0: {time}.",
+  "limit.addCredit": "C’est un crédit prépayé\u00a0: demandez à un administrateur d’en ajouter.",
+  "limit.whenOneEnds": "Réessayez quand il y en aura un de terminé.",
+  "limit.never":
+    "C’est plus que ce que permet une minute entière\u00a0: raccourcissez, ou demandez une limite plus haute à un administrateur.",
+  "problem.overloaded.title": "Le serveur n’a pas de place en ce moment",
   "problem.overloaded.text": "Toutes les places sont prises. Reposez la question dans {seconds} secondes environ.",
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
@@ -137,25 +157,4 @@ export const fr: Catalogue = {
   "shortcuts.focus": "Aller au champ de question",
   "shortcuts.show": "Montrer cette liste",
   "shortcuts.close": "Fermer",
-
-  "docs.title": "Référence de l’API",
-  "docs.back": "Aquilon, vers la conversation",
-  "docs.intro": "Adresse de base pour les clients OpenAI\u00a0: {openai} — pour les clients Mistral\u00a0: {mistral}",
-  "docs.filter": "Chercher une route",
-  "docs.noMatch": "Aucune route ne correspond à «\u00a0{text}\u00a0».",
-  "docs.endpoints": "Routes",
-  "docs.parameters": "Paramètres",
-  "docs.body": "Corps",
-  "docs.responses": "Réponses",
-  "docs.example": "Exemple",
-  "docs.required": "requis",
-  "docs.default": "par défaut {value}",
-  "docs.keyNeeded": "demande une clé",
-  "docs.anyOf": "l’un de",
-  "docs.listOf": "liste de {type}",
-  "docs.fields": "Champs",
-  "docs.loading": "Lecture de la référence…",
-  "docs.failed":
-    "La référence n’a pas pu être lue à {address}\u00a0: {message}. Rechargez la page quand le serveur répondra.",
-  "docs.raw": "La même en JSON OpenAPI",
 };

@@ -1,4 +1,5 @@
 /** Gives the plain nodes of a rendered block their working parts: copy buttons, colours, formulas, safe links. */
+import { copyText } from "../shared/clipboard.svelte";
 import { LONGEST_FORMULA } from "./math-syntax";
 import { sanitizeFormula, sanitizeHighlighted } from "./sanitize";
 
@@ -116,10 +117,7 @@ function copyButton(text: () => string, labels: Labels): HTMLButtonElement {
       button.textContent = words;
       setTimeout(() => (button.textContent = labels.copy), COPIED_MS);
     };
-    navigator.clipboard.writeText(text()).then(
-      () => say(labels.copied),
-      () => say(labels.copyFailed),
-    );
+    void copyText(text()).then((copied) => say(copied ? labels.copied : labels.copyFailed));
   });
   return button;
 }

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
+from aquilon.errors import ApiError, ErrorType, LimitReached, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 
@@ -40,6 +40,7 @@ class ErrorFields(msgspec.Struct, frozen=True):
     type: str
     param: str | None
     code: str | None
+    limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -49,7 +50,10 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``error`` repeats the flat fields; ``detail`` lists the fields at fault, with status 422 alone."""
+    """``error`` repeats the flat fields.
+
+    ``limit`` is there where one was reached; ``detail`` lists the fields at fault, with status 422 alone.
+    """
 
     message: str
     type: str
@@ -57,14 +61,18 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str | None
     error: ErrorFields
     object: str = msgspec.field(default_factory=lambda: "error")
+    limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
     detail: list[FieldError] | None = None
 
 
 def error_body(error: ApiError) -> bytes:
-    fields = ErrorFields(error.message, error.type, error.param, error.code)
+    limit = msgspec.UNSET if error.limit is None else error.limit
+    fields = ErrorFields(error.message, error.type, error.param, error.code, limit)
     detail = None if error.detail is None else msgspec.convert(error.detail, list[FieldError])
     return msgspec.json.encode(
-        ErrorBody(error.message, error.type, error.param, error.code, fields, object="error", detail=detail)
+        ErrorBody(
+            error.message, error.type, error.param, error.code, fields, object="error", limit=limit, detail=detail
+        )
     )
 
 

@@ -27,7 +27,7 @@ from aquilon.api.body import read_bytes
 from aquilon.api.errors import error_response
 from aquilon.api.idempotency_store import KeyOwner
 from aquilon.api.services import services
-from aquilon.errors import ApiError
+from aquilon.errors import ApiError, LimitReached
 from aquilon.jobs.tables import IdempotencyKey
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
@@ -274,6 +274,7 @@ def _too_many() -> ApiError:
         param="Idempotency-Key",
         code="too_many_idempotency_keys",
         retry_after=3600,
+        limit=LimitReached("idempotency_keys", MOST_KEYS, remaining=0, needed=1, scope="organization"),
     )
 
 

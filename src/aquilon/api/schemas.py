@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, get_args, get_origin
 
 import msgspec
+import msgspec.inspect
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -13,6 +14,8 @@ Answer = type[msgspec.Struct]
 """A struct, or a generic one of a struct such as ``PageOf[UserBody]``."""
 
 _REFERENCE = "#/components/schemas/{name}"
+_OMITTED = (list, dict, set)
+"""The factories whose defaults msgspec can leave out."""
 _ERROR = {"$ref": _REFERENCE.format(name="ErrorBody")}
 
 
@@ -62,19 +65,55 @@ def components(requests: Iterable[type[BaseModel]], structs: Iterable[Answer]) -
         ref_template=_REFERENCE.replace("{name}", "{model}"),
     )
     structs = list(dict.fromkeys(structs))
-    _, bodies = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
-    return {**schema.get("$defs", {}), **{_plain(name): body for name, body in bodies.items()}}
+    _, by_msgspec_name = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
+    bodies = {name.replace("_", ""): body for name, body in by_msgspec_name.items()}  # PageOf_UserBody_
+    for struct in _with_parts(structs):
+        body = bodies.get(_name(struct), {})
+        written = {*body.get("required", ()), *_always_written(struct)}
+        if written:
+            body["required"] = [name for name in body["properties"] if name in written]
+    return {**schema.get("$defs", {}), **bodies}
+
+
+def _always_written(struct: Answer) -> set[str]:
+    """A default makes a field optional to read, which nobody does; an answer has it all the same."""
+    omits = (get_origin(struct) or struct).__struct_config__.omit_defaults
+    return {
+        field.encode_name
+        for field in msgspec.structs.fields(struct)
+        if field.default is not msgspec.UNSET
+        and (not omits or (field.default is msgspec.NODEFAULT and field.default_factory not in _OMITTED))
+    }
+
+
+def _with_parts(structs: Sequence[Answer]) -> set[Answer]:
+    """These structs and those in their fields."""
+    parts: set[Answer] = set()
+
+    def visit(part: Any) -> None:
+        if isinstance(part, msgspec.inspect.StructType):
+            if part.cls in parts:
+                return
+            parts.add(part.cls)
+        if isinstance(part, msgspec.inspect.Type | msgspec.inspect.Field):
+            for name in part.__struct_fields__:
+                visit(getattr(part, name))
+        elif isinstance(part, tuple):
+            for item in part:
+                visit(item)
+
+    visit(msgspec.inspect.multi_type_info(structs))
+    return parts
 
 
 def _reference(struct: Answer) -> dict[str, str]:
-    generic, arguments = get_origin(struct), get_args(struct)
-    name = "".join(each.__name__ for each in (generic, *arguments)) if generic is not None else struct.__name__
-    return {"$ref": _REFERENCE.format(name=name)}
+    return {"$ref": _REFERENCE.format(name=_name(struct))}
 
 
-def _plain(name: str) -> str:
-    """``PageOf_UserBody_``, as msgspec names the generic struct, without the marks."""
-    return name.replace("_", "")
+def _name(struct: Answer) -> str:
+    """``PageOfUserBody`` for ``PageOf[UserBody]``."""
+    generic = get_origin(struct)
+    return struct.__name__ if generic is None else "".join(part.__name__ for part in (generic, *get_args(struct)))
 
 
 def _event(stream: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:

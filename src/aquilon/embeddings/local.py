@@ -13,7 +13,7 @@ from aquilon.embeddings.numbers import shortened
 from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
 from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
 from aquilon.embeddings.request import Embedded, EmbeddingRequest
-from aquilon.errors import invalid, overloaded, server_error
+from aquilon.errors import LimitReached, invalid, overloaded, server_error
 
 NAME = "multilingual-e5-small"
 DIMENSIONS = 384
@@ -138,4 +138,5 @@ def _too_long(number: int, tokens: int, *, at_least: bool = False) -> Exception:
         f"Input {number} has {'at least ' if at_least else ''}{tokens} tokens; a text may have {MAX_TOKENS}",
         param="input",
         code="context_length_exceeded",
+        limit=LimitReached("context_tokens", MAX_TOKENS, needed=tokens),
     )

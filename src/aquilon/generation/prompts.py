@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.text_models import LoadedText
-from aquilon.errors import ApiError, invalid
+from aquilon.errors import ApiError, LimitReached, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
@@ -79,6 +79,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
         f"{wanted} tokens{parts}: shorten the prompt or ask for less",
         param="messages" if not max_tokens else "max_tokens",
         code="context_length_exceeded",
+        limit=LimitReached("context_tokens", context, needed=wanted),
     )
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aquilon.errors import ApiError, invalid
+from aquilon.errors import ApiError, LimitReached, invalid
 from aquilon.jobs.endpoints import ENDPOINTS
 from aquilon.jobs.files import FileDescription, Files, unwritable
 from aquilon.jobs.store import batches as stored
@@ -87,6 +87,7 @@ class Batches:
                     f"Your organization has {MOST_OPEN} batch jobs that have not ended, the most at once",
                     code="too_many_batches",
                     retry_after=60,
+                    limit=LimitReached("batch_jobs", MOST_OPEN, remaining=0, needed=1, scope="organization"),
                 )
             await stored.add(session, row)
             await audit.record(session, principal, "batch.created", row.id, row.endpoint)

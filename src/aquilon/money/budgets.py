@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from aquilon.errors import ApiError
+from aquilon.errors import ApiError, LimitReached
 from aquilon.money.prices import cents, day
 
 SubjectKind = Literal["organization", "workspace", "key"]
@@ -57,6 +57,7 @@ def budget_exceeded(budget: Budget, *, remaining: int, needed: int, moment: int)
     """Status 429, as OpenAI answers where a quota is spent: which budget, what remains, when it starts anew."""
     resets_at = period_end(budget.period, moment)
     what = "prepaid credit" if budget.period == "once" else f"budget for this {budget.period}"
+    wait = None if resets_at is None else max(1, resets_at - moment)
     then = "ask an administrator to add credit" if resets_at is None else f"it starts anew on {day(resets_at)} (UTC)"
     return ApiError(
         429,
@@ -64,7 +65,10 @@ def budget_exceeded(budget: Budget, *, remaining: int, needed: int, moment: int)
         f"The {budget.scope}'s {what} is {cents(budget.limit)} cents; {cents(max(0, remaining))} remain, and this "
         f"request needs at least {cents(needed)} cents: {then}",
         code="budget_exceeded",
-        retry_after=None if resets_at is None else max(1, resets_at - moment),
+        retry_after=wait,
+        limit=LimitReached(
+            "budget", budget.limit, remaining=max(0, remaining), needed=needed, scope=budget.scope, reset_in=wait
+        ),
         headers={
             "x-should-retry": "false",
             "x-aquilon-budget": f"{budget.scope}:{budget.id}",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from aquilon.errors import ApiError
+from aquilon.errors import ApiError, LimitKind, LimitReached
 from aquilon.money.budgets import SubjectKind
 from aquilon.people.identity import Principal
 from aquilon.wording import counted
@@ -66,6 +66,10 @@ class Quota:
     @property
     def key(self) -> str:
         return f"{self.limit.id}/{self.unit}"
+
+    @property
+    def kind(self) -> LimitKind:
+        return "requests_per_minute" if self.unit == "requests" else "tokens_per_minute"
 
 
 def quotas(limits: Iterable[Limit]) -> list[Quota]:
@@ -133,7 +137,17 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
     needs = f", and this request needs {cost}" if quota.unit == "tokens" else ""
     message = f"The {quota.limit.whose} is {quota.amount} {quota.unit} a minute; {remaining} remain{needs}"
     headers = {"x-aquilon-limit": f"{quota.limit.scope}:{quota.limit.id}"}
-    if math.isinf(wait):
+    seconds = None if math.isinf(wait) else max(1, math.ceil(wait))
+    reached = LimitReached(
+        quota.kind,
+        quota.amount,
+        remaining=remaining,
+        needed=cost,
+        scope=quota.limit.scope,
+        model=quota.limit.model or None,
+        reset_in=seconds,
+    )
+    if seconds is None:
         message += ", more than a whole minute's" if quota.unit == "tokens" else ""
         return ApiError(
             429,
@@ -141,8 +155,8 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
             message,
             code="rate_limit_exceeded",
             headers={**headers, "x-should-retry": "false"},
+            limit=reached,
         )
-    seconds = max(1, math.ceil(wait))
     return ApiError(
         429,
         "rate_limit_error",
@@ -150,6 +164,7 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
         code="rate_limit_exceeded",
         retry_after=seconds,
         headers=headers,
+        limit=reached,
     )
 
 
@@ -163,4 +178,12 @@ def all_slots_taken(limit: Limit) -> ApiError:
         code="parallel_requests_exceeded",
         retry_after=1,
         headers={"x-aquilon-limit": f"{limit.scope}:{limit.id}"},
+        limit=LimitReached(
+            "parallel_requests",
+            limit.parallel_requests or 0,
+            remaining=0,
+            needed=1,
+            scope=limit.scope,
+            model=limit.model or None,
+        ),
     )

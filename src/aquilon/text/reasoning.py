@@ -40,9 +40,12 @@ FORMATS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
 
 
 def reasoning_format(template: str, controls: Mapping[str, int]) -> ReasoningFormat | None:
-    """The format whose markers a model's chat template contains; None where it contains none."""
+    """By what a model's chat template, and its control tokens, speak of.
+
+    One mark is enough: some templates take thoughts out of earlier answers by what ends them alone.
+    """
     for opening, closing in FORMATS:
-        if closing in template and opening in template:
+        if closing in template or opening in template:
             marked = {text: controls[text] for text in (opening, closing) if text in controls}
             return ReasoningFormat(opening, closing, marked)
     return None

@@ -27,6 +27,31 @@ _OPEN_PATHS = frozenset(
     }
 )
 
+_TAGS = {
+    "chat": "Conversations with a model, as OpenAI's and Mistral's clients hold them.",
+    "responses": "The same in OpenAI's newer shape.",
+    "completions": "Text that a model continues, or a gap that it fills.",
+    "embeddings": "Texts as vectors, for search and comparison.",
+    "moderations": "Judgements of texts and conversations.",
+    "models": "The models here, their files, and the names that stand for them.",
+    "tokens": "Text to token ids, and back.",
+    "files": "Files that batch jobs read and write.",
+    "batches": "Many requests in one file, answered when there is room.",
+    "usage": "What was used, by hour or day.",
+    "organization": "The organization's people, workspaces, API keys and audit log.",
+    "invitations": "Links by which people join.",
+    "limits": "Requests and tokens a minute, and requests at once.",
+    "budgets": "What may be spent.",
+    "prices": "What tokens cost.",
+    "statements": "What a month cost.",
+    "session": "Signing in with a browser, and one's own account.",
+    "server": "What the operator's organization manages for all others: models, organizations, identity providers.",
+    "upstreams": "Servers elsewhere that answer for models here.",
+    "operations": "Whether the server is well.",
+    "not stored": "Routes of OpenAI's for what this server doesn't keep: they list nothing and find nothing.",
+}
+"""In the order in which a newcomer needs them."""
+
 
 def document(app: FastAPI) -> bytes:
     """OpenAPI 3.1 as JSON."""
@@ -36,6 +61,7 @@ def document(app: FastAPI) -> bytes:
         description="For OpenAI's clients the base URL is this server's address with `/v1`, for Mistral's without.",
         routes=app.routes,
     )
+    found["tags"] = [{"name": name, "description": description} for name, description in _TAGS.items()]
     found.setdefault("components", {}).setdefault("schemas", {}).update(_bodies())
     found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key"}}
     for path, operations in found["paths"].items():

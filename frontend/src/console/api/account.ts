@@ -1,23 +1,9 @@
 /** One's own account: name and address, password, sessions, and the workspace that one works in. */
 import { postJson } from "../../api/server";
 import { get, part, remove } from "./client";
+import type { OpenSession, OwnIdentity as Identity } from "../../api/schema";
 
-export interface OpenSession {
-  id: string;
-  current: boolean;
-  user_agent: string;
-  address: string;
-  created_at: number;
-  last_used_at: number;
-}
-
-/** What an identity provider calls the person. */
-export interface Identity {
-  provider: string;
-  label: string;
-  email: string | null;
-  created_at: number;
-}
+export type { OpenSession, Identity };
 
 export const account = {
   identities: async () => (await get<{ data: Identity[] }>("/auth/identities")).data,

@@ -1,18 +1,8 @@
 /** Batch jobs. */
 import { getAll, part, post } from "./client";
+import type { BatchBody as Batch } from "../../api/schema";
 
-export interface Batch {
-  id: string;
-  endpoint: string;
-  status: string;
-  input_file_id: string;
-  output_file_id: string | null;
-  error_file_id: string | null;
-  created_at: number;
-  errors: { data: { message: string; line: number | null }[] } | null;
-  request_counts: { total: number; completed: number; failed: number };
-  metadata: Record<string, string> | null;
-}
+export type { Batch };
 
 export const BATCH_ENDPOINTS = [
   "/v1/chat/completions",

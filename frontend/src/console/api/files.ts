@@ -1,17 +1,9 @@
 /** Files: what batch jobs read and write, and what programs keep here. Sizes are bytes. */
 import { call } from "../../api/server";
 import { getAll, part, remove } from "./client";
+import type { FileBody as StoredFile } from "../../api/schema";
 
-export interface StoredFile {
-  id: string;
-  filename: string;
-  bytes: number;
-  purpose: string;
-  num_lines: number | null;
-  visibility: "workspace" | "user";
-  created_at: number;
-  expires_at: number | null;
-}
+export type { StoredFile };
 
 export const files = {
   list: () => getAll<StoredFile>("/v1/files"),

@@ -1,62 +1,17 @@
 /** Prices, budgets and statements. Amounts are millionths of a cent, prices whole cents for a million tokens. */
 import { address, get, part, post, remove } from "./client";
+import type {
+  BudgetBody as Budget,
+  PriceBody as Price,
+  ModelPrices,
+  StatementBody as Statement,
+  ModelPricesList as PricesAnswer,
+} from "../../api/schema";
 
-export interface Budget {
-  id: string;
-  scope: "organization" | "workspace" | "key";
-  scope_id: string;
-  name: string;
-  period: BudgetPeriod;
-  limit_microcents: number;
-  spent_microcents: number;
-  remaining_microcents: number;
-  /** null for prepaid credit. */
-  resets_at: number | null;
-}
+export type { Budget, Price, ModelPrices, Statement, PricesAnswer };
 
-export const BUDGET_PERIODS = ["day", "week", "month", "once"] as const;
-export type BudgetPeriod = (typeof BUDGET_PERIODS)[number];
-
-export interface Price {
-  id: string;
-  starts_at: number;
-  input: number;
-  cached_input: number;
-  output: number;
-  /** Percent. */
-  batch_discount: number;
-  holds: boolean;
-}
-
-export interface ModelPrices {
-  model: string;
-  prices: Price[];
-}
-
-export interface Statement {
-  number: string;
-  month: string;
-  final: boolean;
-  currency: string;
-  lines: {
-    workspace: string;
-    model: string;
-    requests: number;
-    prompt_tokens: number;
-    cached_tokens: number;
-    completion_tokens: number;
-    cost_microcents: number;
-  }[];
-  net_cents: number;
-  vat_percent: string;
-  vat_cents: number;
-  total_cents: number;
-}
-
-export interface PricesAnswer {
-  currency: string;
-  data: ModelPrices[];
-}
+export const BUDGET_PERIODS = ["day", "week", "month", "once"] as const satisfies readonly BudgetPeriod[];
+export type BudgetPeriod = Budget["period"];
 
 export const prices = {
   list: () => get<PricesAnswer>("/v1/organization/prices"),

@@ -1,64 +1,43 @@
 /** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
 import { get, getAll, part, post, remove, type List } from "./client";
+import type {
+  WorkspaceBody as Workspace,
+  UserBody as Person,
+  NewUserBody as NewPerson,
+  MemberBody as Member,
+  NewApiKeyBody as NewApiKey,
+  ApiKeyBody as ApiKey,
+  AuditBody as AuditEntry,
+  OrganizationBody as Organization,
+  NewInvitationBody as NewInvitation,
+  InvitationBody as Invitation,
+  LimitBody as Limit,
+} from "../../api/schema";
+
+export type {
+  Workspace,
+  Person,
+  NewPerson,
+  Member,
+  NewApiKey,
+  ApiKey,
+  AuditEntry,
+  Organization,
+  NewInvitation,
+  Invitation,
+  Limit,
+};
 
 const ROOT = "/v1/organization";
 
-export interface Workspace {
-  id: string;
-  name: string;
-  created_at: number;
-  archived_at: number | null;
-}
-
-export interface Person {
-  id: string;
-  name: string;
-  email: string | null;
-  role: string;
-  added_at: number;
-  disabled_at: number | null;
-}
-
-export interface NewPerson {
-  id: string;
-  name: string;
-  login_token: string;
-}
-
-/** Somebody in a workspace, with their role there. */
-export interface Member {
-  id: string;
-  name: string;
-  role: string;
-  added_at: number;
-}
-
-export const KEY_SCOPES = ["inference", "files", "batch", "usage", "administration"] as const;
-export type KeyScope = (typeof KEY_SCOPES)[number];
-
-export interface ApiKey {
-  id: string;
-  name: string;
-  prefix: string;
-  workspace_id: string;
-  user_id: string;
-  user_name: string | null;
-  scopes: KeyScope[];
-  /** null is every model. */
-  allowed_models: string[] | null;
-  /** null is anywhere. */
-  allowed_addresses: string[] | null;
-  created_at: number;
-  expires_at: number | null;
-  last_used_at: number | null;
-  blocked: boolean;
-  revoked: boolean;
-}
-
-export interface NewApiKey extends ApiKey {
-  /** The secret, shown this once. */
-  value: string;
-}
+export const KEY_SCOPES = [
+  "inference",
+  "files",
+  "batch",
+  "usage",
+  "administration",
+] as const satisfies readonly KeyScope[];
+export type KeyScope = ApiKey["scopes"][number];
 
 export interface KeyLimits {
   scopes: KeyScope[];
@@ -70,22 +49,6 @@ export interface KeyLimits {
 /** All that may be asked, for whatever purpose. */
 export async function modelNames(): Promise<string[]> {
   return (await get<{ data: { id: string }[] }>("/v1/models")).data.map((card) => card.id);
-}
-
-export interface AuditEntry {
-  id: string;
-  type: string;
-  effective_at: number;
-  actor: { type: string; id: string | null; name: string };
-  target: { id: string; name: string };
-  detail: Record<string, unknown>;
-}
-
-export interface Organization {
-  id: string;
-  name: string;
-  /** Whether its people may sign in with passwords. */
-  password_sign_in: boolean;
 }
 
 export const organization = {
@@ -126,23 +89,6 @@ export const keys = {
   revoke: (id: string) => remove(`${ROOT}/api_keys/${part(id)}`),
 };
 
-export interface Invitation {
-  id: string;
-  role: string;
-  workspace_ids: string[];
-  note: string;
-  status: "open" | "used" | "expired" | "revoked";
-  uses: number;
-  used: number;
-  created_at: number;
-  expires_at: number;
-}
-
-export interface NewInvitation extends Invitation {
-  /** For `/#invite=TOKEN`, shown this once. */
-  token: string;
-}
-
 export const invitations = {
   list: () => getAll<Invitation>(`${ROOT}/invitations`),
   create: (fields: { role: string; workspace_ids: string[]; expires_in: number; uses: number; note: string }) =>
@@ -164,19 +110,6 @@ export interface Subjects {
 export async function subjects(): Promise<Subjects> {
   const [rooms, found] = await Promise.all([activeWorkspaces(), keys.list()]);
   return { workspaces: rooms, keys: found.filter((key) => !key.revoked) };
-}
-
-/** What is null isn't limited. */
-export interface Limit {
-  id: string;
-  scope: "organization" | "workspace" | "key";
-  scope_id: string;
-  name: string;
-  /** null is all models together. */
-  model: string | null;
-  requests_per_minute: number | null;
-  tokens_per_minute: number | null;
-  parallel_requests: number | null;
 }
 
 export const limits = {

@@ -1,29 +1,10 @@
 /** What was used: one's own, or the whole organization's. */
 import { address, get } from "./client";
+import type { UsageEntry, UsageReport } from "../../api/schema";
+
+export type { UsageEntry, UsageReport };
 
 export type Facet = "model" | "key" | "member" | "workspace";
-
-export interface UsageEntry {
-  /** Seconds since 1970: the first of the day or hour, in UTC. */
-  starts_at: number;
-  requests: number;
-  prompt_tokens: number;
-  cached_tokens: number;
-  completion_tokens: number;
-  /** Millionths of a cent. */
-  cost_microcents: number;
-  workspace?: string | null;
-  member?: string | null;
-  key_id?: string | null;
-  key?: string | null;
-  model?: string | null;
-}
-
-export interface UsageReport {
-  since: number;
-  until: number;
-  data: UsageEntry[];
-}
 
 export interface UsageQuestion {
   /** Everybody's, or one's own. */

@@ -1,9 +1,8 @@
 /** The console's own texts, one language loaded at a time, beside those that it shares with the conversation. */
 import { fill, language, type Language } from "../../i18n/catalogue.svelte";
-import type { en } from "./en";
+import type { ConsoleKey, ConsoleTexts } from "./en";
 
-export type ConsoleKey = keyof typeof en;
-export type ConsoleTexts = Record<ConsoleKey, string>;
+export type { ConsoleKey };
 
 export const LOADERS: Record<Language, () => Promise<ConsoleTexts>> = {
   en: async () => (await import("./en")).en,

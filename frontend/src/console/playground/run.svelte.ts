@@ -1,17 +1,14 @@
 /** One call of the playground: what has arrived of its answer, how fast, and how it ended. */
 import { Problem } from "../../api/problem";
 import { postJson } from "../../api/server";
-import { streamChunks, type Chunk, type ToolCallDelta } from "../../api/stream";
-import type { FinishReason, Usage } from "../../api/types";
+import type { ChatCompletion, ChatCompletionChunk, ToolCallBody, ToolCallChunk } from "../../api/schema";
+import { streamChunks } from "../../api/stream";
+import { ThoughtSplitter, type Piece } from "../../api/thoughts";
+import type { Usage } from "../../api/types";
 import { Meter, type Figures } from "../../chat/meter";
 import type { CallBody } from "./snippets";
 
 const FIGURES_EVERY_MS = 200;
-
-interface Completion {
-  choices: { message: { content?: string | null; tool_calls?: ToolCallDelta[] | null }; finish_reason: FinishReason }[];
-  usage?: Usage | null;
-}
 
 export interface ToolCall {
   name: string;
@@ -20,12 +17,14 @@ export interface ToolCall {
 
 export class Run {
   text = $state("");
+  thoughts = $state("");
   calls = $state<ToolCall[]>([]);
   state = $state<"running" | "finished" | "stopped" | "failed">("running");
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
   usage = $state.raw<Usage | null>(null);
-  finishReason = $state<FinishReason | null>(null);
+  finishReason = $state<string | null>(null);
+  #splitter = new ThoughtSplitter();
   #controller = new AbortController();
   #meter = new Meter(performance.now());
   #shown = -Infinity;
@@ -53,26 +52,35 @@ export class Run {
 
   async #stream(body: CallBody): Promise<void> {
     for await (const chunk of streamChunks(body, this.#controller.signal)) this.#take(chunk);
+    for (const piece of this.#splitter.end()) this.#add(piece);
     if (this.finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
   }
 
-  #take(chunk: Chunk): void {
+  #take(chunk: ChatCompletionChunk): void {
     this.usage = chunk.usage ?? this.usage;
-    const choice = chunk.choices?.[0];
+    const choice = chunk.choices[0];
     this.finishReason = choice?.finish_reason ?? this.finishReason;
-    for (const call of choice?.delta?.tool_calls ?? []) this.#takeCall(call);
-    const text = choice?.delta?.content;
-    if (!text) return;
+    for (const call of choice?.delta.tool_calls ?? []) this.#takeCall(call);
+    for (const piece of this.#splitter.read(choice?.delta ?? {})) this.#add(piece);
+  }
+
+  #add(piece: Piece): void {
+    if (piece.type === "textWasThoughts") {
+      this.thoughts += this.text;
+      this.text = "";
+      return;
+    }
     const now = performance.now();
-    this.#meter.add(text, now);
-    this.text += text;
+    this.#meter.add(piece.text, now);
+    if (piece.type === "text") this.text += piece.text;
+    else this.thoughts += piece.text;
     if (now - this.#shown < FIGURES_EVERY_MS) return;
     this.figures = this.#meter.figures();
     this.#shown = now;
   }
 
-  #takeCall(delta: ToolCallDelta): void {
-    const index = delta.index ?? this.calls.length;
+  #takeCall(delta: ToolCallBody | ToolCallChunk): void {
+    const index = "index" in delta ? delta.index : this.calls.length;
     const call = (this.calls[index] ??= { name: "", arguments: "" });
     call.name += delta.function?.name ?? "";
     call.arguments += delta.function?.arguments ?? "";
@@ -80,9 +88,11 @@ export class Run {
 
   async #whole(body: CallBody): Promise<void> {
     const response = await postJson("/v1/chat/completions", body, { signal: this.#controller.signal });
-    const { choices, usage } = (await response.json()) as Completion;
-    this.text = choices[0]?.message.content ?? "";
-    choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall({ ...call, index: this.calls.length }));
+    const { choices, usage } = (await response.json()) as ChatCompletion;
+    const { content = null, reasoning_content = "" } = choices[0]?.message ?? {};
+    for (const piece of this.#splitter.read({ content: content ?? "", reasoning_content })) this.#add(piece);
+    for (const piece of this.#splitter.end()) this.#add(piece);
+    choices[0]?.message.tool_calls?.forEach((call) => this.#takeCall(call));
     this.finishReason = choices[0]?.finish_reason ?? null;
     this.usage = usage ?? null;
   }

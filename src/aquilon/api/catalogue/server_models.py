@@ -20,7 +20,7 @@ from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import model_notes
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import LAST_MOMENT, Access
-from aquilon.catalogue.pull_record import Pull, PullOrder
+from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.errors import invalid, not_found
 from aquilon.people.permissions import require_operator
@@ -107,8 +107,8 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     name: str | None
     file: str | None
-    state: str
-    """``running``, ``done``, ``failed``, ``cancelled``, or ``interrupted`` by the server's end."""
+    state: PullState
+    """``interrupted``: by the server's end."""
     phase: str
     """``download``, ``unpack``, ``copy`` or ``check``."""
     done_bytes: int

@@ -109,7 +109,7 @@ class UpstreamBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "upstream"
     id: str
     name: str
-    kind: str
+    kind: UpstreamKind
     base_url: str
     has_key: bool
     headers: list[str]

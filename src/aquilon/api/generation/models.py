@@ -14,6 +14,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.card import LocalModel, ModelCard
+from aquilon.catalogue.model_notes import Access
 from aquilon.catalogue.text_models import TextModels
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
@@ -63,7 +64,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[str]
     """ISO 639 codes, the best-known first; empty where the model's makers don't say."""
     license: str
-    access: str
+    access: Access
     """``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
     source: str
     """What it was pulled from; a folder of the server is told as such, not by its path."""

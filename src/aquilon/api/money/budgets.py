@@ -20,7 +20,7 @@ from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration import budgets
 from aquilon.money.administration.budgets import BudgetStanding
-from aquilon.money.budgets import BudgetPeriod
+from aquilon.money.budgets import BudgetPeriod, SubjectKind
 from aquilon.people.administration.access import no_such
 from aquilon.people.store.api_keys import UnknownApiKey
 
@@ -47,12 +47,11 @@ class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str = "organization.budget"
     id: str
-    scope: str
-    """``organization``, ``workspace`` or ``key``."""
+    scope: SubjectKind
     scope_id: str
     name: str
     """Of whose it is."""
-    period: str
+    period: BudgetPeriod
     limit_microcents: int
     spent_microcents: int
     """In the present period, requests that are still answered not counted."""

@@ -19,6 +19,7 @@ from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.administration import limits
 from aquilon.money.administration.limits import NamedLimit
+from aquilon.money.budgets import SubjectKind
 from aquilon.money.limits import MOST
 from aquilon.people.administration.access import no_such
 from aquilon.people.store.api_keys import UnknownApiKey
@@ -47,8 +48,7 @@ class LimitBody(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str = "organization.limit"
     id: str
-    scope: str
-    """``organization``, ``workspace`` or ``key``."""
+    scope: SubjectKind
     scope_id: str
     name: str
     """Of whose it is."""

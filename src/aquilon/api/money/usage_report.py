@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,11 +34,11 @@ class UsageEntry(msgspec.Struct, frozen=True):
     completion_tokens: int
     cost_microcents: int
     """A microcent is a millionth of a cent."""
-    workspace: str = ""
-    member: str = ""
-    key_id: str = ""
-    key: str = ""
-    model: str = ""
+    workspace: str | UnsetType | None = UNSET
+    member: str | UnsetType | None = UNSET
+    key_id: str | UnsetType | None = UNSET
+    key: str | UnsetType | None = UNSET
+    model: str | UnsetType | None = UNSET
 
 
 class UsageReport(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ _PARAMETERS = {
         _parameter("span", "What a row sums up.", {"type": "string", "enum": ["hour", "day"], "default": "day"}),
         _parameter("since", "A day, a time (UTC) or seconds since 1970; 30 days ago by default.", {"type": "string"}),
         _parameter("until", "The first moment that no longer counts; now by default.", {"type": "string"}),
-        _parameter("by", f"Told apart by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
+        _parameter("by", f"Group by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
         _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     ]
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import Field
@@ -51,14 +51,16 @@ class JoinRequest(Fields):
     password: str = Field(min_length=1, max_length=MAX_CHARACTERS)
 
 
+InvitationStatus = Literal["open", "used", "expired", "revoked"]
+
+
 class InvitationBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "organization.invitation"
     id: str
     role: str
     workspace_ids: list[str]
     note: str
-    status: str
-    """``open``, ``used``, ``expired`` or ``revoked``."""
+    status: InvitationStatus
     uses: int
     used: int
     created_by: str
@@ -187,7 +189,7 @@ def invitation_body(row: Invitation) -> InvitationBody:
     )
 
 
-def _status(row: Invitation) -> str:
+def _status(row: Invitation) -> InvitationStatus:
     if row.revoked_at is not None:
         return "revoked"
     if row.used >= row.uses:

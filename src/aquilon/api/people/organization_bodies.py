@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from aquilon.people.identity import KeyScope
 from aquilon.people.tables import ApiKey, AuditEntry, Organization, User, Workspace, WorkspaceMember
 
 
@@ -69,7 +70,7 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     user_name: str | None = None
     """In lists."""
-    scopes: list[str]
+    scopes: list[KeyScope]
     allowed_models: list[str] | None
     """None is every model."""
     allowed_addresses: list[str] | None

@@ -80,12 +80,18 @@ export class Session {
 export interface Ticket {
   kind: "login" | "invite" | "sign-in-failed";
   token: string;
+  /** Of an invitation: whom it is for. */
+  name: string;
 }
 
-/** Takes `#login=TOKEN`, `#invite=TOKEN` or `#sign-in-failed=CODE` out of the address, so that it stays in no history. */
+/**
+ * Takes `#login=TOKEN`, `#invite=TOKEN&name=NAME` or `#sign-in-failed=CODE` out of the address, so that it stays in no
+ * history.
+ */
 export function takeFromAddress(): Ticket | null {
-  const match = /^#(login|invite|sign-in-failed)=(.+)$/.exec(location.hash);
+  const match = /^#(login|invite|sign-in-failed)=([^&]+)(?:&name=(.*))?$/.exec(location.hash);
   if (match?.[2] === undefined) return null;
   history.replaceState(null, "", location.pathname + location.search);
-  return { kind: match[1] as Ticket["kind"], token: decodeURIComponent(match[2]) };
+  const [, kind, token, name = ""] = match;
+  return { kind: kind as Ticket["kind"], token: decodeURIComponent(token), name: decodeURIComponent(name) };
 }

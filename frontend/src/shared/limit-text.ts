@@ -1,0 +1,46 @@
+/** Which limit refused a request and when there is room again, in the page's language. */
+import type { Problem } from "../api/problem";
+import type { LimitReached } from "../api/types";
+import { locale, number, t, type MessageKey } from "../i18n/catalogue.svelte";
+
+const DAY_MS = 86_400_000;
+
+const WHICH: Partial<Record<LimitReached["kind"], MessageKey>> = {
+  requests_per_minute: "limit.requests_per_minute",
+  tokens_per_minute: "limit.tokens_per_minute",
+  parallel_requests: "limit.parallel_requests",
+  budget: "limit.budget",
+  batch_jobs: "limit.batch_jobs",
+};
+const SCOPES: Record<NonNullable<LimitReached["scope"]>, MessageKey> = {
+  organization: "limit.scope.organization",
+  workspace: "limit.scope.workspace",
+  key: "limit.scope.key",
+};
+
+/** null where the server's own words say it best. */
+export function limitText(problem: Problem): string | null {
+  const { limit, endsAt } = problem;
+  const which = limit === null ? undefined : WHICH[limit.kind];
+  if (limit === null || which === undefined) return null;
+  const said = t(which, {
+    scope: t(SCOPES[limit.scope ?? "organization"]),
+    limit: number(limit.limit),
+    needed: number(limit.needed ?? 0),
+    model: limit.model === null ? "" : t("limit.model", { model: limit.model }),
+  });
+  return `${said} ${endsAt === null ? withoutEnd(limit) : ending(limit, endsAt - problem.at, endsAt)}`;
+}
+
+function ending(limit: LimitReached, span: number, endsAt: number): string {
+  const style: Intl.DateTimeFormatOptions =
+    span < DAY_MS ? { timeStyle: "medium" } : { dateStyle: "long", timeStyle: "short" };
+  const time = new Intl.DateTimeFormat(locale(), style).format(endsAt);
+  return t(limit.kind === "budget" ? "limit.startsAnew" : "limit.roomAgain", { time });
+}
+
+function withoutEnd(limit: LimitReached): string {
+  if (limit.kind === "budget") return t("limit.addCredit");
+  if (limit.kind === "parallel_requests" || limit.kind === "batch_jobs") return t("limit.whenOneEnds");
+  return t("limit.never");
+}
