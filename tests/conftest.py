@@ -13,12 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.selection import is_quick
 from tests.support.server import RunningServer, prepare_home, start_server
 
 if TYPE_CHECKING:
     from tests.support.reference import Reference
 
+
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick, and put the files with other tests first: two processes then end at about the same time."""
+    quick = {item for item in items if is_quick(item)}
+    for item in quick:
+        item.add_marker(pytest.mark.quick)
+    heavy_files = {item.path for item in items if item not in quick}
+    items.sort(key=lambda item: item.path not in heavy_files)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +74,6 @@ def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def default_reference(default_model_file: Path) -> Reference:
     """transformers' greedy answers of the default model to twenty prompts in five languages."""
-    from tests.support.reference import Reference
+    from tests.support.reference import Reference  # not for those that need no model
 
     return Reference(default_model_file)
