@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
 from tests.support.reference import MAX_TOKENS, Reference
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters, SequenceRequest
 
 
-@pytest.mark.timeout(900)
 async def test_greedy_answers_are_those_of_transformers(default_model_file: Path, default_reference: Reference) -> None:
     """All twenty prompts at once: equal to the last token, or different first where two tokens are as good as even."""
     engine = Engine()
