@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
-from tests.support.server import RunningServer, start_server
+from tests.support.homes import begin_home
+from tests.support.server import RunningServer
 
 
 def let_in(server: RunningServer, key: str) -> bool:
@@ -67,7 +68,7 @@ def test_before_the_first_start_it_is_said_what_makes_the_first_user(run: Run) -
 
 
 def test_a_lost_first_key_and_link_are_made_anew_while_no_server_runs(run: Run, home: Path) -> None:
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     assert run("keys", "create", "--name", "again").code == 0
     link = run("users", "link", "admin")
     assert link.out.startswith("http://127.0.0.1:8080/#login=")

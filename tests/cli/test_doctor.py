@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.support.server import RunningServer, start_server
+from tests.support.homes import begin_home
+from tests.support.server import RunningServer
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
@@ -53,7 +54,7 @@ def test_a_damaged_database_fails(home: Path) -> None:
 
 
 def test_a_database_that_a_newer_version_wrote_fails(run: Run, home: Path) -> None:
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     with closing(sqlite3.connect(home / "aquilon.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
         database.commit()

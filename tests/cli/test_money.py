@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-
-from aquilon.platform import accounts
-from aquilon.platform.storage import Database
-from aquilon.settings import Settings
+from tests.support.homes import begin_home
 
 
 @pytest.fixture
 def prepared(home: Path) -> Path:
-    async def prepare() -> None:
-        database = await Database.open(Settings(home=home))
-        await accounts.prepare_first_run(database)
-        await database.close()
-
-    asyncio.run(prepare())
+    begin_home(home)
     return home
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from tests.support.homes import place_database
+
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.platform import accounts as operator
@@ -104,6 +106,7 @@ def text(events: list[Event]) -> str:
 @asynccontextmanager
 async def gateway(home: Path) -> AsyncIterator[House]:
     settings = Settings(home=home)
+    place_database(home)
     database = await Database.open(settings)
     first = await operator.prepare_first_run(database)
     assert first is not None
