@@ -62,13 +62,19 @@ def default_model_file() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server with the default model, for tests that ask something of a server and leave it as it was."""
+def session_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One real server with the default model, on which organizations can be made."""
     home = tmp_path_factory.mktemp("home")
     prepare_home(home, default_model_file)
     running = start_server(home)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def server(session_server: RunningServer) -> RunningServer:
+    """It as its first organization sees it, for tests that ask something of a server and leave it as it was."""
+    return session_server
 
 
 @pytest.fixture(scope="session")

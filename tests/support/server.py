@@ -30,6 +30,8 @@ class RunningServer:
     pid: int
     home: Path
     process: subprocess.Popen[str]
+    organization: str = "default"
+    """Whose key and link these are."""
 
     @property
     def log(self) -> str:

@@ -193,6 +193,7 @@ def test_a_file_that_a_job_reads_can_t_be_deleted(openai_client: OpenAI) -> None
     openai_client.files.delete(batch.input_file_id)
 
 
+@pytest.mark.slow
 def test_kills_leave_every_line_recorded_and_billed_exactly_once(tmp_path: Path, default_model_file: Path) -> None:
     prepare_home(tmp_path, default_model_file)
     found = kill_during_batch(tmp_path, lines=100, kills=2)

@@ -26,11 +26,6 @@ QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a li
 NAMES = [f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
 
 
-@pytest.fixture(scope="module")
-def server(own_server: RunningServer) -> RunningServer:
-    return own_server
-
-
 def make_key(home: Path, name: str, *scopes: KeyScope) -> str:
     async def make() -> str:
         database = await Database.open(Settings(home=home))

@@ -155,6 +155,7 @@ class TestKills:
         finally:
             server.stop()
 
+    @pytest.mark.slow
     def test_kills_under_load_leave_each_whole_answer_on_record_exactly_once(self, home: Path) -> None:
         tally = kill_under_load(home, kills=2)
         counts, tokens = recorded(home)

@@ -59,6 +59,7 @@ def check(seen: Seen, recorded: list[tuple[str, int, int]], spent: int, cost: in
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
 
+@pytest.mark.slow
 async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
     async with upstream_server(paced) as upstream:
         settings = Settings(home=gateway.home, database_url=postgresql.url)
@@ -75,6 +76,7 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
     assert held == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")
 async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None:
     lock = sqlite3.connect(gateway.home / "aquilon.db", check_same_thread=False, isolation_level=None)
@@ -91,6 +93,7 @@ async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None
     check(seen, *on_record(gateway, budget))
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
     """No file may grow, as far as this process is concerned."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 import httpx
 import pytest
+from tests.support.commands import aquilon, run_aquilon
 from tests.support.people import PASSWORD, browser, cookie_header, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 from tests.support.work import work, work_of
@@ -184,13 +183,12 @@ class TestSetting:
 
     def test_the_operator_sets_one_from_standard_input(self, gateway: RunningServer, owner: httpx.Client) -> None:
         person = joined(gateway, owner, "piped")
-        command = [sys.executable, "-m", "aquilon.cli.main", "users", "password", "piped", "--home", str(gateway.home)]
-        done = subprocess.run(command, input=f"{OTHER}\n", capture_output=True, text=True)
-        assert (done.returncode, done.stdout) == (0, "piped signs in with this password now\n")
+        command = ("users", "password", "piped")
+        assert aquilon(gateway.home, *command, stdin=f"{OTHER}\n") == "piped signs in with this password now"
         assert person.get("/auth/session").status_code == 401
         assert sign_in(person, "piped", OTHER).status_code == 200
-        refused = subprocess.run(command, input="short\n", capture_output=True, text=True)
-        assert (refused.returncode, "12 to 500 characters" in refused.stderr) == (1, True)
+        refused = run_aquilon(gateway.home, *command, stdin="short\n")
+        assert (refused.code, "12 to 500 characters" in refused.err) == (1, True)
 
     def test_a_key_sets_no_password(self, gateway: RunningServer) -> None:
         key = {"authorization": f"Bearer {gateway.api_key}"}

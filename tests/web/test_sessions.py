@@ -18,11 +18,6 @@ from aquilon.settings import Settings
 SIGN_IN = "/auth/login"
 
 
-@pytest.fixture(scope="module")
-def server(own_server: RunningServer) -> RunningServer:
-    return own_server
-
-
 def new_token(server: RunningServer, *, user: str | None = None) -> str:
     """A login link made beside the running server, as the command line does."""
 

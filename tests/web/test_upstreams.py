@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import httpx
 import pytest
 import xllamacpp
 from openai import APIStatusError, BadRequestError, OpenAI
+from tests.support.commands import run_aquilon
 from tests.support.server import RunningServer, start_server
 
 MODEL = "smollm2-135m"
@@ -32,14 +30,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 def cli(gateway: RunningServer, *arguments: str, code: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "aquilon.cli.main", *arguments],
-        env=os.environ | {"AQUILON_HOME": str(gateway.home)} | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    done = run_aquilon(gateway.home, *arguments, environment=environment)
+    assert done.code == code, done.err
+    return done.out + done.err
 
 
 @pytest.fixture(scope="module")
