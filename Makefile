@@ -48,7 +48,7 @@ services:
 	  echo "Tests of $$missing will be skipped: it isn't installed"
 
 # Each process takes whole files, with servers and a browser of its own; for one process WORKERS=0.
-WORKERS ?= auto
+WORKERS ?= logical
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: install-dev browser services
