@@ -115,7 +115,8 @@ async def test_a_process_that_dies_while_loading_says_so_to_those_who_wait(model
         assert len(await short_answer(engine)) == 3
 
 
-async def test_stopping_ends_the_process_even_in_mid_stream(model: Path) -> None:
+async def test_stopping_ends_the_process_within_seconds_even_in_mid_stream(model: Path) -> None:
+    """It is asked to end, and killed when it takes three seconds: either way it is gone when ``stop`` returns."""
     async with running_engine(model) as engine:
         process = engine.pid
         started = asyncio.Event()
