@@ -13,6 +13,7 @@ import pytest
 import xllamacpp
 from openai import APIStatusError, BadRequestError, OpenAI
 from tests.support.commands import run_aquilon
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 
 MODEL = "smollm2-135m"
@@ -155,6 +156,8 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
     address: str = running.listening_address
     told = cli(gateway, "upstreams", "add", "llama", f"{address}/v1", "--model", "llama=any", "--can", "chat")
     assert "llama provides llama" in told
+    key = {"authorization": f"Bearer {gateway.api_key}"}
+    wait_until(lambda: httpx.get(f"{gateway.url}/v1/models/llama", headers=key).status_code == 200)
     yield address
     cli(gateway, "upstreams", "remove", "llama")
 
