@@ -260,7 +260,7 @@ def test_opening_the_default_model_is_quick(default_model_file: Path) -> None:
     """A fraction of the work that the gguf package makes of it."""
     checkpoint = open_checkpoint(default_model_file)
     opening = work(lambda: open_checkpoint(default_model_file))
-    assert opening < work(lambda: gguf.GGUFReader(default_model_file), 1) / 2
+    assert opening < work(lambda: gguf.GGUFReader(default_model_file), 1) / 10
     assert checkpoint.architecture.parameters() == 134_515_008
     assert checkpoint.weight_bytes == 96_576_768
     assert checkpoint.architecture.max_context == 8192
