@@ -18,6 +18,12 @@ from aquilon.settings import Settings
 SIGN_IN = "/auth/login"
 
 
+@pytest.fixture(scope="module")
+def server(own_server: RunningServer) -> RunningServer:
+    """Of its own: failed sign-ins are counted by address, whoever's they are."""
+    return own_server
+
+
 def new_token(server: RunningServer, *, user: str | None = None) -> str:
     """A login link made beside the running server, as the command line does."""
 
