@@ -12,11 +12,10 @@ from pathlib import Path
 
 from tests.support.databases import postgresql_programs, postgresql_server
 
-from aquilon.platform.domain.generation import Usage
-from aquilon.platform.domain.metering import UsageEvent
-from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.storage import Database
+from aquilon.money.usage_event import Usage, UsageEvent
+from aquilon.money.usage_writer import UsageWriter
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 A_SECOND = 200
 

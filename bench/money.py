@@ -28,15 +28,16 @@ from tests.support.databases import postgresql, postgresql_programs
 from tests.support.server import RunningServer, prepare_home, start_server
 from tests.support.upstream_server import Line, upstream_server
 
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import keys
-from aquilon.platform.administration.keys import KeyLimits
-from aquilon.platform.admission import shared_stock
-from aquilon.platform.domain.identity import KEY_SCOPES
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, budgets, prices
-from aquilon.platform.storage.scope import Scope
+from aquilon.money import shared_stock
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.people import first_run as operator
+from aquilon.people.administration import keys
+from aquilon.people.administration.keys import KeyLimits
+from aquilon.people.identity import KEY_SCOPES
+from aquilon.people.scope import Scope
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.storage import Database
 
 MODEL = "stand-in"
 CLIENTS = 200

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.support.reference import Reference
 
 
+pytest_plugins = ["tests.support.database_fixtures"]
+
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 

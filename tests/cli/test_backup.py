@@ -16,9 +16,9 @@ from tests.cli.conftest import Run
 from tests.support.homes import begin_home
 from tests.support.server import start_server
 
-from aquilon.platform.storage import restore
-from aquilon.platform.storage.backup import back_up
 from aquilon.settings import Settings
+from aquilon.storage import restore
+from aquilon.storage.backup import back_up
 
 GATEWAY = {"AQUILON_MODELS": "none"}
 

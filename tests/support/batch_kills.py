@@ -17,9 +17,10 @@ import httpx
 from tests.support.kills import kill
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, prices
+from aquilon.money.prices import Price
+from aquilon.money.store import prices
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.storage import Database
 
 
 @dataclass

@@ -15,9 +15,9 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, 
 from tests.support.frontend import frontend
 from tests.support.server import RunningServer
 
-from aquilon.platform.accounts import create_login_link
-from aquilon.platform.storage import Database
+from aquilon.people.first_run import create_login_link
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 ARGUMENTS = [
     "--no-sandbox",

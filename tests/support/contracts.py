@@ -14,7 +14,7 @@ import openai
 import yaml
 from tests.support.server import ROOT
 
-from aquilon.platform import api
+from aquilon import api
 
 PAGE = ROOT / "docs" / "compatibility.md"
 CONTRACTS = {
@@ -60,8 +60,8 @@ def read(file: Path) -> set[Operation]:
 def served() -> set[Operation]:
     """The route table, parameters without their names."""
     found = set()
-    for module in pkgutil.iter_modules(api.__path__):
-        router = getattr(importlib.import_module(f"{api.__name__}.{module.name}"), "router", None)
+    for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
+        router = getattr(importlib.import_module(module.name), "router", None)
         for route in router.routes if router is not None else ():
             found |= {(nameless(route.path), method) for method in route.methods}
     return found

@@ -13,10 +13,10 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import create_engine
 
-from aquilon.platform.accounts import FirstRun, prepare_first_run
-from aquilon.platform.storage import Database
-from aquilon.platform.storage.upgrade import upgrade
+from aquilon.people.first_run import FirstRun, prepare_first_run
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.upgrade import upgrade
 
 _TEMPLATE = "migrated"
 

@@ -15,14 +15,15 @@ from tests.support.polling import until
 from tests.support.server import RunningServer
 from tests.support.upstream_server import Line
 
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import keys
-from aquilon.platform.administration.keys import KeyLimits
-from aquilon.platform.domain.identity import KEY_SCOPES
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, budgets, prices
-from aquilon.platform.storage.scope import Scope
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.people import first_run as operator
+from aquilon.people.administration import keys
+from aquilon.people.administration.keys import KeyLimits
+from aquilon.people.identity import KEY_SCOPES
+from aquilon.people.scope import Scope
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "stand-in"
 _TOKEN_SECONDS = 0.01

@@ -11,29 +11,30 @@ from typing import Any, cast
 
 from tests.support.homes import place_database
 
+from aquilon.catalogue.catalogue import Catalogue
+from aquilon.embeddings import EmbeddingPipeline
+from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.process import EmbeddingProcess
+from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import upstreams as administration
-from aquilon.platform.admission.admission import Admission
-from aquilon.platform.catalogue import Catalogue
-from aquilon.platform.domain.generation import ChatPrompt, Delta, Event, GenerationRequest, Prompt
-from aquilon.platform.domain.identity import Principal
-from aquilon.platform.domain.upstreams import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
-from aquilon.platform.embeddings import EmbeddingPipeline
-from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.platform.embeddings.process import EmbeddingProcess
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.settlement import Settlement
-from aquilon.platform.generation.upstream import UpstreamModels
-from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.metrics import Metrics
-from aquilon.platform.storage import Database, api_keys
-from aquilon.platform.storage.sealing import Sealer
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
+from aquilon.money.admission import Admission
+from aquilon.money.settlement import Settlement
+from aquilon.money.usage_writer import UsageWriter
+from aquilon.people import first_run as operator
+from aquilon.people.identity import Principal
+from aquilon.people.store import api_keys
+from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
 from aquilon.text.messages import Message
+from aquilon.upstreams import administration
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.upstreams.upstream import Capability, ProvidedModel, Timeouts, Upstream, UpstreamKind
 
 MODEL = "m"
 QUICK = Timeouts(connect=1, first_token=0.3, between=0.3, total=2)

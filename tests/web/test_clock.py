@@ -18,7 +18,7 @@ from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import Line
 from tests.support.upstream_stand_ins import stand_in
 
-from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.people.identity import KEY_SCOPES
 
 HOUR, DAY = 3600, 86_400
 MONTH = 31 * DAY

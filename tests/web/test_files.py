@@ -14,11 +14,12 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform.domain.identity import KeyScope
-from aquilon.platform.storage import Database, accounts, api_keys
-from aquilon.platform.storage.scope import Scope
-from aquilon.platform.storage.workspaces import first_workspace
+from aquilon.people.identity import KeyScope
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, api_keys
+from aquilon.people.store.workspaces import first_workspace
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MEGABYTE = 2**20
 HEAD = b'--b\r\ncontent-disposition: form-data; name="file"; filename="big.bin"\r\n\r\n'

@@ -11,11 +11,12 @@ import httpx
 import pytest
 from tests.support.server import RunningServer
 
-from aquilon.platform.domain.identity import KEY_SCOPES
-from aquilon.platform.storage import Database, accounts, api_keys
-from aquilon.platform.storage.scope import Scope
-from aquilon.platform.storage.workspaces import first_workspace
+from aquilon.people.identity import KEY_SCOPES
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, api_keys
+from aquilon.people.store.workspaces import first_workspace
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}

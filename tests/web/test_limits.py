@@ -14,13 +14,14 @@ from openai import OpenAI, RateLimitError
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
 
-from aquilon.platform import accounts as operator
-from aquilon.platform.administration import keys
-from aquilon.platform.administration.keys import KeyLimits
-from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES, KeyScope
-from aquilon.platform.storage import Database, accounts
-from aquilon.platform.storage.scope import Scope
+from aquilon.people import first_run as operator
+from aquilon.people.administration import keys
+from aquilon.people.administration.keys import KeyLimits
+from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]

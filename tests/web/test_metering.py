@@ -16,11 +16,13 @@ from openai import OpenAI, RateLimitError
 from tests.support.kills import kill_under_load, recorded
 from tests.support.server import RunningServer, prepare_home
 
-from aquilon.platform import accounts as operator
-from aquilon.platform.domain.prices import Price
-from aquilon.platform.storage import Database, api_keys, budgets, prices
-from aquilon.platform.storage.scope import Scope
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.people import first_run as operator
+from aquilon.people.scope import Scope
+from aquilon.people.store import api_keys
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]

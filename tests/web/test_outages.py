@@ -19,7 +19,7 @@ from tests.support.outages import Seen, outage, paced, prepare
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import upstream_server
 
-from aquilon.platform.generation.usage_writer import PATIENCE_SECONDS
+from aquilon.money.usage_writer import PATIENCE_SECONDS
 from aquilon.settings import Settings
 
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "2"))

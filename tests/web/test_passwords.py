@@ -13,7 +13,7 @@ from tests.support.people import PASSWORD, browser, cookie_header, joined, signe
 from tests.support.server import RunningServer, start_server
 from tests.support.work import work, work_of
 
-from aquilon.platform.auth.passwords import ITERATIONS, LANES, MEMORY_KIB
+from aquilon.people.password_hashes import ITERATIONS, LANES, MEMORY_KIB
 
 OTHER = "quite another long phrase"
 

@@ -25,7 +25,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform.domain.identity import KEY_SCOPES
+from aquilon.people.identity import KEY_SCOPES
 
 EXAMPLES = 2
 CHECKS = [

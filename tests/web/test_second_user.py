@@ -20,9 +20,9 @@ from tests.support.commands import aquilon
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon import api
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform import api
 
 OBJECTS = {
     "workspace_id": "workspace",
@@ -102,8 +102,8 @@ class Route:
 
 def routes() -> list[Route]:
     found = []
-    for module in pkgutil.iter_modules(api.__path__):
-        router = getattr(importlib.import_module(f"{api.__name__}.{module.name}"), "router", None)
+    for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
+        router = getattr(importlib.import_module(module.name), "router", None)
         for route in router.routes if router is not None else ():
             found += [Route(method, route.path, route.name) for method in sorted(route.methods)]
     return sorted(found, key=str)

@@ -23,8 +23,8 @@ import pytest
 from openai import OpenAI
 from tests.support.server import ROOT, RunningServer, prepare_home, start_server
 
-from aquilon.platform import api
-from aquilon.platform.storage import migrations
+from aquilon import api
+from aquilon.storage import migrations
 
 MODEL = "smollm2-135m"
 LONG = {"model": MODEL, "messages": [{"role": "user", "content": "Tell a long story."}], "ignore_eos": True}
@@ -135,8 +135,8 @@ class TestPages:
         document = httpx.get(f"{server.url}/openapi.json").json()
         written = {
             route.path.replace(":path}", "}")
-            for module in pkgutil.iter_modules(api.__path__)
-            if (router := getattr(importlib.import_module(f"{api.__name__}.{module.name}"), "router", None)) is not None
+            for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}.")
+            if (router := getattr(importlib.import_module(module.name), "router", None)) is not None
             for route in router.routes
             if route.include_in_schema
         }
@@ -284,8 +284,8 @@ class TestStart:
 
 def test_aliases_stand_for_models_and_a_star_for_all_other_names(server: RunningServer, tmp_path: Path) -> None:
     """Asked in this process: an alias needs no engine to be resolved."""
+    from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.platform.catalogue import Catalogue
 
     store = ModelStore(server.home / "models")
     catalogue = Catalogue(store, names=[MODEL], aliases={"gpt-4o": MODEL, "*": MODEL})

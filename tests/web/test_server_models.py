@@ -22,13 +22,13 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.catalogue.pull_record import PullOrder
+from aquilon.catalogue.pulls import Pulls
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.domain.identity import KEY_SCOPES
-from aquilon.platform.pulls import Pulls
-from aquilon.platform.pulls.record import PullOrder
+from aquilon.errors import ApiError
+from aquilon.people.identity import KEY_SCOPES
 
 QUESTION = [{"role": "user", "content": "hi"}]
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from tests.support.server import RunningServer, start_server
 
-from aquilon.platform import accounts
-from aquilon.platform.storage import Database
+from aquilon.people import first_run as accounts
 from aquilon.settings import Settings
+from aquilon.storage import Database
 
 SIGN_IN = "/auth/login"
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.config_fields import integer, number
 from aquilon.checkpoints.gguf_file import GGUFFile, GGUFTensor, read_gguf
+from aquilon.checkpoints.rope_config import rotary_from_parameters
 from aquilon.checkpoints.tensors import BLOCK_SIZES, CheckpointError, TensorEntry, check_tensors
 from aquilon.models.architecture import Architecture, FrequencyDivisors, Rotary, UnsupportedArchitecture, YarnScaling
-from aquilon.models.families import integer, number, rotary_from_parameters
 
 GGUF_FAMILIES = {"llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen3": "qwen3"}
 """``general.architecture`` of the files that are read, and the family of each (Mixtral is a llama with experts)."""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.config_fields import flag, integer, number
+from aquilon.checkpoints.hugging_face_config import architecture_from_config
 from aquilon.checkpoints.json_file import read_object
 from aquilon.checkpoints.safetensors_file import StoredTensor, read_all, tensor_entry
 from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, check_tensors
 from aquilon.models.architecture import Architecture, UnsupportedArchitecture
-from aquilon.models.families import architecture_from_config, flag, integer, number
 
 INDEX = "model.safetensors.index.json"
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.config_fields import flag, integer, number
 from aquilon.checkpoints.json_file import read_object
+from aquilon.checkpoints.rope_config import rotary_from_parameters
 from aquilon.checkpoints.safetensors_file import StoredTensor, read_all, tensor_entry
 from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, check_tensors
 from aquilon.models.architecture import Architecture, UnsupportedArchitecture
-from aquilon.models.families import flag, integer, number, rotary_from_parameters
 
 EOS_ID = 2
 """``</s>`` in every tokenizer of Mistral's."""

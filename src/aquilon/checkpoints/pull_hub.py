@@ -178,8 +178,8 @@ def _fetch_all(transfer: _Transfer, files: list[tuple[HubFile, int]], repository
 def _refuse_unsupported(folder: Path, repository: Repository) -> None:
     """Raises UnsupportedArchitecture; says nothing where only the weights can tell."""
     from aquilon.checkpoints.gguf_model import GGUF_FAMILIES
+    from aquilon.checkpoints.hugging_face_config import architecture_from_config
     from aquilon.models.architecture import UnsupportedArchitecture
-    from aquilon.models.families import architecture_from_config
 
     config = folder / "config.json"
     if config.is_file():

@@ -11,10 +11,10 @@ from aquilon.cli.database import NameArgument, Organization, as_operator, checke
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.administration.members import NewMember
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.schema import User
+    from aquilon.people.administration.members import NewMember
+    from aquilon.people.identity import Principal
+    from aquilon.people.tables import User
+    from aquilon.storage import Database
 
 users = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List people, make accounts and sign-in links, set roles."
@@ -28,9 +28,9 @@ EmailOption = Annotated[
 @users.command("list")
 def list_users(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the people who may sign in."""
+    from aquilon.api.people.organization_bodies import user_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import members
-    from aquilon.platform.api.organization_bodies import user_body
+    from aquilon.people.administration import members
 
     nobody: list[User] = []
     print_list(
@@ -63,7 +63,7 @@ def create_user(
     Example:
       aquilon users create rosa --role developer --email rosa@example.org
     """
-    from aquilon.platform.administration import members
+    from aquilon.people.administration import members
 
     checked = checked_role("administrator" if administrator else role)
 
@@ -96,10 +96,10 @@ def update_user(
       aquilon users update rosa --role billing
       aquilon users update rosa --disable
     """
+    from aquilon.api.people.organization_bodies import user_body
     from aquilon.cli.output import tell
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import members
-    from aquilon.platform.api.organization_bodies import user_body
+    from aquilon.people.administration import members
+    from aquilon.people.first_run import user_of
 
     checked = None if role is None else checked_role(role)
     changes = members.UserChanges(
@@ -119,8 +119,8 @@ def link_user(
     name: NameArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Print a new one-time sign-in link for somebody."""
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import members
+    from aquilon.people.administration import members
+    from aquilon.people.first_run import user_of
 
     async def link(database: Database, operator: Principal) -> NewMember:
         return await members.login_link(
@@ -135,8 +135,8 @@ def reset_user(
     name: NameArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Sign somebody out everywhere, void their links and password, and print a new link: for a lost device."""
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import members
+    from aquilon.people.administration import members
+    from aquilon.people.first_run import user_of
 
     async def reset(database: Database, operator: Principal) -> NewMember:
         return await members.reset(database, operator, (await user_of(database, name, operator.organization_id)).id)
@@ -152,9 +152,9 @@ def set_password(name: NameArgument, organization: Organization = None, home: Ho
     Example:
       pass show aquilon/admin | aquilon users password admin
     """
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import members
-    from aquilon.platform.auth.passwords import Passwords
+    from aquilon.people.administration import members
+    from aquilon.people.first_run import user_of
+    from aquilon.people.password_hashes import Passwords
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

@@ -11,10 +11,10 @@ from aquilon.cli.database import as_operator, minute, remove_one
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.catalogue import Catalogue
-    from aquilon.platform.domain.aliases import Alias
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
+    from aquilon.catalogue.aliases import Alias
+    from aquilon.catalogue.catalogue import Catalogue
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Names that stand for models, such as small-latest."
@@ -72,7 +72,7 @@ def set_alias(
       aquilon aliases set small-latest mistral-small-3 --share mistral-small-4:10
       aquilon aliases set small-latest mistral-small-3 --switch mistral-small-4@2027-01-31T06:00
     """
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     wish = aliases.Wish(name=name, target=model, share=_share(share), switch=_switch(switch))
 
@@ -87,7 +87,7 @@ def set_alias(
 @app.command("rollback")
 def roll_back(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Undo an alias's share or planned switch, else go back to what it stood for before."""
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     async def change(database: Database, operator: Principal) -> Alias:
         return await aliases.roll_back(database, operator, name)
@@ -98,18 +98,18 @@ def roll_back(name: Name, home: Home = None, as_json: AsJson = False) -> None:
 @app.command("remove")
 def remove_alias(name: Name, home: Home = None) -> None:
     """Remove an alias."""
-    from aquilon.platform.administration import aliases
+    from aquilon.catalogue.administration import aliases
 
     remove_one(home, None, aliases.remove, name)
 
 
 async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
     """All models that a server on this home would offer, with what is said of them."""
+    from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.platform.catalogue import Catalogue
-    from aquilon.platform.embeddings.local import LocalEmbeddings
-    from aquilon.platform.storage.sealing import Sealer
-    from aquilon.platform.upstreams.registry import UpstreamRegistry
+    from aquilon.embeddings.local import LocalEmbeddings
+    from aquilon.storage.sealing import Sealer
+    from aquilon.upstreams.registry import UpstreamRegistry
 
     settings = settings_from(home=home)
     catalogue = Catalogue(
@@ -127,7 +127,7 @@ def describe(alias: Alias, *, in_settings: bool = False) -> dict[str, Any]:
     """As HTTP has it."""
     import msgspec
 
-    from aquilon.platform.api.aliases import alias_body
+    from aquilon.api.catalogue.aliases import alias_body
 
     told = msgspec.to_builtins(alias_body(alias, in_settings=in_settings))
     assert isinstance(told, dict)

@@ -36,7 +36,7 @@ def backup(
     import asyncio
 
     from aquilon.cli.output import print_json
-    from aquilon.platform.storage.backup import back_up
+    from aquilon.storage.backup import back_up
 
     written = asyncio.run(back_up(settings_from(home=home), file, with_key=not without_key))
     if as_json:
@@ -59,8 +59,8 @@ def restore(
     """
     import asyncio
 
-    from aquilon.platform.storage import restore as restoring
-    from aquilon.platform.storage.backup import check_place
+    from aquilon.storage import restore as restoring
+    from aquilon.storage.backup import check_place
     from aquilon.web.running import HomeInUse, own_home
 
     settings = settings_from(home=home)
@@ -79,7 +79,7 @@ def _have_server_change_over(settings: Settings) -> None:
     import time
 
     from aquilon.cli.errors import CommandError
-    from aquilon.platform.storage import restore as restoring
+    from aquilon.storage import restore as restoring
     from aquilon.web.running import REOPEN_SIGNAL, running_server
 
     server = running_server(settings.home)

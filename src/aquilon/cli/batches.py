@@ -12,10 +12,10 @@ from aquilon.cli.options import AsJson, Home, settings_from
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.jobs.batches import Batches
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.jobs_schema import Batch
+    from aquilon.jobs.batches import Batches
+    from aquilon.jobs.tables import Batch
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 batches = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Batch jobs.")
 
@@ -30,8 +30,8 @@ def list_batches(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's batch jobs, the newest first."""
+    from aquilon.api.jobs.batches_bodies import batch_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.api.batches_bodies import batch_body
 
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)
@@ -79,16 +79,16 @@ def cancel_batch(
 
 
 def _batches(database: Database, home: Path | None) -> Batches:
-    from aquilon.platform.jobs.batches import Batches
-    from aquilon.platform.jobs.files import Files
+    from aquilon.jobs.batches import Batches
+    from aquilon.jobs.files import Files
 
     settings = settings_from(home=home)
     return Batches(database, Files(database, settings), settings)
 
 
 def _show(job: Batch, as_json: bool) -> None:
+    from aquilon.api.jobs.batches_bodies import batch_body
     from aquilon.cli.output import add_row, out, print_structs, table
-    from aquilon.platform.api.batches_bodies import batch_body
 
     if as_json:
         print_structs(batch_body(job))

@@ -173,9 +173,9 @@ def _database(settings: Settings) -> Check:
     import asyncio
     import sqlite3
 
-    from aquilon.platform.storage.backup import check_place, sqlite_file
-    from aquilon.platform.storage.migrations import REVISIONS
-    from aquilon.platform.storage.upgrade import DatabaseError
+    from aquilon.storage.backup import check_place, sqlite_file
+    from aquilon.storage.migrations import REVISIONS
+    from aquilon.storage.upgrade import DatabaseError
 
     try:
         asyncio.run(check_place(settings))

@@ -11,8 +11,8 @@ import typer
 from aquilon.cli.options import settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal, Role
-    from aquilon.platform.storage import Database
+    from aquilon.people.identity import Principal, Role
+    from aquilon.storage import Database
 
 Result = TypeVar("Result")
 
@@ -27,8 +27,8 @@ def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result
     import asyncio
 
     from aquilon.cli.errors import CommandError
-    from aquilon.platform.domain.errors import ApiError
-    from aquilon.platform.storage import Database
+    from aquilon.errors import ApiError
+    from aquilon.storage import Database
 
     settings = settings_from(home=home)
 
@@ -55,7 +55,7 @@ def as_operator(
     before_first_start: Result | None = None,
 ) -> Result:
     """Run ``work`` as whoever has this machine, in one organization; ``before_first_start`` where there is none yet."""
-    from aquilon.platform.accounts import any_organization, operator
+    from aquilon.people.first_run import any_organization, operator
 
     async def run(database: Database) -> Result:
         if before_first_start is not None and not await any_organization(database):
@@ -99,7 +99,7 @@ def print_link(home: Path | None, name: str, token: str, as_json: bool, *, kind:
 
 
 def checked_role(role: str) -> Role:
-    from aquilon.platform.domain.identity import ROLES
+    from aquilon.people.identity import ROLES
 
     if role not in ROLES:
         raise typer.BadParameter(f"'{role}' is none of {', '.join(ROLES)}", param_hint="--role")

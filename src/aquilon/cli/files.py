@@ -11,10 +11,10 @@ from aquilon.cli.database import Organization, as_operator, minute
 from aquilon.cli.options import AsJson, Home, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.jobs.files import Files
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.jobs_schema import StoredFile
+    from aquilon.jobs.files import Files
+    from aquilon.jobs.tables import StoredFile
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 files = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Uploaded files, and results of batch jobs.")
 
@@ -30,9 +30,9 @@ def list_files(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's files, the newest first."""
+    from aquilon.api.jobs.files_bodies import file_body
     from aquilon.cli.output import print_list, printable
-    from aquilon.platform.api.files_bodies import file_body
-    from aquilon.platform.storage.files import FileFilter
+    from aquilon.jobs.store.files import FileFilter
 
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
         return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)
@@ -99,6 +99,6 @@ def delete_file(file: FileArgument, organization: Organization = None, home: Hom
 
 
 def _files(database: Database, home: Path | None) -> Files:
-    from aquilon.platform.jobs.files import Files
+    from aquilon.jobs.files import Files
 
     return Files(database, settings_from(home=home))

@@ -10,10 +10,10 @@ from aquilon.cli.database import Organization, as_operator, checked_role, minute
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.identity_schema import Invitation
-    from aquilon.platform.storage.invitations import NewInvitation
+    from aquilon.people.identity import Principal
+    from aquilon.people.identity_tables import Invitation
+    from aquilon.people.store.invitations import NewInvitation
+    from aquilon.storage import Database
 
 invitations = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Links by which people make their own accounts."
@@ -40,7 +40,7 @@ def create_invitation(
     Example:
       aquilon invitations create --role developer --workspace research --note "the new colleague"
     """
-    from aquilon.platform.administration import invitations as administration
+    from aquilon.people.administration import invitations as administration
 
     checked = checked_role(role)
 
@@ -56,9 +56,9 @@ def create_invitation(
 @invitations.command("list")
 def list_invitations(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List invitations, never their links."""
+    from aquilon.api.people.invitations import invitation_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import invitations as administration
-    from aquilon.platform.api.invitations import invitation_body
+    from aquilon.people.administration import invitations as administration
 
     none: list[Invitation] = []
     print_list(
@@ -86,7 +86,7 @@ def revoke_invitation(
     home: Home = None,
 ) -> None:
     """Withdraw an invitation: nobody joins by it any more."""
-    from aquilon.platform.administration import invitations as administration
+    from aquilon.people.administration import invitations as administration
 
     async def revoke(database: Database, operator: Principal) -> Invitation:
         return await administration.revoke(database, operator, invitation)

@@ -10,10 +10,10 @@ from aquilon.cli.database import Organization, as_operator, minute
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.api.organization_bodies import ApiKeyBody
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.schema import ApiKey
+    from aquilon.api.people.organization_bodies import ApiKeyBody
+    from aquilon.people.identity import Principal
+    from aquilon.people.tables import ApiKey
+    from aquilon.storage import Database
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, limit, rotate and revoke API keys.")
 
@@ -63,10 +63,10 @@ def create_key(
       export AQUILON_API_KEY=$(aquilon keys create --name laptop)
     """
     from aquilon.cli.output import print_json
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import keys as administration
-    from aquilon.platform.domain.identity import DEFAULT_KEY_SCOPES
-    from aquilon.platform.storage.api_keys import NewApiKey
+    from aquilon.people.administration import keys as administration
+    from aquilon.people.first_run import user_of
+    from aquilon.people.identity import DEFAULT_KEY_SCOPES
+    from aquilon.people.store.api_keys import NewApiKey
 
     limits = administration.KeyLimits(
         scopes=_scopes(scope) or DEFAULT_KEY_SCOPES,
@@ -91,9 +91,9 @@ def create_key(
 @keys.command("list")
 def list_keys(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List API keys: names and prefixes, never the keys."""
+    from aquilon.api.people.organization_bodies import api_key_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import keys as administration
-    from aquilon.platform.api.organization_bodies import api_key_body
+    from aquilon.people.administration import keys as administration
 
     nothing: list[tuple[ApiKey, str]] = []
     found = as_operator(home, organization, lambda *who: administration.visible(*who), before_first_start=nothing)
@@ -154,7 +154,7 @@ def update_key(
       aquilon keys update aq-3fK9x2b --model smollm2-135m --address 192.0.2.0/24 --days 90
       aquilon keys update aq-3fK9x2b --model '' --address '' --days 0
     """
-    from aquilon.platform.administration import keys as administration
+    from aquilon.people.administration import keys as administration
 
     given: dict[str, Any] = {
         "name": name,
@@ -189,8 +189,8 @@ def rotate_key(
       aquilon keys rotate aq-3fK9x2b --hours 48
     """
     from aquilon.cli.output import print_json
-    from aquilon.platform.administration import keys as administration
-    from aquilon.platform.storage.api_keys import NewApiKey
+    from aquilon.people.administration import keys as administration
+    from aquilon.people.store.api_keys import NewApiKey
 
     async def rotate(database: Database, operator: Principal) -> NewApiKey:
         return await administration.rotate(database, operator, await _id(database, operator, key), hours * 3600)
@@ -205,7 +205,7 @@ def rotate_key(
 @keys.command("revoke")
 def revoke_key(key: KeyArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """Revoke an API key: requests with it are refused from now on."""
-    from aquilon.platform.administration import keys as administration
+    from aquilon.people.administration import keys as administration
 
     async def revoke(database: Database, operator: Principal) -> ApiKey:
         return await administration.revoke(database, operator, await _id(database, operator, key))
@@ -214,8 +214,8 @@ def revoke_key(key: KeyArgument, organization: Organization = None, home: Home =
 
 
 async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str:
-    from aquilon.platform.storage import api_keys
-    from aquilon.platform.storage.scope import Scope
+    from aquilon.people.scope import Scope
+    from aquilon.people.store import api_keys
 
     async with database.reading() as session:
         scope = Scope.of_organization(operator)
@@ -223,7 +223,7 @@ async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str
 
 
 def _scopes(names: list[str] | None) -> Any:
-    from aquilon.platform.domain.identity import KEY_SCOPES
+    from aquilon.people.identity import KEY_SCOPES
 
     for name in names or ():
         if name not in KEY_SCOPES:
@@ -248,7 +248,7 @@ def _state(key: ApiKeyBody) -> str:
 
 
 def _tell(what: str, key: ApiKey, as_json: bool) -> None:
+    from aquilon.api.people.organization_bodies import api_key_body
     from aquilon.cli.output import tell
-    from aquilon.platform.api.organization_bodies import api_key_body
 
     tell(api_key_body(key), f"{what} {key.name}", as_json=as_json)

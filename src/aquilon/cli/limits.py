@@ -10,9 +10,9 @@ from aquilon.cli.database import Organization, as_operator, remove_one
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.administration.limits import NamedLimit
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
+    from aquilon.money.administration.limits import NamedLimit
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 limits = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="How fast an organization, a workspace or a key may ask."
@@ -22,9 +22,9 @@ limits = typer.Typer(
 @limits.command("list")
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List limits: for whom each is, for which model, and its numbers."""
+    from aquilon.api.money.limits import limit_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import limits as administration
-    from aquilon.platform.api.limits import limit_body
+    from aquilon.money.administration import limits as administration
 
     print_list(
         [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],
@@ -64,7 +64,7 @@ def set_limit(
       aquilon limits set --key aq-3fK9x2b --parallel 4
       aquilon limits set --workspace research --model smollm2-135m --tokens 50000
     """
-    from aquilon.platform.administration import limits as administration
+    from aquilon.money.administration import limits as administration
 
     if workspace is not None and key is not None:
         raise typer.BadParameter("a limit is for a workspace or for a key", param_hint="--key")
@@ -91,7 +91,7 @@ def remove_limit(
     home: Home = None,
 ) -> None:
     """Remove a limit: it holds nobody back from now on."""
-    from aquilon.platform.administration import limits as administration
+    from aquilon.money.administration import limits as administration
 
     remove_one(home, organization, administration.remove_limit, limit_id)
 

@@ -25,8 +25,8 @@ def key_for(settings: Settings, *, fresh: bool = False) -> str:
     """The key that commands on this home use, made on first use (or anew) and kept where only its owner reads it."""
     import asyncio
 
-    from aquilon.platform import accounts
-    from aquilon.platform.storage import Database
+    from aquilon.people import first_run as accounts
+    from aquilon.storage import Database
 
     file = settings.home / _KEY_FILE
     if file.is_file() and not fresh:

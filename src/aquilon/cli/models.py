@@ -9,10 +9,10 @@ import typer
 from aquilon.cli.options import AsJson, Home, model_store
 
 if TYPE_CHECKING:
+    from aquilon.catalogue.model_notes import ModelNote
     from aquilon.checkpoints.store import StoredModel
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.domain.model_notes import ModelNote
-    from aquilon.platform.storage import Database
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, check and remove models; suggest some for this machine."
@@ -225,11 +225,11 @@ def set_model(
     """
     import msgspec
 
+    from aquilon.catalogue.administration import model_notes
+    from aquilon.catalogue.model_notes import ACCESSES
     from aquilon.cli.aliases import catalogue_of, moment
     from aquilon.cli.database import as_operator
     from aquilon.cli.output import print_json
-    from aquilon.platform.administration import model_notes
-    from aquilon.platform.domain.model_notes import ACCESSES
 
     if access is not None and access not in ("", *ACCESSES):
         raise typer.BadParameter(f"'{access}' is none of {', '.join(ACCESSES)}", param_hint="--access")
@@ -268,7 +268,7 @@ def fallbacks(
     """
     from aquilon.cli.database import as_operator
     from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.platform.administration import upstreams
+    from aquilon.upstreams import administration as upstreams
 
     if bool(others) is none and model is not None:
         raise typer.BadParameter("name its fall-backs, or --none", param_hint="FALLBACK")

@@ -11,11 +11,11 @@ from aquilon.cli.database import Organization, as_operator, remove_one, with_dat
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.budgets import Budget
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.domain.prices import PriceList
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.usage import UsageRow
+    from aquilon.money.budgets import Budget
+    from aquilon.money.prices import PriceList
+    from aquilon.money.store.usage import UsageRow
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
 
 prices = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What models' tokens cost, and from when on.")
 budgets = typer.Typer(
@@ -41,9 +41,9 @@ def usage(
       aquilon usage --since 2026-11-01 --by key,model --csv > november.csv
     """
     from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.platform.domain.prices import cents, day
-    from aquilon.platform.storage.scope import Scope
-    from aquilon.platform.usage_report import UsageQuestion
+    from aquilon.money.prices import cents, day
+    from aquilon.money.usage_report import UsageQuestion
+    from aquilon.people.scope import Scope
 
     async def read(database: Database, operator: Principal) -> tuple[UsageQuestion, list[UsageRow]]:
         question = UsageQuestion.read(span="hour" if hourly else "day", since=since, until=until, by=by)
@@ -74,8 +74,8 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
     import time
 
     from aquilon.cli.output import add_row, err, out, print_json, table
-    from aquilon.platform.domain.prices import day
-    from aquilon.platform.storage.prices import price_lists
+    from aquilon.money.prices import day
+    from aquilon.money.store.prices import price_lists
 
     async def read(database: Database) -> dict[str, PriceList]:
         async with database.reading() as session:
@@ -131,10 +131,10 @@ def set_price(
     """
     import time
 
-    from aquilon.platform.administration import prices as administration
-    from aquilon.platform.domain.prices import Price
-    from aquilon.platform.price_file import read_periods
-    from aquilon.platform.usage_report import moment
+    from aquilon.money.administration import prices as administration
+    from aquilon.money.price_file import read_periods
+    from aquilon.money.prices import Price
+    from aquilon.money.usage_report import moment
 
     if (file is None) == (input_ is None or output is None):
         raise typer.BadParameter("give --input and --output, or --file", param_hint="--input")
@@ -155,10 +155,10 @@ def set_price(
 @budgets.command("list")
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List budgets: what each is, what was spent of it, and when it starts anew."""
+    from aquilon.api.money.budgets import budget_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import budgets as administration
-    from aquilon.platform.api.budgets import budget_body
-    from aquilon.platform.domain.prices import cents, day
+    from aquilon.money.administration import budgets as administration
+    from aquilon.money.prices import cents, day
 
     print_list(
         [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)],
@@ -194,9 +194,9 @@ def set_budget(
       aquilon budgets set 200 --period day --key aq-3fK9x2b
       aquilon budgets set 10000 --period once --workspace research
     """
-    from aquilon.platform.administration import budgets as administration
-    from aquilon.platform.domain.budgets import BUDGET_PERIODS
-    from aquilon.platform.domain.prices import MILLIONTHS_A_CENT
+    from aquilon.money.administration import budgets as administration
+    from aquilon.money.budgets import BUDGET_PERIODS
+    from aquilon.money.prices import MILLIONTHS_A_CENT
 
     if period not in BUDGET_PERIODS:
         raise typer.BadParameter(f"'{period}' is none of {', '.join(BUDGET_PERIODS)}", param_hint="--period")
@@ -223,7 +223,7 @@ def remove_budget(
     home: Home = None,
 ) -> None:
     """Remove a budget: what it held back may be spent from now on."""
-    from aquilon.platform.administration import budgets as administration
+    from aquilon.money.administration import budgets as administration
 
     remove_one(home, organization, administration.remove_budget, budget_id)
 
@@ -247,9 +247,9 @@ def statement(
 
     from aquilon.cli.options import settings_from
     from aquilon.cli.output import add_row, out, print_json, table
-    from aquilon.platform.administration import statements
-    from aquilon.platform.domain.prices import cents
-    from aquilon.platform.domain.statements import Month, Statement
+    from aquilon.money.administration import statements
+    from aquilon.money.prices import cents
+    from aquilon.money.statements import Month, Statement
 
     if language not in ("en", "fr"):
         raise typer.BadParameter(f"'{language}' is none of en, fr", param_hint="--language")
@@ -260,12 +260,12 @@ def statement(
 
     told = as_operator(home, organization, write)
     if pdf is not None:
-        from aquilon.platform.statement_pdf import statement_pdf
+        from aquilon.money.statement_pdf import statement_pdf
 
         pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en"))
         print(f"Wrote {pdf}")
     elif as_json:
-        from aquilon.platform.api.statements import statement_body
+        from aquilon.api.money.statements import statement_body
 
         print_json(msgspec.to_builtins(statement_body(told)))
     else:

@@ -10,11 +10,11 @@ from aquilon.cli.database import NameArgument, Organization, as_operator, checke
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.platform.administration.organizations import NewOrganization
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.schema import Organization as OrganizationRow
-    from aquilon.platform.storage.schema import User, Workspace, WorkspaceMember
+    from aquilon.people.administration.organizations import NewOrganization
+    from aquilon.people.identity import Principal
+    from aquilon.people.tables import Organization as OrganizationRow
+    from aquilon.people.tables import User, Workspace, WorkspaceMember
+    from aquilon.storage import Database
 
 organizations = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Organizations that share this server.")
 workspaces = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="An organization's workspaces.")
@@ -28,9 +28,9 @@ WorkspaceOption = Annotated[
 @organizations.command("list")
 def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
     """List the organizations."""
+    from aquilon.api.people.organization_bodies import organization_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import organizations as administration
-    from aquilon.platform.api.organization_bodies import organization_body
+    from aquilon.people.administration import organizations as administration
 
     none: list[OrganizationRow] = []
     print_list(
@@ -60,7 +60,7 @@ def create_organization(
     Example:
       aquilon orgs create acme --owner olga --email olga@example.org
     """
-    from aquilon.platform.administration import organizations as administration
+    from aquilon.people.administration import organizations as administration
 
     async def create(database: Database, operator: Principal) -> NewOrganization:
         return await administration.create(database, operator, name, owner, email=email)
@@ -93,11 +93,11 @@ def update_organization(
       aquilon orgs update acme --disable
       aquilon orgs update acme --no-passwords
     """
+    from aquilon.api.people.organization_bodies import organization_body
     from aquilon.cli.output import tell
-    from aquilon.platform.accounts import operator as operator_of
-    from aquilon.platform.administration import organizations as administration
-    from aquilon.platform.administration import workspaces as within
-    from aquilon.platform.api.organization_bodies import organization_body
+    from aquilon.people.administration import organizations as administration
+    from aquilon.people.administration import workspaces as within
+    from aquilon.people.first_run import operator as operator_of
 
     async def change(database: Database, operator: Principal) -> OrganizationRow:
         if passwords is not None:
@@ -112,9 +112,9 @@ def update_organization(
 @workspaces.command("list")
 def list_workspaces(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
     """List an organization's workspaces."""
+    from aquilon.api.people.organization_bodies import workspace_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import workspaces as administration
-    from aquilon.platform.api.organization_bodies import workspace_body
+    from aquilon.people.administration import workspaces as administration
 
     print_list(
         [workspace_body(each) for each in as_operator(home, organization, administration.visible)],
@@ -133,7 +133,7 @@ def create_workspace(
     name: NameArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Make a workspace."""
-    from aquilon.platform.administration import workspaces as administration
+    from aquilon.people.administration import workspaces as administration
 
     async def create(database: Database, operator: Principal) -> Workspace:
         return await administration.create(database, operator, name)
@@ -150,7 +150,7 @@ def rename_workspace(
     as_json: AsJson = False,
 ) -> None:
     """Give a workspace another name."""
-    from aquilon.platform.administration import workspaces as administration
+    from aquilon.people.administration import workspaces as administration
 
     async def rename(database: Database, operator: Principal) -> Workspace:
         return await administration.rename(database, operator, name, to)
@@ -163,7 +163,7 @@ def archive_workspace(
     name: NameArgument, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """Archive a workspace: its keys stop working, its usage stays."""
-    from aquilon.platform.administration import workspaces as administration
+    from aquilon.people.administration import workspaces as administration
 
     async def archive(database: Database, operator: Principal) -> Workspace:
         return await administration.archive(database, operator, name)
@@ -176,9 +176,9 @@ def list_members(
     workspace: WorkspaceOption = None, organization: Organization = None, home: Home = None, as_json: AsJson = False
 ) -> None:
     """List who is in a workspace."""
+    from aquilon.api.people.organization_bodies import member_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import workspaces as administration
-    from aquilon.platform.api.organization_bodies import member_body
+    from aquilon.people.administration import workspaces as administration
 
     async def find(database: Database, operator: Principal) -> list[tuple[WorkspaceMember, User]]:
         return await administration.members(database, operator, workspace or operator.workspace_id)
@@ -209,10 +209,10 @@ def set_member(
     Example:
       aquilon members set rosa --workspace research --role developer
     """
+    from aquilon.api.people.organization_bodies import member_body
     from aquilon.cli.output import tell
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import workspaces as administration
-    from aquilon.platform.api.organization_bodies import member_body
+    from aquilon.people.administration import workspaces as administration
+    from aquilon.people.first_run import user_of
 
     checked = checked_role(role)
 
@@ -229,8 +229,8 @@ def remove_member(
     name: NameArgument, workspace: WorkspaceOption = None, organization: Organization = None, home: Home = None
 ) -> None:
     """Take somebody out of a workspace."""
-    from aquilon.platform.accounts import user_of
-    from aquilon.platform.administration import workspaces as administration
+    from aquilon.people.administration import workspaces as administration
+    from aquilon.people.first_run import user_of
 
     async def remove(database: Database, operator: Principal) -> None:
         user = await user_of(database, name, operator.organization_id)
@@ -241,7 +241,7 @@ def remove_member(
 
 
 def _tell(what: str, workspace: Workspace, as_json: bool) -> None:
+    from aquilon.api.people.organization_bodies import workspace_body
     from aquilon.cli.output import tell
-    from aquilon.platform.api.organization_bodies import workspace_body
 
     tell(workspace_body(workspace), f"{what} {workspace.name}", as_json=as_json)

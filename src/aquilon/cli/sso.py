@@ -10,11 +10,11 @@ from aquilon.cli.database import Organization, as_operator, checked_role
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.auth.openid import Discovery
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.identity_schema import IdentityProvider
-    from aquilon.platform.storage.schema import Organization as OrganizationRow
+    from aquilon.people.identity import Principal
+    from aquilon.people.identity_tables import IdentityProvider
+    from aquilon.people.openid import Discovery
+    from aquilon.people.tables import Organization as OrganizationRow
+    from aquilon.storage import Database
 
 sso = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Identity providers by which people sign in.")
 
@@ -62,10 +62,10 @@ def add(
       aquilon sso add corp https://login.example.org --client-id aquilon --secret-env SSO_SECRET \\
         --domain example.org --newcomers member
     """
+    from aquilon.api.people.identity_providers import provider_body
     from aquilon.cli.output import tell
-    from aquilon.platform.administration import identity_providers as administration
-    from aquilon.platform.api.identity_providers import provider_body
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.people.administration import identity_providers as administration
+    from aquilon.storage.sealing import Sealer
 
     given = administration.ProviderSettings(
         issuer,
@@ -90,9 +90,9 @@ def add(
 @sso.command("list")
 def list_providers(home: Home = None, as_json: AsJson = False) -> None:
     """List the identity providers of all organizations."""
+    from aquilon.api.people.identity_providers import provider_body
     from aquilon.cli.output import print_list
-    from aquilon.platform.administration import identity_providers as administration
-    from aquilon.platform.api.identity_providers import provider_body
+    from aquilon.people.administration import identity_providers as administration
 
     none: list[tuple[IdentityProvider, OrganizationRow]] = []
     print_list(
@@ -113,7 +113,7 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
 @sso.command("remove")
 def remove(name: NameArgument, home: Home = None) -> None:
     """Trust an identity provider no more; its people keep their accounts."""
-    from aquilon.platform.administration import identity_providers as administration
+    from aquilon.people.administration import identity_providers as administration
 
     async def drop(database: Database, operator: Principal) -> IdentityProvider:
         return await administration.remove(database, operator, name)
@@ -125,9 +125,9 @@ def remove(name: NameArgument, home: Home = None) -> None:
 def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> None:
     """Ask an identity provider for its discovery document and keys."""
     from aquilon.cli.output import tell
-    from aquilon.platform.administration import identity_providers as administration
-    from aquilon.platform.auth.openid import OpenIdProviders
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.people.administration import identity_providers as administration
+    from aquilon.people.openid import OpenIdProviders
+    from aquilon.storage.sealing import Sealer
 
     sealer = Sealer.of(settings_from(home=home))
 

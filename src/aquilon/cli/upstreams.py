@@ -11,11 +11,11 @@ from aquilon.cli.database import as_operator
 from aquilon.cli.options import AsJson, Home, secret_from, settings_from
 
 if TYPE_CHECKING:
-    from aquilon.platform.domain.identity import Principal
-    from aquilon.platform.domain.upstreams import ProvidedModel, Upstream
-    from aquilon.platform.storage import Database
-    from aquilon.platform.storage.sealing import Sealer
-    from aquilon.platform.upstreams.check import Check
+    from aquilon.people.identity import Principal
+    from aquilon.storage import Database
+    from aquilon.storage.sealing import Sealer
+    from aquilon.upstreams.check import Check
+    from aquilon.upstreams.upstream import ProvidedModel, Upstream
 
 upstreams = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Servers elsewhere that provide models: vLLM, Azure AI, Aquilon."
@@ -86,9 +86,9 @@ def add(
     """
     import sys
 
-    from aquilon.platform.administration import upstreams as administration
-    from aquilon.platform.domain.upstreams import UPSTREAM_KINDS, Timeouts, Upstream
-    from aquilon.platform.upstreams.check import check as look_at
+    from aquilon.upstreams import administration
+    from aquilon.upstreams.check import check as look_at
+    from aquilon.upstreams.upstream import UPSTREAM_KINDS, Timeouts, Upstream
 
     if kind not in UPSTREAM_KINDS:
         raise typer.BadParameter(f"'{kind}' is none of {', '.join(UPSTREAM_KINDS)}", param_hint="--kind")
@@ -132,7 +132,7 @@ def add(
 def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     """List upstreams and the models they provide. Keys are never shown."""
     from aquilon.cli.output import add_row, err, out, table
-    from aquilon.platform.administration import upstreams as administration
+    from aquilon.upstreams import administration
 
     async def read(database: Database, operator: Principal) -> list[Upstream]:
         return await administration.list_upstreams(database, _sealer(home), operator)
@@ -156,7 +156,7 @@ def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
 def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Ask an upstream for its models and say what is wrong. Ends with 1 if something is."""
     from aquilon.cli.errors import CommandError
-    from aquilon.platform.administration import upstreams as administration
+    from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, Check]:
         return await administration.check(database, _sealer(home), operator, name)
@@ -206,7 +206,7 @@ def models(
     from dataclasses import replace
 
     from aquilon.cli.output import add_row, out, table
-    from aquilon.platform.administration import upstreams as administration
+    from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
         found = await administration.get(database, _sealer(home), operator, name)
@@ -245,7 +245,7 @@ def models(
 @upstreams.command("remove")
 def remove(name: Name, home: Home = None) -> None:
     """Remove an upstream and its models; answers that run end as they would have."""
-    from aquilon.platform.administration import upstreams as administration
+    from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> Upstream:
         return await administration.remove(database, _sealer(home), operator, name)
@@ -254,13 +254,13 @@ def remove(name: Name, home: Home = None) -> None:
 
 
 def _sealer(home: Path | None) -> Sealer:
-    from aquilon.platform.storage.sealing import Sealer
+    from aquilon.storage.sealing import Sealer
 
     return Sealer.of(settings_from(home=home))
 
 
 def _provided(given: list[str], can: list[str] | None, context: int, weight: int) -> tuple[ProvidedModel, ...]:
-    from aquilon.platform.domain.upstreams import ProvidedModel
+    from aquilon.upstreams.upstream import ProvidedModel
 
     made = []
     for each in given:

@@ -14,39 +14,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aquilon.api.direct_route import DirectRoutes
+from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters
+from aquilon.api.idempotency import Idempotency
+from aquilon.api.services import Services
+from aquilon.catalogue.administration.server_models import ServerModels
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
+from aquilon.catalogue.pulls import Pulls
+from aquilon.embeddings import EmbeddingPipeline
+from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
-from aquilon.platform.administration.server_models import ServerModels
-from aquilon.platform.admission.admission import Admission
-from aquilon.platform.api.direct_route import DirectRoutes
-from aquilon.platform.api.errors import on_api_error, on_http_exception, on_invalid_parameters
-from aquilon.platform.api.idempotency import Idempotency
-from aquilon.platform.auth.key_holders import KeyHolders
-from aquilon.platform.auth.openid import OpenIdProviders
-from aquilon.platform.auth.passwords import Passwords
-from aquilon.platform.auth.session_holders import SessionHolders
-from aquilon.platform.auth.sign_in import SignIn
-from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.embeddings import EmbeddingPipeline
-from aquilon.platform.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.platform.generation.local import LocalModels
-from aquilon.platform.generation.pipeline import Pipeline
-from aquilon.platform.generation.settlement import Settlement
-from aquilon.platform.generation.upstream import UpstreamModels
-from aquilon.platform.generation.upstream_embeddings import UpstreamEmbeddings
-from aquilon.platform.generation.usage_writer import UsageWriter
-from aquilon.platform.jobs.batches import Batches
-from aquilon.platform.jobs.endpoints import ENDPOINTS
-from aquilon.platform.jobs.files import Files as UploadedFiles
-from aquilon.platform.jobs.runner import job_runner
-from aquilon.platform.metrics import Metrics
-from aquilon.platform.moderation.moderation import Moderation
-from aquilon.platform.pulls import Pulls
-from aquilon.platform.services import Services
-from aquilon.platform.storage import Database
-from aquilon.platform.storage.sealing import Sealer
-from aquilon.platform.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.errors import ApiError
+from aquilon.generation.local import LocalModels
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.moderation import Moderation
+from aquilon.generation.pipeline import Pipeline
+from aquilon.generation.upstream import UpstreamModels
+from aquilon.jobs.batches import Batches
+from aquilon.jobs.endpoints import ENDPOINTS
+from aquilon.jobs.files import Files as UploadedFiles
+from aquilon.jobs.runner import job_runner
+from aquilon.money.admission import Admission
+from aquilon.money.settlement import Settlement
+from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.key_holders import KeyHolders
+from aquilon.people.openid import OpenIdProviders
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.session_holders import SessionHolders
+from aquilon.people.sign_in import SignIn
 from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.web.boundary import Boundary
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file

@@ -14,10 +14,10 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aquilon.platform.api.answer_headers import earned_headers
-from aquilon.platform.api.errors import error_response
-from aquilon.platform.auth.origin import IN_PROCESS, host_name, is_loopback_name
-from aquilon.platform.domain.errors import ApiError, server_error
+from aquilon.api.answer_headers import earned_headers
+from aquilon.api.errors import error_response
+from aquilon.errors import ApiError, server_error
+from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings
 from aquilon.web.logs import write_line
 

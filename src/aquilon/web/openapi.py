@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from aquilon import __version__
-from aquilon.platform.api.errors import ErrorBody
-from aquilon.platform.api.schemas import components
+from aquilon.api.errors import ErrorBody
+from aquilon.api.schemas import components
 from aquilon.web.rooms import ROOMS
 
 _OPEN_PATHS = frozenset(

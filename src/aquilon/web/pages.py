@@ -7,8 +7,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from aquilon.platform.api.errors import error_response
-from aquilon.platform.domain.errors import not_found
+from aquilon.api.errors import error_response
+from aquilon.errors import not_found
 
 STATIC = Path(__file__).parent / "static"
 

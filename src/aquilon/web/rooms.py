@@ -7,36 +7,21 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from aquilon.platform.api import (
-    aliases,
-    batch_jobs,
-    batches,
-    budgets,
-    chat,
-    completions,
-    embeddings,
-    files,
-    fim,
+from aquilon.api import operations
+from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.generation import chat, completions, embeddings, fim, models, moderations, responses, tokens, unstored
+from aquilon.api.jobs import files
+from aquilon.api.jobs import mistral_batches as batch_jobs
+from aquilon.api.jobs import openai_batches as batches
+from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.people import (
     identity_providers,
     invitations,
-    limits,
-    model_files,
-    models,
-    moderations,
     oidc,
-    operations,
     organization,
     organization_keys,
-    prices,
-    responses,
-    server_models,
     server_organizations,
     sessions,
-    statements,
-    tokens,
-    unstored,
-    upstreams,
-    usage_report,
 )
 
 ROOMS: tuple[ModuleType, ...] = (

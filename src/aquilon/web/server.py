@@ -15,18 +15,18 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
 from aquilon.checkpoints.store import ModelStore
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
-from aquilon.platform.accounts import FirstRun, prepare_first_run
-from aquilon.platform.catalogue import Catalogue, LocalModel
-from aquilon.platform.domain.errors import ApiError
-from aquilon.platform.retention import keep_pruned, prunings
-from aquilon.platform.storage import Database, DatabaseError, restore
+from aquilon.errors import ApiError
+from aquilon.people.first_run import FirstRun, prepare_first_run
 from aquilon.settings import DEFAULT_MODEL, Settings
+from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.connection import Connection
 from aquilon.web.logs import configure
+from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, own_home
 
 NO_MODEL = "none"

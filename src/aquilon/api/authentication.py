@@ -1,0 +1,111 @@
+"""The user behind a request: an API key in ``Authorization``, else a session in its cookie."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from aquilon.api.services import services
+from aquilon.errors import forbidden, unauthenticated
+from aquilon.people.cookies import session_id
+from aquilon.people.identity import Principal
+from aquilon.people.origin import IN_PROCESS, comes_from_loopback, require_same_origin
+from aquilon.people.secrets import looks_like_api_key
+from aquilon.people.store.api_keys import KeyHolder
+from aquilon.people.store.sessions import SessionHolder
+from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME
+
+_LOOP_HEADER, _LOOP_NAME = LOOP_HEADER.encode(), LOOP_NAME.encode()
+
+
+async def authenticate(request: Request) -> Principal:
+    """Raises ApiError: 401 without a valid key or session, 403 for a session's unsafe request from another site."""
+    authorization = request.headers.get("authorization")
+    principal: Principal
+    if IN_PROCESS in request.scope:
+        principal = request.scope[IN_PROCESS]
+    elif authorization is not None:
+        principal = await _by_api_key(request, authorization)
+    else:
+        principal = await _by_session(request)
+    for name, value in request.scope["headers"]:
+        if name == _LOOP_HEADER and (hops := value.lower().count(_LOOP_NAME)):
+            principal = replace(principal, hops=principal.hops + hops)
+    request.state.principal = principal  # for the access log
+    return principal
+
+
+async def authenticate_unless_loopback(request: Request) -> None:
+    """For what an operator's scraper on the same machine may read without a key."""
+    if not comes_from_loopback(request) or "authorization" in request.headers:
+        await authenticate(request)
+
+
+async def signed_in(request: Request) -> SessionHolder:
+    """The session behind a request: for what a person may do to their own account, and no key of theirs.
+
+    Raises ApiError 401, or 403 with an API key.
+    """
+    if "authorization" in request.headers:
+        raise forbidden("This is for a person who is signed in, not for an API key", code="session_required")
+    holder = await _session_holder(request)
+    if holder is None:
+        raise unauthenticated("Sign in first: this is for a person, not for an API key", code="session_required")
+    request.state.principal = holder.principal
+    return holder
+
+
+Caller = Annotated[Principal, Depends(authenticate)]
+Person = Annotated[SessionHolder, Depends(signed_in)]
+
+
+async def _by_api_key(request: Request, authorization: str) -> Principal:
+    scheme, _, secret = authorization.partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not secret:
+        raise unauthenticated("Send the API key as 'Authorization: Bearer aq-…'", code="invalid_authorization")
+    found = await services(request).key_holders.of(secret) if looks_like_api_key(secret) else None
+    if found is None:
+        raise unauthenticated(
+            "This API key is not valid here: check it, or make one with `aquilon keys create --name NAME`",
+            code="invalid_api_key",
+        )
+    _require_address(request, found)
+    return found.principal
+
+
+def _require_address(request: Request, holder: KeyHolder) -> None:
+    """Raises ApiError 403 for a key that isn't for the address that the request comes from."""
+    if holder.allowed_addresses is None:
+        return
+    try:
+        address = ipaddress.ip_address(request.client.host if request.client is not None else "")
+    except ValueError:
+        allowed = False
+    else:
+        allowed = any(address in ipaddress.ip_network(network) for network in holder.allowed_addresses)
+    if not allowed:
+        raise forbidden("This API key is not for the address that the request comes from", code="address_not_allowed")
+
+
+async def _by_session(request: Request) -> Principal:
+    holder = await _session_holder(request)
+    if holder is None:
+        raise unauthenticated(
+            "An API key is needed ('Authorization: Bearer aq-…'), or a session: sign in on the page, or with a link "
+            "from `aquilon users link NAME`",
+            code="missing_api_key",
+        )
+    return holder.principal
+
+
+async def _session_holder(request: Request) -> SessionHolder | None:
+    cookie = session_id(request)
+    if cookie is None:
+        return None
+    require_same_origin(request)
+    return await services(request).session_holders.of(cookie)

@@ -1,0 +1,1 @@
+"""Routes of models, aliases and upstreams."""

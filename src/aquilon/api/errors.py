@@ -1,0 +1,141 @@
+"""Errors as both kinds of client read them: flat for Mistral's, nested under ``error`` for OpenAI's, in one body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
+
+log = structlog.get_logger("aquilon.api")
+
+_TYPES: dict[int, ErrorType] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "overloaded",
+}
+_MOST_DETAILS = 20
+_UNTRANSLATABLE = "22021"
+"""PostgreSQL's refusal of a NUL in a text that it is asked for; SQLite finds nothing of that name."""
+
+
+class ErrorFields(msgspec.Struct, frozen=True):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``error`` repeats the flat fields; ``detail`` lists the fields at fault, with status 422 alone."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+    error: ErrorFields
+    object: str = msgspec.field(default_factory=lambda: "error")
+    detail: list[FieldError] | None = None
+
+
+def error_body(error: ApiError) -> bytes:
+    fields = ErrorFields(error.message, error.type, error.param, error.code)
+    detail = None if error.detail is None else msgspec.convert(error.detail, list[FieldError])
+    return msgspec.json.encode(
+        ErrorBody(error.message, error.type, error.param, error.code, fields, object="error", detail=detail)
+    )
+
+
+def error_response(error: ApiError) -> Response:
+    headers = dict(error.headers)
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(error_body(error), error.status, headers, media_type="application/json")
+
+
+def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
+    """Status 422: each field at fault with what is wrong, never with its value."""
+    detail = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_DETAILS]:
+        location = [part for part in entry["loc"] if not _names_a_union_member(part)]
+        detail.append(
+            {"loc": ["body", *location], "msg": entry["msg"].removeprefix("Value error, "), "type": entry["type"]}
+        )
+    fields = [entry["loc"][:2] for entry in detail]
+    first = max((entry for entry in detail if entry["loc"][:2] == fields[0]), key=_nearness)
+    param = ".".join(str(part) for part in first["loc"][1:])
+    message = f"{param or name}: {first['msg']}"
+    if others := {str(field) for field in fields} - {str(fields[0])}:
+        message += f" (and {len(others)} more)"
+    return ApiError(422, "invalid_request_error", message, param=param or None, code=str(first["type"]), detail=detail)
+
+
+def api_error(error: Exception) -> ApiError:
+    """What a client is told of any exception; the unexpected is logged and told without its text."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
+        return invalid("A text holds a NUL character, which no name or id here has", code="invalid_characters")
+    log.error("unexpected", exc_info=error)
+    if isinstance(error, DBAPIError):
+        return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
+    return server_error("Something went wrong here; the server's log has it under this answer's x-request-id")
+
+
+async def on_api_error(_request: Request, error: Exception) -> Response:
+    return error_response(api_error(error))
+
+
+async def on_invalid_parameters(_request: Request, error: Exception) -> Response:
+    """Path and query parameters of the wrong type, which FastAPI checks."""
+    assert isinstance(error, RequestValidationError)
+    detail = [
+        {"loc": list(entry["loc"]), "msg": entry["msg"], "type": entry["type"]}
+        for entry in error.errors()[:_MOST_DETAILS]
+    ]
+    first = detail[0]
+    param = str(first["loc"][-1])
+    message = f"{param}: {first['msg']}"
+    return error_response(
+        ApiError(422, "invalid_request_error", message, param=param, code=str(first["type"]), detail=detail)
+    )
+
+
+async def on_http_exception(_request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, wrong method."""
+    assert isinstance(error, HTTPException)
+    type_ = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
+    response = error_response(ApiError(error.status_code, type_, str(error.detail)))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _nearness(entry: dict[str, Any]) -> tuple[int, list[int], bool]:
+    """Of a field that takes several kinds of values, the kind that a value was read as the furthest was meant."""
+    places = [part for part in entry["loc"] if isinstance(part, int)]
+    return len(entry["loc"]), places, not entry["type"].endswith("_type")
+
+
+def _names_a_union_member(part: str | int) -> bool:
+    """Pydantic puts the tried type of a union into the path, as in ``stop.list[str].0``; no client has such a field."""
+    return isinstance(part, str) and (
+        part in ("str", "int", "bool") or part[:1].isupper() or "[" in part or part.startswith("constrained-")
+    )

@@ -1,0 +1,148 @@
+"""Server-sent events: one answer that arrives in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from aquilon.api.errors import api_error, error_body, error_response
+
+HEARTBEAT_SECONDS = 10.0
+DONE = b"data: [DONE]\n\n"
+_HEARTBEAT = b": waiting\n\n"
+
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+T = TypeVar("T")
+
+
+def frame(data: bytes) -> bytes:
+    """One event; ``data`` is JSON without line breaks."""
+    return b"data: " + data + b"\n\n"
+
+
+class EventStream(Response):
+    """Sends frames as they come, comments while there are none, and ends the generator as soon as the client is gone.
+
+    A failure before the first frame is an ordinary error answer with its status;
+    after it, an ``error`` event and the end.
+    """
+
+    def __init__(self, frames: AsyncGenerator[bytes], *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+        self.status_code = 200
+        self.raw_headers = list(_HEADERS)
+        self._frames = frames
+        self._heartbeat_seconds = heartbeat_seconds
+        self._begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await unless_gone(receive, self._answer(scope, receive, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        silence, ended = _Silence(self._heartbeat_seconds, lambda: self._send(_HEARTBEAT, send)), False
+        try:
+            async with aclosing(self._frames) as frames:
+                async for data in frames:
+                    silence.broken()
+                    ended = data.endswith(DONE)
+                    await self._send(data, send, more=not ended)
+        except Exception as error:
+            if ended:
+                raise
+            if not self._begun:
+                await error_response(api_error(error))(scope, receive, send)
+                return
+            await self._send(b"event: error\n" + frame(error_body(api_error(error))), send)
+        finally:
+            await silence.end()
+        if not ended:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, data: bytes, send: Send, *, more: bool = True) -> None:
+        if not self._begun:
+            self._begun = True
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+class _Silence:
+    """Says something whenever nothing was said for a while. One timer, however much is said."""
+
+    def __init__(self, seconds: float, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._seconds = seconds
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._saying: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def broken(self) -> None:
+        self._since = self._loop.time()
+
+    async def end(self) -> None:
+        self._timer.cancel()
+        if self._saying is not None:
+            await _end(self._saying)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if now >= self._since + self._seconds:
+            self._since = now
+            if self._saying is None or self._saying.done():
+                self._saying = self._loop.create_task(self._say())
+        self._timer = self._loop.call_at(self._since + self._seconds, self._look)
+
+
+async def answer_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, which is cancelled when the client leaves: then raises ClientDisconnect."""
+    return await unless_gone(request.receive, work)
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Works in the caller's task, so that it begins at once; the client's leaving cancels it as a time-out would."""
+    task = asyncio.current_task()
+    assert task is not None
+    before, working, gone = task.cancelling(), True, False
+
+    def leave(_: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if working:
+            gone = True
+            task.cancel()
+
+    watching = asyncio.create_task(_gone(receive))
+    watching.add_done_callback(leave)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone and task.cancelling() == before + 1:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        working = False
+        watching.cancel()
+        if gone:
+            task.uncancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    """Cancel and wait until it has cleaned up; its outcome, if any, was looked at before."""
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

@@ -1,0 +1,47 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.answer_headers import answer_headers
+from aquilon.api.authentication import Caller
+from aquilon.api.body import read_body
+from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
+from aquilon.api.generation.chat_fields import ChatCompletionRequest
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.people.secrets import new_id
+
+routes = Routes(tag="chat", direct=True)
+
+
+@routes.post(
+    "/v1/chat/completions",
+    "Answer a conversation",
+    request=ChatCompletionRequest,
+    answer=ChatCompletion,
+    says="The answer, or its chunks",
+    stream=[ChatCompletionChunk],
+)
+async def chat_completions(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ChatCompletionRequest)
+    generation = fields.generation()
+    pipeline = services(request).pipeline
+    prepared = await pipeline.prepare(generation, caller)
+    id_ = new_id("chatcmpl")
+    events = pipeline.answer([prepared], caller, id_, answer_headers(request))
+    shape = Shape(
+        id=id_,
+        model=prepared.model,
+        n=generation.n,
+        logprobs=bool(fields.logprobs),
+        usage_chunk=fields.wants_usage_chunk,
+        functions=fields.calls_functions,
+    )
+    if fields.stream:
+        return EventStream(chunks(events, shape))
+    body = await answer_unless_gone(request, whole_answer(events, shape))
+    return Response(body, media_type="application/json")

@@ -1,0 +1,257 @@
+"""``POST /v1/chat/completions``, the answer: one object, or chunks as the tokens come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from aquilon.api.event_stream import DONE, frame
+from aquilon.api.generation.usage import UsageBody, usage_body
+from aquilon.money.usage_event import Usage
+from aquilon.request import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta
+
+
+class TopLogprob(msgspec.Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int]
+    token_id: int
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int]
+    token_id: int
+    top_logprobs: list[TopLogprob]
+
+
+class ChoiceLogprobs(msgspec.Struct, frozen=True):
+    content: list[TokenLogprob]
+
+
+class FunctionCallBody(msgspec.Struct, frozen=True):
+    """In chunks ``arguments`` is to be appended, and only a call's first has its name: the others' are empty."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallBody(msgspec.Struct, frozen=True):
+    id: str
+    function: FunctionCallBody
+    type: str = "function"
+
+
+class ToolCallChunk(msgspec.Struct, frozen=True):
+    index: int
+    function: FunctionCallBody
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+
+
+class AssistantMessage(msgspec.Struct, frozen=True):
+    role: str
+    content: str | None
+    """null where there are calls alone."""
+    refusal: None = None
+    """OpenAI's document requires it; models here refuse in their content."""
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallBody] | UnsetType = UNSET
+    function_call: FunctionCallBody | UnsetType = UNSET
+    """OpenAI's older shape, for requests in it."""
+
+
+class ChatChoice(msgspec.Struct, frozen=True):
+    index: int
+    message: AssistantMessage
+    finish_reason: str
+    logprobs: ChoiceLogprobs | None = None
+
+
+class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "chat.completion"
+    created: int
+    model: str
+    """Who answered: the model that was asked, or the fall-back in its place."""
+    choices: list[ChatChoice]
+    usage: UsageBody
+
+
+class ChunkDelta(msgspec.Struct, frozen=True):
+    role: str | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallChunk] | UnsetType = UNSET
+    function_call: FunctionCallBody | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct, frozen=True):
+    index: int
+    delta: ChunkDelta
+    finish_reason: str | None = None
+    logprobs: ChoiceLogprobs | None = None
+
+
+class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: UsageBody | UnsetType | None = UNSET
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all of an answer."""
+
+    id: str
+    model: str
+    n: int
+    logprobs: bool = False
+    usage_chunk: bool = False
+    """Stream the usage in a chunk of its own, which is what OpenAI's clients ask for."""
+    functions: bool = False
+    """Calls in OpenAI's older shape."""
+
+    def reason(self, finished: Finished) -> str:
+        return "function_call" if self.functions and finished.reason == "tool_calls" else finished.reason
+
+
+class _Choice:
+    """One whole answer as it grows."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.reasoning = ""
+        self.reason = "stop"
+        self.tokens: list[ScoredToken] = []
+        self.calls: list[ToolCallDelta] = []
+
+    def add(self, event: Delta) -> None:
+        self.text += event.text
+        self.reasoning += event.reasoning
+        self.tokens += event.tokens
+
+    def call(self, event: ToolCallDelta) -> None:
+        if event.call == len(self.calls):
+            self.calls.append(event)
+        else:
+            last = self.calls[event.call]
+            self.calls[event.call] = msgspec.structs.replace(last, arguments=last.arguments + event.arguments)
+
+    def message(self, shape: Shape) -> AssistantMessage:
+        calls = [ToolCallBody(call.id, FunctionCallBody(call.name, call.arguments)) for call in self.calls]
+        return AssistantMessage(
+            "assistant",
+            self.text if self.text or not calls else None,
+            reasoning_content=self.reasoning or UNSET,
+            tool_calls=calls if calls and not shape.functions else UNSET,
+            function_call=calls[0].function if calls and shape.functions else UNSET,
+        )
+
+
+async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
+    """The ChatCompletion as JSON, when every choice has finished."""
+    choices = [_Choice() for _ in range(shape.n)]
+    model, usage = shape.model, Usage(0, 0)
+    async with aclosing(events):
+        async for event in events:
+            match event:
+                case Delta():
+                    choices[event.index].add(event)
+                case ToolCallDelta():
+                    choices[event.index].call(event)
+                case Finished():
+                    choices[event.index].reason = shape.reason(event)
+                case Usage():
+                    usage = event
+                case Started():
+                    model = event.stand_in or model
+    made = [
+        ChatChoice(index, choice.message(shape), choice.reason, _logprobs(choice.tokens) if shape.logprobs else None)
+        for index, choice in enumerate(choices)
+    ]
+    return msgspec.json.encode(
+        ChatCompletion(id=shape.id, created=int(time.time()), model=model, choices=made, usage=usage_body(usage))
+    )
+
+
+async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[bytes]:
+    """Server-sent frames.
+
+    Each choice's first chunk has the role, its last the ``finish_reason``. The last
+    choice to finish carries the usage, which is what Mistral's clients read; with
+    ``usage_chunk`` it comes in a chunk of its own, which is what OpenAI's ask for.
+    """
+    encoder, created = msgspec.json.Encoder(), int(time.time())
+    no_usage: UnsetType | None = None if shape.usage_chunk else UNSET
+    begun = [False] * shape.n
+    model = shape.model
+    unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
+
+    def chunk(choices: list[ChunkChoice], usage: UsageBody | UnsetType | None) -> bytes:
+        body = ChatCompletionChunk(id=shape.id, created=created, model=model, choices=choices, usage=usage)
+        return frame(encoder.encode(body))
+
+    held = b""  # goes out with what comes next: a packet less, and the first word in the first one
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Delta | ToolCallDelta | Finished) and not begun[event.index]:
+                begun[event.index] = True
+                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", ""))], no_usage)
+            if isinstance(event, Delta):
+                scores = _logprobs(list(event.tokens)) if shape.logprobs else None
+                yield held + chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
+                held = b""
+            elif isinstance(event, ToolCallDelta):
+                yield held + chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
+                held = b""
+            elif isinstance(event, Finished):
+                unfinished -= 1
+                last = ChunkChoice(event.index, ChunkDelta(content=""), shape.reason(event))
+                if unfinished:
+                    yield held + chunk([last], no_usage)
+                    held = b""
+            elif isinstance(event, Usage):
+                usage = usage_body(event)
+                held += chunk([last], None if shape.usage_chunk else usage)
+                if shape.usage_chunk:
+                    held += chunk([], usage)
+            elif isinstance(event, Started):
+                model = event.stand_in or model
+    yield held + DONE
+
+
+def _delta(event: Delta) -> ChunkDelta:
+    if event.reasoning:
+        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning)
+    return ChunkDelta(content=event.text)
+
+
+def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
+    function = FunctionCallBody(event.name, event.arguments)
+    if shape.functions:
+        return ChunkDelta(function_call=function)
+    named = "function" if event.id else UNSET
+    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named)])
+
+
+def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:
+    return ChoiceLogprobs(
+        [
+            TokenLogprob(
+                token.text,
+                token.logprob,
+                list(token.bytes),
+                token.id,
+                [TopLogprob(other.text, other.logprob, list(other.bytes), other.id) for other in token.top],
+            )
+            for token in tokens
+        ]
+    )

@@ -1,0 +1,240 @@
+"""``POST /v1/chat/completions``, the request: the union of what OpenAI's and Mistral's clients send."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import msgspec
+from pydantic import Field
+
+from aquilon.api.body import Fields
+from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount, TopLogprobs
+from aquilon.api.generation.tool_fields import (
+    MAX_TOOLS,
+    FunctionFields,
+    ToolChoice,
+    ToolChoiceFunction,
+    ToolChoiceWord,
+    ToolFields,
+    tool_use,
+)
+from aquilon.errors import invalid, unsupported
+from aquilon.request import ChatPrompt, GenerationRequest, ToolUse
+from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
+
+MAX_MESSAGES = 4096
+
+
+class ImageUrl(Fields):
+    url: str
+    detail: str | None = Field(None, max_length=100)
+
+
+class ContentPart(Fields):
+    type: str = Field(max_length=100)
+    text: str | None = None
+    image_url: str | ImageUrl | None = Field(None, description="`data:image/…;base64,…` or an https address.")
+
+
+class FunctionCallFields(Fields):
+    name: str = Field(min_length=1, max_length=256)
+    arguments: str | dict[str, Any] = Field("", description="A JSON object, as text or as it is.")
+
+
+class ToolCallFields(Fields):
+    id: str = Field(default="", max_length=256)
+    function: FunctionCallFields
+
+
+class MessageFields(Fields):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[ContentPart] | None = None
+    refusal: str | None = Field(None, description="What the assistant said in place of an answer (OpenAI).")
+    name: str | None = Field(None, max_length=256)
+    tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
+    tool_call_id: str | None = Field(None, max_length=256)
+    function_call: FunctionCallFields | None = Field(None, description="OpenAI's older shape of a tool call.")
+    prefix: bool | None = Field(None, description="On a last assistant message: begin the answer with it (Mistral).")
+
+
+class NamedFunction(Fields):
+    name: str = Field(max_length=256)
+
+
+class ChatCompletionRequest(SamplingFields):
+    """Both clients' fields; unknown ones are ignored unless the header `x-aquilon-strict: true` is sent."""
+
+    FOR_UPSTREAMS = (
+        *SamplingFields.FOR_UPSTREAMS,
+        "safe_prompt",
+        "prompt_mode",
+        "reasoning_effort",
+        "prediction",
+        "prompt_cache_key",
+    )
+
+    messages: list[MessageFields] = Field(min_length=1, max_length=MAX_MESSAGES)
+    max_completion_tokens: TokenCount | None = Field(None, description="OpenAI's newer name for `max_tokens`.")
+    logprobs: bool | None = None
+    top_logprobs: TopLogprobs | None = None
+    continue_final_message: bool | None = Field(
+        None, description="Go on with the last message, the assistant's, without repeating it (vLLM)."
+    )
+    add_generation_prompt: bool | None = Field(None, description="Accepted, without effect.")
+    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions that may be called.")
+    tool_choice: ToolChoiceWord | ToolChoice | None = Field(
+        None, description="Whether tools are called: auto, none, required (or any), or the one to call."
+    )
+    parallel_tool_calls: bool | None = Field(None, description="false: one call an answer at most.")
+    functions: list[FunctionFields] | None = Field(None, max_length=MAX_TOOLS, description="OpenAI's older `tools`.")
+    function_call: Literal["auto", "none"] | NamedFunction | None = Field(
+        None, description="OpenAI's older `tool_choice`."
+    )
+    safe_prompt: bool | None = Field(None, description="Without effect on this server's own models.")
+    prompt_mode: Any = Field(None, description="Without effect on this server's own models.")
+    reasoning_effort: Any = Field(None, description="Without effect on this server's own models.")
+    prediction: Any = Field(None, description="Without effect on this server's own models.")
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are cached by themselves.")
+
+    def generation(self) -> GenerationRequest:
+        """Raises ApiError 400 for what can't be answered."""
+        if self.top_logprobs and not self.logprobs:
+            raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
+        max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        return GenerationRequest(
+            model=self.model,
+            prompt=chat_prompt(
+                self.messages,
+                continue_final=self._continues_final(),
+                repeats_final=bool(self.messages[-1].prefix),
+                tool_use=self._tool_use(),
+            ),
+            sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
+            temperature=self.temperature,
+            stop=self.stops,
+            n=self.n or 1,
+            format=self.format,
+            upstream_fields=self.upstream_fields,
+        )
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether calls are answered in OpenAI's older shape."""
+        return bool(self.functions) and not self.tools
+
+    def _tool_use(self) -> ToolUse | None:
+        parallel = self.parallel_tool_calls is not False
+        if self.functions and not self.tools:
+            tools = [ToolFields(function=function).tool(position) for position, function in enumerate(self.functions)]
+            if isinstance(self.function_call, NamedFunction):
+                choice = ToolChoice(function=ToolChoiceFunction(name=self.function_call.name))
+                return tool_use(tools, choice, parallel=False)
+            return tool_use(tools, self.function_call, parallel=False)
+        tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
+        return tool_use(tools, self.tool_choice, parallel=parallel)
+
+    def _continues_final(self) -> bool:
+        last = self.messages[-1]
+        continues = bool(last.prefix or self.continue_final_message)
+        if last.role == "assistant" and continues:
+            if not _text(last, len(self.messages) - 1):
+                raise invalid("The assistant message to go on with is empty", param="messages")
+            return True
+        if last.role in ("assistant", "system"):
+            raise invalid(
+                "The last message must be a user's or a tool's, or the assistant's with 'prefix': true; "
+                f"it is the {last.role}'s",
+                param="messages",
+                code="invalid_last_role",
+            )
+        if self.continue_final_message:
+            raise invalid(
+                "continue_final_message needs a last message of the assistant", param="continue_final_message"
+            )
+        return False
+
+
+def chat_prompt(
+    messages: list[MessageFields],
+    *,
+    continue_final: bool,
+    repeats_final: bool = False,
+    tool_use: ToolUse | None = None,
+) -> ChatPrompt:
+    """Raises ApiError 400, naming the message at fault."""
+    made: list[Message] = []
+    called: dict[str, str] = {}
+    for position, fields in enumerate(messages):
+        message = _message(fields, position, called)
+        called |= {call.id: call.function.name for call in message.tool_calls}
+        made.append(message)
+    return ChatPrompt(tuple(made), continue_final, repeats_final, tool_use)
+
+
+_ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
+
+
+def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Message:
+    """``called`` names the function of each call so far, which a tool's message may leave out."""
+    role: Role = _ROLES.get(fields.role) or cast(Role, fields.role)
+    asked = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
+    if fields.content is None and not (role == "assistant" and (asked or fields.refusal)):
+        raise invalid(f"Message {position} has no content", param=f"messages.{position}.content")
+    if asked and role != "assistant":
+        raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
+    calls = tuple(
+        ToolCall(call.id or f"call_{position}_{number}", FunctionCall(call.function.name, _arguments(call.function)))
+        for number, call in enumerate(asked)
+    )
+    call_id, name = fields.tool_call_id, fields.name
+    if role == "tool":
+        if call_id is None:
+            call_id = next((id_ for id_, function in reversed(called.items()) if name in (None, function)), None)
+        name = name or called.get(call_id or "")
+    parts = _parts(fields, position)
+    text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return Message(
+        role,
+        text,
+        name=name,
+        tool_calls=calls,
+        tool_call_id=call_id,
+        parts=tuple(parts) if any(isinstance(part, ImagePart) for part in parts) else (),
+    )
+
+
+def _text(fields: MessageFields, position: int) -> str:
+    return "\n".join(part.text for part in _parts(fields, position) if isinstance(part, TextPart))
+
+
+def _parts(fields: MessageFields, position: int) -> list[Part]:
+    if fields.content is None or isinstance(fields.content, str):
+        text = fields.content or (fields.refusal if fields.role == "assistant" else None)
+        return [TextPart(text)] if text else []
+    parts: list[Part] = []
+    for part in fields.content:
+        if part.type == "image_url":
+            parts.append(_image(part, position))
+        elif part.type in ("text", "refusal"):
+            text = part.text if part.type == "text" else (part.model_extra or {}).get("refusal")
+            if not isinstance(text, str):
+                raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
+            parts.append(TextPart(text))
+        elif part.type != "thinking":  # what a model said to itself is not said again
+            raise unsupported(f"Content of type '{part.type}' is", param=f"messages.{position}.content")
+    return parts
+
+
+def _image(part: ContentPart, position: int) -> ImagePart:
+    given = part.image_url
+    url, detail = (given.url, given.detail) if isinstance(given, ImageUrl) else (given, None)
+    if url is None or not url.startswith(("data:image/", "https://")):
+        raise invalid(
+            f"Message {position} has an image that is neither 'data:image/…;base64,…' nor an https address",
+            param=f"messages.{position}.content",
+        )
+    return ImagePart(url, detail)
+
+
+def _arguments(call: FunctionCallFields) -> str:
+    return call.arguments if isinstance(call.arguments, str) else msgspec.json.encode(call.arguments).decode()

@@ -1,0 +1,60 @@
+"""``POST /v1/fim/completions``: Mistral's filling of a gap in a text, answered in the chat's shape."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.answer_headers import answer_headers
+from aquilon.api.authentication import Caller
+from aquilon.api.body import read_body
+from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
+from aquilon.api.generation.sampling_fields import SamplingFields
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.people.secrets import new_id
+from aquilon.request import FillPrompt, GenerationRequest
+
+routes = Routes(tag="completions", direct=True)
+
+
+class FillRequest(SamplingFields):
+    """A text with a gap: what stands before it and what follows it."""
+
+    prompt: str = Field(max_length=10_000_000, description="What stands before the gap.")
+    suffix: str | None = Field(None, max_length=10_000_000, description="What follows it.")
+
+    def generation(self) -> GenerationRequest:
+        """Raises ApiError 400."""
+        return GenerationRequest(
+            model=self.model,
+            prompt=FillPrompt(self.prompt, self.suffix or ""),
+            sampling=self.sampling(max_tokens=self.max_tokens, logprobs=None),
+            temperature=self.temperature,
+            stop=self.stops,
+            n=self.n or 1,
+            format=self.format,
+            upstream_fields=self.upstream_fields,
+        )
+
+
+@routes.post(
+    "/v1/fim/completions",
+    "Fill a gap in a text",
+    request=FillRequest,
+    answer=ChatCompletion,
+    says="What goes into the gap, or its chunks",
+    stream=[ChatCompletionChunk],
+)
+async def fill(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, FillRequest)
+    generation = fields.generation()
+    pipeline = services(request).pipeline
+    prepared = await pipeline.prepare(generation, caller)
+    shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage_chunk=fields.wants_usage_chunk)
+    events = pipeline.answer([prepared], caller, shape.id, answer_headers(request))
+    if fields.stream:
+        return EventStream(chunks(events, shape))
+    return Response(await answer_unless_gone(request, whole_answer(events, shape)), media_type="application/json")

@@ -1,0 +1,123 @@
+"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation, without a store behind it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.answer_headers import answer_headers
+from aquilon.api.authentication import Caller
+from aquilon.api.body import read_body
+from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.responses_answers import (
+    FormatEcho,
+    InputTokens,
+    ReasoningEcho,
+    ResponseBody,
+    TextEcho,
+    ToolEcho,
+)
+from aquilon.api.generation.responses_events import STREAM_EVENTS, frames, whole_answer
+from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.generation.fallbacks import Unprepared
+from aquilon.people.secrets import new_id
+
+routes = Routes(tag="responses", direct=True)
+
+
+@routes.post(
+    "/v1/responses",
+    "Answer a conversation, in OpenAI's newer shape",
+    request=ResponsesRequest,
+    answer=ResponseBody,
+    says="The answer, or the events of its making",
+    stream=STREAM_EVENTS,
+)
+async def create_response(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ResponsesRequest)
+    pipeline = services(request).pipeline
+    prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
+    asked = _asked(fields, prepared.model)
+    events = pipeline.answer([prepared], caller, asked.id, answer_headers(request))
+    if fields.stream:
+        return EventStream(frames(events, asked))
+    return _json(await answer_unless_gone(request, whole_answer(events, asked)))
+
+
+@routes.post(
+    "/v1/responses/input_tokens",
+    "How many tokens a request's input has",
+    request=ResponsesRequest,
+    answer=InputTokens,
+    says="The count",
+)
+async def count_input_tokens(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, ResponsesRequest)
+    prepared = await services(request).pipeline.prepare(fields.generation(_default_model(request)), caller)
+    if isinstance(prepared, Unprepared):
+        raise prepared.reason
+    return _json(msgspec.json.encode(InputTokens(input_tokens=prepared.prompt_tokens)))
+
+
+def _default_model(request: Request) -> str:
+    cards = services(request).catalogue.cards()
+    if not cards:
+        raise invalid("Name a 'model': there is no default one here", param="model")
+    return cards[0].name
+
+
+def _asked(fields: ResponsesRequest, model: str) -> ResponseBody:
+    """The answer before its first item: what was asked for."""
+    format_ = fields.text.format if fields.text is not None else None
+    return ResponseBody(
+        id=new_id("resp"),
+        created_at=int(time.time()),
+        model=model,
+        instructions=fields.instructions,
+        max_output_tokens=fields.max_output_tokens,
+        metadata=fields.metadata or {},
+        parallel_tool_calls=fields.parallel_tool_calls is not False,
+        reasoning=ReasoningEcho(
+            fields.reasoning.effort if fields.reasoning is not None else None,
+            fields.reasoning.summary if fields.reasoning is not None else None,
+        ),
+        temperature=fields.temperature,
+        text=TextEcho(
+            FormatEcho(type="text")
+            if format_ is None
+            else FormatEcho(
+                type=format_.type,
+                name=format_.name,
+                description=format_.description,
+                schema=format_.schema_,
+                strict=format_.strict,
+            )
+        ),
+        tool_choice=_choice(fields),
+        tools=[
+            ToolEcho(name=tool.name or "", description=tool.description, parameters=tool.parameters, strict=tool.strict)
+            for tool in fields.tools or ()
+        ],
+        top_logprobs=fields.top_logprobs or 0,
+        top_p=fields.top_p,
+        user=fields.user,
+        safety_identifier=fields.safety_identifier,
+    )
+
+
+def _choice(fields: ResponsesRequest) -> str | dict[str, Any]:
+    choice = fields.tool_choice
+    if isinstance(choice, str | None):
+        return "required" if choice == "any" else choice or "auto"
+    return choice.model_dump(exclude_none=True, exclude_defaults=True)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

@@ -1,0 +1,172 @@
+"""``POST /v1/responses``, the answer: one object with the items that the model wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from aquilon.money.usage_event import Usage
+from aquilon.request import ScoredToken
+
+
+class TopTokenLogprob(msgspec.Struct, frozen=True):
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class OutputLogprob(msgspec.Struct, frozen=True):
+    token: str
+    bytes: list[int]
+    logprob: float
+    top_logprobs: list[TopTokenLogprob]
+
+
+class OutputText(msgspec.Struct, frozen=True, tag_field="type", tag="output_text"):
+    text: str
+    logprobs: list[OutputLogprob] = []
+    annotations: list[str] = []
+    """Always empty: hosted tools would write them."""
+
+
+class ReasoningText(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning_text"):
+    text: str
+
+
+class MessageItem(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
+    id: str
+    status: str
+    content: list[OutputText]
+    role: str = "assistant"
+
+
+class FunctionCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="function_call"):
+    id: str
+    status: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
+    id: str
+    status: str
+    content: list[ReasoningText]
+    summary: list[str] = []
+    """Always empty: what the model thought is in ``content``."""
+
+
+OutputItem = MessageItem | FunctionCallItem | ReasoningItem
+
+
+class InputTokensDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int
+    cache_write_tokens: int = 0
+
+
+class OutputTokensDetails(msgspec.Struct, frozen=True):
+    reasoning_tokens: int
+
+
+class ResponseUsage(msgspec.Struct, frozen=True):
+    input_tokens: int
+    input_tokens_details: InputTokensDetails
+    output_tokens: int
+    output_tokens_details: OutputTokensDetails
+    total_tokens: int
+
+
+class ResponseError(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+
+
+class IncompleteDetails(msgspec.Struct, frozen=True):
+    reason: str
+    """``max_output_tokens`` or ``content_filter``."""
+
+
+class ToolEcho(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = "function"
+    name: str
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool | None
+
+
+class FormatEcho(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: str
+    name: str | None = None
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class TextEcho(msgspec.Struct, frozen=True):
+    format: FormatEcho
+
+
+class ReasoningEcho(msgspec.Struct, frozen=True):
+    effort: str | None
+    summary: str | None
+
+
+class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Times are unix seconds. What was asked comes back beside what was answered."""
+
+    id: str
+    object: str = "response"
+    created_at: int
+    completed_at: int | None = None
+    status: str = "in_progress"
+    """``in_progress``, ``completed``, ``incomplete`` or ``failed``."""
+    error: ResponseError | None = None
+    incomplete_details: IncompleteDetails | None = None
+    model: str
+    output: list[OutputItem] = []
+    usage: ResponseUsage | None = None
+    instructions: str | None = None
+    max_output_tokens: int | None = None
+    metadata: dict[str, str] = {}
+    parallel_tool_calls: bool = True
+    previous_response_id: str | None = None
+    reasoning: ReasoningEcho = ReasoningEcho(None, None)
+    store: bool = False
+    background: bool = False
+    temperature: float | None = None
+    text: TextEcho
+    tool_choice: str | dict[str, Any]
+    tools: list[ToolEcho]
+    top_logprobs: int = 0
+    top_p: float | None = None
+    truncation: str = "disabled"
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
+class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
+    input_tokens: int
+    object: str = "response.input_tokens"
+
+
+def response_usage(usage: Usage) -> ResponseUsage:
+    return ResponseUsage(
+        usage.prompt_tokens,
+        InputTokensDetails(usage.cached_tokens),
+        usage.completion_tokens,
+        OutputTokensDetails(usage.reasoning_tokens),
+        usage.total_tokens,
+    )
+
+
+def output_logprobs(tokens: tuple[ScoredToken, ...]) -> list[OutputLogprob]:
+    return [
+        OutputLogprob(
+            token.text,
+            list(token.bytes),
+            token.logprob,
+            [TopTokenLogprob(other.text, list(other.bytes), other.logprob) for other in token.top],
+        )
+        for token in tokens
+    ]

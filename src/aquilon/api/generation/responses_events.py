@@ -1,0 +1,270 @@
+"""``POST /v1/responses``: from generation events to output items, and to the typed events of a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import msgspec
+
+from aquilon.api.errors import api_error
+from aquilon.api.event_stream import frame
+from aquilon.api.generation.responses_answers import (
+    FunctionCallItem,
+    IncompleteDetails,
+    MessageItem,
+    OutputItem,
+    OutputLogprob,
+    OutputText,
+    ReasoningItem,
+    ReasoningText,
+    ResponseBody,
+    ResponseError,
+    output_logprobs,
+    response_usage,
+)
+from aquilon.money.usage_event import Usage
+from aquilon.people.secrets import new_id
+from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta
+
+
+class ResponseEvent(msgspec.Struct, frozen=True):
+    """``response.created``, ``.in_progress``, and one of ``.completed``, ``.incomplete`` and ``.failed``."""
+
+    type: str
+    sequence_number: int
+    response: ResponseBody
+
+
+class OutputItemEvent(msgspec.Struct, frozen=True):
+    """``response.output_item.added`` and ``.done``."""
+
+    type: str
+    sequence_number: int
+    output_index: int
+    item: OutputItem
+
+
+class ContentPartEvent(msgspec.Struct, frozen=True):
+    """``response.content_part.added`` and ``.done``."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    part: OutputText | ReasoningText
+
+
+class TextEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``response.output_text`` and ``response.reasoning_text``: ``.delta`` and ``.done``."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str | None = None
+    text: str | None = None
+    logprobs: list[OutputLogprob] | None = None
+
+
+class ArgumentsEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``response.function_call_arguments.delta`` and ``.done``."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str | None = None
+    arguments: str | None = None
+    name: str | None = None
+
+
+StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent
+STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
+Kind = Literal["message", "reasoning", "function_call"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+
+@dataclass
+class _Item:
+    """An output item while it is written."""
+
+    index: int
+    id: str
+    kind: Kind
+    call_id: str = ""
+    name: str = ""
+    text: str = ""
+    """A call's arguments."""
+    tokens: list[ScoredToken] = field(default_factory=list)
+    status: ItemStatus = "in_progress"
+
+    @property
+    def part(self) -> OutputText | ReasoningText:
+        if self.kind == "reasoning":
+            return ReasoningText(self.text)
+        return OutputText(self.text, output_logprobs(tuple(self.tokens)))
+
+    def body(self) -> OutputItem:
+        if self.kind == "function_call":
+            return FunctionCallItem(self.id, self.status, self.call_id, self.name, self.text)
+        part, whole = self.part, self.status != "in_progress"
+        if isinstance(part, ReasoningText):
+            return ReasoningItem(self.id, self.status, [part] if whole else [])
+        return MessageItem(self.id, self.status, [part] if whole else [])
+
+
+class Writing:
+    """Puts one answer together. Each call gives the events that a stream tells of it."""
+
+    def __init__(self, asked: ResponseBody) -> None:
+        """``asked``: the answer as it is before its first item."""
+        self.response = asked
+        self._number = -1
+        self._items: list[_Item] = []
+        self._calls: dict[int, _Item] = {}
+        self._reason: FinishedReason = "stop"
+
+    def begin(self) -> Iterator[StreamEvent]:
+        yield self._lifecycle("response.created")
+        yield self._lifecycle("response.in_progress")
+
+    def add(self, event: Event) -> Iterator[StreamEvent]:
+        """The answer is whole with its Usage, which comes when it is on record."""
+        if isinstance(event, Delta):
+            yield from self._text("reasoning", event.reasoning, ())
+            yield from self._text("message", event.text, event.tokens)
+        elif isinstance(event, ToolCallDelta):
+            yield from self._arguments(event)
+        elif isinstance(event, Finished):
+            self._reason = event.reason
+        elif isinstance(event, Usage):
+            yield from self._end(event)
+        elif event.stand_in:
+            self.response = msgspec.structs.replace(self.response, model=event.stand_in)
+
+    def fail(self, error: Exception) -> Iterator[StreamEvent]:
+        told = api_error(error)
+        self.response = msgspec.structs.replace(
+            self.response,
+            status="failed",
+            output=[item.body() for item in self._items],
+            error=ResponseError(told.code or told.type, told.message),
+        )
+        yield self._lifecycle("response.failed")
+
+    def _text(
+        self, kind: Literal["message", "reasoning"], text: str, tokens: tuple[ScoredToken, ...]
+    ) -> Iterator[StreamEvent]:
+        if not text and not tokens:
+            return
+        item = self._items[-1] if self._items else None
+        if item is None or item.kind != kind or item.status != "in_progress":
+            item = yield from self._open(kind)
+        item.text += text
+        item.tokens += tokens
+        name, scores = ("output_text", output_logprobs(tokens)) if kind == "message" else ("reasoning_text", None)
+        yield TextEvent(f"response.{name}.delta", self._next(), item.id, item.index, 0, delta=text, logprobs=scores)
+
+    def _arguments(self, event: ToolCallDelta) -> Iterator[StreamEvent]:
+        item = self._calls.get(event.call)
+        if item is None:
+            item = self._calls[event.call] = yield from self._open("function_call", event.id, event.name)
+        if event.arguments:
+            item.text += event.arguments
+            name = "response.function_call_arguments.delta"
+            yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=event.arguments)
+
+    def _open(self, kind: Kind, call_id: str = "", name: str = "") -> Generator[StreamEvent, None, _Item]:
+        """Text ends where another item begins; calls may go on beside each other until the end."""
+        if self._items and self._items[-1].kind != "function_call":
+            yield from self._close(self._items[-1], "completed")
+        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc"}[kind]
+        item = _Item(len(self._items), new_id(prefix), kind, call_id, name)
+        self._items.append(item)
+        yield OutputItemEvent("response.output_item.added", self._next(), item.index, item.body())
+        if kind != "function_call":
+            yield ContentPartEvent("response.content_part.added", self._next(), item.id, item.index, 0, item.part)
+        return item
+
+    def _close(self, item: _Item, status: ItemStatus) -> Iterator[StreamEvent]:
+        if item.status != "in_progress":
+            return
+        item.status = status
+        if item.kind == "function_call":
+            yield ArgumentsEvent(
+                "response.function_call_arguments.done",
+                self._next(),
+                item.id,
+                item.index,
+                arguments=item.text,
+                name=item.name,
+            )
+        else:
+            part = item.part
+            name = "output_text" if item.kind == "message" else "reasoning_text"
+            scores = part.logprobs if isinstance(part, OutputText) else None
+            yield TextEvent(
+                f"response.{name}.done", self._next(), item.id, item.index, 0, text=item.text, logprobs=scores
+            )
+            yield ContentPartEvent("response.content_part.done", self._next(), item.id, item.index, 0, part)
+        yield OutputItemEvent("response.output_item.done", self._next(), item.index, item.body())
+
+    def _end(self, usage: Usage) -> Iterator[StreamEvent]:
+        if not self._items:
+            yield from self._open("message")
+        cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
+        for item in self._items:
+            last = item is self._items[-1]
+            yield from self._close(item, "incomplete" if cut and last else "completed")
+        self.response = msgspec.structs.replace(
+            self.response,
+            status="incomplete" if cut else "completed",
+            completed_at=None if cut else int(time.time()),
+            incomplete_details=IncompleteDetails(cut) if cut else None,
+            output=[item.body() for item in self._items],
+            usage=response_usage(usage),
+        )
+        yield self._lifecycle(f"response.{self.response.status}")
+
+    def _lifecycle(self, type_: str) -> ResponseEvent:
+        return ResponseEvent(type_, self._next(), self.response)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+
+async def whole_answer(events: AsyncGenerator[Event], asked: ResponseBody) -> bytes:
+    """The ResponseBody as JSON, when the answer is whole."""
+    writing = Writing(asked)
+    async with aclosing(events):
+        async for event in events:
+            for _ in writing.add(event):
+                pass
+    return msgspec.json.encode(writing.response)
+
+
+async def frames(events: AsyncGenerator[Event], asked: ResponseBody) -> AsyncGenerator[bytes]:
+    """Server-sent frames. What fails before the first is raised; what fails later is told as ``response.failed``."""
+    writing, encoder = Writing(asked), msgspec.json.Encoder()
+
+    def sent(told: StreamEvent) -> bytes:
+        return f"event: {told.type}\n".encode() + frame(encoder.encode(told))
+
+    async with aclosing(events):
+        begun = list(writing.add(await anext(events)))  # a Started: who answers
+        for told in (*writing.begin(), *begun):
+            yield sent(told)
+        try:
+            async for event in events:
+                for told in writing.add(event):
+                    yield sent(told)
+        except Exception as error:
+            for told in writing.fail(error):
+                yield sent(told)

@@ -1,0 +1,180 @@
+"""``POST /v1/responses``, the request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from aquilon.api.body import Fields
+from aquilon.api.generation.responses_items import InputItem, messages
+from aquilon.api.generation.sampling_fields import TokenCount, TopLogprobs
+from aquilon.api.generation.tool_fields import (
+    MAX_TOOLS,
+    AllowedTools,
+    FunctionName,
+    ToolChoice,
+    ToolChoiceFunction,
+    ToolChoiceWord,
+    require_object,
+    tool_use,
+)
+from aquilon.engine.protocol import SamplingParameters
+from aquilon.errors import invalid, not_found, unsupported
+from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, JsonSchema, OutputFormat, ToolUse
+from aquilon.text.messages import Tool
+
+MAX_ITEMS = 4096
+WITH_LOGPROBS = "message.output_text.logprobs"
+"""In ``include``: every token of the answer with its log probability."""
+
+ShortText = Annotated[str, Field(max_length=512)]
+
+
+class FunctionTool(Fields):
+    type: str = Field(max_length=100, description="`function`; tools that OpenAI hosts are refused.")
+    name: FunctionName | None = None
+    description: str | None = None
+    parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
+    strict: bool | None = Field(None, description="Accepted: calls match their schema wherever a grammar holds it.")
+
+    def tool(self, position: int) -> Tool:
+        """Raises ApiError 400 for what isn't a function."""
+        if self.type != "function":
+            raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}.type")
+        if self.name is None:
+            raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
+        require_object(self.parameters, f"tools.{position}.parameters")
+        return Tool(self.name, self.description or "", self.parameters or {})
+
+
+class ChosenTool(Fields):
+    """`{"type": "function", "name": ...}`, or `allowed_tools` with a list of such."""
+
+    type: str = Field(max_length=100)
+    name: str | None = Field(None, max_length=256)
+    mode: Literal["auto", "required"] = "auto"
+    tools: Annotated[list[ChosenTool], Field(max_length=MAX_TOOLS)] | None = None
+
+    def choice(self) -> ToolChoice:
+        """As chat completions have it."""
+        if self.type == "allowed_tools":
+            among = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
+            return ToolChoice(type=self.type, allowed_tools=among)
+        return ToolChoice(type=self.type, function=ToolChoiceFunction(name=self.name or ""))
+
+
+class TextFormat(Fields):
+    type: str = Field(max_length=100, description="`text`, `json_object` or `json_schema`.")
+    name: str | None = Field(None, max_length=256)
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    strict: bool | None = None
+
+
+class TextOptions(Fields):
+    format: TextFormat | None = None
+    verbosity: ShortText | None = Field(None, description="For upstreams that know it.")
+
+
+class ReasoningOptions(Fields):
+    effort: ShortText | None = Field(None, description="For upstreams that know it.")
+    summary: ShortText | None = Field(None, description="Accepted, without effect.")
+
+
+class ResponsesStreamOptions(Fields):
+    include_obfuscation: bool | None = Field(None, description="Accepted, without effect.")
+
+
+class ResponsesRequest(Fields):
+    """OpenAI's newer shape of a conversation. Nothing is stored: each request brings all items that matter."""
+
+    model: str | None = Field(None, min_length=1, max_length=1000, description="Left out: the default chat model.")
+    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    instructions: str | None = Field(None, description="A system message before all others.")
+    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolChoiceWord | ChosenTool | None = Field(
+        None, description="Whether tools are called: auto, none, required, the one to call, or those that may be."
+    )
+    parallel_tool_calls: bool | None = None
+    text: TextOptions | None = None
+    max_output_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    top_logprobs: TopLogprobs | None = None
+    include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
+        None, description=f"`{WITH_LOGPROBS}`; others are without effect."
+    )
+    reasoning: ReasoningOptions | None = None
+    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
+        None, description="Comes back with the answer; not stored."
+    )
+    stream: bool | None = None
+    stream_options: ResponsesStreamOptions | None = None
+    store: bool | None = Field(None, description="Without effect: nothing is stored, and the answer says so.")
+    previous_response_id: str | None = Field(None, description="Not found: nothing is stored.")
+    conversation: Any = Field(None, description="Not found: nothing is stored.")
+    prompt: Any = Field(None, description="Not found: there are no stored prompts.")
+    background: bool | None = Field(None, description="`true` is refused.")
+    truncation: ShortText | None = Field(None, description="Without effect: what doesn't fit the context is refused.")
+    max_tool_calls: int | None = Field(None, description="Without effect: it counts calls of hosted tools.")
+    user: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
+    safety_identifier: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
+    prompt_cache_key: ShortText | None = Field(None, description="Without effect: prefixes are cached by themselves.")
+    service_tier: ShortText | None = Field(None, description="Accepted, without effect.")
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return bool(self.top_logprobs) or WITH_LOGPROBS in (self.include or ())
+
+    def generation(self, default_model: str) -> GenerationRequest:
+        """Raises ApiError: 404 for what would have to be stored, 400 for what can't be answered."""
+        self._refuse_stored()
+        if self.background:
+            raise unsupported("'background' is", param="background")
+        upstream_fields: dict[str, Any] = {}
+        if self.reasoning is not None and self.reasoning.effort is not None:
+            upstream_fields["reasoning_effort"] = self.reasoning.effort
+        if self.text is not None and self.text.verbosity is not None:
+            upstream_fields["verbosity"] = self.text.verbosity
+        return GenerationRequest(
+            model=self.model or default_model,
+            prompt=ChatPrompt(messages(self.instructions, self.input), tool_use=self._tool_use()),
+            sampling=SamplingParameters(
+                top_p=1.0 if self.top_p is None else self.top_p,
+                max_tokens=self.max_output_tokens,
+                logprobs=(self.top_logprobs or 0) if self.wants_logprobs else None,
+            ),
+            temperature=self.temperature,
+            format=self._format(),
+            upstream_fields=upstream_fields,
+        )
+
+    def _refuse_stored(self) -> None:
+        if self.previous_response_id is not None:
+            raise not_found(
+                f"There is no response '{self.previous_response_id[:100]}': responses aren't stored here, "
+                "send the conversation's items in 'input'",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        for name in ("conversation", "prompt"):
+            if getattr(self, name) is not None:
+                raise not_found(f"There is no such {name}: none are stored here", param=name, code=f"{name}_not_found")
+
+    def _format(self) -> OutputFormat | None:
+        asked = self.text.format if self.text is not None else None
+        if asked is None or asked.type == "text":
+            return None
+        if asked.type == "json_object":
+            return JsonObject()
+        if asked.type != "json_schema":
+            raise unsupported(f"text.format '{asked.type}' is", param="text.format.type")
+        if asked.schema_ is None:
+            raise invalid("A format 'json_schema' needs a 'schema'", param="text.format.schema")
+        return JsonSchema(asked.schema_, asked.name or "answer")
+
+    def _tool_use(self) -> ToolUse | None:
+        tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]
+        choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
+        return tool_use(tools, choice, parallel=self.parallel_tool_calls is not False)

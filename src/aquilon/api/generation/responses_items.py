@@ -1,0 +1,132 @@
+"""``POST /v1/responses``, the input: items of a conversation as messages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from aquilon.api.body import Fields
+from aquilon.errors import invalid, not_found, unsupported
+from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
+
+_TEXTS = ("input_text", "output_text", "text")
+
+
+class InputPart(Fields):
+    type: str = Field(max_length=100)
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | None = Field(None, description="`data:image/…;base64,…` or an https address.")
+    detail: str | None = Field(None, max_length=100)
+
+
+class InputItem(Fields):
+    """A message, a call of a function, or its output; which fields count depends on the type."""
+
+    type: str = Field("message", max_length=100)
+    role: Literal["system", "developer", "user", "assistant"] | None = None
+    content: str | list[InputPart] | None = None
+    call_id: str | None = Field(None, max_length=256)
+    name: str | None = Field(None, max_length=256)
+    arguments: str | None = None
+    output: str | list[InputPart] | None = None
+    id: str | None = Field(None, max_length=256)
+
+
+def messages(instructions: str | None, items: str | list[InputItem] | None) -> tuple[Message, ...]:
+    """What the model gets to read; without any input it is a user who says nothing.
+
+    Raises ApiError: 400 for what can't be answered, naming the item; 404 for a reference to a stored one.
+    """
+    found = [] if instructions is None else [Message("system", instructions)]
+    if items is None or isinstance(items, str):
+        return (*found, Message("user", items or ""))
+    calls: list[ToolCall] = []
+    called: dict[str, str] = {}
+    for position, item in enumerate(items):
+        if item.type != "function_call":
+            _attach(found, calls)
+        match item.type:
+            case "message":
+                found.append(_message(item, position))
+            case "function_call":
+                calls.append(call := _call(item, position))
+                called[call.id] = call.function.name
+            case "function_call_output":
+                found.append(_output(item, position, called))
+            case "reasoning":
+                pass  # a model reads its earlier answers, not what it thought before them
+            case "item_reference":
+                raise not_found(
+                    f"Item {position} refers to '{(item.id or '')[:100]}': send the item itself",
+                    param=f"input.{position}",
+                    code="item_not_found",
+                )
+            case _:
+                raise unsupported(f"An item of type '{item.type}' is", param=f"input.{position}.type")
+    _attach(found, calls)
+    if not found or found[-1].role in ("assistant", "system"):
+        last = f"it is the {found[-1].role}'s" if found else "there is none"
+        raise invalid(
+            f"The last item must be a user's message or the output of a function; {last}",
+            param="input",
+            code="invalid_last_role",
+        )
+    return tuple(found)
+
+
+def _attach(found: list[Message], calls: list[ToolCall]) -> None:
+    """Calls are part of the assistant's turn that they follow."""
+    if not calls:
+        return
+    turn = found.pop() if found and found[-1].role == "assistant" else Message("assistant")
+    found.append(Message("assistant", turn.content, tool_calls=(*turn.tool_calls, *calls), parts=turn.parts))
+    calls.clear()
+
+
+def _message(item: InputItem, position: int) -> Message:
+    if item.role is None:
+        raise invalid(f"Item {position} is a message without a role", param=f"input.{position}.role")
+    if item.content is None:
+        raise invalid(f"Item {position} is a message without content", param=f"input.{position}.content")
+    role: Role = "system" if item.role == "developer" else item.role
+    text, parts = _content(item.content, f"input.{position}.content")
+    return Message(role, text, parts=parts)
+
+
+def _call(item: InputItem, position: int) -> ToolCall:
+    if not item.call_id or not item.name:
+        raise invalid(f"Item {position} is a call without a 'call_id' or a 'name'", param=f"input.{position}")
+    return ToolCall(item.call_id, FunctionCall(item.name, item.arguments or "{}"))
+
+
+def _output(item: InputItem, position: int, called: dict[str, str]) -> Message:
+    """``called`` names the function of each call so far."""
+    if not item.call_id or item.output is None:
+        raise invalid(f"Item {position} is an output without a 'call_id' or an 'output'", param=f"input.{position}")
+    text, parts = _content(item.output, f"input.{position}.output")
+    return Message("tool", text, name=called.get(item.call_id), tool_call_id=item.call_id, parts=parts)
+
+
+def _content(content: str | list[InputPart], param: str) -> tuple[str, tuple[Part, ...]]:
+    """The text of all parts, and the parts themselves where there are images among them."""
+    if isinstance(content, str):
+        return content, ()
+    parts = tuple(_part(part, param) for part in content)
+    text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return text, parts if any(isinstance(part, ImagePart) for part in parts) else ()
+
+
+def _part(part: InputPart, param: str) -> Part:
+    if part.type in _TEXTS and part.text is not None:
+        return TextPart(part.text)
+    if part.type == "refusal" and part.refusal is not None:
+        return TextPart(part.refusal)
+    if part.type == "input_image" and part.image_url is not None:
+        if not part.image_url.startswith(("data:image/", "https://")):
+            raise invalid("An image is 'data:image/…;base64,…' or an https address", param=param)
+        return ImagePart(part.image_url, part.detail)
+    if part.type in (*_TEXTS, "refusal", "input_image"):
+        raise invalid(f"A part of type '{part.type}' comes without its content", param=param)
+    raise unsupported(f"Content of type '{part.type}' is", param=param)

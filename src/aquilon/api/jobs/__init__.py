@@ -1,0 +1,1 @@
+"""Routes of files and batch jobs."""

@@ -1,0 +1,1 @@
+"""Routes of budgets, limits, prices, statements and usage."""

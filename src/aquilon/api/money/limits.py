@@ -1,0 +1,123 @@
+"""``/v1/organization/limits``: requests and tokens a minute, and requests at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
+from aquilon.api.people.organization_bodies import Deleted
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.money.administration import limits
+from aquilon.money.administration.limits import NamedLimit
+from aquilon.money.limits import MOST
+from aquilon.people.administration.access import no_such
+from aquilon.people.store.api_keys import UnknownApiKey
+
+routes = Routes("/v1/organization/limits", tag="limits")
+
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+Number = Annotated[int, Field(ge=0, le=MOST)]
+
+
+class LimitRequest(Fields):
+    """For a workspace or a key; for the whole organization without either, which the operator alone may set."""
+
+    workspace_id: Id | None = None
+    key_id: Id | None = None
+    model: str | None = Field(None, max_length=256, description="A model's own name; null is all models together.")
+    requests_per_minute: Number | None = None
+    tokens_per_minute: Number | None = Field(
+        None, description="Completion tokens, and prompt tokens that the prefix cache did not have."
+    )
+    parallel_requests: Number | None = Field(None, description="Requests at once.")
+
+
+class LimitBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is null isn't limited; 0 lets nothing through."""
+
+    object: str = "organization.limit"
+    id: str
+    scope: str
+    """``organization``, ``workspace`` or ``key``."""
+    scope_id: str
+    name: str
+    """Of whose it is."""
+    model: str | None
+    """null is all models together."""
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    parallel_requests: int | None
+
+
+@routes.get("", "Limits: the organization's, or those of one's own keys", answer=ListOf[LimitBody], says="Oldest first")
+async def list_limits(request: Request, caller: Caller) -> Response:
+    found = await limits.list_limits(services(request).database, caller)
+    return json_answer(ListOf(data=[limit_body(one) for one in found]))
+
+
+@routes.post(
+    "",
+    "Set limits; a second one for the same model replaces the first",
+    request=LimitRequest,
+    answer=LimitBody,
+    says="The limit",
+)
+async def set_limit(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, LimitRequest)
+    if fields.workspace_id is not None and fields.key_id is not None:
+        raise invalid("A limit is for a workspace or for a key: send one of the two", param="key_id")
+    try:
+        one = await limits.set_limit(
+            services(request).database,
+            caller,
+            workspace=fields.workspace_id,
+            key=fields.key_id,
+            model=fields.model or "",
+            requests_per_minute=fields.requests_per_minute,
+            tokens_per_minute=fields.tokens_per_minute,
+            parallel_requests=fields.parallel_requests,
+        )
+    except UnknownApiKey:
+        raise no_such("API key", fields.key_id or "") from None
+    except ValueError as error:
+        raise invalid(str(error), param="requests_per_minute") from None
+    return json_answer(limit_body(one))
+
+
+@routes.get("/{limit_id}", "One limit", answer=LimitBody, says="The limit")
+async def get_limit(request: Request, caller: Caller, limit_id: str) -> Response:
+    found = await limits.list_limits(services(request).database, caller)
+    one = next((each for each in found if each.limit.id == limit_id), None)
+    if one is None:
+        raise no_such("limit", limit_id)
+    return json_answer(limit_body(one))
+
+
+@routes.delete("/{limit_id}", "Remove a limit: it holds nobody back", answer=Deleted, says="Done")
+async def remove_limit(request: Request, caller: Caller, limit_id: str) -> Response:
+    await limits.remove_limit(services(request).database, caller, limit_id)
+    return json_answer(Deleted(object="organization.limit.deleted", id=limit_id))
+
+
+def limit_body(one: NamedLimit) -> LimitBody:
+    limit = one.limit
+    return LimitBody(
+        id=limit.id,
+        scope=limit.scope,
+        scope_id=limit.scope_id,
+        name=one.name,
+        model=limit.model or None,
+        requests_per_minute=limit.requests_per_minute,
+        tokens_per_minute=limit.tokens_per_minute,
+        parallel_requests=limit.parallel_requests,
+    )

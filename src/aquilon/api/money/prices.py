@@ -1,0 +1,156 @@
+"""What models' tokens cost: ``/v1/organization/prices`` to read, ``/v1/server/prices`` for the operator to set."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.money.administration import prices
+from aquilon.money.prices import MOST_CENTS, Period, Price, PriceList
+
+routes = Routes("/v1", tag="prices")
+
+MAX_PERIODS = 100
+
+Cents = Annotated[int, Field(ge=0, le=MOST_CENTS)]
+Moment = Annotated[int, Field(ge=0, le=2**40)]
+
+
+class PriceRequest(Fields):
+    """Cents for a million tokens."""
+
+    input: Cents
+    cached_input: Cents | None = Field(None, description="For prompt tokens in the prefix cache; as `input` if null.")
+    output: Cents
+    batch_discount: int = Field(0, ge=0, le=100, description="Percent off for requests of batch jobs.")
+    starts_at: Moment | None = Field(None, description="Seconds since 1970; now if null.")
+
+
+class PeriodRequest(PriceRequest):
+    ends_at: Moment | None = Field(None, description="The first second that it no longer holds; null: until the next.")
+
+
+class PriceListRequest(Fields):
+    periods: list[PeriodRequest] = Field(min_length=1, max_length=MAX_PERIODS)
+
+
+class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Cents for a million tokens; holds until the model's next price starts."""
+
+    id: str
+    starts_at: int
+    input: int
+    cached_input: int
+    output: int
+    batch_discount: int
+    """Percent."""
+    holds: bool
+    """Now."""
+
+
+class ModelPrices(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "model.prices"
+    model: str
+    prices: list[PriceBody]
+    """The oldest first."""
+
+
+class ModelPricesList(ListOf[ModelPrices], frozen=True, kw_only=True):
+    currency: str
+    """A model that isn't here is free."""
+
+
+@routes.get(
+    "/organization/prices",
+    "What tokens cost, by model",
+    answer=ModelPricesList,
+    says="Prices that were, that hold and that are to come",
+)
+async def list_prices(request: Request, caller: Caller) -> Response:
+    found = await prices.price_lists(services(request).database)
+    return json_answer(
+        ModelPricesList(
+            currency=services(request).settings.currency,
+            data=[_body(found[model]) for model in sorted(found) if _may_know(caller.allowed_models, model)],
+        )
+    )
+
+
+@routes.post(
+    "/server/prices/{model:path}",
+    "Set a model's price from a moment on; what was used before keeps its own",
+    request=PriceRequest,
+    answer=ModelPrices,
+    says="The model's prices",
+)
+async def set_price(request: Request, caller: Caller, model: str) -> Response:
+    fields = await read_body(request, PriceRequest)
+    database = services(request).database
+    try:
+        await prices.set_price(database, caller, model, _price(fields))
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    return json_answer(_body((await prices.price_lists(database))[model]))
+
+
+@routes.put(
+    "/server/prices/{model:path}",
+    "Put a list of prices in the place of what was to come",
+    request=PriceListRequest,
+    answer=ModelPrices,
+    says="The model's prices",
+)
+async def set_price_list(request: Request, caller: Caller, model: str) -> Response:
+    fields = await read_body(request, PriceListRequest)
+    database = services(request).database
+    try:
+        periods = [Period(_price(period), period.ends_at) for period in fields.periods]
+        await prices.set_price_list(database, caller, model, periods)
+    except ValueError as error:
+        raise invalid(str(error), param="periods") from None
+    return json_answer(_body((await prices.price_lists(database))[model]))
+
+
+def _price(fields: PriceRequest) -> Price:
+    return Price(
+        int(time.time()) if fields.starts_at is None else fields.starts_at,
+        fields.input,
+        fields.input if fields.cached_input is None else fields.cached_input,
+        fields.output,
+        fields.batch_discount,
+    )
+
+
+def _may_know(allowed_models: frozenset[str] | None, model: str) -> bool:
+    return allowed_models is None or model in allowed_models
+
+
+def _body(history: PriceList) -> ModelPrices:
+    holding = history.at(int(time.time()))
+    return ModelPrices(
+        model=history.model,
+        prices=[
+            PriceBody(
+                id=price.id,
+                starts_at=price.starts_at,
+                input=price.input,
+                cached_input=price.cached_input,
+                output=price.output,
+                batch_discount=price.batch_discount,
+                holds=price is holding,
+            )
+            for price in history.prices
+        ],
+    )

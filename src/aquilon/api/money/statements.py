@@ -1,0 +1,132 @@
+"""``GET /v1/organization/statements/{month}``: a month in figures, as JSON or PDF."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.json_answer import json_answer
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.money.administration.statements import statement
+from aquilon.money.statement_pdf import statement_pdf
+from aquilon.money.statements import Month, Statement
+
+routes = Routes("/v1/organization/statements", tag="statements")
+
+
+class StatementLineBody(msgspec.Struct, frozen=True, kw_only=True):
+    workspace: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    """Part of ``prompt_tokens``."""
+    completion_tokens: int
+    cost_microcents: int
+    """Exact."""
+
+
+class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "organization.statement"
+    number: str
+    seller: str
+    customer: str
+    month: str
+    starts_at: int
+    ends_at: int
+    """The first second that no longer counts."""
+    final: bool
+    """Whether the month is over."""
+    currency: str
+    lines: list[StatementLineBody]
+    cost_microcents: int
+    """The exact sum of the lines."""
+    net_cents: int
+    """The sum, rounded once, half up."""
+    vat_percent: str
+    vat_cents: int
+    total_cents: int
+
+
+@routes.get(
+    "/{month}",
+    "What a month cost, with VAT",
+    answer=StatementBody,
+    says="The statement; for a month that runs, until now",
+    other="application/pdf",
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "format",
+                "in": "query",
+                "required": False,
+                "description": "How it is written.",
+                "schema": {"type": "string", "enum": ["json", "pdf"], "default": "json"},
+            },
+            {
+                "name": "language",
+                "in": "query",
+                "required": False,
+                "description": "Of the PDF.",
+                "schema": {"type": "string", "enum": ["en", "fr"], "default": "en"},
+            },
+        ]
+    },
+)
+async def get_statement(request: Request, caller: Caller, month: str) -> Response:
+    written = request.query_params.get("format", "json")
+    language = request.query_params.get("language", "en")
+    if written not in ("json", "pdf"):
+        raise invalid(f"format is '{written[:50]}'; it is json or pdf", param="format")
+    if language not in ("en", "fr"):
+        raise invalid(f"language is '{language[:50]}'; it is en or fr", param="language")
+    try:
+        asked = Month.read(month)
+    except ValueError as error:
+        raise invalid(str(error), param="month") from None
+    found = services(request)
+    told = await statement(found.database, found.settings, caller, asked)
+    if written == "json":
+        return json_answer(statement_body(told))
+    return Response(
+        statement_pdf(told, "fr" if language == "fr" else "en"),
+        media_type="application/pdf",
+        headers={
+            "content-disposition": f'attachment; filename="statement-{told.number}.pdf"',
+            "cache-control": "no-store",
+        },
+    )
+
+
+def statement_body(statement: Statement) -> StatementBody:
+    return StatementBody(
+        number=statement.number,
+        seller=statement.seller,
+        customer=statement.customer,
+        month=statement.month.name,
+        starts_at=statement.month.starts_at,
+        ends_at=statement.month.ends_at,
+        final=statement.final,
+        currency=statement.currency,
+        lines=[
+            StatementLineBody(
+                workspace=line.workspace,
+                model=line.model,
+                requests=line.requests,
+                prompt_tokens=line.prompt_tokens,
+                cached_tokens=line.cached_tokens,
+                completion_tokens=line.completion_tokens,
+                cost_microcents=line.cost,
+            )
+            for line in statement.lines
+        ],
+        cost_microcents=statement.exact,
+        net_cents=statement.net,
+        vat_percent=f"{statement.vat_percent.normalize():f}",
+        vat_cents=statement.vat,
+        total_cents=statement.total,
+    )

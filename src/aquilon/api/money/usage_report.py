@@ -1,0 +1,124 @@
+"""``GET /v1/usage`` for one's own, ``/v1/organization/usage`` for all of it: by day or hour, as JSON or CSV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.routes import Routes
+from aquilon.api.schemas import answers
+from aquilon.api.services import services
+from aquilon.errors import forbidden, invalid
+from aquilon.money.store.usage import FACETS
+from aquilon.money.usage_report import UsageQuestion
+from aquilon.people.administration.access import workspace_for
+from aquilon.people.permissions import require
+from aquilon.people.scope import Scope
+
+routes = Routes("/v1", tag="usage")
+
+
+class UsageEntry(msgspec.Struct, frozen=True):
+    """``key_id``, ``key``, ``member``, ``model`` and ``workspace`` are there when asked for by ``by``."""
+
+    starts_at: int
+    requests: int
+    batch_requests: int
+    """Those of them that were lines of batch jobs."""
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_microcents: int
+    """A microcent is a millionth of a cent."""
+    workspace: str = ""
+    member: str = ""
+    key_id: str = ""
+    key: str = ""
+    model: str = ""
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    object: str
+    span: str
+    since: int
+    until: int
+    data: list[UsageEntry]
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+_PARAMETERS = {
+    "parameters": [
+        _parameter("span", "What a row sums up.", {"type": "string", "enum": ["hour", "day"], "default": "day"}),
+        _parameter("since", "A day, a time (UTC) or seconds since 1970; 30 days ago by default.", {"type": "string"}),
+        _parameter("until", "The first moment that no longer counts; now by default.", {"type": "string"}),
+        _parameter("by", f"Told apart by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
+        _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
+    ]
+}
+_ANSWERS = answers(UsageReport, description="A row for each hour or day with usage, oldest first", other="text/csv")
+
+
+@routes.get("/usage", "What you used", openapi_extra=_PARAMETERS, responses=_ANSWERS)
+async def own_usage(request: Request, caller: Caller) -> Response:
+    """All of one's keys together; needs no administrator."""
+    if "usage" not in caller.scopes:
+        raise forbidden("This API key is not for usage: its scopes don't have it", code="scope_missing")
+    return await _report(request, Scope.of_user(caller))
+
+
+@routes.get(
+    "/organization/usage",
+    "What everybody used: in the organization, or in one workspace",
+    openapi_extra={
+        "parameters": [
+            *_PARAMETERS["parameters"],
+            _parameter("workspace", "A workspace's id or name; all of them by default.", {"type": "string"}),
+        ]
+    },
+    responses=_ANSWERS,
+)
+async def organization_usage(request: Request, caller: Caller) -> Response:
+    """A workspace's administrators read that workspace's."""
+    asked = request.query_params.get("workspace")
+    if asked is None:
+        require(caller, "usage.read")
+        return await _report(request, Scope.of_organization(caller))
+    async with services(request).database.reading() as session:
+        workspace = await workspace_for(session, caller, asked, "usage.read")
+    return await _report(request, Scope.of_organization(caller), workspace_id=workspace.id)
+
+
+async def _report(request: Request, scope: Scope, *, workspace_id: str | None = None) -> Response:
+    asked = request.query_params
+    written = asked.get("format", "json")
+    if written not in ("json", "csv"):
+        raise invalid(f"format is '{written[:50]}'; it is json or csv", param="format")
+    try:
+        question = UsageQuestion.read(
+            span=asked.get("span", "day"),
+            since=asked.get("since", ""),
+            until=asked.get("until", ""),
+            by=asked.get("by", ""),
+        )
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    async with services(request).database.reading() as session:
+        rows = await question.answer(session, scope, workspace_id=workspace_id)
+    if written == "csv":
+        headers = {"content-disposition": 'attachment; filename="usage.csv"'}
+        return Response(question.as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8")
+    body = {
+        "object": "list",
+        "span": question.span,
+        "since": question.since,
+        "until": question.until,
+        "data": [question.as_object(row) for row in rows],
+    }
+    return Response(msgspec.json.encode(body), media_type="application/json")

@@ -1,0 +1,1 @@
+"""Routes of organizations, members, keys, invitations and sign-in."""

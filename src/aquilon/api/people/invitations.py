@@ -1,0 +1,195 @@
+"""Invitations: made and withdrawn under ``/v1/organization``, looked at and accepted by whoever has the token."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import MOST, PageOf, page
+from aquilon.api.people.organization import Email, Id, Name
+from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, SessionBody, browser_of, require_page, signed_in_answer
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import invalid
+from aquilon.people.administration import invitations
+from aquilon.people.cookies import session_id
+from aquilon.people.identity import Role
+from aquilon.people.identity_tables import Invitation
+from aquilon.people.passwords import MAX_CHARACTERS
+
+routes = Routes(tag="invitations")
+
+Token = Annotated[str, Field(min_length=1, max_length=200, description="What the link carries after `#invite=`.")]
+
+
+class NewInvitationRequest(Fields):
+    role: Role = Field("member", description="In the organization and its workspaces; not above one's own.")
+    workspace_ids: list[Id] = Field([], max_length=100, description="Ids or names; the organization's first, if none.")
+    expires_in: int = Field(
+        invitations.DEFAULT_SECONDS, ge=60, le=invitations.MAX_SECONDS, description="Seconds from now."
+    )
+    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="How many people may join by it.")
+    note: str = Field("", max_length=invitations.MAX_NOTE_CHARACTERS, description="For oneself: whom it is for.")
+
+
+class InvitationRequest(Fields):
+    token: Token
+
+
+class JoinRequest(Fields):
+    token: Token
+    name: Name
+    email: Email | None = None
+    password: str = Field(min_length=1, max_length=MAX_CHARACTERS)
+
+
+class InvitationBody(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "organization.invitation"
+    id: str
+    role: str
+    workspace_ids: list[str]
+    note: str
+    status: str
+    """``open``, ``used``, ``expired`` or ``revoked``."""
+    uses: int
+    used: int
+    created_by: str
+    """A user's id, or ``operator``: the command line on the server's machine."""
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
+
+
+class NewInvitationBody(InvitationBody, frozen=True, kw_only=True):
+    token: str
+    """For ``/#invite=TOKEN`` on the page. Shown only now."""
+
+
+class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
+    organization: str
+    role: str
+    expires_at: int
+    password: bool
+    """Whether one may join with a password; else through the organization's identity provider alone."""
+
+
+@routes.get(
+    "/v1/organization/invitations",
+    "Invitations",
+    answer=PageOf[InvitationBody],
+    says="The newest first, never their tokens",
+)
+async def list_invitations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
+    found = await invitations.visible(services(request).database, caller)
+    return page([invitation_body(row) for row in found], after, limit)
+
+
+@routes.post(
+    "/v1/organization/invitations",
+    "Invite people",
+    request=NewInvitationRequest,
+    answer=NewInvitationBody,
+    says="The invitation, with its token",
+)
+async def create_invitation(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, NewInvitationRequest)
+    made = await invitations.create(
+        services(request).database,
+        caller,
+        fields.role,
+        workspaces=fields.workspace_ids,
+        note=fields.note,
+        seconds=fields.expires_in,
+        uses=fields.uses,
+    )
+    shown = msgspec.structs.asdict(invitation_body(made.record))
+    return json_answer(NewInvitationBody(**shown, token=made.token))
+
+
+@routes.delete(
+    "/v1/organization/invitations/{invitation_id}", "Withdraw an invitation", answer=InvitationBody, says="As it is now"
+)
+async def revoke_invitation(request: Request, caller: Caller, invitation_id: str) -> Response:
+    return json_answer(invitation_body(await invitations.revoke(services(request).database, caller, invitation_id)))
+
+
+@routes.post(
+    "/auth/invitations",
+    "What an invitation's token is for",
+    request=InvitationRequest,
+    answer=InvitationToJoin,
+    says="Whose organization, in which role",
+)
+async def look_at_invitation(request: Request) -> Response:
+    require_page(request)
+    fields = await read_body(request, InvitationRequest, most=MAX_SIGN_IN_BYTES)
+    found = services(request)
+    invitation = await invitations.look_at(found.database, found.sign_in, fields.token, browser_of(request).address)
+    return json_answer(
+        InvitationToJoin(
+            organization=invitation.organization,
+            role=invitation.role,
+            expires_at=invitation.expires_at,
+            password=invitation.password,
+        )
+    )
+
+
+@routes.post(
+    "/auth/join",
+    "Make the account that an invitation is for, with a password, and sign in",
+    request=JoinRequest,
+    answer=SessionBody,
+    says="Signed in; the cookie is set",
+)
+async def join(request: Request) -> Response:
+    require_page(request)
+    fields = await read_body(request, JoinRequest, most=MAX_SIGN_IN_BYTES)
+    found = services(request)
+    try:
+        signed_in = await invitations.join(
+            found.database,
+            found.passwords,
+            found.sign_in,
+            fields.token,
+            fields.name,
+            fields.email,
+            fields.password,
+            browser_of(request),
+            session_id(request),
+        )
+    except ValueError as error:
+        raise invalid(str(error), code="account_refused") from None
+    return await signed_in_answer(request, signed_in)
+
+
+def invitation_body(row: Invitation) -> InvitationBody:
+    return InvitationBody(
+        id=row.id,
+        role=row.role,
+        workspace_ids=row.workspace_ids,
+        note=row.note,
+        status=_status(row),
+        uses=row.uses,
+        used=row.used,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _status(row: Invitation) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    if row.used >= row.uses:
+        return "used"
+    return "expired" if row.expires_at <= time.time() else "open"

@@ -1,0 +1,226 @@
+"""``/auth/methods`` and ``/auth/oidc``: signing in at an identity provider, and the way back.
+
+It begins with a same-origin POST and ends in the browser that sent it: `auth.pending_sign_in`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import structlog
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from aquilon.api.authentication import Person, signed_in
+from aquilon.api.body import Fields, read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
+from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.errors import ApiError, invalid, not_found
+from aquilon.people.administration import profile as own
+from aquilon.people.administration import single_sign_on
+from aquilon.people.administration.identity_providers import client_of
+from aquilon.people.cookies import require_private_transport, session_id, set_session
+from aquilon.people.identity_tables import IdentityProvider
+from aquilon.people.openid import OpenIdError
+from aquilon.people.passwords import MIN_CHARACTERS
+from aquilon.people.pending_sign_in import PendingSignIn, forget, is_own_path, recall, remember
+from aquilon.people.store import identity_providers
+from aquilon.people.store.sessions import SESSION_SECONDS, SignedIn
+from aquilon.storage.sealing import SealError
+
+routes = Routes(tag="session")
+
+log = structlog.get_logger("aquilon.auth")
+
+
+class SignInMethod(msgspec.Struct, frozen=True):
+    name: str
+    """In the address: ``POST /auth/oidc/NAME/start``."""
+    label: str
+
+
+class SignInMethods(msgspec.Struct, frozen=True):
+    """What a sign-in page offers. Nobody signs up without an invitation or a provider that lets newcomers in."""
+
+    password: bool
+    link: bool
+    providers: list[SignInMethod]
+    min_password_characters: int
+
+
+class StartRequest(Fields):
+    to: Annotated[str, Field(max_length=500)] = Field("/", description="A path here to go on to afterwards.")
+    invitation: str | None = Field(None, min_length=1, max_length=200, description="The token to join by.")
+    link: bool = Field(False, description="Add the identity to the account that is signed in.")
+
+
+class OwnIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "identity"
+    provider: str
+    label: str
+    subject: str
+    """What the provider calls the person."""
+    email: str | None
+    """As the provider verified it when the identity was added."""
+    created_at: int
+
+
+class StartBody(msgspec.Struct, frozen=True):
+    url: str
+    """At the provider: open it in this browser."""
+
+
+@routes.get("/auth/methods", "How one can sign in here", answer=SignInMethods, says="They")
+async def methods(request: Request) -> Response:
+    async with services(request).database.reading() as session:
+        found = await identity_providers.list_providers(session)
+    shown = [
+        SignInMethod(provider.name, provider.label)
+        for provider, organization in found
+        if provider.disabled_at is None and organization.disabled_at is None
+    ]
+    return json_answer(SignInMethods(True, True, shown, MIN_CHARACTERS))
+
+
+@routes.post(
+    "/auth/oidc/{provider}/start",
+    "Begin to sign in at an identity provider",
+    request=StartRequest,
+    answer=StartBody,
+    says="Where to; a cookie remembers this sign-in for ten minutes",
+)
+async def start(request: Request, provider: str) -> Response:
+    require_page(request)
+    fields = await read_body(request, StartRequest, most=MAX_SIGN_IN_BYTES)
+    if not is_own_path(fields.to):
+        raise invalid("'to' is a path on this server, such as /console", param="to")
+    link_to = (await signed_in(request)).principal.user_id if fields.link else None
+    found, row = services(request), await _provider(request, provider)
+    pending = PendingSignIn(provider_id=row.id, to=fields.to, invitation=fields.invitation, link_to=link_to)
+    try:
+        url = await found.openid.authorization_url(
+            client_of(row, found.sealer),
+            _redirect_uri(request, row),
+            state=pending.state,
+            nonce=pending.nonce,
+            verifier=pending.verifier,
+        )
+        answer = json_answer(StartBody(url))
+        remember(request, answer, found.sealer, pending)
+    except (OpenIdError, SealError) as error:
+        raise _unusable(row, error) from None
+    return answer
+
+
+@routes.get(
+    "/auth/oidc/{provider}/callback",
+    "Where an identity provider sends the browser back to",
+    says="Signed in, on to the page; else to `/#sign-in-failed=CODE` with an error's code",
+    status=303,
+    status_code=303,
+    response_class=Response,
+)
+async def callback(request: Request, provider: str) -> Response:
+    require_private_transport(request)
+    try:
+        row = await _provider(request, provider)
+        pending = recall(request, services(request).sealer, row.id, request.query_params.get("state", ""))
+        if pending is None:
+            raise invalid("This browser didn't begin this sign-in, or too long ago", code="not_begun_here")
+        found = await _finish(request, row, pending)
+    except ApiError as error:
+        log.info("A sign-in failed", provider=provider[:100], code=error.code, reason=error.message)
+        answer: Response = RedirectResponse(f"/#sign-in-failed={error.code or 'unknown'}", 303)
+    else:
+        answer = RedirectResponse(pending.to, 303)
+        set_session(request, answer, found.session_id, seconds=SESSION_SECONDS)
+    forget(request, answer)
+    return answer
+
+
+@routes.get(
+    "/auth/identities",
+    "What identity providers call the person who is signed in",
+    answer=ListOf[OwnIdentity],
+    says="By provider",
+)
+async def list_identities(request: Request, person: Person) -> Response:
+    found = await own.own_identities(services(request).database, person)
+    return json_answer(
+        ListOf(
+            data=[
+                OwnIdentity(
+                    provider=provider.name,
+                    label=provider.label,
+                    subject=identity.subject,
+                    email=identity.email,
+                    created_at=identity.created_at,
+                )
+                for identity, provider in found
+            ]
+        )
+    )
+
+
+@routes.delete("/auth/identities/{provider}", "Sign in by this provider no more", says="Removed", status=204)
+async def remove_identity(request: Request, person: Person, provider: str) -> Response:
+    await own.remove_identity(services(request).database, person, provider)
+    return Response(status_code=204)
+
+
+async def _finish(request: Request, row: IdentityProvider, pending: PendingSignIn) -> SignedIn:
+    """Raises ApiError."""
+    found, query = services(request), request.query_params
+    if pending.link_to is not None:
+        holder = await found.session_holders.of(session_id(request) or "")
+        if holder is None or holder.principal.user_id != pending.link_to:
+            raise invalid("The account that the identity is for is not signed in any more", code="not_begun_here")
+    try:
+        client = client_of(row, found.sealer)
+        await found.openid.require_issuer(client, query.get("iss"))
+        if "error" in query or not query.get("code"):
+            reason = f"{query.get('error', 'no code')[:100]}: {query.get('error_description', '')[:300]}"
+            log.warning("An identity provider refused", provider=row.name, reason=reason)
+            raise invalid("The identity provider signed nobody in", code="provider_refused")
+        claims = await found.openid.claims(
+            client, _redirect_uri(request, row), code=query["code"], nonce=pending.nonce, verifier=pending.verifier
+        )
+    except (OpenIdError, SealError) as error:
+        raise _unusable(row, error) from None
+    return await single_sign_on.sign_in(
+        found.database,
+        row.id,
+        claims,
+        browser_of(request),
+        session_id(request),
+        invitation=pending.invitation,
+        link_to=pending.link_to,
+    )
+
+
+async def _provider(request: Request, name: str) -> IdentityProvider:
+    async with services(request).database.reading() as session:
+        found = await identity_providers.provider_by(session, name)
+    if found is None or found[0].name != name or found[0].disabled_at is not None or found[1].disabled_at is not None:
+        raise not_found(f"There is no identity provider '{name[:100]}'", code="identity_provider_not_found")
+    return found[0]
+
+
+def _redirect_uri(request: Request, row: IdentityProvider) -> str:
+    """As it is registered at the provider."""
+    return f"{request.url.scheme}://{request.headers.get('host', '')}/auth/oidc/{row.name}/callback"
+
+
+def _unusable(row: IdentityProvider, error: Exception) -> ApiError:
+    log.warning("An identity provider can't be used", provider=row.name, reason=str(error))
+    return ApiError(
+        502,
+        "server_error",
+        f"Signing in with {row.label} doesn't work now; the server's log has the reason",
+        code="provider_unusable",
+    )

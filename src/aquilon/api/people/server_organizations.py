@@ -1,0 +1,94 @@
+"""``/v1/server/organizations``: who shares this server."""
+
+from __future__ import annotations
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import MOST, PageOf, in_words, page
+from aquilon.api.people.organization import Email, Name
+from aquilon.api.people.organization_bodies import NewUserBody, OrganizationBody, organization_body
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.people.administration import organizations
+
+routes = Routes("/v1/server/organizations", tag="server")
+
+
+class NewOrganizationRequest(Fields):
+    name: Name
+    owner: Name = Field("admin", description="The name of its first user.")
+    email: Email | None = Field(None, description="The owner's.")
+
+
+class ServerOrganizationRequest(Fields):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    disabled: bool | None = Field(None, description="true: nobody in it signs in, and no key of it works.")
+
+
+class NewOrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "organization"
+    id: str
+    name: str
+    created_at: int
+    owner: NewUserBody
+
+
+@routes.get("", "Organizations", answer=PageOf[OrganizationBody], says="The oldest first")
+async def list_organizations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
+    found = await organizations.visible(services(request).database, caller)
+    return page([organization_body(row) for row in found], after, limit)
+
+
+@routes.post(
+    "",
+    "Make an organization, with an owner",
+    request=NewOrganizationRequest,
+    answer=NewOrganizationBody,
+    says="It, with a token that signs its owner in once",
+)
+async def create_organization(request: Request, caller: Caller) -> Response:
+    fields = await read_body(request, NewOrganizationRequest)
+    with in_words():
+        made = await organizations.create(
+            services(request).database, caller, fields.name, fields.owner, email=fields.email
+        )
+    owner = made.owner
+    return json_answer(
+        NewOrganizationBody(
+            id=made.organization.id,
+            name=made.organization.name,
+            created_at=made.organization.created_at,
+            owner=NewUserBody(
+                id=owner.id, name=owner.name, email=owner.email, role=owner.role, login_token=made.login_token
+            ),
+        )
+    )
+
+
+@routes.get("/{organization_id}", "One organization", answer=OrganizationBody, says="It")
+async def get_organization(request: Request, caller: Caller, organization_id: str) -> Response:
+    return json_answer(organization_body(await organizations.get(services(request).database, caller, organization_id)))
+
+
+@routes.post(
+    "/{organization_id}",
+    "Rename, disable or enable an organization",
+    request=ServerOrganizationRequest,
+    answer=OrganizationBody,
+    says="As it is now",
+)
+async def change_organization(request: Request, caller: Caller, organization_id: str) -> Response:
+    fields = await read_body(request, ServerOrganizationRequest)
+    with in_words():
+        found = await organizations.change(
+            services(request).database, caller, organization_id, name=fields.name, disabled=fields.disabled
+        )
+    return json_answer(organization_body(found))

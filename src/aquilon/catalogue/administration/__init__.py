@@ -1,0 +1,1 @@
+"""What operators change about models, and the audit log of it."""

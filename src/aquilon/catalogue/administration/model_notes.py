@@ -1,0 +1,49 @@
+"""What an operator says of models: who may have their files, what they are, when they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from aquilon.catalogue import store as models
+from aquilon.catalogue.catalogue import Catalogue, LocalModel
+from aquilon.catalogue.model_notes import ModelNote
+from aquilon.errors import not_found
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
+from aquilon.storage import Database
+
+
+async def change(
+    database: Database, principal: Principal, catalogue: Catalogue, model: str, changes: Mapping[str, Any]
+) -> ModelNote:
+    """Say something of a model, by the fields of ``ModelNote``; None takes back what was said.
+
+    A moment to retire announces itself now. Raises ApiError 403 or 404, ValueError
+    for a replacement that can't be, and for giving away files that aren't here.
+    """
+    require_operator(principal)
+    card = catalogue.get(model)
+    if card is None:
+        raise not_found(f"There is no model '{model[:100]}'", param="model", code="model_not_found")
+    if changes.get("access") == "open" and not isinstance(card, LocalModel):
+        raise ValueError(f"The files of '{model}' aren't in this server's store: it can't be open here")
+    replacement = changes.get("replacement")
+    known = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.aliases()}
+    if replacement == model:
+        raise ValueError(f"'{model}' can't be its own replacement")
+    if replacement is not None and replacement not in known:
+        raise ValueError(f"There is no model or alias '{str(replacement)[:100]}' to use in place of '{model}'")
+    async with database.writing(alone=True) as session:
+        note = replace(await models.note(session, model), **changes)
+        if note.retires_at is None:
+            note = replace(note, deprecated_at=None)
+        elif note.deprecated_at is None:
+            note = replace(note, deprecated_at=int(time.time()))
+        await models.set_note(session, note)
+        told = {key: value for key, value in asdict(note).items() if key in changes}
+        await audit.record(session, principal, "model.changed", model, model, **told)
+    return note

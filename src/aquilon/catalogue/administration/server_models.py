@@ -1,0 +1,100 @@
+"""The server's own models, for its operator: into memory, out of memory, off the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from aquilon.catalogue.catalogue import Catalogue, LocalModel, ModelCard
+from aquilon.checkpoints.store import ModelBusy, StoreError
+from aquilon.engine.client import Engine, EngineError
+from aquilon.errors import ApiError, invalid, not_found
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import audit
+from aquilon.storage import Database
+
+_UNLOAD_SECONDS = 2.0
+"""An idle model is gone by then; one that answers somebody leaves when it has."""
+
+log = structlog.get_logger("aquilon.models")
+
+
+@dataclass
+class ServerModels:
+    """Every method raises ApiError: 403 for who doesn't run the server, 404 for no such model."""
+
+    engine: Engine
+    catalogue: Catalogue
+    database: Database
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def load(self, principal: Principal, name: str) -> LocalModel:
+        """Begin to load a model; its state tells how far it is."""
+        card = self._local(principal, name)
+        await self._record(principal, "model.loaded", name)
+        self._begin(self._load(card))
+        return card
+
+    async def unload(self, principal: Principal, name: str) -> LocalModel:
+        """Take a model out of memory as soon as it answers nobody; its next request loads it again."""
+        card = self._local(principal, name)
+        await self._record(principal, "model.unloaded", name)
+        await asyncio.wait({self._begin(self.engine.unload(name))}, timeout=_UNLOAD_SECONDS)
+        return card
+
+    async def remove(self, principal: Principal, name: str) -> int:
+        """Remove a model's files; gives the bytes freed. Raises ApiError 409 for one in memory or in use."""
+        require_operator(principal)
+        store = self.catalogue.store
+        if store is None:
+            raise invalid("This server runs as a gateway only: it keeps no models of its own")
+        state = self.engine.states.get(name)
+        if state is not None and state.state in ("loading", "ready"):
+            raise _busy(f"'{name}' is in memory: unload it first, then remove it")
+        try:
+            self.catalogue.release(name)
+            self.engine.forget(name)
+            freed = await asyncio.to_thread(store.remove, name)
+        except ModelBusy as error:
+            raise _busy(str(error)) from error
+        except StoreError as error:
+            raise not_found(str(error), param="model", code="model_not_found") from error
+        self.engine.states.pop(name, None)  # one that could not be loaded
+        await self._record(principal, "model.removed", name, bytes=freed)
+        return freed
+
+    def _local(self, principal: Principal, name: str) -> LocalModel:
+        require_operator(principal)
+        card: ModelCard | None = self.catalogue.get(name)
+        if card is None:
+            raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
+        if not isinstance(card, LocalModel):
+            where = "in a process of its own, which comes and goes by itself" if card.local else f"at {card.provider}"
+            raise invalid(f"'{name}' isn't the engine's to load: it runs {where}", param="model")
+        return card
+
+    async def _load(self, card: LocalModel) -> None:
+        try:
+            await self.catalogue.text(card)
+            await self.engine.load(card.name, card.path)
+        except (EngineError, ValueError, OSError) as error:
+            log.warning("A model can't be loaded", model=card.name, error=str(error))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _record(self, principal: Principal, action: str, name: str, **detail: int) -> None:
+        async with self.database.writing() as session:
+            await audit.record(session, principal, action, name, name, **detail)
+
+
+def _busy(message: str) -> ApiError:
+    return ApiError(409, "invalid_request_error", message, param="model", code="model_in_use")

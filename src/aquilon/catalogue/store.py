@@ -1,0 +1,75 @@
+"""Aliases, and what an operator says of models."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import cast
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.catalogue.aliases import Alias
+from aquilon.catalogue.model_notes import Access, ModelNote
+from aquilon.catalogue.tables import StoredAlias, StoredModelNote
+
+
+async def aliases(session: AsyncSession) -> list[Alias]:
+    """By name, as they were last written: `Alias.at` tells what they are now."""
+    return [_alias(row) for row in await session.scalars(select(StoredAlias).order_by(StoredAlias.name))]
+
+
+async def alias(session: AsyncSession, name: str) -> Alias | None:
+    row = await session.get(StoredAlias, name)
+    return None if row is None else _alias(row)
+
+
+async def set_alias(session: AsyncSession, alias: Alias) -> None:
+    await session.merge(StoredAlias(**asdict(alias), changed_at=int(time.time())))
+    await session.flush()
+
+
+async def remove_alias(session: AsyncSession, name: str) -> bool:
+    """True if there was one."""
+    found = await session.scalar(delete(StoredAlias).where(StoredAlias.name == name).returning(StoredAlias.name))
+    return found is not None
+
+
+async def notes(session: AsyncSession) -> dict[str, ModelNote]:
+    """What is said, by the model's name."""
+    return {row.model: _note(row) for row in await session.scalars(select(StoredModelNote))}
+
+
+async def note(session: AsyncSession, model: str) -> ModelNote:
+    row = await session.get(StoredModelNote, model)
+    return ModelNote(model=model) if row is None else _note(row)
+
+
+async def set_note(session: AsyncSession, note: ModelNote) -> None:
+    await session.merge(StoredModelNote(**asdict(note), changed_at=int(time.time())))
+    await session.flush()
+
+
+def _alias(row: StoredAlias) -> Alias:
+    return Alias(
+        name=row.name,
+        target=row.target,
+        former=row.former,
+        share_target=row.share_target,
+        share_percent=row.share_percent,
+        switch_target=row.switch_target,
+        switch_at=row.switch_at,
+    )
+
+
+def _note(row: StoredModelNote) -> ModelNote:
+    return ModelNote(
+        model=row.model,
+        access=cast("Access | None", row.access),
+        description=row.description,
+        license=row.license,
+        default_temperature=row.default_temperature,
+        deprecated_at=row.deprecated_at,
+        retires_at=row.retires_at,
+        replacement=row.replacement,
+    )

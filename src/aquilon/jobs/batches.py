@@ -1,0 +1,200 @@
+"""Batch jobs as people see them: made, looked at, cancelled, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aquilon.errors import ApiError, invalid
+from aquilon.jobs.files import FileDescription, Files
+from aquilon.jobs.store import batches as stored
+from aquilon.jobs.store.batches import BatchFilter
+from aquilon.jobs.tables import Batch, StoredFile
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import new_id
+from aquilon.people.store import audit
+from aquilon.settings import Settings
+from aquilon.storage import Database
+
+MOST_OPEN = 200
+"""Jobs of an organization that have not ended."""
+INLINE_NAME = "inline_requests.jsonl"
+
+
+@dataclass(frozen=True)
+class NewBatch:
+    endpoint: str
+    input_file_ids: Sequence[str]
+    seconds: int
+    """How long it may take."""
+    completion_window: str
+    model: str | None = None
+    metadata: Mapping[str, str] | None = None
+    needs_custom_id: bool = True
+    output_seconds: int | None = None
+
+
+class Batches:
+    """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
+
+    def __init__(self, database: Database, files: Files, settings: Settings) -> None:
+        self._database = database
+        self._files = files
+        self._most_lines = settings.max_batch_lines
+        self.endpoints: frozenset[str] = frozenset()
+        """Those of ``ENDPOINTS`` that the application has."""
+        self.wake: asyncio.Event | None = None
+        """Set when there is something to do for this process's runner."""
+
+    async def create(self, principal: Principal, wanted: NewBatch) -> Batch:
+        """Raises ApiError: 400 for an endpoint or a file that won't do, 404 for a file that isn't there."""
+        _require(principal)
+        self.check_endpoint(wanted.endpoint)
+        for file_id in wanted.input_file_ids:
+            self._check_input(await self._input(principal, file_id))
+        now = int(time.time())
+        row = Batch(
+            id=new_id("batch"),
+            organization_id=principal.organization_id,
+            workspace_id=principal.workspace_id,
+            user_id=principal.user_id,
+            api_key_id=principal.api_key_id,
+            endpoint=wanted.endpoint,
+            model=wanted.model,
+            input_file_ids=list(wanted.input_file_ids),
+            needs_custom_id=wanted.needs_custom_id,
+            batch_metadata=None if wanted.metadata is None else dict(wanted.metadata),
+            completion_window=wanted.completion_window,
+            status="validating",
+            output_seconds=wanted.output_seconds,
+            total=0,
+            succeeded=0,
+            failed=0,
+            prompt_tokens=0,
+            cached_tokens=0,
+            completion_tokens=0,
+            created_at=now,
+            expires_at=now + wanted.seconds,
+            lease_until=0,
+        )
+        async with self._database.writing(alone=True) as session:
+            if await stored.count_open(session, Scope.of_organization(principal)) >= MOST_OPEN:
+                raise ApiError(
+                    429,
+                    "rate_limit_error",
+                    f"Your organization has {MOST_OPEN} batch jobs that have not ended, the most at once",
+                    code="too_many_batches",
+                    retry_after=60,
+                )
+            await stored.add(session, row)
+            await audit.record(session, principal, "batch.created", row.id, row.endpoint)
+        if self.wake is not None:
+            self.wake.set()
+        return row
+
+    async def keep_inline(self, principal: Principal, lines: Sequence[bytes]) -> StoredFile:
+        """Requests that came with the job, as an input file of their own. Raises ApiError 403, 413."""
+        _require(principal)
+        file_id, part, most = await self._files.begin(principal, sum(len(line) + 1 for line in lines), own_right=False)
+        kept = False
+        try:
+            await asyncio.to_thread(part.add, b"\n".join(lines) + b"\n")
+            if part.size > most:
+                raise self._files.too_large(most)
+            row = await self._files.keep(principal, file_id, part, FileDescription(INLINE_NAME, "batch"))
+            kept = True
+            return row
+        finally:
+            if not kept:
+                part.discard()
+
+    def check_endpoint(self, endpoint: str) -> None:
+        if endpoint not in self.endpoints:
+            raise invalid(
+                f"A batch job can't ask '{endpoint[:100]}': the endpoints are {', '.join(sorted(self.endpoints))}",
+                param="endpoint",
+                code="invalid_endpoint",
+            )
+
+    async def get(self, principal: Principal, batch_id: str) -> Batch:
+        _require(principal)
+        async with self._database.reading() as session:
+            found = await stored.by_id(session, principal, batch_id)
+        if found is None:
+            raise no_such("batch job", batch_id)
+        return found
+
+    async def page(
+        self,
+        principal: Principal,
+        wanted: BatchFilter = BatchFilter(),
+        *,
+        after: str | None = None,
+        offset: int = 0,
+        limit: int,
+        oldest_first: bool = False,
+    ) -> list[Batch]:
+        _require(principal)
+        async with self._database.reading() as session:
+            return await stored.newest_first(
+                session, principal, wanted, after=after, offset=offset, limit=limit, oldest_first=oldest_first
+            )
+
+    async def count(self, principal: Principal, wanted: BatchFilter) -> int:
+        _require(principal)
+        async with self._database.reading() as session:
+            return await stored.count(session, principal, wanted)
+
+    async def cancel(self, principal: Principal, batch_id: str) -> Batch:
+        """Raises ApiError 409 for a job that has ended; one that is cancelled already stays as it is."""
+        found = await self.get(principal, batch_id)
+        async with self._database.writing() as session:
+            scope = Scope.of_organization(principal)
+            changed = await stored.request_cancellation(session, scope, batch_id, int(time.time()))
+            if changed:
+                await audit.record(session, principal, "batch.cancelled", batch_id, found.endpoint)
+        found = await self.get(principal, batch_id)
+        if not changed and found.status not in ("cancelling", "cancelled") and found.outcome != "cancelled":
+            raise ApiError(
+                409,
+                "invalid_request_error",
+                f"The batch job '{batch_id}' can't be cancelled any more: it is {found.status}",
+                code="batch_ended",
+            )
+        if self.wake is not None:
+            self.wake.set()
+        return found
+
+    async def delete(self, principal: Principal, batch_id: str) -> None:
+        """The job alone: its files stay. Raises ApiError 409 for one that has not ended."""
+        found = await self.get(principal, batch_id)
+        async with self._database.writing() as session:
+            if not await stored.remove(session, Scope.of_organization(principal), batch_id):
+                raise ApiError(
+                    409,
+                    "invalid_request_error",
+                    f"The batch job '{batch_id}' is {found.status}: cancel it first, or wait until it has ended",
+                    code="batch_not_ended",
+                )
+            await audit.record(session, principal, "batch.deleted", batch_id, found.endpoint)
+
+    async def _input(self, principal: Principal, file_id: str) -> StoredFile:
+        """A key for batch jobs may read its own workspace's input files, whether or not it is for files."""
+        return await self._files.get(principal, file_id, own_right=False)
+
+    def _check_input(self, file: StoredFile) -> None:
+        if file.purpose != "batch":
+            raise invalid(
+                f"The file '{file.id}' is for '{file.purpose}': upload it with the purpose 'batch'",
+                param="input_file_id",
+                code="invalid_purpose",
+            )
+
+
+def _require(principal: Principal) -> None:
+    require(principal, "batches.use", principal.workspace_role)

@@ -1,0 +1,1 @@
+"""Queries over files and batch jobs."""

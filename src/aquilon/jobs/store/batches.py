@@ -1,0 +1,262 @@
+"""Batch jobs as a queue: claimed with a lease, each line recorded in one transaction with the usage that it caused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.jobs.store.files import sees_all_workspaces
+from aquilon.jobs.tables import Batch, BatchLine
+from aquilon.money.usage_event import Usage
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Everyone, Scope
+
+OPEN = ("validating", "in_progress", "finalizing", "cancelling")
+BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)
+"""The status of a job whose lines are asked from now on, unless somebody cancelled it just now."""
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+@dataclass(frozen=True)
+class BatchFilter:
+    model: str | None = None
+    metadata: dict[str, str] | None = None
+    created_after: int | None = None
+    user_id: str | None = None
+    statuses: tuple[str, ...] = ()
+    """Empty is any."""
+
+
+async def add(session: AsyncSession, batch: Batch) -> None:
+    session.add(batch)
+    await session.flush()
+
+
+async def by_id(session: AsyncSession, principal: Principal, batch_id: str) -> Batch | None:
+    """A job that the caller may see."""
+    return await session.scalar(_visible(principal).where(Batch.id == batch_id))
+
+
+async def newest_first(
+    session: AsyncSession,
+    principal: Principal,
+    wanted: BatchFilter,
+    *,
+    after: str | None = None,
+    offset: int = 0,
+    limit: int,
+    oldest_first: bool = False,
+) -> list[Batch]:
+    """A page of the jobs that the caller may see; ``after`` is the last id of the page before. Ids order by time."""
+    query = _filtered(_visible(principal), wanted)
+    if after is not None:
+        query = query.where(Batch.id < after)
+    order = Batch.id.asc() if oldest_first else Batch.id.desc()
+    return list(await session.scalars(query.order_by(order).offset(offset).limit(limit)))
+
+
+async def count(session: AsyncSession, principal: Principal, wanted: BatchFilter) -> int:
+    query = _filtered(_visible(principal), wanted).with_only_columns(func.count())
+    return int(await session.scalar(query) or 0)
+
+
+async def count_open(session: AsyncSession, scope: Scope) -> int:
+    query = scope.select(Batch).where(Batch.status.in_(OPEN)).with_only_columns(func.count())
+    return int(await session.scalar(query) or 0)
+
+
+async def reader_of(session: AsyncSession, scope: Scope, file_id: str) -> str | None:
+    """The id of a job of the organization that has not ended and reads this file."""
+    jobs = await session.scalars(scope.select(Batch).where(Batch.status.in_(OPEN)))
+    return next((job.id for job in jobs if file_id in job.input_file_ids), None)
+
+
+async def request_cancellation(session: AsyncSession, scope: Scope, batch_id: str, now: int) -> bool:
+    """False where the job has ended, or its results are being written already."""
+    changed = await session.execute(
+        scope.update(Batch)
+        .where(Batch.id == batch_id, Batch.status.in_(("validating", "in_progress")))
+        .values(status="cancelling", cancelling_at=now)
+        .returning(Batch.id)
+    )
+    return changed.first() is not None
+
+
+async def claim(
+    session: AsyncSession,
+    owner: str,
+    *,
+    now: int,
+    until: int,
+    others_too: bool,
+    most: int,
+    running: Collection[str] = (),
+) -> list[Batch]:
+    """Take jobs that nobody works on; ``others_too``: that anybody but ``owner`` works on.
+
+    On one machine, a lease beyond two that begin now was given before the clock was set
+    back: nobody renews it.
+
+    Organizations come in turns, so that none waits for all the jobs of another;
+    ``running`` has the organization of each job that the owner works on already.
+    """
+    free = or_(Batch.lease_owner.is_(None), Batch.lease_until <= now)
+    if (await session.connection()).dialect.name == "sqlite":
+        free = or_(free, Batch.lease_until > until + (until - now))
+    if others_too:
+        free = or_(free, Batch.lease_owner != owner)
+    turn = func.row_number().over(partition_by=Batch.organization_id, order_by=(Batch.created_at, Batch.id))
+    waiting = Everyone.select(Batch).where(Batch.status.in_(OPEN), free)
+    rows = await session.execute(
+        waiting.with_only_columns(Batch.id, Batch.organization_id, turn.label("turn"), Batch.created_at)
+    )
+    had = Counter(running)
+    ranked = sorted(rows, key=lambda row: (had[row.organization_id] + row.turn, row.created_at, row.id))
+    query = waiting.where(Batch.id.in_([row.id for row in ranked[:most]]))
+    jobs = list(await session.scalars(query.order_by(Batch.created_at).with_for_update(skip_locked=True)))
+    for job in jobs:
+        job.lease_owner, job.lease_until = owner, until
+    await session.flush()
+    return jobs
+
+
+async def renew(session: AsyncSession, owner: str, until: int) -> dict[str, str]:
+    """The jobs that are still this owner's, with their statuses."""
+    rows = await session.execute(
+        Everyone.update(Batch)
+        .where(Batch.lease_owner == owner, Batch.status.in_(OPEN))
+        .values(lease_until=until)
+        .returning(Batch.id, Batch.status)
+    )
+    return {row.id: row.status for row in rows}
+
+
+async def release(session: AsyncSession, owner: str, batch_id: str | None = None) -> None:
+    """Let others have this owner's jobs, or one of them."""
+    update = Everyone.update(Batch).where(Batch.lease_owner == owner)
+    if batch_id is not None:
+        update = update.where(Batch.id == batch_id)
+    await session.execute(update.values(lease_owner=None, lease_until=0))
+
+
+async def advance(session: AsyncSession, batch: Batch, owner: str, **values: Any) -> bool:
+    """Change a job; False, and nothing changed, where it is no longer this owner's."""
+    return await _advance(session, batch, owner, values)
+
+
+async def record_line(
+    session: AsyncSession, batch: Batch, owner: str, *, number: int, failed: bool, result: str, usage: Usage
+) -> bool:
+    """Keep what became of a line and count it; False where the job is no longer this owner's.
+
+    The job's row is locked first: two that believe to own it come one after the other.
+    """
+    counted = {
+        "failed" if failed else "succeeded": (Batch.failed if failed else Batch.succeeded) + 1,
+        "prompt_tokens": Batch.prompt_tokens + usage.prompt_tokens,
+        "cached_tokens": Batch.cached_tokens + usage.cached_tokens,
+        "completion_tokens": Batch.completion_tokens + usage.completion_tokens,
+    }
+    if not await _advance(session, batch, owner, counted):
+        return False
+    session.add(
+        BatchLine(batch_id=batch.id, number=number, organization_id=batch.organization_id, failed=failed, result=result)
+    )
+    await session.flush()
+    return True
+
+
+async def recorded_numbers(session: AsyncSession, batch: Batch) -> set[int]:
+    query = _lines(batch).with_only_columns(BatchLine.number)
+    return set(await session.scalars(query))
+
+
+async def lines(session: AsyncSession, batch: Batch, *, failed: bool, after: int, most: int) -> list[tuple[int, str]]:
+    """Numbers and results beyond ``after``, in order."""
+    query = _lines(batch).where(BatchLine.failed == failed, BatchLine.number > after)
+    told = query.with_only_columns(BatchLine.number, BatchLine.result).order_by(BatchLine.number).limit(most)
+    return [(number, result) for number, result in await session.execute(told)]
+
+
+async def forget_lines(session: AsyncSession, batch: Batch, *, most: int) -> int:
+    """Delete so many of a job's lines at most, once its result files have them; gives how many."""
+    some = _lines(batch).with_only_columns(BatchLine.number).limit(most)
+    gone = await session.execute(
+        Scope(batch.organization_id)
+        .delete(BatchLine)
+        .where(BatchLine.batch_id == batch.id, BatchLine.number.in_(some))
+        .returning(BatchLine.number)
+    )
+    return len(gone.all())
+
+
+async def current(session: AsyncSession, batch: Batch) -> Batch | None:
+    """As it is now."""
+    query = Scope(batch.organization_id).select(Batch).where(Batch.id == batch.id)
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+async def with_leftover_lines(session: AsyncSession) -> Batch | None:
+    """A job that has ended and whose lines are still there."""
+    query = Everyone.select(Batch).join(BatchLine, BatchLine.batch_id == Batch.id)
+    return await session.scalar(query.where(Batch.status.in_(ENDED)).limit(1))
+
+
+async def remove(session: AsyncSession, scope: Scope, batch_id: str) -> bool:
+    """True if there was such a job, which had ended."""
+    query = scope.delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ENDED))
+    return (await session.execute(query.returning(Batch.id))).first() is not None
+
+
+async def prune(session: AsyncSession, *, before: int, most: int) -> int:
+    """Delete at most so many jobs that ended before then; gives how many."""
+    old = Everyone.select(Batch).with_only_columns(Batch.id).where(Batch.ended_at < before).limit(most)
+    gone = await session.execute(Everyone.delete(Batch).where(Batch.id.in_(old)).returning(Batch.id))
+    return len(gone.all())
+
+
+async def statuses(session: AsyncSession) -> dict[str, int]:
+    """How many jobs of each open status there are, of all organizations."""
+    query = Everyone.select(Batch).where(Batch.status.in_(OPEN)).group_by(Batch.status)
+    rows = await session.execute(query.with_only_columns(Batch.status, func.count().label("number")))
+    return {row.status: row.number for row in rows}
+
+
+async def _advance(session: AsyncSession, batch: Batch, owner: str, values: dict[str, Any]) -> bool:
+    changed = await session.execute(
+        Scope(batch.organization_id)
+        .update(Batch)
+        .where(Batch.id == batch.id, Batch.lease_owner == owner)
+        .values(**values)
+        .returning(Batch.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.first() is not None
+
+
+def _lines(batch: Batch) -> Select[BatchLine]:
+    return Scope(batch.organization_id).select(BatchLine).where(BatchLine.batch_id == batch.id)
+
+
+def _visible(principal: Principal) -> Select[Batch]:
+    query = Scope.of_organization(principal).select(Batch)
+    return query if sees_all_workspaces(principal) else query.where(Batch.workspace_id == principal.workspace_id)
+
+
+def _filtered(query: Select[Batch], wanted: BatchFilter) -> Select[Batch]:
+    if wanted.model is not None:
+        query = query.where(Batch.model == wanted.model)
+    if wanted.created_after is not None:
+        query = query.where(Batch.created_at > wanted.created_after)
+    if wanted.user_id is not None:
+        query = query.where(Batch.user_id == wanted.user_id)
+    if wanted.statuses:
+        query = query.where(Batch.status.in_(wanted.statuses))
+    for name, value in (wanted.metadata or {}).items():
+        query = query.where(Batch.batch_metadata[name].as_string() == value)
+    return query

@@ -1,0 +1,1 @@
+"""Prices, budgets, limits and usage: what a request must pass before it runs, and what it costs afterwards."""

@@ -1,0 +1,48 @@
+"""A month's statement of an organization."""
+
+from __future__ import annotations
+
+import time
+
+from aquilon.money.statements import Month, Statement, StatementLine, added_up
+from aquilon.money.store.usage import totals
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
+from aquilon.people.scope import Scope
+from aquilon.settings import Settings
+from aquilon.storage import Database
+
+
+async def statement(database: Database, settings: Settings, principal: Principal, month: Month) -> Statement:
+    """From the daily totals, which are kept for good. Raises ApiError 403."""
+    require(principal, "usage.read")
+    async with database.reading() as session:
+        rows = await totals(
+            session,
+            Scope.of_organization(principal),
+            span="day",
+            since=month.starts_at,
+            until=month.ends_at,
+            by=("workspace", "model"),
+        )
+    return Statement(
+        number=f"{month.name}-{principal.organization_id.removeprefix('org_')[:8].upper()}",
+        seller=settings.seller,
+        customer=principal.organization_name,
+        month=month,
+        final=time.time() >= month.ends_at,
+        currency=settings.currency,
+        vat_percent=settings.vat_percent,
+        lines=added_up(
+            StatementLine(
+                row.workspace or "",
+                row.model or "",
+                row.requests,
+                row.prompt_tokens,
+                row.cached_tokens,
+                row.completion_tokens,
+                row.cost,
+            )
+            for row in rows
+        ),
+    )

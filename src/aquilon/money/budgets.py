@@ -1,0 +1,76 @@
+"""Budgets: an amount that an organization, a workspace or a key may spend in a period, or once as prepaid credit.
+
+All amounts are millionths of a cent, all times whole seconds since 1970; periods are UTC's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+from aquilon.errors import ApiError
+from aquilon.money.prices import cents, day
+
+Scope = Literal["organization", "workspace", "key"]
+BudgetPeriod = Literal["day", "week", "month", "once"]
+"""``once`` is prepaid credit: it never starts anew."""
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+BUDGET_PERIODS: tuple[BudgetPeriod, ...] = get_args(BudgetPeriod)
+
+
+@dataclass(frozen=True)
+class Budget:
+    id: str
+    scope: Scope
+    scope_id: str
+    """The organization's, workspace's or key's id."""
+    period: BudgetPeriod
+    limit: int
+
+
+def period_start(period: BudgetPeriod, moment: int) -> int:
+    """The first second of the period that a moment lies in; 0 for ``once``. Weeks start on Monday."""
+    if period == "once":
+        return 0
+    midnight = datetime.fromtimestamp(moment, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "week":
+        midnight -= timedelta(days=midnight.weekday())
+    elif period == "month":
+        midnight = midnight.replace(day=1)
+    return int(midnight.timestamp())
+
+
+def period_end(period: BudgetPeriod, moment: int) -> int | None:
+    """The first second of the next period; None for ``once``."""
+    if period == "once":
+        return None
+    start = datetime.fromtimestamp(period_start(period, moment), UTC)
+    if period == "day":
+        return int((start + timedelta(days=1)).timestamp())
+    if period == "week":
+        return int((start + timedelta(days=7)).timestamp())
+    return int((start + timedelta(days=32)).replace(day=1).timestamp())
+
+
+def budget_exceeded(budget: Budget, *, remaining: int, needed: int, moment: int) -> ApiError:
+    """Status 429, as OpenAI answers where a quota is spent: which budget, what remains, when it starts anew."""
+    resets_at = period_end(budget.period, moment)
+    what = "prepaid credit" if budget.period == "once" else f"budget for this {budget.period}"
+    then = "ask an administrator to add credit" if resets_at is None else f"it starts anew on {day(resets_at)} (UTC)"
+    return ApiError(
+        429,
+        "budget_exceeded",
+        f"The {budget.scope}'s {what} is {cents(budget.limit)} cents; {cents(max(0, remaining))} remain, and this "
+        f"request needs at least {cents(needed)} cents: {then}",
+        code="budget_exceeded",
+        retry_after=None if resets_at is None else max(1, resets_at - moment),
+        headers={
+            "x-should-retry": "false",
+            "x-aquilon-budget": f"{budget.scope}:{budget.id}",
+            "x-aquilon-budget-limit": cents(budget.limit),
+            "x-aquilon-budget-remaining": cents(max(0, remaining)),
+            **({} if resets_at is None else {"x-aquilon-budget-reset": str(resets_at)}),
+        },
+    )

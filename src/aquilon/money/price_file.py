@@ -1,0 +1,44 @@
+"""A price list in a file: JSON, a list of periods with their prices."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from aquilon.money.prices import Period, Price
+from aquilon.money.usage_report import moment
+
+
+class _Entry(msgspec.Struct, rename={"start": "from"}, forbid_unknown_fields=True):
+    input: int
+    output: int
+    cached_input: int | None = None
+    batch_discount: int = 0
+    start: str = ""
+    until: str = ""
+
+
+def read_periods(data: bytes) -> list[Period]:
+    """Such as ``[{"from": "2027-01-01", "until": "2027-02-01", "input": 10, "cached_input": 6, "output": 30}]``.
+
+    Without ``from`` a price starts now, without ``cached_input`` a cached token costs
+    as much as any. Raises ValueError for what can't be read or charged.
+    """
+    try:
+        entries = msgspec.json.decode(data, type=list[_Entry])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"The price list can't be read: {error}") from None
+    return [
+        Period(
+            Price(
+                moment(entry.start) if entry.start else int(time.time()),
+                entry.input,
+                entry.input if entry.cached_input is None else entry.cached_input,
+                entry.output,
+                entry.batch_discount,
+            ),
+            moment(entry.until) if entry.until else None,
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,144 @@
+"""What tokens cost: a model's dated prices, and exact arithmetic in millionths of a cent.
+
+A price is a whole number of cents for a million tokens, which is the same number
+of millionths of a cent for one token: a cost is then a sum of whole products, and
+nothing is rounded before a statement is written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from aquilon.money.usage_event import Usage
+
+MILLIONTHS_A_CENT = 1_000_000
+MOST_CENTS = 10**9
+"""For a million tokens: so that a period's sum stays far inside 64 bits."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """Cents for a million tokens of one model, from a moment on. Raises ValueError where a cost would not be whole."""
+
+    starts_at: int
+    """Seconds since 1970: the first second that it holds."""
+    input: int
+    cached_input: int
+    """For prompt tokens that the prefix cache had."""
+    output: int
+    batch_discount: int = 0
+    """Percent off for a request of a batch job."""
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        for name, cents in self.rates.items():
+            if not 0 <= cents <= MOST_CENTS:
+                raise ValueError(
+                    f"The {name} price is {cents} cents for a million tokens; it goes from 0 to {MOST_CENTS}"
+                )
+        if self.cached_input > self.input:
+            raise ValueError(
+                f"A cached input token would cost more ({self.cached_input} cents for a million) than one that is "
+                f"computed ({self.input}): set the cached price to {self.input} or less"
+            )
+        if not 0 <= self.batch_discount <= 100:
+            raise ValueError(f"The batch discount is {self.batch_discount} percent; it goes from 0 to 100")
+        for name, cents in self.rates.items():
+            if cents * (100 - self.batch_discount) % 100:
+                raise ValueError(
+                    f"A batch discount of {self.batch_discount} percent makes the {name} price "
+                    f"{cents * (100 - self.batch_discount) / 100:g} cents for a million tokens, which is not a whole "
+                    "number of cents: nothing is rounded here, choose a price or a discount that comes out whole"
+                )
+
+    @property
+    def rates(self) -> dict[str, int]:
+        return {"input": self.input, "cached input": self.cached_input, "output": self.output}
+
+    def cost(self, usage: Usage, *, batch: bool = False) -> int:
+        """Millionths of a cent. ``usage.cached_tokens`` are some of its prompt tokens."""
+        computed = usage.prompt_tokens - usage.cached_tokens
+        full = computed * self.input + usage.cached_tokens * self.cached_input + usage.completion_tokens * self.output
+        return full * (100 - self.batch_discount) // 100 if batch else full  # exact: each discounted rate is whole
+
+    def in_batch(self) -> Price:
+        """The same for a request of a batch job: each rate as it is after the discount, exact."""
+        full = 100 - self.batch_discount
+        return Price(
+            self.starts_at,
+            input=self.input * full // 100,
+            cached_input=self.cached_input * full // 100,
+            output=self.output * full // 100,
+            id=self.id,
+        )
+
+
+FREE = Price(0, 0, 0, 0)
+"""Of a model that has no price."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """A price as somebody wrote it down, perhaps with an end."""
+
+    price: Price
+    ends_at: int | None = None
+    """The first second that it no longer holds."""
+
+
+class PriceList:
+    """The prices of one model, in order; each holds until the next one starts, the last one for good."""
+
+    def __init__(self, model: str, prices: Iterable[Price]) -> None:
+        self.model = model
+        self.prices = tuple(sorted(prices, key=lambda price: price.starts_at))
+        self._starts = [price.starts_at for price in self.prices]
+
+    @classmethod
+    def of_periods(cls, model: str, periods: Iterable[Period]) -> PriceList:
+        """Raises ValueError for periods that leave a time without a price, overlap, or end for good."""
+        ordered = sorted(periods, key=lambda period: period.price.starts_at)
+        if not ordered:
+            raise ValueError(f"The price list of '{model}' is empty")
+        for period, after in pairwise(ordered):
+            ends, starts = period.ends_at, after.price.starts_at
+            if period.price.starts_at == starts:
+                raise ValueError(f"The price list of '{model}' has two prices from {day(starts)}")
+            if ends is not None and ends < starts:
+                raise ValueError(
+                    f"The price list of '{model}' has a gap: no price from {day(ends)} to {day(starts)}. Let the "
+                    "earlier price hold until the later one starts"
+                )
+            if ends is not None and ends > starts:
+                raise ValueError(
+                    f"The price list of '{model}' has two prices from {day(starts)} to {day(ends)}: end the earlier "
+                    "one where the later one starts"
+                )
+        if (last := ordered[-1].ends_at) is not None:
+            raise ValueError(
+                f"The price list of '{model}' has a gap: no price from {day(last)} on. Leave the last price without "
+                "an end, or say what follows it"
+            )
+        return cls(model, (period.price for period in ordered))
+
+    def at(self, moment: int) -> Price | None:
+        """The price at a second since 1970; None before the first one: then the model is free."""
+        position = bisect_right(self._starts, moment)
+        return self.prices[position - 1] if position else None
+
+
+def day(moment: int) -> str:
+    """A second since 1970 as people write it, in UTC: ``2026-11-21``, with the time where it isn't midnight."""
+    written = datetime.fromtimestamp(moment, UTC)
+    return written.strftime("%Y-%m-%d" if moment % 86_400 == 0 else "%Y-%m-%d %H:%M:%S")
+
+
+def cents(millionths: int) -> str:
+    """An amount for people: cents with as many decimals as it has, ``1.5`` for 1,500,000."""
+    whole, rest = divmod(abs(millionths), MILLIONTHS_A_CENT)
+    text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+    return f"-{text}" if millionths < 0 else text

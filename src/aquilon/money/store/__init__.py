@@ -1,0 +1,1 @@
+"""Queries over prices, budgets, limits and usage."""

@@ -1,0 +1,110 @@
+"""What each API process holds of budgets and slots in a database that several share, and which of them live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, literal, select, text, tuple_, union_all, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.money.limits_tables import ApiProcess, Hold
+from aquilon.money.tables import BudgetSpending
+from aquilon.people.scope import Scope
+
+Line = tuple[str, int]
+
+_LOCK = 0x686F6C64  # "hold"
+
+
+async def join(session: AsyncSession, process_id: str) -> None:
+    """Count an API process among those that live; once more changes nothing."""
+    await session.execute(
+        postgresql.insert(ApiProcess.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
+        {"id": process_id, "beats": 0},
+    )
+
+
+async def leave(session: AsyncSession, process_id: str) -> None:
+    """Take a process away, with all that it held."""
+    await session.execute(delete(ApiProcess).where(ApiProcess.id == process_id))
+
+
+async def beat(session: AsyncSession, process_id: str) -> dict[str, int] | None:
+    """Show that a process lives; gives how often each has shown it. None where it was taken for dead."""
+    row = update(ApiProcess).where(ApiProcess.id == process_id).values(beats=ApiProcess.beats + 1)
+    if (await session.execute(row.returning(ApiProcess.id))).first() is None:
+        return None
+    return {row.id: row.beats for row in await session.execute(select(ApiProcess.id, ApiProcess.beats))}
+
+
+async def bury(session: AsyncSession, process_id: str, beats: int) -> bool:
+    """Take away a process that has not shown itself since; false where it has."""
+    gone = delete(ApiProcess).where(ApiProcess.id == process_id, ApiProcess.beats == beats)
+    return (await session.execute(gone.returning(ApiProcess.id))).first() is not None
+
+
+async def taken(session: AsyncSession, scope: Scope, lines: Sequence[Line]) -> dict[Line, int]:
+    """What was spent of each line and what all processes hold of it: no claim changes it until the transaction ends.
+
+    Spending that is recorded meanwhile is counted once, on one side or on the other.
+    """
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:whose))"), {"lock": _LOCK, "whose": scope.organization_id}
+    )
+    held = scope.select(Hold).with_only_columns(Hold.line_id, Hold.starts_at, Hold.amount)
+    spent = scope.select(BudgetSpending).with_only_columns(
+        BudgetSpending.budget_id, BudgetSpending.starts_at, BudgetSpending.spent
+    )
+    both: Any = union_all(
+        held.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)),
+        spent.where(tuple_(BudgetSpending.budget_id, BudgetSpending.starts_at).in_(lines)),
+    ).subquery()
+    line_id, starts_at, amount = both.c
+    found = await session.execute(select(line_id, starts_at, func.sum(amount)).group_by(line_id, starts_at))
+    return dict.fromkeys(lines, 0) | {(id_, starts): int(total) for id_, starts, total in found}
+
+
+async def change_holds(session: AsyncSession, scope: Scope, process_id: str, changes: Mapping[Line, int]) -> None:
+    """Add to what a process holds of some lines, or take off it. Raises IntegrityError for one that was taken for dead.
+
+    Never set, always added: so that what is spent and recorded meanwhile isn't forgotten.
+    """
+    rows = [
+        {
+            "process_id": process_id,
+            "line_id": line_id,
+            "starts_at": starts_at,
+            "organization_id": scope.organization_id,
+            "amount": amount,
+        }
+        for (line_id, starts_at), amount in sorted(changes.items())
+        if amount
+    ]
+    if rows:
+        await session.execute(_ADD, rows)
+
+
+async def forget_holds(session: AsyncSession, scope: Scope, process_id: str, lines: Sequence[Line]) -> None:
+    """A process has nothing of these lines."""
+    if lines:
+        of_process = scope.delete(Hold).where(Hold.process_id == process_id)
+        await session.execute(of_process.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)))
+
+
+async def turn_into_spending(session: AsyncSession, process_id: str, spent: Mapping[tuple[str, int, str], int]) -> None:
+    """Take what `usage.record` recorded off what the process holds, in the same transaction."""
+    for (line_id, starts_at, organization_id), amount in sorted(spent.items()):
+        if not amount:
+            continue
+        less = Scope(organization_id).update(Hold).where(Hold.process_id == process_id)
+        less = less.where(Hold.line_id == line_id, Hold.starts_at == starts_at)
+        await session.execute(less.values(amount=func.greatest(Hold.amount - literal(amount), 0)))
+
+
+_INSERT = postgresql.insert(Hold.__table__)  # type: ignore[arg-type]
+_ADD = _INSERT.on_conflict_do_update(
+    index_elements=list(_INSERT.table.primary_key),
+    set_={"amount": _INSERT.table.c.amount + _INSERT.excluded.amount},
+)

@@ -1,0 +1,198 @@
+"""Identity providers: the operator says whom to trust, and for which organization's people."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aquilon.errors import invalid
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal, Role
+from aquilon.people.identity_tables import IdentityProvider
+from aquilon.people.names import checked_name
+from aquilon.people.openid import Client, Discovery, OpenIdError, OpenIdProviders, require_private
+from aquilon.people.permissions import require_operator
+from aquilon.people.secrets import new_id
+from aquilon.people.store import accounts, identity_providers
+from aquilon.people.store.audit import record
+from aquilon.people.tables import Organization
+from aquilon.storage import Database
+from aquilon.storage.sealing import Sealer
+
+DEFAULT_SCOPES = ("openid", "profile", "email")
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """``newcomer_role`` None lets nobody in without an account or invitation; no ``email_domains`` is any."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = None
+    label: str | None = None
+    organization: str | None = None
+    """Id or name; None is the operator's own."""
+    scopes: Sequence[str] = DEFAULT_SCOPES
+    email_domains: Sequence[str] = ()
+    newcomer_role: Role | None = None
+    links_by_email: bool = False
+
+
+async def create(
+    database: Database, principal: Principal, sealer: Sealer, name: str, given: ProviderSettings
+) -> tuple[IdentityProvider, Organization]:
+    """Raises ApiError 403, 404 or 400, SealError."""
+    require_operator(principal)
+    if _NAME.fullmatch(name) is None:
+        raise invalid("A provider's name is in its address: 1 to 40 of a–z, 0–9 and hyphens", param="name")
+    checked = _checked({"issuer": given.issuer, "client_id": given.client_id, "scopes": given.scopes})
+    checked |= _checked({"email_domains": given.email_domains, "newcomer_role": given.newcomer_role})
+    sealed = None if given.client_secret is None else sealer.seal(given.client_secret)
+    async with database.writing(alone=True) as session:
+        organization = await accounts.organization_by(session, given.organization or principal.organization_id)
+        if organization is None:
+            raise no_such("organization", given.organization or "")
+        if await identity_providers.provider_by(session, name) is not None:
+            raise invalid(f"There is an identity provider '{name}' already", param="name")
+        row = IdentityProvider(
+            id=new_id("provider"),
+            organization_id=organization.id,
+            name=name,
+            label=checked_name(given.label or name, "provider"),
+            sealed_secret=sealed,
+            links_by_email=given.links_by_email,
+            created_at=int(time.time()),
+            **checked,
+        )
+        session.add(row)
+        await session.flush()
+        await record(session, principal, "identity_provider.created", row.id, name, **_told(row))
+        return row, organization
+
+
+async def visible(database: Database, principal: Principal) -> list[tuple[IdentityProvider, Organization]]:
+    """Raises ApiError 403."""
+    require_operator(principal)
+    async with database.reading() as session:
+        return await identity_providers.list_providers(session)
+
+
+async def get(database: Database, principal: Principal, id_or_name: str) -> tuple[IdentityProvider, Organization]:
+    """Raises ApiError 403 or 404."""
+    require_operator(principal)
+    async with database.reading() as session:
+        found = await identity_providers.provider_by(session, id_or_name)
+    if found is None:
+        raise no_such("identity provider", id_or_name)
+    return found
+
+
+async def change(
+    database: Database, principal: Principal, sealer: Sealer, id_or_name: str, changes: dict[str, Any]
+) -> tuple[IdentityProvider, Organization]:
+    """``changes``: of `ProviderSettings`' fields but the organization, and ``disabled``. Raises as `create`."""
+    require_operator(principal)
+    checked = _checked(changes)
+    if changes.get("client_secret") is not None:
+        checked["sealed_secret"] = sealer.seal(changes["client_secret"])
+    elif "client_secret" in changes:
+        checked["sealed_secret"] = None
+    async with database.writing(alone=True) as session:
+        found = await identity_providers.provider_by(session, id_or_name)
+        if found is None:
+            raise no_such("identity provider", id_or_name)
+        row, organization = found
+        if checked.get("issuer", row.issuer) != row.issuer:
+            raise invalid(
+                "A subject means somebody at its issuer alone: make another provider for another issuer", param="issuer"
+            )
+        if "label" in changes:
+            checked["label"] = checked_name(changes["label"] or row.name, "provider")
+        if "links_by_email" in changes:
+            checked["links_by_email"] = changes["links_by_email"]
+        if "disabled" in changes:
+            checked["disabled_at"] = (row.disabled_at or int(time.time())) if changes["disabled"] else None
+        for name, value in checked.items():
+            setattr(row, name, value)
+        await session.flush()
+        await record(session, principal, "identity_provider.updated", row.id, row.name, **_told(row))
+        return row, organization
+
+
+async def remove(database: Database, principal: Principal, id_or_name: str) -> IdentityProvider:
+    """With what it called our users: they keep their accounts. Raises ApiError 403 or 404."""
+    require_operator(principal)
+    async with database.writing() as session:
+        found = await identity_providers.provider_by(session, id_or_name)
+        if found is None:
+            raise no_such("identity provider", id_or_name)
+        await session.delete(found[0])
+        await session.flush()
+        await record(session, principal, "identity_provider.removed", found[0].id, found[0].name)
+        return found[0]
+
+
+async def check(
+    database: Database, principal: Principal, sealer: Sealer, providers: OpenIdProviders, id_or_name: str
+) -> Discovery:
+    """Whether it answers, and its secret can be read here. Raises ApiError 400 with the reason, SealError."""
+    row, _ = await get(database, principal, id_or_name)
+    try:
+        return await providers.discovery(client_of(row, sealer).issuer, fresh=True)
+    except OpenIdError as error:
+        raise invalid(str(error), code="provider_unusable") from None
+
+
+def client_of(row: IdentityProvider, sealer: Sealer) -> Client:
+    """Raises SealError."""
+    secret = None if row.sealed_secret is None else sealer.open(row.sealed_secret)
+    return Client(row.issuer, row.client_id, secret, tuple(row.scopes))
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Those fields that are columns as they are. Raises ApiError 400."""
+    checked: dict[str, Any] = {}
+    if "issuer" in given:
+        try:
+            require_private(given["issuer"], "issuer")
+        except OpenIdError as error:
+            raise invalid(str(error), param="issuer") from None
+        checked["issuer"] = given["issuer"]
+    if "client_id" in given:
+        checked["client_id"] = given["client_id"]
+    if "scopes" in given:
+        scopes = list(dict.fromkeys(["openid", *given["scopes"]]))
+        if any(not scope or not scope.isascii() or not scope.isprintable() or " " in scope for scope in scopes):
+            raise invalid("A scope is a word, such as email", param="scopes")
+        checked["scopes"] = scopes
+    if "email_domains" in given:
+        domains = list(dict.fromkeys(domain.strip().lower().removeprefix("@") for domain in given["email_domains"]))
+        wrong = next((domain for domain in domains if _DOMAIN.fullmatch(domain) is None), None)
+        if wrong is not None:
+            raise invalid(f"'{wrong[:100]}' is no domain, such as example.org", param="email_domains")
+        checked["email_domains"] = domains
+    if "newcomer_role" in given:
+        if given["newcomer_role"] == "owner":
+            raise invalid(
+                "Nobody becomes an owner by signing in: newcomers are administrators at most", param="newcomer_role"
+            )
+        checked["newcomer_role"] = given["newcomer_role"]
+    return checked
+
+
+def _told(row: IdentityProvider) -> dict[str, Any]:
+    return {
+        "organization_id": row.organization_id,
+        "issuer": row.issuer,
+        "client_id": row.client_id,
+        "email_domains": row.email_domains,
+        "newcomer_role": row.newcomer_role,
+        "links_by_email": row.links_by_email,
+        "disabled": row.disabled_at is not None,
+    }

@@ -1,0 +1,90 @@
+"""The organizations that share the server: the operator's to make, rename, disable."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.errors import invalid
+from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_operator
+from aquilon.people.store import accounts, sessions
+from aquilon.people.store.audit import record
+from aquilon.people.tables import Organization, User
+from aquilon.storage import Database
+
+
+@dataclass(frozen=True)
+class NewOrganization:
+    organization: Organization
+    owner: User
+    login_token: str
+    """Signs its owner in once."""
+
+
+async def create(
+    database: Database, principal: Principal, name: str, owner: str, *, email: str | None = None
+) -> NewOrganization:
+    """Raises ApiError 403, or ValueError for a name or address that won't do or is taken."""
+    require_operator(principal)
+    async with database.writing(alone=True) as session:
+        made = await accounts.create_organization(session, name)
+        user = await accounts.create_user(session, made.id, owner, "owner", email=email, email_vouched=True)
+        token = await sessions.create_login_link(session, user)
+        await record(session, principal, "organization.created", made.id, made.name, owner=user.name)
+        return NewOrganization(made, user, token)
+
+
+async def visible(database: Database, principal: Principal) -> list[Organization]:
+    """The oldest first. Raises ApiError 403."""
+    require_operator(principal)
+    async with database.reading() as session:
+        return await accounts.list_organizations(session)
+
+
+async def get(database: Database, principal: Principal, id_or_name: str) -> Organization:
+    """Raises ApiError 403 or 404."""
+    require_operator(principal)
+    async with database.reading() as session:
+        return await _organization(session, id_or_name)
+
+
+async def change(
+    database: Database,
+    principal: Principal,
+    id_or_name: str,
+    *,
+    name: str | None = None,
+    disabled: bool | None = None,
+) -> Organization:
+    """In a disabled one nobody is signed in and no key works; what it owns stays. What is None stays as it is.
+
+    Raises ApiError: 403, 404, 400 for disabling the one that runs the server; ValueError
+    for a name that won't do or is taken.
+    """
+    require_operator(principal)
+    async with database.writing(alone=True) as session:
+        found = await _organization(session, id_or_name)
+        changed: dict[str, Any] = {}
+        if disabled and found.operates:
+            raise invalid(f"'{found.name}' runs this server: it can't be disabled", code="runs_the_server")
+        if name is not None:
+            await accounts.rename_organization(session, found, name)
+            changed["name"] = found.name
+        if disabled is not None:
+            found.disabled_at = (found.disabled_at or int(time.time())) if disabled else None
+            changed["disabled"] = disabled
+        await session.flush()
+        await record(session, principal, "organization.updated", found.id, found.name, **changed)
+        return found
+
+
+async def _organization(session: AsyncSession, id_or_name: str) -> Organization:
+    found = await accounts.organization_by(session, id_or_name)
+    if found is None:
+        raise no_such("organization", id_or_name)
+    return found

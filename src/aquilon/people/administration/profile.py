@@ -1,0 +1,169 @@
+"""Somebody's own account: who they are, where they work, what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from aquilon.errors import invalid
+from aquilon.people.administration.access import no_such, user_for
+from aquilon.people.administration.members import UserChanges, describe
+from aquilon.people.identity import Principal, Role
+from aquilon.people.identity_tables import Identity, IdentityProvider
+from aquilon.people.password_hashes import Passwords
+from aquilon.people.passwords import checked_password
+from aquilon.people.permissions import Action, has_scope, permits
+from aquilon.people.scope import Scope
+from aquilon.people.sign_in import SignIn
+from aquilon.people.store import accounts, identity_providers, sessions, workspaces
+from aquilon.people.store.audit import record
+from aquilon.people.store.passwords import password_hash, set_password_hash
+from aquilon.people.store.sessions import SessionHolder
+from aquilon.people.tables import Session, User, Workspace
+from aquilon.storage import Database
+
+FRESH_LINK_SECONDS = 15 * 60
+"""So long after signing in by a one-time link may one set a password without giving the former one."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    user: User
+    has_password: bool
+    workspaces: tuple[tuple[Workspace, Role | None], ...]
+    """Those that the person can work in, with the role there; None where only the organization's role reaches."""
+    permissions: tuple[Action, ...]
+    """In the present workspace, or in the organization as a whole."""
+
+
+async def profile(database: Database, principal: Principal) -> Profile:
+    scope = Scope.of_organization(principal)
+    everywhere = permits(principal.role, None, "workspaces.read")
+    async with database.reading() as session:
+        user = await accounts.user_by_id(session, scope, principal.user_id)
+        assert user is not None
+        mine = await workspaces.memberships(session, Scope.of_user(principal))
+        roles = {member.workspace_id: cast(Role, member.role) for member in mine}
+        found = await workspaces.list_workspaces(session, scope, member=None if everywhere else user.id)
+        has_password = await password_hash(session, user) is not None
+    active = [workspace for workspace in found if workspace.archived_at is None]
+    if principal.api_key_id is not None:
+        active = [workspace for workspace in active if workspace.id == principal.workspace_id]
+    places = tuple((workspace, roles.get(workspace.id)) for workspace in active)
+    return Profile(user, has_password, places, permissions_of(principal))
+
+
+def permissions_of(principal: Principal) -> tuple[Action, ...]:
+    return tuple(
+        action
+        for action in cast(tuple[Action, ...], get_args(Action))
+        if has_scope(principal, action)
+        and permits(principal.role, principal.workspace_role, action)
+        and (action != "server.manage" or principal.operates)
+    )
+
+
+async def change(database: Database, holder: SessionHolder, changes: UserChanges) -> None:
+    """One's own name and e-mail address: nobody else vouches for an address that one gives oneself.
+
+    Raises ValueError for what won't do or is taken.
+    """
+    principal = holder.principal
+    async with database.writing(alone=True) as session:
+        user = await user_for(session, principal, principal.user_id)
+        await describe(session, principal, user, changes, vouched=False)
+
+
+async def choose_workspace(database: Database, holder: SessionHolder, id_or_name: str) -> None:
+    """For this session, until it chooses another. Raises ApiError 404."""
+    principal = holder.principal
+    scope = Scope.of_organization(principal)
+    async with database.writing() as session:
+        workspace = await workspaces.workspace_by(session, scope, id_or_name)
+        if workspace is None or workspace.archived_at is not None:
+            raise no_such("workspace", id_or_name)
+        member = await workspaces.membership(session, scope, workspace.id, principal.user_id)
+        if member is None and not permits(principal.role, None, "workspaces.read"):
+            raise no_such("workspace", id_or_name)
+        await sessions.choose_workspace(session, holder.id, workspace.id)
+
+
+async def own_sessions(database: Database, holder: SessionHolder) -> list[Session]:
+    async with database.reading() as session:
+        return await sessions.list_sessions(session, holder.principal.user_id)
+
+
+async def end_session(database: Database, holder: SessionHolder, session_id: str) -> None:
+    """One of one's own. Raises ApiError 404."""
+    principal = holder.principal
+    async with database.writing() as session:
+        if not await sessions.end_session(session, principal.user_id, session_id):
+            raise no_such("session", session_id)
+        await record(session, principal, "session.ended", session_id, principal.user_name)
+
+
+async def own_identities(database: Database, holder: SessionHolder) -> list[tuple[Identity, IdentityProvider]]:
+    async with database.reading() as session:
+        return await identity_providers.identities_of_user(session, Scope.of_user(holder.principal))
+
+
+async def remove_identity(database: Database, holder: SessionHolder, provider_name: str) -> None:
+    """Raises ApiError: 404, or 400 where no other way to sign in would be left."""
+    principal = holder.principal
+    async with database.writing(alone=True) as session:
+        mine = await identity_providers.identities_of_user(session, Scope.of_user(principal))
+        found = next((identity for identity, provider in mine if provider.name == provider_name), None)
+        if found is None:
+            raise no_such("identity", provider_name)
+        user = await accounts.user_by_id(session, Scope.of_organization(principal), principal.user_id)
+        assert user is not None
+        if len(mine) == 1 and await password_hash(session, user) is None:
+            raise invalid("No other way to sign in would be left: set a password first", code="last_way_in")
+        await session.delete(found)
+        await session.flush()
+        await record(session, principal, "user.identity_removed", user.id, user.name, provider=provider_name)
+
+
+async def set_password(
+    database: Database,
+    passwords: Passwords,
+    sign_in: SignIn,
+    holder: SessionHolder,
+    new: str,
+    *,
+    current: str | None,
+    now: int,
+    address: str,
+) -> None:
+    """Ends every other session and voids open links.
+
+    Raises ApiError: 401 for a wrong ``current``, 400 where it is missing (an account
+    without password, or one that came by a one-time link just now, needs none), 429
+    after too many tries; ValueError for a password that won't do.
+    """
+    principal = holder.principal
+    scope = Scope.of_organization(principal)
+    async with database.reading() as session:
+        user = await accounts.user_by_id(session, scope, principal.user_id)
+        assert user is not None
+        stored = await password_hash(session, user)
+    checked = checked_password(new, user.name, user.email, principal.organization_name)
+    by_link = holder.method == "link" and now - holder.created_at <= FRESH_LINK_SECONDS
+    if current is not None:
+        await sign_in.verify(user.id, [] if stored is None else [stored], current, address)
+    elif stored is not None and not by_link:
+        raise invalid(
+            "Give the present password too, or sign in with a one-time link and set another within "
+            f"{FRESH_LINK_SECONDS // 60} minutes",
+            param="current",
+            code="current_password_required",
+        )
+    hashed = await passwords.hash(checked)
+    async with database.writing(alone=True) as session:
+        user = await accounts.user_by_id(session, scope, principal.user_id)
+        if user is None or await password_hash(session, user) != stored:
+            raise invalid("The password was changed meanwhile: sign in again", code="password_changed")
+        await set_password_hash(session, user, hashed)
+        await sessions.end_other_sessions(session, user.id, holder.id)
+        await sessions.spend_links(session, user.id)
+        await record(session, principal, "user.password_set", user.id, user.name)

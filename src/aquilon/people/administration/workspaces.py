@@ -1,0 +1,124 @@
+"""The organization itself, its workspaces, and who is in them."""
+
+from __future__ import annotations
+
+from aquilon.errors import invalid
+from aquilon.people.administration.access import no_such, user_for, workspace_for
+from aquilon.people.identity import Principal, Role
+from aquilon.people.permissions import permits, require
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, workspaces
+from aquilon.people.store.audit import entries, record
+from aquilon.people.tables import AuditEntry, Organization, User, Workspace, WorkspaceMember
+from aquilon.storage import Database
+
+
+async def organization(database: Database, principal: Principal) -> Organization:
+    async with database.reading() as session:
+        found = await accounts.organization_by(session, principal.organization_id)
+    assert found is not None
+    return found
+
+
+async def change_organization(
+    database: Database, principal: Principal, *, name: str | None = None, password_sign_in: bool | None = None
+) -> Organization:
+    """What is None stays. Raises ApiError 403, or ValueError for a name that won't do or is taken."""
+    require(principal, "organization.update")
+    async with database.writing() as session:
+        found = await accounts.organization_by(session, principal.organization_id)
+        assert found is not None
+        if name is not None:
+            await accounts.rename_organization(session, found, name)
+        if password_sign_in is not None:
+            found.password_sign_in = password_sign_in
+            await session.flush()
+        told = {"name": name, "password_sign_in": password_sign_in}
+        changed = {key: value for key, value in told.items() if value is not None}
+        await record(session, principal, "organization.updated", found.id, found.name, **changed)
+        return found
+
+
+async def create(database: Database, principal: Principal, name: str) -> Workspace:
+    """Raises ApiError 403, or ValueError for a name that won't do."""
+    require(principal, "workspaces.manage")
+    async with database.writing() as session:
+        made = await workspaces.create_workspace(session, Scope.of_organization(principal), name)
+        await record(session, principal, "workspace.created", made.id, made.name)
+        return made
+
+
+async def visible(database: Database, principal: Principal) -> list[Workspace]:
+    """All, for those who may see all; else one's own."""
+    require(principal, "workspaces.read", "member")
+    everything = permits(principal.role, None, "workspaces.read")
+    async with database.reading() as session:
+        scope = Scope.of_organization(principal)
+        return await workspaces.list_workspaces(session, scope, member=None if everything else principal.user_id)
+
+
+async def get(database: Database, principal: Principal, workspace_id: str) -> Workspace:
+    async with database.reading() as session:
+        return await workspace_for(session, principal, workspace_id, "workspaces.read")
+
+
+async def rename(database: Database, principal: Principal, workspace_id: str, name: str) -> Workspace:
+    async with database.writing() as session:
+        workspace = await workspace_for(session, principal, workspace_id, "workspaces.manage")
+        await workspaces.rename_workspace(session, Scope.of_organization(principal), workspace, name)
+        await record(session, principal, "workspace.updated", workspace.id, workspace.name)
+        return workspace
+
+
+async def archive(database: Database, principal: Principal, workspace_id: str) -> Workspace:
+    """Its keys stop working at once; its usage stays. Raises ValueError for the organization's first."""
+    async with database.writing() as session:
+        workspace = await workspace_for(session, principal, workspace_id, "workspaces.manage")
+        await workspaces.archive_workspace(session, Scope.of_organization(principal), workspace)
+        await record(session, principal, "workspace.archived", workspace.id, workspace.name)
+        return workspace
+
+
+async def members(database: Database, principal: Principal, workspace_id: str) -> list[tuple[WorkspaceMember, User]]:
+    async with database.reading() as session:
+        workspace = await workspace_for(session, principal, workspace_id, "members.read")
+        return await workspaces.members(session, Scope.of_organization(principal), workspace.id)
+
+
+async def set_member(
+    database: Database, principal: Principal, workspace_id: str, user_id: str, role: Role
+) -> tuple[WorkspaceMember, User]:
+    """Take a user of the organization into a workspace, or give them another role there."""
+    if role == "owner":
+        raise invalid("An organization has owners, a workspace has none: its highest role is administrator")
+    async with database.writing() as session:
+        workspace = await workspace_for(session, principal, workspace_id, "members.manage")
+        scope = Scope.of_organization(principal)
+        user = await user_for(session, principal, user_id)
+        await workspaces.set_member(session, scope, workspace, user, role)
+        await record(
+            session, principal, "workspace.member_set", workspace.id, workspace.name, user_id=user.id, role=role
+        )
+        member = await workspaces.membership(session, scope, workspace.id, user.id)
+        assert member is not None
+        return member, user
+
+
+async def remove_member(database: Database, principal: Principal, workspace_id: str, user_id: str) -> None:
+    async with database.writing() as session:
+        workspace = await workspace_for(session, principal, workspace_id, "members.manage")
+        member = await workspaces.membership(session, Scope.of_organization(principal), workspace.id, user_id)
+        if member is None:
+            raise no_such("member", user_id)
+        await session.delete(member)
+        await session.flush()
+        await record(session, principal, "workspace.member_removed", workspace.id, workspace.name, user_id=user_id)
+
+
+async def audit_log(
+    database: Database, principal: Principal, *, before: int | None = None, limit: int = 100
+) -> list[AuditEntry]:
+    """The newest first."""
+    require(principal, "audit.read")
+    async with database.reading() as session:
+        return await entries(session, Scope.of_organization(principal), before=before, limit=limit)

@@ -1,0 +1,319 @@
+"""OpenID Connect Core 1.0, as a relying party: the code flow with PKCE (RFC 7636), state and nonce, and nothing else.
+
+What a provider says is believed where its ID token is signed with one of its published
+keys by an asymmetric algorithm, is from this issuer, for this client, of this moment and
+for this very sign-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+
+from aquilon.people.origin import is_loopback_name
+
+TIMEOUT_SECONDS = 10.0
+LEEWAY_SECONDS = 60
+"""How far apart two clocks may be."""
+_MOST_BYTES = 1_000_000
+_KEPT_SECONDS = 3600.0
+_FAILED_SECONDS = 5.0
+"""For so long is a provider that can't be reached not asked again, however many people want to sign in."""
+_KEYS_AGAIN_SECONDS = 30.0
+"""A token signed with an unknown key asks for the provider's keys again, so often at most."""
+_OLDEST_SECONDS = 600
+"""An ID token was made for this sign-in: one issued longer ago was not."""
+
+_KEY_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+
+PublicKey = RSAKey | ECKey | OKPKey
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class OpenIdError(Exception):
+    """The provider can't be reached, or said something that can't be believed; for the operator's eyes."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """This server, as a provider knows it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a provider vouches for. ``email`` is set where the provider says that it was verified."""
+
+    subject: str
+    email: str | None
+    name: str | None
+    preferred_username: str | None
+
+
+class Discovery(msgspec.Struct, frozen=True):
+    """OpenID Connect Discovery 1.0, section 3; what is used of it."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    id_token: str
+    access_token: str | None = None
+
+
+class _UserInfo(msgspec.Struct, frozen=True):
+    sub: str
+    email: str | None = None
+    email_verified: bool | str | None = None
+    name: str | None = None
+    preferred_username: str | None = None
+
+
+class _IdToken(_UserInfo, frozen=True, kw_only=True):
+    iss: str
+    aud: str | list[str]
+    exp: float
+    iat: float
+    nbf: float | None = None
+    azp: str | None = None
+    nonce: str | None = None
+
+
+class _KeyFile(msgspec.Struct, frozen=True):
+    keys: list[dict[str, Any]]
+
+
+@dataclass
+class _Known:
+    discovery: Discovery
+    keys: list[PublicKey]
+    read_at: float
+
+
+class OpenIdProviders:
+    """Discovery documents and keys are remembered for an hour. Redirects are not followed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._failed: dict[str, tuple[str, float]] = {}
+        self._one_at_a_time: dict[str, asyncio.Lock] = {}
+        self._http: httpx.AsyncClient | None = None
+
+    async def discovery(self, issuer: str, *, fresh: bool = False) -> Discovery:
+        """Raises OpenIdError."""
+        return (await self._provider(issuer, fresh=fresh)).discovery
+
+    async def authorization_url(
+        self, client: Client, redirect_uri: str, *, state: str, nonce: str, verifier: str
+    ) -> str:
+        """Where the person's browser goes to sign in. Raises OpenIdError."""
+        found = await self.discovery(client.issuer)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        query = {
+            "response_type": "code",
+            "client_id": client.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(client.scopes),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        joint = "&" if urlsplit(found.authorization_endpoint).query else "?"
+        return f"{found.authorization_endpoint}{joint}{urlencode(query)}"
+
+    async def require_issuer(self, client: Client, issuer: str | None) -> None:
+        """RFC 9207: the answer in the browser comes from this provider and no other. Raises OpenIdError."""
+        found = await self.discovery(client.issuer)
+        if issuer is None and not found.authorization_response_iss_parameter_supported:
+            return
+        if issuer != client.issuer:
+            raise OpenIdError(f"The answer is from the issuer '{issuer}', not from {client.issuer}")
+
+    async def claims(self, client: Client, redirect_uri: str, *, code: str, nonce: str, verifier: str) -> Claims:
+        """Trade the code for an ID token, and believe it or not. Raises OpenIdError."""
+        found = await self.discovery(client.issuer)
+        tokens = await self._exchange(client, found, redirect_uri, code, verifier)
+        token = await self._verified(client, tokens.id_token, nonce)
+        told: _UserInfo = token
+        if token.email is None and found.userinfo_endpoint is not None and tokens.access_token is not None:
+            headers = {"authorization": f"Bearer {tokens.access_token}"}
+            told = _decoded(await self._ask("GET", found.userinfo_endpoint, headers=headers), _UserInfo, "user info")
+            if told.sub != token.sub:
+                raise OpenIdError("The user info is about somebody else than the ID token")
+        verified = told.email_verified is True or told.email_verified == "true"
+        return Claims(
+            token.sub,
+            told.email if verified else None,
+            told.name or token.name,
+            told.preferred_username or token.preferred_username,
+        )
+
+    async def _exchange(self, client: Client, found: Discovery, redirect_uri: str, code: str, verifier: str) -> _Tokens:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        headers = {"accept": "application/json"}
+        if client.client_secret is None:
+            form["client_id"] = client.client_id
+        elif "client_secret_basic" in found.token_endpoint_auth_methods_supported:
+            pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"  # RFC 6749, 2.3.1
+            headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        else:
+            form |= {"client_id": client.client_id, "client_secret": client.client_secret}
+        return _decoded(
+            await self._ask("POST", found.token_endpoint, headers=headers, form=form), _Tokens, "token answer"
+        )
+
+    async def _verified(self, client: Client, token: str, nonce: str) -> _IdToken:
+        """OpenID Connect Core 1.0, section 3.1.3.7. Raises OpenIdError."""
+        claims = _decoded(await self._signed_payload(client.issuer, token), _IdToken, "ID token")
+        audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        now = time.time()
+        if claims.iss != client.issuer:
+            raise OpenIdError(f"The ID token is from the issuer '{claims.iss}', not from {client.issuer}")
+        if client.client_id not in audiences:
+            raise OpenIdError(f"The ID token is for {', '.join(audiences) or 'nobody'}, not for {client.client_id}")
+        if (len(audiences) > 1 or claims.azp is not None) and claims.azp != client.client_id:
+            raise OpenIdError(f"The ID token was given to '{claims.azp}', not to {client.client_id}")
+        if claims.exp <= now - LEEWAY_SECONDS:
+            raise OpenIdError("The ID token has expired: is a clock wrong?")
+        if claims.iat <= now - _OLDEST_SECONDS or max(claims.iat, claims.nbf or 0) > now + LEEWAY_SECONDS:
+            raise OpenIdError("The ID token is not of this moment: is a clock wrong?")
+        if not hmac.compare_digest((claims.nonce or "").encode(), nonce.encode()):
+            raise OpenIdError("The ID token is for another sign-in: its nonce is not ours")
+        if not 0 < len(claims.sub) <= 255:
+            raise OpenIdError("The ID token names nobody: its subject has 1 to 255 characters")
+        return claims
+
+    async def _signed_payload(self, issuer: str, token: str) -> bytes:
+        provider = await self._provider(issuer)
+        allowed = [name for name in ALGORITHMS if name in provider.discovery.id_token_signing_alg_values_supported]
+        try:
+            header = jws.extract_compact(token.encode()).headers()
+        except (JoseError, ValueError) as error:
+            raise OpenIdError(f"The ID token is no signed token: {error}") from error
+        algorithm, key_id = str(header.get("alg")), header.get("kid")
+        if algorithm not in allowed:
+            raise OpenIdError(f"The ID token is signed by '{algorithm}', which is none of {', '.join(allowed)}")
+        fitting = _fitting(provider.keys, algorithm, key_id)
+        if not fitting and time.monotonic() - provider.read_at > _KEYS_AGAIN_SECONDS:
+            provider = await self._provider(issuer, fresh=True)  # its keys were rotated
+            fitting = _fitting(provider.keys, algorithm, key_id)
+        for key in fitting:
+            try:
+                return bytes(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
+            except (JoseError, ValueError):
+                continue
+        raise OpenIdError("The ID token is signed with none of the provider's keys")
+
+    async def _provider(self, issuer: str, *, fresh: bool = False) -> _Known:
+        async with self._one_at_a_time.setdefault(issuer, asyncio.Lock()):
+            known = self._known.get(issuer)
+            if known is not None and not fresh and time.monotonic() - known.read_at <= _KEPT_SECONDS:
+                return known
+            reason, at = self._failed.get(issuer, ("", -math.inf))
+            if not fresh and time.monotonic() - at < _FAILED_SECONDS:
+                raise OpenIdError(reason)
+            try:
+                known = self._known[issuer] = await self._read(issuer)
+            except OpenIdError as error:
+                self._failed[issuer] = str(error), time.monotonic()
+                raise
+            return known
+
+    async def _read(self, issuer: str) -> _Known:
+        address = issuer.rstrip("/") + "/.well-known/openid-configuration"
+        discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
+        if discovery.issuer != issuer:
+            raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer}'")
+        keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
+        return _Known(discovery, _public_keys(keys.keys), time.monotonic())
+
+    async def _ask(
+        self, method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
+    ) -> bytes:
+        """The body of a good answer. Raises OpenIdError."""
+        require_private(url, "provider's address")
+        if self._http is None:  # made late: it reads all authorities' certificates; no connection of it is kept
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, limits=limits)
+        body = b""
+        try:
+            async with self._http.stream(method, url, headers=headers, data=form) as answer:
+                async for chunk in answer.aiter_bytes():
+                    body += chunk
+                    if len(body) > _MOST_BYTES:
+                        raise OpenIdError(f"{url} answers with more than {_MOST_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise OpenIdError(f"{url} can't be reached: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise OpenIdError(f"{url} answers with status {answer.status_code}: {body[:300].decode(errors='replace')}")
+        return body
+
+
+def require_private(url: str, what: str) -> None:
+    """Raises OpenIdError for an address that is not https, nor on this machine."""
+    try:
+        parts = urlsplit(url)
+        loopback = parts.scheme == "http" and is_loopback_name(parts.hostname or "")
+        private = bool(parts.hostname) and (parts.scheme == "https" or loopback) and parts.port != 0
+    except ValueError:  # a bracket without its other, a port that is no number
+        private = False
+    if not private or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
+        raise OpenIdError(f"The {what} '{url[:200]}' is no https address")
+
+
+def _decoded(body: bytes, kind: type[S], what: str) -> S:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise OpenIdError(f"The provider's {what} can't be read: {error}") from error
+
+
+def _fitting(keys: list[PublicKey], algorithm: str, key_id: object) -> list[PublicKey]:
+    kind = _KEY_KINDS[algorithm[:2]]
+    return [key for key in keys if key.key_type == kind and key_id in (None, key.kid)]
+
+
+def _public_keys(found: list[dict[str, Any]]) -> list[PublicKey]:
+    """Those that may sign; others (for encryption, of kinds that nobody here knows) are left out."""
+    keys: list[PublicKey] = []
+    for one in found:
+        if one.get("use", "sig") != "sig":
+            continue
+        try:
+            for key in KeySet.import_key_set({"keys": [one]}).keys:
+                if isinstance(key, PublicKey):
+                    keys.append(key)
+        except (JoseError, ValueError, KeyError, TypeError):
+            continue
+    return keys

@@ -1,0 +1,57 @@
+"""Where a request comes from: what browsers vouch for, and what only the network knows."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from starlette.requests import HTTPConnection, Request
+
+from aquilon.errors import forbidden
+
+IN_PROCESS = "aquilon.principal"
+"""In the ASGI scope of a request that the server makes to itself, for a batch line; no request from outside has it."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_loopback_name(host: str) -> bool:
+    """``localhost``, ``127.0.0.1``, ``::1`` and their like, without a port."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(header: str) -> str:
+    """The host of a ``Host`` header, without its port and an IPv6 address's brackets, in lower case."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower().rstrip(".")
+
+
+def comes_from_loopback(connection: HTTPConnection) -> bool:
+    """Whether both ends are this machine: the peer's address and the name it used."""
+    peer = connection.client.host if connection.client is not None else ""
+    return is_loopback_name(peer) and is_loopback_name(host_name(connection.headers.get("host", "")))
+
+
+def require_same_origin(request: Request, *, allow_none: bool = False) -> None:
+    """Refuse an unsafe request that another site may have made a browser send.
+
+    ``Origin`` must be exactly ours; where it is missing, ``Sec-Fetch-Site`` must be
+    ``same-origin``. ``allow_none`` lets a client pass that sends neither: no browser.
+    Raises ApiError 403.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    if origin is not None:
+        if origin == f"{request.url.scheme}://{request.headers.get('host', '')}":
+            return
+    elif site == "same-origin" or (site is None and allow_none):
+        return
+    raise forbidden(
+        "This request comes from another site; open the page at this server's own address", code="cross_site"
+    )

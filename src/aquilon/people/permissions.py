@@ -1,0 +1,112 @@
+"""What a role may do: in the whole organization, and in a workspace that one is a member of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aquilon.errors import forbidden
+from aquilon.people.identity import KeyScope, Principal, Role
+
+Action = Literal[
+    "generate",
+    "files.use",
+    "batches.use",
+    "usage.read",
+    "billing.manage",
+    "keys.create",
+    "keys.manage",
+    "members.read",
+    "members.manage",
+    "owners.manage",
+    "workspaces.read",
+    "workspaces.manage",
+    "organization.update",
+    "audit.read",
+    "server.manage",
+]
+
+_EVERYWHERE: dict[Action, frozenset[Role]] = {
+    "generate": frozenset({"owner", "administrator"}),
+    "files.use": frozenset({"owner", "administrator"}),
+    "batches.use": frozenset({"owner", "administrator"}),
+    "usage.read": frozenset({"owner", "administrator", "billing"}),
+    "billing.manage": frozenset({"owner", "administrator", "billing"}),
+    "keys.create": frozenset({"owner", "administrator"}),
+    "keys.manage": frozenset({"owner", "administrator"}),
+    "members.read": frozenset({"owner", "administrator", "billing"}),
+    "members.manage": frozenset({"owner", "administrator"}),
+    "owners.manage": frozenset({"owner"}),
+    "workspaces.read": frozenset({"owner", "administrator", "billing"}),
+    "workspaces.manage": frozenset({"owner", "administrator"}),
+    "organization.update": frozenset({"owner", "administrator"}),
+    "audit.read": frozenset({"owner", "administrator"}),
+    "server.manage": frozenset({"owner", "administrator"}),
+}
+"""The organization's roles. A role that isn't here may do it in its own workspaces at most."""
+
+_IN_WORKSPACE: dict[Action, frozenset[Role]] = {
+    "generate": frozenset({"administrator", "developer", "member"}),
+    "files.use": frozenset({"administrator", "developer", "member"}),
+    "batches.use": frozenset({"administrator", "developer", "member"}),
+    "usage.read": frozenset({"administrator", "billing"}),
+    "keys.create": frozenset({"administrator", "developer"}),
+    "keys.manage": frozenset({"administrator"}),
+    "members.read": frozenset({"administrator", "developer"}),
+    "members.manage": frozenset({"administrator"}),
+    "workspaces.read": frozenset({"administrator", "developer", "member", "billing"}),
+}
+"""The workspace's roles, for that workspace alone. One's own keys and usage need no permission."""
+
+_SCOPES: dict[Action, KeyScope] = {
+    "generate": "inference",
+    "files.use": "files",
+    "batches.use": "batch",
+    "usage.read": "usage",
+}
+"""What a key must be for; every other action is administration."""
+
+
+def permits(role: Role, workspace_role: Role | None, action: Action) -> bool:
+    """``workspace_role`` is that in the workspace that the action concerns, None for the organization as a whole."""
+    return role in _EVERYWHERE[action] or (
+        workspace_role is not None and workspace_role in _IN_WORKSPACE.get(action, frozenset())
+    )
+
+
+def has_scope(principal: Principal, action: Action) -> bool:
+    return _SCOPES.get(action, "administration") in principal.scopes
+
+
+def require_scope(principal: Principal, action: Action) -> None:
+    """That a key is for this kind of action, whatever its user's role. Raises ApiError 403, in words."""
+    if not has_scope(principal, action):
+        needed = _SCOPES.get(action, "administration")
+        raise forbidden(
+            f"This API key is not for {needed}: its scopes are {', '.join(sorted(principal.scopes)) or 'none'}",
+            code="scope_missing",
+        )
+
+
+def require(principal: Principal, action: Action, workspace_role: Role | None = None) -> None:
+    """Raises ApiError 403, in words."""
+    require_scope(principal, action)
+    if not permits(principal.role, workspace_role, action):
+        there = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
+        raise forbidden(f"The role {principal.role}{there} doesn't permit {action}", code="role_missing")
+
+
+def require_operator(principal: Principal) -> None:
+    """For what all organizations share: models, upstreams, prices, organizations. Raises ApiError 403."""
+    require(principal, "server.manage")
+    if not principal.operates:
+        raise forbidden("Only the organization that runs this server may do this", code="not_the_operator")
+
+
+def require_generation(principal: Principal, *names: str) -> None:
+    """For a request to a model, by any of the ``names`` it goes by. Raises ApiError 403."""
+    require(principal, "generate", principal.workspace_role)
+    if principal.allowed_models is not None and principal.allowed_models.isdisjoint(names):
+        allowed = ", ".join(sorted(principal.allowed_models)) or "none"
+        raise forbidden(
+            f"This API key is not for the model '{names[0]}'; its models are: {allowed}", code="model_not_allowed"
+        )

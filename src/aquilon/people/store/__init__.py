@@ -1,0 +1,1 @@
+"""Queries over organizations, people, keys and sessions."""

@@ -1,0 +1,216 @@
+"""Organizations and the people in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.people.identity import KEY_SCOPES, KeyScope, Principal, Role
+from aquilon.people.names import checked_email, checked_name
+from aquilon.people.permissions import permits
+from aquilon.people.scope import Everyone, Scope
+from aquilon.people.secrets import new_id
+from aquilon.people.store.workspaces import create_workspace, first_workspace, set_member, workspace_by
+from aquilon.people.tables import ApiKey, Organization, User, WorkspaceMember
+
+FIRST_WORKSPACE = "default"
+_MOST_ACCOUNTS = 4
+
+
+class UnknownUser(LookupError):
+    """No user of that name; the message lists those that exist."""
+
+
+async def create_organization(session: AsyncSession, name: str) -> Organization:
+    """With its first workspace; the first organization of all runs the server.
+
+    Raises ValueError for a name that won't do or is taken.
+    """
+    name = checked_name(name, "organization")
+    if await session.scalar(select(Organization).where(Organization.name == name)) is not None:
+        raise ValueError(f"There is an organization '{name}' already")
+    first = await session.scalar(select(Organization).limit(1)) is None
+    organization = Organization(id=new_id("org"), name=name, created_at=_now(), operates=first)
+    session.add(organization)
+    await session.flush()
+    await create_workspace(session, Scope(organization.id), FIRST_WORKSPACE)
+    return organization
+
+
+async def rename_organization(session: AsyncSession, organization: Organization, name: str) -> None:
+    """Raises ValueError for a name that won't do or is taken."""
+    name = checked_name(name, "organization")
+    taken = select(Organization).where(Organization.name == name, Organization.id != organization.id)
+    if await session.scalar(taken) is not None:
+        raise ValueError(f"There is an organization '{name}' already")
+    organization.name = name
+    await session.flush()
+
+
+async def create_user(
+    session: AsyncSession,
+    organization_id: str,
+    name: str,
+    role: Role,
+    *,
+    email: str | None = None,
+    email_vouched: bool = False,
+    workspace_ids: Sequence[str] = (),
+) -> User:
+    """A new user of the organization, in those of the workspaces that are there still, else in its first one.
+
+    Raises ValueError for a name or address that won't do or is taken.
+    """
+    scope = Scope(organization_id)
+    user = User(
+        id=new_id("user"),
+        organization_id=organization_id,
+        name=await _free_name(session, scope, name),
+        email=None if email is None else await _free_email(session, scope, email),
+        email_vouched=email is not None and email_vouched,
+        role=role,
+        created_at=_now(),
+    )
+    session.add(user)
+    await session.flush()
+    found = [await workspace_by(session, scope, workspace_id) for workspace_id in workspace_ids]
+    active = [workspace for workspace in found if workspace is not None and workspace.archived_at is None]
+    for workspace in active or [await first_workspace(session, scope)]:
+        await set_member(session, scope, workspace, user, "administrator" if role == "owner" else role)
+    return user
+
+
+async def rename_user(session: AsyncSession, user: User, name: str) -> None:
+    """Raises ValueError for a name that won't do or is taken."""
+    if name.strip() != user.name:
+        user.name = await _free_name(session, Scope(user.organization_id), name)
+        await session.flush()
+
+
+async def set_email(session: AsyncSession, user: User, email: str | None, *, vouched: bool) -> None:
+    """Raises ValueError for an address that is none or somebody else's."""
+    if email is None:
+        user.email, user.email_vouched = None, False
+    elif checked_email(email) == user.email:
+        user.email_vouched = user.email_vouched or vouched
+    else:
+        user.email, user.email_vouched = await _free_email(session, Scope(user.organization_id), email), vouched
+    await session.flush()
+
+
+async def any_user(session: AsyncSession) -> bool:
+    return await session.scalar(Everyone.select(User).limit(1)) is not None
+
+
+async def first_administrator(session: AsyncSession, scope: Scope) -> User | None:
+    """The oldest owner or administrator who may still sign in."""
+    query = scope.select(User).where(User.role.in_(("owner", "administrator")), User.disabled_at.is_(None))
+    return await session.scalar(query.order_by(User.created_at, User.id).limit(1))
+
+
+async def list_organizations(session: AsyncSession) -> list[Organization]:
+    """The oldest, which the first start made, first."""
+    return list(await session.scalars(select(Organization).order_by(Organization.created_at, Organization.id)))
+
+
+async def organization_by(session: AsyncSession, id_or_name: str) -> Organization | None:
+    query = select(Organization).where((Organization.id == id_or_name) | (Organization.name == id_or_name))
+    return await session.scalar(query.limit(1))
+
+
+async def list_users(session: AsyncSession, scope: Scope) -> list[User]:
+    return list(await session.scalars(scope.select(User).order_by(User.name)))
+
+
+async def user_by_id(session: AsyncSession, scope: Scope, user_id: str) -> User | None:
+    return await session.scalar(scope.select(User).where(User.id == user_id))
+
+
+async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
+    """Raises UnknownUser."""
+    users = await list_users(session, scope)
+    for user in users:
+        if user.name == name:
+            return user
+    names = ", ".join(user.name for user in users) or "none"
+    raise UnknownUser(f"There is no user '{name}'; the users are: {names}")
+
+
+async def users_signing_in(session: AsyncSession, name: str, organization: str | None = None) -> list[User]:
+    """By e-mail address in any organization, or by name in one (the one that runs the server); those who may.
+
+    ``organization`` is a name or id. One person may have an account in several, each
+    with the same address: the oldest few are looked at.
+    """
+    active = (
+        Everyone.select(User)
+        .join(Organization, Organization.id == User.organization_id)
+        .where(User.disabled_at.is_(None), Organization.disabled_at.is_(None))
+        .order_by(User.created_at, User.id)
+        .limit(_MOST_ACCOUNTS)
+    )
+    there = (Organization.id == organization) | (Organization.name == (organization or "").strip())
+    name = name.strip()
+    by_address = active.where(User.email == name.lower())
+    found = list(await session.scalars(by_address if organization is None else by_address.where(there)))
+    by_name = active.where(User.name == name, Organization.operates if organization is None else there)
+    return found + [user for user in await session.scalars(by_name) if user not in found]
+
+
+async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> User | None:
+    return await session.scalar(scope.select(User).where(User.email == email.strip().lower()))
+
+
+async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool:
+    """Whether somebody besides this user owns the organization and may sign in."""
+    query = scope.select(User).where(User.role == "owner", User.disabled_at.is_(None), User.id != user_id)
+    return await session.scalar(query.limit(1)) is not None
+
+
+def reaches_every_workspace(user: User) -> bool:
+    """Whether their role in the organization lets them work in workspaces that they are no member of."""
+    return permits(cast(Role, user.role), None, "workspaces.read")
+
+
+def principal(
+    user: User,
+    organization: Organization,
+    workspace_id: str,
+    membership: WorkspaceMember | None,
+    key: ApiKey | None = None,
+) -> Principal:
+    return Principal(
+        user_id=user.id,
+        user_name=user.name,
+        role=cast(Role, user.role),
+        organization_id=organization.id,
+        organization_name=organization.name,
+        workspace_id=workspace_id,
+        workspace_role=None if membership is None else cast(Role, membership.role),
+        api_key_id=None if key is None else key.id,
+        operates=organization.operates,
+        scopes=frozenset(KEY_SCOPES if key is None else cast(list[KeyScope], key.scopes)),
+        allowed_models=None if key is None or key.allowed_models is None else frozenset(key.allowed_models),
+    )
+
+
+async def _free_name(session: AsyncSession, scope: Scope, name: str) -> str:
+    name = checked_name(name, "user")
+    if await session.scalar(scope.select(User).where(User.name == name)) is not None:
+        raise ValueError(f"There is a user '{name}' already")
+    return name
+
+
+async def _free_email(session: AsyncSession, scope: Scope, email: str) -> str:
+    email = checked_email(email)
+    if await user_with_email(session, scope, email) is not None:
+        raise ValueError(f"The e-mail address '{email}' belongs to another account")
+    return email
+
+
+def _now() -> int:
+    return int(time.time())

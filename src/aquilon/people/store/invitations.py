@@ -1,0 +1,96 @@
+"""Invitations: a token that lets so many people join an organization, in a role, until a day."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.people.identity import Role
+from aquilon.people.identity_tables import Invitation
+from aquilon.people.scope import Everyone, Scope
+from aquilon.people.secrets import fingerprint, new_id, new_token
+from aquilon.people.tables import Organization
+
+
+@dataclass(frozen=True)
+class NewInvitation:
+    token: str
+    """Shown once; only its SHA-256 is stored."""
+    record: Invitation
+
+
+async def create_invitation(
+    session: AsyncSession,
+    scope: Scope,
+    created_by: str,
+    role: Role,
+    workspace_ids: Sequence[str],
+    *,
+    note: str,
+    expires_at: int,
+    uses: int,
+) -> NewInvitation:
+    token = new_token()
+    record = Invitation(
+        id=new_id("invitation"),
+        organization_id=scope.organization_id,
+        token_sha256=fingerprint(token),
+        role=role,
+        workspace_ids=list(workspace_ids),
+        note=note,
+        created_by=created_by,
+        created_at=int(time.time()),
+        expires_at=expires_at,
+        uses=uses,
+        used=0,
+    )
+    session.add(record)
+    await session.flush()
+    return NewInvitation(token, record)
+
+
+async def list_invitations(session: AsyncSession, scope: Scope) -> list[Invitation]:
+    """Spent, expired and revoked ones too, the newest first."""
+    query = scope.select(Invitation).order_by(Invitation.created_at.desc(), Invitation.id.desc())
+    return list(await session.scalars(query))
+
+
+async def invitation_by_id(session: AsyncSession, scope: Scope, invitation_id: str) -> Invitation | None:
+    return await session.scalar(scope.select(Invitation).where(Invitation.id == invitation_id))
+
+
+async def open_invitation(session: AsyncSession, token: str) -> tuple[Invitation, Organization] | None:
+    """The one that this token opens now, with whose it is."""
+    query = (
+        Everyone.select(Invitation)
+        .add_columns(Organization)
+        .join(Organization, Organization.id == Invitation.organization_id)
+        .where(Invitation.token_sha256 == fingerprint(token), Organization.disabled_at.is_(None), *_is_open())
+    )
+    found = (await session.execute(query)).first()
+    return None if found is None else (found[0], found[1])
+
+
+async def use_invitation(session: AsyncSession, invitation: Invitation) -> bool:
+    """Count one who joins; False if somebody else was quicker."""
+    used = Scope(invitation.organization_id).update(Invitation).where(Invitation.id == invitation.id, *_is_open())
+    counted = used.values(used=Invitation.used + 1).returning(Invitation.id)
+    return await session.scalar(counted.execution_options(synchronize_session=False)) is not None
+
+
+async def revoke_invitations_of(session: AsyncSession, scope: Scope, user_id: str) -> None:
+    """Every open one that this user made: whoever may invite no more shall leave no door ajar."""
+    made = scope.update(Invitation).where(Invitation.created_by == user_id, Invitation.revoked_at.is_(None))
+    await session.execute(made.values(revoked_at=int(time.time())))
+
+
+def _is_open() -> tuple[ColumnElement[bool], ...]:
+    return (
+        Invitation.revoked_at.is_(None),
+        Invitation.expires_at > int(time.time()),
+        Invitation.used < Invitation.uses,
+    )

@@ -1,1 +1,0 @@
-"""The API platform: routes, accounts and keys, storage."""

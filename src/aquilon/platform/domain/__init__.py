@@ -1,1 +1,0 @@
-"""Pure rules and values of the platform: no HTTP, no database, no clock of their own."""

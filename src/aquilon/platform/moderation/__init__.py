@@ -1,1 +1,0 @@
-"""Judging texts before they are answered, by whatever the operator set up."""

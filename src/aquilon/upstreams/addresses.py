@@ -1,0 +1,77 @@
+"""Where an upstream's name may lead: each address is looked at, and the one that was looked at is connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from aquilon.upstreams.upstream import Upstream, is_forbidden, is_private, literal_address
+
+
+class AddressRefused(OSError):
+    """An upstream's host is, or leads to, an address that it must not have."""
+
+
+class VettedResolver(AbstractResolver):
+    """Resolves one upstream's name. What it gives is connected to as it is: nobody resolves the name again."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
+        )
+        results = []
+        for address_family, _, protocol, _, address in found:
+            require_allowed(self._upstream, str(address[0]))
+            results.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=port,
+                    family=address_family,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+            )
+        return results
+
+    async def close(self) -> None:
+        pass
+
+
+def require_allowed(upstream: Upstream, text: str) -> None:
+    """Raises AddressRefused. ``text`` is an address as a resolver writes it."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if is_forbidden(address):
+        raise AddressRefused(f"{upstream.host} leads to {address}, which no upstream may have")
+    if is_private(address) and not upstream.private:
+        raise AddressRefused(
+            f"{upstream.host} leads to the private address {address}, which it did not when the upstream was added: "
+            "set it anew with `private` if that is meant"
+        )
+
+
+def require_allowed_literal(upstream: Upstream) -> None:
+    """The same for a base URL with an address in place of a name, which nobody resolves. Raises AddressRefused."""
+    address = literal_address(upstream.host)
+    if address is not None:
+        require_allowed(upstream, str(address))
+
+
+async def leads_to_private(host: str) -> bool:
+    """Whether a host, as an operator wrote it, is in a private network or on this machine; False if it isn't known."""
+    address = literal_address(host)
+    if address is not None:
+        return is_private(address)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return any(is_private(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found)

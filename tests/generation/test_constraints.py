@@ -1,0 +1,299 @@
+"""From what a request asks for to grammars, and from what is said under them to calls and texts: real vocabularies."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from tests.support.chat_folders import write_folder
+from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata
+
+from aquilon.engine.constraints import Vocabulary
+from aquilon.engine.protocol import SamplingParameters, SequenceOutput
+from aquilon.errors import ApiError
+from aquilon.generation.constraints import Constraints
+from aquilon.generation.decoding import Decoding, reading_of
+from aquilon.request import (
+    ChatPrompt,
+    Choice,
+    Delta,
+    Event,
+    Finished,
+    GenerationRequest,
+    Grammar,
+    JsonSchema,
+    OutputFormat,
+    Regex,
+    ToolCallDelta,
+    ToolUse,
+)
+from aquilon.text.messages import Message, Tool
+from aquilon.text.model import TextModel
+
+PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 6}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["city"],
+}
+TOOLS = (Tool("get_weather", "The weather", PARAMETERS), Tool("stop", parameters={"type": "object", "properties": {}}))
+SCHEMAS = {tool.name: tool.parameters for tool in TOOLS}
+QUESTION = (Message("user", "What is the weather like?"),)
+
+
+class Model:
+    """A text side, and a model with no preference among the tokens it may say, but that it never thinks."""
+
+    def __init__(self, text: TextModel) -> None:
+        self.text = text
+        self.vocabulary = Vocabulary(text.tokenizer, frozenset(), text.tokenizer.vocab_size)
+        assert text.template is not None
+        self.prompt_ids = text.template.encode(QUESTION)
+
+    async def answer(self, request: GenerationRequest, seed: int = 0, most: int = 600) -> list[Event]:
+        grammar = await Constraints().grammar(request, self.text, self.prompt_ids)
+        assert grammar is not None
+        constraint, draw = self.vocabulary.constraint(grammar, request.begun), random.Random(seed)
+        thinking = self.text.reasoning.controls.values() if self.text.reasoning is not None else ()
+        decoding = Decoding(
+            self.text.tokenizer, self.prompt_ids, (), 0, reading_of(request, self.text, self.prompt_ids)
+        )
+        events: list[Event] = []
+        for _ in range(most):
+            token_id = draw.choice(np.flatnonzero(constraint.allowed(without=frozenset(thinking))).tolist())
+            ended = token_id in self.vocabulary.end_ids
+            if not ended:
+                constraint.accept(token_id)
+            reason = "stop" if ended else "complete" if constraint.complete else None
+            events += decoding.add(SequenceOutput("r", 0, [token_id], reason))
+            assert constraint.failure is None
+            if reason is not None:
+                break
+        return events
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+def calls_of(events: list[Event]) -> list[tuple[str, str]]:
+    calls: list[tuple[str, str]] = []
+    for event in events:
+        if isinstance(event, ToolCallDelta):
+            if event.id:
+                calls.append((event.name, ""))
+            calls[event.call] = (calls[event.call][0], calls[event.call][1] + event.arguments)
+    return calls
+
+
+def a_request(*, format: OutputFormat | None = None, use: ToolUse | None = None, begun: str = "") -> GenerationRequest:
+    messages = (*QUESTION, Message("assistant", begun)) if begun else QUESTION
+    prompt = ChatPrompt(messages, bool(begun), tool_use=use)
+    return GenerationRequest(model="m", prompt=prompt, sampling=SamplingParameters(), format=format)
+
+
+def hermes(folder: Path, _: Path) -> TextModel:
+    return TextModel.from_folder(write_folder(folder))
+
+
+def preamble(_: Path, default_model_file: Path) -> TextModel:
+    return TextModel.from_gguf(read_tokenizer_metadata(default_model_file))
+
+
+def mistral_list(folder: Path, _: Path) -> TextModel:
+    name = "mistral_instruct_tokenizer_240323.model.v3"
+    folder.mkdir()
+    (folder / "tokenizer.model.v3").write_bytes((MISTRAL_DATA / name).read_bytes())
+    return TextModel.from_folder(folder)
+
+
+def mistral_named(folder: Path, _: Path) -> TextModel:
+    """Version 13: a Tekken file of version 3 with the control tokens that came since, and a short vocabulary."""
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+
+    content = json.loads((MISTRAL_DATA / "tekken_240911.json").read_text())
+    names = [
+        str(getattr(token["token_str"], "value", token["token_str"])) for token in Tekkenizer.DEPRECATED_SPECIAL_TOKENS
+    ]
+    names += [name for name in ("[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]") if name not in names]
+    content["special_tokens"] = [
+        {"rank": rank, "token_str": name, "is_control": True} for rank, name in enumerate(names)
+    ]
+    content["config"] |= {"version": "v13", "default_vocab_size": 20_000}
+    folder.mkdir()
+    (folder / "tekken.json").write_text(json.dumps(content))
+    return TextModel.from_folder(folder)
+
+
+KINDS: list[Callable[[Path, Path], TextModel]] = [hermes, preamble, mistral_list, mistral_named]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda make: make.__name__)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, default_model_file: Path) -> Model:
+    return Model(request.param(tmp_path_factory.mktemp("text") / "model", default_model_file))
+
+
+class TestEveryVocabulary:
+    async def test_required_calls_are_valid_whatever_is_drawn(self, model: Model) -> None:
+        for seed in range(3):
+            events = await model.answer(a_request(use=ToolUse(TOOLS, "required")), seed)
+            calls = calls_of(events)
+            assert calls
+            for name, arguments in calls:
+                jsonschema.validate(json.loads(arguments), SCHEMAS[name])
+            assert text_of(events) == ""
+            assert events[-1] == Finished(0, "tool_calls")
+
+    async def test_a_named_function_is_called_once(self, model: Model) -> None:
+        events = await model.answer(a_request(use=ToolUse(TOOLS, "named", "get_weather")))
+        [(name, arguments)] = calls_of(events)
+        assert name == "get_weather"
+        jsonschema.validate(json.loads(arguments), PARAMETERS)
+
+    async def test_text_that_begins_a_call_goes_on_with_one(self, model: Model) -> None:
+        """Left to itself, the model is free until it has written the opening mark."""
+        use = ToolUse(TOOLS, "auto", parallel=False)
+        grammar = await Constraints().grammar(a_request(use=use), model.text, model.prompt_ids)
+        assert grammar is not None
+        constraint = model.vocabulary.constraint(grammar)
+        opening = model.text.tools.opening
+        control = model.text.tools.controls.get(opening)
+        ids = [*model.text.tokenizer.encode("Well", add_special=False)]
+        ids += model.text.tokenizer.encode(opening, add_special=False) if control is None else [control]
+        for token_id in ids:
+            assert constraint.allowed()[token_id]
+            constraint.accept(token_id)
+        assert constraint.allowed().sum() < 50
+        assert not constraint.allowed()[list(model.vocabulary.end_ids)].any()
+
+    @pytest.mark.parametrize(
+        ("format", "holds"),
+        [
+            (JsonSchema(PARAMETERS), lambda text: jsonschema.validate(json.loads(text), PARAMETERS)),
+            (Regex("(ab|é){2,9}x"), None),
+            (Choice(("Paris", "London town")), lambda text: ("Paris", "London town").index(text)),
+            (Grammar('start: "<" ("a" | "b") ">"'), lambda text: ("<a>", "<b>").index(text)),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    async def test_a_format_is_kept_to_the_byte(self, model: Model, format: OutputFormat, holds: Any) -> None:
+        for seed in range(3):
+            events = await model.answer(a_request(format=format), seed)
+            text = text_of(events)
+            if isinstance(format, Regex):
+                assert text.endswith("x")
+                assert set(text) <= set("abéx")
+            else:
+                holds(text)
+            assert events[-1] == Finished(0, "stop")
+
+    @pytest.mark.parametrize("begun", ['{"ci', '{"city": "Köl', '{\n  "city": "Oslo",\n  "days": '])
+    async def test_what_was_begun_and_the_answer_keep_the_format_together(self, model: Model, begun: str) -> None:
+        for seed in range(3):
+            events = await model.answer(a_request(format=JsonSchema(PARAMETERS), begun=begun), seed)
+            jsonschema.validate(json.loads(begun + text_of(events)), PARAMETERS)
+            assert events[-1] == Finished(0, "stop")
+
+    @pytest.mark.parametrize("choice", ["required", "named"])
+    async def test_a_text_that_was_begun_goes_on_with_the_call(self, model: Model, choice: Any) -> None:
+        use = ToolUse(TOOLS, choice, "get_weather" if choice == "named" else None)
+        events = await model.answer(a_request(use=use, begun="Let me look, I say:"))
+        assert text_of(events) == ""
+        for name, arguments in calls_of(events):
+            jsonschema.validate(json.loads(arguments), SCHEMAS[name])
+        assert events[-1] == Finished(0, "tool_calls")
+
+
+async def test_a_call_that_was_begun_is_told_whole(small: Model) -> None:
+    begun = 'Let me look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Os'
+    for choice in ("required", "auto"):
+        events = await small.answer(a_request(use=ToolUse(TOOLS, choice, parallel=False), begun=begun))
+        [(name, arguments)] = calls_of(events)
+        assert name == "get_weather"
+        assert json.loads(arguments)["city"].startswith("Os")
+        jsonschema.validate(json.loads(arguments), PARAMETERS)
+        assert "Let me look" not in text_of(events)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return Model(TextModel.from_folder(write_folder(tmp_path_factory.mktemp("text"))))
+
+
+class TestRefusals:
+    async def refusal(self, small: Model, request: GenerationRequest) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            await Constraints().grammar(request, small.text, small.prompt_ids)
+        assert caught.value.status == 400
+        return caught.value
+
+    async def test_the_tool_at_fault_is_named(self, small: Model) -> None:
+        tools = (*TOOLS, Tool("odd", parameters={"type": "object", "not": {}}))
+        error = await self.refusal(small, a_request(use=ToolUse(tools, "required")))
+        assert "'odd'" in error.message
+        assert error.param == "tools"
+
+    async def test_a_tool_that_may_be_called_is_never_refused(self, small: Model) -> None:
+        odd = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}
+        request = a_request(use=ToolUse((Tool("odd", parameters=odd),), "auto"))
+        assert await Constraints().grammar(request, small.text, small.prompt_ids) is None
+
+    async def test_a_very_large_format_is_refused_unread(self, small: Model) -> None:
+        for format_ in (Regex("a" * 200_000), Grammar("#" * 200_000), Choice(("x" * 9_000,) * 20)):
+            assert "KiB" in (await self.refusal(small, a_request(format=format_))).message
+
+    @pytest.mark.parametrize(
+        ("begun", "reason"),
+        [
+            ("```json", 'it can\'t begin with "```json"'),
+            ('{"city": 3', 'it can\'t go on with "3" after "{\\"city\\": "'),
+            ('{"city": "Oslo"}', "it is whole"),
+        ],
+    )
+    async def test_a_beginning_that_the_format_does_not_allow(self, small: Model, begun: str, reason: str) -> None:
+        error = await self.refusal(small, a_request(format=JsonSchema(PARAMETERS), begun=begun))
+        assert reason in error.message
+        assert error.code == "invalid_prefix"
+
+    async def test_a_call_of_another_function_is_no_beginning(self, small: Model) -> None:
+        begun = '<tool_call>\n{"name": "rain", "arguments": {'
+        error = await self.refusal(small, a_request(use=ToolUse(TOOLS, "named", "stop"), begun=begun))
+        assert "rain" in error.message
+        may = a_request(use=ToolUse(TOOLS, "auto"), begun=begun)
+        assert await Constraints().grammar(may, small.text, small.prompt_ids) is None
+
+    async def test_free_text_has_no_grammar(self, small: Model) -> None:
+        for use in (None, ToolUse(TOOLS, "none"), ToolUse((), "auto")):
+            assert await Constraints().grammar(a_request(use=use), small.text, small.prompt_ids) is None
+
+
+async def test_a_model_that_thinks_may_think_before_it_keeps_to_the_format(tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}{# <think></think> #}"
+    )
+    model = Model(TextModel.from_folder(write_folder(tmp_path, template)))
+    grammar = await Constraints().grammar(a_request(format=Choice(("yes", "no"))), model.text, model.prompt_ids)
+    assert grammar is not None
+    said = "<think>\nIs it? It is.\n</think>\n\nyes"
+    constraint = model.vocabulary.constraint(grammar)
+    decoding = Decoding(
+        model.text.tokenizer,
+        model.prompt_ids,
+        (),
+        0,
+        reading_of(a_request(format=Choice(("yes", "no"))), model.text, model.prompt_ids),
+    )
+    events: list[Event] = []
+    for token_id in model.text.tokenizer.encode_markup(said):  # type: ignore[attr-defined]
+        assert constraint.allowed()[token_id]
+        constraint.accept(token_id)
+        reason = "complete" if constraint.complete else None
+        events += decoding.add(SequenceOutput("r", 0, [token_id], reason))
+    assert "".join(event.reasoning for event in events if isinstance(event, Delta)) == "Is it? It is."
+    assert text_of(events) == "yes"
+    assert events[-1] == Finished(0, "stop")

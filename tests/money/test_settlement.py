@@ -1,0 +1,360 @@
+"""A request's way through budgets to its usage event, over a stand-in engine that answers as slowly as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tests.support.homes import place_database
+from tests.support.polling import until
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.catalogue.catalogue import Catalogue, LoadedText, LocalModel
+from aquilon.engine.client import Engine, EngineError
+from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
+from aquilon.errors import ApiError
+from aquilon.generation.local import LocalModels, LocalSequence
+from aquilon.generation.metrics import Metrics
+from aquilon.generation.pipeline import Pipeline
+from aquilon.money import usage_writer
+from aquilon.money.admission import Admission
+from aquilon.money.ledger import Line, OwnStock
+from aquilon.money.prices import Price
+from aquilon.money.settlement import Settlement
+from aquilon.money.store import budgets, limits, prices
+from aquilon.money.usage_event import Usage
+from aquilon.money.usage_writer import UsageWriter
+from aquilon.people import first_run as operator
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.people.store import api_keys
+from aquilon.request import Delta, Event, Finished, GenerationRequest, TokenPrompt
+from aquilon.settings import Settings
+from aquilon.storage import Database
+from aquilon.text.model import TextModel
+
+MODEL = "m"
+INPUT, CACHED, OUTPUT = 2, 1, 3
+PROMPT = 20
+
+
+def spent(settlement: Settlement, line: Line) -> int:
+    stock = settlement.ledger.stock
+    assert isinstance(stock, OwnStock)
+    return stock.spent(line)
+
+
+@dataclass
+class StandInEngine:
+    """Every token is the letter a; 4 tokens of a prompt are cached."""
+
+    fails_after: int | None = None
+    cancelled: set[str] = field(default_factory=set)
+    statistics: None = None
+
+    def register(self, name: str, path: Path) -> None:
+        pass
+
+    def cancel(self, request_id: str, index: int | None = None) -> None:
+        self.cancelled.add(request_id)
+
+    async def generate(self, request: SequenceRequest) -> AsyncGenerator[SequenceOutput]:
+        most = request.sampling.max_tokens or 10**6
+        done = 0
+        while done < most and request.id not in self.cancelled:
+            await asyncio.sleep(0)
+            if self.fails_after is not None and done >= self.fails_after:
+                raise EngineError("internal", "The engine process ended")
+            step = min(most - done, 1 + done % 3)
+            done += step
+            for index in range(request.n):
+                yield SequenceOutput(request.id, index, [ord("a")] * step, "length" if done == most else None, 4)
+
+
+@dataclass
+class House:
+    database: Database
+    engine: StandInEngine
+    settlement: Settlement
+    pipeline: Pipeline
+    local: LocalModels
+    principal: Principal
+    loaded: LoadedText
+    writer: UsageWriter
+
+    def prepared(self, tokens: int | None = None, *, n: int = 1, stop: tuple[str, ...] = ()) -> LocalSequence:
+        card = LocalModel(
+            name=MODEL,
+            path=Path(),
+            source="",
+            created=0,
+            parameters=0,
+            max_context=4096,
+            size_bytes=0,
+            chat=True,
+            license="",
+            languages=(),
+            description="",
+            aliases=(),
+        )
+        sampling = SamplingParameters(max_tokens=tokens)
+        sequence = SequenceRequest(f"seq_{random.random()}", MODEL, [1] * PROMPT, sampling, n)
+        request = GenerationRequest(model=MODEL, prompt=TokenPrompt((1,) * PROMPT), sampling=sampling, n=n, stop=stop)
+        most = 4096 - PROMPT if tokens is None else tokens
+        return LocalSequence(self.local, card, self.loaded, sequence, request, most)
+
+    def answer(self, request_id: str, *prepared: LocalSequence) -> AsyncGenerator[Event]:
+        return self.pipeline.answer(prepared, self.principal, request_id)
+
+    async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
+        return [event async for event in self.answer(request_id, *prepared)]
+
+    async def set_price(self) -> None:
+        async with self.database.writing() as session:
+            now = int(self.settlement._clock())
+            await prices.set_price(session, MODEL, Price(now, INPUT, CACHED, OUTPUT))
+
+    async def set_budget(self, amount: int) -> str:
+        scope, key = Scope.of_organization(self.principal), self.principal.api_key_id
+        assert key is not None
+        async with self.database.writing() as session:
+            return (await budgets.set_budget(session, scope, "key", key, "once", amount)).id
+
+    async def spent(self, budget_id: str) -> int:
+        async with self.database.reading() as session:
+            scope = Scope.of_organization(self.principal)
+            return (await budgets.spending(session, scope, [(budget_id, 0)]))[budget_id, 0]
+
+    def events(self) -> dict[str, Any]:
+        with sqlite3.connect(self.database.name) as raw:
+            raw.row_factory = sqlite3.Row
+            return {row["request_id"]: dict(row) for row in raw.execute("SELECT * FROM usage_events")}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
+    return TextModel.from_folder(write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint()))
+
+
+@pytest.fixture
+async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
+    place_database(tmp_path)
+    database = await Database.open(Settings(home=tmp_path))
+    first = await operator.prepare_first_run(database)
+    assert first is not None
+    async with database.writing() as session:
+        found = await api_keys.holder_of(session, first.api_key)
+    assert found is not None
+    engine = StandInEngine()
+    admission = Admission(database)
+    writer = UsageWriter(database, admission.shared)
+    settlement = Settlement(admission, writer)
+    metrics = Metrics(cast(Engine, engine))
+    catalogue = cast(Catalogue, None)
+    local = LocalModels(cast(Engine, engine), catalogue, metrics, max_waiting=1024)
+    pipeline = Pipeline(catalogue, settlement, local)
+    yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0), writer)
+    await writer.close()
+    await database.close()
+
+
+async def test_the_usage_comes_when_the_event_is_committed(house: House) -> None:
+    await house.set_price()
+    async with aclosing(house.answer("r1", house.prepared(7))) as events:
+        async for event in events:
+            if isinstance(event, Usage):
+                assert event == Usage(PROMPT, 7, 4)
+                break
+            assert house.events() == {}
+    row = house.events()["r1"]
+    assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (PROMPT, 4, 7)
+    assert row["cost"] == 16 * INPUT + 4 * CACHED + 7 * OUTPUT
+    assert (row["outcome"], row["api_key_id"]) == ("completed", house.principal.api_key_id)
+    assert row["price_id"].startswith("price_")
+    assert 0 <= row["first_token_ms"] <= row["latency_ms"]
+
+
+async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budgets(house: House) -> None:
+    async with house.database.writing() as session:
+        await prices.set_price(session, MODEL, Price(int(time.time()), 4, 2, 6, batch_discount=50))
+        scope = Scope.of_organization(house.principal)
+        await limits.set_limit(
+            session,
+            scope,
+            "key",
+            house.principal.api_key_id or "",
+            "",
+            requests_per_minute=0,
+            tokens_per_minute=0,
+            parallel_requests=0,
+        )
+    budget = await house.set_budget(200)
+    line = replace(house.principal, batch_line="line_1")
+    account = await house.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
+    account.computed(PROMPT, 0)
+    assert await account.grant(5) == 5
+    account.generated(5)
+    await account.complete()
+    [event] = house.writer.held.take("line_1")
+    assert (event.cost, event.batch, event.budget_lines) == (PROMPT * 2 + 5 * 3, True, ((budget, 0),))
+    with pytest.raises(ApiError, match="prepaid credit"):
+        await house.settlement.open(line, "r2", MODEL, prompt_tokens=200, completion_tokens=5)
+    with pytest.raises(ApiError, match="0 requests at once"):
+        await house.whole("r3", house.prepared(1))
+
+
+async def test_more_tokens_than_were_admitted_are_not_paid(house: House) -> None:
+    await house.set_price()
+    budget = await house.set_budget(10**6)
+    account = await house.settlement.open(house.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
+    account.computed(5000, 7000)
+    assert await account.grant(15) == 15
+    account.generated(5000)
+    await account.complete()
+    assert account.usage == Usage(10, 15, 10)
+    assert await house.spent(budget) == 10 * CACHED + 15 * OUTPUT
+
+
+async def test_several_prompts_and_continuations_are_one_event(house: House) -> None:
+    events = await house.whole("r1", house.prepared(5, n=2), house.prepared(3, n=2))
+    assert sorted(event.index for event in events if isinstance(event, Finished)) == [0, 1, 2, 3]
+    assert events[-1] == Usage(2 * PROMPT, 16, 8)
+    assert [row["completion_tokens"] for row in house.events().values()] == [16]
+    assert house.events()["r1"]["price_id"] is None
+
+
+async def test_a_client_that_leaves_pays_for_what_was_generated_until_then(house: House) -> None:
+    budget = await house.set_budget(10**6)
+    await house.set_price()
+    shown = 0
+    async with aclosing(house.answer("r1", house.prepared())) as events:
+        async for event in events:
+            shown += len(event.text) if isinstance(event, Delta) else 0
+            if shown >= 50:
+                break
+    await until(lambda: bool(house.events()))
+    row = house.events()["r1"]
+    assert (row["outcome"], row["completion_tokens"]) == ("cancelled", shown)
+    assert await house.spent(budget) == row["cost"] == 16 * INPUT + 4 * CACHED + shown * OUTPUT
+    assert house.settlement.ledger.reserved == {}
+
+
+async def test_an_engine_that_fails_leaves_what_it_generated_on_record(house: House) -> None:
+    house.engine.fails_after = 20
+    with pytest.raises(ApiError, match="engine process ended"):
+        await house.whole("r1", house.prepared(), house.prepared())
+    await until(lambda: bool(house.events()))
+    row = house.events()["r1"]
+    assert row["outcome"] == "failed"
+    assert row["completion_tokens"] >= 20
+    assert row["prompt_tokens"] == 2 * PROMPT
+
+
+async def test_tokens_behind_a_stop_string_are_not_paid(house: House) -> None:
+    [*_, usage] = await house.whole("r1", house.prepared(stop=("aaaa",)))
+    assert usage == Usage(PROMPT, 4, 4)
+
+
+async def test_an_answer_ends_for_its_length_where_the_budget_does(house: House) -> None:
+    await house.set_price()
+    budget = await house.set_budget(PROMPT * INPUT + 1500 * OUTPUT + 2)
+    events = await house.whole("r1", house.prepared())
+    assert events[-2:] == [Finished(0, "length"), Usage(PROMPT, 1500, 4)]
+    assert sum(len(event.text) for event in events if isinstance(event, Delta)) == 1500
+    assert house.engine.cancelled
+    assert await house.spent(budget) == 16 * INPUT + 4 * CACHED + 1500 * OUTPUT
+    with pytest.raises(ApiError) as refused:
+        await house.whole("r2", house.prepared(1), house.prepared(1))
+    assert (refused.value.status, refused.value.type) == (429, "budget_exceeded")
+    assert list(house.events()) == ["r1"]
+
+
+async def test_a_crowd_never_overspends_and_holds_nothing_in_the_end(house: House) -> None:
+    """200 clients: some leave, some have an engine that fails, most find the budget spent."""
+    await house.set_price()
+    limit = 60_000
+    budget = await house.set_budget(limit)
+    ledger, line = house.settlement.ledger, (budget, 0)
+    outcomes = {"whole": 0, "left": 0, "refused": 0}
+
+    async def client(number: int) -> None:
+        """Asks again while others hold what may come back."""
+        chance = random.Random(number)
+        prepared = house.prepared(chance.choice([None, 5, 200, 1500]), n=chance.choice([1, 1, 2]))
+        patience = 30 if number % 3 == 0 else 10**9
+        while True:
+            try:
+                async with aclosing(house.answer(f"r{number}", prepared)) as events:
+                    seen = 0
+                    async for _ in events:
+                        assert spent(house.settlement, line) + ledger.reserved.get(line, 0) <= limit
+                        seen += 1
+                        if seen > patience:
+                            outcomes["left"] += 1
+                            return
+                outcomes["whole"] += 1
+                return
+            except ApiError as error:
+                if error.code != "budget_exceeded":
+                    raise
+                if not ledger.reserved:
+                    outcomes["refused"] += 1
+                    return
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(client(number) for number in range(200)))
+    assert all(outcomes.values())
+    assert ledger.reserved == {}
+    await house.settlement._writer.close()
+    rows = house.events()
+    assert len(rows) == 200 - outcomes["refused"]
+    assert await house.spent(budget) == sum(row["cost"] for row in rows.values()) == spent(house.settlement, line)
+    assert limit * 0.9 < spent(house.settlement, line) <= limit
+
+
+async def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) -> None:
+    await house.set_price()
+    budget = await house.set_budget(PROMPT * INPUT + 100 * OUTPUT)
+    await house.whole("r1", house.prepared(60))
+    again = Settlement(Admission(house.database), UsageWriter(house.database))
+    account = await again.open(house.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
+    assert account.reservation.tokens == (100 * OUTPUT + 4 - PROMPT * INPUT - 60 * OUTPUT) // OUTPUT
+    assert spent(again, (budget, 0)) == house.events()["r1"]["cost"]
+
+
+async def test_a_changed_budget_counts_at_once(house: House) -> None:
+    await house.set_price()
+    await house.set_budget(0)
+    with pytest.raises(ApiError, match="prepaid credit is 0 cents"):
+        await house.whole("r1", house.prepared(1))
+    await house.set_budget(10**6)
+    assert await house.whole("r2", house.prepared(1))
+    other = replace(house.principal, api_key_id="key_other")
+    assert [event async for event in house.pipeline.answer([house.prepared(1)], other, "r3")]
+
+
+async def test_while_usage_cannot_be_written_answers_fail_and_nothing_is_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
+    with sqlite3.connect(house.database.name) as raw:
+        raw.execute("CREATE TRIGGER full BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(ApiError, match="Usage can't be recorded now") as refused:
+        await house.whole("r1", house.prepared(5))
+    assert refused.value.status == 503
+    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+        await house.whole("never begun", house.prepared(5))
+    with sqlite3.connect(house.database.name) as raw:
+        raw.execute("DROP TRIGGER full")
+    monkeypatch.undo()
+    await until(lambda: list(house.events()) == ["r1"] and not house.settlement._writer._broken)
+    await house.whole("r2", house.prepared(5))
+    assert list(house.events()) == ["r1", "r2"]

@@ -1,0 +1,62 @@
+"""The table of roles and actions, read aloud."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from aquilon.errors import ApiError
+from aquilon.people.identity import ROLES, Principal, Role
+from aquilon.people.permissions import Action, permits, require, require_generation
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+def somebody(role: Role, workspace_role: Role | None = None, **more: object) -> Principal:
+    return Principal("user", "somebody", role, "org", "org", "workspace", workspace_role, **more)  # type: ignore[arg-type]
+
+
+def test_an_owner_may_do_everything_and_an_administrator_all_but_make_owners() -> None:
+    assert all(permits("owner", None, action) for action in ACTIONS)
+    assert [action for action in ACTIONS if not permits("administrator", None, action)] == ["owners.manage"]
+
+
+def test_developers_and_members_may_do_nothing_outside_their_workspaces() -> None:
+    assert not any(permits(role, None, action) for role in ("developer", "member") for action in ACTIONS)
+
+
+def test_in_a_workspace_a_developer_makes_keys_and_a_member_does_not() -> None:
+    assert permits("developer", "developer", "keys.create")
+    assert not permits("member", "member", "keys.create")
+    assert permits("member", "member", "generate")
+
+
+def test_billing_sees_usage_and_budgets_and_talks_to_no_model() -> None:
+    assert permits("billing", None, "usage.read")
+    assert permits("billing", None, "billing.manage")
+    assert not permits("billing", "billing", "generate")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_in_a_workspace_reaches_into_the_organization(role: Role) -> None:
+    for action in ("owners.manage", "organization.update", "audit.read", "workspaces.manage", "billing.manage"):
+        assert not permits("member", role, action)
+
+
+def test_a_key_without_the_scope_may_not_what_its_user_may() -> None:
+    key = somebody("owner", scopes=frozenset({"inference"}))
+    require(key, "generate")
+    for action in ("usage.read", "keys.create", "audit.read"):
+        with pytest.raises(ApiError) as refused:
+            require(key, action)
+        assert (refused.value.status, refused.value.code) == (403, "scope_missing")
+
+
+def test_a_key_for_some_models_is_not_for_others_by_whatever_name() -> None:
+    key = somebody("member", "member", allowed_models=frozenset({"small"}))
+    require_generation(key, "small-latest", "small")
+    with pytest.raises(ApiError, match="not for the model 'large'"):
+        require_generation(key, "large")
+    with pytest.raises(ApiError, match="its models are: none"):
+        require_generation(somebody("owner", allowed_models=frozenset()), "small")

@@ -1,0 +1,277 @@
+"""A backup holds what was there at one moment, on SQLite and on PostgreSQL, and comes back the same."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData, insert, select, text
+
+from aquilon.api import idempotency_store as idempotency
+from aquilon.api.idempotency_store import KeyOwner
+from aquilon.jobs.files import FileDescription, Files
+from aquilon.people import first_run as accounts
+from aquilon.people.store import audit
+from aquilon.people.tables import Organization
+from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError, restore
+from aquilon.storage.backup import back_up
+from aquilon.storage.sealing import Sealer
+
+
+async def everything(database: Database) -> dict[str, list[Any]]:
+    """Each table's rows."""
+    async with database.reading() as session:
+        found = MetaData()
+        connection = await session.connection()
+        await connection.run_sync(found.reflect)
+        return {table.name: sorted(map(repr, await session.execute(select(table)))) for table in found.tables.values()}
+
+
+async def fill(database: Database, settings: Settings) -> str:
+    """Accounts, an audited change, a sealed answer, a file; gives the file's id."""
+    await accounts.prepare_first_run(database)
+    principal = await accounts.operator(database)
+    whose = KeyOwner(principal.organization_id, principal.user_id, "key")
+    async with database.writing() as session:
+        await audit.record(session, principal, "test.done", "id", "Größe \u2028 \\x", detail={"a": [1, None, "é"]})
+        await idempotency.claim(session, whose, "me", "print", now=int(time.time()), lease=9, keep=9)
+        await idempotency.answer(session, whose, "me", bytes(range(256)), int(time.time()) + 9)
+    files = Files(database, settings)
+    file_id, part, _ = await files.begin(principal, None)
+    part.add(b"content")
+    await files.keep(principal, file_id, part, FileDescription("a.txt", "user_data"))
+    return file_id
+
+
+async def test_all_that_was_backed_up_comes_back(settings: Settings, tmp_path: Path) -> None:
+    database = await Database.open(settings)
+    file_id = await fill(database, settings)
+    sealed = Sealer.of(settings).seal("secret")
+    archive = await back_up(settings, tmp_path / "backup.tar")
+    before = await everything(database)
+    principal = await accounts.operator(database)
+    await Files(database, settings).delete(principal, file_id)
+    await accounts.create_api_key(database, "later")
+    (settings.home / "secret-key").unlink()
+    assert await everything(database) != before
+    await database.close()
+    restore.stage(settings, archive)
+    await restore.complete(settings)
+    again = await Database.open(settings)
+    assert await everything(again) == before
+    assert Sealer.of(settings).open(sealed) == "secret"
+    files = Files(again, settings)
+    assert files.content(await files.get(principal, file_id)).read_bytes() == b"content"
+    async with again.writing() as session:  # numbers go on where they were
+        await audit.record(session, principal, "test.again", "id", "name")
+    with pytest.raises(Exception, match="append-only"):
+        async with again.writing() as session:
+            await session.execute(text("DELETE FROM audit_log"))
+    await again.close()
+
+
+async def test_a_backup_under_load_is_of_one_moment(settings: Settings, tmp_path: Path) -> None:
+    database = await Database.open(settings)
+    await accounts.prepare_first_run(database)
+    files, principal = Files(database, settings), await accounts.operator(database)
+    done = asyncio.Event()
+
+    async def load() -> None:
+        kept: list[str] = []
+        while not done.is_set():
+            file_id, part, _ = await files.begin(principal, None)
+            part.add(file_id.encode())
+            await files.keep(principal, file_id, part, FileDescription("a.txt", "user_data"))
+            kept.append(file_id)
+            if len(kept) > 5:
+                await files.delete(principal, kept.pop(0))
+
+    loading = asyncio.create_task(load())
+    archives = [await back_up(settings, tmp_path / f"{number}.tar") for number in range(2)]
+    done.set()
+    await loading
+    await database.close()
+    for archive in archives[1:]:
+        restore.stage(settings, archive)
+        await restore.complete(settings)
+        restored = await Database.open(settings)
+        found = await everything(restored)
+        stored = {path.name for path in settings.uploads_folder.rglob("file_*")}
+        rows = re.findall(r"\('id', '(\w+)'\)", "".join(found["files"]))
+        assert set(rows) <= stored
+        assert len(rows) <= 6
+        await restored.close()
+
+
+async def test_a_home_on_sqlite_moves_to_postgresql(
+    settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if settings.database_url is None:
+        pytest.skip("it is the way to PostgreSQL")
+    former = Settings(home=tmp_path_factory.mktemp("former"))
+    database = await Database.open(former)
+    file_id = await fill(database, former)
+    before = await everything(database)
+    archive = await back_up(former, tmp_path / "backup.tar")
+    await database.close()
+    restore.stage(settings, archive)
+    await restore.complete(settings)
+    moved = await Database.open(settings)
+    assert await everything(moved) == before
+    assert (await Files(moved, settings).get(await accounts.operator(moved), file_id)).bytes == len(b"content")
+    await moved.close()
+    with pytest.raises(DatabaseError, match="is of a PostgreSQL database"):
+        restore.stage(former, await back_up(settings, tmp_path / "other.tar"))
+
+
+def killed_after(steps: int, work: Callable[[], None]) -> bool:
+    """Whether ``work``, in a process of its own, was killed (SIGKILL) at its so-and-so-many-th look at the disk."""
+    child = os.fork()
+    if child == 0:
+        seen = count(1)
+
+        def kill(event: str, _: Any) -> None:
+            looks = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree")
+            if looks and next(seen) == steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_a_restore_that_is_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
+    """Neither what was backed up nor what was there before."""
+    former = Settings(home=tmp_path / "former")
+    store(former, "backed up")
+    archive = asyncio.run(back_up(former, tmp_path / "backup.tar"))
+    was_there, step, killed = tmp_path / "was-there", 0, True
+    store(Settings(home=was_there), "was there")
+    while killed:
+        settings = Settings(home=tmp_path / f"home-{step}")
+        shutil.copytree(was_there, settings.home)
+        restore.stage(settings, archive)
+        step += 1
+        killed = killed_after(step, lambda at=settings: asyncio.run(restore.complete(at)))  # type: ignore[misc]
+        asyncio.run(restore.complete(settings))  # as a start does
+        [before] = (settings.home / "backups").iterdir()
+        assert (stored(settings.home), stored(before)) == ("backed up", "was there"), step
+        shutil.rmtree(settings.home)
+    assert step > 10
+
+
+def test_a_restore_that_is_killed_before_it_was_checked_changes_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    store(settings, "was there")
+    archive = asyncio.run(back_up(settings, tmp_path / "backup.tar"))
+    for step in (1, 5, 10, 20):
+        killed_after(step, lambda: restore.stage(settings, archive))
+        asyncio.run(restore.complete(settings))
+        assert stored(settings.home) == "was there"
+
+
+def store(settings: Settings, text: str) -> None:
+    """A home whose every part says so: database, two organizations' files and key."""
+
+    async def make() -> None:
+        settings.home.mkdir()
+        database = await Database.open(settings)
+        async with database.writing() as session:
+            await session.execute(insert(Organization), [{"id": "org_1", "name": text, "created_at": 1}])
+        await database.close()
+
+    asyncio.run(make())
+    for name in ("org_1", "org_2"):
+        (settings.home / "files" / name).mkdir(parents=True)
+        (settings.home / "files" / name / f"file_{text.replace(' ', '_')}").write_text(text)
+    (settings.home / "secret-key").write_text(text)
+
+
+def stored(home: Path) -> str:
+    """What all of it says."""
+    with closing(sqlite3.connect(home / "aquilon.db")) as database:
+        said = [row[0] for row in database.execute("SELECT name FROM organizations")]
+    said += [path.read_text() for path in [*(home / "files").rglob("file_*"), home / "secret-key"]]
+    assert len(said) == 4
+    assert len(set(said)) == 1, said
+    return str(said[0])
+
+
+async def test_files_on_another_disk_are_restored_where_it_is_mounted(tmp_path: Path, monkeypatch: Any) -> None:
+    """The folder itself can't be renamed, and nothing can be renamed from one disk to the other."""
+    settings = Settings.model_validate({"home": tmp_path / "home", "files_folder": tmp_path / "disk"})
+    settings.uploads_folder.mkdir()
+    database = await Database.open(settings)
+    file_id = await fill(database, settings)
+    await database.close()
+    archive = await back_up(settings, tmp_path / "backup.tar")
+    [content] = settings.uploads_folder.rglob(file_id)
+    content.write_text("later")
+    rename = Path.rename
+
+    def on_one_disk(path: Path, target: Path) -> Path:
+        if path == settings.uploads_folder:
+            raise OSError(errno.EBUSY, "")
+        if path.is_relative_to(settings.uploads_folder) != target.is_relative_to(settings.uploads_folder):
+            raise OSError(errno.EXDEV, "")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", on_one_disk)
+    restore.stage(settings, archive)
+    await restore.complete(settings)
+    assert content.read_bytes() == b"content"
+    [kept] = (settings.home / "backups").rglob(file_id)
+    assert kept.read_text() == "later"
+
+
+async def test_rows_that_a_database_never_takes_are_given_up_and_change_nothing(
+    settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite keeps a NUL in a text, PostgreSQL doesn't: the server must not fail to start for good."""
+    if settings.database_url is None:
+        pytest.skip("it is the way to PostgreSQL")
+    database = await Database.open(settings)
+    await fill(database, settings)
+    before = await everything(database)
+    await database.close()
+    former = Settings(home=tmp_path_factory.mktemp("former"))
+    other = await Database.open(former)
+    async with other.writing() as session:
+        await session.execute(insert(Organization), [{"id": "org_1", "name": "a\0b", "created_at": 1}])
+    await other.close()
+    restore.stage(settings, await back_up(former, tmp_path / "backup.tar"))
+    with pytest.raises(DatabaseError, match="nothing has changed"):
+        await restore.complete(settings)
+    await restore.complete(settings)
+    again = await Database.open(settings)
+    assert await everything(again) == before
+    await again.close()
+
+
+async def test_what_waits_for_the_other_kind_of_database_is_not_lost(settings: Settings, tmp_path: Path) -> None:
+    database = await Database.open(settings)
+    await fill(database, settings)
+    await database.close()
+    restore.stage(settings, await back_up(settings, tmp_path / "backup.tar"))
+    other = "postgresql://aquilon@127.0.0.1:1/none" if settings.database_url is None else None
+    with pytest.raises(DatabaseError, match="AQUILON_DATABASE_URL as it was"):
+        await restore.complete(settings.model_copy(update={"database_url": other}))
+    await restore.complete(settings)
+    assert not restore.is_staged(settings)

@@ -1,0 +1,130 @@
+"""Databases of earlier releases, with data in them, under this version."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.support.databases import upgrade_to
+
+from aquilon.money.administration import budgets, prices
+from aquilon.money.usage_report import UsageQuestion
+from aquilon.people import first_run as operator
+from aquilon.people.administration import keys, members
+from aquilon.people.scope import Scope
+from aquilon.people.store import accounts, api_keys, sessions
+from aquilon.settings import Settings
+from aquilon.storage import Database, DatabaseError
+
+RELEASES = Path(__file__).parent / "releases"
+KEY = "aq-" + "1" * 43
+
+
+async def left_by(revision: str, settings: Settings) -> Settings:
+    """A home as a revision left it, with data."""
+    url = settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade_to, revision)
+        for statement in (RELEASES / f"{revision}.sql").read_text().splitlines():
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+    return settings
+
+
+@pytest.fixture
+async def first_release(settings: Settings) -> Settings:
+    return await left_by("0001", settings)
+
+
+async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> None:
+    database = await Database.open(await left_by("0003", settings))
+    actor = await operator.operator(database, "acme")
+    report = UsageQuestion.read(since="2025-12-01", until="2025-12-02", by="key,model")
+    async with database.reading() as session:
+        [row] = await report.answer(session, Scope.of_organization(actor))
+        found = await api_keys.holder_of(session, KEY)
+    assert (row.key, row.model, row.requests, row.prompt_tokens, row.cost) == ("app", "m", 1, 100, 1400)
+    assert found is not None
+    assert (found.principal.organization_name, found.principal.operates) == ("acme", False)
+    assert found.principal.allowed_models == {"m"}
+    [standing] = await budgets.list_budgets(database, actor)
+    assert (standing.name, standing.budget.limit, standing.spent) == ("app", 5000, 1400)
+    price = (await prices.price_lists(database))["m"].at(1764547300)
+    assert price is not None
+    assert (price.input, price.cached_input, price.output) == (10, 5, 30)
+    async with database.reading() as session:
+        operating = {each.name: each.operates for each in await accounts.list_organizations(session)}
+    assert operating == {"default": True, "acme": False}  # the oldest runs the server
+    await database.close()
+
+
+async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:
+    database = await Database.open(first_release)
+    actor = await operator.operator(database)
+    users = {user.name: user for user in await members.visible(database, actor)}
+    assert {name: user.role for name, user in users.items()} == {
+        "admin": "owner",
+        "boss": "administrator",
+        "zoé": "member",
+        "gone": "member",
+    }
+    assert users["gone"].disabled_at == 1500
+    async with database.writing() as session:
+        found = await api_keys.holder_of(session, KEY)
+        assert found is not None
+        principal = found.principal
+        assert (principal.user_name, principal.organization_name) == ("zoé", "default")
+        assert principal.workspace_role == "member"
+        assert "administration" not in principal.scopes
+        signed_in = await sessions.holder_of(session, "")
+        assert signed_in is not None
+        assert signed_in.method == "link"
+        assert signed_in.principal.workspace_id == principal.workspace_id
+        spent = await sessions.sign_in(session, "abc")
+        assert spent is not None
+        assert spent.principal.user_name == "admin"
+    found_keys = {key.id: key for key, _ in await keys.visible(database, actor)}
+    assert (found_keys["key_live"].last_used_at, found_keys["key_live"].revoked_at) == (1400, None)
+    assert found_keys["key_dead"].revoked_at == 1300
+    await database.close()
+
+
+async def test_a_copy_is_made_first_and_only_once(tmp_path: Path, first_release: Settings) -> None:
+    if first_release.database_url is not None:
+        pytest.skip("a PostgreSQL server is backed up by its own tools")
+    for _ in range(2):
+        await (await Database.open(first_release)).close()
+    [copy] = (tmp_path / "backups").iterdir()
+    assert copy.name.startswith("aquilon-0001-")
+    assert copy.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(copy) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert raw.execute("SELECT count(*) FROM api_keys").fetchone() == (2,)
+
+
+async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, first_release: Settings) -> None:
+    if first_release.database_url is not None:
+        pytest.skip("a PostgreSQL server is backed up by its own tools")
+    (tmp_path / "backups").write_text("in the way")
+    with pytest.raises(DatabaseError, match=r"can't be copied to .* before its upgrade"):
+        await Database.open(first_release)
+    with sqlite3.connect(tmp_path / "aquilon.db") as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit_log SET actor_name = 'nobody'", "DELETE FROM audit_log"])
+async def test_the_audit_log_only_grows(database: Database, change: str) -> None:
+    async with database.writing() as session:
+        await session.execute(
+            text(
+                "INSERT INTO audit_log (organization_id, at, actor_kind, actor_name, action, object_id, object_name, "
+                "detail) VALUES ('org', 1, 'operator', 'o', 'a', 'x', 'x', '{}')"
+            )
+        )
+    with pytest.raises(Exception, match="the audit log is append-only"):
+        async with database.writing() as session:
+            await session.execute(text(change))

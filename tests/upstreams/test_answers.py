@@ -1,0 +1,735 @@
+"""Answers that upstreams compute: passed on as they come, metered, and ended cleanly whatever the upstream does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from tests.support.polling import until
+from tests.support.upstream_house import MODEL, QUICK, House, beside, gateway, text
+from tests.support.upstream_server import Line, UpstreamServer, upstream_server, well
+
+from aquilon.engine.protocol import SamplingParameters
+from aquilon.errors import ApiError
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.money.usage_event import Usage
+from aquilon.people.scope import Scope
+from aquilon.request import (
+    ChatPrompt,
+    Delta,
+    Event,
+    Finished,
+    JsonSchema,
+    Regex,
+    Started,
+    TextPrompt,
+    ToolCallDelta,
+    ToolUse,
+)
+from aquilon.text.messages import FunctionCall, ImagePart, Message, TextPart, Tool, ToolCall
+from aquilon.upstreams import administration
+from aquilon.upstreams.registry import _LOOK_SECONDS
+from aquilon.upstreams.upstream import Timeouts
+
+INPUT, CACHED, OUTPUT = 2, 1, 3
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with gateway(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def elsewhere() -> AsyncIterator[UpstreamServer]:
+    async with upstream_server() as running:
+        yield running
+
+
+async def set_price(house: House) -> None:
+    async with house.database.writing() as session:
+        await prices.set_price(session, MODEL, Price(int(time.time()), INPUT, CACHED, OUTPUT))
+
+
+async def refused(house: House, **more: object) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        await house.whole(**more)  # type: ignore[arg-type]
+    return caught.value
+
+
+class TestPassedOn:
+    async def test_text_comes_as_it_is_streamed_and_is_paid_as_counted_there(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        await house.add(f"{elsewhere.url}/v1")
+        events = await house.whole()
+        assert events == [
+            Started(0),
+            Delta(0, "One "),
+            Delta(0, "two "),
+            Delta(0, "three"),
+            Finished(0, "stop"),
+            Usage(7, 3, 2),
+        ]
+        row = house.events()["r1"]
+        assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (7, 2, 3)
+        assert (row["model"], row["outcome"]) == (MODEL, "completed")
+        [asked] = elsewhere.asked
+        assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
+        assert asked.headers["authorization"] == "Bearer sk-very-secret-key"
+        assert asked.json == {
+            "model": "there",
+            "messages": [{"role": "user", "content": "Hello"}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+
+    async def test_each_piece_is_passed_on_before_the_next_one_comes(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        seen = asyncio.Event()
+
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("One ")
+            await seen.wait()
+            await line.say("two")
+            await line.finish()
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url, timeouts=Timeouts())
+        async with asyncio.timeout(5), aclosing(await house.answer(house.request())) as events:
+            async for event in events:
+                if event == Delta(0, "One "):
+                    seen.set()
+        assert seen.is_set()
+
+    async def test_connections_are_used_again(self, house: House, elsewhere: UpstreamServer) -> None:
+        await house.add(elsewhere.url)
+        for number in range(5):
+            await house.whole(request_id=f"r{number}")
+            await asyncio.sleep(0.01)
+        assert elsewhere.connections == 1
+
+    async def test_tools_images_formats_and_sampling_are_sent_unrendered(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        await house.add(elsewhere.url)
+        picture = "data:image/png;base64,AAAA"
+        messages = (
+            Message("system", "Be brief."),
+            Message("user", "", parts=(TextPart("What is this?"), ImagePart(picture, "low"))),
+            Message("assistant", tool_calls=(ToolCall("c1", FunctionCall("look", '{"at": 1}')),)),
+            Message("tool", "a bird", tool_call_id="c1"),
+        )
+        tools = ToolUse((Tool("look", "Looks.", {"type": "object"}),), "named", "look", parallel=False)
+        await house.whole(
+            ChatPrompt(messages, tool_use=tools),
+            format=JsonSchema({"type": "object"}, "bird"),
+            sampling=SamplingParameters(top_p=0.5, seed=7, max_tokens=99, logit_bias={5: -1.0}, logprobs=2),
+            temperature=0.0,
+            stop=("END",),
+            upstream_fields={"reasoning_effort": "low", "model": "another", "api_base": "http://x", "models": ["y"]},
+        )
+        body = elsewhere.asked[0].json
+        assert body["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is this?"},
+                    {"type": "image_url", "image_url": {"url": picture, "detail": "low"}},
+                ],
+            },
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+                ],
+            },
+            {"role": "tool", "content": "a bird", "tool_call_id": "c1"},
+        ]
+        assert body["tools"][0]["function"] == {
+            "name": "look",
+            "description": "Looks.",
+            "parameters": {"type": "object"},
+        }
+        assert body["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+        assert body["response_format"]["json_schema"] == {"name": "bird", "schema": {"type": "object"}, "strict": True}
+        told = {name: body[name] for name in ("top_p", "seed", "max_tokens", "logit_bias", "stop", "temperature")}
+        assert told == {
+            "top_p": 0.5,
+            "seed": 7,
+            "max_tokens": 99,
+            "logit_bias": {"5": -1.0},
+            "stop": ["END"],
+            "temperature": 0.0,
+        }
+        assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
+        assert not {"api_base", "models"} & set(body)  # the operator's to choose
+        assert (body["parallel_tool_calls"], body["reasoning_effort"], body["model"]) == (False, "low", "there")
+
+    async def test_tool_calls_reasoning_and_log_probabilities_come_back(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("", reasoning_content="Hm.")
+            scores = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}]}
+            await line.chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": scores}]})
+            await line.say("", tool_calls=[{"index": 0, "id": "x", "function": {"name": "look", "arguments": '{"a'}}])
+            await line.say("", tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}])
+            await line.say("", tool_calls=[{"id": "y", "function": {"name": "see", "arguments": {"b": 2}}}])
+            await line.finish("tool_calls")
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        events = await house.whole()
+        assert Delta(0, "", (), "Hm.") in events
+        [scored] = [event for event in events if isinstance(event, Delta) and event.tokens]
+        assert (scored.tokens[0].text, scored.tokens[0].logprob) == ("a", -0.5)
+        assert [event for event in events if isinstance(event, ToolCallDelta)] == [
+            ToolCallDelta(0, 0, "x", "look", '{"a'),
+            ToolCallDelta(0, 0, "", "", '":1}'),
+            ToolCallDelta(0, 1, "y", "see", '{"b":2}'),
+        ]
+        assert Finished(0, "tool_calls") in events
+
+    async def test_several_continuations_are_told_apart(self, house: House, elsewhere: UpstreamServer) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("a", index=1)
+            await line.say("b", index=0)
+            await line.finish(index=1)
+            await line.finish("length", index=0, usage={"prompt_tokens": 3, "completion_tokens": 2})
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        events = await house.whole(n=2)
+        assert events[1:] == [Delta(1, "a"), Delta(0, "b"), Finished(1, "stop"), Finished(0, "length"), Usage(3, 2)]
+
+    async def test_plain_text_is_continued(self, house: House, elsewhere: UpstreamServer) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            scores = {"tokens": [" upon"], "token_logprobs": [-1.5], "top_logprobs": [{" upon": -1.5, " more": -2}]}
+            await line.chunk({"choices": [{"index": 0, "text": " upon", "logprobs": scores}]})
+            await line.chunk({"choices": [{"index": 0, "text": "", "finish_reason": "length"}]})
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(f"{elsewhere.url}/v1")
+        events = await house.whole(TextPrompt("Once"), sampling=SamplingParameters(max_tokens=1, logprobs=2))
+        assert (elsewhere.asked[0].path, elsewhere.asked[0].json["prompt"]) == ("/v1/completions", "Once")
+        assert text(events) == " upon"
+        [scored] = [event for event in events if isinstance(event, Delta) and event.tokens]
+        assert [other.text for other in scored.tokens[0].top] == [" upon", " more"]
+
+    @pytest.mark.parametrize(
+        ("kind", "path"),
+        [
+            ("azure", "/openai/deployments/there/chat/completions?api-version=2024-10-21"),
+            ("azure_ai", "/models/chat/completions?api-version=2024-10-21"),
+        ],
+    )
+    async def test_azure_s_paths_and_key(self, house: House, elsewhere: UpstreamServer, kind: str, path: str) -> None:
+        await house.add(elsewhere.url, kind=kind, api_version="2024-10-21")  # type: ignore[arg-type]
+        await house.whole()
+        [asked] = elsewhere.asked
+        assert asked.path == path
+        assert asked.headers["api-key"] == "sk-very-secret-key"
+        assert "authorization" not in asked.headers
+
+    async def test_a_format_that_this_kind_can_t_be_asked_is_told(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        await house.add(elsewhere.url, kind="azure", api_version="2024-10-21")
+        error = await refused(house, format=Regex("a+"))
+        assert (error.status, "JSON formats alone" in error.message) == (400, True)
+        assert elsewhere.asked == []
+
+    async def test_what_the_model_can_t_is_refused_before_it_is_asked(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        await house.add(elsewhere.url, capabilities=frozenset({"chat"}))
+        image = ChatPrompt((Message("user", "", parts=(ImagePart("data:image/png;base64,AA"),)),))
+        assert (await refused(house, prompt=image)).code == "no_vision"
+        tools = ChatPrompt((Message("user", "x"),), tool_use=ToolUse((Tool("f"),)))
+        assert (await refused(house, prompt=tools)).code == "no_function_calling"
+        assert (await refused(house, prompt=TextPrompt("x"))).code == "not_a_completion_model"
+        assert (await refused(house, prompt="x" * 300_000)).code == "context_length_exceeded"
+        assert elsewhere.asked == []
+
+
+class TestMetering:
+    async def test_without_usage_our_own_count_is_paid(self, house: House, elsewhere: UpstreamServer) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say(*["word "] * 50)
+            await line.finish()
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        events = await house.whole("x" * 400)
+        assert events[-1] == Usage(104, 50)
+
+    @pytest.mark.parametrize("told", [0, 1, 100_000])
+    async def test_a_lie_about_tokens_is_not_paid(
+        self, house: House, elsewhere: UpstreamServer, told: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say(*["word "] * 50)
+            await line.finish(usage={"prompt_tokens": told and 10**9, "completion_tokens": told})
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        await set_price(house)
+        events = await house.whole("x" * 400)
+        assert events[-1] == Usage(104, 50)
+        assert house.events()["r1"]["cost"] == 104 * INPUT + 50 * OUTPUT
+        assert b'aquilon:upstream_implausible_usage_total{upstream="elsewhere"}' in house.metrics.text()
+
+    async def test_tokens_that_a_reasoning_model_hides_are_paid_as_far_as_the_budget_goes(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("Yes")
+            details = {"reasoning_tokens": 2000}
+            usage = {"prompt_tokens": 9, "completion_tokens": 2001, "completion_tokens_details": details}
+            await line.finish(usage=usage)
+            await line.end()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url, capabilities=frozenset({"chat", "reasoning"}))
+        await set_price(house)
+        assert (await house.whole())[-1] == Usage(9, 2001, reasoning_tokens=2000)
+        scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
+        assert key is not None
+        limit = 2000 * OUTPUT
+        async with house.database.writing() as session:
+            await budgets.set_budget(session, scope, "key", key, "once", limit)
+        await asyncio.sleep(1.1)  # budgets that were read a second ago are read anew
+        await house.whole(request_id="r2")
+        assert 0 < house.events()["r2"]["cost"] <= limit
+
+    async def test_an_answer_ends_for_its_length_where_the_budget_does(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            while True:
+                await line.say("word ")
+
+        elsewhere.script = script
+        await house.add(elsewhere.url, timeouts=Timeouts())
+        await set_price(house)
+        scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
+        assert key is not None
+        async with house.database.writing() as session:
+            await budgets.set_budget(session, scope, "key", key, "once", 10_000)
+        events = await house.whole()
+        assert events[-2] == Finished(0, "length")
+        assert 0 < house.events()["r1"]["cost"] <= 10_000
+        await until(lambda: not elsewhere.busy)
+
+    async def test_a_client_that_leaves_ends_the_upstream_s_work_and_pays_for_what_came(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say(*["word "] * 10)
+            await line.gone()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url, timeouts=Timeouts())
+        seen = 0
+        async with aclosing(await house.answer(house.request())) as events:
+            async for event in events:
+                seen += isinstance(event, Delta)
+                if seen == 10:
+                    break
+        await until(lambda: bool(house.events()) and not elsewhere.busy)
+        row = house.events()["r1"]
+        assert (row["outcome"], row["completion_tokens"]) == ("cancelled", 10)
+
+    async def test_a_client_that_leaves_before_the_first_token_ends_it_too(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.gone()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url, timeouts=Timeouts())
+        waiting = asyncio.create_task(house.whole())
+        await until(lambda: bool(elsewhere.asked))
+        waiting.cancel()
+        await until(lambda: not elsewhere.busy)
+        await until(lambda: bool(house.events()))
+        assert house.events()["r1"]["completion_tokens"] == 0
+
+
+async def collect(answer: AsyncGenerator[Event], seen: list[Event], shown: asyncio.Event) -> None:
+    async with aclosing(answer) as events:
+        async for event in events:
+            seen.append(event)
+            if text(seen) == "One two ":
+                shown.set()
+
+
+async def hang(line: Line) -> None:
+    await line.gone()
+
+
+async def hang_after_the_head(line: Line) -> None:
+    await line.begin()
+    await line.gone()
+
+
+async def heartbeats_for_ever(line: Line) -> None:
+    await line.begin()
+    while True:
+        await line.data(": waiting\n\n")
+        await asyncio.sleep(0.01)
+
+
+async def no_http(line: Line) -> None:
+    await line.raw(b"\x00\xff garbage \x00 not HTTP\r\n\r\n")
+    line.cut()
+
+
+async def a_page(line: Line) -> None:
+    await line.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>")
+
+
+async def no_json(line: Line) -> None:
+    await line.begin()
+    await line.data("data: {nonsense\n\n")
+    await line.gone()
+
+
+async def the_wrong_json(line: Line) -> None:
+    await line.begin()
+    await line.data('data: {"choices": "none"}\n\n')
+    await line.gone()
+
+
+async def a_choice_that_nobody_asked_for(line: Line) -> None:
+    await line.begin()
+    await line.say("x", index=7)
+    await line.gone()
+
+
+async def nested_for_ever(line: Line) -> None:
+    await line.begin()
+    await line.data(b"data: " + b'{"choices":[{"x":' + b"[" * 400_000 + b"\n\n")
+    await line.gone()
+
+
+async def a_line_of_100_mb(line: Line) -> None:
+    await line.begin()
+    await line.data("data: ")
+    piece = b"x" * 2**20
+    for _ in range(100):
+        await line.data(piece)
+
+
+async def an_event_of_100_mb_in_lines(line: Line) -> None:
+    await line.begin()
+    piece = b"data: " + b"x" * 1000 + b"\n"
+    for _ in range(1000):
+        await line.data(piece * 100)
+
+
+async def a_header_without_end(line: Line) -> None:
+    await line.raw(b"HTTP/1.1 200 OK\r\nx: ")
+    for _ in range(2000):
+        await line.raw(b"y" * 1000)
+
+
+async def compressed(line: Line) -> None:
+    await line.raw(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"
+    )
+
+
+async def cut_at_once(line: Line) -> None:
+    line.cut()
+
+
+async def empty(line: Line) -> None:
+    await line.begin()
+    await line.raw(b"0\r\n\r\n")
+
+
+async def an_error_at_once(line: Line) -> None:
+    await line.begin()
+    await line.data('data: {"error": {"message": "CUDA out of memory on 10.1.2.3"}}\n\n')
+    await line.gone()
+
+
+async def a_redirection(line: Line) -> None:
+    await line.answer(307, {}, location="http://169.254.169.254/latest/meta-data/")
+
+
+async def teapot(line: Line) -> None:
+    await line.answer(500, {"error": {"message": "down at http://internal.example:99/x"}})
+
+
+async def denied(line: Line) -> None:
+    await line.answer(401, {"error": {"message": "Incorrect API key provided: sk-very-secret-key"}})
+
+
+async def unknown_there(line: Line) -> None:
+    await line.answer(404, {"error": {"message": "The model `there` does not exist"}})
+
+
+BAD = [
+    (hang, 504),
+    (hang_after_the_head, 504),
+    (heartbeats_for_ever, 504),
+    (no_http, 502),
+    (a_page, 502),
+    (no_json, 502),
+    (the_wrong_json, 502),
+    (a_choice_that_nobody_asked_for, 502),
+    (nested_for_ever, 502),
+    (a_line_of_100_mb, 502),
+    (an_event_of_100_mb_in_lines, 502),
+    (a_header_without_end, 502),
+    (compressed, 502),
+    (cut_at_once, 502),
+    (empty, 502),
+    (an_error_at_once, 502),
+    (a_redirection, 502),
+    (teapot, 502),
+    (denied, 502),
+    (unknown_there, 502),
+]
+
+
+class TestMisbehaviour:
+    @pytest.mark.parametrize(("script", "status"), BAD, ids=lambda value: getattr(value, "__name__", ""))
+    async def test_alone_it_is_an_error_without_a_word_of_where_or_with_what(
+        self, house: House, elsewhere: UpstreamServer, script: object, status: int
+    ) -> None:
+        elsewhere.script = script  # type: ignore[assignment]
+        await house.add(elsewhere.url)
+        async with asyncio.timeout(5):
+            error = await refused(house)
+        assert error.status == status
+        told = json.dumps([error.message, error.code, error.detail, error.headers])
+        for secret in ("sk-very", "127.0.0.1", "10.1.2.3", "169.254", "internal.example", "there", "elsewhere"):
+            assert secret not in told
+        assert len(elsewhere.asked) == 1  # no redirection is followed, nothing is tried twice
+        await until(lambda: bool(house.events()))
+        row = house.events()["r1"]
+        assert (row["outcome"], row["completion_tokens"], row["prompt_tokens"]) == ("failed", 0, 0)
+        await until(lambda: not elsewhere.busy)
+
+    @pytest.mark.parametrize("script", [script for script, _ in BAD], ids=lambda script: script.__name__)
+    async def test_before_the_first_token_another_one_answers(
+        self, house: House, elsewhere: UpstreamServer, script: object
+    ) -> None:
+        elsewhere.script = script  # type: ignore[assignment]
+        await house.add(elsewhere.url, "first")
+        async with upstream_server() as other:
+            await house.add(other.url, "standby", weight=0)
+            events = await house.whole()
+        assert text(events) == "One two three"
+        assert house.events()["r1"]["outcome"] == "completed"
+
+    @pytest.mark.parametrize("how", ["cut", "end", "hang", "error", "garbage", "drip"])
+    async def test_in_mid_answer_it_is_an_error_and_what_came_is_paid(
+        self, house: House, elsewhere: UpstreamServer, how: str
+    ) -> None:
+        shown = asyncio.Event()
+
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("One ", "two ")
+            if how != "hang":
+                await shown.wait()
+            if how == "cut":
+                line.cut()
+            elif how == "end":
+                await line.raw(b"0\r\n\r\n")
+            elif how == "error":
+                await line.data('event: error\ndata: {"message": "overheated"}\n\n')
+            elif how == "garbage":
+                await line.data("data: }\n\n")
+            elif how == "drip":
+                while True:
+                    await line.data("x")
+                    await asyncio.sleep(0.02)
+            if how == "hang":
+                await line.gone()
+
+        elsewhere.script = script
+        timeouts = Timeouts(1, 0.5, 0.3, 1.0) if how == "drip" else QUICK
+        await house.add(elsewhere.url, timeouts=timeouts)
+        async with upstream_server() as other:
+            await house.add(other.url, "standby", weight=0)
+            seen: list[Event] = []
+            answer = await house.answer(house.request())
+            with pytest.raises(ApiError) as caught:
+                await collect(answer, seen, shown)
+            assert other.asked == []  # never after the first token
+        assert caught.value.status == (504 if how in ("hang", "drip") else 502)
+        assert text(seen) == "One two "
+        await until(lambda: bool(house.events()))
+        row = house.events()["r1"]
+        assert (row["outcome"], row["completion_tokens"]) == ("failed", 2)
+        await until(lambda: not elsewhere.busy)
+
+    async def test_an_upstream_that_is_not_there(self, house: House) -> None:
+        async with upstream_server() as gone:
+            url = gone.url
+        await house.add(url)
+        error = await refused(house)
+        assert (error.status, error.code) == (502, "upstream_unreachable")
+
+    async def test_an_answer_without_its_last_word_is_whole(self, house: House, elsewhere: UpstreamServer) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            await line.say("One")
+            await line.finish()
+            line.cut()
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        assert (await house.whole())[-2:] == [Finished(0, "stop"), Usage(6, 1)]
+
+    async def test_what_the_client_did_wrong_is_passed_on_without_names_and_addresses(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            message = f"there at {elsewhere.url}/v1 (key sk-very-secret-key) wants temperature <= 1"
+            await line.answer(400, {"error": {"message": message, "code": "bad_temperature"}})
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        async with upstream_server() as other:
+            await house.add(other.url, "standby", weight=0)
+            error = await refused(house)
+            assert other.asked == []
+        assert (error.status, error.code) == (400, "bad_temperature")
+        assert error.message == "m at [address] (key [secret]) wants temperature <= 1"
+
+    async def test_one_that_is_full_is_left_alone_as_long_as_it_asks(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.answer(429, {"error": {"message": "slow down"}}, retry_after="30")
+
+        elsewhere.script = script
+        await house.add(elsewhere.url)
+        error = await refused(house)
+        assert (error.status, error.type, error.retry_after) == (503, "overloaded", 30)
+        error = await refused(house, request_id="r2")
+        assert (error.status, error.code) == (503, "upstream_unavailable")
+        assert error.retry_after is not None
+        assert 25 <= error.retry_after <= 30
+        assert len(elsewhere.asked) == 1
+
+    async def test_the_operator_s_log_says_which_and_why_without_the_key(
+        self, house: House, elsewhere: UpstreamServer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        elsewhere.script = denied
+        await house.add(elsewhere.url)
+        await refused(house)
+        logged = capsys.readouterr().out
+        assert "elsewhere" in logged
+        assert "401" in logged
+        assert "very-secret" not in logged
+
+
+class TestRouting:
+    async def test_each_gets_its_share_by_weight(self, house: House, elsewhere: UpstreamServer) -> None:
+        async with upstream_server() as other, upstream_server() as standby:
+            await house.add(elsewhere.url, "a", weight=300)
+            await house.add(other.url, "b", weight=100)
+            await house.add(standby.url, "c", weight=0)
+            for number in range(40):
+                await house.whole(request_id=f"r{number}")
+            assert (len(elsewhere.asked), len(other.asked), len(standby.asked)) == (30, 10, 0)
+
+    async def test_a_circuit_opens_after_failures_and_closes_after_a_probe(
+        self, house: House, elsewhere: UpstreamServer
+    ) -> None:
+        now = 1000.0
+        elsewhere.script = teapot
+        await house.add(elsewhere.url)
+        [target] = house.registry.targets(MODEL)
+        target.health.clock = lambda: now
+        for number in range(5):
+            await refused(house, request_id=f"r{number}")
+        assert len(elsewhere.asked) == 3
+        assert target.health.state == "open"
+        assert b'aquilon:upstream_available{model_name="m",upstream="elsewhere"} 0.0' in house.metrics.text()
+        now += 2.1
+        await refused(house, request_id="r5")  # the probe
+        assert (len(elsewhere.asked), target.health.state) == (4, "open")
+        now += 2.1
+        await refused(house, request_id="r6")  # twice the pause
+        assert len(elsewhere.asked) == 4
+        now += 2.1
+        elsewhere.script = well
+        assert text(await house.whole(request_id="r7")) == "One two three"
+        assert target.health.state == "closed"
+
+    async def test_only_one_probes(self, house: House, elsewhere: UpstreamServer) -> None:
+        now = 1000.0
+        elsewhere.script = teapot
+        await house.add(elsewhere.url)
+        [target] = house.registry.targets(MODEL)
+        target.health.clock = lambda: now
+        for number in range(3):
+            await refused(house, request_id=f"r{number}")
+        now += 2.1
+        elsewhere.script = well
+        answers = await asyncio.gather(
+            *(house.whole(request_id=f"p{number}") for number in range(10)), return_exceptions=True
+        )
+        assert len(elsewhere.asked) == 4
+        assert sum(isinstance(answer, list) for answer in answers) == 1
+
+    async def test_a_chain_of_fallbacks_is_asked_in_its_order(self, house: House, elsewhere: UpstreamServer) -> None:
+        elsewhere.script = teapot
+        await house.add(elsewhere.url)
+        async with upstream_server(teapot) as second, upstream_server() as third:
+            await house.add(second.url, "second", model="m2")
+            await house.add(third.url, "third", model="m3", remote="m-three")
+            await administration.set_fallbacks(house.database, house.operator, MODEL, ("m2", "nobody", "m3"))
+            await house.registry.refresh()
+            assert text(await house.whole()) == "One two three"
+            assert third.asked[0].json["model"] == "m-three"
+            assert (len(elsewhere.asked), len(second.asked)) == (1, 1)
+        assert house.events()["r1"]["model"] == MODEL
+
+
+async def test_a_change_by_another_process_counts_within_a_second(house: House, elsewhere: UpstreamServer) -> None:
+    assert _LOOK_SECONDS < 1, "which is how long one look is from the next"
+    stop = asyncio.Event()
+    following = asyncio.create_task(house.registry.keep_fresh(stop))
+    async with beside(house) as other:
+        await other.add(elsewhere.url)
+        await until(lambda: bool(house.registry.cards()))
+        [upstream] = await administration.list_upstreams(other.database, other.sealer, other.operator)
+        await administration.change(other.database, other.sealer, other.operator, upstream.id, {"enabled": False})
+        await until(lambda: not house.registry.cards())
+    stop.set()
+    await following
