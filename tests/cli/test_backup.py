@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
+from tests.support.homes import begin_home
 from tests.support.server import start_server
 
 from aquilon.settings import Settings
@@ -129,7 +130,7 @@ def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path)
 
 def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path) -> None:
     assert "There is no Aquilon home" in run("backup").err
-    start_server(home, environment=GATEWAY).stop()
+    begin_home(home)
     archive = tmp_path / "backup.tar"
     assert run("backup", str(archive)).code == 0
     assert "there already" in run("backup", str(archive)).err

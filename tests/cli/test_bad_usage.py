@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.support.server import start_server
+from tests.support.homes import begin_home
 
 
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/x", "nonsense", "postgresql://u:geheim@h:port/x"])
@@ -64,7 +64,7 @@ def test_an_empty_variable_is_the_home_s_own_database(
 def test_a_database_that_does_not_answer_is_told_before_anything_is_begun(
     run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     archive = tmp_path / "a.tar"
     assert run("backup", str(archive)).code == 0
     monkeypatch.setenv("AQUILON_DATABASE_URL", "postgresql://u:geheim@127.0.0.1:1/x")
@@ -84,7 +84,7 @@ def test_an_archive_that_is_not_there_or_has_no_room_is_not_called_damaged(run: 
 @pytest.fixture
 def begun(home: Path) -> Path:
     """A home after its first start."""
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     return home
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.support.server import RunningServer, start_server
+from tests.support.homes import begin_home
+from tests.support.server import RunningServer
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
@@ -57,7 +58,7 @@ def test_a_damaged_database_fails(home: Path) -> None:
 
 
 def test_a_database_that_a_newer_version_wrote_fails(run: Run, home: Path) -> None:
-    start_server(home, environment={"AQUILON_MODELS": "none"}).stop()
+    begin_home(home)
     with closing(sqlite3.connect(home / "aquilon.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
         database.commit()
@@ -99,7 +100,7 @@ def test_a_check_that_breaks_is_a_failure_and_the_others_go_on(home: Path, monke
         raise RuntimeError("odd machine")
 
     monkeypatch.setattr(checks, "_CHECKS", {"odd": broken, "home": checks._CHECKS["home"]})
-    home.mkdir()
+    home.mkdir(mode=0o700)
     found = list(checks.run_checks(Settings(home=home)))
     assert [(check.name, check.state) for check in found] == [("odd", "fail"), ("home", "ok")]
     assert "odd machine" in found[0].finding

@@ -1,7 +1,8 @@
 """Every example in ``docs/guides`` runs, and the translations hold the same examples.
 
 A guide's fenced blocks run in their order, against one real server with the default
-model on a home and in a folder of the guide's own:
+model on a home and in a folder of the guide's own (a guide that runs no ``aquilon``
+changes nothing at the server, and shares one with other tests):
 
 - ``sh`` runs in bash, which ends at the first failure; what it exports is there for all
   that follow. ``aquilon`` is the real command, ``$AQUILON_HOME`` the server's home,
@@ -37,18 +38,23 @@ MOST_LINES = 130
 
 
 @pytest.mark.parametrize("guide", ENGLISH, ids=lambda guide: guide.stem)
-def test_every_example_runs(guide: Path, default_model_file: Path, tmp_path: Path) -> None:
+def test_every_example_runs(
+    guide: Path, default_model_file: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     home, folder = tmp_path / "home", tmp_path / "folder"
     folder.mkdir()
-    prepare_home(home, default_model_file)
     text = guide.read_text(encoding="utf-8")
     with ExitStack() as outside:
         replaced = {written: outside.enter_context(start()) for written, start in STAND_INS.items() if written in text}
         run = GuideRun(home, folder, replaced)
-        outside.callback(run.stop)
-        for block in blocks(guide):
-            if block.runs:
-                run.run(block)
+        examples = [block for block in blocks(guide) if block.runs]
+        if any("aquilon " in block.text or block.name == "aquilon.toml" for block in examples):
+            prepare_home(home, default_model_file)
+            outside.callback(run.stop)
+        else:
+            run.use(request.getfixturevalue("server"))
+        for block in examples:
+            run.run(block)
 
 
 def test_every_guide_is_there_in_french_with_the_same_examples() -> None:

@@ -61,7 +61,7 @@ async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
         await expect_no_issues(person)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_axe_finds_nothing_serious_in_the_api_reference(
     browser: Browser, server: RunningServer, theme: Theme
 ) -> None:

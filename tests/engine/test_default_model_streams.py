@@ -45,7 +45,10 @@ def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
 
 
 @pytest.mark.skipif(not available(), reason="no native kernels on this machine")
-@pytest.mark.parametrize(("prefix_cache", "step_tokens"), [(True, 96), (False, 512)], ids=["cache", "no-cache"])
+@pytest.mark.parametrize(
+    ("prefix_cache", "step_tokens"),
+    [pytest.param(True, 96, id="cache"), pytest.param(False, 512, id="no-cache", marks=pytest.mark.slow)],
+)
 def test_each_packed_answer_equals_its_answer_alone(
     default_model_file: Path, prefix_cache: bool, step_tokens: int
 ) -> None:
@@ -56,6 +59,7 @@ def test_each_packed_answer_equals_its_answer_alone(
     assert (crowded.scheduler.counts.prefix_cache_hits > 0) == prefix_cache
 
 
+@pytest.mark.slow
 def test_each_bfloat16_answer_equals_its_answer_alone(default_model_file: Path) -> None:
     crowded = load(default_model_file, "none", kv_tokens=512, step_tokens=96)
     alone = load(default_model_file, "none", kv_tokens=512, prefix_cache=False)

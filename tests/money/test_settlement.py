@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.support.homes import place_database
 from tests.support.polling import until
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -161,6 +162,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
 
 @pytest.fixture
 async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
+    place_database(tmp_path)
     database = await Database.open(Settings(home=tmp_path))
     first = await operator.prepare_first_run(database)
     assert first is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from tests.support.homes import place_database
 
 from aquilon.money.prices import Period, Price, PriceList
 from aquilon.money.store import budgets, prices, usage
@@ -53,6 +54,7 @@ async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
     events = [event(f"r{number % 7}", ended_at=NOON + number * 1000, cost=number) for number in range(12)]
     found = []
     for at_once in (False, True):
+        place_database(tmp_path / str(at_once))
         database = await Database.open(Settings(home=tmp_path / str(at_once)))
         for batch in (events[:5], events[3:]):
             if at_once:

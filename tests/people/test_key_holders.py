@@ -87,7 +87,6 @@ async def test_a_revocation_on_another_machine_is_heard_of(
     await keys.revoke(other, actor, key.id)
     await until(lambda: database.changes.now().version != begun.version)
     assert await holders.of(secret) is None
-    assert time.monotonic() - begun.at < 1
     await other.close()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
+from tests.support.homes import place_database
 
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -18,6 +19,7 @@ from aquilon.storage import Database
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """SQLite: PostgreSQL's server has its own group commit."""
+    place_database(tmp_path)
     opened = await Database.open(Settings(home=tmp_path))
     async with opened.writing() as session:
         await session.execute(text("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 from tests.support.databases import postgresql, postgresql_programs
+from tests.support.homes import place_database, postgresql_database
 
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -24,16 +23,16 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A home with an empty database of its own."""
+async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Settings]:
+    """A home with a database of its own: empty, or migrated already where the test takes ``database``."""
+    migrated = "database" in request.fixturenames
     if request.param == "sqlite":
-        return Settings(home=tmp_path)
-    folder = request.getfixturevalue("postgresql_server")
-    name = f"test_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(host=folder, user="aquilon", database="postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return Settings(home=tmp_path, database_url=f"postgresql+asyncpg://aquilon@/{name}?host={folder}")
+        if migrated:
+            place_database(tmp_path)
+        yield Settings(home=tmp_path)
+        return
+    async with postgresql_database(request.getfixturevalue("postgresql_server"), migrated=migrated) as url:
+        yield Settings(home=tmp_path, database_url=url)
 
 
 @pytest.fixture

@@ -95,11 +95,15 @@ class GuideRun:
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """The server, on the port that it had before."""
         settings = {name: value for name, value in self.variables.items() if name.startswith("AQUILON_")}
-        self.server = start_server(self.home, environment={**settings, **(environment or {})})
-        self.key = self.server.api_key or self.key
+        self.use(start_server(self.home, environment={**settings, **(environment or {})}))
+
+    def use(self, server: RunningServer) -> None:
+        """What runs from now on asks this server."""
+        self.server = server
+        self.key = server.api_key or self.key
         self.variables |= {
-            "AQUILON_PORT": self.server.url.rpartition(":")[2],
-            "AQUILON_HOME": str(self.home),
+            "AQUILON_PORT": server.url.rpartition(":")[2],
+            "AQUILON_HOME": str(server.home),
             "AQUILON_API_KEY": self.key,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from tests.support.cache import cache_for_one
 from tests.support.frontend import build_script
 
 VERSION = "9.13.3"
@@ -34,10 +35,13 @@ def _installed() -> tuple[str, Path]:
         pytest.skip(f"node is missing: {error}")
     node = shutil.which("node", path=environment["PATH"])
     assert node is not None
-    cached = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "aquilon-tests"
-    folder = cached / f"oidc-provider-{VERSION}"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    with cache_for_one() as cache:
+        folder = cache / f"oidc-provider-{VERSION}"
+        folder.mkdir(exist_ok=True)
+        (cache / f"{os.getpid()}.mjs").write_bytes(_PROGRAM.read_bytes())
+        (cache / f"{os.getpid()}.mjs").replace(folder / _PROGRAM.name)
+        if (folder / "complete").exists():
+            return node, folder
         (folder / "package.json").write_text('{"private": true, "type": "module"}')
         install = [*command, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]
         done = subprocess.run(
@@ -53,10 +57,8 @@ def _installed() -> tuple[str, Path]:
 def openid_provider(*redirect_uris: str) -> Iterator[str]:
     """A provider whose clients may be sent to these addresses; gives its issuer."""
     node, folder = _installed()
-    program = folder / _PROGRAM.name
-    program.write_bytes(_PROGRAM.read_bytes())
     process = subprocess.Popen(
-        [node, str(program)],
+        [node, str(folder / _PROGRAM.name)],
         cwd=folder,
         env={**os.environ, "REDIRECT_URIS": json.dumps(redirect_uris)},
         stdout=subprocess.PIPE,

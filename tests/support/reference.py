@@ -4,24 +4,24 @@ The gate of every path that generates with the default model::
 
     report = reference.compare(index, token_ids)
     assert report.passes, report
+
+The answers are data, `tests/references/default_model_answers.json`, which
+``scripts/make-references`` makes with `tests.support.transformers_answers`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import torch
-import transformers
-from transformers import AutoModelForCausalLM, PreTrainedModel
+import msgspec
 
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
 from aquilon.text.messages import Message
 
+FILE = Path(__file__).parents[1] / "references" / "default_model_answers.json"
 PROMPTS = (
     "What is the capital of France?",
     "Write a short poem about the sea.",
@@ -49,6 +49,44 @@ PROMPTS = (
 MAX_TOKENS = 48
 SMALLEST_GAP = 0.05
 """Logits: a first difference between tokens that lie closer than this is rounding, a wider one a mistake."""
+NEAR = 1.0
+"""Logits: of tokens that lie closer to the answer's own than this, the reference says how close."""
+
+
+class ReferenceAnswer(msgspec.Struct, frozen=True):
+    """What transformers answers to one prompt."""
+
+    prompt: str
+    prompt_ids: list[int]
+    """Through the chat template."""
+    token_ids: list[int]
+    """At most ``MAX_TOKENS``, with the token that ended it."""
+    gaps: list[dict[int, float]]
+    """At each token: the logit of the answer's own less that of each other token closer than ``NEAR``."""
+
+
+class ReferenceFile(msgspec.Struct, frozen=True):
+    made_with: dict[str, str]
+    """The versions of transformers and torch, and the SHA-256 of the model's file."""
+    answers: list[ReferenceAnswer]
+
+
+def prompt_ids(model_file: Path) -> list[list[int]]:
+    """The prompts as the model is shown them."""
+    template = load_text(open_checkpoint(model_file)).template
+    assert template is not None
+    return [template.encode([Message("user", prompt)]) for prompt in PROMPTS]
+
+
+def read_references() -> ReferenceFile:
+    return msgspec.json.decode(FILE.read_bytes(), type=ReferenceFile)
+
+
+def write_references(references: ReferenceFile) -> None:
+    """One answer a line, so that a change shows where it is."""
+    lines = ",\n".join(msgspec.json.encode(answer).decode() for answer in references.answers)
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(f'{{"made_with": {json.dumps(references.made_with)}, "answers": [\n{lines}\n]}}\n', "utf-8")
 
 
 @dataclass(frozen=True)
@@ -75,44 +113,14 @@ class Reference:
     """Prompts through the chat template, and transformers' greedy answers to them in fp32."""
 
     def __init__(self, model_file: Path) -> None:
-        """The answers are kept beside the model's file: transformers takes half a minute to give them."""
-        self.model_file = model_file
-        checkpoint = open_checkpoint(model_file)
-        template = load_text(checkpoint).template
-        assert template is not None
-        self.eos_ids = checkpoint.eos_ids
-        self.prompt_ids = [template.encode([Message("user", prompt)]) for prompt in PROMPTS]
-        made_from = [model_file.stat().st_size, transformers.__version__, torch.__version__, MAX_TOKENS]
-        made_from += [sorted(self.eos_ids), self.prompt_ids]
-        digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
-        kept = model_file.with_name(f"reference-answers-{digest}.json")
-        if not kept.exists():
-            kept.write_text(json.dumps(self._generate()))
-        self.answers: list[list[int]] = json.loads(kept.read_text())
-        """At most ``MAX_TOKENS`` each, with the token that ended it."""
-
-    @cached_property
-    def model(self) -> PreTrainedModel:
-        """The GGUF through transformers' own reader."""
-        folder, name = self.model_file.parent, self.model_file.name
-        return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
-
-    def _generate(self) -> list[list[int]]:
-        """All prompts in one batch, padded on the left."""
-        longest = max(map(len, self.prompt_ids))
-        padded = torch.zeros(len(self.prompt_ids), longest, dtype=torch.int64)
-        mask = torch.zeros_like(padded)
-        for row, ids in enumerate(self.prompt_ids):
-            padded[row, longest - len(ids) :] = torch.tensor(ids)
-            mask[row, longest - len(ids) :] = 1
-        ends = sorted(self.eos_ids)
-        options = {"do_sample": False, "eos_token_id": ends, "pad_token_id": ends[0]}
-        generated = self.model.generate(padded, attention_mask=mask, max_new_tokens=MAX_TOKENS, **options)
-        answers = []
-        for row in generated[:, longest:].tolist():
-            end = next((position + 1 for position, token in enumerate(row) if token in ends), len(row))
-            answers.append(row[:end])
-        return answers
+        """Raises ValueError where our template says something else than what the answers were made from."""
+        self._answers = read_references().answers
+        self.prompt_ids = prompt_ids(model_file)
+        if [(answer.prompt, answer.prompt_ids) for answer in self._answers] != [
+            *zip(PROMPTS, self.prompt_ids, strict=True)
+        ]:
+            raise ValueError(f"{FILE} answers other prompts than ours: make it anew with scripts/make-references")
+        self.answers = [answer.token_ids for answer in self._answers]
 
     def compare(self, index: int, token_ids: list[int]) -> Report:
         """Hold an answer to prompt ``index``, greedy and ``MAX_TOKENS`` long, against the reference's."""
@@ -124,7 +132,4 @@ class Reference:
             return Report(PROMPTS[index], equal, None)
         if equal in (len(expected), len(token_ids)):
             return Report(PROMPTS[index], equal, float("inf"))  # stopped at another place without a differing token
-        with torch.no_grad():
-            known = torch.tensor([self.prompt_ids[index] + expected[:equal]])
-            logits = self.model(known).logits[0, -1]
-        return Report(PROMPTS[index], equal, (logits[expected[equal]] - logits[token_ids[equal]]).item())
+        return Report(PROMPTS[index], equal, self._answers[index].gaps[equal].get(token_ids[equal], NEAR))

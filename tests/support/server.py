@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.homes import ORGANIZATION, place_database
+
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.settings import DEFAULT_MODEL
 
-ORGANIZATION = "Example House"
-"""What the servers of tests call the organization that runs them."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,6 +30,8 @@ class RunningServer:
     pid: int
     home: Path
     process: subprocess.Popen[str]
+    organization: str = ORGANIZATION
+    """Whose key and link these are."""
 
     @property
     def log(self) -> str:
@@ -52,11 +54,16 @@ def prepare_home(home: Path, model_file: Path) -> None:
 
 
 def start_server(home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready") -> RunningServer:
-    """A server process on a free port; returns when it has made the report named by ``until``."""
+    """A server process on a free port; returns when it has made the report named by ``until``.
+
+    Where the home has no database it gets a migrated one: `tests/cli/test_up.py` starts on homes without.
+    """
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
     variables |= {"AQUILON_HOME": str(home), "AQUILON_HOST": "127.0.0.1", "AQUILON_PORT": "0"}
     variables |= {"AQUILON_ORGANIZATION": ORGANIZATION, **(environment or {})}
     home.mkdir(parents=True, exist_ok=True)
+    if "AQUILON_DATABASE_URL" not in variables:
+        place_database(home)
     errors = (home / "stderr.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.serve"],

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from tests.support.homes import place_database
+
 from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.embeddings import EmbeddingPipeline
@@ -17,7 +19,7 @@ from aquilon.embeddings.process import EmbeddingProcess
 from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.generation.metrics import Metrics
+from aquilon.generation.metrics import Metrics, UpstreamCollector
 from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.upstream import UpstreamModels
 from aquilon.money.admission import Admission
@@ -106,6 +108,7 @@ def text(events: list[Event]) -> str:
 @asynccontextmanager
 async def gateway(home: Path) -> AsyncIterator[House]:
     settings = Settings(home=home)
+    place_database(home)
     database = await Database.open(settings)
     first = await operator.prepare_first_run(database)
     assert first is not None
@@ -118,6 +121,7 @@ async def gateway(home: Path) -> AsyncIterator[House]:
     writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, writer)
     registry = UpstreamRegistry(database, Sealer.of(settings))
+    metrics.registry.register(UpstreamCollector(registry))
     here = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
     catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, here))
     models = UpstreamModels(registry, metrics)

@@ -41,6 +41,7 @@ def test_the_default_vocabulary_encodes_as_llama_cpp_does(
         assert default_tokenizer.encode(text, add_special=False) == llama_cpp.encode(text), repr(text)
 
 
+@pytest.mark.slow
 def test_the_default_vocabulary_encodes_as_transformers_does_but_for_numbers_after_spaces(
     default_tokenizer: SubwordTokenizer, default_reference: PreTrainedTokenizerBase
 ) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from mistralai.client import Mistral
 from openai import OpenAI
+from tests.support.commands import aquilon
 from tests.support.server import RunningServer, prepare_home, start_server
 
 
@@ -31,8 +33,20 @@ def http(server: RunningServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
+def own_organization(session_server: RunningServer, request: pytest.FixtureRequest) -> RunningServer:
+    """The session's server for one module, whose organization has an owner, a key and whatever the tests make.
+
+    Prices, models and upstreams are everybody's: who changes those takes ``own_server``.
+    """
+    name = request.module.__name__.rpartition("test_")[2].replace("_", " ")
+    link = aquilon(session_server.home, "orgs", "create", name, "--owner", "admin")
+    key = aquilon(session_server.home, "keys", "create", "--name", "first key", "--org", name)
+    return replace(session_server, api_key=key, login_link=link, organization=name)
+
+
+@pytest.fixture(scope="module")
 def own_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with the default model for one module, whose tests change it or count what is there."""
+    """A server with the default model for one module, whose tests change what all organizations share."""
     home = tmp_path_factory.mktemp("own")
     prepare_home(home, default_model_file)
     running = start_server(home)

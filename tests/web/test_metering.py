@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from openai import OpenAI, RateLimitError
 from tests.support.kills import kill_under_load, recorded
-from tests.support.server import RunningServer, prepare_home, start_server
+from tests.support.server import RunningServer, prepare_home
 
 from aquilon.money.prices import Price
 from aquilon.money.store import budgets, prices
@@ -139,24 +139,22 @@ class TestKills:
         prepare_home(tmp_path, default_model_file)
         return tmp_path
 
-    def test_an_engine_that_is_killed_leaves_what_it_generated_on_record(self, home: Path) -> None:
-        server = start_server(home)
-        try:
-            with OpenAI(base_url=f"{server.url}/v1", api_key=server.api_key, max_retries=0) as client:
-                stream = client.chat.completions.create(
-                    model=MODEL, messages=QUESTION, stream=True, extra_body={"ignore_eos": True}
-                )
-                chunk = next(stream)
-                for _ in range(5):
-                    next(stream)
-                [engine] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-                os.kill(int(engine), signal.SIGKILL)
-                row = eventually(lambda: event(server, chunk.id))
-            assert row["outcome"] == "failed"
-            assert row["completion_tokens"] >= 5
-        finally:
-            server.stop()
+    def test_an_engine_that_is_killed_leaves_what_it_generated_on_record(
+        self, server: RunningServer, openai_client: OpenAI
+    ) -> None:
+        stream = openai_client.chat.completions.create(
+            model=MODEL, messages=QUESTION, stream=True, extra_body={"ignore_eos": True}
+        )
+        chunk = next(stream)
+        for _ in range(5):
+            next(stream)
+        [engine] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        os.kill(int(engine), signal.SIGKILL)
+        row = eventually(lambda: event(server, chunk.id))
+        assert row["outcome"] == "failed"
+        assert row["completion_tokens"] >= 5
 
+    @pytest.mark.slow
     def test_kills_under_load_leave_each_whole_answer_on_record_exactly_once(self, home: Path) -> None:
         tally = kill_under_load(home, kills=2)
         counts, tokens = recorded(home)

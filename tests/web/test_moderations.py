@@ -16,6 +16,7 @@ import openai
 import pytest
 from mistralai.client import Mistral
 from openai import OpenAI
+from tests.support.commands import aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
@@ -146,18 +147,7 @@ def test_where_nobody_judges_it_is_said(openai_client: OpenAI) -> None:
 def test_an_upstream_s_model_judges_too(judge: str, tmp_path: Path) -> None:
     gateway = start_server(tmp_path, environment={"AQUILON_MODELS": "none", "AQUILON_MODERATION_MODEL": "guard"})
     try:
-        command = [
-            sys.executable,
-            "-m",
-            "aquilon.cli.main",
-            "upstreams",
-            "add",
-            "judge",
-            judge,
-            "--home",
-            str(tmp_path),
-        ]
-        subprocess.run([*command, "--model", "guard=judge-1", "--can", "moderation"], check=True, capture_output=True)
+        aquilon(tmp_path, "upstreams", "add", "judge", judge, "--model", "guard=judge-1", "--can", "moderation")
         headers = {"authorization": f"Bearer {gateway.api_key}"}
         asked = {"input": "I hit you"}
 

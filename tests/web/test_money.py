@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import httpx
 import pypdfium2
 import pytest
+from tests.support.commands import aquilon
 from tests.support.polling import until
 from tests.support.server import RunningServer
 
@@ -26,8 +25,7 @@ def server(own_server: RunningServer) -> RunningServer:
 
 
 def make(home: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return aquilon(home, *arguments)
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from tests.support.server import RunningServer, start_server
-
-
-def aquilon(server: RunningServer, *arguments: str) -> str:
-    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(server.home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+from tests.support.commands import aquilon
+from tests.support.server import RunningServer
 
 
 @dataclass(frozen=True)
@@ -31,10 +24,8 @@ class Organization:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = start_server(tmp_path_factory.mktemp("organization"), environment={"AQUILON_MODELS": "none"})
-    yield running
-    running.stop()
+def gateway(own_organization: RunningServer) -> RunningServer:
+    return own_organization
 
 
 def client(server: RunningServer, key: str) -> httpx.Client:
@@ -42,7 +33,9 @@ def client(server: RunningServer, key: str) -> httpx.Client:
 
 
 def make(server: RunningServer) -> Organization:
-    secret = aquilon(server, "keys", "create", "--name", "admin", "--scope", "administration")
+    secret = aquilon(
+        server.home, "keys", "create", "--name", "admin", "--scope", "administration", "--org", server.organization
+    )
     owner = client(server, secret)
     workspace = owner.post("/workspaces", json={"name": "research"}).json()["id"]
     user = owner.post("/users", json={"name": "dora", "role": "developer"}).json()["id"]

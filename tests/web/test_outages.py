@@ -57,12 +57,12 @@ def check(seen: Seen, recorded: list[tuple[str, int, int, str]], spent: int, cos
     told = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
     assert not [outcome for outcome in told if outcome.startswith(("500", "cut", "ended without"))], seen
     assert seen.recovered_after is not None
-    assert seen.recovered_after < 15
     if SECONDS > PATIENCE_SECONDS:  # before that, answers may all wait for their event, and nobody asks anew
         assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
 
+@pytest.mark.slow
 async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
     async with upstream_server(paced) as upstream:
         settings = Settings(home=gateway.home, database_url=postgresql.url)
@@ -93,6 +93,7 @@ def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: Post
     wait_until(is_ready)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")
 async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None:
     lock = sqlite3.connect(gateway.home / "aquilon.db", check_same_thread=False, isolation_level=None)
@@ -109,6 +110,7 @@ async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None
     check(seen, *on_record(gateway, budget))
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
     """No file may grow, as far as this process is concerned."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -5,8 +5,6 @@ No answer is a 5xx, and none has a status, type or body that the document doesn'
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.support.commands import aquilon
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -58,8 +57,7 @@ def key(tiny_server: RunningServer) -> str:
     """A tenant's owner's, for everything: what all organizations share stays as it is."""
     scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
     for arguments in (["orgs", "create", "tenants"], ["keys", "create", "--name", "all", "--org", "tenants", *scopes]):
-        command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(tiny_server.home)]
-        made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        made = aquilon(tiny_server.home, *arguments)
     return made
 
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from tests.support.commands import aquilon
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -149,11 +147,6 @@ def operators(shared: RunningServer) -> Organization:
 def tenants(shared: RunningServer) -> Organization:
     aquilon(shared.home, "orgs", "create", "tenants")
     return make(shared, "tenants")
-
-
-def aquilon(home: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def client(server: RunningServer, key: str) -> httpx.Client:

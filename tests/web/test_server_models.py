@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import httpx
 import pytest
 from mistralai.client import Mistral
 from openai import OpenAI
+from tests.support.commands import aquilon
 from tests.support.hub import FakeHub, HubRepository, fake_hub
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
@@ -66,9 +65,8 @@ def client(small: RunningServer) -> Iterator[httpx.Client]:
 
 
 def administrators_key(server: RunningServer) -> str:
-    command = [sys.executable, "-m", "aquilon.cli.main", "keys", "create", "--name", "k", "--home", str(server.home)]
-    command += [word for scope in KEY_SCOPES for word in ("--scope", scope)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
+    return aquilon(server.home, "keys", "create", "--name", "k", *scopes)
 
 
 def as_key(server: RunningServer, key: str) -> httpx.Client:

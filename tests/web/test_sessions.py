@@ -21,6 +21,7 @@ SIGN_IN = "/auth/login"
 
 @pytest.fixture(scope="module")
 def server(own_server: RunningServer) -> RunningServer:
+    """Of its own: failed sign-ins are counted by address, whoever's they are."""
     return own_server
 
 

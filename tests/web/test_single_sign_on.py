@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx
 import pytest
+from tests.support.commands import aquilon
 from tests.support.openid_provider import CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, openid_provider, sign_in_there
 from tests.support.people import PASSWORD, browser, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
@@ -305,18 +303,16 @@ class TestProviders:
         assert "127.0.0.1:9" in house.server.log
 
     def test_the_command_line_adds_checks_lists_and_removes(self, house: House) -> None:
-        def aquilon(*arguments: str) -> str:
-            command = [sys.executable, "-m", "aquilon.cli.main", "sso", *arguments, "--home", str(house.server.home)]
-            environment = os.environ | {"SSO_SECRET": CLIENT_SECRET}
-            return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        def sso(*arguments: str) -> str:
+            return aquilon(house.server.home, "sso", *arguments, environment={"SSO_SECRET": CLIENT_SECRET})
 
         options = ("--client-id", CLIENT_ID, "--secret-env", "SSO_SECRET", "--domain", "example.org")
-        told = aquilon("add", "shell", house.issuer, *options, "--newcomers", "member")
-        assert told == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback\n"
-        assert f"{house.issuer} answers" in aquilon("check", "shell")
-        [row] = [row for row in json.loads(aquilon("list", "--json")) if row["name"] == "shell"]
+        told = sso("add", "shell", house.issuer, *options, "--newcomers", "member")
+        assert told == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback"
+        assert f"{house.issuer} answers" in sso("check", "shell")
+        [row] = [row for row in json.loads(sso("list", "--json")) if row["name"] == "shell"]
         assert (row["has_secret"], row["newcomer_role"], row["email_domains"]) == (True, "member", ["example.org"])
-        assert aquilon("remove", "shell") == "Removed shell\n"
+        assert sso("remove", "shell") == "Removed shell"
 
 
 def test_a_disabled_account_is_not_let_in_by_its_provider(house: House) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,8 @@ import httpx
 import pytest
 import xllamacpp
 from openai import APIStatusError, BadRequestError, OpenAI
+from tests.support.commands import run_aquilon
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 
 MODEL = "smollm2-135m"
@@ -32,14 +31,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 def cli(gateway: RunningServer, *arguments: str, code: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "aquilon.cli.main", *arguments],
-        env=os.environ | {"AQUILON_HOME": str(gateway.home)} | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    done = run_aquilon(gateway.home, *arguments, environment=environment)
+    assert done.code == code, done.err
+    return done.out + done.err
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +156,8 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
     address: str = running.listening_address
     told = cli(gateway, "upstreams", "add", "llama", f"{address}/v1", "--model", "llama=any", "--can", "chat")
     assert "llama provides llama" in told
+    key = {"authorization": f"Bearer {gateway.api_key}"}
+    wait_until(lambda: httpx.get(f"{gateway.url}/v1/models/llama", headers=key).status_code == 200)
     yield address
     cli(gateway, "upstreams", "remove", "llama")
 

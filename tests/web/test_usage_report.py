@@ -6,12 +6,11 @@ import csv
 import io
 import json
 import sqlite3
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
+from tests.support.commands import aquilon
 from tests.support.server import RunningServer
 
 MODEL = "smollm2-135m"
@@ -19,13 +18,12 @@ QUESTION = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "ma
 
 
 @pytest.fixture(scope="module")
-def server(own_server: RunningServer) -> RunningServer:
-    return own_server
+def server(own_organization: RunningServer) -> RunningServer:
+    return own_organization
 
 
 def make(server: RunningServer, *arguments: str) -> str:
-    command = [sys.executable, "-m", "aquilon.cli.main", *arguments, "--home", str(server.home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return aquilon(server.home, *arguments, "--org", server.organization)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,8 @@ def test_an_administrator_sees_everybody_s_as_json_and_csv(server: RunningServer
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [int(row["requests"]) for row in rows] == [entry["requests"] for entry in report["data"]]
     with sqlite3.connect(server.home / "aquilon.db") as database:
-        [events] = database.execute("SELECT count(*) FROM usage_events").fetchone()
+        query = "SELECT count(*) FROM usage_events JOIN organizations o ON o.id = organization_id WHERE o.name = ?"
+        [events] = database.execute(query, (server.organization,)).fetchone()
     assert sum(entry["requests"] for entry in report["data"]) == events
     shown = json.loads(make(server, "usage", "--hourly", "--by", "key", "--json"))
     assert shown == report["data"]

@@ -1,0 +1,43 @@
+"""Which tests are quick: those that start no server, browser, database server, other program or torch model."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+_HEAVY_PACKAGES = {"playwright", "subprocess", "torch", "transformers", "xllamacpp"}
+_HEAVY_MODULES = {"tests.support.server", "tests.support.wheels"}
+_HEAVY_FIXTURES = {"command", "server", "session_server"}
+_STARTERS = re.compile(r"^from aquilon\S* import .*\b(?:Engine|EmbeddingProcess|checks)\b", re.M)
+"""What starts a process of the program's own, where a test's file itself asks for it."""
+_IMPORT = re.compile(r"^(?:from|import) ([\w.]+)(?! import RunningServer$)", re.M)
+"""Who imports the class alone takes a server from a fixture."""
+_TESTS = Path(__file__).parents[1]
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """By what the test's file imports, what fixtures it takes, and the kind of database."""
+    if _is_heavy(item.path) or _starts(item.path) or _HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return False
+    call = getattr(item, "callspec", None)
+    return call is None or "postgresql" not in call.params.values()
+
+
+@cache
+def _starts(file: Path) -> bool:
+    return _STARTERS.search(file.read_text("utf-8")) is not None
+
+
+@cache
+def _is_heavy(file: Path) -> bool:
+    """Whether it imports what starts a program or a model, itself or through another module of the tests."""
+    for name in _IMPORT.findall(file.read_text("utf-8")):
+        if name.partition(".")[0] in _HEAVY_PACKAGES or name in _HEAVY_MODULES:
+            return True
+        module = (_TESTS.parent / name.replace(".", "/")).with_suffix(".py")
+        if name.startswith("tests.") and not name.endswith(".conftest") and _is_heavy(module):
+            return True
+    return False
