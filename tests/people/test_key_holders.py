@@ -94,9 +94,9 @@ async def test_a_revocation_on_another_machine_is_heard_of(
 async def test_a_change_of_role_workspace_or_account_holds_at_once(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
     actor = await operator.operator(database)
-    dora = (await members.create(database, actor, "dora", "developer")).user
+    dora = (await members.create(database, actor, "dora", role="developer")).user
     place = await workspaces.create(database, actor, "research")
-    await workspaces.set_member(database, actor, place.id, dora.id, "developer")
+    await workspaces.set_member(database, actor, place.id, user_id=dora.id, role="developer")
     made = await keys.create(database, actor, "dora's", workspace=place.id, user_id=dora.id)
 
     async def role() -> str | None:
@@ -105,13 +105,13 @@ async def test_a_change_of_role_workspace_or_account_holds_at_once(database: Dat
         return found.principal.workspace_role
 
     assert await role() == "developer"
-    await workspaces.set_member(database, actor, place.id, dora.id, "billing")
+    await workspaces.set_member(database, actor, place.id, user_id=dora.id, role="billing")
     assert await role() == "billing"
-    await workspaces.remove_member(database, actor, place.id, dora.id)
+    await workspaces.remove_member(database, actor, place.id, user_id=dora.id)
     assert await role() is None
-    await members.change(database, actor, dora.id, UserChanges(disabled=True))
+    await members.change(database, actor, dora.id, changes=UserChanges(disabled=True))
     assert await holders.of(made.secret) is None
-    await members.change(database, actor, dora.id, UserChanges(disabled=False))
+    await members.change(database, actor, dora.id, changes=UserChanges(disabled=False))
     assert await holders.of(made.secret) is not None
     await workspaces.archive(database, actor, place.id)
     assert await holders.of(made.secret) is None

@@ -32,31 +32,31 @@ async def test_people_organizations_and_workspaces_have_names_of_their_own(datab
         place = await accounts.create_organization(session, "admin")
         scope = Scope(place.id)
         other = await accounts.create_organization(session, "other")
-        await accounts.create_user(session, place.id, "admin", "owner")
-        nina = await accounts.create_user(session, place.id, "nina", "member")
+        await accounts.create_user(session, place.id, "admin", role="owner")
+        nina = await accounts.create_user(session, place.id, "nina", role="member")
         await workspaces.create_workspace(session, scope, "admin")
         lab = await workspaces.create_workspace(session, scope, "lab")
         for refused in (
             accounts.create_organization(session, name),
             accounts.rename_organization(session, other, name),
-            accounts.create_user(session, place.id, name, "member"),
+            accounts.create_user(session, place.id, name, role="member"),
             accounts.rename_user(session, nina, name),
             workspaces.create_workspace(session, scope, name),
-            workspaces.rename_workspace(session, scope, lab, name),
+            workspaces.rename_workspace(session, scope, lab, name=name),
         ):
             with pytest.raises(ValueError, match="'admin', which is there already"):
                 await refused
-        await accounts.create_user(session, other.id, name.replace("а", "a").replace("α", "a"), "member")
+        await accounts.create_user(session, other.id, name.replace("а", "a").replace("α", "a"), role="member")
 
 
 async def test_one_s_own_name_may_be_written_anew(database: Database) -> None:
     async with database.writing() as session:
         place = await accounts.create_organization(session, "acme")
-        nina = await accounts.create_user(session, place.id, "nina", "member")
+        nina = await accounts.create_user(session, place.id, "nina", role="member")
         lab = await workspaces.create_workspace(session, Scope(place.id), "lab")
         await accounts.rename_organization(session, place, "ACME")
         await accounts.rename_user(session, nina, "Nina")
-        await workspaces.rename_workspace(session, Scope(place.id), lab, "Lab")
+        await workspaces.rename_workspace(session, Scope(place.id), lab, name="Lab")
         assert (place.name, nina.name, lab.name) == ("ACME", "Nina", "Lab")
 
 
@@ -64,7 +64,7 @@ async def test_a_word_of_two_alphabets_is_nobody_s_name(database: Database) -> N
     async with database.writing() as session:
         place = await accounts.create_organization(session, "acme")
         with pytest.raises(ValueError, match="mixes letters of several alphabets"):
-            await accounts.create_user(session, place.id, "Ꮩictor", "member")
+            await accounts.create_user(session, place.id, "Ꮩictor", role="member")
 
 
 async def test_a_name_that_can_t_be_seen_is_none(database: Database) -> None:
@@ -76,7 +76,7 @@ async def test_a_name_that_can_t_be_seen_is_none(database: Database) -> None:
 async def test_names_are_kept_composed(database: Database) -> None:
     async with database.writing() as session:
         place = await accounts.create_organization(session, unicodedata.normalize("NFD", "Société"))
-        jose = await accounts.create_user(session, place.id, unicodedata.normalize("NFD", "José"), "member")
+        jose = await accounts.create_user(session, place.id, unicodedata.normalize("NFD", "José"), role="member")
         assert (place.name, jose.name) == ("Société", "José")
 
 

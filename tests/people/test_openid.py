@@ -117,12 +117,12 @@ def provider(running: LyingProvider) -> LyingProvider:
 async def ask(
     provider: LyingProvider, providers: OpenIdProviders | None = None, secret: str | None = "s %+/:"
 ) -> Claims:
-    client = Client(provider.issuer, "aquilon", secret, ("openid", "email"))
+    client = Client(issuer=provider.issuer, client_id="aquilon", client_secret=secret, scopes=("openid", "email"))
     return await (providers or OpenIdProviders()).claims(client, REDIRECT, code="c", nonce=NONCE, verifier="v")
 
 
 async def test_an_honest_token_is_believed(provider: LyingProvider) -> None:
-    assert await ask(provider) == Claims("ada", "ada@example.org", None, None)
+    assert await ask(provider) == Claims(subject="ada", email="ada@example.org", name=None, preferred_username=None)
     assert "code_verifier=v" in provider.form
     assert provider.authorization == "Basic " + base64.b64encode(b"aquilon:s%20%25%2B%2F%3A").decode()
 
@@ -247,7 +247,9 @@ class TestAddresses:
     ) -> None:
         del provider.claims["email"]
         provider.user_info = {"sub": "ada", "email": "ada@example.org", "email_verified": True, "name": "Ada"}
-        assert await ask(provider) == Claims("ada", "ada@example.org", "Ada", None)
+        assert await ask(provider) == Claims(
+            subject="ada", email="ada@example.org", name="Ada", preferred_username=None
+        )
         provider.user_info["sub"] = "admin"
         with pytest.raises(OpenIdError, match="somebody else"):
             await ask(provider)

@@ -14,7 +14,16 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 def somebody(role: Role, workspace_role: Role | None = None, **more: object) -> Principal:
-    return Principal("user", "somebody", role, "org", "org", "workspace", workspace_role, **more)  # type: ignore[arg-type]
+    return Principal(
+        user_id="user",
+        user_name="somebody",
+        role=role,
+        organization_id="org",
+        organization_name="org",
+        workspace_id="workspace",
+        workspace_role=workspace_role,
+        **more,
+    )  # type: ignore[arg-type]
 
 
 def test_an_owner_may_do_everything_and_an_administrator_all_but_make_owners() -> None:

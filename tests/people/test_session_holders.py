@@ -32,13 +32,13 @@ async def first(database: Database) -> operator.FirstRun:
 async def dora(database: Database) -> tuple[str, str]:
     """A developer's id and the cookie of a session of theirs."""
     actor = await operator.operator(database)
-    made = await members.create(database, actor, "dora", "developer", email="dora@example.org")
+    made = await members.create(database, actor, "dora", role="developer", email="dora@example.org")
     signed_in = await SignIn(database, Passwords()).by_link(made.login_token, HERE, None)
     return made.user.id, signed_in.session_id
 
 
 async def by_disabling(database: Database, user_id: str, cookie: str) -> None:
-    await members.change(database, await operator.operator(database), user_id, UserChanges(disabled=True))
+    await members.change(database, await operator.operator(database), user_id, changes=UserChanges(disabled=True))
 
 
 async def by_a_reset(database: Database, user_id: str, cookie: str) -> None:
@@ -46,7 +46,9 @@ async def by_a_reset(database: Database, user_id: str, cookie: str) -> None:
 
 
 async def by_a_password_from_the_operator(database: Database, user_id: str, cookie: str) -> None:
-    await members.set_password(database, await operator.operator(database), Passwords(), user_id, WORDS)
+    await members.set_password(
+        database, await operator.operator(database), Passwords(), user_id=user_id, password=WORDS
+    )
 
 
 async def by_ending_it(database: Database, user_id: str, cookie: str) -> None:
@@ -78,7 +80,7 @@ async def test_a_disabled_organization_ends_it_and_an_enabled_one_has_it_back(
     database: Database, first: operator.FirstRun
 ) -> None:
     actor = await operator.operator(database)
-    made = await organizations.create(database, actor, "guests", "gina")
+    made = await organizations.create(database, actor, "guests", owner="gina")
     signed_in = await SignIn(database, Passwords()).by_link(made.login_token, HERE, None)
     holders = SessionHolders(database)
     for disabled in (False, True, False):
@@ -95,12 +97,12 @@ async def test_a_change_of_role_or_workspace_is_known_at_once(database: Database
     assert holder is not None
     with pytest.raises(ApiError, match="There is no workspace 'research'"):
         await profile.choose_workspace(database, holder, "research")
-    await workspaces.set_member(database, actor, place.id, user_id, "billing")
+    await workspaces.set_member(database, actor, place.id, user_id=user_id, role="billing")
     await profile.choose_workspace(database, holder, "research")
     holder = await holders.of(cookie)
     assert holder is not None
     assert (holder.principal.workspace_id, holder.principal.workspace_role) == (place.id, "billing")
-    await members.change(database, actor, user_id, UserChanges(role="administrator"))
+    await members.change(database, actor, user_id, changes=UserChanges(role="administrator"))
     holder = await holders.of(cookie)
     assert holder is not None
     assert holder.principal.role == "administrator"
@@ -121,9 +123,13 @@ async def test_a_hash_of_older_parameters_is_renewed_at_the_next_sign_in(
     async with database.writing() as session:
         await passwords.set_password_hash(session, user, old)
     sign_in = SignIn(database, Passwords())
-    assert (await sign_in.by_password("dora@example.org", WORDS, None, HERE, None)).principal.user_id == user_id
+    assert (
+        await sign_in.by_password("dora@example.org", WORDS, None, browser=HERE, former=None)
+    ).principal.user_id == user_id
     async with database.reading() as session:
         renewed = await passwords.password_hash(session, user)
     assert renewed is not None
     assert "m=47104,t=2,p=1" in renewed
-    assert (await sign_in.by_password("dora", WORDS, "Example House", HERE, None)).principal.user_id == user_id
+    assert (
+        await sign_in.by_password("dora", WORDS, "Example House", browser=HERE, former=None)
+    ).principal.user_id == user_id

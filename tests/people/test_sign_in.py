@@ -40,20 +40,22 @@ async def sign_in(database: Database, passwords: CountedPasswords) -> SignIn:
         for number, name in enumerate(("First House", "Second House", "Third House")):
             organization = await accounts.create_organization(session, name)
             somebody = await accounts.create_user(
-                session, organization.id, f"person {number}", "member", email="shared@example.org"
+                session, organization.id, f"person {number}", role="member", email="shared@example.org"
             )
             await set_password_hash(session, somebody, hash_)
             if not number:
-                jose = await accounts.create_user(session, organization.id, "José", "member", email="jose@example.org")
+                jose = await accounts.create_user(
+                    session, organization.id, "José", role="member", email="jose@example.org"
+                )
                 await set_password_hash(session, jose, hash_)
-                await accounts.create_user(session, organization.id, "without", "member")
+                await accounts.create_user(session, organization.id, "without", role="member")
     return SignIn(database, passwords)
 
 
 async def guess(sign_in: SignIn, name: str, organization: str | None = None, *, address: str = "") -> int:
     """The status of a wrong password's answer."""
     with pytest.raises(ApiError) as refused:
-        await sign_in.by_password(name, "a wrong guess", organization, Browser(address=address), None)
+        await sign_in.by_password(name, "a wrong guess", organization, browser=Browser(address=address), former=None)
     return refused.value.status
 
 
@@ -107,10 +109,12 @@ async def test_a_right_password_forgives_its_own_account_and_none_of_the_same_ad
         [second, *_] = (await accounts.claimants(session, "person 1", "Second House")).users
         await set_password_hash(session, second, await passwords.hash("quite another long phrase"))
     for _ in range(FAILURES_OF_AN_ACCOUNT):
-        await sign_in.by_password("shared@example.org", "quite another long phrase", "Second House", Browser(), None)
+        await sign_in.by_password(
+            "shared@example.org", "quite another long phrase", "Second House", browser=Browser(), former=None
+        )
         assert await guess(sign_in, "shared@example.org", "First House") == 401
     assert await guess(sign_in, "person 0") == 429
-    await sign_in.by_password("person 1", "quite another long phrase", "Second House", Browser(), None)
+    await sign_in.by_password("person 1", "quite another long phrase", "Second House", browser=Browser(), former=None)
 
 
 @pytest.mark.parametrize("name", ["person 0", "José", "without", "nobody"])
@@ -129,7 +133,7 @@ async def test_an_address_costs_the_same_whether_three_organizations_have_it_one
         await guess(sign_in, address)
         costs.add(passwords.hashes - before)
     before = passwords.hashes
-    await sign_in.by_password("jose@example.org", PASSWORD, None, Browser(), None)
+    await sign_in.by_password("jose@example.org", PASSWORD, None, browser=Browser(), former=None)
     costs.add(passwords.hashes - before)
     assert len(costs) == 1
 

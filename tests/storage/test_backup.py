@@ -47,7 +47,14 @@ async def fill(database: Database, settings: Settings) -> str:
     principal = await accounts.operator(database)
     whose = KeyOwner(principal.organization_id, principal.user_id, "key")
     async with database.writing() as session:
-        await audit.record(session, principal, "test.done", "id", "Größe \u2028 \\x", detail={"a": [1, None, "é"]})
+        await audit.record(
+            session,
+            principal,
+            "test.done",
+            object_id="id",
+            object_name="Größe \u2028 \\x",
+            detail={"a": [1, None, "é"]},
+        )
         await idempotency.claim(session, whose, "me", "print", now=int(time.time()), lease=9, keep=9)
         await idempotency.answer(session, whose, "me", bytes(range(256)), int(time.time()) + 9)
     files = Files(database, settings)
@@ -77,7 +84,7 @@ async def test_all_that_was_backed_up_comes_back(settings: Settings, tmp_path: P
     files = Files(again, settings)
     assert files.content(await files.get(principal, file_id)).read_bytes() == b"content"
     async with again.writing() as session:  # numbers go on where they were
-        await audit.record(session, principal, "test.again", "id", "name")
+        await audit.record(session, principal, "test.again", object_id="id", object_name="name")
     with pytest.raises(Exception, match="append-only"):
         async with again.writing() as session:
             await session.execute(text("DELETE FROM audit_log"))

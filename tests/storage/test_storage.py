@@ -152,7 +152,7 @@ class TestApiKeys:
     async def test_a_second_user_neither_sees_nor_revokes_the_firsts_keys(self, database: Database) -> None:
         first = await operator.prepare_first_run(database)
         assert first is not None
-        await members.create(database, await operator.operator(database), "berta", "member")
+        await members.create(database, await operator.operator(database), "berta", role="member")
         admin, berta = await principal_named(database, "admin"), await principal_named(database, "berta")
         own = await operator.create_api_key(database, "berta's", "berta")
         [(key, owner)] = await keys.visible(database, berta)
@@ -183,14 +183,14 @@ class TestApiKeys:
         await operator.prepare_first_run(database)
         actor = await operator.operator(database)
         [(key, _)] = await keys.visible(database, actor)
-        secrets = [(await keys.rotate(database, actor, key.id, 3600)).secret for _ in range(3)]
+        secrets = [(await keys.rotate(database, actor, key.id, keep_seconds=3600)).secret for _ in range(3)]
         opened = []
         async with database.reading() as session:
             for secret in secrets:
                 holder = await api_keys.holder_of(session, secret)
                 opened.append(holder is not None and holder.principal.api_key_id == key.id)
         assert opened == [False, True, True]
-        last = await keys.rotate(database, actor, key.id, 0)
+        last = await keys.rotate(database, actor, key.id, keep_seconds=0)
         async with database.reading() as session:
             assert await api_keys.holder_of(session, secrets[-1]) is None
             assert await api_keys.holder_of(session, last.secret) is not None

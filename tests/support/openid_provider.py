@@ -71,7 +71,7 @@ def openid_provider(*redirect_uris: str) -> Iterator[str]:
         process.wait(10)
 
 
-def sign_in_there(browser: httpx.Client, url: str, login: str, until: str) -> str:
+def sign_in_there(browser: httpx.Client, url: str, login: str, *, until: str) -> str:
     """Walk through the provider's pages as ``login``, to the address below ``until`` that it sends the browser to."""
     answer = browser.get(url)
     for _ in range(12):

@@ -32,7 +32,7 @@ def signed_in_owner(server: RunningServer) -> httpx.Client:
     return owner
 
 
-def joined(server: RunningServer, owner: httpx.Client, name: str, role: str = "member") -> httpx.Client:
+def joined(server: RunningServer, owner: httpx.Client, name: str, *, role: str = "member") -> httpx.Client:
     """Somebody new whom ``owner`` invited, signed in, with `PASSWORD`."""
     token = owner.post("/v1/organization/invitations", json={"role": role}).json()["token"]
     person = browser(server)

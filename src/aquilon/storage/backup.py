@@ -84,7 +84,7 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
             files.take()
             if with_key and (settings.home / KEY_FILE).is_file():
                 shutil.copy(settings.home / KEY_FILE, folder / KEY_FILE)
-            _write(part, folder, files.folder, revision, "postgresql" if file is None else "sqlite")
+            _write(part, folder, files.folder, revision=revision, database="postgresql" if file is None else "sqlite")
         part.replace(target)
     except (OSError, sqlite3.Error, DBAPIError, tarfile.TarError) as error:
         raise DatabaseError(f"The backup can't be written to {target}: {error}") from error
@@ -164,7 +164,7 @@ def clear_left_over(where: Path, prefix: str) -> None:
 
 
 def _write(
-    part: Path, folder: Path, files: Path | None, revision: str, database: Literal["sqlite", "postgresql"]
+    part: Path, folder: Path, files: Path | None, *, revision: str, database: Literal["sqlite", "postgresql"]
 ) -> None:
     members = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     if files is not None:
