@@ -1,4 +1,4 @@
-"""What is remembered of sessions is right at every moment, on both databases."""
+"""The cache of sessions' holders is right at every moment, on both databases."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from aquilon.settings import Settings
 from aquilon.storage import Database
 
 HERE = Browser("a test", "127.0.0.1")
-WORDS = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
 async def first(database: Database) -> operator.FirstRun:
-    made = await operator.prepare_first_run(database, "Example House")
-    assert made is not None
-    return made
+    first_run = await operator.prepare_first_run(database, "Example House")
+    assert first_run is not None
+    return first_run
 
 
 async def dora(database: Database) -> tuple[str, str]:
     """A developer's id and the cookie of a session of theirs."""
     actor = await operator.operator(database)
-    made = await members.create(database, actor, "dora", role="developer", email="dora@example.org")
-    signed_in = await SignIn(database, Passwords()).by_link(made.login_token, HERE, None)
-    return made.user.id, signed_in.session_id
+    member = await members.create(database, actor, "dora", role="developer", email="dora@example.org")
+    signed_in = await SignIn(database, Passwords()).by_link(member.login_token, HERE, None)
+    return member.user.id, signed_in.session_id
 
 
 async def by_disabling(database: Database, user_id: str, cookie: str) -> None:
@@ -47,7 +47,7 @@ async def by_a_reset(database: Database, user_id: str, cookie: str) -> None:
 
 async def by_a_password_from_the_operator(database: Database, user_id: str, cookie: str) -> None:
     await members.set_password(
-        database, await operator.operator(database), Passwords(), user_id=user_id, password=WORDS
+        database, await operator.operator(database), Passwords(), user_id=user_id, password=PASSWORD
     )
 
 
@@ -59,7 +59,7 @@ async def by_ending_it(database: Database, user_id: str, cookie: str) -> None:
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("end", [by_disabling, by_a_reset, by_a_password_from_the_operator, by_ending_it])
-async def test_what_ends_a_session_holds_at_once_by_whichever_process(
+async def test_ending_a_session_in_any_process_takes_effect_at_once(
     settings: Settings,
     database: Database,
     first: operator.FirstRun,
@@ -76,60 +76,60 @@ async def test_what_ends_a_session_holds_at_once_by_whichever_process(
         await other.close()
 
 
-async def test_a_disabled_organization_ends_it_and_an_enabled_one_has_it_back(
+async def test_a_session_is_refused_while_its_organization_is_disabled(
     database: Database, first: operator.FirstRun
 ) -> None:
     actor = await operator.operator(database)
-    made = await organizations.create(database, actor, "guests", owner="gina")
-    signed_in = await SignIn(database, Passwords()).by_link(made.login_token, HERE, None)
+    guests = await organizations.create(database, actor, "guests", owner="gina")
+    signed_in = await SignIn(database, Passwords()).by_link(guests.login_token, HERE, None)
     holders = SessionHolders(database)
     for disabled in (False, True, False):
         await organizations.change(database, actor, "guests", disabled=disabled)
         assert (await holders.of(signed_in.session_id) is None) == disabled
 
 
-async def test_a_change_of_role_or_workspace_is_known_at_once(database: Database, first: operator.FirstRun) -> None:
+async def test_a_change_of_role_or_workspace_takes_effect_at_once(database: Database, first: operator.FirstRun) -> None:
     actor = await operator.operator(database)
     user_id, cookie = await dora(database)
     holders = SessionHolders(database)
-    place = await workspaces.create(database, actor, "research")
+    research = await workspaces.create(database, actor, "research")
     holder = await holders.of(cookie)
     assert holder is not None
     with pytest.raises(ApiError, match="There is no workspace 'research'"):
         await profile.choose_workspace(database, holder, "research")
-    await workspaces.set_member(database, actor, place.id, user_id=user_id, role="billing")
+    await workspaces.set_member(database, actor, research.id, user_id=user_id, role="billing")
     await profile.choose_workspace(database, holder, "research")
     holder = await holders.of(cookie)
     assert holder is not None
-    assert (holder.principal.workspace_id, holder.principal.workspace_role) == (place.id, "billing")
+    assert (holder.principal.workspace_id, holder.principal.workspace_role) == (research.id, "billing")
     await members.change(database, actor, user_id, changes=UserChanges(role="administrator"))
     holder = await holders.of(cookie)
     assert holder is not None
     assert holder.principal.role == "administrator"
-    await workspaces.archive(database, actor, place.id)
+    await workspaces.archive(database, actor, research.id)
     holder = await holders.of(cookie)
     assert holder is not None
-    assert holder.principal.workspace_id != place.id
+    assert holder.principal.workspace_id != research.id
 
 
-async def test_a_hash_of_older_parameters_is_renewed_at_the_next_sign_in(
+async def test_a_hash_with_older_parameters_is_renewed_at_the_next_sign_in(
     database: Database, first: operator.FirstRun
 ) -> None:
     import argon2
 
     user_id, _ = await dora(database)
-    old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(WORDS)
+    old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     user = await operator.user_of(database, "dora")
     async with database.writing() as session:
         await passwords.set_password_hash(session, user, old)
     sign_in = SignIn(database, Passwords())
     assert (
-        await sign_in.by_password("dora@example.org", WORDS, None, browser=HERE, former=None)
+        await sign_in.by_password("dora@example.org", PASSWORD, None, browser=HERE, former=None)
     ).principal.user_id == user_id
     async with database.reading() as session:
         renewed = await passwords.password_hash(session, user)
     assert renewed is not None
     assert "m=47104,t=2,p=1" in renewed
     assert (
-        await sign_in.by_password("dora", WORDS, "Example House", browser=HERE, former=None)
+        await sign_in.by_password("dora", PASSWORD, "Example House", browser=HERE, former=None)
     ).principal.user_id == user_id

@@ -1,4 +1,4 @@
-"""One database a test, of each kind: what storage promises, it promises on both."""
+"""Fixtures that run a test with a new SQLite and a new PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A home with an empty database of its own."""
+    """A home with an empty database."""
     if request.param == "sqlite":
         return Settings(home=tmp_path)
     folder = request.getfixturevalue("postgresql_server")
@@ -38,6 +38,6 @@ async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    opened = await Database.open(settings)
-    yield opened
-    await opened.close()
+    database = await Database.open(settings)
+    yield database
+    await database.close()

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_MOST_NAMES = 10_000
+_MAX_NAMES = 10_000
 
 
 @dataclass
@@ -29,13 +29,13 @@ class Attempts:
         limit: int,
         *,
         seconds: float = 30.0,
-        most_seconds: float = 900.0,
+        max_seconds: float = 900.0,
         forget_seconds: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._most_seconds = most_seconds
+        self._max_seconds = max_seconds
         self._forget_seconds = forget_seconds
         self._clock = clock
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
@@ -45,7 +45,7 @@ class Attempts:
         failures = self._failures.get(name)
         if failures is None or failures.count < self._limit:
             return 0
-        pause = min(self._most_seconds, self._seconds * 2.0 ** min(failures.count - self._limit, 30))
+        pause = min(self._max_seconds, self._seconds * 2.0 ** min(failures.count - self._limit, 30))
         return max(0, math.ceil(failures.last + pause - self._clock()))
 
     def record_failure(self, name: str) -> None:
@@ -54,7 +54,7 @@ class Attempts:
         if failures is None or failures.last + self._forget_seconds <= now:
             failures = _Failures(0, now)
         self._failures[name] = _Failures(failures.count + 1, now)
-        if len(self._failures) > _MOST_NAMES:
+        if len(self._failures) > _MAX_NAMES:
             self._failures.popitem(last=False)
 
     def undo_failure(self, name: str) -> None:

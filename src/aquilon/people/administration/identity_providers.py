@@ -50,7 +50,7 @@ async def create(
     require_operator(principal)
     if _NAME.fullmatch(name) is None:
         raise invalid(
-            f"'{name[:100]}' can't be a provider's name: it must be 1 to 40 of a–z, 0–9 and hyphens, since routes have it",
+            f"'{name[:100]}' can't be a provider's name: it must be 1 to 40 of a–z, 0–9 and hyphens",
             param="name",
         )
     checked = _checked({"issuer": settings.issuer, "client_id": settings.client_id, "scopes": settings.scopes})

@@ -18,7 +18,7 @@ from aquilon.storage.changes import WITHOUT_CHANGE
 
 LOGIN_LINK_SECONDS = 24 * 3600
 SESSION_SECONDS = 30 * 24 * 3600
-_MOST_BROWSER_CHARACTERS = 200
+_MAX_BROWSER_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ async def _workspace(session: AsyncSession, user: User, chosen: str | None) -> t
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())[:_MOST_BROWSER_CHARACTERS]
+    return "".join(character for character in text if character.isprintable())[:_MAX_BROWSER_CHARACTERS]
 
 
 def _now() -> int:
