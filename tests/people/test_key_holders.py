@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from tests.support.polling import until
 
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys, members, workspaces
 from aquilon.people.administration.members import UserChanges
 from aquilon.people.holders import KeyHolders
@@ -33,7 +33,7 @@ def queries(database: Database) -> Iterator[list[str]]:
 
 @pytest.fixture
 async def secret(database: Database) -> str:
-    first = await operator.prepare_first_run(database)
+    first = await first_run.prepare_first_run(database)
     assert first is not None
     return first.api_key
 
@@ -51,7 +51,7 @@ async def test_a_key_s_use_is_recorded_once_a_minute(database: Database, secret:
     holders = KeyHolders(database)
     for _ in range(3):
         await holders.of(secret)
-    [(key, _)] = await keys.visible(database, await operator.operator(database))
+    [(key, _)] = await keys.visible(database, await first_run.operator(database))
     assert key.last_used_at is not None
     assert key.last_used_at >= time.time() - 60
 
@@ -63,7 +63,7 @@ async def test_a_revocation_by_any_process_takes_effect_at_once(
     holders = KeyHolders(database)
     assert await holders.of(secret) is not None
     other = await Database.open(settings) if elsewhere else database
-    actor = await operator.operator(other)
+    actor = await first_run.operator(other)
     [(key, _)] = await keys.visible(other, actor)
     await keys.revoke(other, actor, key.id)
     assert await holders.of(secret) is None
@@ -81,7 +81,7 @@ async def test_a_revocation_on_another_machine_takes_effect_at_once(
     holders = KeyHolders(database)
     assert await holders.of(secret) is not None
     other = await Database.open(Settings(home=tmp_path / "elsewhere", database_url=settings.database_url))
-    actor = await operator.operator(other)
+    actor = await first_run.operator(other)
     [(key, _)] = await keys.visible(other, actor)
     before = database.changes.now()
     await keys.revoke(other, actor, key.id)
@@ -93,7 +93,7 @@ async def test_a_revocation_on_another_machine_takes_effect_at_once(
 
 async def test_a_change_of_role_workspace_or_account_takes_effect_at_once(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     dora = (await members.create(database, actor, "dora", role="developer")).user
     research = await workspaces.create(database, actor, "research")
     await workspaces.set_member(database, actor, research.id, user_id=dora.id, role="developer")
@@ -120,9 +120,9 @@ async def test_a_change_of_role_workspace_or_account_takes_effect_at_once(databa
 
 async def test_a_cached_key_is_not_valid_after_it_expires(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     limits = keys.KeyLimits(expires_at=int(time.time()) + 1000)
-    user = await operator.user_of(database)
+    user = await first_run.user_of(database)
     key = await keys.create(database, actor, "brief", user_id=user.id, limits=limits)
     holder = await holders.of(key.secret)
     assert holder is not None

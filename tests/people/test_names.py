@@ -13,7 +13,7 @@ from aquilon.catalogue.administration.aliases import Wish
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, workspaces
 from aquilon.people.tables import Organization, User, Workspace
@@ -104,8 +104,8 @@ async def test_look_alikes_of_an_earlier_version_stay_and_may_be_renamed(databas
 async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
     database: Database, settings: Settings
 ) -> None:
-    await operator.prepare_first_run(database)
-    actor, sealer = await operator.operator(database), Sealer.of(settings)
+    await first_run.prepare_first_run(database)
+    actor, sealer = await first_run.operator(database), Sealer.of(settings)
 
     def upstream(name: str, *models: str) -> Upstream:
         return Upstream(

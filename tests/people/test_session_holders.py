@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from aquilon.errors import ApiError
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import members, organizations, profile, workspaces
 from aquilon.people.administration.members import UserChanges
 from aquilon.people.holders import SessionHolders
@@ -23,31 +23,31 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-async def first(database: Database) -> operator.FirstRun:
-    first_run = await operator.prepare_first_run(database, "Example House")
-    assert first_run is not None
-    return first_run
+async def first(database: Database) -> first_run.FirstRun:
+    run = await first_run.prepare_first_run(database, "Example House")
+    assert run is not None
+    return run
 
 
 async def dora(database: Database) -> tuple[str, str]:
     """A developer's id and the cookie of a session of theirs."""
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     member = await members.create(database, actor, "dora", role="developer", email="dora@example.org")
     signed_in = await SignIn(database, Passwords()).by_link(member.login_token, HERE, None)
     return member.user.id, signed_in.session_id
 
 
 async def by_disabling(database: Database, user_id: str, cookie: str) -> None:
-    await members.change(database, await operator.operator(database), user_id, changes=UserChanges(disabled=True))
+    await members.change(database, await first_run.operator(database), user_id, changes=UserChanges(disabled=True))
 
 
 async def by_a_reset(database: Database, user_id: str, cookie: str) -> None:
-    await members.reset(database, await operator.operator(database), user_id)
+    await members.reset(database, await first_run.operator(database), user_id)
 
 
 async def by_a_password_from_the_operator(database: Database, user_id: str, cookie: str) -> None:
     await members.set_password(
-        database, await operator.operator(database), Passwords(), user_id=user_id, password=PASSWORD
+        database, await first_run.operator(database), Passwords(), user_id=user_id, password=PASSWORD
     )
 
 
@@ -62,7 +62,7 @@ async def by_ending_it(database: Database, user_id: str, cookie: str) -> None:
 async def test_ending_a_session_in_any_process_takes_effect_at_once(
     settings: Settings,
     database: Database,
-    first: operator.FirstRun,
+    first: first_run.FirstRun,
     end: Callable[[Database, str, str], Awaitable[None]],
     elsewhere: bool,
 ) -> None:
@@ -77,9 +77,9 @@ async def test_ending_a_session_in_any_process_takes_effect_at_once(
 
 
 async def test_a_session_is_refused_while_its_organization_is_disabled(
-    database: Database, first: operator.FirstRun
+    database: Database, first: first_run.FirstRun
 ) -> None:
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     guests = await organizations.create(database, actor, "guests", owner="gina")
     signed_in = await SignIn(database, Passwords()).by_link(guests.login_token, HERE, None)
     holders = SessionHolders(database)
@@ -88,8 +88,10 @@ async def test_a_session_is_refused_while_its_organization_is_disabled(
         assert (await holders.of(signed_in.session_id) is None) == disabled
 
 
-async def test_a_change_of_role_or_workspace_takes_effect_at_once(database: Database, first: operator.FirstRun) -> None:
-    actor = await operator.operator(database)
+async def test_a_change_of_role_or_workspace_takes_effect_at_once(
+    database: Database, first: first_run.FirstRun
+) -> None:
+    actor = await first_run.operator(database)
     user_id, cookie = await dora(database)
     holders = SessionHolders(database)
     research = await workspaces.create(database, actor, "research")
@@ -113,13 +115,13 @@ async def test_a_change_of_role_or_workspace_takes_effect_at_once(database: Data
 
 
 async def test_a_hash_with_older_parameters_is_renewed_at_the_next_sign_in(
-    database: Database, first: operator.FirstRun
+    database: Database, first: first_run.FirstRun
 ) -> None:
     import argon2
 
     user_id, _ = await dora(database)
     old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    user = await operator.user_of(database, "dora")
+    user = await first_run.user_of(database, "dora")
     async with database.writing() as session:
         await passwords.set_password_hash(session, user, old)
     sign_in = SignIn(database, Passwords())

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.store import accounts
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -22,7 +22,7 @@ from aquilon.storage import Database
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(Settings(home=tmp_path))
-    await operator.prepare_first_run(opened)
+    await first_run.prepare_first_run(opened)
     yield opened
     await opened.close()
 
@@ -78,7 +78,7 @@ async def test_a_marker_of_changes_that_was_removed_is_found_again(database: Dat
     database.changes.find_marker_again()
     assert not database.changes.none_since(then, unheard=0)
     then = database.changes.now()
-    await operator.create_api_key(other, "made by another process")
+    await first_run.create_api_key(other, "made by another process")
     assert not database.changes.none_since(then, unheard=0)
     await other.close()
 
@@ -95,7 +95,7 @@ async def test_sqlite_s_files_are_private_also_in_an_older_home(tmp_path: Path) 
         os.chmod(path, 0o644)
     for home in (tmp_path, tmp_path / "new"):
         database = await Database.open(Settings(home=home))
-        await operator.prepare_first_run(database)
+        await first_run.prepare_first_run(database)
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files(home)}
         assert modes == dict.fromkeys(("aquilon.db", "aquilon.db-wal", "aquilon.db-shm", "aquilon.db-changes"), 0o600)
         await database.close()

@@ -12,7 +12,7 @@ from tests.support.databases import upgrade_to
 
 from aquilon.money.administration import budgets, prices
 from aquilon.money.usage_report import UsageQuestion
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys, members
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, sessions
@@ -42,7 +42,7 @@ async def first_release(settings: Settings) -> Settings:
 
 async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> None:
     database = await Database.open(await left_by("0003", settings))
-    actor = await operator.operator(database, "acme")
+    actor = await first_run.operator(database, "acme")
     report = UsageQuestion.read(since="2025-12-01", until="2025-12-02", by="key,model")
     async with database.reading() as session:
         [row] = await report.answer(session, Scope.of_organization(actor))
@@ -66,7 +66,7 @@ async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> 
 
 async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:
     database = await Database.open(first_release)
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     users = {user.name: user for user in await members.visible(database, actor)}
     assert {name: user.role for name, user in users.items()} == {
         "admin": "owner",

@@ -17,7 +17,7 @@ from tests.support.upstream_server import Line
 
 from aquilon.money.prices import Price
 from aquilon.money.store import budgets, prices
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys
 from aquilon.people.administration.keys import KeyLimits
 from aquilon.people.identity import KEY_SCOPES
@@ -43,11 +43,11 @@ async def paced(line: Line) -> None:
 
 
 async def prepare(server: RunningServer, settings: Settings, upstream: str) -> tuple[str, str]:
-    """Create a key with every scope and a large budget, and a model at the upstream; return the secret and the budget's id."""
+    """Create a key with every scope and a large budget, and a model at the upstream; return secret and budget id."""
     database = await Database.open(settings)
     try:
-        actor = await operator.operator(database)
-        owner = await operator.user_of(database)
+        actor = await first_run.operator(database)
+        owner = await first_run.user_of(database)
         key = await keys.create(database, actor, "everything", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
             await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))

@@ -1,5 +1,6 @@
-"""Signing in by a one-time link or a password. Every failure has the same answer, and each makes the next wait longer.
+"""Signing in by a one-time link or a password.
 
+A wrong name and a wrong password get the same answer, and failures make the next attempt wait.
 Failures are counted by account, by the entered name in its `skeleton` form, and by the
 client's network. The count by entered name doesn't depend on whether an account has
 that name, so the waiting time doesn't show which accounts exist.
