@@ -123,7 +123,7 @@ def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path)
     ):
         spoiled.write_bytes(data)
         refused = run("restore", str(spoiled))
-        assert (refused.code, "damaged" in refused.err or "no backup" in refused.err) == (1, True), refused.err
+        assert (refused.code, "damaged" in refused.err or "not a backup" in refused.err) == (1, True), refused.err
     assert not list((home / "backups").glob("before-restore-*"))
     assert [member.name for member in members][:2] == ["manifest.json", "aquilon.db"]
 
@@ -133,7 +133,7 @@ def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path)
     begin_home(home)
     archive = tmp_path / "backup.tar"
     assert run("backup", str(archive)).code == 0
-    assert "there already" in run("backup", str(archive)).err
+    assert "exists already" in run("backup", str(archive)).err
     text, other, newer = tmp_path / "text", tmp_path / "other.tar", tmp_path / "newer.db"
     text.write_text("no archive")
     with tarfile.open(other, "w") as writing:
@@ -148,7 +148,12 @@ def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path)
     future = tmp_path / "future.tar"
     with tarfile.open(future, "w") as writing:
         writing.add(newer, "aquilon.db")
-    for file, problem in ((text, "no backup"), (other, "no backup"), (future, "newer Aquilon"), (home, "no backup")):
+    for file, problem in (
+        (text, "not a backup"),
+        (other, "not a backup"),
+        (future, "newer Aquilon"),
+        (home, "not a backup"),
+    ):
         refused = run("restore", str(file))
         assert (refused.code, problem in refused.err) == (1, True), refused.err
     assert keys(run) == {"first key"}

@@ -201,7 +201,7 @@ async def test_organizations_take_turns(house: House) -> None:
     many = [(await house.make(1)).id for _ in range(4)]
     async with house.database.writing() as session:
         neighbours = await stored_accounts.create_organization(session, "neighbours")
-        owner = await stored_accounts.create_user(session, neighbours.id, "next door", "owner")
+        owner = await stored_accounts.create_user(session, neighbours.id, "next door", role="owner")
     neighbour = await accounts.operator(house.database, neighbours.id)
     assert owner.organization_id == neighbour.organization_id
     theirs = (await replace(house, caller=neighbour).make(1)).id

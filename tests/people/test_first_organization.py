@@ -1,4 +1,4 @@
-"""The first organization has a name that means something, and its first workspace another one."""
+"""The default names of the first organization and its first workspace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aquilon.people import first_run as accounts
+from aquilon.people import first_run
 from aquilon.people.first_organization import UNNAMED, organization_name, organization_name_here
 from aquilon.people.scope import Scope
 from aquilon.people.store.workspaces import list_workspaces
@@ -40,11 +40,11 @@ def test_a_name_comes_from_the_domain_the_person_or_the_machine(
 async def test_the_first_start_names_the_organization_and_a_second_one_changes_nothing(tmp_path: Path) -> None:
     database = await Database.open(Settings(home=tmp_path))
     try:
-        first = await accounts.prepare_first_run(database, "Coopérative")
+        first = await first_run.prepare_first_run(database, "Coopérative")
         assert first is not None
         assert first.organization_name == "Coopérative"
-        assert await accounts.prepare_first_run(database, "Another") is None
-        operator = await accounts.operator(database)
+        assert await first_run.prepare_first_run(database, "Another") is None
+        operator = await first_run.operator(database)
         assert operator.organization_name == "Coopérative"
         async with database.reading() as session:
             [workspace] = await list_workspaces(session, Scope.of_organization(operator))
@@ -53,10 +53,10 @@ async def test_the_first_start_names_the_organization_and_a_second_one_changes_n
         await database.close()
 
 
-async def test_without_a_name_it_is_that_of_the_machine_or_its_person(tmp_path: Path) -> None:
+async def test_without_a_name_the_organization_is_named_after_the_machine_or_its_user(tmp_path: Path) -> None:
     database = await Database.open(Settings(home=tmp_path))
     try:
-        first = await accounts.prepare_first_run(database)
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         assert first.organization_name == organization_name_here() != "default"
     finally:

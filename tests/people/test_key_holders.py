@@ -1,4 +1,4 @@
-"""What is remembered of keys is right at every moment."""
+"""The cache of keys' holders is right at every moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from tests.support.polling import until
 
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys, members, workspaces
 from aquilon.people.administration.members import UserChanges
 from aquilon.people.holders import KeyHolders
@@ -21,49 +21,49 @@ from aquilon.storage import Database
 
 @contextmanager
 def queries(database: Database) -> Iterator[list[str]]:
-    asked: list[str] = []
+    statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+        statements.append(statement)
 
     event.listen(database._engine.sync_engine, "before_cursor_execute", note)
-    yield asked
+    yield statements
     event.remove(database._engine.sync_engine, "before_cursor_execute", note)
 
 
 @pytest.fixture
 async def secret(database: Database) -> str:
-    first = await operator.prepare_first_run(database)
+    first = await first_run.prepare_first_run(database)
     assert first is not None
     return first.api_key
 
 
 async def test_a_known_key_costs_no_query(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
-    found = await holders.of(secret)
-    with queries(database) as asked:
+    holder = await holders.of(secret)
+    with queries(database) as statements:
         for _ in range(10):
-            assert await holders.of(secret) is found
-    assert asked == []
+            assert await holders.of(secret) is holder
+    assert statements == []
 
 
-async def test_its_use_is_recorded_once_a_minute(database: Database, secret: str) -> None:
+async def test_a_key_s_use_is_recorded_once_a_minute(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
     for _ in range(3):
         await holders.of(secret)
-    [(key, _)] = await keys.visible(database, await operator.operator(database))
+    [(key, _)] = await keys.visible(database, await first_run.operator(database))
     assert key.last_used_at is not None
     assert key.last_used_at >= time.time() - 60
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-async def test_a_revocation_holds_at_once_by_whichever_process(
+async def test_a_revocation_by_any_process_takes_effect_at_once(
     settings: Settings, database: Database, secret: str, elsewhere: bool
 ) -> None:
     holders = KeyHolders(database)
     assert await holders.of(secret) is not None
     other = await Database.open(settings) if elsewhere else database
-    actor = await operator.operator(other)
+    actor = await first_run.operator(other)
     [(key, _)] = await keys.visible(other, actor)
     await keys.revoke(other, actor, key.id)
     assert await holders.of(secret) is None
@@ -71,7 +71,7 @@ async def test_a_revocation_holds_at_once_by_whichever_process(
         await other.close()
 
 
-async def test_a_revocation_on_another_machine_is_heard_of(
+async def test_a_revocation_on_another_machine_takes_effect_at_once(
     settings: Settings, database: Database, secret: str, tmp_path: Path
 ) -> None:
     if settings.database_url is None:
@@ -81,52 +81,52 @@ async def test_a_revocation_on_another_machine_is_heard_of(
     holders = KeyHolders(database)
     assert await holders.of(secret) is not None
     other = await Database.open(Settings(home=tmp_path / "elsewhere", database_url=settings.database_url))
-    actor = await operator.operator(other)
+    actor = await first_run.operator(other)
     [(key, _)] = await keys.visible(other, actor)
-    begun = database.changes.now()
+    before = database.changes.now()
     await keys.revoke(other, actor, key.id)
-    await until(lambda: database.changes.now().version != begun.version)
+    await until(lambda: database.changes.now().version != before.version)
     assert await holders.of(secret) is None
     await other.close()
 
 
-async def test_a_change_of_role_workspace_or_account_holds_at_once(database: Database, secret: str) -> None:
+async def test_a_change_of_role_workspace_or_account_takes_effect_at_once(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
-    actor = await operator.operator(database)
-    dora = (await members.create(database, actor, "dora", "developer")).user
-    place = await workspaces.create(database, actor, "research")
-    await workspaces.set_member(database, actor, place.id, dora.id, "developer")
-    made = await keys.create(database, actor, "dora's", workspace=place.id, user_id=dora.id)
+    actor = await first_run.operator(database)
+    dora = (await members.create(database, actor, "dora", role="developer")).user
+    research = await workspaces.create(database, actor, "research")
+    await workspaces.set_member(database, actor, research.id, user_id=dora.id, role="developer")
+    key = await keys.create(database, actor, "dora's", workspace=research.id, user_id=dora.id)
 
     async def role() -> str | None:
-        found = await holders.of(made.secret)
-        assert found is not None
-        return found.principal.workspace_role
+        holder = await holders.of(key.secret)
+        assert holder is not None
+        return holder.principal.workspace_role
 
     assert await role() == "developer"
-    await workspaces.set_member(database, actor, place.id, dora.id, "billing")
+    await workspaces.set_member(database, actor, research.id, user_id=dora.id, role="billing")
     assert await role() == "billing"
-    await workspaces.remove_member(database, actor, place.id, dora.id)
+    await workspaces.remove_member(database, actor, research.id, user_id=dora.id)
     assert await role() is None
-    await members.change(database, actor, dora.id, UserChanges(disabled=True))
-    assert await holders.of(made.secret) is None
-    await members.change(database, actor, dora.id, UserChanges(disabled=False))
-    assert await holders.of(made.secret) is not None
-    await workspaces.archive(database, actor, place.id)
-    assert await holders.of(made.secret) is None
+    await members.change(database, actor, dora.id, changes=UserChanges(disabled=True))
+    assert await holders.of(key.secret) is None
+    await members.change(database, actor, dora.id, changes=UserChanges(disabled=False))
+    assert await holders.of(key.secret) is not None
+    await workspaces.archive(database, actor, research.id)
+    assert await holders.of(key.secret) is None
     assert await holders.of(secret) is not None
 
 
-async def test_a_key_that_expires_is_forgotten_by_the_clock(database: Database, secret: str) -> None:
+async def test_a_cached_key_is_not_valid_after_it_expires(database: Database, secret: str) -> None:
     holders = KeyHolders(database)
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     limits = keys.KeyLimits(expires_at=int(time.time()) + 1000)
-    user = await operator.user_of(database)
-    made = await keys.create(database, actor, "brief", user_id=user.id, limits=limits)
-    found = await holders.of(made.secret)
-    assert found is not None
-    assert found.expires_at == limits.expires_at
-    known = holders._known[next(digest for digest, each in holders._known.items() if each.holder is found)]
-    assert holders._holds(known)
-    object.__setattr__(found, "expires_at", int(time.time()))
-    assert not holders._holds(known)
+    user = await first_run.user_of(database)
+    key = await keys.create(database, actor, "brief", user_id=user.id, limits=limits)
+    holder = await holders.of(key.secret)
+    assert holder is not None
+    assert holder.expires_at == limits.expires_at
+    [entry] = [entry for entry in holders._entries.values() if entry.holder is holder]
+    assert holders._is_current(entry)
+    object.__setattr__(holder, "expires_at", int(time.time()))
+    assert not holders._is_current(entry)

@@ -1,4 +1,4 @@
-"""Which names a reader takes for each other."""
+"""Names that look alike to a reader."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def test_a_name_that_looks_like_another_has_its_skeleton(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adm1n", "admin 2", "admín", "badmin", "админ"])
-def test_a_name_that_can_be_told_from_it_has_not(name: str) -> None:
+def test_a_name_that_looks_different_has_another_skeleton(name: str) -> None:
     assert look_alike(name, ["admin"]) is None
 
 
-def test_however_an_accent_is_composed_it_is_the_same_name() -> None:
+def test_composed_and_decomposed_accents_have_the_same_skeleton() -> None:
     for name in ("José", "Nguyễn", "Ångström"):
         assert skeleton(unicodedata.normalize("NFD", name)) == skeleton(unicodedata.normalize("NFC", name))
 
 
 @pytest.mark.parametrize("name", ["аdmin", "Ваlance", "team Ꭺdmin", "pаypal-7"])
-def test_a_word_of_two_alphabets_is_known(name: str) -> None:
+def test_a_word_that_mixes_alphabets_is_found(name: str) -> None:
     assert mixed_word(name) is not None
 
 
@@ -36,5 +36,5 @@ def test_a_word_of_two_alphabets_is_known(name: str) -> None:
     "name",
     ["Ольга", "Ольга Müller", "東京Tower", "李さん", "김철수", "हिन्दी", "עברית", "O’Neil", "ʻOkina", "Straße", "nº 5"],
 )
-def test_people_s_real_names_are_words_of_one(name: str) -> None:
+def test_real_names_of_people_mix_no_alphabets(name: str) -> None:
     assert mixed_word(name) is None

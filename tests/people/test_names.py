@@ -1,4 +1,4 @@
-"""Nobody and nothing new is called what a reader takes for another's name."""
+"""A new name must not look like an existing one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aquilon.catalogue.administration.aliases import Wish
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, workspaces
 from aquilon.people.tables import Organization, User, Workspace
@@ -27,64 +27,66 @@ LOOK_ALIKES = ["ADMIN", "аdmin", "ａｄｍｉｎ", "αdmin", "ad\u034fmin"]
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)
-async def test_people_organizations_and_workspaces_have_names_of_their_own(database: Database, name: str) -> None:
+async def test_a_look_alike_name_is_refused_for_users_organizations_and_workspaces(
+    database: Database, name: str
+) -> None:
     async with database.writing() as session:
-        place = await accounts.create_organization(session, "admin")
-        scope = Scope(place.id)
+        organization = await accounts.create_organization(session, "admin")
+        scope = Scope(organization.id)
         other = await accounts.create_organization(session, "other")
-        await accounts.create_user(session, place.id, "admin", "owner")
-        nina = await accounts.create_user(session, place.id, "nina", "member")
+        await accounts.create_user(session, organization.id, "admin", role="owner")
+        nina = await accounts.create_user(session, organization.id, "nina", role="member")
         await workspaces.create_workspace(session, scope, "admin")
         lab = await workspaces.create_workspace(session, scope, "lab")
         for refused in (
             accounts.create_organization(session, name),
             accounts.rename_organization(session, other, name),
-            accounts.create_user(session, place.id, name, "member"),
+            accounts.create_user(session, organization.id, name, role="member"),
             accounts.rename_user(session, nina, name),
             workspaces.create_workspace(session, scope, name),
-            workspaces.rename_workspace(session, scope, lab, name),
+            workspaces.rename_workspace(session, scope, lab, name=name),
         ):
-            with pytest.raises(ValueError, match="'admin', which is there already"):
+            with pytest.raises(ValueError, match="'admin', which exists already"):
                 await refused
-        await accounts.create_user(session, other.id, name.replace("а", "a").replace("α", "a"), "member")
+        await accounts.create_user(session, other.id, name.replace("а", "a").replace("α", "a"), role="member")
 
 
-async def test_one_s_own_name_may_be_written_anew(database: Database) -> None:
+async def test_a_name_may_be_changed_to_a_look_alike_of_itself(database: Database) -> None:
     async with database.writing() as session:
-        place = await accounts.create_organization(session, "acme")
-        nina = await accounts.create_user(session, place.id, "nina", "member")
-        lab = await workspaces.create_workspace(session, Scope(place.id), "lab")
-        await accounts.rename_organization(session, place, "ACME")
+        organization = await accounts.create_organization(session, "acme")
+        nina = await accounts.create_user(session, organization.id, "nina", role="member")
+        lab = await workspaces.create_workspace(session, Scope(organization.id), "lab")
+        await accounts.rename_organization(session, organization, "ACME")
         await accounts.rename_user(session, nina, "Nina")
-        await workspaces.rename_workspace(session, Scope(place.id), lab, "Lab")
-        assert (place.name, nina.name, lab.name) == ("ACME", "Nina", "Lab")
+        await workspaces.rename_workspace(session, Scope(organization.id), lab, name="Lab")
+        assert (organization.name, nina.name, lab.name) == ("ACME", "Nina", "Lab")
 
 
-async def test_a_word_of_two_alphabets_is_nobody_s_name(database: Database) -> None:
+async def test_a_name_with_a_word_of_two_alphabets_is_refused(database: Database) -> None:
     async with database.writing() as session:
-        place = await accounts.create_organization(session, "acme")
+        organization = await accounts.create_organization(session, "acme")
         with pytest.raises(ValueError, match="mixes letters of several alphabets"):
-            await accounts.create_user(session, place.id, "Ꮩictor", "member")
+            await accounts.create_user(session, organization.id, "Ꮩictor", role="member")
 
 
-async def test_a_name_that_can_t_be_seen_is_none(database: Database) -> None:
+async def test_an_invisible_name_is_refused(database: Database) -> None:
     async with database.writing() as session:
-        with pytest.raises(ValueError, match="can be seen"):
+        with pytest.raises(ValueError, match="visible character"):
             await accounts.create_organization(session, "\u3164\u2800")
 
 
-async def test_names_are_kept_composed(database: Database) -> None:
+async def test_names_are_stored_in_nfc(database: Database) -> None:
     async with database.writing() as session:
-        place = await accounts.create_organization(session, unicodedata.normalize("NFD", "Société"))
-        jose = await accounts.create_user(session, place.id, unicodedata.normalize("NFD", "José"), "member")
-        assert (place.name, jose.name) == ("Société", "José")
+        organization = await accounts.create_organization(session, unicodedata.normalize("NFD", "Société"))
+        jose = await accounts.create_user(session, organization.id, unicodedata.normalize("NFD", "José"), role="member")
+        assert (organization.name, jose.name) == ("Société", "José")
 
 
 async def test_look_alikes_of_an_earlier_version_stay_and_may_be_renamed(database: Database) -> None:
     async with database.writing() as session:
-        place = Organization(id="org_1", name="acme", created_at=0, operates=True)
+        organization = Organization(id="org_1", name="acme", created_at=0, operates=True)
         twin = Organization(id="org_2", name="АСМЕ", created_at=0)
-        session.add_all([place, twin])
+        session.add_all([organization, twin])
         await session.flush()
         session.add_all(
             User(id=f"user_{name}", organization_id="org_1", name=name, role="member", created_at=0)
@@ -99,9 +101,11 @@ async def test_look_alikes_of_an_earlier_version_stay_and_may_be_renamed(databas
         await accounts.rename_organization(session, twin, "АСМЕ")
 
 
-async def test_aliases_and_upstreams_models_too(database: Database, settings: Settings) -> None:
-    await operator.prepare_first_run(database)
-    actor, sealer = await operator.operator(database), Sealer.of(settings)
+async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
+    database: Database, settings: Settings
+) -> None:
+    await first_run.prepare_first_run(database)
+    actor, sealer = await first_run.operator(database), Sealer.of(settings)
 
     def upstream(name: str, *models: str) -> Upstream:
         return Upstream(
@@ -126,7 +130,7 @@ async def test_aliases_and_upstreams_models_too(database: Database, settings: Se
     await upstreams.change(database, sealer, actor, first.id, {"models": kept})
 
 
-def test_a_pulled_model_is_called_what_no_other_is_but_for_capitals(tmp_path: Path) -> None:
+def test_a_pulled_model_s_name_must_differ_by_more_than_capitals(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "source", tiny_checkpoint())
     store = ModelStore(tmp_path / "models")
     pull(str(tmp_path / "source"), store, "tiny")

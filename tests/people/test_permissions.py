@@ -1,4 +1,4 @@
-"""The table of roles and actions, read aloud."""
+"""The actions that each role and key permits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from aquilon.people.permissions import Action, permits, require, require_generat
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
-def somebody(role: Role, workspace_role: Role | None = None, **more: object) -> Principal:
-    return Principal("user", "somebody", role, "org", "org", "workspace", workspace_role, **more)  # type: ignore[arg-type]
+def principal(role: Role, workspace_role: Role | None = None, **more: object) -> Principal:
+    return Principal(
+        user_id="user",
+        user_name="somebody",
+        role=role,
+        organization_id="org",
+        organization_name="org",
+        workspace_id="workspace",
+        workspace_role=workspace_role,
+        **more,
+    )  # type: ignore[arg-type]
 
 
 def test_an_owner_may_do_everything_and_an_administrator_all_but_make_owners() -> None:
@@ -44,8 +53,8 @@ def test_no_role_in_a_workspace_reaches_into_the_organization(role: Role) -> Non
         assert not permits("member", role, action)
 
 
-def test_a_key_without_the_scope_may_not_what_its_user_may() -> None:
-    key = somebody("owner", scopes=frozenset({"inference"}))
+def test_a_key_needs_the_scope_even_if_its_user_has_the_role() -> None:
+    key = principal("owner", scopes=frozenset({"inference"}))
     require(key, "generate")
     for action in ("usage.read", "keys.create", "audit.read"):
         with pytest.raises(ApiError) as refused:
@@ -53,10 +62,10 @@ def test_a_key_without_the_scope_may_not_what_its_user_may() -> None:
         assert (refused.value.status, refused.value.code) == (403, "scope_missing")
 
 
-def test_a_key_for_some_models_is_not_for_others_by_whatever_name() -> None:
-    key = somebody("member", "member", allowed_models=frozenset({"small"}))
+def test_a_key_for_some_models_is_refused_for_other_models() -> None:
+    key = principal("member", "member", allowed_models=frozenset({"small"}))
     require_generation(key, "small-latest", "small")
     with pytest.raises(ApiError, match="not for the model 'large'"):
         require_generation(key, "large")
     with pytest.raises(ApiError, match="its models are: none"):
-        require_generation(somebody("owner", allowed_models=frozenset()), "small")
+        require_generation(principal("owner", allowed_models=frozenset()), "small")

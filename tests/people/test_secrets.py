@@ -15,7 +15,7 @@ def test_a_key_is_aq_and_43_base62_characters() -> None:
         assert len(readable_prefix(key)) < 12
 
 
-def test_what_is_no_key_is_known_before_the_database_is_asked() -> None:
+def test_a_malformed_key_is_recognized_without_the_database() -> None:
     for text in (
         "",
         "aq-",
@@ -28,7 +28,7 @@ def test_what_is_no_key_is_known_before_the_database_is_asked() -> None:
         assert not looks_like_api_key(text)
 
 
-def test_tokens_have_256_bits_and_go_into_a_link() -> None:
+def test_tokens_have_256_bits_and_are_safe_in_a_link() -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", new_token())
 
 

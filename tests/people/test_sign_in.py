@@ -1,4 +1,4 @@
-"""Guessing at passwords: what is counted together, and what an attempt costs."""
+"""Guessing passwords: which guesses count together, and how many hashes each costs."""
 
 from __future__ import annotations
 
@@ -39,21 +39,23 @@ async def sign_in(database: Database, passwords: CountedPasswords) -> SignIn:
     async with database.writing() as session:
         for number, name in enumerate(("First House", "Second House", "Third House")):
             organization = await accounts.create_organization(session, name)
-            somebody = await accounts.create_user(
-                session, organization.id, f"person {number}", "member", email="shared@example.org"
+            person = await accounts.create_user(
+                session, organization.id, f"person {number}", role="member", email="shared@example.org"
             )
-            await set_password_hash(session, somebody, hash_)
+            await set_password_hash(session, person, hash_)
             if not number:
-                jose = await accounts.create_user(session, organization.id, "José", "member", email="jose@example.org")
+                jose = await accounts.create_user(
+                    session, organization.id, "José", role="member", email="jose@example.org"
+                )
                 await set_password_hash(session, jose, hash_)
-                await accounts.create_user(session, organization.id, "without", "member")
+                await accounts.create_user(session, organization.id, "without", role="member")
     return SignIn(database, passwords)
 
 
 async def guess(sign_in: SignIn, name: str, organization: str | None = None, *, address: str = "") -> int:
-    """The status of a wrong password's answer."""
+    """The status of the answer to a wrong password."""
     with pytest.raises(ApiError) as refused:
-        await sign_in.by_password(name, "a wrong guess", organization, Browser(address=address), None)
+        await sign_in.by_password(name, "a wrong guess", organization, browser=Browser(address=address), former=None)
     return refused.value.status
 
 
@@ -78,7 +80,7 @@ WRITTEN_DIFFERENTLY = {
 
 @pytest.mark.parametrize("name", ["José", "nobody"])
 @pytest.mark.parametrize("ways", WRITTEN_DIFFERENTLY.values(), ids=WRITTEN_DIFFERENTLY)
-async def test_however_an_account_is_written_its_guesses_are_counted_together_and_an_unknown_one_s_too(
+async def test_guesses_count_together_for_every_way_to_write_a_name_known_or_not(
     sign_in: SignIn, name: str, ways: list[tuple[str, str | None]]
 ) -> None:
     if any("@" in way for way, _ in ways):
@@ -92,7 +94,7 @@ async def test_however_an_account_is_written_its_guesses_are_counted_together_an
     assert await guess(sign_in, ways[0][0].format(name, **forms), address="192.0.2.99") == 429
 
 
-async def test_an_account_s_name_and_its_address_are_one_account(sign_in: SignIn) -> None:
+async def test_guesses_by_an_account_s_name_and_by_its_address_count_together(sign_in: SignIn) -> None:
     for number in range(FAILURES_OF_AN_ACCOUNT):
         name = "José" if number % 2 else "jose@example.org"
         assert await guess(sign_in, name, address=f"192.0.2.{number}") == 401
@@ -100,27 +102,31 @@ async def test_an_account_s_name_and_its_address_are_one_account(sign_in: SignIn
         assert await guess(sign_in, name, address="192.0.2.99") == 429
 
 
-async def test_a_right_password_forgives_its_own_account_and_none_of_the_same_address(
+async def test_a_right_password_resets_only_its_own_account_among_those_with_one_address(
     sign_in: SignIn, database: Database, passwords: CountedPasswords
 ) -> None:
     async with database.writing() as session:
         [second, *_] = (await accounts.claimants(session, "person 1", "Second House")).users
         await set_password_hash(session, second, await passwords.hash("quite another long phrase"))
     for _ in range(FAILURES_OF_AN_ACCOUNT):
-        await sign_in.by_password("shared@example.org", "quite another long phrase", "Second House", Browser(), None)
+        await sign_in.by_password(
+            "shared@example.org", "quite another long phrase", "Second House", browser=Browser(), former=None
+        )
         assert await guess(sign_in, "shared@example.org", "First House") == 401
     assert await guess(sign_in, "person 0") == 429
-    await sign_in.by_password("person 1", "quite another long phrase", "Second House", Browser(), None)
+    await sign_in.by_password("person 1", "quite another long phrase", "Second House", browser=Browser(), former=None)
 
 
 @pytest.mark.parametrize("name", ["person 0", "José", "without", "nobody"])
-async def test_a_name_costs_one_hash_whoever_has_it(sign_in: SignIn, passwords: CountedPasswords, name: str) -> None:
+async def test_a_guess_by_name_costs_one_hash_whether_or_not_the_account_exists(
+    sign_in: SignIn, passwords: CountedPasswords, name: str
+) -> None:
     before = passwords.hashes
     await guess(sign_in, name)
     assert passwords.hashes - before == 1
 
 
-async def test_an_address_costs_the_same_whether_three_organizations_have_it_one_or_none(
+async def test_a_guess_by_address_costs_the_same_for_three_accounts_one_or_none(
     sign_in: SignIn, passwords: CountedPasswords
 ) -> None:
     costs = set()
@@ -129,7 +135,7 @@ async def test_an_address_costs_the_same_whether_three_organizations_have_it_one
         await guess(sign_in, address)
         costs.add(passwords.hashes - before)
     before = passwords.hashes
-    await sign_in.by_password("jose@example.org", PASSWORD, None, Browser(), None)
+    await sign_in.by_password("jose@example.org", PASSWORD, None, browser=Browser(), former=None)
     costs.add(passwords.hashes - before)
     assert len(costs) == 1
 
@@ -141,7 +147,7 @@ async def test_an_ipv6_client_s_whole_network_waits_together(sign_in: SignIn) ->
     assert await guess(sign_in, "another", address="2001:db8:1:3::1") == 401
 
 
-def test_a_network_is_a_64_of_ipv6_and_an_address_of_ipv4_however_it_came() -> None:
+def test_a_network_is_a_64_of_ipv6_and_an_address_of_ipv4_in_any_notation() -> None:
     assert network_of("2001:db8:1:2::7") == network_of("2001:0db8:1:2:ffff::9")
     assert network_of("2001:db8:1:2::7") != network_of("2001:db8:1:3::7")
     assert network_of("::ffff:192.0.2.7") == network_of("192.0.2.7") != network_of("192.0.2.8")

@@ -1,4 +1,4 @@
-"""A backup holds what was there at one moment, on SQLite and on PostgreSQL, and comes back the same."""
+"""A backup has the data of one moment, on SQLite and PostgreSQL, and a restore brings the same data back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy import MetaData, insert, select, text
 from aquilon.api import idempotency_store as idempotency
 from aquilon.api.idempotency_store import KeyOwner
 from aquilon.jobs.files import FileDescription, Files
-from aquilon.people import first_run as accounts
+from aquilon.people import first_run
 from aquilon.people.store import audit
 from aquilon.people.tables import Organization
 from aquilon.settings import Settings
@@ -35,21 +35,30 @@ from aquilon.storage.sealing import Sealer
 async def everything(database: Database) -> dict[str, list[Any]]:
     """Each table's rows."""
     async with database.reading() as session:
-        found = MetaData()
+        metadata = MetaData()
         connection = await session.connection()
-        await connection.run_sync(found.reflect)
-        return {table.name: sorted(map(repr, await session.execute(select(table)))) for table in found.tables.values()}
+        await connection.run_sync(metadata.reflect)
+        return {
+            table.name: sorted(map(repr, await session.execute(select(table)))) for table in metadata.tables.values()
+        }
 
 
 async def fill(database: Database, settings: Settings) -> str:
-    """Accounts, an audited change, a sealed answer, a file; gives the file's id."""
-    await accounts.prepare_first_run(database)
-    principal = await accounts.operator(database)
-    whose = KeyOwner(principal.organization_id, principal.user_id, "key")
+    """Create accounts, an audit entry, a stored answer and a file; return the file's id."""
+    await first_run.prepare_first_run(database)
+    principal = await first_run.operator(database)
+    key_owner = KeyOwner(principal.organization_id, principal.user_id, "key")
     async with database.writing() as session:
-        await audit.record(session, principal, "test.done", "id", "Größe \u2028 \\x", detail={"a": [1, None, "é"]})
-        await idempotency.claim(session, whose, "me", "print", now=int(time.time()), lease=9, keep=9)
-        await idempotency.answer(session, whose, "me", bytes(range(256)), int(time.time()) + 9)
+        await audit.record(
+            session,
+            principal,
+            "test.done",
+            object_id="id",
+            object_name="Größe \u2028 \\x",
+            detail={"a": [1, None, "é"]},
+        )
+        await idempotency.claim(session, key_owner, "me", "print", now=int(time.time()), lease=9, keep=9)
+        await idempotency.answer(session, key_owner, "me", bytes(range(256)), int(time.time()) + 9)
     files = Files(database, settings)
     file_id, part, _ = await files.begin(principal, None)
     part.add(b"content")
@@ -57,15 +66,15 @@ async def fill(database: Database, settings: Settings) -> str:
     return file_id
 
 
-async def test_all_that_was_backed_up_comes_back(settings: Settings, tmp_path: Path) -> None:
+async def test_a_restore_brings_back_everything_that_was_backed_up(settings: Settings, tmp_path: Path) -> None:
     database = await Database.open(settings)
     file_id = await fill(database, settings)
     sealed = Sealer.of(settings).seal("secret")
     archive = await back_up(settings, tmp_path / "backup.tar")
     before = await everything(database)
-    principal = await accounts.operator(database)
+    principal = await first_run.operator(database)
     await Files(database, settings).delete(principal, file_id)
-    await accounts.create_api_key(database, "later")
+    await first_run.create_api_key(database, "later")
     (settings.home / "secret-key").unlink()
     assert await everything(database) != before
     await database.close()
@@ -76,18 +85,18 @@ async def test_all_that_was_backed_up_comes_back(settings: Settings, tmp_path: P
     assert Sealer.of(settings).open(sealed) == "secret"
     files = Files(again, settings)
     assert files.content(await files.get(principal, file_id)).read_bytes() == b"content"
-    async with again.writing() as session:  # numbers go on where they were
-        await audit.record(session, principal, "test.again", "id", "name")
+    async with again.writing() as session:  # the sequence of ids goes on
+        await audit.record(session, principal, "test.again", object_id="id", object_name="name")
     with pytest.raises(Exception, match="append-only"):
         async with again.writing() as session:
             await session.execute(text("DELETE FROM audit_log"))
     await again.close()
 
 
-async def test_a_backup_under_load_is_of_one_moment(settings: Settings, tmp_path: Path) -> None:
+async def test_a_backup_under_load_has_the_data_of_one_moment(settings: Settings, tmp_path: Path) -> None:
     database = await Database.open(settings)
-    await accounts.prepare_first_run(database)
-    files, principal = Files(database, settings), await accounts.operator(database)
+    await first_run.prepare_first_run(database)
+    files, principal = Files(database, settings), await first_run.operator(database)
     done = asyncio.Event()
 
     async def load() -> None:
@@ -109,9 +118,9 @@ async def test_a_backup_under_load_is_of_one_moment(settings: Settings, tmp_path
         restore.stage(settings, archive)
         await restore.complete(settings)
         restored = await Database.open(settings)
-        found = await everything(restored)
+        tables = await everything(restored)
         stored = {path.name for path in settings.uploads_folder.rglob("file_*")}
-        rows = re.findall(r"\('id', '(\w+)'\)", "".join(found["files"]))
+        rows = re.findall(r"\('id', '(\w+)'\)", "".join(tables["files"]))
         assert set(rows) <= stored
         assert len(rows) <= 6
         await restored.close()
@@ -121,7 +130,7 @@ async def test_a_home_on_sqlite_moves_to_postgresql(
     settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if settings.database_url is None:
-        pytest.skip("it is the way to PostgreSQL")
+        pytest.skip("it moves data to PostgreSQL")
     former = Settings(home=tmp_path_factory.mktemp("former"))
     database = await Database.open(former)
     file_id = await fill(database, former)
@@ -132,21 +141,21 @@ async def test_a_home_on_sqlite_moves_to_postgresql(
     await restore.complete(settings)
     moved = await Database.open(settings)
     assert await everything(moved) == before
-    assert (await Files(moved, settings).get(await accounts.operator(moved), file_id)).bytes == len(b"content")
+    assert (await Files(moved, settings).get(await first_run.operator(moved), file_id)).bytes == len(b"content")
     await moved.close()
     with pytest.raises(DatabaseError, match="is of a PostgreSQL database"):
         restore.stage(former, await back_up(settings, tmp_path / "other.tar"))
 
 
 def killed_after(steps: int, work: Callable[[], None]) -> bool:
-    """Whether ``work``, in a process of its own, was killed (SIGKILL) at its so-and-so-many-th look at the disk."""
+    """Run ``work`` in a child process and kill it at its file operation number ``steps``; False if it ended before."""
     child = os.fork()
     if child == 0:
-        seen = count(1)
+        operations = count(1)
 
         def kill(event: str, _: Any) -> None:
-            looks = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree")
-            if looks and next(seen) == steps:
+            is_operation = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtree")
+            if is_operation and next(operations) == steps:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(kill)
@@ -158,7 +167,7 @@ def killed_after(steps: int, work: Callable[[], None]) -> bool:
 
 
 def test_a_restore_that_is_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
-    """Neither what was backed up nor what was there before."""
+    """Neither the backed-up data nor the former data."""
     former = Settings(home=tmp_path / "former")
     store(former, "backed up")
     archive = asyncio.run(back_up(former, tmp_path / "backup.tar"))
@@ -188,7 +197,7 @@ def test_a_restore_that_is_killed_before_it_was_checked_changes_nothing(tmp_path
 
 
 def store(settings: Settings, text: str) -> None:
-    """A home whose every part says so: database, two organizations' files and key."""
+    """A home with ``text`` in every part: database, two organizations' files and key."""
 
     async def make() -> None:
         settings.home.mkdir()
@@ -205,13 +214,13 @@ def store(settings: Settings, text: str) -> None:
 
 
 def stored(home: Path) -> str:
-    """What all of it says."""
+    """The text that every part of a home has."""
     with closing(sqlite3.connect(home / "aquilon.db")) as database:
-        said = [row[0] for row in database.execute("SELECT name FROM organizations")]
-    said += [path.read_text() for path in [*(home / "files").rglob("file_*"), home / "secret-key"]]
-    assert len(said) == 4
-    assert len(set(said)) == 1, said
-    return str(said[0])
+        texts = [row[0] for row in database.execute("SELECT name FROM organizations")]
+    texts += [path.read_text() for path in [*(home / "files").rglob("file_*"), home / "secret-key"]]
+    assert len(texts) == 4
+    assert len(set(texts)) == 1, texts
+    return str(texts[0])
 
 
 async def test_files_on_another_disk_are_restored_where_it_is_mounted(tmp_path: Path, monkeypatch: Any) -> None:
@@ -241,12 +250,12 @@ async def test_files_on_another_disk_are_restored_where_it_is_mounted(tmp_path: 
     assert kept.read_text() == "later"
 
 
-async def test_rows_that_a_database_never_takes_are_given_up_and_change_nothing(
+async def test_rows_that_postgresql_refuses_are_given_up_and_change_nothing(
     settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """SQLite keeps a NUL in a text, PostgreSQL doesn't: the server must not fail to start for good."""
+    """SQLite stores a NUL in a text, PostgreSQL refuses it; the server must still be able to start."""
     if settings.database_url is None:
-        pytest.skip("it is the way to PostgreSQL")
+        pytest.skip("it moves data to PostgreSQL")
     database = await Database.open(settings)
     await fill(database, settings)
     before = await everything(database)
@@ -265,7 +274,7 @@ async def test_rows_that_a_database_never_takes_are_given_up_and_change_nothing(
     await again.close()
 
 
-async def test_what_waits_for_the_other_kind_of_database_is_not_lost(settings: Settings, tmp_path: Path) -> None:
+async def test_a_staged_backup_for_the_other_kind_of_database_is_not_lost(settings: Settings, tmp_path: Path) -> None:
     database = await Database.open(settings)
     await fill(database, settings)
     await database.close()

@@ -1,4 +1,4 @@
-"""A SQLite file that is removed, replaced or read by others."""
+"""A SQLite file that is removed, replaced or readable by others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.store import accounts
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -22,7 +22,7 @@ from aquilon.storage import Database
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(Settings(home=tmp_path))
-    await operator.prepare_first_run(opened)
+    await first_run.prepare_first_run(opened)
     yield opened
     await opened.close()
 
@@ -46,7 +46,7 @@ async def refuses(database: Database, reason: str) -> None:
         await database.at_once(lambda connection: None)
 
 
-async def test_a_file_that_is_moved_away_is_noticed_at_once_and_used_again_when_it_is_back(database: Database) -> None:
+async def test_a_moved_file_is_noticed_at_once_and_used_again_when_it_is_back(database: Database) -> None:
     await use(database)
     file = database.name
     os.rename(file, f"{file}.away")
@@ -57,13 +57,13 @@ async def test_a_file_that_is_moved_away_is_noticed_at_once_and_used_again_when_
     await use(database)
 
 
-async def test_a_file_that_is_put_in_its_place_is_not_taken_for_it(database: Database) -> None:
+async def test_a_file_that_replaces_the_database_is_refused(database: Database) -> None:
     shutil.copy(database.name, f"{database.name}.other")
     os.replace(f"{database.name}.other", database.name)
     await refuses(database, "was replaced by another file")
 
 
-async def test_a_home_that_is_gone_is_told(database: Database, tmp_path: Path) -> None:
+async def test_a_moved_home_is_noticed(database: Database, tmp_path: Path) -> None:
     os.rename(tmp_path, f"{tmp_path}-gone")
     await refuses(database, "was removed or moved away")
     os.rename(f"{tmp_path}-gone", tmp_path)
@@ -78,7 +78,7 @@ async def test_a_marker_of_changes_that_was_removed_is_found_again(database: Dat
     database.changes.find_marker_again()
     assert not database.changes.none_since(then, unheard=0)
     then = database.changes.now()
-    await operator.create_api_key(other, "made by another process")
+    await first_run.create_api_key(other, "made by another process")
     assert not database.changes.none_since(then, unheard=0)
     await other.close()
 
@@ -87,7 +87,7 @@ def files(home: Path) -> list[Path]:
     return list(home.glob("aquilon.db*"))
 
 
-async def test_all_that_sqlite_writes_is_its_owner_s_alone_in_an_earlier_home_too(tmp_path: Path) -> None:
+async def test_sqlite_s_files_are_private_also_in_an_older_home(tmp_path: Path) -> None:
     earlier = sqlite3.connect(tmp_path / "aquilon.db")
     earlier.execute("PRAGMA journal_mode = WAL")
     earlier.execute("CREATE TABLE one (id)")
@@ -95,7 +95,7 @@ async def test_all_that_sqlite_writes_is_its_owner_s_alone_in_an_earlier_home_to
         os.chmod(path, 0o644)
     for home in (tmp_path, tmp_path / "new"):
         database = await Database.open(Settings(home=home))
-        await operator.prepare_first_run(database)
+        await first_run.prepare_first_run(database)
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files(home)}
         assert modes == dict.fromkeys(("aquilon.db", "aquilon.db-wal", "aquilon.db-shm", "aquilon.db-changes"), 0o600)
         await database.close()

@@ -1,4 +1,4 @@
-"""Small writes of many at once: one commit for several, each durable when it returns, each undone alone."""
+"""Simultaneous small writes share commits; each is durable when it returns, and each is rolled back alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def stored(database: Database) -> set[int]:
-    """What another process sees."""
+    """The numbers that another process sees."""
     with sqlite3.connect(database.name) as raw:
         return {number for (number,) in raw.execute("SELECT number FROM numbers")}
 
@@ -38,7 +38,7 @@ async def write(database: Database, number: int) -> None:
         await session.execute(text("INSERT INTO numbers VALUES (:number)"), {"number": number})
 
 
-async def test_writes_at_once_share_commits_and_each_returns_when_it_is_durable(database: Database) -> None:
+async def test_simultaneous_writes_share_commits_and_each_returns_when_it_is_durable(database: Database) -> None:
     commits = 0
 
     @event.listens_for(database._engine.sync_engine, "commit")
@@ -66,7 +66,7 @@ async def test_a_write_that_fails_is_undone_alone(database: Database) -> None:
     assert stored(database) == {number for number in range(30) if number % 3}
 
 
-async def test_those_who_give_up_waiting_keep_nobody_from_the_commit(database: Database) -> None:
+async def test_cancelled_waiting_writes_do_not_block_the_commit(database: Database) -> None:
     inside, go_on = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:
@@ -91,8 +91,8 @@ async def test_those_who_give_up_waiting_keep_nobody_from_the_commit(database: D
     assert 4 in stored(database)
 
 
-async def test_what_sqlite_undid_as_a_whole_is_told_to_all_of_the_group(database: Database) -> None:
-    """A full disk may end the transaction, with what others had written in it."""
+async def test_a_rollback_by_sqlite_fails_every_write_of_the_group(database: Database) -> None:
+    """A full disk may end the whole transaction, with the writes of others in it."""
     first_inside = asyncio.Event()
 
     async def first() -> None:
@@ -114,7 +114,7 @@ async def test_what_sqlite_undid_as_a_whole_is_told_to_all_of_the_group(database
     assert 5 in stored(database)
 
 
-async def test_a_transaction_of_one_call_is_durable_undone_by_an_error_and_among_the_others(database: Database) -> None:
+async def test_at_once_is_durable_rolled_back_by_an_error_and_runs_among_other_writes(database: Database) -> None:
     def failing(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO numbers VALUES (99)")
         raise ZeroDivisionError
@@ -133,8 +133,8 @@ async def test_a_transaction_of_one_call_is_durable_undone_by_an_error_and_among
     assert stored(database) == set(range(40))
 
 
-async def test_a_write_that_is_cancelled_in_a_statement_lies_to_nobody(database: Database) -> None:
-    """Its connection is lost with it: others of its group hear that they were not written, and may write again."""
+async def test_a_write_cancelled_in_a_statement_fails_the_rest_of_its_group(database: Database) -> None:
+    """The connection is lost with it; the other writes of the group get an error and can be repeated."""
     inside = asyncio.Event()
 
     async def slow() -> None:

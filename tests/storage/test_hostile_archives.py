@@ -1,4 +1,4 @@
-"""Archives that are no backups are refused before they fill the disk, and bring no links along."""
+"""Archives that aren't backups are refused before they fill the disk or create links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
-from aquilon.people import first_run as accounts
+from aquilon.people import first_run
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.storage.backup import back_up
@@ -58,8 +58,15 @@ def link(name: str, target: str, kind: bytes) -> Part:
 
 def manifest(**members: int) -> Part:
     digest = hashlib.sha256(bytes(BOMB_BYTES)).hexdigest()
-    told = {name.replace("__", "/"): {"bytes": size, "sha256": digest} for name, size in members.items()}
-    body = {"format": 1, "aquilon": "1", "made_at": 0, "revision": REVISIONS[-1], "database": "sqlite", "members": told}
+    parts = {name.replace("__", "/"): {"bytes": size, "sha256": digest} for name, size in members.items()}
+    body = {
+        "format": 1,
+        "aquilon": "1",
+        "made_at": 0,
+        "revision": REVISIONS[-1],
+        "database": "sqlite",
+        "members": parts,
+    }
     return file("manifest.json", json.dumps(body).encode())
 
 
@@ -70,23 +77,25 @@ def database() -> Part:
 @pytest.fixture
 async def home(tmp_path: Path) -> Path:
     opened = await Database.open(Settings(home=tmp_path / "home"))
-    await accounts.prepare_first_run(opened)
+    await first_run.prepare_first_run(opened)
     await opened.close()
     return tmp_path / "home"
 
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the restore unpacks: it is gone again when the restore has failed."""
-    found: list[str] = []
+    """The names that the restore unpacks, since a failed restore removes the files again."""
+    names: list[str] = []
     unpack = tarfile.TarFile.extractall
 
-    def seen(archive: tarfile.TarFile, path: str, members: Iterable[tarfile.TarInfo], **more: object) -> None:
-        found.extend(member.name for member in members)
+    def note_and_unpack(
+        archive: tarfile.TarFile, path: str, members: Iterable[tarfile.TarInfo], **more: object
+    ) -> None:
+        names.extend(member.name for member in members)
         unpack(archive, path, members, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tarfile.TarFile, "extractall", seen)
-    return found
+    monkeypatch.setattr(tarfile.TarFile, "extractall", note_and_unpack)
+    return names
 
 
 def archive(path: Path, parts: Iterable[Part]) -> Path:
@@ -102,7 +111,7 @@ BOMBS: dict[str, Callable[[], list[Part]]] = {
         manifest(files__org_1__file_1=5),
         zeros("files/org_1/file_1"),
     ],
-    "a database that is none": lambda: [manifest(**{"aquilon.db": BOMB_BYTES}), database()],
+    "a database that is not SQLite": lambda: [manifest(**{"aquilon.db": BOMB_BYTES}), database()],
     "parts that no first version wrote": lambda: [zeros("anything")],
     "no database at all": lambda: [zeros("files/org_1/file_1")],
     "one part many times": lambda: [zeros("files/org_1/file_1"), zeros("files/org_1/../org_1/file_1")],
@@ -115,13 +124,15 @@ def test_a_small_archive_that_unpacks_to_much_is_refused_before_it_is_written(
 ) -> None:
     bomb = archive(tmp_path / "bomb.tar.gz", parts())
     assert bomb.stat().st_size < BOMB_BYTES / 50
-    with pytest.raises(DatabaseError, match=r"no backup|damaged"):
+    with pytest.raises(DatabaseError, match=r"not a backup|damaged"):
         restore.stage(Settings(home=home), bomb)
     assert written == []
     assert not restore.is_staged(Settings(home=home))
 
 
-def test_what_doesn_t_fit_on_the_disk_is_not_begun(home: Path, tmp_path: Path, written: list[str]) -> None:
+def test_an_archive_that_does_not_fit_on_the_disk_is_not_unpacked(
+    home: Path, tmp_path: Path, written: list[str]
+) -> None:
     info = tarfile.TarInfo("aquilon.db")
     info.size = (shutil.disk_usage(home).free + 2**30) // 512 * 512
     path = tmp_path / "huge.tar"
@@ -135,14 +146,16 @@ def test_what_doesn_t_fit_on_the_disk_is_not_begun(home: Path, tmp_path: Path, w
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
-def test_a_link_within_is_refused_with_and_without_a_manifest(home: Path, tmp_path: Path, kind: bytes) -> None:
+def test_a_link_in_an_archive_is_refused_with_and_without_a_manifest(home: Path, tmp_path: Path, kind: bytes) -> None:
     inner = link("files/org_1/file_1", "../../secret-key", kind)
     for parts in ([inner], [manifest(files__org_1__file_1=0), inner]):
         with pytest.raises(DatabaseError, match="not a plain file"):
             restore.stage(Settings(home=home), archive(tmp_path / "links.tar.gz", parts))
 
 
-async def test_a_whole_one_is_taken_packed_or_not_and_from_the_first_version(home: Path, tmp_path: Path) -> None:
+async def test_a_valid_archive_is_restored_compressed_or_not_and_from_the_first_version(
+    home: Path, tmp_path: Path
+) -> None:
     settings = Settings(home=home)
     whole = await back_up(settings, tmp_path / "whole.tar")
     with gzip.open(tmp_path / "packed.tar.gz", "wb") as packed:
@@ -157,7 +170,7 @@ async def test_a_whole_one_is_taken_packed_or_not_and_from_the_first_version(hom
         restore.stage(settings, tmp_path / name)
         await restore.complete(settings)
         opened = await Database.open(settings)
-        assert await accounts.any_organization(opened)
+        assert await first_run.any_organization(opened)
         await opened.close()
 
 

@@ -1,4 +1,4 @@
-"""The database: its history, its rules, and whose rows a query sees."""
+"""The database: its migrations, its constraints, and the rows that a query sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import aquilon.web.app  # noqa: F401 - and with it every table
 from aquilon.errors import ApiError
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys, members
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
@@ -36,7 +36,7 @@ async def user_named(session: AsyncSession, name: str) -> User:
 
 
 async def principal_named(database: Database, name: str) -> Principal:
-    token = await operator.create_login_link(database, name)
+    token = await first_run.create_login_link(database, name)
     async with database.writing() as session:
         signed_in = await sessions.sign_in(session, token)
     assert signed_in is not None
@@ -44,7 +44,7 @@ async def principal_named(database: Database, name: str) -> Principal:
 
 
 class TestMigrations:
-    async def test_the_history_makes_exactly_the_schema(self, database: Database) -> None:
+    async def test_the_migrations_create_exactly_the_schema(self, database: Database) -> None:
         def differences(connection: Connection) -> Any:
             return compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
@@ -52,7 +52,7 @@ class TestMigrations:
             connection = await session.connection()
             assert await connection.run_sync(differences) == []
 
-    def test_the_revisions_that_are_named_are_the_history(self) -> None:
+    def test_the_listed_revisions_are_the_migrations(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(migrations.__file__).parent))
         history = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
@@ -60,7 +60,7 @@ class TestMigrations:
 
     async def test_two_processes_may_start_at_once(self, settings: Settings) -> None:
         databases = await asyncio.gather(*(Database.open(settings) for _ in range(4)))
-        first_runs = await asyncio.gather(*(operator.prepare_first_run(database) for database in databases))
+        first_runs = await asyncio.gather(*(first_run.prepare_first_run(database) for database in databases))
         assert len([first for first in first_runs if first is not None]) == 1
         await asyncio.gather(*(database.close() for database in databases))
 
@@ -72,7 +72,9 @@ class TestMigrations:
         async with database.reading() as session:
             assert await session.scalar(text("SELECT version_num FROM alembic_version")) == "0999"
 
-    async def test_it_is_durable_and_holds_its_own_rules(self, settings: Settings, database: Database) -> None:
+    async def test_the_database_is_durable_and_enforces_foreign_keys(
+        self, settings: Settings, database: Database
+    ) -> None:
         if settings.database_url is None:
             async with database.reading() as session:
                 assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
@@ -81,22 +83,22 @@ class TestMigrations:
             async with database.writing() as session:
                 session.add(User(id="user_1", organization_id="nowhere", name="x", role="member", created_at=0))
 
-    def test_another_kind_of_database_is_refused_in_words(self, tmp_path: Path) -> None:
+    def test_another_kind_of_database_is_refused_with_a_clear_error(self, tmp_path: Path) -> None:
         with pytest.raises(ValidationError, match="write sqlite:///FILE or postgresql://"):
             Settings(home=tmp_path, database_url="mysql://somewhere/aquilon")
 
 
 class TestFirstRun:
-    async def test_it_makes_one_administrator_with_a_key_and_a_link(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+    async def test_the_first_start_creates_one_administrator_with_a_key_and_a_link(self, database: Database) -> None:
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         assert looks_like_api_key(first.api_key)
-        assert await operator.prepare_first_run(database) is None
-        [user] = await members.visible(database, await operator.operator(database))
+        assert await first_run.prepare_first_run(database) is None
+        [user] = await members.visible(database, await first_run.operator(database))
         assert (user.name, user.role, user.disabled_at) == ("admin", "owner", None)
 
     async def test_secrets_are_stored_as_their_fingerprints(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         async with database.reading() as session:
             tables = [table.select() for table in Base.metadata.sorted_tables]
@@ -108,8 +110,8 @@ class TestFirstRun:
 
 
 class TestSignIn:
-    async def test_one_link_gives_one_session_also_to_two_at_once(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+    async def test_a_link_opens_one_session_even_if_used_several_times_at_once(self, database: Database) -> None:
+        first = await first_run.prepare_first_run(database)
         assert first is not None
 
         async def attempt() -> bool:
@@ -118,28 +120,28 @@ class TestSignIn:
 
         assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == [False] * 4 + [True]
 
-    async def test_a_reset_ends_sessions_and_open_links_and_gives_the_way_back(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+    async def test_a_reset_ends_sessions_and_open_links_and_gives_a_new_link(self, database: Database) -> None:
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
             signed_in = await sessions.sign_in(
                 session, await sessions.create_login_link(session, await user_named(session, "admin"))
             )
         assert signed_in is not None
-        user = await operator.user_of(database, "admin")
-        token = (await members.reset(database, await operator.operator(database), user.id)).login_token
+        user = await first_run.user_of(database, "admin")
+        token = (await members.reset(database, await first_run.operator(database), user.id)).login_token
         async with database.writing() as session:
             assert await sessions.holder_of(session, signed_in.session_id) is None
             assert await sessions.sign_in(session, first.login_token) is None
             assert await sessions.sign_in(session, token) is not None
 
-    async def test_an_unknown_user_is_told_who_there_is(self, database: Database) -> None:
-        await operator.prepare_first_run(database)
+    async def test_the_error_for_an_unknown_user_lists_the_users(self, database: Database) -> None:
+        await first_run.prepare_first_run(database)
         with pytest.raises(accounts.UnknownUser, match="no user 'nobody'; the users are: admin"):
-            await operator.create_login_link(database, "nobody")
+            await first_run.create_login_link(database, "nobody")
 
-    async def test_a_disabled_user_is_out(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+    async def test_a_disabled_user_s_key_and_link_are_refused(self, database: Database) -> None:
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
             (await user_named(session, "admin")).disabled_at = 1
@@ -150,15 +152,15 @@ class TestSignIn:
 
 class TestApiKeys:
     async def test_a_second_user_neither_sees_nor_revokes_the_firsts_keys(self, database: Database) -> None:
-        first = await operator.prepare_first_run(database)
+        first = await first_run.prepare_first_run(database)
         assert first is not None
-        await members.create(database, await operator.operator(database), "berta", "member")
+        await members.create(database, await first_run.operator(database), "berta", role="member")
         admin, berta = await principal_named(database, "admin"), await principal_named(database, "berta")
-        own = await operator.create_api_key(database, "berta's", "berta")
+        own = await first_run.create_api_key(database, "berta's", "berta")
         [(key, owner)] = await keys.visible(database, berta)
         assert (key.name, owner) == ("berta's", "berta")
-        admins = next(key for key, owner in await keys.visible(database, admin) if owner == "admin")
-        for id_ in (admins.id, "key_that_never_was"):
+        admin_key = next(key for key, owner in await keys.visible(database, admin) if owner == "admin")
+        for id_ in (admin_key.id, "key_unknown"):
             with pytest.raises(ApiError) as refused:
                 await keys.revoke(database, berta, id_)
             assert refused.value.status == 404
@@ -168,38 +170,38 @@ class TestApiKeys:
             assert await api_keys.holder_of(session, own) is None
 
     @pytest.mark.parametrize("column", ["expires_at", "revoked_at", "blocked_at"])
-    async def test_an_expired_revoked_or_blocked_key_opens_nothing(self, database: Database, column: str) -> None:
-        first = await operator.prepare_first_run(database)
+    async def test_an_expired_revoked_or_blocked_key_is_refused(self, database: Database, column: str) -> None:
+        first = await first_run.prepare_first_run(database)
         assert first is not None
         async with database.writing() as session:
-            found = await api_keys.holder_of(session, first.api_key)
-            assert found is not None
-            [(key, _)] = await api_keys.list_api_keys(session, Scope.of_user(found.principal))
+            holder = await api_keys.holder_of(session, first.api_key)
+            assert holder is not None
+            [(key, _)] = await api_keys.list_api_keys(session, Scope.of_user(holder.principal))
             setattr(key, column, 1)
             await session.flush()
             assert await api_keys.holder_of(session, first.api_key) is None
 
-    async def test_two_secrets_open_a_rotated_key_and_never_three(self, database: Database) -> None:
-        await operator.prepare_first_run(database)
-        actor = await operator.operator(database)
+    async def test_a_rotated_key_has_two_valid_secrets_and_never_three(self, database: Database) -> None:
+        await first_run.prepare_first_run(database)
+        actor = await first_run.operator(database)
         [(key, _)] = await keys.visible(database, actor)
-        secrets = [(await keys.rotate(database, actor, key.id, 3600)).secret for _ in range(3)]
-        opened = []
+        secrets = [(await keys.rotate(database, actor, key.id, keep_seconds=3600)).secret for _ in range(3)]
+        valid = []
         async with database.reading() as session:
             for secret in secrets:
                 holder = await api_keys.holder_of(session, secret)
-                opened.append(holder is not None and holder.principal.api_key_id == key.id)
-        assert opened == [False, True, True]
-        last = await keys.rotate(database, actor, key.id, 0)
+                valid.append(holder is not None and holder.principal.api_key_id == key.id)
+        assert valid == [False, True, True]
+        last = await keys.rotate(database, actor, key.id, keep_seconds=0)
         async with database.reading() as session:
             assert await api_keys.holder_of(session, secrets[-1]) is None
             assert await api_keys.holder_of(session, last.secret) is not None
 
     async def test_a_name_must_be_printable_and_short(self, database: Database) -> None:
-        await operator.prepare_first_run(database)
+        await first_run.prepare_first_run(database)
         for name in ("", "   ", "x" * 101, "line\nbreak"):
             with pytest.raises(ValueError, match="printable"):
-                await operator.create_api_key(database, name)
+                await first_run.create_api_key(database, name)
 
 
 async def test_a_write_inside_a_write_is_refused_before_it_waits_for_itself(database: Database) -> None:

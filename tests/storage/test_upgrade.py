@@ -1,4 +1,4 @@
-"""Databases of earlier releases, with data in them, under this version."""
+"""This version opens databases of earlier releases, with their data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.databases import upgrade_to
 
 from aquilon.money.administration import budgets, prices
 from aquilon.money.usage_report import UsageQuestion
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys, members
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, sessions
@@ -24,7 +24,7 @@ KEY = "aq-" + "1" * 43
 
 
 async def left_by(revision: str, settings: Settings) -> Settings:
-    """A home as a revision left it, with data."""
+    """A home with a database of this revision and its data."""
     url = settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
     engine = create_async_engine(url)
     async with engine.begin() as connection:
@@ -42,29 +42,31 @@ async def first_release(settings: Settings) -> Settings:
 
 async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> None:
     database = await Database.open(await left_by("0003", settings))
-    actor = await operator.operator(database, "acme")
+    actor = await first_run.operator(database, "acme")
     report = UsageQuestion.read(since="2025-12-01", until="2025-12-02", by="key,model")
     async with database.reading() as session:
         [row] = await report.answer(session, Scope.of_organization(actor))
-        found = await api_keys.holder_of(session, KEY)
+        holder = await api_keys.holder_of(session, KEY)
     assert (row.key, row.model, row.requests, row.prompt_tokens, row.cost) == ("app", "m", 1, 100, 1400)
-    assert found is not None
-    assert (found.principal.organization_name, found.principal.operates) == ("acme", False)
-    assert found.principal.allowed_models == {"m"}
+    assert holder is not None
+    assert (holder.principal.organization_name, holder.principal.operates) == ("acme", False)
+    assert holder.principal.allowed_models == {"m"}
     [standing] = await budgets.list_budgets(database, actor)
     assert (standing.name, standing.budget.limit, standing.spent) == ("app", 5000, 1400)
     price = (await prices.price_lists(database))["m"].at(1764547300)
     assert price is not None
     assert (price.input, price.cached_input, price.output) == (10, 5, 30)
     async with database.reading() as session:
-        operating = {each.name: each.operates for each in await accounts.list_organizations(session)}
+        operating = {
+            organization.name: organization.operates for organization in await accounts.list_organizations(session)
+        }
     assert operating == {"default": True, "acme": False}  # the oldest runs the server
     await database.close()
 
 
 async def test_people_keys_sessions_and_links_are_carried_over(first_release: Settings) -> None:
     database = await Database.open(first_release)
-    actor = await operator.operator(database)
+    actor = await first_run.operator(database)
     users = {user.name: user for user in await members.visible(database, actor)}
     assert {name: user.role for name, user in users.items()} == {
         "admin": "owner",
@@ -74,9 +76,9 @@ async def test_people_keys_sessions_and_links_are_carried_over(first_release: Se
     }
     assert users["gone"].disabled_at == 1500
     async with database.writing() as session:
-        found = await api_keys.holder_of(session, KEY)
-        assert found is not None
-        principal = found.principal
+        holder = await api_keys.holder_of(session, KEY)
+        assert holder is not None
+        principal = holder.principal
         assert (principal.user_name, principal.organization_name) == ("zoé", "default")
         assert principal.workspace_role == "member"
         assert "administration" not in principal.scopes
@@ -84,16 +86,16 @@ async def test_people_keys_sessions_and_links_are_carried_over(first_release: Se
         assert signed_in is not None
         assert signed_in.method == "link"
         assert signed_in.principal.workspace_id == principal.workspace_id
-        spent = await sessions.sign_in(session, "abc")
-        assert spent is not None
-        assert spent.principal.user_name == "admin"
-    found_keys = {key.id: key for key, _ in await keys.visible(database, actor)}
-    assert (found_keys["key_live"].last_used_at, found_keys["key_live"].revoked_at) == (1400, None)
-    assert found_keys["key_dead"].revoked_at == 1300
+        by_link = await sessions.sign_in(session, "abc")
+        assert by_link is not None
+        assert by_link.principal.user_name == "admin"
+    keys_by_id = {key.id: key for key, _ in await keys.visible(database, actor)}
+    assert (keys_by_id["key_live"].last_used_at, keys_by_id["key_live"].revoked_at) == (1400, None)
+    assert keys_by_id["key_dead"].revoked_at == 1300
     await database.close()
 
 
-async def test_a_copy_is_made_first_and_only_once(tmp_path: Path, first_release: Settings) -> None:
+async def test_the_database_is_copied_before_its_upgrade_and_only_once(tmp_path: Path, first_release: Settings) -> None:
     if first_release.database_url is not None:
         pytest.skip("a PostgreSQL server is backed up by its own tools")
     for _ in range(2):

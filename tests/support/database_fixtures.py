@@ -1,4 +1,4 @@
-"""One database a test, of each kind: what storage promises, it promises on both."""
+"""Fixtures that run a test with a new SQLite and a new PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    opened = await Database.open(settings)
-    yield opened
-    await opened.close()
+    database = await Database.open(settings)
+    yield database
+    await database.close()

@@ -1,4 +1,4 @@
-"""Databases of each kind that Aquilon speaks, and of each revision that it had."""
+"""Database servers for the tests, and schemas of earlier revisions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSTGRESQL_FOLDERS = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse
 
 
 def upgrade_to(connection: Connection, revision: str) -> None:
-    """Run the history up to ``revision``."""
+    """Run the migrations up to ``revision``."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -30,18 +30,18 @@ def upgrade_to(connection: Connection, revision: str) -> None:
 
 
 def postgresql_programs() -> Path | None:
-    """The folder with initdb and pg_ctl, or None where PostgreSQL's server isn't installed."""
-    found = shutil.which("initdb")
-    if found is not None and shutil.which("pg_ctl") is not None:
-        return Path(found).parent
+    """The folder with initdb and pg_ctl, or None if PostgreSQL's server isn't installed."""
+    initdb = shutil.which("initdb")
+    if initdb is not None and shutil.which("pg_ctl") is not None:
+        return Path(initdb).parent
     return next((folder for folder in POSTGRESQL_FOLDERS if (folder / "initdb").exists()), None)
 
 
 @dataclass
 class PostgreSQL:
-    """A PostgreSQL server of our own on a Unix socket in ``folder``. Its user is ``aquilon``.
+    """A PostgreSQL server on a Unix socket in ``folder``. Its user is ``aquilon``.
 
-    Run as ``nobody`` where we are root, which PostgreSQL refuses to run as.
+    It runs as ``nobody`` if we are root, since PostgreSQL refuses to run as root.
     """
 
     programs: Path
@@ -54,8 +54,8 @@ class PostgreSQL:
     def create(self) -> None:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "nobody")
-        how = ("--username", "aquilon", "--auth", "trust", "--encoding", "UTF8")
-        self._execute("initdb", "--pgdata", f"{self.folder}/data", *how)
+        options = ("--username", "aquilon", "--auth", "trust", "--encoding", "UTF8")
+        self._execute("initdb", "--pgdata", f"{self.folder}/data", *options)
 
     def start(self) -> None:
         # without fsync a crash of the machine would lose data, one of the server alone, as by `stop`, does not
@@ -64,11 +64,11 @@ class PostgreSQL:
         self._execute("pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", log, "--wait", "start")
 
     def stop(self) -> None:
-        """At once, as in a crash."""
+        """Stop at once, as in a crash."""
         self._execute("pg_ctl", "-D", f"{self.folder}/data", "--mode", "immediate", "--wait", "stop")
 
     def _execute(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
+        completed = subprocess.run(
             (f"{self.programs}/{program}", *arguments),
             user="nobody" if os.geteuid() == 0 else None,
             cwd=self.folder,
@@ -77,13 +77,13 @@ class PostgreSQL:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        if done.returncode:
-            raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
+        if completed.returncode:
+            raise RuntimeError(f"{program} failed: {completed.stderr.decode()}")
 
 
 @contextmanager
 def postgresql_server(programs: Path) -> Iterator[PostgreSQL]:
-    """Created, and running; stopped in the end."""
+    """A running server, stopped at the end."""
     with tempfile.TemporaryDirectory(prefix="aquilon-pg-", dir="/tmp") as folder:
         server = PostgreSQL(programs, folder)
         server.create()
@@ -102,13 +102,13 @@ def postgresql(programs: Path) -> Iterator[str]:
 
 
 def redis_program() -> str | None:
-    """Redis's server, or None where it isn't installed."""
+    """The path of Redis's server, or None if it isn't installed."""
     return shutil.which("redis-server")
 
 
 @contextmanager
 def redis_server(program: str) -> Iterator[str]:
-    """The address of a Redis of our own, on a Unix socket."""
+    """The address of a new Redis server on a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="aquilon-redis-", dir="/tmp") as folder:
         socket = f"{folder}/socket"
         options = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]

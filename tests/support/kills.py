@@ -1,4 +1,4 @@
-"""A server that is killed under load, again and again, and what its clients received whole meanwhile."""
+"""Kills a server repeatedly under load, and counts the complete answers that its clients received."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from aquilon.settings import DEFAULT_MODEL
 @dataclass
 class Tally:
     whole: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """The ids of answers that arrived whole, with the prompt and completion tokens that they told."""
+    """Prompt and completion tokens by the ids of the answers that arrived whole."""
     broken: int = 0
 
 
 def kill_under_load(home: Path, *, kills: int, clients: int = 8, seed: int = 0) -> Tally:
-    """Start, load, SIGKILL the whole tree; ``kills`` times, then once more to an orderly end."""
+    """Start, load and SIGKILL the server with its engine ``kills`` times, then once more with an orderly stop."""
     tally, chance = Tally(), random.Random(seed)
     key = ""
     for round_ in range(kills + 1):
@@ -36,14 +36,18 @@ def kill_under_load(home: Path, *, kills: int, clients: int = 8, seed: int = 0) 
         key = key or server.api_key
         stop = threading.Event()
         threads = [
-            threading.Thread(target=_ask, args=(server.url, key, stop, tally, seed * 1000 + round_ * 100 + number))
+            threading.Thread(
+                target=_ask,
+                args=(server.url, key),
+                kwargs={"stop": stop, "tally": tally, "seed": seed * 1000 + round_ * 100 + number},
+            )
             for number in range(clients)
         ]
         for thread in threads:
             thread.start()
-        known = len(tally.whole)
+        whole_before = len(tally.whole)
         deadline = time.monotonic() + 60
-        while len(tally.whole) < known + 2 * clients and time.monotonic() < deadline:
+        while len(tally.whole) < whole_before + 2 * clients and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(chance.random() * 0.3)
         if round_ < kills:
@@ -57,21 +61,21 @@ def kill_under_load(home: Path, *, kills: int, clients: int = 8, seed: int = 0) 
 
 
 def recorded(home: Path) -> tuple[Counter[str], dict[str, tuple[int, int]]]:
-    """How often each request id is on record, and the prompt and completion tokens of each."""
+    """How often each request id is recorded, and each request's prompt and completion tokens."""
     with sqlite3.connect(home / "aquilon.db") as database:
         rows = database.execute("SELECT request_id, prompt_tokens, completion_tokens FROM usage_events").fetchall()
     return Counter(row[0] for row in rows), {row[0]: (row[1], row[2]) for row in rows}
 
 
 def kill(server: RunningServer) -> None:
-    """Server and engine at once."""
+    """Kill the server and its engine at the same moment."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     for pid in [server.pid, *map(int, children)]:
         os.kill(pid, signal.SIGKILL)
     server.process.wait()
 
 
-def _ask(url: str, key: str, stop: threading.Event, tally: Tally, seed: int) -> None:
+def _ask(url: str, key: str, *, stop: threading.Event, tally: Tally, seed: int) -> None:
     chance = random.Random(seed)
     with httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=60) as client:
         while not stop.is_set():

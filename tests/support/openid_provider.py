@@ -1,4 +1,4 @@
-"""npm's ``oidc-provider`` as the tests use it: installed once into the user's cache, started on loopback."""
+"""npm's ``oidc-provider`` for the tests: installed once into the user's cache, started on loopback."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def _installed() -> tuple[str, Path]:
             return node, folder
         (folder / "package.json").write_text('{"private": true, "type": "module"}')
         install = [*command, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]
-        done = subprocess.run(
+        completed = subprocess.run(
             [*install, f"oidc-provider@{VERSION}"], cwd=folder, env=environment, capture_output=True, text=True
         )
-        if done.returncode:
-            pytest.skip(f"npm can't install oidc-provider: {done.stderr[-300:]}")
+        if completed.returncode:
+            pytest.skip(f"npm can't install oidc-provider: {completed.stderr[-300:]}")
         (folder / "complete").touch()
     return node, folder
 
 
 @contextmanager
 def openid_provider(*redirect_uris: str) -> Iterator[str]:
-    """A provider whose clients may be sent to these addresses; gives its issuer."""
+    """A provider whose clients may use these redirect URIs; yields its issuer."""
     node, folder = _installed()
     process = subprocess.Popen(
         [node, str(folder / _PROGRAM.name)],
@@ -73,8 +73,8 @@ def openid_provider(*redirect_uris: str) -> Iterator[str]:
         process.wait(10)
 
 
-def sign_in_there(browser: httpx.Client, url: str, login: str, until: str) -> str:
-    """Walk through the provider's pages as ``login``, to the address below ``until`` that it sends the browser to."""
+def sign_in_there(browser: httpx.Client, url: str, login: str, *, until: str) -> str:
+    """Go through the provider's pages as ``login`` and return the address below ``until`` to which it redirects."""
     answer = browser.get(url)
     for _ in range(12):
         if answer.is_redirect:

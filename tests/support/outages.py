@@ -1,4 +1,4 @@
-"""A server whose database goes away under load, and what its clients see of it."""
+"""Takes a server's database away under load, and records the outcomes of its clients' requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.upstream_server import Line
 
 from aquilon.money.prices import Price
 from aquilon.money.store import budgets, prices
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.administration import keys
 from aquilon.people.administration.keys import KeyLimits
 from aquilon.people.identity import KEY_SCOPES
@@ -28,11 +28,11 @@ from aquilon.storage import Database
 MODEL = "stand-in"
 _TOKEN_SECONDS = 0.01
 _ENOUGH = 10
-"""Whole answers before and after, so that the load is one."""
+"""Whole answers to wait for before and after the outage, so that there is a load."""
 
 
 async def paced(line: Line) -> None:
-    """As many tokens as were asked for, ten milliseconds apart."""
+    """Answer with as many tokens as the request allows, ten milliseconds apart."""
     tokens = line.asked.json.get("max_tokens") or line.asked.json.get("max_completion_tokens") or 50
     await line.begin()
     for _ in range(tokens):
@@ -43,27 +43,27 @@ async def paced(line: Line) -> None:
 
 
 async def prepare(server: RunningServer, settings: Settings, upstream: str) -> tuple[str, str]:
-    """A key for everything with a generous budget, that budget's id, and a model at the upstream."""
+    """Create a key with every scope and a large budget, and a model at the upstream; return secret and budget id."""
     database = await Database.open(settings)
     try:
-        actor = await operator.operator(database)
-        owner = await operator.user_of(database)
-        made = await keys.create(database, actor, "everything", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
+        actor = await first_run.operator(database)
+        owner = await first_run.user_of(database)
+        key = await keys.create(database, actor, "everything", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
             await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
             scope = Scope.of_organization(actor)
-            budget = await budgets.set_budget(session, scope, "key", made.record.id, "once", 10**12)
+            budget = await budgets.set_budget(session, scope, "key", key.record.id, "once", 10**12)
     finally:
         await database.close()
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {made.secret}"}, timeout=30) as http:
-        provided = {"name": MODEL, "base_url": f"{upstream}/v1", "private": True, "models": [{"name": MODEL}]}
-        (await http.post(f"{server.url}/v1/server/upstreams", json=provided)).raise_for_status()
-    return made.secret, budget.id
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {key.secret}"}, timeout=30) as http:
+        upstream_body = {"name": MODEL, "base_url": f"{upstream}/v1", "private": True, "models": [{"name": MODEL}]}
+        (await http.post(f"{server.url}/v1/server/upstreams", json=upstream_body)).raise_for_status()
+    return key.secret, budget.id
 
 
 @dataclass
 class Seen:
-    """By clients, while the database was there (``before``), was not (``away``), and was again (``after``)."""
+    """The clients' outcomes in three phases: ``before`` the outage, while the database is ``away``, and ``after``."""
 
     whole: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Prompt and completion tokens by the ids of answers that arrived whole."""
@@ -91,23 +91,23 @@ async def outage(
         turn = number
         while not over.is_set():
             turn += 1
-            stream, began, begun = turn % 2 == 0, phase, time.monotonic()
+            stream, phase_at_start, started_at = turn % 2 == 0, phase, time.monotonic()
             body = {"model": MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 5 + turn % 40}
             try:
                 outcome = await _ask(http, {**body, "stream": stream}, seen)
             except httpx.HTTPError as error:
                 outcome = f"cut: {type(error).__name__}"
-            seen.outcomes[began][outcome] += 1
+            seen.outcomes[phase_at_start][outcome] += 1
             if outcome.startswith("503"):
-                seen.slowest_refusal = max(seen.slowest_refusal, time.monotonic() - begun)
+                seen.slowest_refusal = max(seen.slowest_refusal, time.monotonic() - started_at)
                 await asyncio.sleep(0.1)
-            if outcome == "whole" and began == "after" and seen.recovered_after is None:
+            if outcome == "whole" and phase_at_start == "after" and seen.recovered_after is None:
                 seen.recovered_after = time.monotonic() - returned
 
     limits = httpx.Limits(max_connections=None)
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60, limits=limits) as http:
-        asking = [asyncio.create_task(ask(http, number)) for number in range(clients)]
+        clients_running = [asyncio.create_task(ask(http, number)) for number in range(clients)]
         await until(lambda: seen.outcomes["before"]["whole"] > _ENOUGH, 60)
         await asyncio.to_thread(take_away)
         phase = "away"
@@ -116,7 +116,7 @@ async def outage(
         phase, returned = "after", time.monotonic()
         await until(lambda: seen.outcomes["after"]["whole"] > _ENOUGH, 60)
         over.set()
-        await asyncio.gather(*asking)
+        await asyncio.gather(*clients_running)
     return seen
 
 
@@ -138,7 +138,7 @@ async def _ask(http: httpx.AsyncClient, body: dict[str, Any], seen: Seen) -> str
             last = line or last
         if error:
             return error
-        return "whole" if last == "data: [DONE]" else "ended without a word"
+        return "whole" if last == "data: [DONE]" else "ended without [DONE]"
 
 
 def _note(body: dict[str, Any], seen: Seen) -> None:

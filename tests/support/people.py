@@ -1,4 +1,4 @@
-"""People at browsers, as the tests of signing in need them."""
+"""Browsers of people for the tests of signing in."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from tests.support.server import RunningServer
 PASSWORD = "correct horse battery staple"
 
 BEHIND_A_PROXY = {"AQUILON_TRUSTED_PROXIES": "127.0.0.1"}
-"""A server's variables under which tests may speak from other addresses, as a proxy before it would."""
+"""Variables of a server under which tests can send requests from other addresses, as a proxy does."""
 
 
 def browser(server: RunningServer, *, address: str | None = None) -> httpx.Client:
-    """A client that sends what a browser on the server's own page sends; from another ``address`` over https,
-    where the server is `BEHIND_A_PROXY`."""
+    """A client that sends the headers of a browser on the server's own page.
+
+    With ``address`` it sends from there over https; the server must be `BEHIND_A_PROXY`.
+    """
     headers = {"origin": server.url, "sec-fetch-site": "same-origin"}
     if address is not None:
         headers |= {
@@ -25,15 +27,15 @@ def browser(server: RunningServer, *, address: str | None = None) -> httpx.Clien
 
 
 def signed_in_owner(server: RunningServer) -> httpx.Client:
-    """With the link that the first start printed: once a server."""
+    """The owner, signed in with the link that the first start printed; it works once per server."""
     owner = browser(server)
     token = server.login_link.partition("#login=")[2]
     assert owner.post("/auth/login", json={"token": token}).status_code == 200
     return owner
 
 
-def joined(server: RunningServer, owner: httpx.Client, name: str, role: str = "member") -> httpx.Client:
-    """Somebody new whom ``owner`` invited, signed in, with `PASSWORD`."""
+def joined(server: RunningServer, owner: httpx.Client, name: str, *, role: str = "member") -> httpx.Client:
+    """A new person whom ``owner`` invited, signed in, with `PASSWORD`."""
     token = owner.post("/v1/organization/invitations", json={"role": role}).json()["token"]
     person = browser(server)
     body = {"token": token, "name": name, "email": f"{name}@example.org", "password": PASSWORD}

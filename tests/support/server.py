@@ -1,4 +1,4 @@
-"""Starting the real server on a home of its own, as several parts of the suite need it."""
+"""Starts the real server on a separate home."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class RunningServer:
 
     @property
     def log(self) -> str:
-        """What the server wrote on standard error so far."""
+        """The server's standard error so far."""
         return (self.home / "stderr.log").read_text()
 
     def stop(self, seconds: float = 15.0) -> int:
-        """SIGTERM, and the exit status."""
+        """Send SIGTERM and return the exit status."""
         self.process.terminate()
         try:
             return self.process.wait(seconds)
@@ -49,7 +49,7 @@ class RunningServer:
 
 
 def prepare_home(home: Path, model_file: Path) -> None:
-    """A store with the default model under its own name."""
+    """Pull the model file into the home's store, under the default model's name."""
     pull(str(model_file), ModelStore(home / "models"), DEFAULT_MODEL)
 
 
@@ -75,17 +75,17 @@ def start_server(home: Path, *, environment: Mapping[str, str] | None = None, un
     )
     errors.close()
     assert process.stdout is not None
-    first: dict[str, Any] = {}
+    first_start: dict[str, Any] = {}
     for line in process.stdout:
         report = json.loads(line)
         if report["report"] == "FirstStart":
-            first = report
+            first_start = report
         if report["report"] == until:
-            accounts = first.get("accounts", {})
+            accounts = first_start.get("accounts", {})
             return RunningServer(
                 url=report["url"],
                 api_key=accounts.get("api_key", ""),
-                login_link=first.get("login_link", ""),
+                login_link=first_start.get("login_link", ""),
                 pid=process.pid,
                 home=home,
                 process=process,

@@ -197,10 +197,10 @@ async def _others(server: RunningServer) -> tuple[str, str, str]:
             (ours.id, "chatter", scopes),
         ):
             scope = Scope(organization)
-            user = await accounts.create_user(session, organization, name, "developer")
+            user = await accounts.create_user(session, organization, name, role="developer")
             workspace = await first_workspace(session, scope)
             key = await api_keys.create_api_key(
-                session, user, workspace.id, "k", scopes=limits or ["inference", "files", "batch"]
+                session, user, workspace.id, name="k", scopes=limits or ["inference", "files", "batch"]
             )
             found.append(key.secret)
     await database.close()

@@ -100,7 +100,7 @@ def administrator(server: RunningServer) -> str:
             user = await accounts.first_administrator(session, scope)
             assert user is not None
             workspace = await first_workspace(session, scope)
-            made = await api_keys.create_api_key(session, user, workspace.id, "all", scopes=KEY_SCOPES)
+            made = await api_keys.create_api_key(session, user, workspace.id, name="all", scopes=KEY_SCOPES)
         await database.close()
         return made.secret
 

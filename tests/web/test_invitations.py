@@ -87,7 +87,10 @@ def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: 
 
 
 def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Client) -> None:
-    boss, member = joined(gateway, owner, "boss", "administrator"), joined(gateway, owner, "plain", "developer")
+    boss, member = (
+        joined(gateway, owner, "boss", role="administrator"),
+        joined(gateway, owner, "plain", role="developer"),
+    )
     refused = boss.post(INVITATIONS, json={"role": "owner"})
     assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
     assert boss.post(INVITATIONS, json={"role": "administrator"}).status_code == 200
@@ -101,7 +104,7 @@ def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Cl
 def test_whoever_may_invite_no_more_leaves_no_door_ajar(
     gateway: RunningServer, owner: httpx.Client, change: dict[str, object]
 ) -> None:
-    boss = joined(gateway, owner, f"former-{'-'.join(change)}", "administrator")
+    boss = joined(gateway, owner, f"former-{'-'.join(change)}", role="administrator")
     token = boss.post(INVITATIONS, json={"role": "administrator", "uses": 5}).json()["token"]
     user = boss.get("/auth/session").json()["user"]["id"]
     assert owner.post(f"/v1/organization/users/{user}", json=change).status_code == 200

@@ -169,7 +169,7 @@ def test_who_may_not_see_the_members_learns_not_who_there_is(gateway: RunningSer
                 member.post(f"/users/{user}/link"),
                 member.post(f"/users/{user}/reset"),
                 member.post("/api_keys", json={"name": "k", "user_id": user, "scopes": ["administration"]}),
-                member.post(f"/workspaces/default/users/{user}", json={"role": "member"}),
-                member.delete(f"/workspaces/default/users/{user}"),
+                member.post(f"/workspaces/general/users/{user}", json={"role": "member"}),
+                member.delete(f"/workspaces/general/users/{user}"),
             ]
             assert [answer.status_code for answer in answers] == [403] * len(answers), user

@@ -41,7 +41,7 @@ def sign_in(person: httpx.Client, name: str, password: str, **more: str) -> http
 def test_a_name_or_an_address_signs_in_and_the_session_says_who_and_what(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
-    joined(gateway, owner, "nina", "developer")
+    joined(gateway, owner, "nina", role="developer")
     for name in ("nina", "Nina@Example.org ", "nina@example.org"):
         with browser(gateway) as person:
             answer = sign_in(person, name, PASSWORD)
@@ -234,7 +234,7 @@ class TestSessions:
         assert person.get("/auth/session").status_code == 200
 
     def test_one_works_in_the_workspace_that_it_chose(self, gateway: RunningServer, owner: httpx.Client) -> None:
-        person = joined(gateway, owner, "walter", "developer")
+        person = joined(gateway, owner, "walter", role="developer")
         user = person.get("/auth/session").json()["user"]["id"]
         place = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
         assert person.post("/auth/workspace", json={"workspace_id": place}).status_code == 404
@@ -279,7 +279,7 @@ class TestEnds:
     """What an administrator takes away is gone with the next request, though sessions and keys are remembered."""
 
     def test_a_disabled_user_s_sessions_and_keys(self, gateway: RunningServer, owner: httpx.Client) -> None:
-        person = joined(gateway, owner, "leaver", "developer")
+        person = joined(gateway, owner, "leaver", role="developer")
         user = person.get("/auth/session").json()["user"]["id"]
         key = person.post("/v1/organization/api_keys", json={"name": "k", "scopes": ["usage"]}).json()["value"]
         by_key = {"authorization": f"Bearer {key}"}

@@ -140,7 +140,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def operators(shared: RunningServer) -> Organization:
-    return make(shared, "general")
+    return make(shared, shared.organization)
 
 
 @pytest.fixture(scope="module")

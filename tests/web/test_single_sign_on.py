@@ -34,7 +34,7 @@ class House:
         """From our page to the provider's and to our callback."""
         url = self.begin(person, provider, **body)
         with httpx.Client() as there:  # another jar: ports share cookies, and the provider's login is none of ours
-            callback = sign_in_there(there, url, login, self.server.url)
+            callback = sign_in_there(there, url, login, until=self.server.url)
         return person.get(callback)
 
     def session(self, person: httpx.Client) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class TestTakingOver:
         person = joined(house.server, house.owner, "leaving")
         url = house.begin(person, "open", link=True)
         with httpx.Client() as there:
-            callback = sign_in_there(there, url, "leaving-at-corp", house.server.url)
+            callback = sign_in_there(there, url, "leaving-at-corp", until=house.server.url)
         person.post("/auth/logout")
         assert failure(person.get(callback)) == "not_begun_here"
 
@@ -181,7 +181,7 @@ class TestTakingOver:
 class TestForgedAnswers:
     def answer(self, house: House, person: httpx.Client) -> str:
         with httpx.Client() as there:
-            return sign_in_there(there, house.begin(person), "ada", house.server.url)
+            return sign_in_there(there, house.begin(person), "ada", until=house.server.url)
 
     def test_another_browser_finds_no_sign_in_to_finish(self, house: House) -> None:
         """Login CSRF: an attacker's own answer, sent to somebody else."""

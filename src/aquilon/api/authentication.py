@@ -1,4 +1,4 @@
-"""The user behind a request: an API key in ``Authorization``, else a session in its cookie."""
+"""The user of a request: by the API key in ``Authorization``, else by the session in the cookie."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ async def authenticate(request: Request) -> Principal:
 
 
 async def authenticate_unless_loopback(request: Request) -> None:
-    """For what an operator's scraper on the same machine may read without a key."""
+    """For routes that an operator's scraper on the same machine may read without a key."""
     if not comes_from_loopback(request) or "authorization" in request.headers:
         await authenticate(request)
 
 
 async def signed_in(request: Request) -> SessionHolder:
-    """The session behind a request: for what a person may do to their own account, and no key of theirs.
+    """The session of a request, for actions that only a person may do on their account, not a key.
 
     Raises ApiError 401, or 403 with an API key.
     """
@@ -68,14 +68,14 @@ async def _by_api_key(request: Request, authorization: str) -> Principal:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise unauthenticated("Send the API key as 'Authorization: Bearer aq-…'", code="invalid_authorization")
-    found = await services(request).key_holders.of(secret) if looks_like_api_key(secret) else None
-    if found is None:
+    holder = await services(request).key_holders.of(secret) if looks_like_api_key(secret) else None
+    if holder is None:
         raise unauthenticated(
-            "This API key is not valid here: check it, or make one with `aquilon keys create --name NAME`",
+            "This API key is not valid here: check it, or create one with `aquilon keys create --name NAME`",
             code="invalid_api_key",
         )
-    _require_address(request, found)
-    return found.principal
+    _require_address(request, holder)
+    return holder.principal
 
 
 def _require_address(request: Request, holder: KeyHolder) -> None:

@@ -69,7 +69,7 @@ def create_user(
     checked = checked_role("administrator" if administrator else role)
 
     async def create(database: Database, operator: Principal) -> NewMember:
-        return await members.create(database, operator, name, checked, email=email)
+        return await members.create(database, operator, name, role=checked, email=email)
 
     print_link(home, name, as_operator(home, organization, create).login_token, as_json)
 
@@ -109,7 +109,7 @@ def update_user(
 
     async def change(database: Database, operator: Principal) -> User:
         user = await user_of(database, name, operator.organization_id)
-        return await members.change(database, operator, user.id, changes)
+        return await members.change(database, operator, user.id, changes=changes)
 
     user = user_body(as_operator(home, organization, change))
     tell(user, f"{user.name} is {'disabled' if user.disabled_at else user.role}", as_json=as_json)
@@ -164,6 +164,6 @@ def set_password(name: NameArgument, organization: Organization = None, home: Ho
 
     async def set_it(database: Database, operator: Principal) -> User:
         user = await user_of(database, name, operator.organization_id)
-        return await members.set_password(database, operator, Passwords(), user.id, password)
+        return await members.set_password(database, operator, Passwords(), user_id=user.id, password=password)
 
     print(f"{as_operator(home, organization, set_it).name} signs in with this password now")

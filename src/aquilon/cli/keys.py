@@ -173,7 +173,7 @@ def update_key(
     changes |= {field: None for field, is_lifted in lifted.items() if is_lifted}
 
     async def change(database: Database, operator: Principal) -> ApiKey:
-        return await administration.change(database, operator, await _id(database, operator, key), changes)
+        return await administration.change(database, operator, await _id(database, operator, key), changes=changes)
 
     _tell("Changed", as_operator(home, organization, change), as_json)
 
@@ -197,7 +197,9 @@ def rotate_key(
     from aquilon.people.store.api_keys import NewApiKey
 
     async def rotate(database: Database, operator: Principal) -> NewApiKey:
-        return await administration.rotate(database, operator, await _id(database, operator, key), hours * 3600)
+        return await administration.rotate(
+            database, operator, await _id(database, operator, key), keep_seconds=hours * 3600
+        )
 
     made = as_operator(home, organization, rotate)
     if as_json:

@@ -64,7 +64,7 @@ def create_organization(
     from aquilon.people.administration import organizations as administration
 
     async def create(database: Database, operator: Principal) -> NewOrganization:
-        return await administration.create(database, operator, name, owner, email=email)
+        return await administration.create(database, operator, name, owner=owner, email=email)
 
     made = as_operator(home, None, create)
     print_link(home, made.owner.name, made.login_token, as_json)
@@ -155,7 +155,7 @@ def rename_workspace(
     from aquilon.people.administration import workspaces as administration
 
     async def rename(database: Database, operator: Principal) -> Workspace:
-        return await administration.rename(database, operator, name, to)
+        return await administration.rename(database, operator, name, name=to)
 
     _tell("Renamed to", as_operator(home, organization, rename), as_json)
 
@@ -221,7 +221,9 @@ def set_member(
 
     async def set_role(database: Database, operator: Principal) -> tuple[WorkspaceMember, User]:
         user = await user_of(database, name, operator.organization_id)
-        return await administration.set_member(database, operator, workspace or operator.workspace_id, user.id, checked)
+        return await administration.set_member(
+            database, operator, workspace or operator.workspace_id, user_id=user.id, role=checked
+        )
 
     member = member_body(*as_operator(home, organization, set_role))
     tell(member, f"{member.name} is {member.role}", as_json=as_json)
@@ -237,7 +239,7 @@ def remove_member(
 
     async def remove(database: Database, operator: Principal) -> None:
         user = await user_of(database, name, operator.organization_id)
-        await administration.remove_member(database, operator, workspace or operator.workspace_id, user.id)
+        await administration.remove_member(database, operator, workspace or operator.workspace_id, user_id=user.id)
 
     as_operator(home, organization, remove)
     print(f"Removed {name}")

@@ -77,21 +77,21 @@ def add(
     from aquilon.people.administration import identity_providers as administration
     from aquilon.storage.sealing import Sealer
 
-    given = administration.ProviderSettings(
-        issuer,
-        client_id,
-        secret_from(secret_env, secret_file, "--secret-env"),
-        label,
-        organization,
-        tuple(scope) if scope else administration.DEFAULT_SCOPES,
-        tuple(domain or ()),
-        None if newcomers is None else checked_role(newcomers),
-        link_by_email,
+    settings = administration.ProviderSettings(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=secret_from(secret_env, secret_file, "--secret-env"),
+        label=label,
+        organization=organization,
+        scopes=tuple(scope) if scope else administration.DEFAULT_SCOPES,
+        email_domains=tuple(domain or ()),
+        newcomer_role=None if newcomers is None else checked_role(newcomers),
+        links_by_email=link_by_email,
     )
     sealer = Sealer.of(settings_from(home=home))
 
     async def create(database: Database, operator: Principal) -> tuple[IdentityProvider, OrganizationRow]:
-        return await administration.create(database, operator, sealer, name, given)
+        return await administration.create(database, operator, sealer, name=name, settings=settings)
 
     made = provider_body(*as_operator(home, None, create))
     tell(made, f"Redirect URI: https://YOUR-SERVER{made.callback_path}", as_json=as_json)
@@ -143,7 +143,7 @@ def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> Non
     sealer = Sealer.of(settings_from(home=home))
 
     async def ask(database: Database, operator: Principal) -> Discovery:
-        return await administration.check(database, operator, sealer, OpenIdProviders(), name)
+        return await administration.check(database, operator, sealer, providers=OpenIdProviders(), id_or_name=name)
 
     said = as_operator(home, None, ask)
     tell(said, f"{said.issuer} answers; people sign in at {said.authorization_endpoint}", as_json=as_json)

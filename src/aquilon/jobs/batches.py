@@ -90,7 +90,7 @@ class Batches:
                     limit=LimitReached("batch_jobs", MOST_OPEN, remaining=0, needed=1, scope="organization"),
                 )
             await stored.add(session, row)
-            await audit.record(session, principal, "batch.created", row.id, row.endpoint)
+            await audit.record(session, principal, "batch.created", object_id=row.id, object_name=row.endpoint)
         if self._new_work is not None:
             self._new_work.set()
         return row
@@ -158,7 +158,9 @@ class Batches:
             scope = Scope.of_organization(principal)
             changed = await stored.request_cancellation(session, scope, batch_id, int(time.time()))
             if changed:
-                await audit.record(session, principal, "batch.cancelled", batch_id, found.endpoint)
+                await audit.record(
+                    session, principal, "batch.cancelled", object_id=batch_id, object_name=found.endpoint
+                )
         found = await self.get(principal, batch_id)
         if not changed and found.status not in ("cancelling", "cancelled") and found.outcome != "cancelled":
             raise ApiError(
@@ -182,7 +184,7 @@ class Batches:
                     f"The batch job '{batch_id}' is {found.status}: cancel it first, or wait until it has ended",
                     code="batch_not_ended",
                 )
-            await audit.record(session, principal, "batch.deleted", batch_id, found.endpoint)
+            await audit.record(session, principal, "batch.deleted", object_id=batch_id, object_name=found.endpoint)
 
     async def _input(self, principal: Principal, file_id: str) -> StoredFile:
         """A key for batch jobs may read its own workspace's input files, whether or not it is for files."""

@@ -188,7 +188,9 @@ class Files:
                 )
             if not await stored.remove(session, Scope.of_organization(principal), file_id):
                 raise no_such("file", file_id)
-            await audit.record(session, principal, "file.deleted", file_id, found.name, purpose=found.purpose)
+            await audit.record(
+                session, principal, "file.deleted", object_id=file_id, object_name=found.name, purpose=found.purpose
+            )
         await asyncio.to_thread(self.disk.remove, found.organization_id, file_id)
         return found
 

@@ -1,4 +1,4 @@
-"""The session cookie: ``__Host-`` and Secure over https, a plain name over http on this machine, none anywhere else."""
+"""The session cookie: ``__Host-`` and Secure over https, a plain name over http on this machine, refused elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def session_id(request: Request) -> str | None:
 
 
 def require_private_transport(request: Request) -> None:
-    """Raises ApiError 403 where a cookie would cross a network in the clear."""
+    """Raises ApiError 403 if a cookie would cross a network unencrypted."""
     if request.url.scheme != "https" and not comes_from_loopback(request):
         raise forbidden(
             "Signing in needs https, or a browser on the server's own machine at http://127.0.0.1: "
@@ -43,6 +43,6 @@ def clear_session(request: Request, response: Response) -> None:
     )
 
 
-def cookie_name(request: Request, of_what: str) -> str:
-    """``__Host-`` keeps other hosts of the domain from setting it; browsers want https for that."""
-    return f"__Host-aquilon-{of_what}" if request.url.scheme == "https" else f"aquilon-{of_what}"
+def cookie_name(request: Request, purpose: str) -> str:
+    """``__Host-`` keeps other hosts of the domain from setting the cookie; browsers require https for it."""
+    return f"__Host-aquilon-{purpose}" if request.url.scheme == "https" else f"aquilon-{purpose}"

@@ -1,32 +1,32 @@
-"""What the first organization is called where nobody says: by its domain, its person or its machine."""
+"""A default name for the first organization: the machine's domain, its user's name or its host name."""
 
 from __future__ import annotations
 
 import re
 
 _NO_DOMAIN = ("local", "localdomain", "internal", "lan", "home", "arpa", "localhost")
-_NOBODY = ("root", "aquilon", "ubuntu", "debian", "admin", "user", "nobody", "runner", "")
-"""Accounts that say nothing of whose they are."""
-_MADE_UP = re.compile(
+_GENERIC_LOGINS = ("root", "aquilon", "ubuntu", "debian", "admin", "user", "nobody", "runner", "")
+"""Logins that don't name a person."""
+_GENERATED_HOST = re.compile(
     r"localhost|(vm|server|host|node|desktop|laptop|pc|debian|ubuntu|fedora|raspberrypi)[0-9-]*"
     r"|[0-9a-f]{8,}|ip-[0-9-]+"
 )
-"""Names that machines and containers are given, not called."""
+"""Host names that an installer or a container runtime chose."""
 UNNAMED = "My organization"
 
 
 def organization_name(host: str, login: str, full_name: str = "") -> str:
-    """``example.org`` for mail.example.org; else the person's name, else the machine's; never empty."""
+    """``example.org`` for the host mail.example.org; else the person's name; else the host's name; never empty."""
     label, _, domain = host.lower().strip(".").partition(".")
     if "." in domain and domain.rpartition(".")[2] not in _NO_DOMAIN and not domain.replace(".", "").isdigit():
         return domain
-    if login not in _NOBODY:
+    if login not in _GENERIC_LOGINS:
         return _printable(full_name.partition(",")[0]) or _printable(login)
-    return _printable(label) if label and _MADE_UP.fullmatch(label) is None else UNNAMED
+    return _printable(label) if label and _GENERATED_HOST.fullmatch(label) is None else UNNAMED
 
 
 def organization_name_here() -> str:
-    """As this machine and the user who runs the program have it."""
+    """`organization_name` for this machine and the user who runs the program."""
     import getpass
     import os
     import pwd

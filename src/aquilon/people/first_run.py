@@ -1,4 +1,4 @@
-"""The operator's view of accounts: the first run, and who acts on the command line."""
+"""The first start creates the organization and its owner; the command line acts as the operator."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from aquilon.storage import Database
 FIRST_ADMINISTRATOR = "admin"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FirstRun:
-    """Shown once, after the first administrator was made."""
+    """What the first start prints once, after it created the first administrator."""
 
     organization_name: str
     user_name: str
     api_key: str
     login_token: str
-    """The page's address with ``#login=TOKEN`` signs in once."""
+    """Signs in once, in the page's address as ``#login=TOKEN``."""
 
 
 async def prepare_first_run(database: Database, organization_name: str = "") -> FirstRun | None:
-    """Make the organization, its owner, a key and a login link; None if there are users already.
+    """Create the organization, its owner, a key and a login link; None if there are users already.
 
-    Without a name the organization is called by the machine's domain, or by its person.
+    Without ``organization_name`` the name is `organization_name_here`.
     """
     async with database.writing(alone=True) as session:
         if await accounts.any_user(session):
@@ -41,9 +41,9 @@ async def prepare_first_run(database: Database, organization_name: str = "") -> 
             session, organization_name or organization_name_here(), FIRST_ADMINISTRATOR
         )
         workspace = await first_workspace(session, Scope(organization.id))
-        key = await api_keys.create_api_key(session, user, workspace.id, "first key")
+        key = await api_keys.create_api_key(session, user, workspace.id, name="first key")
         token = await sessions.create_login_link(session, user)
-        return FirstRun(organization.name, user.name, key.secret, token)
+        return FirstRun(organization_name=organization.name, user_name=user.name, api_key=key.secret, login_token=token)
 
 
 async def any_organization(database: Database) -> bool:
@@ -53,9 +53,10 @@ async def any_organization(database: Database) -> bool:
 
 
 async def operator(database: Database, organization: str | None = None) -> Principal:
-    """Whoever has the server's own machine may do everything in the organization (id or name; the oldest).
+    """The principal of the command line on the server's machine, who may do everything in ``organization``.
 
-    Raises LookupError for an unknown organization, or before the first start.
+    ``organization`` is an id or name; None is the oldest. Raises LookupError if it is
+    unknown, or before the first start.
     """
     async with database.reading() as session:
         return await _operator(session, organization)
@@ -70,17 +71,19 @@ async def user_of(database: Database, name: str | None = None, organization: str
 async def create_api_key(
     database: Database, name: str, user_name: str | None = None, *, scopes: Sequence[KeyScope] | None = None
 ) -> str:
-    """A new key's secret, in the first workspace, for the named user or the first administrator.
+    """Create a key in the first workspace, for the named user or the first administrator; returns its secret.
 
-    Raises UnknownUser, or ValueError for a name that won't do.
+    Raises UnknownUser, or ValueError for an invalid name.
     """
     async with database.writing() as session:
         user = await _user(session, user_name)
         workspace = await first_workspace(session, Scope(user.organization_id))
-        made = await api_keys.create_api_key(session, user, workspace.id, name, scopes=scopes or DEFAULT_KEY_SCOPES)
+        key = await api_keys.create_api_key(session, user, workspace.id, name=name, scopes=scopes or DEFAULT_KEY_SCOPES)
         actor = await _operator(session, user.organization_id)
-        await audit.record(session, actor, "api_key.created", made.record.id, made.record.name, user_id=user.id)
-        return made.secret
+        await audit.record(
+            session, actor, "api_key.created", object_id=key.record.id, object_name=key.record.name, user_id=user.id
+        )
+        return key.secret
 
 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:
@@ -92,27 +95,34 @@ async def create_login_link(database: Database, user_name: str | None = None) ->
 async def _organization_with_owner(session: AsyncSession, name: str, owner: str) -> tuple[Organization, User]:
     organization = await accounts.create_organization(session, name)
     role: Role = "owner"
-    user = await accounts.create_user(session, organization.id, owner, role)
+    user = await accounts.create_user(session, organization.id, owner, role=role)
     actor = await _operator(session, organization.id)
-    await audit.record(session, actor, "organization.created", organization.id, organization.name, owner=user.name)
+    await audit.record(
+        session,
+        actor,
+        "organization.created",
+        object_id=organization.id,
+        object_name=organization.name,
+        owner=user.name,
+    )
     return organization, user
 
 
 async def _operator(session: AsyncSession, id_or_name: str | None) -> Principal:
     organizations = await accounts.list_organizations(session)
     if not organizations:
-        raise accounts.UnknownUser("There is no user yet: the first start of `aquilon up` makes the administrator")
-    found = next((each for each in organizations if id_or_name in (None, each.id, each.name)), None)
-    if found is None:
-        names = ", ".join(each.name for each in organizations)
+        raise accounts.UnknownUser("There is no user yet: the first start of `aquilon up` creates the administrator")
+    organization = next((row for row in organizations if id_or_name in (None, row.id, row.name)), None)
+    if organization is None:
+        names = ", ".join(row.name for row in organizations)
         raise LookupError(f"There is no organization '{id_or_name}'; the organizations are: {names}")
     return Principal(
         user_id=OPERATOR_ID,
         user_name=OPERATOR_ID,
         role="owner",
-        organization_id=found.id,
-        organization_name=found.name,
-        workspace_id=(await first_workspace(session, Scope(found.id))).id,
+        organization_id=organization.id,
+        organization_name=organization.name,
+        workspace_id=(await first_workspace(session, Scope(organization.id))).id,
         workspace_role=None,
         operates=True,
     )
@@ -124,5 +134,5 @@ async def _user(session: AsyncSession, name: str | None, organization: str | Non
         return await accounts.user_named(session, scope, name)
     administrator = await accounts.first_administrator(session, scope)
     if administrator is None:
-        raise accounts.UnknownUser("Nobody administers this organization: name a user with --user")
+        raise accounts.UnknownUser("This organization has no administrator: name a user with --user")
     return administrator

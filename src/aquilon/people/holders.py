@@ -1,4 +1,4 @@
-"""Whom a secret stands for, remembered: looking it up costs more than all else in authenticating a request."""
+"""A cache of the holders of keys and sessions: the look-up is the most expensive part of authenticating a request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from aquilon.people.store.sessions import SessionHolder
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 
-_MOST = 10_000
+_MAX_HOLDERS = 10_000
 _REMOTE_SECONDS = 5.0
-"""For so long may a change made on another machine be unknown here, while PostgreSQL can't tell of it."""
+"""How long a change on another machine may be unknown here while PostgreSQL's notifications don't arrive."""
 _USE_RECORDED_EVERY = 60
-"""Seconds: a busy key costs one write a minute, not one a request."""
+"""Seconds: a busy key costs one write per minute, not one per request."""
 
 log = structlog.get_logger("aquilon.auth")
 
@@ -41,18 +41,18 @@ H = TypeVar("H", bound=Holder)
 
 
 @dataclass
-class _Known(Generic[H]):
+class _Entry(Generic[H]):
     holder: H
     read: Moment
     last_used_at: int | None
 
 
-class Remembered(Generic[H]):
-    """A change to keys, sessions, people or workspaces by any process on this home holds for the next request."""
+class HolderCache(Generic[H]):
+    """The next request sees every change to keys, sessions, people or workspaces by any process on this home."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: OrderedDict[str, _Known[H]] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry[H]] = OrderedDict()
 
     async def find(self, session: AsyncSession, secret: str) -> H | None:
         raise NotImplementedError
@@ -61,39 +61,39 @@ class Remembered(Generic[H]):
         raise NotImplementedError
 
     async def of(self, secret: str) -> H | None:
-        """None for a secret that opens nothing now. Its use is recorded, once a minute."""
+        """The secret's holder, None if the secret is not valid now. Its use is recorded once a minute."""
         digest = fingerprint(secret)
-        known = self._known.get(digest)
-        if known is None or not self._holds(known):
-            self._known.pop(digest, None)
+        entry = self._entries.get(digest)
+        if entry is None or not self._is_current(entry):
+            self._entries.pop(digest, None)
             moment = self._database.changes.now()
             async with self._database.reading() as session:
                 holder = await self.find(session, secret)
             if holder is None:
                 return None
-            known = _Known(holder, moment, holder.last_used_at)
-            self._known[digest] = known
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
-        if known.last_used_at is None or known.last_used_at <= int(time.time()) - _USE_RECORDED_EVERY:
-            await self._record_use(known)
-        return known.holder
+            entry = _Entry(holder, moment, holder.last_used_at)
+            self._entries[digest] = entry
+            if len(self._entries) > _MAX_HOLDERS:
+                self._entries.popitem(last=False)
+        if entry.last_used_at is None or entry.last_used_at <= int(time.time()) - _USE_RECORDED_EVERY:
+            await self._record_use(entry)
+        return entry.holder
 
-    def _holds(self, known: _Known[H]) -> bool:
-        if known.holder.expires_at is not None and known.holder.expires_at <= time.time():
+    def _is_current(self, entry: _Entry[H]) -> bool:
+        if entry.holder.expires_at is not None and entry.holder.expires_at <= time.time():
             return False
-        return self._database.changes.none_since(known.read, unheard=_REMOTE_SECONDS)
+        return self._database.changes.none_since(entry.read, unheard=_REMOTE_SECONDS)
 
-    async def _record_use(self, known: _Known[H]) -> None:
-        known.last_used_at = now = int(time.time())
+    async def _record_use(self, entry: _Entry[H]) -> None:
+        entry.last_used_at = now = int(time.time())
         try:
             async with self._database.writing() as session:
-                await self.record_use(session, known.holder, now)
-        except DBAPIError as error:  # a full disk shall not keep anybody from an answer
+                await self.record_use(session, entry.holder, now)
+        except DBAPIError as error:  # a full disk must not fail the request
             log.warning("The use of a key or session is not recorded", error=str(error.orig))
 
 
-class KeyHolders(Remembered[KeyHolder]):
+class KeyHolders(HolderCache[KeyHolder]):
     async def find(self, session: AsyncSession, secret: str) -> KeyHolder | None:
         return await api_keys.holder_of(session, secret)
 
@@ -101,7 +101,7 @@ class KeyHolders(Remembered[KeyHolder]):
         await api_keys.record_use(session, holder, at)
 
 
-class SessionHolders(Remembered[SessionHolder]):
+class SessionHolders(HolderCache[SessionHolder]):
     async def find(self, session: AsyncSession, secret: str) -> SessionHolder | None:
         return await sessions.holder_of(session, secret)
 

@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""The principal behind a request, with its role and its key's scopes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ Role = Literal["owner", "administrator", "developer", "member", "billing"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 KeyScope = Literal["inference", "files", "batch", "usage", "administration"]
-"""What a key may be used for; what its user may do is asked besides."""
+"""What a key may be used for; its user's role must permit the action too."""
 KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 DEFAULT_KEY_SCOPES: tuple[KeyScope, ...] = ("inference", "files", "batch", "usage")
-"""Administration must be asked for by name."""
+"""A key is for administration only if its creator names that scope."""
 
 OPERATOR_ID = "operator"
-"""In place of a user's id: whoever runs the command line on the server's own machine."""
+"""In place of a user's id: the command line on the server's own machine."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Principal:
     """The authenticated user behind a request; every query is scoped to it."""
 
@@ -29,19 +29,19 @@ class Principal:
     organization_id: str
     organization_name: str
     workspace_id: str
-    """The key's; for a session the first one that the user is a member of, else the organization's first."""
+    """The key's workspace; for a session the first one that the user is a member of, else the organization's first."""
     workspace_role: Role | None
-    """None without membership: an owner's or administrator's role reaches into every workspace all the same."""
+    """None without membership; an owner's or administrator's role still reaches into every workspace."""
     api_key_id: str | None = None
-    """Set when the request came with an API key, None when it came with a session."""
+    """None if the request came with a session."""
     scopes: frozenset[KeyScope] = frozenset(KEY_SCOPES)
     allowed_models: frozenset[str] | None = None
-    """None is every model."""
+    """None allows every model."""
     expires_at: int | None = None
-    """When the key's secret that the request came with stops working, in seconds since 1970; None for never."""
+    """When the request's secret stops working, in seconds since 1970; None for never."""
     operates: bool = False
-    """Whether the organization runs the server: its owners and administrators manage what all share."""
+    """Whether the organization runs the server: its owners and administrators manage what all organizations share."""
     hops: int = 0
-    """Servers of this program that passed the request on before it came here: each is an upstream of the one before."""
+    """How many servers of this program passed the request on before it came here."""
     batch_line: str | None = None
-    """Set for a line of a batch job: what its usage is recorded under, at the batch price, together with its result."""
+    """Set for a line of a batch job: the id under which its usage is recorded, at the batch price, with its result."""

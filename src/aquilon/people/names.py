@@ -8,32 +8,34 @@ from aquilon.people.look_alikes import look_alike, require_one_alphabet, skeleto
 
 MAX_NAME_CHARACTERS = 100
 MAX_EMAIL_CHARACTERS = 254
-"""RFC 5321's path, less its brackets."""
+"""RFC 5321's limit on a path, without its brackets."""
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
 
 
-def checked_name(name: str, of_what: str) -> str:
-    """The name in NFC, without spaces around it. Raises ValueError for one that is empty, too long or unprintable."""
+def checked_name(name: str, kind: str) -> str:
+    """The name in NFC, without spaces around it. Raises ValueError if it is empty, too long or unprintable."""
     name = unicodedata.normalize("NFC", name.strip())
     if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ValueError(f"A {of_what}'s name has 1 to {MAX_NAME_CHARACTERS} printable characters")
+        raise ValueError(f"A {kind}'s name has 1 to {MAX_NAME_CHARACTERS} printable characters")
     return name
 
 
-def free_name(name: str, of_what: str, taken: Iterable[str]) -> str:
-    """A checked name that nobody takes for one of those that are taken.
+def free_name(name: str, kind: str, taken: Iterable[str]) -> str:
+    """A checked name that doesn't look like one of the ``taken`` names.
 
-    Raises ValueError for one that is taken, looks like one that is, or mixes alphabets in a word.
+    Raises ValueError if it is taken, looks like a taken one, or mixes alphabets in a word.
     """
-    name = checked_name(name, of_what)
+    name = checked_name(name, kind)
     if not skeleton(name):
-        raise ValueError(f"A {of_what}'s name has characters that can be seen")
+        raise ValueError(f"A {kind}'s name must have at least one visible character")
     other = look_alike(name, taken)
     if other == name:
-        raise ValueError(f"There is {_article(of_what)} {of_what} '{name}' already")
+        raise ValueError(f"There is {_article(kind)} {kind} '{name}' already")
     if other is not None:
-        raise ValueError(f"'{name}' is taken for the {of_what} '{other}', which is there already: take another name")
+        raise ValueError(
+            f"'{name}' looks like the name of the {kind} '{other}', which exists already: choose another name"
+        )
     require_one_alphabet(name)
     return name
 
@@ -43,7 +45,7 @@ def _article(noun: str) -> str:
 
 
 def checked_email(email: str) -> str:
-    """The address in lower case, without spaces around it. Raises ValueError for what can't be one."""
+    """The address in lower case, without spaces around it. Raises ValueError if it isn't an e-mail address."""
     email = email.strip().lower()
     if len(email) > MAX_EMAIL_CHARACTERS or not email.isprintable() or _EMAIL.fullmatch(email) is None:
         raise ValueError("An e-mail address looks like name@example.org")

@@ -1,8 +1,8 @@
-"""OpenID Connect Core 1.0, as a relying party: the code flow with PKCE (RFC 7636), state and nonce, and nothing else.
+"""OpenID Connect Core 1.0, as a relying party: only the code flow, with PKCE (RFC 7636), state and nonce.
 
-What a provider says is believed where its ID token is signed with one of its published
-keys by an asymmetric algorithm, is from this issuer, for this client, of this moment and
-for this very sign-in.
+An ID token is accepted if it is signed with one of the provider's published keys by an
+asymmetric algorithm, comes from this issuer, is for this client and this sign-in, and was
+issued just now.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from aquilon.people.origin import is_loopback_name
 TIMEOUT_SECONDS = 10.0
 LEEWAY_SECONDS = 60
 """How far apart two clocks may be."""
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 _KEPT_SECONDS = 3600.0
 _FAILED_SECONDS = 5.0
-"""For so long is a provider that can't be reached not asked again, however many people want to sign in."""
+"""A provider that failed isn't asked again for so long, however many people want to sign in."""
 _KEYS_AGAIN_SECONDS = 30.0
-"""A token signed with an unknown key asks for the provider's keys again, so often at most."""
+"""A token with an unknown key makes us read the provider's keys again, at most this often."""
 _OLDEST_SECONDS = 600
-"""An ID token was made for this sign-in: one issued longer ago was not."""
+"""An ID token that was issued longer ago is not for this sign-in."""
 
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _KEY_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
@@ -48,12 +48,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class OpenIdError(Exception):
-    """The provider can't be reached, or said something that can't be believed; for the operator's eyes."""
+    """The provider can't be reached or its answer can't be trusted; the message is for the operator."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Client:
-    """This server, as a provider knows it."""
+    """This server, as it is registered with a provider."""
 
     issuer: str
     client_id: str
@@ -61,18 +61,18 @@ class Client:
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What a provider vouches for. ``email`` is set where the provider says that it was verified."""
+    """What a provider says about a person. ``email`` is set only if the provider says that it was verified."""
 
     subject: str
-    email: str | None
-    name: str | None
-    preferred_username: str | None
+    email: str | None = None
+    name: str | None = None
+    preferred_username: str | None = None
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """OpenID Connect Discovery 1.0, section 3; what is used of it."""
+    """The fields that we use of OpenID Connect Discovery 1.0, section 3."""
 
     issuer: str
     authorization_endpoint: str
@@ -112,30 +112,30 @@ class _KeyFile(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Known:
+class _Provider:
     discovery: Discovery
     keys: list[PublicKey]
     read_at: float
 
 
 class OpenIdProviders:
-    """Discovery documents and keys are remembered for an hour. Redirects are not followed."""
+    """Reads providers' answers. Discovery documents and keys are cached for an hour; redirects are not followed."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._cached: dict[str, _Provider] = {}
         self._failed: dict[str, tuple[str, float]] = {}
-        self._one_at_a_time: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._http: httpx.AsyncClient | None = None
 
     async def discovery(self, issuer: str, *, fresh: bool = False) -> Discovery:
-        """Raises OpenIdError."""
+        """The provider's discovery document, read again with ``fresh``. Raises OpenIdError."""
         return (await self._provider(issuer, fresh=fresh)).discovery
 
     async def authorization_url(
         self, client: Client, redirect_uri: str, *, state: str, nonce: str, verifier: str
     ) -> str:
         """Where the person's browser goes to sign in. Raises OpenIdError."""
-        found = await self.discovery(client.issuer)
+        discovery = await self.discovery(client.issuer)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
@@ -147,37 +147,41 @@ class OpenIdProviders:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        joint = "&" if urlsplit(found.authorization_endpoint).query else "?"
-        return f"{found.authorization_endpoint}{joint}{urlencode(query)}"
+        joint = "&" if urlsplit(discovery.authorization_endpoint).query else "?"
+        return f"{discovery.authorization_endpoint}{joint}{urlencode(query)}"
 
     async def require_issuer(self, client: Client, issuer: str | None) -> None:
-        """RFC 9207: the answer in the browser comes from this provider and no other. Raises OpenIdError."""
-        found = await self.discovery(client.issuer)
-        if issuer is None and not found.authorization_response_iss_parameter_supported:
+        """RFC 9207: check that the answer in the browser comes from this provider. Raises OpenIdError."""
+        discovery = await self.discovery(client.issuer)
+        if issuer is None and not discovery.authorization_response_iss_parameter_supported:
             return
         if issuer != client.issuer:
             raise OpenIdError(f"The answer is from the issuer '{issuer}', not from {client.issuer}")
 
     async def claims(self, client: Client, redirect_uri: str, *, code: str, nonce: str, verifier: str) -> Claims:
-        """Trade the code for an ID token, and believe it or not. Raises OpenIdError."""
-        found = await self.discovery(client.issuer)
-        tokens = await self._exchange(client, found, redirect_uri, code, verifier)
+        """Trade the code for an ID token and check it. Raises OpenIdError."""
+        discovery = await self.discovery(client.issuer)
+        tokens = await self._exchange(client, discovery, redirect_uri, code=code, verifier=verifier)
         token = await self._verified(client, tokens.id_token, nonce)
-        told: _UserInfo = token
-        if token.email is None and found.userinfo_endpoint is not None and tokens.access_token is not None:
+        info: _UserInfo = token
+        if token.email is None and discovery.userinfo_endpoint is not None and tokens.access_token is not None:
             headers = {"authorization": f"Bearer {tokens.access_token}"}
-            told = _decoded(await self._ask("GET", found.userinfo_endpoint, headers=headers), _UserInfo, "user info")
-            if told.sub != token.sub:
-                raise OpenIdError("The user info is about somebody else than the ID token")
-        verified = told.email_verified is True or told.email_verified == "true"
+            info = _decoded(
+                await self._ask("GET", discovery.userinfo_endpoint, headers=headers), _UserInfo, "user info"
+            )
+            if info.sub != token.sub:
+                raise OpenIdError("The user info is about another subject than the ID token")
+        verified = info.email_verified is True or info.email_verified == "true"
         return Claims(
-            token.sub,
-            told.email if verified else None,
-            told.name or token.name,
-            told.preferred_username or token.preferred_username,
+            subject=token.sub,
+            email=info.email if verified else None,
+            name=info.name or token.name,
+            preferred_username=info.preferred_username or token.preferred_username,
         )
 
-    async def _exchange(self, client: Client, found: Discovery, redirect_uri: str, code: str, verifier: str) -> _Tokens:
+    async def _exchange(
+        self, client: Client, discovery: Discovery, redirect_uri: str, *, code: str, verifier: str
+    ) -> _Tokens:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -187,13 +191,13 @@ class OpenIdProviders:
         headers = {"accept": "application/json"}
         if client.client_secret is None:
             form["client_id"] = client.client_id
-        elif "client_secret_basic" in found.token_endpoint_auth_methods_supported:
+        elif "client_secret_basic" in discovery.token_endpoint_auth_methods_supported:
             pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"  # RFC 6749, 2.3.1
             headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         else:
             form |= {"client_id": client.client_id, "client_secret": client.client_secret}
         return _decoded(
-            await self._ask("POST", found.token_endpoint, headers=headers, form=form), _Tokens, "token answer"
+            await self._ask("POST", discovery.token_endpoint, headers=headers, form=form), _Tokens, "token answer"
         )
 
     async def _verified(self, client: Client, token: str, nonce: str) -> _IdToken:
@@ -210,11 +214,11 @@ class OpenIdProviders:
         if claims.exp <= now - LEEWAY_SECONDS:
             raise OpenIdError("The ID token has expired: is a clock wrong?")
         if claims.iat <= now - _OLDEST_SECONDS or max(claims.iat, claims.nbf or 0) > now + LEEWAY_SECONDS:
-            raise OpenIdError("The ID token is not of this moment: is a clock wrong?")
+            raise OpenIdError("The ID token was not issued just now: is a clock wrong?")
         if not hmac.compare_digest((claims.nonce or "").encode(), nonce.encode()):
-            raise OpenIdError("The ID token is for another sign-in: its nonce is not ours")
+            raise OpenIdError("The ID token is for another sign-in: its nonce is wrong")
         if not 0 < len(claims.sub) <= 255:
-            raise OpenIdError("The ID token names nobody: its subject has 1 to 255 characters")
+            raise OpenIdError(f"The ID token's subject has {len(claims.sub)} characters: it must have 1 to 255")
         return claims
 
     async def _signed_payload(self, issuer: str, token: str) -> bytes:
@@ -223,51 +227,51 @@ class OpenIdProviders:
         try:
             header = jws.extract_compact(token.encode()).headers()
         except (JoseError, ValueError) as error:
-            raise OpenIdError(f"The ID token is no signed token: {error}") from error
+            raise OpenIdError(f"The ID token is not a signed token: {error}") from error
         algorithm, key_id = str(header.get("alg")), header.get("kid")
         if algorithm not in allowed:
-            raise OpenIdError(f"The ID token is signed by '{algorithm}', which is none of {', '.join(allowed)}")
-        fitting = _fitting(provider.keys, algorithm, key_id)
-        if not fitting and time.monotonic() - provider.read_at > _KEYS_AGAIN_SECONDS:
+            raise OpenIdError(f"The ID token is signed by '{algorithm}': it must be one of {', '.join(allowed)}")
+        keys = _matching_keys(provider.keys, algorithm, key_id)
+        if not keys and time.monotonic() - provider.read_at > _KEYS_AGAIN_SECONDS:
             provider = await self._provider(issuer, fresh=True)  # its keys were rotated
-            fitting = _fitting(provider.keys, algorithm, key_id)
-        for key in fitting:
+            keys = _matching_keys(provider.keys, algorithm, key_id)
+        for key in keys:
             try:
                 return bytes(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
             except (JoseError, ValueError):
                 continue
-        raise OpenIdError("The ID token is signed with none of the provider's keys")
+        raise OpenIdError("The ID token isn't signed with any of the provider's keys")
 
-    async def _provider(self, issuer: str, *, fresh: bool = False) -> _Known:
-        async with self._one_at_a_time.setdefault(issuer, asyncio.Lock()):
-            known = self._known.get(issuer)
-            if known is not None and not fresh and time.monotonic() - known.read_at <= _KEPT_SECONDS:
-                return known
+    async def _provider(self, issuer: str, *, fresh: bool = False) -> _Provider:
+        async with self._locks.setdefault(issuer, asyncio.Lock()):
+            provider = self._cached.get(issuer)
+            if provider is not None and not fresh and time.monotonic() - provider.read_at <= _KEPT_SECONDS:
+                return provider
             reason, at = self._failed.get(issuer, ("", -math.inf))
             if not fresh and time.monotonic() - at < _FAILED_SECONDS:
                 raise OpenIdError(reason)
             try:
-                known = self._known[issuer] = await self._read(issuer)
+                provider = self._cached[issuer] = await self._read(issuer)
             except OpenIdError as error:
                 self._failed[issuer] = str(error), time.monotonic()
                 raise
-            return known
+            return provider
 
-    async def _read(self, issuer: str) -> _Known:
+    async def _read(self, issuer: str) -> _Provider:
         address = issuer.rstrip("/") + "/.well-known/openid-configuration"
         discovery = _decoded(await self._ask("GET", address), Discovery, "discovery document")
         if discovery.issuer != issuer:
             raise OpenIdError(f"The provider at {address} says that its issuer is '{discovery.issuer[:200]}'")
-        _require_as_private(discovery)
+        _require_private_endpoints(discovery)
         keys = _decoded(await self._ask("GET", discovery.jwks_uri), _KeyFile, "key file")
-        return _Known(discovery, _public_keys(keys.keys), time.monotonic())
+        return _Provider(discovery, _public_keys(keys.keys), time.monotonic())
 
     async def _ask(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
     ) -> bytes:
-        """The body of a good answer. Raises OpenIdError."""
+        """The body of an answer with status 200. Raises OpenIdError."""
         require_private(url, "provider's address")
-        if self._http is None:  # made late: it reads all authorities' certificates; no connection of it is kept
+        if self._http is None:  # created late: it reads all authorities' certificates; it keeps no connection
             limits = httpx.Limits(max_keepalive_connections=0)
             self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, limits=limits)
         body = b""
@@ -275,8 +279,8 @@ class OpenIdProviders:
             async with self._http.stream(method, url, headers=headers, data=form) as answer:
                 async for chunk in answer.aiter_bytes():
                     body += chunk
-                    if len(body) > _MOST_BYTES:
-                        raise OpenIdError(f"{url} answers with more than {_MOST_BYTES} bytes")
+                    if len(body) > _MAX_BYTES:
+                        raise OpenIdError(f"{url} answers with more than {_MAX_BYTES} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OpenIdError(f"{url} can't be reached: {error or type(error).__name__}") from error
         if answer.status_code != 200:
@@ -284,26 +288,28 @@ class OpenIdProviders:
         return body
 
 
-def require_private(url: str, what: str) -> None:
-    """Raises OpenIdError for an address that is not https, nor on this machine."""
+def require_private(url: str, role: str) -> None:
+    """Raises OpenIdError unless the address is https, or http on this machine. ``role`` names it in the message."""
     try:
         parts = urlsplit(url)
         loopback = parts.scheme == "http" and is_loopback_name(parts.hostname or "")
         private = bool(parts.hostname) and (parts.scheme == "https" or loopback) and parts.port != 0
-    except ValueError:  # a bracket without its other, a port that is no number
+    except ValueError:  # an unmatched bracket, a port that is not a number
         private = False
     if not private or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
-        raise OpenIdError(f"The {what} '{url[:200]}' is no https address")
+        raise OpenIdError(f"The {role} '{url[:200]}' is not an https address")
 
 
-def _require_as_private(discovery: Discovery) -> None:
-    """A provider elsewhere names no address on this machine. Raises OpenIdError."""
+def _require_private_endpoints(discovery: Discovery) -> None:
+    """Raises OpenIdError if a provider elsewhere names an endpoint on this machine."""
     if urlsplit(discovery.issuer).scheme != "https":
         return
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"):
         address = getattr(discovery, name)
         if address is not None and not address.lower().startswith("https:"):
-            raise OpenIdError(f"The provider's {name} '{address[:200]}' is no https address, as its issuer is")
+            raise OpenIdError(
+                f"The provider's {name} '{address[:200]}' is not an https address, although its issuer is one"
+            )
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -311,34 +317,34 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 def _error_code(body: bytes) -> str:
-    """The word of RFC 6749, section 5.2; nothing else of an answer is shown: it may come from any server."""
+    """The error code of RFC 6749, section 5.2. Nothing else of the answer is shown: it may come from any server."""
     try:
-        word = msgspec.json.decode(body, type=_Refusal).error
+        code = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    return f": {word}" if _ERROR_CODE.fullmatch(word) else ""
+    return f": {code}" if _ERROR_CODE.fullmatch(code) else ""
 
 
-def _decoded(body: bytes, kind: type[S], what: str) -> S:
+def _decoded(body: bytes, kind: type[S], name: str) -> S:
     try:
         return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise OpenIdError(f"The provider's {what} can't be read: {error}") from error
+        raise OpenIdError(f"The provider's {name} can't be read: {error}") from error
 
 
-def _fitting(keys: list[PublicKey], algorithm: str, key_id: object) -> list[PublicKey]:
+def _matching_keys(keys: list[PublicKey], algorithm: str, key_id: object) -> list[PublicKey]:
     kind = _KEY_KINDS[algorithm[:2]]
     return [key for key in keys if key.key_type == kind and key_id in (None, key.kid)]
 
 
-def _public_keys(found: list[dict[str, Any]]) -> list[PublicKey]:
-    """Those that may sign; others (for encryption, of kinds that nobody here knows) are left out."""
+def _public_keys(descriptions: list[dict[str, Any]]) -> list[PublicKey]:
+    """The keys that may sign; keys for encryption and of unknown kinds are left out."""
     keys: list[PublicKey] = []
-    for one in found:
-        if one.get("use", "sig") != "sig":
+    for description in descriptions:
+        if description.get("use", "sig") != "sig":
             continue
         try:
-            for key in KeySet.import_key_set({"keys": [one]}).keys:
+            for key in KeySet.import_key_set({"keys": [description]}).keys:
                 if isinstance(key, PublicKey):
                     keys.append(key)
         except (JoseError, ValueError, KeyError, TypeError):

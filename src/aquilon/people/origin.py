@@ -1,4 +1,4 @@
-"""Where a request comes from: what browsers vouch for, and what only the network knows."""
+"""Where a request comes from: the origin that a browser sends, and the network address."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aquilon.errors import forbidden
 from aquilon.people.proxies import was_forwarded
 
 IN_PROCESS = "aquilon.principal"
-"""In the ASGI scope of a request that the server makes to itself, for a batch line; no request from outside has it."""
+"""The key, in the ASGI scope, of the principal of a request that the server makes to itself for a batch line."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_loopback_name(host: str) -> bool:
-    """``localhost``, ``127.0.0.1``, ``::1`` and their like, without a port."""
+    """Whether the host, without a port, is ``localhost``, ``127.0.0.1``, ``::1`` or another loopback name."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -32,7 +32,7 @@ def host_name(header: str) -> str:
 
 
 def comes_from_loopback(connection: HTTPConnection) -> bool:
-    """Whether both ends are this machine: the peer's address and the name it used, and no proxy between them."""
+    """Whether the peer's address and the ``Host`` that it used are loopback ones, and no proxy is between them."""
     if was_forwarded(connection):
         return False
     peer = connection.client.host if connection.client is not None else ""
@@ -42,9 +42,9 @@ def comes_from_loopback(connection: HTTPConnection) -> bool:
 def require_same_origin(request: Request, *, allow_none: bool = False) -> None:
     """Refuse an unsafe request that another site may have made a browser send.
 
-    ``Origin`` must be exactly ours; where it is missing, ``Sec-Fetch-Site`` must be
-    ``same-origin``. ``allow_none`` lets a client pass that sends neither: no browser.
-    Raises ApiError 403.
+    ``Origin`` must be exactly ours; if it is missing, ``Sec-Fetch-Site`` must be
+    ``same-origin``. ``allow_none`` accepts a client that sends neither, since it is not a
+    browser. Raises ApiError 403.
     """
     if request.method in SAFE_METHODS:
         return

@@ -1,7 +1,7 @@
-"""A sign-in that is under way at an identity provider, kept in the browser that began it and in no other.
+"""A sign-in that is under way at an identity provider, kept in a cookie of the browser that began it.
 
-The cookie is sealed, so the server needs to remember nothing: an answer from the provider
-that comes in another browser (a login CSRF), late, or for another provider finds none.
+The cookie is sealed, so the server stores nothing. A provider's answer is refused if it
+comes in another browser (a login CSRF), too late, or from another provider.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class PendingSignIn(msgspec.Struct, frozen=True, kw_only=True, tag="sign_in"):
     nonce: str = msgspec.field(default_factory=new_token)
     verifier: str = msgspec.field(default_factory=new_token)
     to: str = "/"
-    """A path of ours to go on to."""
+    """The path on this server to go to afterwards."""
     invitation: str | None = None
-    """Its token."""
+    """The token of the invitation to accept."""
     link_to: str | None = None
-    """The user who asked for the identity to be added to their account."""
+    """The id of the signed-in user to whose account the identity is added."""
     expires_at: int = msgspec.field(default_factory=lambda: int(time.time()) + SECONDS)
 
 
-def remember(request: Request, response: Response, sealer: Sealer, pending: PendingSignIn) -> None:
+def remember(request: Request, response: Response, sealer: Sealer, *, pending: PendingSignIn) -> None:
     """Raises SealError."""
     response.set_cookie(
         cookie_name(request, _COOKIE),
@@ -55,8 +55,8 @@ def forget(request: Request, response: Response) -> None:
     )
 
 
-def recall(request: Request, sealer: Sealer, provider_id: str, state: str) -> PendingSignIn | None:
-    """What this browser began with this provider, if the provider's answer is to that."""
+def recall(request: Request, sealer: Sealer, provider_id: str, *, state: str) -> PendingSignIn | None:
+    """The sign-in that this browser began with this provider, if ``state`` belongs to it; else None."""
     sealed = request.cookies.get(cookie_name(request, _COOKIE))
     if not sealed:
         return None
@@ -70,7 +70,7 @@ def recall(request: Request, sealer: Sealer, provider_id: str, state: str) -> Pe
 
 
 def is_own_path(path: str) -> bool:
-    """Whether a browser that is sent there stays on this server: a path, and nothing that is read as a host."""
+    """Whether a redirect there stays on this server: a path that no browser reads as a host."""
     return (
         path.startswith("/")
         and not path.startswith(("//", "/\\"))

@@ -1,4 +1,4 @@
-"""What a role may do: in the whole organization, and in a workspace that one is a member of."""
+"""The actions that a role permits, in the whole organization and in a workspace."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EVERYWHERE: dict[Action, frozenset[Role]] = {
     "audit.read": frozenset({"owner", "administrator"}),
     "server.manage": frozenset({"owner", "administrator"}),
 }
-"""The organization's roles. A role that isn't here may do it in its own workspaces at most."""
+"""Roles in the organization that permit the action everywhere. Other roles permit it at most in a workspace."""
 
 _IN_WORKSPACE: dict[Action, frozenset[Role]] = {
     "generate": frozenset({"administrator", "developer", "member"}),
@@ -55,7 +55,7 @@ _IN_WORKSPACE: dict[Action, frozenset[Role]] = {
     "members.manage": frozenset({"administrator"}),
     "workspaces.read": frozenset({"administrator", "developer", "member", "billing"}),
 }
-"""The workspace's roles, for that workspace alone. One's own keys and usage need no permission."""
+"""Roles in a workspace that permit the action there. A user's own keys and usage need no permission."""
 
 _SCOPES: dict[Action, KeyScope] = {
     "generate": "inference",
@@ -63,11 +63,11 @@ _SCOPES: dict[Action, KeyScope] = {
     "batches.use": "batch",
     "usage.read": "usage",
 }
-"""What a key must be for; every other action is administration."""
+"""The scope that a key needs for the action; for every other action it is ``administration``."""
 
 
 def permits(role: Role, workspace_role: Role | None, action: Action) -> bool:
-    """``workspace_role`` is that in the workspace that the action concerns, None for the organization as a whole."""
+    """``workspace_role`` is the role in the workspace that the action concerns, None for the whole organization."""
     return role in _EVERYWHERE[action] or (
         workspace_role is not None and workspace_role in _IN_WORKSPACE.get(action, frozenset())
     )
@@ -78,32 +78,32 @@ def has_scope(principal: Principal, action: Action) -> bool:
 
 
 def require_scope(principal: Principal, action: Action) -> None:
-    """That a key is for this kind of action, whatever its user's role. Raises ApiError 403, in words."""
+    """Check that the key has the action's scope, whatever its user's role. Raises ApiError 403."""
     if not has_scope(principal, action):
-        needed = _SCOPES.get(action, "administration")
+        scope = _SCOPES.get(action, "administration")
         raise forbidden(
-            f"This API key is not for {needed}: its scopes are {', '.join(sorted(principal.scopes)) or 'none'}",
+            f"This API key is not for {scope}: its scopes are {', '.join(sorted(principal.scopes)) or 'none'}",
             code="scope_missing",
         )
 
 
 def require(principal: Principal, action: Action, workspace_role: Role | None = None) -> None:
-    """Raises ApiError 403, in words."""
+    """Check the key's scope and the user's role. Raises ApiError 403."""
     require_scope(principal, action)
     if not permits(principal.role, workspace_role, action):
-        there = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
-        raise forbidden(f"The role {principal.role}{there} doesn't permit {action}", code="role_missing")
+        in_workspace = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
+        raise forbidden(f"The role {principal.role}{in_workspace} doesn't permit {action}", code="role_missing")
 
 
 def require_operator(principal: Principal) -> None:
-    """For what all organizations share: models, upstreams, prices, organizations. Raises ApiError 403."""
+    """Check the right to manage what all organizations share: models, upstreams, prices. Raises ApiError 403."""
     require(principal, "server.manage")
     if not principal.operates:
         raise forbidden("Only the organization that runs this server may do this", code="not_the_operator")
 
 
 def require_generation(principal: Principal, *names: str) -> None:
-    """For a request to a model, by any of the ``names`` it goes by. Raises ApiError 403."""
+    """Check the right to use a model; the key may allow it by any of its ``names``. Raises ApiError 403."""
     require(principal, "generate", principal.workspace_role)
     if principal.allowed_models is not None and principal.allowed_models.isdisjoint(names):
         allowed = ", ".join(sorted(principal.allowed_models)) or "none"

@@ -1,4 +1,4 @@
-"""Whose word on a client's address is taken: proxies that the operator named."""
+"""The proxies that the operator trusts to report a client's address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Container, Iterable
 from starlette.requests import HTTPConnection
 
 FORWARDING_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
-"""What a proxy adds to a request that it passes on."""
+"""Headers that a proxy adds to a request that it passes on."""
 
 
 class TrustedProxies(Container[str]):
-    """Addresses and networks; `Settings` has checked them."""
+    """A set of addresses, given as addresses and networks that `Settings` has checked."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(name, strict=False) for name in names]
@@ -21,10 +21,10 @@ class TrustedProxies(Container[str]):
         if not self._networks or not isinstance(address, str):
             return False
         try:
-            found = ipaddress.ip_address(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in self._networks)
+        return any(parsed in network for network in self._networks)
 
 
 def was_forwarded(connection: HTTPConnection) -> bool:

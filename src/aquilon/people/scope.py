@@ -1,7 +1,7 @@
-"""Whose rows a query may see: the one place where queries over owned tables begin.
+"""The rows that a query may see; every query over an owned table begins here.
 
-`storage.base.Owned` tables are never passed to SQLAlchemy's ``select``, ``update``
-or ``delete`` anywhere else; a test reads the sources for it.
+No other module passes a `storage.base.Owned` table to SQLAlchemy's ``select``,
+``update`` or ``delete``; a test reads the sources and checks it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Row = TypeVar("Row", bound=Owned)
 
 @dataclass(frozen=True)
 class Scope:
-    """An organization's rows; with ``user_id``, only those of that user where a table says whose they are."""
+    """An organization's rows; with ``user_id``, in tables that have that column only the user's."""
 
     organization_id: str
     user_id: str | None = None
@@ -49,9 +49,9 @@ class Scope:
 
 
 class Everyone:
-    """Every organization's rows: for finding out who asks, and for the operator on the server's own machine.
+    """Every organization's rows, to find out who makes a request and for the operator on the server's machine.
 
-    The modules that may use it are named in the test that keeps all others from it.
+    A test names the modules that may use it.
     """
 
     @staticmethod

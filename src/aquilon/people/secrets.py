@@ -1,7 +1,7 @@
-"""The secrets that the platform hands out: API keys, login tokens, session ids.
+"""The secrets that the server issues: API keys, login tokens, session ids.
 
-Each has at least 250 random bits, is shown once and stored only as SHA-256:
-with that much entropy a slow hash would add nothing.
+Each has at least 250 random bits, is shown once and stored only as SHA-256: a slow
+hash would add nothing to that much entropy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 API_KEY_PREFIX = "aq-"
 API_KEY_CHARACTERS = 43
 READABLE_PREFIX_CHARACTERS = 10
-"""How much of a key is stored in the clear, so that its owner can tell keys apart: ``aq-`` and seven characters."""
+"""The part of a key that is stored in the clear, so that its owner can tell keys apart: ``aq-`` and 7 characters."""
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _API_KEY = re.compile(rf"{API_KEY_PREFIX}[0-9A-Za-z]{{{API_KEY_CHARACTERS}}}")
@@ -39,11 +39,14 @@ def new_token() -> str:
 
 
 def new_id(kind: str) -> str:
-    """An identifier such as ``user_019a…``: the milliseconds since 1970, so that what was made earlier sorts first, and
-    64 random bits; not a secret, but not to be guessed either."""
+    """An identifier such as ``user_019a…``: the milliseconds since 1970, so that older ids sort first, and 64
+    random bits.
+
+    It is not a secret, but can't be guessed either.
+    """
     return f"{kind}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
 def fingerprint(secret: str) -> str:
-    """What is stored in place of a secret."""
+    """The secret's SHA-256, which is stored in its place."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,8 +1,9 @@
-"""Signing in by a one-time link or a password: one answer for everything that is wrong, and more waiting each time.
+"""Signing in by a one-time link or a password.
 
-Failures are counted by the accounts that were found, and by what was given, written in
-one way: the latter whether or not there is such an account, so that waiting tells
-nobody who has one. They are counted by network too, where the client comes from.
+A wrong name and a wrong password get the same answer, and failures make the next attempt wait.
+Failures are counted by account, by the entered name in its `skeleton` form, and by the
+client's network. The count by entered name doesn't depend on whether an account has
+that name, so the waiting time doesn't show which accounts exist.
 """
 
 from __future__ import annotations
@@ -28,113 +29,129 @@ FAILURES_OF_AN_ACCOUNT = 5
 
 
 class SignIn:
-    """``former``, the cookie's value that the browser came with, is no session any more afterwards."""
+    """Each sign-in ends the session in ``former``, the cookie value that the browser sent."""
 
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
         self._networks = Attempts(FAILURES_OF_A_NETWORK)
         self._accounts = Attempts(FAILURES_OF_AN_ACCOUNT)
-        self._given = Attempts(FAILURES_OF_AN_ACCOUNT)
-        """Apart from the accounts: inventing names pushes no account out of what is remembered."""
+        self._entered_names = Attempts(FAILURES_OF_AN_ACCOUNT)
+        """Separate from the accounts, so that made-up names push no account out of the bounded memory."""
 
     async def by_link(self, token: str, browser: Browser, former: str | None) -> SignedIn:
         """Raises ApiError 401 or 429."""
-        self.require_patience(browser.address)
+        self.require_wait_over(browser.address)
         async with self._database.writing() as session:
-            found = await sessions.sign_in(session, token, browser)
-            if found is not None:
-                await note_sign_in(session, found, former, browser)
-        if found is None:
-            self.failed(browser.address)
+            signed_in = await sessions.sign_in(session, token, browser)
+            if signed_in is not None:
+                await note_sign_in(session, signed_in, former, browser=browser)
+        if signed_in is None:
+            self.record_failure(browser.address)
             raise unauthenticated(
                 "This sign-in link is wrong, was used already, or is older than a day: "
-                "make another with `aquilon users link NAME`",
+                "create another with `aquilon users link NAME`",
                 code="invalid_login_token",
             )
-        return found
+        return signed_in
 
     async def by_password(
-        self, name: str, password: str, organization: str | None, browser: Browser, former: str | None
+        self, name: str, password: str, organization: str | None, *, browser: Browser, former: str | None
     ) -> SignedIn:
-        """``name`` is an e-mail address, or a name in the organization (the one that runs the server).
+        """``name`` is an e-mail address, or a name in ``organization``, by default the one that runs the server.
 
-        Raises ApiError: 401 for whatever is wrong, 403 where a right password isn't enough, 429.
+        Raises ApiError: 401 for a wrong name or password, 403 if the organization allows no
+        passwords, 400 if the password fits several organizations' accounts, 429 while waiting.
         """
         async with self._database.reading() as session:
-            found = await accounts.claimants(session, name, organization)
-            stored = {user.id: await password_hash(session, user) for user in found.users}
-        right = await self._verify(stored, password, browser.address, given=found.given, most=found.most)
-        fitting = [user for user in found.users if user.id in right]
-        if len(fitting) > 1:
+            claimants = await accounts.claimants(session, name, organization)
+            stored = {user.id: await password_hash(session, user) for user in claimants.users}
+        matching_ids = await self._verify(
+            stored,
+            password,
+            browser.address,
+            entered_name=claimants.entered_name,
+            min_hashes=claimants.max_users,
+        )
+        users = [user for user in claimants.users if user.id in matching_ids]
+        if len(users) > 1:
             raise invalid(
-                "This opens accounts in several organizations: say which",
+                "This address and password fit accounts in several organizations: name the organization",
                 param="organization",
                 code="which_organization",
             )
-        user, former_hash = fitting[0], stored[fitting[0].id]
+        user, former_hash = users[0], stored[users[0].id]
         assert former_hash is not None
         outdated = self._passwords.is_outdated(former_hash)
-        fresh = await self._passwords.hash(normalized(password)) if outdated else None
+        renewed_hash = await self._passwords.hash(normalized(password)) if outdated else None
         async with self._database.writing(alone=True) as session:
-            again = await accounts.user_by_id(session, Scope(user.organization_id), user.id)
-            if again is None or await password_hash(session, again) != former_hash:
-                raise _wrong()  # it was changed meanwhile
-            place = await accounts.organization_by(session, user.organization_id)
-            if place is None or not place.password_sign_in:
+            current = await accounts.user_by_id(session, Scope(user.organization_id), user.id)
+            if current is None or await password_hash(session, current) != former_hash:
+                raise _wrong_credentials()  # the password was changed meanwhile
+            own_organization = await accounts.organization_by(session, user.organization_id)
+            if own_organization is None or not own_organization.password_sign_in:
                 raise forbidden(
                     "This organization's people sign in with its identity provider, not with a password",
                     code="password_sign_in_off",
                 )
-            if fresh is not None:
-                await set_password_hash(session, again, fresh)
-            signed_in = await sessions.open_session(session, user.id, "password", browser)
+            if renewed_hash is not None:
+                await set_password_hash(session, current, renewed_hash)
+            signed_in = await sessions.open_session(session, user.id, "password", browser=browser)
             if signed_in is None:
-                raise _wrong()
-            await note_sign_in(session, signed_in, former, browser)
+                raise _wrong_credentials()
+            await note_sign_in(session, signed_in, former, browser=browser)
         return signed_in
 
-    async def verify(self, user_id: str, hash_: str | None, password: str, address: str) -> None:
-        """That the password is the account's, which has None or this hash. Raises ApiError 401 or 429."""
+    async def verify(self, user_id: str, hash_: str | None, password: str, *, address: str) -> None:
+        """Check the password of an account whose hash this is, None for no password. Raises ApiError 401 or 429."""
         await self._verify({user_id: hash_}, password, address)
 
     async def _verify(
-        self, hashes: Mapping[str, str | None], password: str, address: str, *, given: str | None = None, most: int = 1
+        self,
+        hashes: Mapping[str, str | None],
+        password: str,
+        address: str,
+        *,
+        entered_name: str | None = None,
+        min_hashes: int = 1,
     ) -> set[str]:
-        """The accounts that the password is right for, of those with their hashes. Raises ApiError 401 or 429.
+        """The ids of the accounts that the password is right for. Raises ApiError 401 or 429.
 
-        ``most`` hashes are computed, however many accounts there are.
+        ``hashes`` are the accounts' by id. At least ``min_hashes`` are computed, so that the
+        time doesn't show how many accounts there are.
         """
-        self.require_patience(address, [*hashes], given)
-        names = [(self._accounts, user_id) for user_id in hashes] + ([] if given is None else [(self._given, given)])
+        self.require_wait_over(address, [*hashes], entered_name)
+        names = [(self._accounts, user_id) for user_id in hashes] + (
+            [] if entered_name is None else [(self._entered_names, entered_name)]
+        )
         for attempts, name in names:
-            attempts.failed(name)  # before it is known: many guesses at the same moment are as many
+            attempts.record_failure(name)  # before the check, so that simultaneous guesses all count
         try:
-            right = set[str]()
-            for user_id, hash_ in [*hashes.items(), *[("", None)] * (most - len(hashes))]:
+            matching_ids = set[str]()
+            for user_id, hash_ in [*hashes.items(), *[("", None)] * (min_hashes - len(hashes))]:
                 if await self._passwords.verify(hash_, normalized(password)):
-                    right.add(user_id)
+                    matching_ids.add(user_id)
         except BaseException:
             for attempts, name in names:
-                attempts.did_not_fail(name)
+                attempts.undo_failure(name)
             raise
-        if not right:
-            self._networks.failed(network_of(address))  # afterwards: a whole office may sign in at the same moment
-            raise _wrong()
+        if not matching_ids:
+            self._networks.record_failure(network_of(address))  # after the check: a whole office may sign in at once
+            raise _wrong_credentials()
         for attempts, name in names:
-            if attempts is self._given or name in right:  # others of the same address were guessed at, and remember it
+            if attempts is self._entered_names or name in matching_ids:  # other accounts keep this failed guess
                 attempts.forget(name)
-        return right
+        return matching_ids
 
-    def failed(self, address: str) -> None:
-        """A token that opens nothing came from there."""
-        self._networks.failed(network_of(address))
+    def record_failure(self, address: str) -> None:
+        """Count an invalid token against the address's network."""
+        self._networks.record_failure(network_of(address))
 
-    def require_patience(self, address: str, user_ids: Sequence[str] = (), given: str | None = None) -> None:
-        """Raises ApiError 429."""
+    def require_wait_over(self, address: str, user_ids: Sequence[str] = (), entered_name: str | None = None) -> None:
+        """Raises ApiError 429 while the network, an account or the entered name must wait."""
         waits = [self._networks.wait(network_of(address)), *map(self._accounts.wait, user_ids)]
-        if given is not None:
-            waits.append(self._given.wait(given))
+        if entered_name is not None:
+            waits.append(self._entered_names.wait(entered_name))
         if wait := max(waits):
             raise ApiError(
                 429,
@@ -146,20 +163,20 @@ class SignIn:
 
 
 def network_of(address: str) -> str:
-    """What one client may choose its address in: IPv6's /64, a single address of IPv4; what is no address as it is."""
+    """The addresses that one client can choose from: its IPv6 /64, its single IPv4 address; other texts unchanged."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-async def note_sign_in(session: AsyncSession, signed_in: SignedIn, former: str | None, browser: Browser) -> None:
-    """End the session that the browser had, and write in the audit log that there is another."""
+async def note_sign_in(session: AsyncSession, signed_in: SignedIn, former: str | None, *, browser: Browser) -> None:
+    """End the browser's former session and record the sign-in in the audit log."""
     if former is not None:
         await sessions.sign_out(session, former)
     principal, method = signed_in.principal, signed_in.holder.method
@@ -167,12 +184,12 @@ async def note_sign_in(session: AsyncSession, signed_in: SignedIn, former: str |
         session,
         principal,
         "user.signed_in",
-        principal.user_id,
-        principal.user_name,
+        object_id=principal.user_id,
+        object_name=principal.user_name,
         method=method,
         address=browser.address,
     )
 
 
-def _wrong() -> ApiError:
+def _wrong_credentials() -> ApiError:
     return unauthenticated("The name or the password is wrong", code="invalid_credentials")

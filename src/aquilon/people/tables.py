@@ -1,6 +1,6 @@
-"""The tables. A change here goes with a new file under ``migrations/versions``; a test holds the two together.
+"""The tables. A change here needs a new file under ``migrations/versions``; a test compares the two.
 
-Times are whole seconds since 1970, so that they read the same from every database.
+Times are whole seconds since 1970, which every database stores alike.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Organization(Watched, Base):
     operates: Mapped[bool] = mapped_column(Boolean, default=False)
     """Its owners and administrators run the server: models, upstreams, prices, organizations."""
     password_sign_in: Mapped[bool] = mapped_column(Boolean, default=True)
-    """False where its people shall come by single sign-on alone (or a one-time link)."""
+    """False if its people sign in only by single sign-on or a one-time link."""
     disabled_at: Mapped[int | None]
-    """Nobody in it signs in, and its keys are refused."""
+    """Set: nobody in it can sign in, and its keys are refused."""
 
 
 class User(Owned, Watched, Base):
@@ -49,16 +49,16 @@ class User(Owned, Watched, Base):
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     name: Mapped[str]
     email: Mapped[str | None] = mapped_column(index=True)
-    """In lower case; signs in wherever the name does."""
+    """In lower case; its user may sign in with it or with the name."""
     email_vouched: Mapped[bool] = mapped_column(Boolean, default=False)
-    """Whether an administrator or an identity provider said that it is theirs, not they alone."""
+    """Whether an administrator or an identity provider confirmed the address, not its user alone."""
     role: Mapped[str]
     created_at: Mapped[int]
     disabled_at: Mapped[int | None]
 
 
 class Workspace(Owned, Watched, Base):
-    """Where an organization's keys, usage and budgets are kept apart from each other."""
+    """A part of an organization with separate keys, usage and budgets."""
 
     __tablename__ = "workspaces"
     __table_args__ = (UniqueConstraint("organization_id", "name"),)
@@ -90,14 +90,14 @@ class Session(Watched, Base):
 
     id_sha256: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
-    """Names it in lists; opens nothing."""
+    """Names the session in lists; not a secret."""
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspaces.id", ondelete="SET NULL"))
-    """The one that was chosen; None is the first."""
+    """The workspace that the user chose; None is the first."""
     method: Mapped[str]
-    """How it began: ``link``, ``password``, ``invitation`` or ``oidc:NAME``."""
+    """How the session began: ``link``, ``password``, ``invitation`` or ``oidc:NAME``."""
     user_agent: Mapped[str]
-    """What the browser said it is, cut short."""
+    """The browser's ``User-Agent``, shortened."""
     address: Mapped[str]
     created_at: Mapped[int]
     last_used_at: Mapped[int]
@@ -125,22 +125,22 @@ class ApiKey(Owned, Watched, Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     prefix: Mapped[str]
-    """Of its newest secret."""
+    """The first characters of its newest secret."""
     scopes: Mapped[list[str]]
     allowed_models: Mapped[list[str] | None]
-    """None is every model."""
+    """None allows every model."""
     allowed_addresses: Mapped[list[str] | None]
-    """Addresses and networks such as ``192.0.2.0/24``; None is any."""
+    """Addresses and networks such as ``192.0.2.0/24``; None allows any."""
     created_at: Mapped[int]
     expires_at: Mapped[int | None]
     blocked_at: Mapped[int | None]
-    """Refused until it is unblocked; ``revoked_at`` is for ever."""
+    """The key is refused until it is unblocked; ``revoked_at`` is final."""
     revoked_at: Mapped[int | None]
     last_used_at: Mapped[int | None]
 
 
 class ApiKeySecret(Owned, Watched, Base):
-    """What opens a key: one secret, or two for a while after a rotation."""
+    """A secret of a key. A key has one, or two for a while after a rotation."""
 
     __tablename__ = "api_key_secrets"
 
@@ -169,7 +169,7 @@ class AuditEntry(Owned, Base):
     object_id: Mapped[str]
     object_name: Mapped[str]
     detail: Mapped[dict[str, Any]]
-    """What was set, never a secret."""
+    """The values that were set, never a secret."""
 
 
 class Password(Owned, Base):
@@ -183,7 +183,7 @@ class Password(Owned, Base):
 
 
 class Invitation(Owned, Base):
-    """Whoever has its token may join, as often as it allows."""
+    """People who have its token may join, at most ``uses`` of them."""
 
     __tablename__ = "invitations"
     __table_args__ = (CheckConstraint(ROLE_CHECK, name="role"),)
@@ -194,13 +194,13 @@ class Invitation(Owned, Base):
     role: Mapped[str]
     workspace_ids: Mapped[list[str]]
     note: Mapped[str]
-    """For whoever made it: whom it is for."""
+    """A reminder for its creator of whom it is for."""
     created_by: Mapped[str]
     """A user's id, or ``operator``."""
     created_at: Mapped[int]
     expires_at: Mapped[int]
     uses: Mapped[int]
-    """How many may join by it."""
+    """How many people may join with it."""
     used: Mapped[int]
     revoked_at: Mapped[int | None]
 
@@ -214,26 +214,26 @@ class IdentityProvider(Owned, Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(unique=True)
-    """In the addresses of its routes: ``/auth/oidc/NAME/callback``."""
+    """Part of its routes: ``/auth/oidc/NAME/callback``."""
     label: Mapped[str]
-    """On the sign-in page."""
+    """Its name on the sign-in page."""
     issuer: Mapped[str]
     client_id: Mapped[str]
     sealed_secret: Mapped[str | None]
-    """`storage.sealing`; None for a public client."""
+    """Sealed by `storage.sealing`; None for a public client."""
     scopes: Mapped[list[str]]
     email_domains: Mapped[list[str]]
-    """Of newcomers; none is any."""
+    """Domains of newcomers' verified addresses; an empty list allows any."""
     newcomer_role: Mapped[str | None]
-    """None lets nobody in who has no account or invitation."""
+    """The role of people who sign in without an account or invitation; None refuses them."""
     links_by_email: Mapped[bool] = mapped_column(Boolean)
-    """Whether an account that has the provider's verified address already is taken for the same person."""
+    """Whether an account with the provider's verified address is linked as the same person's."""
     created_at: Mapped[int]
     disabled_at: Mapped[int | None]
 
 
 class Identity(Owned, Base):
-    """What a provider calls one of our users: the subject, which is never given to somebody else."""
+    """The subject under which a provider knows one of our users. A provider never gives it to another person."""
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("provider_id", "user_id"),)
@@ -243,5 +243,5 @@ class Identity(Owned, Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
     email: Mapped[str | None]
-    """As the provider verified it when the identity was added."""
+    """The address that the provider had verified when the identity was added."""
     created_at: Mapped[int]

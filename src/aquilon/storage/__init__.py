@@ -1,4 +1,4 @@
-"""Everything that outlives the process: one schema, one migration history, queries scoped to their owner."""
+"""The database, its schema history, backups and sealed secrets."""
 
 from aquilon.storage.database import Database
 from aquilon.storage.upgrade import DatabaseError

@@ -1,9 +1,9 @@
-"""A home's database and files in one archive, as they are at one moment.
+"""Backups: a home's database and files of one moment in one archive.
 
 A tar of ``manifest.json``, then the database (``aquilon.db``, or ``tables/*.jsonl`` of
 a PostgreSQL one), ``files/ORGANIZATION/ID``, and ``secret-key``, without which what is
 sealed in the database can't be read. The manifest comes first and has the SHA-256 of
-all the rest: an archive that lost something is known for it.
+every other part, so that a restore notices a missing or changed part.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class Member(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     aquilon: str
-    """The version that wrote it."""
+    """The version of Aquilon that wrote the archive."""
     made_at: int
     revision: str
-    """Of the database's schema."""
+    """The revision of the database's schema."""
     database: Literal["sqlite", "postgresql"]
     members: dict[str, Member]
 
 
 async def back_up(settings: Settings, target: Path | None = None, *, with_key: bool = True) -> Path:
-    """Write an archive, also while servers run on the database.
+    """Write an archive, also while servers run on the database, and return its path.
 
-    ``target`` is a new file; left out, one in the home's ``backups``. Raises
-    DatabaseError where there is nothing to back up, or it can't be done.
+    ``target`` is a new file, by default one in the home's ``backups``. Raises DatabaseError
+    if there is nothing to back up or the archive can't be written.
     """
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
@@ -70,7 +70,7 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = folder / f"aquilon-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
     if target.exists():
-        raise DatabaseError(f"{target} is there already: name another file")
+        raise DatabaseError(f"{target} exists already: name another file")
     part = target.with_name(target.name + ".part")
     clear_left_over(settings.home, _WORK)
     try:
@@ -79,12 +79,12 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
             _Snapshot(settings.uploads_folder) as files,
         ):
             folder = Path(folder_name)
-            files.take()  # before the database, and once more after it: a row's file is in one of the two
+            files.take()  # before and after the database, so that every row's file is in one of the two
             revision = await _copy_database(settings, file, folder)
             files.take()
             if with_key and (settings.home / KEY_FILE).is_file():
                 shutil.copy(settings.home / KEY_FILE, folder / KEY_FILE)
-            _write(part, folder, files.folder, revision, "postgresql" if file is None else "sqlite")
+            _write(part, folder, files.folder, revision=revision, database="postgresql" if file is None else "sqlite")
         part.replace(target)
     except (OSError, sqlite3.Error, DBAPIError, tarfile.TarError) as error:
         raise DatabaseError(f"The backup can't be written to {target}: {error}") from error
@@ -94,7 +94,7 @@ async def back_up(settings: Settings, target: Path | None = None, *, with_key: b
 
 
 def sqlite_file(settings: Settings) -> Path | None:
-    """The database's file; None where it is a PostgreSQL server's."""
+    """The database's file; None if the database is on a PostgreSQL server."""
     if settings.database_url is None:
         return settings.home / DATABASE
     url = make_url(settings.database_url)
@@ -102,7 +102,7 @@ def sqlite_file(settings: Settings) -> Path | None:
 
 
 async def check_place(settings: Settings) -> None:
-    """Raises DatabaseError where the set database can't be there: its server doesn't answer, its folder is missing."""
+    """Raises DatabaseError if the configured database's server doesn't answer or its folder is missing."""
     file = sqlite_file(settings)
     if file is None:
         assert settings.database_url is not None
@@ -119,12 +119,12 @@ async def _copy_database(settings: Settings, file: Path | None, folder: Path) ->
     copy = folder / DATABASE
     copy_sqlite(file, copy)
     with closing(sqlite3.connect(f"{copy.as_uri()}?immutable=1", uri=True)) as raw:
-        found = raw.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(found[0])
+        (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(revision)
 
 
 class _Snapshot:
-    """Uploaded files as second names for the same content: taken at once, whatever is deleted afterwards."""
+    """Hard links to the uploaded files: quick to make, and they stay when a file is deleted."""
 
     def __init__(self, uploads: Path) -> None:
         self._uploads = uploads
@@ -148,7 +148,7 @@ class _Snapshot:
             with suppress(FileNotFoundError, FileExistsError):
                 try:
                     os.link(path, target)
-                except PermissionError:  # a file system without second names
+                except PermissionError:  # a file system without hard links
                     shutil.copy(path, target)
 
     def __exit__(self, *_: object) -> None:
@@ -157,19 +157,19 @@ class _Snapshot:
 
 
 def clear_left_over(where: Path, prefix: str) -> None:
-    """Remove the folders of that name that a kill left, a day ago or more."""
+    """Remove folders with this prefix that a killed process left a day or more ago."""
     for folder in where.glob(f"{prefix}*"):
         if folder.is_dir() and folder.stat().st_mtime < time.time() - _LEFT_OVER_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(
-    part: Path, folder: Path, files: Path | None, revision: str, database: Literal["sqlite", "postgresql"]
+    part: Path, folder: Path, files: Path | None, *, revision: str, database: Literal["sqlite", "postgresql"]
 ) -> None:
     members = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     if files is not None:
-        found = sorted(path for path in files.rglob("*") if path.is_file())
-        members |= {f"{FILES}/{path.relative_to(files).as_posix()}": path for path in found}
+        uploads = sorted(path for path in files.rglob("*") if path.is_file())
+        members |= {f"{FILES}/{path.relative_to(files).as_posix()}": path for path in uploads}
     manifest = Manifest(
         format=FORMAT,
         aquilon=__version__,
@@ -178,11 +178,11 @@ def _write(
         database=database,
         members={name: Member(path.stat().st_size, sha256_of(path)) for name, path in members.items()},
     )
-    described = folder / MANIFEST
-    described.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    manifest_file = folder / MANIFEST
+    manifest_file.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
-            archive.add(described, MANIFEST)
+            archive.add(manifest_file, MANIFEST)
             for name, path in members.items():
                 archive.add(path, name)
         file.flush()

@@ -1,7 +1,7 @@
-"""What every table is made of.
+"""The base classes of all tables.
 
-A change of a table goes with a new file under ``migrations/versions``; a test holds the two together.
-Times are whole seconds since 1970, so that they read the same from every database.
+A change of a table needs a new file under ``migrations/versions``; a test compares the two.
+Times are whole seconds since 1970, which every database stores alike.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Base(DeclarativeBase):
 
 
 class Owned:
-    """A table whose rows belong to an organization: `people.scope` alone makes queries over it."""
+    """A table whose rows belong to an organization; only `people.scope` begins queries over it."""
 
     organization_id: Mapped[str]
 
 
 class Watched:
-    """A table that every request's knowledge comes from: `storage.changes` counts each change of its rows."""
+    """A table that processes cache in memory; `storage.changes` notes each change of its rows."""

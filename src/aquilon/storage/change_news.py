@@ -1,4 +1,4 @@
-"""Word from other processes, over PostgreSQL, of changes that `storage.changes` counts."""
+"""PostgreSQL's notifications of changes by other processes, for `storage.changes`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from aquilon.storage.changes import Changes
 
 _CHANNEL = "aquilon_identity"
-TELL = text(f"SELECT pg_notify('{_CHANNEL}', '')")
-"""A change says it in its own transaction, so that the word comes with the commit."""
-_SQLALCHEMYS_OWN = ("prepared_statement_", "async_")
+NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', '')")
+"""Runs in the transaction of the change, so that the notification comes with the commit."""
+_SQLALCHEMY_ARGUMENTS = ("prepared_statement_", "async_")
 _RETRY_SECONDS = 1.0
 _ALIVE_SECONDS = 10.0
-"""A connection that was cut without a word is noticed in this time."""
+"""A silently broken connection is noticed within this time."""
 
 log = structlog.get_logger("aquilon.storage")
 
 
 class ChangeNews:
-    """One connection that listens. Without it changes aren't heard; when it comes back, all counts as changed."""
+    """One connection that listens. While it is lost, changes aren't heard; then everything counts as changed."""
 
     def __init__(self, engine: AsyncEngine, changes: Changes) -> None:
         self._engine = engine
@@ -56,11 +56,11 @@ class ChangeNews:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        """Until the connection ends. Raises what asyncpg raises."""
+        """Listen until the connection ends. Raises what asyncpg raises."""
         import asyncpg
 
-        _, given = self._engine.dialect.create_connect_args(self._engine.url)
-        arguments = {name: value for name, value in given.items() if not name.startswith(_SQLALCHEMYS_OWN)}
+        _, url_arguments = self._engine.dialect.create_connect_args(self._engine.url)
+        arguments = {name: value for name, value in url_arguments.items() if not name.startswith(_SQLALCHEMY_ARGUMENTS)}
         ended, heard = asyncio.Event(), asyncio.Event()
 
         def hear(*_: object) -> None:
@@ -71,10 +71,10 @@ class ChangeNews:
         try:
             connection.add_termination_listener(lambda _: ended.set())
             await connection.add_listener(_CHANNEL, hear)
-            async with self._engine.begin() as other:
-                await other.execute(TELL)
+            async with self._engine.begin() as sender:
+                await sender.execute(NOTIFY)
             async with asyncio.timeout(_ALIVE_SECONDS):
-                await heard.wait()  # a pooler between may take a listener and never bring it anything
+                await heard.wait()  # a pooler may accept a listener and never deliver anything to it
             self._changes.heard = True
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):

@@ -1,9 +1,9 @@
-"""When what every request asks for was last changed, by whichever process on this machine: people and keys, budgets,
-limits and prices, upstreams and what is said of models.
+"""Whether a `Watched` table changed since it was read into memory, by any process on this machine.
 
-Whoever keeps such knowledge in memory notes the `Moment` before reading it, and keeps
-it while there was `Changes.none_since`: a commit that touches a `Watched` table is
-counted before it returns.
+Watched tables have what every request needs: people and keys, budgets, limits and prices,
+upstreams and models. A cache takes `Changes.now` before it reads such a table, and is valid
+while `Changes.none_since` that moment. A commit that changes a `Watched` table is noted
+before it returns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from aquilon.storage.base import Watched
 
 WITHOUT_CHANGE = "aquilon_unchanged"
-"""Execution option of a statement that changes nothing that decides: when a key or session was last used."""
+"""Execution option of a statement after which caches stay valid, such as one that sets a time of last use."""
 
 _CHANGED = "aquilon_changed"
 _BYTES = 16
@@ -30,58 +30,60 @@ _BYTES = 16
 class Moment(NamedTuple):
     version: bytes
     at: float
-    """Seconds, by the clock that only goes forward."""
+    """Seconds, by the monotonic clock."""
 
 
 class Changes:
-    """``marker`` is a file that all processes on a database have mapped: its bytes are other ones after each change."""
+    """``marker`` is a file that all processes on a database map; each change sets other random bytes in it."""
 
     def __init__(self, marker: Path) -> None:
         self._marker = marker
         self._shared, self._mapped = _map(marker)
         self.heard = True
-        """Whether a change by any process counts here at once: one on another machine needs to be told of."""
+        """Whether changes by all processes arrive at once; those on another machine arrive as notifications."""
 
     def find_marker_again(self) -> None:
-        """Where the marker was removed or replaced, map the one that other processes find now. Raises OSError."""
+        """If the marker file was removed or replaced, map the one that is there now. Raises OSError."""
         try:
-            found = os.stat(self._marker)
-            if (found.st_dev, found.st_ino) == self._mapped and found.st_size == _BYTES:
+            status = os.stat(self._marker)
+            if (status.st_dev, status.st_ino) == self._mapped and status.st_size == _BYTES:
                 return
         except FileNotFoundError:
             pass
         self._shared, self._mapped = _map(self._marker)
-        self.note()  # what was changed meanwhile wasn't told here
+        self.note()  # changes of the meantime weren't seen here
 
     def now(self) -> Moment:
-        """Costs less than a microsecond: every request asks for it several times."""
+        """The present moment. It takes less than a microsecond, since every request needs it several times."""
         return Moment(self._shared[:], time.monotonic())
 
     def none_since(self, then: Moment, *, unheard: float) -> bool:
-        """Whether what was read then still holds; while changes aren't `heard`, for ``unheard`` seconds at most."""
+        """Whether data read ``then`` is current; while changes aren't `heard`, for at most ``unheard`` seconds."""
         now = self.now()
         return then.version == now.version and (self.heard or now.at - then.at < unheard)
 
     def note(self) -> None:
-        """Something changed."""
+        """Note a change, for all processes that map the marker."""
         self._shared[:] = secrets.token_bytes(_BYTES)
 
 
 def _map(marker: Path) -> tuple[mmap.mmap, tuple[int, int]]:
-    """The file's bytes, and which file it is."""
+    """The file's mapped bytes, and its device and inode."""
     file = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        found = os.fstat(file)
-        if found.st_size != _BYTES:
+        status = os.fstat(file)
+        if status.st_size != _BYTES:
             os.ftruncate(file, 0)
-            os.pwrite(file, secrets.token_bytes(_BYTES), 0)  # a hole could not be filled on a full disk
-        return mmap.mmap(file, _BYTES), (found.st_dev, found.st_ino)
+            os.pwrite(
+                file, secrets.token_bytes(_BYTES), 0
+            )  # writes all bytes now, since a hole can't be filled on a full disk
+        return mmap.mmap(file, _BYTES), (status.st_dev, status.st_ino)
     finally:
         os.close(file)
 
 
 class WatchedSession(Session):
-    """Notes whether it changed one of the tables."""
+    """A session that knows whether it changed a `Watched` table."""
 
     @property
     def changed(self) -> bool:

@@ -1,4 +1,4 @@
-"""One database: opened, brought to this version's schema, and lent out in short transactions."""
+"""The database: opened, migrated to this version's schema, and used in short transactions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from aquilon.settings import Settings
-from aquilon.storage.change_news import TELL, ChangeNews
+from aquilon.storage.change_news import NOTIFY, ChangeNews
 from aquilon.storage.changes import Changes, WatchedSession
 from aquilon.storage.database_file import OpenFile, make_private
 from aquilon.storage.group_commit import GroupCommit
@@ -25,16 +25,16 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 10
 _CONNECT_SECONDS = 5
-"""A server that doesn't answer in this time can't be used now."""
+"""How long to wait for the server to answer."""
 _WAIT_SECONDS = 10
-"""For a connection, where all are lent out."""
+"""How long to wait for a connection when all are in use."""
 _CONNECTIONS, _MORE_CONNECTIONS = 8, 16
-"""To PostgreSQL: kept open, and beside them for a rush."""
+"""Connections to PostgreSQL that stay open, and more for peaks."""
 _ALONE_LOCK = 0x616C6F6E  # "alon"
 
 
 class Database:
-    """The organization's data. ``await Database.open(settings)``, and ``await close()`` in the end."""
+    """The server's data. Create it with ``await Database.open(settings)`` and end with ``await close()``."""
 
     def __init__(self, engine: AsyncEngine, name: str, changes: Changes) -> None:
         self._engine = engine
@@ -42,9 +42,9 @@ class Database:
         if engine.dialect.name == "sqlite":
             self._group_commit = GroupCommit(engine, WatchedSession, lambda: _connect_sqlite(name))
         self.name = name
-        """The file or server it is in, for messages."""
+        """The file, or the server's URL without password, for messages."""
         self._file: OpenFile | None = None
-        """Where it is a file, since it is open."""
+        """Set once it is open, if the database is a file."""
         self._writers: set[asyncio.Task[Any] | None] = set()
         self._news = ChangeNews(engine, changes) if self._group_commit is None else None
         self.changes = changes
@@ -58,8 +58,8 @@ class Database:
     async def open(cls, settings: Settings, *, create: bool = True) -> Database:
         """Create the database, unless ``create`` is False, or bring it to this version's schema.
 
-        Raises DatabaseError where it is damaged, unreachable, or was written by a newer Aquilon,
-        and where it would have to be created and must not.
+        Raises DatabaseError if the database is damaged, unreachable, written by a newer
+        Aquilon, or missing while ``create`` is False.
         """
         url = make_url(settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}")
         backend = url.get_backend_name()
@@ -79,7 +79,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_size=_CONNECTIONS,
                 max_overflow=_MORE_CONNECTIONS,
-                pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up before
+                pool_timeout=2 * _WAIT_SECONDS,  # `_connect` gives up earlier
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
         file = Path(name) if backend == "sqlite" and name != ":memory:" else None
@@ -107,36 +107,36 @@ class Database:
         await self._engine.dispose()
 
     def problem(self) -> str:
-        """Why it can't be used any more: its file is gone, or another one. Empty where it can."""
+        """Why the database can't be used any more: its file is gone or replaced. Empty if it can."""
         return "" if self._file is None else self._file.problem()
 
     def _require_file(self) -> None:
-        """Raises OperationalError, as for any other database that is away."""
+        """Raises OperationalError, as for a server that can't be reached."""
         if problem := self.problem():
             raise OperationalError("", None, sqlite3.OperationalError(problem))
 
     @property
     def writes_at_once(self) -> bool:
-        """Whether there is ``at_once``: SQLite in a file."""
+        """Whether `at_once` can be used: only with SQLite in a file."""
         return self._group_commit is not None and self.name != ":memory:"
 
     async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """A transaction of one call on SQLite's own connection, as `GroupCommit.at_once` says.
+        """Run ``work`` as one transaction on a plain SQLite connection, as `GroupCommit.at_once`.
 
-        Raises sqlite3.Error, or OperationalError where the file is gone.
+        Raises sqlite3.Error, or OperationalError if the file is gone.
         """
         assert self._group_commit is not None
         self._require_file()
         return await self._group_commit.at_once(work)
 
     def listen(self) -> None:
-        """Hear at once of what other processes change: what is remembered need not be read again every few seconds."""
+        """Hear of other processes' changes at once, so that caches needn't be read again every few seconds."""
         if self._news is not None:
             self._news.start()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that sees one state of the data and changes nothing. Raises DBAPIError."""
+        """A transaction that only reads, and sees one state of the data. Raises DBAPIError."""
         self._require_file()
         connection = await self._connect()
         try:
@@ -147,28 +147,29 @@ class Database:
 
     @asynccontextmanager
     async def writing(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
-        """A transaction that may change data: committed at the end, undone by an exception.
+        """A transaction that may change data: committed at the end, rolled back by an exception.
 
-        On SQLite it is alone among writers, and shares its commit with those that
-        wait for it: `storage.group_commit`. On PostgreSQL only with ``alone``, which
-        is for what reads before it decides; the rest are statements that hold their
-        own condition. Raises RuntimeError inside another one of the same task, which
-        would wait for itself; DBAPIError where the database can't be written.
+        On SQLite no other writer runs meanwhile, and it shares its commit with the writers
+        that wait (`storage.group_commit`). On PostgreSQL other writers wait only with
+        ``alone``, which is for transactions that read before they decide; all others use
+        statements that have their condition in themselves. Raises RuntimeError inside
+        another writing transaction of the same task, since it would wait for itself;
+        DBAPIError if the database can't be written.
         """
         task = asyncio.current_task()
         if task in self._writers:
             raise RuntimeError(
-                "A transaction that writes was begun inside another one of the same task: use the outer one's session"
+                "A writing transaction was begun inside another one of the same task: use the outer one's session"
             )
         self._require_file()
         self._writers.add(task)
         if self._group_commit is not None:
-            lent = self._group_commit.session()
+            transaction = self._group_commit.session()
         else:
-            lent = self._shared_session(alone=alone)
+            transaction = self._shared_session(alone=alone)
         changed = False
         try:
-            async with lent as session:
+            async with transaction as session:
                 yield session
                 await session.flush()
                 changed = cast(WatchedSession, session.sync_session).changed
@@ -187,7 +188,7 @@ class Database:
                 yield session
                 await session.flush()
                 if cast(WatchedSession, session.sync_session).changed:
-                    await session.execute(TELL)
+                    await session.execute(NOTIFY)
                 await session.commit()
         except ConnectionError as error:
             raise OperationalError("", None, error) from error
@@ -195,7 +196,7 @@ class Database:
             await connection.close()
 
     async def _connect(self) -> AsyncConnection:
-        """Raises DBAPIError, whatever a server that is away or still starts makes the driver raise."""
+        """Raises DBAPIError for everything that the driver raises while a server is down or starting."""
         connection = self._engine.connect()
         if self._group_commit is not None:
             return await connection.start()
@@ -210,7 +211,7 @@ class Database:
     async def _migrate(self, *, create: bool) -> None:
         async with self._engine.connect() as connection:
             await connection.execution_options(aquilon_writes=True)
-            if connection.dialect.name == "sqlite":  # a table that is made anew must not take what refers to it along
+            if connection.dialect.name == "sqlite":  # replacing a table must not delete the rows that refer to it
                 await _set_foreign_keys(connection, "OFF")
             async with connection.begin():
                 await connection.run_sync(upgrade, self.name, create=create)
@@ -220,7 +221,7 @@ class Database:
 
 def _refuse_to_create(file: Path) -> None:
     if not file.exists():
-        raise DatabaseError(f"There is no database {file}: the first start of `aquilon up` makes it")
+        raise DatabaseError(f"There is no database {file}: the first start of `aquilon up` creates it")
 
 
 async def _set_foreign_keys(connection: AsyncConnection, state: str) -> None:
@@ -235,7 +236,7 @@ def _connect_sqlite(file: str) -> sqlite3.Connection:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says so, not where sqlite3 guesses
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions, sqlite3 must not
     cursor = connection.cursor()
     try:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):

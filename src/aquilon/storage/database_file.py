@@ -1,4 +1,4 @@
-"""The file that a SQLite database is in: readable for its owner alone, and the same one as long as it is open."""
+"""A SQLite database's file: readable by its owner alone, and checked to be the same as long as it is open."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 
 BESIDE = ("-wal", "-shm")
-"""What SQLite keeps beside the file while it is open, with the file's own permissions when it makes them."""
+"""Suffixes of the files that SQLite creates beside an open one, with the same permissions."""
 
 
 def make_private(path: Path) -> None:
-    """Make the file if there is none, and keep it and what is beside it from all other users. Raises OSError."""
+    """Create the file if it is missing, and make it and the files beside it private. Raises OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     for suffix in ("", *BESIDE):
-        with suppress(FileNotFoundError, PermissionError):  # another user's, whose to change they are
+        with suppress(FileNotFoundError, PermissionError):  # they may belong to another user
             os.chmod(f"{path}{suffix}", 0o600)
 
 
 class OpenFile:
-    """A file with connections: where it is removed or replaced, they would go on in one without a name."""
+    """A file with open connections. They would go on writing to a nameless file if it is removed or replaced."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -27,9 +27,9 @@ class OpenFile:
         self._opened = _identity(path)
 
     def problem(self) -> str:
-        """Why it can't be used any more, empty where it can: what is written now would be lost."""
+        """Why the file can't be used any more, since writes would be lost; empty if it can."""
         try:
-            there = _identity(self._path)
+            present = _identity(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return (
                 f"The database {self._path} was removed or moved away while the server ran: move it back, or stop the "
@@ -37,11 +37,11 @@ class OpenFile:
             )
         except OSError as error:
             return f"The database {self._path} can't be reached: {error.strerror}"
-        if there != self._opened:
-            return f"The database {self._path} was replaced by another file while the server ran: start the server anew"
+        if present != self._opened:
+            return f"The database {self._path} was replaced by another file while the server ran: restart the server"
         return ""
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+    status = os.stat(path)
+    return status.st_dev, status.st_ino

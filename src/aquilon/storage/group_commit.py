@@ -1,10 +1,9 @@
-"""One writer for a SQLite file, whose small transactions share a commit.
+"""One writer for a SQLite file; its small transactions share commits.
 
 SQLite has one writer at a time, and with ``synchronous=FULL`` each commit waits for
-the disk. Transactions that come while another one runs or commits are put behind
-each other as savepoints of one transaction and are committed together; each
-returns only when that commit is durable. Those that wait when a group begins
-belong to it, newcomers for `MOST_SECONDS`.
+the disk. Transactions that arrive while another one runs or commits become savepoints
+of one SQLite transaction and are committed together; each returns only when that commit
+is durable. A group takes those that wait when it begins, and newcomers for `MAX_SECONDS`.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
-MOST_SECONDS = 0.002
-"""How long a group takes newcomers; alone, a transaction doesn't wait."""
-MOST_TOGETHER = 64
+MAX_SECONDS = 0.002
+"""How long a group accepts newcomers; a single transaction doesn't wait."""
+MAX_TOGETHER = 64
 
 
 class _Group:
     def __init__(self, connection: AsyncConnection, expected: int) -> None:
         self.connection = connection
         self.expected = expected
-        """Transactions that waited when it began and have not run yet."""
-        self.due = time.monotonic() + MOST_SECONDS
+        """How many transactions waited when the group began and have not run yet."""
+        self.due = time.monotonic() + MAX_SECONDS
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: BaseException | None = None
-        """Why SQLite undid all of it: a full disk, say."""
+        """Why SQLite rolled the whole group back, such as a full disk."""
         self.timer: asyncio.Task[None] | None = None
 
 
@@ -44,11 +43,11 @@ class GroupCommit:
     def __init__(
         self, engine: AsyncEngine, session_class: type[Session], connect: Callable[[], sqlite3.Connection]
     ) -> None:
-        """``connect`` gives a connection of our own to the same file, for ``at_once``, whatever thread uses it."""
+        """``connect`` opens a separate connection to the same file, usable in any thread, for `at_once`."""
         self._engine = engine
         self._session_class = session_class
         self._connect = connect
-        self._own: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aquilon-commit")
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -56,7 +55,7 @@ class GroupCommit:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """Alone among writers; durable when the block has been left, undone by an exception in it."""
+        """No other writer runs meanwhile. Durable when the block has ended, rolled back by an exception in it."""
         self._waiting += 1
         try:
             await self._turn.acquire()
@@ -75,8 +74,8 @@ class GroupCommit:
                     yield session
                     await session.commit()
             except BaseException as error:
-                if group.connection.invalidated:  # a statement was cancelled: the connection went with it
-                    group.lost = _cut_short()
+                if group.connection.invalidated:  # a cancelled statement took the connection with it
+                    group.lost = _cancelled_in_group()
                 elif not await _is_open(group.connection):
                     group.lost = error
                 raise
@@ -91,10 +90,10 @@ class GroupCommit:
         await asyncio.shield(group.committed)
 
     async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """A transaction of one call, in a thread; durable when it returns.
+        """Run ``work`` as one transaction in a thread; durable when it returns.
 
-        For what is written with every answer: a session's many short ways to the thread
-        and back cost several times as much as all that SQLite does.
+        It is for the writes of every answer: a session's many switches to its thread and
+        back cost several times as much as SQLite's own work.
         """
         async with self._turn:
             if self._group is not None:
@@ -103,19 +102,19 @@ class GroupCommit:
 
     def close(self) -> None:
         self._thread.shutdown()
-        if self._own is not None:
-            self._own.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._own is None:
-            self._own = self._connect()
-        self._own.execute("BEGIN IMMEDIATE")
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            result = work(self._own)
-            self._own.execute("COMMIT")
+            result = work(self._connection)
+            self._connection.execute("COMMIT")
         except BaseException:
-            if self._own.in_transaction:
-                self._own.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
         return result
 
@@ -127,7 +126,7 @@ class GroupCommit:
         except BaseException:
             await connection.close()
             raise
-        self._group = _Group(connection, expected=min(self._waiting + 1, MOST_TOGETHER))
+        self._group = _Group(connection, expected=min(self._waiting + 1, MAX_TOGETHER))
         return self._group
 
     async def _end(self, group: _Group) -> None:
@@ -135,8 +134,8 @@ class GroupCommit:
         await asyncio.shield(asyncio.create_task(_commit(group)))
 
     async def _end_in_time(self, group: _Group) -> None:
-        """Commits should those who waited have gone away."""
-        await asyncio.sleep(MOST_SECONDS)
+        """Commit the group if its waiting transactions were cancelled."""
+        await asyncio.sleep(MAX_SECONDS)
         async with self._turn:
             if self._group is group:
                 await self._end(group)
@@ -153,14 +152,14 @@ async def _commit(group: _Group) -> None:
             await group.connection.close()
     except BaseException as error:
         group.committed.set_exception(error)
-        group.committed.exception()  # seen: nobody may be left to wait for it
+        group.committed.exception()  # mark it as retrieved, since maybe nobody awaits it
     else:
         group.committed.set_result(None)
 
 
-def _cut_short() -> OperationalError:
-    """For the others of the group: an error as the database's own, for which clients are asked to try again."""
-    return OperationalError("COMMIT", None, sqlite3.OperationalError("a write of the same group was cut short"))
+def _cancelled_in_group() -> OperationalError:
+    """The error for the rest of the group; clients are asked to try again, as for any database error."""
+    return OperationalError("COMMIT", None, sqlite3.OperationalError("another write of the same commit was cancelled"))
 
 
 async def _is_open(connection: AsyncConnection) -> bool:

@@ -1,6 +1,6 @@
-"""A database's rows in plain files, and into PostgreSQL: no tool of PostgreSQL's own is needed, nor its version.
+"""Copies a database's rows to plain files and into PostgreSQL, without PostgreSQL's version-specific tools.
 
-A file for each table: its columns' names in the first line, then a row a line, as JSON.
+Each table has a file of JSON lines: its columns' names, then one row per line.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _CONNECT_SECONDS = 5
 
 
 class RowsRefused(DatabaseError):
-    """Rows that the database doesn't take, now or later; nothing has changed."""
+    """The database refuses these rows for good; nothing has changed."""
 
 
-_PASSING = ("08", "40", "53", "55", "57")
-"""Classes of SQLSTATE that another try may not meet: connections, deadlocks, a full disk, locks, a shutdown."""
+_TEMPORARY = ("08", "40", "53", "55", "57")
+"""Classes of SQLSTATE for temporary errors: connections, deadlocks, a full disk, locks, a shutdown."""
 
 
 async def revision_of(url: str) -> str | None:
-    """The revision of the schema there, None where there is none yet. Raises DatabaseError where nothing answers."""
+    """The schema's revision, None if there is no schema yet. Raises DatabaseError if the server doesn't answer."""
     engine = _engine(url)
     try:
         async with engine.connect() as connection:
@@ -47,10 +47,10 @@ async def revision_of(url: str) -> str | None:
 
 
 async def copy_out(url: str, folder: Path) -> str:
-    """Write each table's rows to ``folder``, as they are at one moment; gives the schema's revision.
+    """Write each table's rows of one moment to ``folder``, and return the schema's revision.
 
-    Writers go on meanwhile. Raises DatabaseError where there is nothing, DBAPIError
-    where the database can't be read.
+    Writers can go on meanwhile. Raises DatabaseError if there are no tables, DBAPIError if
+    the database can't be read.
     """
     engine = _engine(url)
     try:
@@ -58,20 +58,20 @@ async def copy_out(url: str, folder: Path) -> str:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             revision = await connection.run_sync(_revision)
             if revision is None:
-                raise DatabaseError("The database has no tables of Aquilon's: nothing to back up")
+                raise DatabaseError("The database has no tables of Aquilon: nothing to back up")
             for table in await connection.run_sync(_tables):
                 rows = await connection.stream(select(table))
                 with (folder / f"{table.name}{SUFFIX}").open("wb") as file:
                     file.write(_line(str(column.name) for column in table.columns))
-                    async for some in rows.partitions(_ROWS_AT_ONCE):
-                        await asyncio.to_thread(file.write, b"".join(_line(row) for row in some))
+                    async for part in rows.partitions(_ROWS_AT_ONCE):
+                        await asyncio.to_thread(file.write, b"".join(_line(row) for row in part))
     finally:
         await engine.dispose()
     return revision
 
 
 def copy_out_of_file(file: Path, folder: Path) -> str:
-    """The same for a SQLite file that nobody writes to."""
+    """`copy_out` for a SQLite file that no process writes to."""
     engine = create_engine(f"sqlite:///{file}")
     try:
         with engine.connect() as connection:
@@ -85,10 +85,10 @@ def copy_out_of_file(file: Path, folder: Path) -> str:
 
 
 async def copy_in(url: str, folder: Path, revision: str) -> None:
-    """Put those rows in place of the database's, in one transaction: whoever reads meanwhile sees all or nothing of it.
+    """Replace the database's rows with those in ``folder``, in one transaction.
 
-    Tables are made anew as that revision had them. Raises RowsRefused for rows that don't fit them,
-    DatabaseError where the database can't be written now.
+    Tables are created as ``revision`` has them. Raises RowsRefused for rows that don't fit
+    them, DatabaseError if the database can't be written now.
     """
     engine = _engine(url)
     try:
@@ -96,11 +96,11 @@ async def copy_in(url: str, folder: Path, revision: str) -> None:
             await connection.run_sync(_replace, folder, revision)
     except (DBAPIError, LookupError, StopIteration, ValueError, msgspec.MsgspecError) as error:
         problem = error.orig if isinstance(error, DBAPIError) else error
-        passing = isinstance(error, DBAPIError) and (
-            error.connection_invalidated or str(getattr(problem, "sqlstate", ""))[:2] in _PASSING
+        temporary = isinstance(error, DBAPIError) and (
+            error.connection_invalidated or str(getattr(problem, "sqlstate", ""))[:2] in _TEMPORARY
         )
-        kind, then = (DatabaseError, "it is tried again") if passing else (RowsRefused, "nothing has changed")
-        raise kind(f"The backup's rows can't be put into the database: {problem}; {then}") from error
+        kind, consequence = (DatabaseError, "it is tried again") if temporary else (RowsRefused, "nothing has changed")
+        raise kind(f"The backup's rows can't be put into the database: {problem}; {consequence}") from error
     finally:
         await engine.dispose()
 
@@ -118,14 +118,14 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _tables(connection: Connection) -> list[Table]:
-    """Aquilon's, those that others refer to first; somebody else's in the same database are left alone."""
-    found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in table_names())
-    for table in found.sorted_tables:
+    """Aquilon's tables, referenced ones first; other tables in the same database are left out."""
+    metadata = MetaData()
+    metadata.reflect(connection, only=lambda name, _: name in table_names())
+    for table in metadata.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, JSON):
-                column.type = JSON(none_as_null=True)  # so that NULL stays what it is
-    return list(found.sorted_tables)
+                column.type = JSON(none_as_null=True)  # so that NULL stays NULL
+    return list(metadata.sorted_tables)
 
 
 def _replace(connection: Connection, folder: Path, revision: str) -> None:
@@ -134,8 +134,8 @@ def _replace(connection: Connection, folder: Path, revision: str) -> None:
     upgrade_to(connection, revision)
     tables = _tables(connection)
     for table in reversed(tables):
-        if table.name not in _TRIGGERED:
-            connection.execute(table.delete())  # what a migration put there
+        if table.name not in _APPEND_ONLY:
+            connection.execute(table.delete())  # rows that a migration inserted
     for table in tables:
         if (file := folder / f"{table.name}{SUFFIX}").exists():
             _fill(connection, table, file)
@@ -151,8 +151,8 @@ def _continue_sequence(connection: Connection, table: str, column: str) -> None:
         connection.execute(text(last), {"sequence": sequence})
 
 
-_TRIGGERED = frozenset({"audit_log"})
-"""Append-only: nothing may be deleted from it, and a migration puts nothing into it."""
+_APPEND_ONLY = frozenset({"audit_log"})
+"""Append-only tables: rows can't be deleted, and no migration inserts any."""
 
 
 def _drop(connection: Connection) -> None:
@@ -163,11 +163,11 @@ def _drop(connection: Connection) -> None:
         ),
         {"names": list(table_names())},
     ).scalars()
-    found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in table_names() or name == VERSION_TABLE)
-    dropped = list(functions)
-    found.drop_all(connection)
-    for function in dropped:
+    metadata = MetaData()
+    metadata.reflect(connection, only=lambda name, _: name in table_names() or name == VERSION_TABLE)
+    function_names = list(functions)
+    metadata.drop_all(connection)
+    for function in function_names:
         connection.execute(text(f"DROP FUNCTION IF EXISTS {function}"))
 
 
@@ -176,21 +176,21 @@ def _fill(connection: Connection, table: Table, file: Path) -> None:
         names = msgspec.json.decode(next(lines), type=list[str])
         columns = [table.columns[name] for name in names]
         binary = [isinstance(column.type, LargeBinary) for column in columns]
-        for some in _chunks(lines):
+        for chunk in _chunks(lines):
             rows = [
                 {
                     name: base64.b64decode(value) if is_binary and value is not None else value
                     for name, value, is_binary in zip(names, values, binary, strict=True)
                 }
-                for values in (msgspec.json.decode(line, type=list[Any]) for line in some)
+                for values in (msgspec.json.decode(line, type=list[Any]) for line in chunk)
             ]
             connection.execute(table.insert(), rows)
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     iterator = iter(lines)
-    while some := list(islice(iterator, _ROWS_AT_ONCE)):
-        yield some
+    while chunk := list(islice(iterator, _ROWS_AT_ONCE)):
+        yield chunk
 
 
 def _line(values: Iterable[Any]) -> bytes:

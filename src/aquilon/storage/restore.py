@@ -1,8 +1,8 @@
-"""Putting a backup in place of a home's database and files, in two steps that a kill can't tear apart.
+"""Restoring a backup over a home's database and files, in two steps that survive a kill.
 
-First the archive is unpacked and checked beside what is there: ``stage``. Then, while
-no server has the database open, one thing after the other changes its place:
-``complete``, which a start repeats until it is done. What was there is kept.
+`stage` unpacks and checks the archive beside the present data. `complete`, while no server
+has the database open, moves one part after the other into place; each start repeats it
+until it is done. The former data is kept in ``backups``.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _STAGED = "restore-staged"
 _WORK = ".restore-"
 _REVISION = "revision"
 _ARRIVING = "files-arriving"
-_MOST_MEMBERS = 10**7
-_MOST_MANIFEST_BYTES = 2**30
+_MAX_MEMBERS = 10**7
+_MAX_MANIFEST_BYTES = 2**30
 _SQLITE = b"SQLite format 3\0"
 _OF_THE_FIRST_VERSION = re.compile(rf"{re.escape(DATABASE)}|{KEY_FILE}|{FILES}/[^/]+/[^/]+")
 _FORMER = "former"
-"""In the staged folder: the name of where what was there is kept."""
+"""The file in the staged folder that names the folder for the former data."""
 
 
 def is_staged(settings: Settings) -> bool:
@@ -58,11 +58,11 @@ def is_staged(settings: Settings) -> bool:
 
 
 def stage(settings: Settings, archive_file: Path) -> None:
-    """Unpack and check an archive beside what is there, which stays as it is.
+    """Unpack and check an archive beside the present data, which stays unchanged.
 
-    Raises DatabaseError for what is no backup, is damaged, comes from a newer version,
-    or from PostgreSQL where SQLite is, OSError where it can't be read or there is no
-    room for it; then nothing has changed.
+    Raises DatabaseError if the file is not a backup, is damaged, comes from a newer
+    version, needs more room, or is of PostgreSQL while SQLite is configured; OSError if it
+    can't be read or unpacked. Then nothing has changed.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     clear_left_over(settings.home, _WORK)
@@ -75,7 +75,7 @@ def stage(settings: Settings, archive_file: Path) -> None:
                 _require_room(settings.home, sum(member.size for member in members), archive_file)
                 archive.extractall(folder, members, filter="data")
         except (EOFError, gzip.BadGzipFile, IsADirectoryError, tarfile.TarError, zlib.error) as error:
-            raise DatabaseError(f"{archive_file} is no backup: {error}") from error
+            raise DatabaseError(f"{archive_file} is not a backup: {error}") from error
         if manifest is not None:
             _check_members(folder, manifest, archive_file)
         on_postgresql = sqlite_file(settings) is None
@@ -84,7 +84,7 @@ def stage(settings: Settings, archive_file: Path) -> None:
                 raise DatabaseError(f"{archive_file} is of a PostgreSQL database: set AQUILON_DATABASE_URL to one")
         else:
             revision = _check_sqlite(folder / DATABASE, archive_file)
-            if on_postgresql:  # the way from one to the other
+            if on_postgresql:  # convert SQLite's rows for PostgreSQL
                 (folder / TABLES).mkdir()
                 copy_out_of_file(folder / DATABASE, folder / TABLES)
                 (folder / DATABASE).unlink()
@@ -92,17 +92,17 @@ def stage(settings: Settings, archive_file: Path) -> None:
         if manifest is not None:
             (folder / _REVISION).write_text(manifest.revision)
         (folder / _FORMER).write_text(f"before-restore-{time.time_ns()}")
-        (folder / FILES).mkdir(mode=0o700, exist_ok=True)  # a backup without files: those that are there go
+        (folder / FILES).mkdir(mode=0o700, exist_ok=True)  # a backup without files removes the present ones
         _sync(folder)
         shutil.rmtree(settings.home / _STAGED, ignore_errors=True)
         folder.replace(settings.home / _STAGED)
 
 
 async def complete(settings: Settings) -> None:
-    """Put what is staged, if anything is, in its place; nothing else may have the database open.
+    """Move a staged backup, if there is one, into place; nothing else may have the database open.
 
-    What is no longer staged is in its place already: a second time after a kill goes
-    on from there. Raises DatabaseError.
+    Parts that are no longer staged are in place already, so a second call after a kill
+    goes on where the first one stopped. Raises DatabaseError.
     """
     staged = settings.home / _STAGED
     if not staged.is_dir():
@@ -110,7 +110,7 @@ async def complete(settings: Settings) -> None:
     file = sqlite_file(settings)
     if (staged / DATABASE).exists() if file is None else (staged / TABLES).exists():
         raise DatabaseError(
-            f"A backup waits in {staged} for a database of the other kind: set AQUILON_DATABASE_URL as it was for "
+            f"The backup in {staged} is for a database of the other kind: set AQUILON_DATABASE_URL as it was for "
             "`aquilon restore`, or remove that folder to go on without the backup"
         )
     try:
@@ -130,9 +130,7 @@ async def complete(settings: Settings) -> None:
             _move(staged / KEY_FILE, settings.home / KEY_FILE)
         _remove(staged)
     except OSError as error:
-        raise DatabaseError(
-            f"The backup can't be put in place: {error}; it is tried again at the next start"
-        ) from error
+        raise DatabaseError(f"The backup can't be put in place: {error}; the next start tries again") from error
 
 
 async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> None:
@@ -145,48 +143,53 @@ async def _load_postgresql(settings: Settings, staged: Path, former: Path) -> No
         await back_up(settings, before, with_key=False)
     try:
         await copy_in(settings.database_url, tables, (staged / _REVISION).read_text())
-    except RowsRefused:  # by no start either
+    except RowsRefused:  # no later start can succeed either
         _remove(staged)
         raise
     _remove(tables)
 
 
 def _look_through(archive: tarfile.TarFile, archive_file: Path) -> tuple[Manifest | None, list[tarfile.TarInfo]]:
-    """The manifest and the files of an archive, before a byte is written. Raises DatabaseError at the first wrong one.
+    """Check an archive's members before a byte is written, and return the manifest and the files.
 
-    What is written afterwards is what the manifest announces, which comes first: an
-    archive of the first version has none, and then the names alone tell what belongs.
+    The manifest comes first, and only members that it lists are accepted. An archive of the
+    first version has no manifest; then the names decide. Raises DatabaseError for the first
+    wrong member.
     """
     manifest: Manifest | None = None
     members: dict[str, tarfile.TarInfo] = {}
     for number, member in enumerate(archive):
         name = posixpath.normpath(member.name)
-        if number >= _MOST_MEMBERS or name in members:
-            raise DatabaseError(f"{archive_file} is no backup: it has {name[:100]} twice, or too many parts")
+        if number >= _MAX_MEMBERS or name in members:
+            raise DatabaseError(
+                f"{archive_file} is not a backup: it has {name[:100]} twice, or more than {_MAX_MEMBERS} parts"
+            )
         if member.isdir():
             continue
         if not member.isreg() or member.issparse():
-            raise DatabaseError(f"{archive_file} is no backup: {name[:100]} is not a plain file")
+            raise DatabaseError(f"{archive_file} is not a backup: {name[:100]} is not a plain file")
         if name == MANIFEST and not members:
-            manifest = _manifest(_content(archive, member, _MOST_MANIFEST_BYTES), archive_file)
+            manifest = _manifest(_content(archive, member, _MAX_MANIFEST_BYTES), archive_file)
         elif manifest is not None and (name not in manifest.members or member.size != manifest.members[name].bytes):
-            raise DatabaseError(f"{archive_file} is damaged: {name[:100]} isn't as in its manifest")
+            raise DatabaseError(f"{archive_file} is damaged: {name[:100]} doesn't match its manifest")
         elif manifest is None and _OF_THE_FIRST_VERSION.fullmatch(name) is None:
-            raise DatabaseError(f"{archive_file} is no backup: {name[:100]} doesn't belong to one")
+            raise DatabaseError(f"{archive_file} is not a backup: {name[:100]} doesn't belong in one")
         if name == DATABASE and _content(archive, member, len(_SQLITE)) != _SQLITE:
-            raise DatabaseError(f"{archive_file} is no backup, or a damaged one: its database is none")
+            raise DatabaseError(f"{archive_file} is not a backup or is damaged: {DATABASE} is not a SQLite database")
         members[name] = member
     if manifest is not None and (missing := manifest.members.keys() - members.keys()):
-        raise DatabaseError(f"{archive_file} is damaged: {len(missing)} of its parts are missing, {min(missing)} say")
+        raise DatabaseError(
+            f"{archive_file} is damaged: {len(missing)} of its parts are missing, such as {min(missing)}"
+        )
     if manifest is None and DATABASE not in members:
-        raise DatabaseError(f"{archive_file} is no backup: it has no database")
+        raise DatabaseError(f"{archive_file} is not a backup: it has no database")
     return manifest, list(members.values())
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, max_bytes: int) -> bytes:
     file = archive.extractfile(member)
     assert file is not None
-    return file.read(most)
+    return file.read(max_bytes)
 
 
 def _require_room(home: Path, needed: int, archive_file: Path) -> None:
@@ -197,43 +200,43 @@ def _require_room(home: Path, needed: int, archive_file: Path) -> None:
 
 def _manifest(content: bytes, archive_file: Path) -> Manifest:
     try:
-        found = msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise DatabaseError(f"{archive_file} is no backup, or a damaged one: {error}") from error
-    if found.format > FORMAT or found.revision not in REVISIONS:
+        raise DatabaseError(f"{archive_file} is not a backup or is damaged: {error}") from error
+    if manifest.format > FORMAT or manifest.revision not in REVISIONS:
         raise DatabaseError(
-            f"{archive_file} has schema {found.revision}, written by a newer Aquilon ({found.aquilon}): restore it "
-            "with that one"
+            f"{archive_file} has schema {manifest.revision}, written by a newer Aquilon ({manifest.aquilon}): restore "
+            "it with that version"
         )
-    return found
+    return manifest
 
 
 def _check_members(folder: Path, manifest: Manifest, archive_file: Path) -> None:
     for name, member in manifest.members.items():
         path = folder / name
         if path.stat().st_size != member.bytes or sha256_of(path) != member.sha256:
-            raise DatabaseError(f"{archive_file} is damaged: {name} is not what was backed up. Take another backup")
+            raise DatabaseError(f"{archive_file} is damaged: {name} doesn't match its checksum. Take another backup")
 
 
 def _check_sqlite(file: Path, archive_file: Path) -> str:
-    """The schema's revision."""
+    """Check a SQLite file and return its schema's revision. Raises DatabaseError."""
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as raw:
-            whole = raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            found = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+            is_whole = raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise DatabaseError(f"{archive_file} is no backup, or a damaged one: {error}") from error
-    if not whole or found is None:
+        raise DatabaseError(f"{archive_file} is not a backup or is damaged: {error}") from error
+    if not is_whole or row is None:
         raise DatabaseError(f"{archive_file} holds a damaged database: take another backup")
-    if found[0] not in REVISIONS:
+    if row[0] not in REVISIONS:
         raise DatabaseError(
-            f"{archive_file} has schema {found[0]}, written by a newer Aquilon: restore it with that one"
+            f"{archive_file} has schema {row[0]}, written by a newer Aquilon: restore it with that version"
         )
-    return str(found[0])
+    return str(row[0])
 
 
 def _swap_files(staged: Path, place: Path, former: Path) -> None:
-    """One after the other: the folder itself may be where a disk is mounted."""
+    """Move the files one by one, since the folder itself may be a mount point."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (staged / FILES).exists():
         former.mkdir(mode=0o700, exist_ok=True)
@@ -246,7 +249,7 @@ def _swap_files(staged: Path, place: Path, former: Path) -> None:
 
 
 def _keep(place: Path, former: Path) -> None:
-    """Move what is there away, or what a kill left of that or of its successor."""
+    """Move the former file away. If a killed run did so already, remove what is in its place."""
     if former.exists():
         _remove(place)
     elif place.exists():
@@ -254,7 +257,7 @@ def _keep(place: Path, former: Path) -> None:
 
 
 def _move(path: Path, target: Path) -> None:
-    """Whole at one of the two at any moment, also from one file system to another; a target that is there is whole."""
+    """Move between file systems too. At any moment one of the two paths is complete; an existing target is complete."""
     if target.exists():
         _remove(path)
         return
@@ -275,7 +278,7 @@ def _move(path: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Gone at once under its own name: nobody takes what a kill leaves of it for the whole."""
+    """Rename, then delete, so that a kill leaves no incomplete file or folder under the former name."""
     if not path.exists():
         return
     gone = path.with_name(f"{_WORK}{path.name}-{time.time_ns()}")

@@ -1,7 +1,7 @@
 """Secrets that the server must be able to read again (an upstream's key, an OIDC client's secret), encrypted at rest.
 
 A sealed secret is a JSON Web Encryption in compact form (RFC 7516), direct encryption
-with AES-256-GCM; its ``kid`` tells which key sealed it, so that another one is named.
+with AES-256-GCM; its ``kid`` names the key, so that an error can say which key is needed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from joserfc.jwk import OctKey
 from aquilon.settings import Settings
 
 KEY_FILE = "secret-key"
-"""In the home, readable by its owner alone: made when the first secret is sealed."""
+"""A file in the home, readable by its owner alone; created when the first secret is sealed."""
 KEY_BYTES = 32
 
 _ALGORITHMS = ["dir", "A256GCM"]
@@ -44,19 +44,19 @@ class Sealer:
 
     @classmethod
     def of(cls, settings: Settings) -> Sealer:
-        """Raises SealError where ``AQUILON_SECRET_KEY`` is no key."""
-        given = settings.secret_key
-        key = None if given is None else _decoded(given.get_secret_value(), "AQUILON_SECRET_KEY")
+        """Raises SealError if ``AQUILON_SECRET_KEY`` is not a key."""
+        setting = settings.secret_key
+        key = None if setting is None else _decoded(setting.get_secret_value(), "AQUILON_SECRET_KEY")
         return cls(settings.home / KEY_FILE, key)
 
     def seal(self, text: str) -> str:
-        """ASCII without spaces. Raises SealError where there is no key and none can be made."""
+        """The sealed text, ASCII without spaces. Raises SealError if there is no key and none can be created."""
         key = self._key or self._read() or self._make()
         header = {"alg": "dir", "enc": "A256GCM", "kid": _name(key)}
         return jwe.encrypt_compact(header, text.encode(), OctKey.import_key(key), algorithms=_ALGORITHMS)
 
     def open(self, sealed: str) -> str:
-        """What was sealed. Raises SealError where the key is gone or another one, or the sealed text was changed."""
+        """The text that was sealed. Raises SealError if the key is missing or wrong, or the text was changed."""
         key = self._key or self._read()
         if key is None:
             raise SealError(
@@ -64,8 +64,8 @@ class Sealer:
                 "set AQUILON_SECRET_KEY to the key, or enter the secret again"
             )
         try:
-            found = jwe.decrypt_compact(sealed, OctKey.import_key(key), algorithms=_ALGORITHMS)
-            return (found.plaintext or b"").decode()
+            decrypted = jwe.decrypt_compact(sealed, OctKey.import_key(key), algorithms=_ALGORITHMS)
+            return (decrypted.plaintext or b"").decode()
         except (JoseError, ValueError) as error:
             raise SealError(self._reason(sealed, key)) from error
 
@@ -88,7 +88,7 @@ class Sealer:
             raise SealError(f"The key that seals secrets can't be read: {error}") from error
 
     def _make(self) -> bytes:
-        """A new key; where another process makes one at the same moment, one of the two is everybody's."""
+        """Create the key file. If another process does so at the same moment, both use the same one of the two keys."""
         key = secrets.token_bytes(KEY_BYTES)
         try:
             descriptor, part = tempfile.mkstemp(dir=self._file.parent, prefix=f"{KEY_FILE}.")  # with mode 0600
@@ -114,13 +114,13 @@ def _decoded(text: str, source: str) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise SealError(
-            f"{source} holds no key: {KEY_BYTES} random bytes in base64, as `openssl rand -base64 32` gives"
+            f"{source} is not a key: it must be {KEY_BYTES} random bytes in base64, as `openssl rand -base64 32` prints"
         )
     return key
 
 
 def _name(key: bytes) -> str:
-    """What a key is called: says nothing of the key itself."""
+    """A name for the key that reveals nothing about it."""
     return hashlib.sha256(b"aquilon secret key " + key).hexdigest()[:12]
 
 

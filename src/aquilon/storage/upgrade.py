@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema: after a backup, all or nothing, and never backwards."""
+"""Upgrades a database to this version's schema: after a backup, all or nothing, never backwards."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from aquilon.storage.migrations import REVISIONS
 
 VERSION_TABLE = "alembic_version"
 MIGRATION_LOCK = 0x6171756C  # "aqul"
-"""One process migrates, the others wait."""
+"""The PostgreSQL lock with which one process migrates while others wait."""
 
 
 class DatabaseError(RuntimeError):
-    """The database can't be used; the message says which one, why, and what would help."""
+    """The database can't be used; the message says which one, why, and what helps."""
 
 
 def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
     """Run the missing migrations inside the connection's transaction; a second process waits meanwhile.
 
-    A SQLite file with data is copied to ``backups/`` beside it first. Raises
-    DatabaseError for a newer schema, which is left as it is, and for an empty
-    database unless ``create``.
+    An existing SQLite file is copied to ``backups/`` beside it first. Raises DatabaseError
+    for a newer schema, which stays unchanged, and for an empty database unless ``create``.
     """
     sqlite = connection.dialect.name == "sqlite"
     if not sqlite:
@@ -38,7 +37,7 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
     if current == REVISIONS[-1]:
         return
     if current is None and not create:
-        raise DatabaseError(f"The database {name} is empty: the first start of `aquilon up` makes its tables")
+        raise DatabaseError(f"The database {name} is empty: the first start of `aquilon up` creates its tables")
     if current is not None and current not in REVISIONS:
         raise DatabaseError(
             f"The database {name} has schema {current}, written by a newer Aquilon; this version knows up to "
@@ -48,12 +47,14 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
         _back_up(Path(name), current)
     upgrade_to(connection, REVISIONS[-1])
     if sqlite and (orphans := connection.execute(text("PRAGMA foreign_key_check")).all()):
-        raise DatabaseError(f"The database {name} has rows in {orphans[0][0]} that belong to nothing: restore a backup")
+        raise DatabaseError(
+            f"The database {name} has rows in {orphans[0][0]} that refer to missing rows: restore a backup"
+        )
 
 
 def upgrade_to(connection: Connection, revision: str) -> None:
     """Run the history up to a revision, inside the connection's transaction."""
-    from alembic import command  # only on a first start or an upgrade: 10 MB that the server then needn't hold
+    from alembic import command  # imported only for a first start or an upgrade, since it takes 10 MB
     from alembic.config import Config
 
     config = Config()
@@ -65,7 +66,7 @@ def upgrade_to(connection: Connection, revision: str) -> None:
 
 @cache
 def table_names() -> frozenset[str]:
-    """The tables that this version's migrations make: all that a backup holds and a restore replaces."""
+    """The tables that this version's migrations create; a backup has them all, and a restore replaces them."""
     engine = create_engine("sqlite://")
     try:
         with engine.begin() as connection:
@@ -76,7 +77,7 @@ def table_names() -> frozenset[str]:
 
 
 def _back_up(file: Path, revision: str) -> None:
-    """Raises DatabaseError where there is no room for the copy: the migration then doesn't begin."""
+    """Copy the file before a migration. Raises DatabaseError if it can't; then the migration doesn't begin."""
     folder = file.parent / "backups"
     target = folder / f"{file.stem}-{revision}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}{file.suffix}"
     try:
@@ -87,7 +88,7 @@ def _back_up(file: Path, revision: str) -> None:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """A consistent copy of a SQLite file, whoever writes to it meanwhile; ``target`` appears whole or not at all."""
+    """Copy a SQLite file consistently, also while others write to it; ``target`` appears complete or not at all."""
     temporary = target.with_name(target.name + ".part")
     temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

@@ -46,7 +46,9 @@ async def add(
     found = await _placed(replace(given, id="", base_url=checked_base_url(given.base_url)), private)
     async with database.writing(alone=True) as session:
         made = await stored.store(session, sealer, found)
-        await audit.record(session, principal, "upstream.created", made.id, made.name, **_told(made))
+        await audit.record(
+            session, principal, "upstream.created", object_id=made.id, object_name=made.name, **_told(made)
+        )
         return made
 
 
@@ -75,7 +77,9 @@ async def change(
             raise no_such("upstream", id_or_name)
         made = await stored.store(session, sealer, after)
         secrets = {"new_key": True} if "api_key" in changes else {}
-        await audit.record(session, principal, "upstream.changed", made.id, made.name, **_told(made), **secrets)
+        await audit.record(
+            session, principal, "upstream.changed", object_id=made.id, object_name=made.name, **_told(made), **secrets
+        )
         return made
 
 
@@ -87,7 +91,7 @@ async def remove(database: Database, sealer: Sealer, principal: Principal, id_or
         if found is None:
             raise no_such("upstream", id_or_name)
         await stored.remove(session, found.id)
-        await audit.record(session, principal, "upstream.removed", found.id, found.name)
+        await audit.record(session, principal, "upstream.removed", object_id=found.id, object_name=found.name)
         return found
 
 
@@ -113,7 +117,7 @@ async def set_fallbacks(database: Database, principal: Principal, model: str, mo
         raise ValueError("A model's name has 1 to 256 printable characters")
     async with database.writing(alone=True) as session:
         await stored.set_fallbacks(session, model, models)
-        await audit.record(session, principal, "fallbacks.set", model, model, models=list(models))
+        await audit.record(session, principal, "fallbacks.set", object_id=model, object_name=model, models=list(models))
 
 
 def _require_secrets_anew(before: Upstream, after: Upstream, changes: Mapping[str, Any]) -> None:

@@ -291,7 +291,9 @@ async def start_pull(request: Request, caller: Caller) -> Response:
     order = PullOrder(store="", source=fields.source, name=fields.name, file=fields.file, agree=fields.agree_to_license)
     pull = await found.pulls.start(order, caller.user_name)
     async with found.database.writing() as session:
-        await audit.record(session, caller, "model.pull_started", pull.id, fields.name or fields.source)
+        await audit.record(
+            session, caller, "model.pull_started", object_id=pull.id, object_name=fields.name or fields.source
+        )
     return json_answer(_pull_body(pull), 202)
 
 

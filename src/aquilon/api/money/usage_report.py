@@ -99,7 +99,7 @@ async def organization_usage(request: Request, caller: Caller) -> Response:
         require(caller, "usage.read")
         return await _report(request, Scope.of_organization(caller))
     async with services(request).database.reading() as session:
-        workspace = await workspace_for(session, caller, asked, "usage.read")
+        workspace = await workspace_for(session, caller, asked, action="usage.read")
     return await _report(request, Scope.of_organization(caller), workspace_id=workspace.id)
 
 

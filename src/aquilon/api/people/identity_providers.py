@@ -98,20 +98,22 @@ async def list_providers(request: Request, caller: Caller, after: str | None = N
 async def create_provider(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewProviderRequest)
     given = ProviderSettings(
-        fields.issuer,
-        fields.client_id,
-        fields.client_secret,
-        fields.label,
-        fields.organization,
-        fields.scopes,
-        fields.email_domains,
-        fields.newcomer_role,
-        fields.links_by_email,
+        issuer=fields.issuer,
+        client_id=fields.client_id,
+        client_secret=fields.client_secret,
+        label=fields.label,
+        organization=fields.organization,
+        scopes=fields.scopes,
+        email_domains=fields.email_domains,
+        newcomer_role=fields.newcomer_role,
+        links_by_email=fields.links_by_email,
     )
     found = services(request)
     with in_words("label"):
         try:
-            made = await identity_providers.create(found.database, caller, found.sealer, fields.name, given)
+            made = await identity_providers.create(
+                found.database, caller, found.sealer, name=fields.name, settings=given
+            )
         except SealError as error:
             raise server_error(str(error)) from None
     return json_answer(provider_body(*made))
@@ -131,7 +133,9 @@ async def change_provider(request: Request, caller: Caller, provider_id: str) ->
     found = services(request)
     with in_words("label"):
         try:
-            changed = await identity_providers.change(found.database, caller, found.sealer, provider_id, changes)
+            changed = await identity_providers.change(
+                found.database, caller, found.sealer, id_or_name=provider_id, changes=changes
+            )
         except SealError as error:
             raise server_error(str(error)) from None
     return json_answer(provider_body(*changed))
@@ -146,7 +150,9 @@ async def change_provider(request: Request, caller: Caller, provider_id: str) ->
 async def check_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     found = services(request)
     try:
-        said = await identity_providers.check(found.database, caller, found.sealer, found.openid, provider_id)
+        said = await identity_providers.check(
+            found.database, caller, found.sealer, providers=found.openid, id_or_name=provider_id
+        )
     except SealError as error:
         raise server_error(str(error)) from None
     return json_answer(

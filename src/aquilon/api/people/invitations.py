@@ -134,7 +134,9 @@ async def look_at_invitation(request: Request) -> Response:
     require_page(request)
     fields = await read_body(request, InvitationRequest, most=MAX_SIGN_IN_BYTES)
     found = services(request)
-    invitation = await invitations.look_at(found.database, found.sign_in, fields.token, browser_of(request).address)
+    invitation = await invitations.look_at(
+        found.database, found.sign_in, fields.token, address=browser_of(request).address
+    )
     return json_answer(
         InvitationToJoin(
             organization=invitation.organization,
@@ -161,12 +163,12 @@ async def join(request: Request) -> Response:
             found.database,
             found.passwords,
             found.sign_in,
-            fields.token,
-            fields.name,
-            fields.email,
-            fields.password,
-            browser_of(request),
-            session_id(request),
+            token=fields.token,
+            name=fields.name,
+            email=fields.email,
+            password=fields.password,
+            browser=browser_of(request),
+            former=session_id(request),
         )
     except ValueError as error:
         raise invalid(str(error), code="account_refused") from None

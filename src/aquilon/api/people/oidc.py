@@ -111,7 +111,7 @@ async def start(request: Request, provider: str) -> Response:
             verifier=pending.verifier,
         )
         answer = json_answer(StartBody(url))
-        remember(request, answer, found.sealer, pending)
+        remember(request, answer, found.sealer, pending=pending)
     except (OpenIdError, SealError) as error:
         raise _unusable(row, error) from None
     return answer
@@ -129,7 +129,7 @@ async def callback(request: Request, provider: str) -> Response:
     require_private_transport(request)
     try:
         row = await _provider(request, provider)
-        pending = recall(request, services(request).sealer, row.id, request.query_params.get("state", ""))
+        pending = recall(request, services(request).sealer, row.id, state=request.query_params.get("state", ""))
         if pending is None:
             raise invalid("This browser didn't begin this sign-in, or too long ago", code="not_begun_here")
         found = await _finish(request, row, pending)
@@ -196,8 +196,8 @@ async def _finish(request: Request, row: IdentityProvider, pending: PendingSignI
         found.database,
         row.id,
         claims,
-        browser_of(request),
-        session_id(request),
+        browser=browser_of(request),
+        former=session_id(request),
         invitation=pending.invitation,
         link_to=pending.link_to,
     )

@@ -127,7 +127,7 @@ async def get_workspace(request: Request, caller: Caller, workspace_id: str) -> 
 async def rename_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NameRequest)
     with in_words():
-        found = await workspaces.rename(services(request).database, caller, workspace_id, fields.name)
+        found = await workspaces.rename(services(request).database, caller, workspace_id, name=fields.name)
     return json_answer(workspace_body(found))
 
 
@@ -161,7 +161,9 @@ async def add_member(request: Request, caller: Caller, workspace_id: str) -> Res
     fields = await read_body(request, NewMemberRequest)
     database = services(request).database
     return json_answer(
-        member_body(*await workspaces.set_member(database, caller, workspace_id, fields.user_id, fields.role))
+        member_body(
+            *await workspaces.set_member(database, caller, workspace_id, user_id=fields.user_id, role=fields.role)
+        )
     )
 
 
@@ -175,14 +177,16 @@ async def add_member(request: Request, caller: Caller, workspace_id: str) -> Res
 async def set_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     fields = await read_body(request, MemberRequest)
     database = services(request).database
-    return json_answer(member_body(*await workspaces.set_member(database, caller, workspace_id, user_id, fields.role)))
+    return json_answer(
+        member_body(*await workspaces.set_member(database, caller, workspace_id, user_id=user_id, role=fields.role))
+    )
 
 
 @routes.delete(
     "/workspaces/{workspace_id}/users/{user_id}", "Take a member out of a workspace", answer=Deleted, says="Done"
 )
 async def remove_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
-    await workspaces.remove_member(services(request).database, caller, workspace_id, user_id)
+    await workspaces.remove_member(services(request).database, caller, workspace_id, user_id=user_id)
     return json_answer(Deleted(object="organization.workspace.user.deleted", id=user_id))
 
 
@@ -202,7 +206,9 @@ async def list_users(request: Request, caller: Caller, after: str | None = None,
 async def create_user(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUserRequest)
     with in_words():
-        made = await members.create(services(request).database, caller, fields.name, fields.role, email=fields.email)
+        made = await members.create(
+            services(request).database, caller, fields.name, role=fields.role, email=fields.email
+        )
     return json_answer(_new_user(made))
 
 
@@ -248,14 +254,16 @@ async def change_user(request: Request, caller: Caller, user_id: str) -> Respons
         disabled=fields.disabled,
     )
     with in_words():
-        return json_answer(user_body(await members.change(services(request).database, caller, user_id, changes)))
+        return json_answer(
+            user_body(await members.change(services(request).database, caller, user_id, changes=changes))
+        )
 
 
 @routes.delete(
     "/users/{user_id}", "Disable an account: its sessions and keys end, its usage stays", answer=Deleted, says="Done"
 )
 async def disable_user(request: Request, caller: Caller, user_id: str) -> Response:
-    await members.change(services(request).database, caller, user_id, members.UserChanges(disabled=True))
+    await members.change(services(request).database, caller, user_id, changes=members.UserChanges(disabled=True))
     return json_answer(Deleted(object="organization.user.deleted", id=user_id))
 
 

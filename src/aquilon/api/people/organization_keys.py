@@ -72,7 +72,12 @@ async def list_api_keys(
 )
 async def create_api_key(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewApiKeyRequest)
-    limits = keys.KeyLimits(fields.scopes, fields.allowed_models, fields.allowed_addresses, fields.expires_at)
+    limits = keys.KeyLimits(
+        scopes=fields.scopes,
+        allowed_models=fields.allowed_models,
+        allowed_addresses=fields.allowed_addresses,
+        expires_at=fields.expires_at,
+    )
     await require_unlimited_key(services(request).database, caller)
     with in_words():
         made = await keys.create(
@@ -102,7 +107,7 @@ async def change_api_key(request: Request, caller: Caller, key_id: str) -> Respo
     fields = await read_body(request, ApiKeyRequest)
     changes = {name: getattr(fields, name) for name in ApiKeyRequest.model_fields if name in fields.model_fields_set}
     with in_words():
-        return json_answer(api_key_body(await keys.change(services(request).database, caller, key_id, changes)))
+        return json_answer(api_key_body(await keys.change(services(request).database, caller, key_id, changes=changes)))
 
 
 @routes.post(
@@ -116,7 +121,7 @@ async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Respo
     fields = await read_body(request, RotationRequest)
     if key_id != caller.api_key_id:
         await require_unlimited_key(services(request).database, caller)
-    made = await keys.rotate(services(request).database, caller, key_id, fields.keep_seconds)
+    made = await keys.rotate(services(request).database, caller, key_id, keep_seconds=fields.keep_seconds)
     return json_answer(new_api_key_body(made.record, made.secret))
 
 

@@ -58,7 +58,7 @@ async def create_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewOrganizationRequest)
     with in_words():
         made = await organizations.create(
-            services(request).database, caller, fields.name, fields.owner, email=fields.email
+            services(request).database, caller, fields.name, owner=fields.owner, email=fields.email
         )
     owner = made.owner
     return json_answer(

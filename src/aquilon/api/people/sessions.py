@@ -132,7 +132,9 @@ async def login(request: Request) -> Response:
     if fields.token is not None and fields.name is None and fields.password is None:
         signed_in = await sign_in.by_link(fields.token, browser, former)
     elif fields.name is not None and fields.password is not None and fields.token is None:
-        signed_in = await sign_in.by_password(fields.name, fields.password, fields.organization, browser, former)
+        signed_in = await sign_in.by_password(
+            fields.name, fields.password, fields.organization, browser=browser, former=former
+        )
     else:
         raise invalid("Send either 'token', or 'name' and 'password'", param="name")
     return await signed_in_answer(request, signed_in)
@@ -212,8 +214,8 @@ async def set_password(request: Request, person: Person) -> Response:
             found.database,
             found.passwords,
             found.sign_in,
-            person,
-            fields.password,
+            holder=person,
+            new=fields.password,
             current=fields.current,
             now=int(time.time()),
             address=browser_of(request).address,

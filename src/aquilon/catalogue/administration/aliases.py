@@ -79,7 +79,7 @@ async def remove(database: Database, principal: Principal, name: str) -> None:
     async with database.writing(alone=True) as session:
         if not is_alias(name) or not await models.remove_alias(session, name):
             raise no_such("alias", name)
-        await audit.record(session, principal, "model_alias.removed", name, name)
+        await audit.record(session, principal, "model_alias.removed", object_id=name, object_name=name)
 
 
 def _require_model(name: str, target: str, known: Collection[str], aliases: Collection[str]) -> None:
@@ -95,4 +95,4 @@ def _require_model(name: str, target: str, known: Collection[str], aliases: Coll
 
 async def _record(session: AsyncSession, principal: Principal, action: str, alias: Alias) -> None:
     told = {key: value for key, value in asdict(alias).items() if key != "name" and value}
-    await audit.record(session, principal, action, alias.name, alias.name, **told)
+    await audit.record(session, principal, action, object_id=alias.name, object_name=alias.name, **told)

@@ -46,5 +46,5 @@ async def change(
             note = replace(note, deprecated_at=int(time.time()))
         await models.set_note(session, note)
         told = {key: value for key, value in asdict(note).items() if key in changes}
-        await audit.record(session, principal, "model.changed", model, model, **told)
+        await audit.record(session, principal, "model.changed", object_id=model, object_name=model, **told)
     return note

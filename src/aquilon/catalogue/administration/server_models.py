@@ -96,7 +96,7 @@ class ServerModels:
 
     async def _record(self, principal: Principal, action: str, name: str, **detail: int) -> None:
         async with self.database.writing() as session:
-            await audit.record(session, principal, action, name, name, **detail)
+            await audit.record(session, principal, action, object_id=name, object_name=name, **detail)
 
 
 def _busy(message: str) -> ApiError:

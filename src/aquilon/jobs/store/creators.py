@@ -33,7 +33,7 @@ async def _of_key(session: AsyncSession, scope: Scope, batch: Batch) -> Principa
     if found is None:
         return None
     key, user, organization, membership = found
-    return accounts.principal(user, organization, key.workspace_id, membership, key)
+    return accounts.principal(user, organization, key.workspace_id, membership=membership, key=key)
 
 
 async def _of_user(session: AsyncSession, scope: Scope, batch: Batch) -> Principal | None:
@@ -56,4 +56,4 @@ async def _of_user(session: AsyncSession, scope: Scope, batch: Batch) -> Princip
     if found is None:
         return None
     user, organization, membership = found
-    return accounts.principal(user, organization, batch.workspace_id, membership)
+    return accounts.principal(user, organization, batch.workspace_id, membership=membership)

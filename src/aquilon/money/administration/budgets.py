@@ -100,9 +100,9 @@ async def remove_budget(database: Database, principal: Principal, budget_id: str
             raise no_such("budget", budget_id)
         if found.scope == "organization":
             _require_to_be_the_seller(principal)
-        refuse_loosening(principal, "budget", found.scope, found.scope_id, loosens=True)
+        refuse_loosening(principal, "budget", found.scope, scope_id=found.scope_id, loosens=True)
         await budgets.remove_budget(session, scope, budget_id)
-        await audit.record(session, principal, "budget.removed", budget_id, budget_id)
+        await audit.record(session, principal, "budget.removed", object_id=budget_id, object_name=budget_id)
 
 
 async def _set(
@@ -112,10 +112,18 @@ async def _set(
         _require_to_be_the_seller(principal)
     scope = Scope.of_organization(principal)
     former = await budgets.budget_of(session, scope, what, scope_id, period)
-    refuse_loosening(principal, "budget", what, scope_id, loosens=former is not None and amount > former.limit)
+    refuse_loosening(principal, "budget", what, scope_id=scope_id, loosens=former is not None and amount > former.limit)
     budget = await budgets.set_budget(session, scope, what, scope_id, period, amount)
     [standing] = await _standings(session, principal, [budget])
-    await audit.record(session, principal, "budget.set", budget.id, standing.name, period=period, microcents=amount)
+    await audit.record(
+        session,
+        principal,
+        "budget.set",
+        object_id=budget.id,
+        object_name=standing.name,
+        period=period,
+        microcents=amount,
+    )
     return standing
 
 

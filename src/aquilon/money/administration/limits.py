@@ -82,10 +82,19 @@ async def set_limit(
         what, scope_id = await subject(session, principal, workspace=workspace, key=key)
         former = await limits.limit_of(session, scope, what, scope_id, model)
         loosens = former is not None and former.is_loosened_by(numbers)
-        refuse_loosening(principal, "limit", what, scope_id, loosens=loosens)
+        refuse_loosening(principal, "limit", what, scope_id=scope_id, loosens=loosens)
         limit = await limits.set_limit(session, scope, what, scope_id, model, **numbers)
         name = await subject_name(session, principal, limit)
-        await audit.record(session, principal, "limit.set", limit.id, name, scope=what, model=model or None, **numbers)
+        await audit.record(
+            session,
+            principal,
+            "limit.set",
+            object_id=limit.id,
+            object_name=name,
+            scope=what,
+            model=model or None,
+            **numbers,
+        )
         return NamedLimit(limit, name)
 
 
@@ -98,9 +107,11 @@ async def remove_limit(database: Database, principal: Principal, limit_id: str) 
             raise no_such("limit", limit_id)
         if removed.scope == "organization":
             _require_operating(principal)
-        refuse_loosening(principal, "limit", removed.scope, removed.scope_id, loosens=True)
+        refuse_loosening(principal, "limit", removed.scope, scope_id=removed.scope_id, loosens=True)
         name = await subject_name(session, principal, removed)
-        await audit.record(session, principal, "limit.removed", limit_id, name, model=removed.model or None)
+        await audit.record(
+            session, principal, "limit.removed", object_id=limit_id, object_name=name, model=removed.model or None
+        )
 
 
 def _require_operating(principal: Principal) -> None:

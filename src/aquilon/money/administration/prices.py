@@ -24,7 +24,13 @@ async def set_price(database: Database, principal: Principal, model: str, price:
     async with database.writing(alone=True) as session:
         stored = await prices.set_price(session, model, price)
         await audit.record(
-            session, principal, "price.set", stored.id, model, starts_at=stored.starts_at, **_told(price)
+            session,
+            principal,
+            "price.set",
+            object_id=stored.id,
+            object_name=model,
+            starts_at=stored.starts_at,
+            **_told(price),
         )
         return stored
 
@@ -36,7 +42,7 @@ async def set_price_list(database: Database, principal: Principal, model: str, p
     async with database.writing(alone=True) as session:
         stored = await prices.set_price_list(session, wanted)
         told = [{"starts_at": price.starts_at, **_told(price)} for price in stored.prices]
-        await audit.record(session, principal, "price_list.set", model, model, prices=told)
+        await audit.record(session, principal, "price_list.set", object_id=model, object_name=model, prices=told)
         return stored
 
 

@@ -1,5 +1,5 @@
-"""What people do to organizations, workspaces, members and keys.
+"""Changes to organizations, workspaces, members and keys.
 
-Each action checks permission and is written in the audit log.
-The routes and the command line call the same functions; each is one transaction.
+Each action checks permissions and writes an audit entry, in one transaction. The routes
+and the command line call the same functions.
 """

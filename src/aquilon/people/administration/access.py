@@ -1,4 +1,4 @@
-"""Finding what somebody wants to change, as far as they may know of it."""
+"""Look-ups of workspaces and users; what the caller may not see is answered as unknown."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from aquilon.people.tables import User, Workspace
 
 
 def no_such(kind: str, id_: str) -> ApiError:
-    """The same words for what never was and for what is somebody else's."""
+    """ApiError 404, the same for an object that doesn't exist and for one that the caller may not see."""
     return not_found(f"There is no {kind} '{id_[:100]}'", code=f"{kind.replace(' ', '_')}_not_found")
 
 
 async def workspace_role(session: AsyncSession, principal: Principal, workspace_id: str) -> Role | None:
     if workspace_id == principal.workspace_id:
         return principal.workspace_role
-    found = await workspaces.membership(session, Scope.of_organization(principal), workspace_id, principal.user_id)
-    return None if found is None else found.role  # type: ignore[return-value]
+    membership = await workspaces.membership(
+        session, Scope.of_organization(principal), workspace_id, user_id=principal.user_id
+    )
+    return None if membership is None else membership.role  # type: ignore[return-value]
 
 
-async def workspace_for(session: AsyncSession, principal: Principal, id_or_name: str, action: Action) -> Workspace:
-    """The workspace, if the action is permitted there. Raises ApiError: 404 where it can't be seen, 403 else."""
+async def workspace_for(session: AsyncSession, principal: Principal, id_or_name: str, *, action: Action) -> Workspace:
+    """The workspace, if the action is permitted there. Raises ApiError: 404 if the caller can't see it, else 403."""
     scope = Scope.of_organization(principal)
     workspace = await workspaces.workspace_by(session, scope, id_or_name)
     role = None if workspace is None else await workspace_role(session, principal, workspace.id)

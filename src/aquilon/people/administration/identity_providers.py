@@ -1,4 +1,4 @@
-"""Identity providers: the operator says whom to trust, and for which organization's people."""
+"""Identity providers: the operator decides which to trust, and for which organization's people."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProviderSettings:
-    """``newcomer_role`` None lets nobody in without an account or invitation; no ``email_domains`` is any."""
+    """``newcomer_role`` None refuses people without an account or invitation; empty ``email_domains`` allows any."""
 
     issuer: str
     client_id: str
     client_secret: str | None = None
     label: str | None = None
     organization: str | None = None
-    """Id or name; None is the operator's own."""
+    """Id or name; None is the operator's organization."""
     scopes: Sequence[str] = DEFAULT_SCOPES
     email_domains: Sequence[str] = ()
     newcomer_role: Role | None = None
@@ -44,34 +44,39 @@ class ProviderSettings:
 
 
 async def create(
-    database: Database, principal: Principal, sealer: Sealer, name: str, given: ProviderSettings
+    database: Database, principal: Principal, sealer: Sealer, *, name: str, settings: ProviderSettings
 ) -> tuple[IdentityProvider, Organization]:
     """Raises ApiError 403, 404 or 400, SealError."""
     require_operator(principal)
     if _NAME.fullmatch(name) is None:
-        raise invalid("A provider's name is in its address: 1 to 40 of a–z, 0–9 and hyphens", param="name")
-    checked = _checked({"issuer": given.issuer, "client_id": given.client_id, "scopes": given.scopes})
-    checked |= _checked({"email_domains": given.email_domains, "newcomer_role": given.newcomer_role})
-    sealed = None if given.client_secret is None else sealer.seal(given.client_secret)
+        raise invalid(
+            f"'{name[:100]}' can't be a provider's name: it must be 1 to 40 of a–z, 0–9 and hyphens",
+            param="name",
+        )
+    checked = _checked({"issuer": settings.issuer, "client_id": settings.client_id, "scopes": settings.scopes})
+    checked |= _checked({"email_domains": settings.email_domains, "newcomer_role": settings.newcomer_role})
+    sealed = None if settings.client_secret is None else sealer.seal(settings.client_secret)
     async with database.writing(alone=True) as session:
-        organization = await accounts.organization_by(session, given.organization or principal.organization_id)
+        organization = await accounts.organization_by(session, settings.organization or principal.organization_id)
         if organization is None:
-            raise no_such("organization", given.organization or "")
+            raise no_such("organization", settings.organization or "")
         if await identity_providers.provider_by(session, name) is not None:
             raise invalid(f"There is an identity provider '{name}' already", param="name")
         row = IdentityProvider(
             id=new_id("provider"),
             organization_id=organization.id,
             name=name,
-            label=checked_name(given.label or name, "provider"),
+            label=checked_name(settings.label or name, "provider"),
             sealed_secret=sealed,
-            links_by_email=given.links_by_email,
+            links_by_email=settings.links_by_email,
             created_at=int(time.time()),
             **checked,
         )
         session.add(row)
         await session.flush()
-        await record(session, principal, "identity_provider.created", row.id, name, **_told(row))
+        await record(
+            session, principal, "identity_provider.created", object_id=row.id, object_name=name, **_audit_detail(row)
+        )
         return row, organization
 
 
@@ -86,16 +91,16 @@ async def get(database: Database, principal: Principal, id_or_name: str) -> tupl
     """Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.reading() as session:
-        found = await identity_providers.provider_by(session, id_or_name)
-    if found is None:
+        provider = await identity_providers.provider_by(session, id_or_name)
+    if provider is None:
         raise no_such("identity provider", id_or_name)
-    return found
+    return provider
 
 
 async def change(
-    database: Database, principal: Principal, sealer: Sealer, id_or_name: str, changes: dict[str, Any]
+    database: Database, principal: Principal, sealer: Sealer, *, id_or_name: str, changes: dict[str, Any]
 ) -> tuple[IdentityProvider, Organization]:
-    """``changes``: of `ProviderSettings`' fields but the organization, and ``disabled``. Raises as `create`."""
+    """``changes`` has fields of `ProviderSettings` except ``organization``, and ``disabled``. Raises as `create`."""
     require_operator(principal)
     checked = _checked(changes)
     if changes.get("client_secret") is not None:
@@ -103,13 +108,15 @@ async def change(
     elif "client_secret" in changes:
         checked["sealed_secret"] = None
     async with database.writing(alone=True) as session:
-        found = await identity_providers.provider_by(session, id_or_name)
-        if found is None:
+        provider = await identity_providers.provider_by(session, id_or_name)
+        if provider is None:
             raise no_such("identity provider", id_or_name)
-        row, organization = found
+        row, organization = provider
         if checked.get("issuer", row.issuer) != row.issuer:
             raise invalid(
-                "A subject means somebody at its issuer alone: make another provider for another issuer", param="issuer"
+                f"The issuer can't change from {row.issuer}, since a subject is valid at one issuer only: create "
+                "another provider",
+                param="issuer",
             )
         if "label" in changes:
             checked["label"] = checked_name(changes["label"] or row.name, "provider")
@@ -120,27 +127,35 @@ async def change(
         for name, value in checked.items():
             setattr(row, name, value)
         await session.flush()
-        await record(session, principal, "identity_provider.updated", row.id, row.name, **_told(row))
+        await record(
+            session,
+            principal,
+            "identity_provider.updated",
+            object_id=row.id,
+            object_name=row.name,
+            **_audit_detail(row),
+        )
         return row, organization
 
 
 async def remove(database: Database, principal: Principal, id_or_name: str) -> IdentityProvider:
-    """With what it called our users: they keep their accounts. Raises ApiError 403 or 404."""
+    """Remove the provider and its identities; the users keep their accounts. Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.writing() as session:
-        found = await identity_providers.provider_by(session, id_or_name)
-        if found is None:
+        provider = await identity_providers.provider_by(session, id_or_name)
+        if provider is None:
             raise no_such("identity provider", id_or_name)
-        await session.delete(found[0])
+        row, _ = provider
+        await session.delete(row)
         await session.flush()
-        await record(session, principal, "identity_provider.removed", found[0].id, found[0].name)
-        return found[0]
+        await record(session, principal, "identity_provider.removed", object_id=row.id, object_name=row.name)
+        return row
 
 
 async def check(
-    database: Database, principal: Principal, sealer: Sealer, providers: OpenIdProviders, id_or_name: str
+    database: Database, principal: Principal, sealer: Sealer, *, providers: OpenIdProviders, id_or_name: str
 ) -> Discovery:
-    """Whether it answers, and its secret can be read here. Raises ApiError 400 with the reason, SealError."""
+    """Read the discovery document and open the secret. Raises ApiError 400 with the reason, SealError."""
     row, _ = await get(database, principal, id_or_name)
     try:
         return await providers.discovery(client_of(row, sealer).issuer, fresh=True)
@@ -151,41 +166,42 @@ async def check(
 def client_of(row: IdentityProvider, sealer: Sealer) -> Client:
     """Raises SealError."""
     secret = None if row.sealed_secret is None else sealer.open(row.sealed_secret)
-    return Client(row.issuer, row.client_id, secret, tuple(row.scopes))
+    return Client(issuer=row.issuer, client_id=row.client_id, client_secret=secret, scopes=tuple(row.scopes))
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
-    """Those fields that are columns as they are. Raises ApiError 400."""
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """The checked values of those ``fields`` that are columns. Raises ApiError 400."""
     checked: dict[str, Any] = {}
-    if "issuer" in given:
+    if "issuer" in fields:
         try:
-            require_private(given["issuer"], "issuer")
+            require_private(fields["issuer"], "issuer")
         except OpenIdError as error:
             raise invalid(str(error), param="issuer") from None
-        checked["issuer"] = given["issuer"]
-    if "client_id" in given:
-        checked["client_id"] = given["client_id"]
-    if "scopes" in given:
-        scopes = list(dict.fromkeys(["openid", *given["scopes"]]))
+        checked["issuer"] = fields["issuer"]
+    if "client_id" in fields:
+        checked["client_id"] = fields["client_id"]
+    if "scopes" in fields:
+        scopes = list(dict.fromkeys(["openid", *fields["scopes"]]))
         if any(not scope or not scope.isascii() or not scope.isprintable() or " " in scope for scope in scopes):
-            raise invalid("A scope is a word, such as email", param="scopes")
+            raise invalid("A scope must be one word of printable ASCII, such as email", param="scopes")
         checked["scopes"] = scopes
-    if "email_domains" in given:
-        domains = list(dict.fromkeys(domain.strip().lower().removeprefix("@") for domain in given["email_domains"]))
+    if "email_domains" in fields:
+        domains = list(dict.fromkeys(domain.strip().lower().removeprefix("@") for domain in fields["email_domains"]))
         wrong = next((domain for domain in domains if _DOMAIN.fullmatch(domain) is None), None)
         if wrong is not None:
-            raise invalid(f"'{wrong[:100]}' is no domain, such as example.org", param="email_domains")
+            raise invalid(f"'{wrong[:100]}' is not a domain, such as example.org", param="email_domains")
         checked["email_domains"] = domains
-    if "newcomer_role" in given:
-        if given["newcomer_role"] == "owner":
+    if "newcomer_role" in fields:
+        if fields["newcomer_role"] == "owner":
             raise invalid(
-                "Nobody becomes an owner by signing in: newcomers are administrators at most", param="newcomer_role"
+                "Newcomers can't become owners by signing in: their role is administrator at most",
+                param="newcomer_role",
             )
-        checked["newcomer_role"] = given["newcomer_role"]
+        checked["newcomer_role"] = fields["newcomer_role"]
     return checked
 
 
-def _told(row: IdentityProvider) -> dict[str, Any]:
+def _audit_detail(row: IdentityProvider) -> dict[str, Any]:
     return {
         "organization_id": row.organization_id,
         "issuer": row.issuer,

@@ -31,15 +31,15 @@ MAX_USES = 1000
 MAX_NOTE_CHARACTERS = 200
 
 
-@dataclass(frozen=True)
-class InvitationTo:
-    """What somebody who has the token is told before they join."""
+@dataclass(frozen=True, kw_only=True)
+class InvitationSummary:
+    """The details that a person with the token sees before they join."""
 
     organization: str
     role: Role
     expires_at: int
     password: bool
-    """Whether one may join with a password; else through the organization's identity provider alone."""
+    """Whether people may join with a password; if not, only through the organization's identity provider."""
 
 
 async def create(
@@ -52,38 +52,42 @@ async def create(
     seconds: int = DEFAULT_SECONDS,
     uses: int = 1,
 ) -> NewInvitation:
-    """Into ``workspaces`` (ids or names; the organization's first), for so many to use within ``seconds``.
+    """An invitation into ``workspaces`` (ids or names; none means the organization's first).
 
-    Raises ApiError: 403 for a role above one's own, 404 for an unknown workspace, 400 for
-    an archived one or for numbers out of bounds.
+    ``uses`` people may join with it within ``seconds``. Raises ApiError: 403 for a role above
+    the caller's, 404 for an unknown workspace, 400 for an archived one or for numbers out
+    of bounds.
     """
     require(principal, "owners.manage" if role == "owner" else "members.manage")
     if not 60 <= seconds <= MAX_SECONDS:
-        raise invalid(f"An invitation holds for 60 to {MAX_SECONDS} seconds (90 days)", param="expires_in")
+        raise invalid(f"An invitation is valid for 60 to {MAX_SECONDS} seconds (90 days)", param="expires_in")
     if not 1 <= uses <= MAX_USES:
         raise invalid(f"An invitation is for 1 to {MAX_USES} people", param="uses")
     if len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
         raise invalid(f"A note has at most {MAX_NOTE_CHARACTERS} printable characters", param="note")
     scope = Scope.of_organization(principal)
     async with database.writing() as session:
-        places = [await workspace_for(session, principal, each, "members.manage") for each in dict.fromkeys(workspaces)]
+        places = [
+            await workspace_for(session, principal, id_or_name, action="members.manage")
+            for id_or_name in dict.fromkeys(workspaces)
+        ]
         archived = next((place for place in places if place.archived_at is not None), None)
         if archived is not None:
             raise invalid(f"The workspace '{archived.name}' is archived", param="workspace_ids")
-        made = await invitations.create_invitation(
+        invitation = await invitations.create_invitation(
             session,
             scope,
             principal.user_id,
-            role,
-            [place.id for place in places],
+            role=role,
+            workspace_ids=[place.id for place in places],
             note=note,
             expires_at=int(time.time()) + seconds,
             uses=uses,
         )
-        row = made.record
-        told = {"role": role, "uses": uses, "expires_at": row.expires_at, "workspace_ids": row.workspace_ids}
-        await record(session, principal, "invitation.created", row.id, note or role, **told)
-        return made
+        row = invitation.record
+        detail = {"role": role, "uses": uses, "expires_at": row.expires_at, "workspace_ids": row.workspace_ids}
+        await record(session, principal, "invitation.created", object_id=row.id, object_name=note or role, **detail)
+        return invitation
 
 
 async def visible(database: Database, principal: Principal) -> list[Invitation]:
@@ -97,27 +101,36 @@ async def revoke(database: Database, principal: Principal, invitation_id: str) -
     """Raises ApiError 403 or 404."""
     require(principal, "members.manage")
     async with database.writing() as session:
-        found = await invitations.invitation_by_id(session, Scope.of_organization(principal), invitation_id)
-        if found is None:
+        invitation = await invitations.invitation_by_id(session, Scope.of_organization(principal), invitation_id)
+        if invitation is None:
             raise no_such("invitation", invitation_id)
-        if found.revoked_at is None:
-            found.revoked_at = int(time.time())
+        if invitation.revoked_at is None:
+            invitation.revoked_at = int(time.time())
             await session.flush()
-            await record(session, principal, "invitation.revoked", found.id, found.note or found.role)
-        return found
+            await record(
+                session,
+                principal,
+                "invitation.revoked",
+                object_id=invitation.id,
+                object_name=invitation.note or invitation.role,
+            )
+        return invitation
 
 
-async def look_at(database: Database, sign_in: SignIn, token: str, address: str) -> InvitationTo:
-    """What a token invites to. Raises ApiError 404 for one that opens nothing (any more), 429."""
-    sign_in.require_patience(address)
+async def look_at(database: Database, sign_in: SignIn, token: str, *, address: str) -> InvitationSummary:
+    """The details of a token's invitation. Raises ApiError 404 for an invalid token, 429 after too many of them."""
+    sign_in.require_wait_over(address)
     async with database.reading() as session:
-        found = await invitations.open_invitation(session, token)
-    if found is None:
-        sign_in.failed(address)
-        raise _closed()
-    invitation, organization = found
-    return InvitationTo(
-        organization.name, cast(Role, invitation.role), invitation.expires_at, organization.password_sign_in
+        opened = await invitations.open_invitation(session, token)
+    if opened is None:
+        sign_in.record_failure(address)
+        raise _not_open()
+    invitation, organization = opened
+    return InvitationSummary(
+        organization=organization.name,
+        role=cast(Role, invitation.role),
+        expires_at=invitation.expires_at,
+        password=organization.password_sign_in,
     )
 
 
@@ -125,6 +138,7 @@ async def join(
     database: Database,
     passwords: Passwords,
     sign_in: SignIn,
+    *,
     token: str,
     name: str,
     email: str | None,
@@ -132,24 +146,26 @@ async def join(
     browser: Browser,
     former: str | None,
 ) -> SignedIn:
-    """Make the account that an invitation is for, with a password, and sign in.
+    """Create the account that an invitation is for, with a password, and sign in.
 
-    Raises ApiError 404 or 429 for the token, ValueError for a name, address or password
-    that won't do or is taken.
+    Raises ApiError 404 or 429 for the token, ValueError for an invalid or taken name or
+    address, or an invalid password.
     """
-    found = await look_at(database, sign_in, token, browser.address)
-    if not found.password:
-        raise invalid("Join through the organization's identity provider", code="password_sign_in_off")
-    hashed = await passwords.hash(checked_password(password, name, email, found.organization))
+    summary = await look_at(database, sign_in, token, address=browser.address)
+    if not summary.password:
+        raise invalid(
+            "This organization doesn't allow passwords: join through its identity provider", code="password_sign_in_off"
+        )
+    hashed = await passwords.hash(checked_password(password, name, email, summary.organization))
     async with database.writing(alone=True) as session:
         opened = await invitations.open_invitation(session, token)
         if opened is None:
-            raise _closed()
-        user = await accept(session, *opened, name, email=email, email_vouched=False)
+            raise _not_open()
+        user = await accept(session, *opened, name=name, email=email, email_vouched=False)
         await set_password_hash(session, user, hashed)
-        signed_in = await sessions.open_session(session, user.id, "invitation", browser)
+        signed_in = await sessions.open_session(session, user.id, "invitation", browser=browser)
         assert signed_in is not None
-        await note_sign_in(session, signed_in, former, browser)
+        await note_sign_in(session, signed_in, former, browser=browser)
         return signed_in
 
 
@@ -157,30 +173,38 @@ async def accept(
     session: AsyncSession,
     invitation: Invitation,
     organization: Organization,
-    name: str,
     *,
+    name: str,
     email: str | None,
     email_vouched: bool,
 ) -> User:
-    """A new user by an open invitation. Raises ApiError 404 if it was used up meanwhile, ValueError."""
+    """Create the invitation's user. Raises ApiError 404 if it was used up meanwhile, ValueError as `join`."""
     if not await invitations.use_invitation(session, invitation):
-        raise _closed()
+        raise _not_open()
     user = await accounts.create_user(
         session,
         organization.id,
         name,
-        cast(Role, invitation.role),
+        role=cast(Role, invitation.role),
         email=email,
         email_vouched=email_vouched,
         workspace_ids=invitation.workspace_ids,
     )
-    actor = accounts.principal(user, organization, "", None)
-    await record(session, actor, "user.joined", user.id, user.name, role=user.role, invitation_id=invitation.id)
+    actor = accounts.principal(user, organization, "", membership=None)
+    await record(
+        session,
+        actor,
+        "user.joined",
+        object_id=user.id,
+        object_name=user.name,
+        role=user.role,
+        invitation_id=invitation.id,
+    )
     return user
 
 
-def _closed() -> ApiError:
+def _not_open() -> ApiError:
     return not_found(
-        "This invitation is wrong, used up, withdrawn or older than it may be: ask for another",
+        "This invitation is unknown, used up, withdrawn or expired: ask for another",
         code="invitation_not_open",
     )

@@ -1,4 +1,4 @@
-"""API keys: everybody sees and ends their own; making them and managing others' asks for a role."""
+"""API keys: users see and revoke their own; creating keys and managing other users' keys needs a role."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from aquilon.storage import Database
 MAX_ROTATION_SECONDS = 30 * 24 * 3600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyLimits:
-    """What a key is restricted to; None is no restriction."""
+    """The restrictions of a key; None is no restriction."""
 
     scopes: Sequence[KeyScope] = DEFAULT_KEY_SCOPES
     allowed_models: Sequence[str] | None = None
@@ -45,39 +45,45 @@ async def create(
     user_id: str | None = None,
     limits: KeyLimits = KeyLimits(),
 ) -> NewApiKey:
-    """A key in a workspace (id or name; the caller's own) for a user (the caller).
+    """Create a key in ``workspace`` (id or name; by default the caller's) for a user (by default the caller).
 
-    Raises ApiError: 404 for an unknown workspace or user, 403 without the right, 400 for limits that can't be.
+    Raises ApiError: 404 for an unknown workspace or user, 403 without permission, 400 for invalid limits.
     """
     checked = _checked(limits)
     async with database.writing() as session:
-        wanted = Bounds(*checked.values())
-        refuse_beyond((await bounds_of(session, principal)).exceeding(wanted))
-        place = await workspace_for(session, principal, workspace or principal.workspace_id, "keys.create")
-        if place.archived_at is not None:
-            raise invalid(f"The workspace '{place.name}' is archived", param="workspace_id")
+        refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds(**checked)))
+        target = await workspace_for(session, principal, workspace or principal.workspace_id, action="keys.create")
+        if target.archived_at is not None:
+            raise invalid(f"The workspace '{target.name}' is archived", param="workspace_id")
         if user_id not in (None, principal.user_id):
-            require(principal, "keys.manage")  # in the whole organization: the key can do all that its user can
+            require(principal, "keys.manage")  # in the whole organization, since the key can do all that its user can
         owner = await user_for(session, principal, user_id or principal.user_id)
         if owner.id != principal.user_id and owner.role == "owner":
             require(principal, "owners.manage")
-        made = await api_keys.create_api_key(session, owner, place.id, name, **checked)
-        await record(session, principal, "api_key.created", made.record.id, made.record.name, **_told(made.record))
-        return made
+        key = await api_keys.create_api_key(session, owner, target.id, name=name, **checked)
+        await record(
+            session,
+            principal,
+            "api_key.created",
+            object_id=key.record.id,
+            object_name=key.record.name,
+            **_audit_detail(key.record),
+        )
+        return key
 
 
 async def visible(database: Database, principal: Principal, workspace: str | None = None) -> list[tuple[ApiKey, str]]:
-    """The keys that the caller may see, with their users' names: their own, or all where they manage keys."""
+    """The caller's keys, or all keys if the caller manages keys, with their users' names."""
     async with database.reading() as session:
-        place = None
+        workspace_id = None
         scope, role = Scope.of_organization(principal), None
         if workspace is not None:
-            place = (await workspace_for(session, principal, workspace, "workspaces.read")).id
-            role = await workspace_role(session, principal, place)
+            workspace_id = (await workspace_for(session, principal, workspace, action="workspaces.read")).id
+            role = await workspace_role(session, principal, workspace_id)
         require(principal, "workspaces.read", principal.workspace_role or "member")
         if not permits(principal.role, role, "keys.manage"):
             scope = Scope.of_user(principal)
-        return await api_keys.list_api_keys(session, scope, place)
+        return await api_keys.list_api_keys(session, scope, workspace_id)
 
 
 async def get(database: Database, principal: Principal, key_id: str) -> ApiKey:
@@ -85,8 +91,8 @@ async def get(database: Database, principal: Principal, key_id: str) -> ApiKey:
         return await _key_for(session, principal, key_id)
 
 
-async def change(database: Database, principal: Principal, key_id: str, changes: dict[str, Any]) -> ApiKey:
-    """``changes``: name, scopes, allowed_models, allowed_addresses, expires_at, blocked. Raises ApiError."""
+async def change(database: Database, principal: Principal, key_id: str, *, changes: dict[str, Any]) -> ApiKey:
+    """``changes`` may have name, scopes, allowed_models, allowed_addresses, expires_at, blocked. Raises ApiError."""
     async with database.writing() as session:
         key = await _key_for(session, principal, key_id)
         if set(changes) == {"blocked"}:
@@ -102,10 +108,10 @@ async def change(database: Database, principal: Principal, key_id: str, changes:
         checked = _checked(limits)
         if "expires_at" not in changes:
             checked["expires_at"] = key.expires_at
-        bounds, wanted = await bounds_of(session, principal), Bounds(*checked.values())
-        beyond, widened = bounds.exceeding(wanted), Bounds.of_key(key).exceeding(wanted)
-        opens = changes.get("blocked") is False and key.blocked_at is not None
-        refuse_beyond({name: has for name, has in beyond.items() if opens or name in widened})
+        bounds, requested = await bounds_of(session, principal), Bounds(**checked)
+        beyond, widened = bounds.exceeding(requested), Bounds.of_key(key).exceeding(requested)
+        unblocks = changes.get("blocked") is False and key.blocked_at is not None
+        refuse_beyond({name: allowed for name, allowed in beyond.items() if unblocks or name in widened})
         for name, value in checked.items():
             setattr(key, name, value)
         if "name" in changes:
@@ -113,38 +119,40 @@ async def change(database: Database, principal: Principal, key_id: str, changes:
         if "blocked" in changes:
             key.blocked_at = (key.blocked_at or int(time.time())) if changes["blocked"] else None
         await session.flush()
-        await record(session, principal, "api_key.updated", key.id, key.name, **changes)
+        await record(session, principal, "api_key.updated", object_id=key.id, object_name=key.name, **changes)
         return key
 
 
-async def rotate(database: Database, principal: Principal, key_id: str, keep_seconds: int) -> NewApiKey:
-    """A new secret for a key; the present one works ``keep_seconds`` longer."""
+async def rotate(database: Database, principal: Principal, key_id: str, *, keep_seconds: int) -> NewApiKey:
+    """Give a key a new secret; the present one works ``keep_seconds`` longer. Raises ApiError."""
     if not 0 <= keep_seconds <= MAX_ROTATION_SECONDS:
         raise invalid(f"A former secret may be kept for 0 to {MAX_ROTATION_SECONDS} seconds", param="keep_seconds")
     async with database.writing() as session:
         key = await _key_for(session, principal, key_id)
         await _may_change(session, principal, key)
         if key.revoked_at is not None:
-            raise invalid("This API key is revoked: make another")
+            raise invalid("This API key is revoked: create another")
         refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds.of_key(key)))
-        made = await api_keys.rotate(session, Scope.of_organization(principal), key, keep_seconds)
-        await record(session, principal, "api_key.rotated", key.id, key.name, keep_seconds=keep_seconds)
-        return made
+        rotated = await api_keys.rotate(session, Scope.of_organization(principal), key, keep_seconds=keep_seconds)
+        await record(
+            session, principal, "api_key.rotated", object_id=key.id, object_name=key.name, keep_seconds=keep_seconds
+        )
+        return rotated
 
 
 async def revoke(database: Database, principal: Principal, key_id: str) -> ApiKey:
-    """For ever; everybody may revoke their own."""
+    """Revoke a key for ever; users may always revoke their own. Raises ApiError."""
     async with database.writing() as session:
         key = await _key_for(session, principal, key_id)
         if key.revoked_at is None:
             key.revoked_at = int(time.time())
             await session.flush()
-            await record(session, principal, "api_key.revoked", key.id, key.name)
+            await record(session, principal, "api_key.revoked", object_id=key.id, object_name=key.name)
         return key
 
 
 async def _key_for(session: AsyncSession, principal: Principal, key_id: str) -> ApiKey:
-    """A key that the caller may see. Raises ApiError 404, or 403 for a key of theirs without the scope."""
+    """A key that the caller may see. Raises ApiError 404, or 403 if the caller's own key lacks the scope."""
     key = await api_keys.api_key_by_id(session, Scope.of_organization(principal), key_id)
     if key is not None and key.user_id != principal.user_id:
         role = await workspace_role(session, principal, key.workspace_id)
@@ -158,10 +166,10 @@ async def _key_for(session: AsyncSession, principal: Principal, key_id: str) -> 
 
 
 async def _may_change(session: AsyncSession, principal: Principal, key: ApiKey) -> None:
-    """One's own, where one may make keys; another's only with a role in the whole organization.
+    """Check that the caller may change a key. Another user's key needs a role in the whole organization.
 
-    The secret of a key can do all that its user can: a workspace's administrator,
-    who may block and revoke the keys there, must not come to hold it.
+    A key's secret can do all that its user can. A workspace's administrator may block and
+    revoke the keys there, but must not get a secret by rotating one.
     """
     if key.user_id == principal.user_id:
         require(principal, "keys.create", await workspace_role(session, principal, key.workspace_id))
@@ -177,7 +185,7 @@ async def _may_block(session: AsyncSession, principal: Principal, key: ApiKey) -
 
 
 def _checked(limits: KeyLimits) -> dict[str, Any]:
-    """In the order of `Bounds`. Raises ApiError for addresses that are none, a time that is past."""
+    """The checked limits, by the names of `Bounds`' fields. Raises ApiError for an invalid address or a past time."""
     return {
         "scopes": list(dict.fromkeys(limits.scopes)),
         "allowed_models": None if limits.allowed_models is None else list(dict.fromkeys(limits.allowed_models)),
@@ -195,11 +203,13 @@ def _networks(addresses: Sequence[str] | None) -> list[str] | None:
 
 def _future(expires_at: int | None) -> int | None:
     if expires_at is not None and expires_at <= time.time():
-        raise invalid("expires_at is past: it is in seconds since 1970", param="expires_at")
+        raise invalid(
+            f"expires_at is {expires_at}, which is past: give a later time, in seconds since 1970", param="expires_at"
+        )
     return expires_at
 
 
-def _told(key: ApiKey) -> dict[str, Any]:
+def _audit_detail(key: ApiKey) -> dict[str, Any]:
     return {
         "workspace_id": key.workspace_id,
         "user_id": key.user_id,

@@ -29,9 +29,9 @@ class NewMember:
     """Signs in once, within a day."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UserChanges:
-    """What is None, or False for ``removes_email``, stays as it is."""
+    """Fields that are None stay unchanged; ``removes_email`` removes the address."""
 
     name: str | None = None
     email: str | None = None
@@ -41,16 +41,16 @@ class UserChanges:
 
 
 async def create(
-    database: Database, principal: Principal, name: str, role: Role, *, email: str | None = None
+    database: Database, principal: Principal, name: str, *, role: Role, email: str | None = None
 ) -> NewMember:
-    """Raises ApiError 403, or ValueError for a name or address that won't do or is taken."""
+    """Create a user with a login token. Raises ApiError 403, or ValueError for an invalid or taken name or address."""
     require(principal, "owners.manage" if role == "owner" else "members.manage")
     async with database.writing() as session:
         user = await accounts.create_user(
-            session, principal.organization_id, name, role, email=email, email_vouched=True
+            session, principal.organization_id, name, role=role, email=email, email_vouched=True
         )
         token = await sessions.create_login_link(session, user)
-        await record(session, principal, "user.created", user.id, user.name, role=role)
+        await record(session, principal, "user.created", object_id=user.id, object_name=user.name, role=role)
         return NewMember(user, token)
 
 
@@ -61,18 +61,19 @@ async def visible(database: Database, principal: Principal) -> list[User]:
 
 
 async def get(database: Database, principal: Principal, user_id: str) -> User:
-    """Oneself, or anybody for those who may see the members: nobody else learns who there is. Raises ApiError."""
+    """The caller's own user, or any for callers who may see the members. Raises ApiError."""
     if user_id != principal.user_id:
         require(principal, "members.read")
     async with database.reading() as session:
         return await user_for(session, principal, user_id)
 
 
-async def change(database: Database, principal: Principal, user_id: str, changes: UserChanges) -> User:
-    """Whoever is disabled has no sessions and no working keys any more. The last owner stays one.
+async def change(database: Database, principal: Principal, user_id: str, *, changes: UserChanges) -> User:
+    """Change a user. The last owner can't be disabled or lose the role.
 
-    Whoever may invite nobody any more has no open invitations either. Raises ApiError,
-    or ValueError for a name or address that won't do or is taken.
+    Disabling ends the user's sessions and stops their keys. Disabling and a new role also
+    revoke the user's open invitations. Raises ApiError, or ValueError for an invalid or
+    taken name or address.
     """
     require(principal, "members.manage")
     scope = Scope.of_organization(principal)
@@ -81,80 +82,88 @@ async def change(database: Database, principal: Principal, user_id: str, changes
         role, disabled = changes.role, changes.disabled
         if "owner" in (user.role, role):
             require(principal, "owners.manage")
-        loses = user.role == "owner" and (role not in (None, "owner") or disabled)
-        if loses and not await accounts.other_owner(session, scope, user.id):
-            raise invalid(f"'{user.name}' is the organization's last owner: make another first", code="last_owner")
-        await describe(session, principal, user, changes, vouched=True)
+        loses_ownership = user.role == "owner" and (role not in (None, "owner") or disabled)
+        if loses_ownership and not await accounts.other_owner(session, scope, user.id):
+            raise invalid(
+                f"'{user.name}' is the organization's last owner: make somebody else an owner first", code="last_owner"
+            )
+        await describe(session, principal, user, changes=changes, vouched=True)
         if role is not None and role != user.role:
             user.role = role
             await revoke_invitations_of(session, scope, user.id)
-            await record(session, principal, "user.role_set", user.id, user.name, role=role)
+            await record(session, principal, "user.role_set", object_id=user.id, object_name=user.name, role=role)
         if disabled is not None and disabled != (user.disabled_at is not None):
             user.disabled_at = int(time.time()) if disabled else None
             if disabled:
                 await sessions.revoke_access(session, user)
                 await revoke_invitations_of(session, scope, user.id)
-            await record(session, principal, "user.disabled" if disabled else "user.enabled", user.id, user.name)
+            await record(
+                session,
+                principal,
+                "user.disabled" if disabled else "user.enabled",
+                object_id=user.id,
+                object_name=user.name,
+            )
         await session.flush()
         return user
 
 
 async def describe(
-    session: AsyncSession, principal: Principal, user: User, changes: UserChanges, *, vouched: bool
+    session: AsyncSession, principal: Principal, user: User, *, changes: UserChanges, vouched: bool
 ) -> None:
-    """Their name and address as ``changes`` has them; ``vouched``: whether somebody else says that it is theirs.
+    """Set the name and address from ``changes``; ``vouched`` says whether somebody else confirms the address.
 
-    Raises ValueError for what won't do or is taken.
+    Raises ValueError for an invalid or taken name or address.
     """
-    name, email = user.name, (user.email, user.email_vouched)
+    former_name, former_email = user.name, (user.email, user.email_vouched)
     if changes.name is not None:
         await accounts.rename_user(session, user, changes.name)
     if changes.email is not None or changes.removes_email:
         await accounts.set_email(session, user, changes.email, vouched=vouched)
-    if user.name != name:
-        await record(session, principal, "user.renamed", user.id, user.name)
-    if (user.email, user.email_vouched) != email:
-        await record(session, principal, "user.email_set", user.id, user.name, email=user.email)
+    if user.name != former_name:
+        await record(session, principal, "user.renamed", object_id=user.id, object_name=user.name)
+    if (user.email, user.email_vouched) != former_email:
+        await record(session, principal, "user.email_set", object_id=user.id, object_name=user.name, email=user.email)
 
 
 async def login_link(database: Database, principal: Principal, user_id: str) -> NewMember:
     """A one-time login token for a member. Raises ApiError."""
     async with database.writing() as session:
-        user = await _user_to_let_in(session, principal, user_id)
-        await record(session, principal, "user.link_created", user.id, user.name)
+        user = await _user_to_grant_access(session, principal, user_id)
+        await record(session, principal, "user.link_created", object_id=user.id, object_name=user.name)
         return NewMember(user, await sessions.create_login_link(session, user))
 
 
 async def reset(database: Database, principal: Principal, user_id: str) -> NewMember:
-    """End a member's sessions and open links, take the password away, and give a fresh login token. Raises ApiError."""
+    """End a member's sessions and open links, remove the password, and create a login token. Raises ApiError."""
     async with database.writing() as session:
-        user = await _user_to_let_in(session, principal, user_id)
+        user = await _user_to_grant_access(session, principal, user_id)
         await sessions.revoke_access(session, user)
         await remove_password(session, user)
-        await record(session, principal, "user.reset", user.id, user.name)
+        await record(session, principal, "user.reset", object_id=user.id, object_name=user.name)
         return NewMember(user, await sessions.create_login_link(session, user))
 
 
 async def set_password(
-    database: Database, principal: Principal, passwords: Passwords, user_id: str, password: str
+    database: Database, principal: Principal, passwords: Passwords, *, user_id: str, password: str
 ) -> User:
-    """By the operator on the server's machine, for somebody who can't; their sessions end.
+    """Set another user's password, by the operator on the server's machine; the user's sessions end.
 
-    Raises ApiError, or ValueError for a password that won't do.
+    Raises ApiError, or ValueError for an invalid password.
     """
     async with database.reading() as session:
         user = await user_for(session, principal, user_id)
     hashed = await passwords.hash(checked_password(password, user.name, user.email, principal.organization_name))
     async with database.writing() as session:
-        user = await _user_to_let_in(session, principal, user_id)
+        user = await _user_to_grant_access(session, principal, user_id)
         await sessions.revoke_access(session, user)
         await set_password_hash(session, user, hashed)
-        await record(session, principal, "user.password_set", user.id, user.name)
+        await record(session, principal, "user.password_set", object_id=user.id, object_name=user.name)
         return user
 
 
-async def _user_to_let_in(session: AsyncSession, principal: Principal, user_id: str) -> User:
-    """Whoever has a way into an account can do all that its user can: an owner's is for owners to give."""
+async def _user_to_grant_access(session: AsyncSession, principal: Principal, user_id: str) -> User:
+    """The user, if the caller may create access to the account. Only owners may do so for an owner. Raises ApiError."""
     require(principal, "members.manage")
     user = await user_for(session, principal, user_id)
     if user.role == "owner":

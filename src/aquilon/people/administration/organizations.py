@@ -1,4 +1,4 @@
-"""The organizations that share the server: the operator's to make, rename, disable."""
+"""The organizations that share the server; the operator creates, renames and disables them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,29 @@ class NewOrganization:
     organization: Organization
     owner: User
     login_token: str
-    """Signs its owner in once."""
+    """Signs the owner in once."""
 
 
 async def create(
-    database: Database, principal: Principal, name: str, owner: str, *, email: str | None = None
+    database: Database, principal: Principal, name: str, *, owner: str, email: str | None = None
 ) -> NewOrganization:
-    """Raises ApiError 403, or ValueError for a name or address that won't do or is taken."""
+    """Create an organization and its owner. Raises ApiError 403, ValueError for an invalid or taken name or address."""
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        made = await accounts.create_organization(session, name)
-        user = await accounts.create_user(session, made.id, owner, "owner", email=email, email_vouched=True)
+        organization = await accounts.create_organization(session, name)
+        user = await accounts.create_user(
+            session, organization.id, owner, role="owner", email=email, email_vouched=True
+        )
         token = await sessions.create_login_link(session, user)
-        await record(session, principal, "organization.created", made.id, made.name, owner=user.name)
-        return NewOrganization(made, user, token)
+        await record(
+            session,
+            principal,
+            "organization.created",
+            object_id=organization.id,
+            object_name=organization.name,
+            owner=user.name,
+        )
+        return NewOrganization(organization, user, token)
 
 
 async def visible(database: Database, principal: Principal) -> list[Organization]:
@@ -61,30 +70,38 @@ async def change(
     name: str | None = None,
     disabled: bool | None = None,
 ) -> Organization:
-    """In a disabled one nobody is signed in and no key works; what it owns stays. What is None stays as it is.
+    """Rename, disable or enable an organization; None leaves a field unchanged.
 
+    In a disabled organization nobody is signed in and no key works; its data stays.
     Raises ApiError: 403, 404, 400 for disabling the one that runs the server; ValueError
-    for a name that won't do or is taken.
+    for an invalid or taken name.
     """
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        found = await _organization(session, id_or_name)
+        organization = await _organization(session, id_or_name)
         changed: dict[str, Any] = {}
-        if disabled and found.operates:
-            raise invalid(f"'{found.name}' runs this server: it can't be disabled", code="runs_the_server")
+        if disabled and organization.operates:
+            raise invalid(f"'{organization.name}' runs this server: it can't be disabled", code="runs_the_server")
         if name is not None:
-            await accounts.rename_organization(session, found, name)
-            changed["name"] = found.name
+            await accounts.rename_organization(session, organization, name)
+            changed["name"] = organization.name
         if disabled is not None:
-            found.disabled_at = (found.disabled_at or int(time.time())) if disabled else None
+            organization.disabled_at = (organization.disabled_at or int(time.time())) if disabled else None
             changed["disabled"] = disabled
         await session.flush()
-        await record(session, principal, "organization.updated", found.id, found.name, **changed)
-        return found
+        await record(
+            session,
+            principal,
+            "organization.updated",
+            object_id=organization.id,
+            object_name=organization.name,
+            **changed,
+        )
+        return organization
 
 
 async def _organization(session: AsyncSession, id_or_name: str) -> Organization:
-    found = await accounts.organization_by(session, id_or_name)
-    if found is None:
+    organization = await accounts.organization_by(session, id_or_name)
+    if organization is None:
         raise no_such("organization", id_or_name)
-    return found
+    return organization

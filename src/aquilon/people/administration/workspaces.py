@@ -1,4 +1,4 @@
-"""The organization itself, its workspaces, and who is in them."""
+"""The organization itself, its workspaces and their members."""
 
 from __future__ import annotations
 
@@ -15,104 +15,117 @@ from aquilon.storage import Database
 
 async def organization(database: Database, principal: Principal) -> Organization:
     async with database.reading() as session:
-        found = await accounts.organization_by(session, principal.organization_id)
-    assert found is not None
-    return found
+        row = await accounts.organization_by(session, principal.organization_id)
+    assert row is not None
+    return row
 
 
 async def change_organization(
     database: Database, principal: Principal, *, name: str | None = None, password_sign_in: bool | None = None
 ) -> Organization:
-    """What is None stays. Raises ApiError 403, or ValueError for a name that won't do or is taken."""
+    """None leaves a field unchanged. Raises ApiError 403, or ValueError for an invalid or taken name."""
     require(principal, "organization.update")
     async with database.writing() as session:
-        found = await accounts.organization_by(session, principal.organization_id)
-        assert found is not None
+        row = await accounts.organization_by(session, principal.organization_id)
+        assert row is not None
         if name is not None:
-            await accounts.rename_organization(session, found, name)
+            await accounts.rename_organization(session, row, name)
         if password_sign_in is not None:
-            found.password_sign_in = password_sign_in
+            row.password_sign_in = password_sign_in
             await session.flush()
-        told = {"name": name, "password_sign_in": password_sign_in}
-        changed = {key: value for key, value in told.items() if value is not None}
-        await record(session, principal, "organization.updated", found.id, found.name, **changed)
-        return found
+        values = {"name": name, "password_sign_in": password_sign_in}
+        changed = {key: value for key, value in values.items() if value is not None}
+        await record(session, principal, "organization.updated", object_id=row.id, object_name=row.name, **changed)
+        return row
 
 
 async def create(database: Database, principal: Principal, name: str) -> Workspace:
-    """Raises ApiError 403, or ValueError for a name that won't do."""
+    """Raises ApiError 403, or ValueError for an invalid or taken name."""
     require(principal, "workspaces.manage")
     async with database.writing() as session:
-        made = await workspaces.create_workspace(session, Scope.of_organization(principal), name)
-        await record(session, principal, "workspace.created", made.id, made.name)
-        return made
+        workspace = await workspaces.create_workspace(session, Scope.of_organization(principal), name)
+        await record(session, principal, "workspace.created", object_id=workspace.id, object_name=workspace.name)
+        return workspace
 
 
 async def visible(database: Database, principal: Principal) -> list[Workspace]:
-    """All, for those who may see all; else one's own."""
+    """All workspaces if the caller may see all, else those that the caller is a member of. Raises ApiError 403."""
     require(principal, "workspaces.read", "member")
-    everything = permits(principal.role, None, "workspaces.read")
+    sees_all = permits(principal.role, None, "workspaces.read")
     async with database.reading() as session:
         scope = Scope.of_organization(principal)
-        return await workspaces.list_workspaces(session, scope, member=None if everything else principal.user_id)
+        return await workspaces.list_workspaces(session, scope, member=None if sees_all else principal.user_id)
 
 
 async def get(database: Database, principal: Principal, workspace_id: str) -> Workspace:
     async with database.reading() as session:
-        return await workspace_for(session, principal, workspace_id, "workspaces.read")
+        return await workspace_for(session, principal, workspace_id, action="workspaces.read")
 
 
-async def rename(database: Database, principal: Principal, workspace_id: str, name: str) -> Workspace:
+async def rename(database: Database, principal: Principal, workspace_id: str, *, name: str) -> Workspace:
     async with database.writing() as session:
-        workspace = await workspace_for(session, principal, workspace_id, "workspaces.manage")
-        await workspaces.rename_workspace(session, Scope.of_organization(principal), workspace, name)
-        await record(session, principal, "workspace.updated", workspace.id, workspace.name)
+        workspace = await workspace_for(session, principal, workspace_id, action="workspaces.manage")
+        await workspaces.rename_workspace(session, Scope.of_organization(principal), workspace, name=name)
+        await record(session, principal, "workspace.updated", object_id=workspace.id, object_name=workspace.name)
         return workspace
 
 
 async def archive(database: Database, principal: Principal, workspace_id: str) -> Workspace:
-    """Its keys stop working at once; its usage stays. Raises ValueError for the organization's first."""
+    """Archive a workspace: its keys stop working at once, its usage stays. Raises ValueError for the first one."""
     async with database.writing() as session:
-        workspace = await workspace_for(session, principal, workspace_id, "workspaces.manage")
+        workspace = await workspace_for(session, principal, workspace_id, action="workspaces.manage")
         await workspaces.archive_workspace(session, Scope.of_organization(principal), workspace)
-        await record(session, principal, "workspace.archived", workspace.id, workspace.name)
+        await record(session, principal, "workspace.archived", object_id=workspace.id, object_name=workspace.name)
         return workspace
 
 
 async def members(database: Database, principal: Principal, workspace_id: str) -> list[tuple[WorkspaceMember, User]]:
     async with database.reading() as session:
-        workspace = await workspace_for(session, principal, workspace_id, "members.read")
+        workspace = await workspace_for(session, principal, workspace_id, action="members.read")
         return await workspaces.members(session, Scope.of_organization(principal), workspace.id)
 
 
 async def set_member(
-    database: Database, principal: Principal, workspace_id: str, user_id: str, role: Role
+    database: Database, principal: Principal, workspace_id: str, *, user_id: str, role: Role
 ) -> tuple[WorkspaceMember, User]:
-    """Take a user of the organization into a workspace, or give them another role there."""
+    """Make a user a member of a workspace, or give a member another role there."""
     if role == "owner":
-        raise invalid("An organization has owners, a workspace has none: its highest role is administrator")
+        raise invalid("A workspace has no owners: its highest role is administrator")
     async with database.writing() as session:
-        workspace = await workspace_for(session, principal, workspace_id, "members.manage")
+        workspace = await workspace_for(session, principal, workspace_id, action="members.manage")
         scope = Scope.of_organization(principal)
         user = await user_for(session, principal, user_id)
-        await workspaces.set_member(session, scope, workspace, user, role)
+        await workspaces.set_member(session, scope, workspace, user=user, role=role)
         await record(
-            session, principal, "workspace.member_set", workspace.id, workspace.name, user_id=user.id, role=role
+            session,
+            principal,
+            "workspace.member_set",
+            object_id=workspace.id,
+            object_name=workspace.name,
+            user_id=user.id,
+            role=role,
         )
-        member = await workspaces.membership(session, scope, workspace.id, user.id)
+        member = await workspaces.membership(session, scope, workspace.id, user_id=user.id)
         assert member is not None
         return member, user
 
 
-async def remove_member(database: Database, principal: Principal, workspace_id: str, user_id: str) -> None:
+async def remove_member(database: Database, principal: Principal, workspace_id: str, *, user_id: str) -> None:
     async with database.writing() as session:
-        workspace = await workspace_for(session, principal, workspace_id, "members.manage")
-        member = await workspaces.membership(session, Scope.of_organization(principal), workspace.id, user_id)
+        workspace = await workspace_for(session, principal, workspace_id, action="members.manage")
+        member = await workspaces.membership(session, Scope.of_organization(principal), workspace.id, user_id=user_id)
         if member is None:
             raise no_such("member", user_id)
         await session.delete(member)
         await session.flush()
-        await record(session, principal, "workspace.member_removed", workspace.id, workspace.name, user_id=user_id)
+        await record(
+            session,
+            principal,
+            "workspace.member_removed",
+            object_id=workspace.id,
+            object_name=workspace.name,
+            user_id=user_id,
+        )
 
 
 async def audit_log(

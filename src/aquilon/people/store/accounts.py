@@ -21,17 +21,17 @@ from aquilon.people.store.workspaces import create_workspace, first_workspace, s
 from aquilon.people.tables import ApiKey, Organization, User, WorkspaceMember
 
 FIRST_WORKSPACE = "general"
-_MOST_ACCOUNTS = 4
+_MAX_ACCOUNTS = 4
 
 
 class UnknownUser(LookupError):
-    """No user of that name; the message lists those that exist."""
+    """There is no user of that name; the message lists the existing ones."""
 
 
 async def create_organization(session: AsyncSession, name: str) -> Organization:
-    """With its first workspace; the first organization of all runs the server.
+    """Create an organization with its first workspace; the first organization runs the server.
 
-    Raises ValueError for a name that won't do or is taken.
+    Raises ValueError for an invalid or taken name.
     """
     name = free_name(name, "organization", await session.scalars(select(Organization.name)))
     first = await session.scalar(select(Organization).limit(1)) is None
@@ -43,7 +43,7 @@ async def create_organization(session: AsyncSession, name: str) -> Organization:
 
 
 async def rename_organization(session: AsyncSession, organization: Organization, name: str) -> None:
-    """Raises ValueError for a name that won't do or is taken."""
+    """Raises ValueError for an invalid or taken name."""
     others = select(Organization.name).where(Organization.id != organization.id)
     if name.strip() != organization.name:
         organization.name = free_name(name, "organization", await session.scalars(others))
@@ -54,15 +54,15 @@ async def create_user(
     session: AsyncSession,
     organization_id: str,
     name: str,
-    role: Role,
     *,
+    role: Role,
     email: str | None = None,
     email_vouched: bool = False,
     workspace_ids: Sequence[str] = (),
 ) -> User:
-    """A new user of the organization, in those of the workspaces that are there still, else in its first one.
+    """A new user, member of those ``workspace_ids`` that aren't archived or gone, or else of the first workspace.
 
-    Raises ValueError for a name or address that won't do or is taken.
+    Raises ValueError for an invalid or taken name or address.
     """
     scope = Scope(organization_id)
     user = User(
@@ -76,22 +76,22 @@ async def create_user(
     )
     session.add(user)
     await session.flush()
-    found = [await workspace_by(session, scope, workspace_id) for workspace_id in workspace_ids]
-    active = [workspace for workspace in found if workspace is not None and workspace.archived_at is None]
+    invited = [await workspace_by(session, scope, workspace_id) for workspace_id in workspace_ids]
+    active = [workspace for workspace in invited if workspace is not None and workspace.archived_at is None]
     for workspace in active or [await first_workspace(session, scope)]:
-        await set_member(session, scope, workspace, user, "administrator" if role == "owner" else role)
+        await set_member(session, scope, workspace, user=user, role="administrator" if role == "owner" else role)
     return user
 
 
 async def rename_user(session: AsyncSession, user: User, name: str) -> None:
-    """Raises ValueError for a name that won't do or is taken."""
+    """Raises ValueError for an invalid or taken name."""
     if name.strip() != user.name:
-        user.name = await _free_name(session, Scope(user.organization_id), name, user)
+        user.name = await _free_name(session, Scope(user.organization_id), name, user=user)
         await session.flush()
 
 
 async def set_email(session: AsyncSession, user: User, email: str | None, *, vouched: bool) -> None:
-    """Raises ValueError for an address that is none or somebody else's."""
+    """Raises ValueError for an invalid address or another account's."""
     if email is None:
         user.email, user.email_vouched = None, False
     elif checked_email(email) == user.email:
@@ -112,7 +112,7 @@ async def first_administrator(session: AsyncSession, scope: Scope) -> User | Non
 
 
 async def list_organizations(session: AsyncSession) -> list[Organization]:
-    """The oldest, which the first start made, first."""
+    """All organizations, the oldest first; the first start created that one."""
     return list(await session.scalars(select(Organization).order_by(Organization.created_at, Organization.id)))
 
 
@@ -141,24 +141,28 @@ async def user_named(session: AsyncSession, scope: Scope, name: str) -> User:
 
 @dataclass(frozen=True)
 class Claimants:
-    """The accounts that somebody may mean who signs in with a name or address."""
+    """The accounts that a name or address at a sign-in may mean."""
 
     users: tuple[User, ...]
-    most: int
-    """As many could have been found, by what was given alone."""
-    given: str
-    """The same for all ways to write the same name or address, whether or not somebody has it."""
+    max_users: int
+    """How many accounts the entered name could mean at most; it doesn't depend on which accounts exist."""
+    entered_name: str
+    """The entered name or address, the same for every way to write it."""
 
 
 async def claimants(session: AsyncSession, name: str, organization: str | None = None) -> Claimants:
-    """By e-mail address in any organization, or by name in one (the one that runs the server); those who may sign in.
+    """The enabled accounts with this e-mail address in any organization, or with this name in one.
 
-    ``organization`` is a name or id. One person may have an account in several, each
-    with the same address: the oldest few are looked at.
+    ``organization`` is a name or id, by default the one that runs the server. A person may
+    have accounts with the same address in several organizations; only the oldest few count.
     """
     name = unicodedata.normalize("NFC", name.strip())
-    place = unicodedata.normalize("NFC", (organization or "").strip())
-    there = Organization.operates if organization is None else or_(Organization.id == place, Organization.name == place)
+    organization_name = unicodedata.normalize("NFC", (organization or "").strip())
+    in_organization = (
+        Organization.operates
+        if organization is None
+        else or_(Organization.id == organization_name, Organization.name == organization_name)
+    )
     active = (
         Everyone.select(User)
         .join(Organization, Organization.id == User.organization_id)
@@ -166,16 +170,20 @@ async def claimants(session: AsyncSession, name: str, organization: str | None =
         .order_by(User.created_at, User.id)
     )
     is_address = "@" in name
-    most = 1 if not is_address else _MOST_ACCOUNTS if organization is None else 2  # of that address, and of that name
+    max_users = 1
+    if is_address:
+        max_users = _MAX_ACCOUNTS if organization is None else 2  # one with that address, one with that name
     users: list[User] = []
     if is_address:
         by_address = active.where(User.email == name.lower())
-        users += await session.scalars((by_address if organization is None else by_address.where(there)).limit(most))
-    by_name = active.where(User.name == name, there).limit(1)
+        users += await session.scalars(
+            (by_address if organization is None else by_address.where(in_organization)).limit(max_users)
+        )
+    by_name = active.where(User.name == name, in_organization).limit(1)
     users += [user for user in await session.scalars(by_name) if user not in users]
-    place_id = await session.scalar(select(Organization.id).where(there).limit(1))
-    written = skeleton(name) if is_address else f"{place_id or skeleton(place)}\0{skeleton(name)}"
-    return Claimants(tuple(users[:most]), most, written)
+    organization_id = await session.scalar(select(Organization.id).where(in_organization).limit(1))
+    entered = skeleton(name) if is_address else f"{organization_id or skeleton(organization_name)}\0{skeleton(name)}"
+    return Claimants(tuple(users[:max_users]), max_users, entered)
 
 
 async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> User | None:
@@ -183,13 +191,13 @@ async def user_with_email(session: AsyncSession, scope: Scope, email: str) -> Us
 
 
 async def other_owner(session: AsyncSession, scope: Scope, user_id: str) -> bool:
-    """Whether somebody besides this user owns the organization and may sign in."""
+    """Whether another enabled user owns the organization."""
     query = scope.select(User).where(User.role == "owner", User.disabled_at.is_(None), User.id != user_id)
     return await session.scalar(query.limit(1)) is not None
 
 
 def reaches_every_workspace(user: User) -> bool:
-    """Whether their role in the organization lets them work in workspaces that they are no member of."""
+    """Whether the user's role in the organization permits work in workspaces without membership."""
     return permits(cast(Role, user.role), None, "workspaces.read")
 
 
@@ -197,6 +205,7 @@ def principal(
     user: User,
     organization: Organization,
     workspace_id: str,
+    *,
     membership: WorkspaceMember | None,
     key: ApiKey | None = None,
 ) -> Principal:
@@ -215,7 +224,7 @@ def principal(
     )
 
 
-async def _free_name(session: AsyncSession, scope: Scope, name: str, user: User | None = None) -> str:
+async def _free_name(session: AsyncSession, scope: Scope, name: str, *, user: User | None = None) -> str:
     others = scope.select(User).with_only_columns(User.name)
     if user is not None:
         others = others.where(User.id != user.id)

@@ -1,4 +1,4 @@
-"""API keys: made, rotated, found by their secret, listed within their owner's scope."""
+"""API keys: create, rotate, look up by secret, and list in a scope."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aquilon.storage.changes import WITHOUT_CHANGE
 
 
 class UnknownApiKey(LookupError):
-    """No key, or more than one, of that id or prefix."""
+    """There is no key, or more than one, with that id or prefix."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +30,29 @@ class NewApiKey:
     record: ApiKey
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyHolder:
-    """Whom a secret stands for, and under which conditions."""
+    """The principal that a key's secret authenticates, with the key's conditions."""
 
     principal: Principal
     allowed_addresses: tuple[str, ...] | None
     last_used_at: int | None
     expires_at: int | None
-    """The secret's or the key's, whichever comes first."""
+    """When the secret or the key expires, whichever comes first."""
 
 
 async def create_api_key(
     session: AsyncSession,
     user: User,
     workspace_id: str,
-    name: str,
     *,
+    name: str,
     scopes: Sequence[KeyScope] = DEFAULT_KEY_SCOPES,
     allowed_models: Sequence[str] | None = None,
     allowed_addresses: Sequence[str] | None = None,
     expires_at: int | None = None,
 ) -> NewApiKey:
-    """Raises ValueError for a name that is empty or too long."""
+    """Raises ValueError for an invalid name."""
     secret = new_api_key()
     record = ApiKey(
         id=new_id("key"),
@@ -73,12 +73,14 @@ async def create_api_key(
     return NewApiKey(secret, record)
 
 
-async def rotate(session: AsyncSession, scope: Scope, key: ApiKey, keep_seconds: int) -> NewApiKey:
-    """A new secret; the one before works ``keep_seconds`` longer, any older one no more."""
+async def rotate(session: AsyncSession, scope: Scope, key: ApiKey, *, keep_seconds: int) -> NewApiKey:
+    """Give the key a new secret. The former one works ``keep_seconds`` longer; older ones stop working."""
     now = int(time.time())
-    newest = ApiKeySecret.created_at.desc(), ApiKeySecret.expires_at.isnot(None)
+    newest_first = ApiKeySecret.created_at.desc(), ApiKeySecret.expires_at.isnot(None)
     secrets = list(
-        await session.scalars(scope.select(ApiKeySecret).where(ApiKeySecret.api_key_id == key.id).order_by(*newest))
+        await session.scalars(
+            scope.select(ApiKeySecret).where(ApiKeySecret.api_key_id == key.id).order_by(*newest_first)
+        )
     )
     current = next((secret for secret in secrets if secret.expires_at is None), None)
     for former in secrets:
@@ -94,10 +96,10 @@ async def rotate(session: AsyncSession, scope: Scope, key: ApiKey, keep_seconds:
 
 
 def usable(keys: Select[Any], now: int) -> Select[Any]:
-    """Those of the keys that open something, each with its user, organization and the user's membership, if any.
+    """The usable keys among ``keys``, each with its user, its organization and the user's membership, if any.
 
-    Not one that expired, is blocked, revoked or archived with its workspace, nor one of
-    a disabled user or organization.
+    A key is not usable if it expired, is blocked or revoked, if its workspace is archived,
+    or its user or organization disabled.
     """
     return (
         keys.add_columns(User, Organization, WorkspaceMember)
@@ -120,7 +122,7 @@ def usable(keys: Select[Any], now: int) -> Select[Any]:
 
 
 async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
-    """None if the secret is unknown, or its key expired, blocked, revoked, archived or its user disabled."""
+    """The secret's holder, None if the secret is unknown or expired or its key is not `usable`."""
     now = int(time.time())
     query = (
         usable(Everyone.select(ApiKey), now)
@@ -131,29 +133,32 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
             or_(ApiKeySecret.expires_at.is_(None), ApiKeySecret.expires_at > now),
         )
     )
-    found = (await session.execute(query)).first()
-    if found is None:
+    row = (await session.execute(query)).first()
+    if row is None:
         return None
-    key, user, organization, membership, opened = found
-    expires_at = min((time for time in (key.expires_at, opened.expires_at) if time is not None), default=None)
+    key, user, organization, membership, key_secret = row
+    expires_at = min((at for at in (key.expires_at, key_secret.expires_at) if at is not None), default=None)
     return KeyHolder(
-        replace(accounts.principal(user, organization, key.workspace_id, membership, key), expires_at=expires_at),
-        None if key.allowed_addresses is None else tuple(key.allowed_addresses),
-        key.last_used_at,
-        expires_at,
+        principal=replace(
+            accounts.principal(user, organization, key.workspace_id, membership=membership, key=key),
+            expires_at=expires_at,
+        ),
+        allowed_addresses=None if key.allowed_addresses is None else tuple(key.allowed_addresses),
+        last_used_at=key.last_used_at,
+        expires_at=expires_at,
     )
 
 
 async def record_use(session: AsyncSession, holder: KeyHolder, at: int) -> None:
     scope = Scope.of_user(holder.principal)
-    used = scope.update(ApiKey).where(ApiKey.id == holder.principal.api_key_id).values(last_used_at=at)
-    await session.execute(used.execution_options(**{WITHOUT_CHANGE: True}))
+    statement = scope.update(ApiKey).where(ApiKey.id == holder.principal.api_key_id).values(last_used_at=at)
+    await session.execute(statement.execution_options(**{WITHOUT_CHANGE: True}))
 
 
 async def list_api_keys(
     session: AsyncSession, scope: Scope, workspace_id: str | None = None
 ) -> list[tuple[ApiKey, str]]:
-    """With their users' names, revoked ones too, oldest first."""
+    """The keys, revoked ones too, with their users' names, the oldest first."""
     query = scope.select(ApiKey).add_columns(User.name).join(User, User.id == ApiKey.user_id)
     if workspace_id is not None:
         query = query.where(ApiKey.workspace_id == workspace_id)
@@ -167,11 +172,11 @@ async def api_key_by_id(session: AsyncSession, scope: Scope, api_key_id: str) ->
 async def api_key_like(session: AsyncSession, scope: Scope, id_or_prefix: str) -> ApiKey:
     """The one key with this id or prefix. Raises UnknownApiKey."""
     query = scope.select(ApiKey).where(or_(ApiKey.id == id_or_prefix, ApiKey.prefix == id_or_prefix))
-    found = list(await session.scalars(query))
-    if len(found) != 1:
-        problem = f"There are {len(found)} API keys" if found else "There is no API key"
+    keys = list(await session.scalars(query))
+    if len(keys) != 1:
+        problem = f"There are {len(keys)} API keys" if keys else "There is no API key"
         raise UnknownApiKey(f"{problem} '{id_or_prefix}': take the id from `aquilon keys list`")
-    return found[0]
+    return keys[0]
 
 
 async def _add_secret(session: AsyncSession, key: ApiKey, secret: str) -> None:

@@ -13,9 +13,9 @@ from aquilon.people.tables import AuditEntry
 
 
 async def record(
-    session: AsyncSession, actor: Principal, action: str, object_id: str, object_name: str, **detail: Any
+    session: AsyncSession, actor: Principal, action: str, *, object_id: str, object_name: str, **detail: Any
 ) -> None:
-    """``detail`` is what was set, as JSON has it; never a secret."""
+    """``detail`` has the values that were set, as JSON; never a secret."""
     kind = "user" if actor.api_key_id is None else "api_key"
     if actor.user_id == OPERATOR_ID:
         kind = "operator"
@@ -36,7 +36,7 @@ async def record(
 
 
 async def entries(session: AsyncSession, scope: Scope, *, before: int | None = None, limit: int) -> list[AuditEntry]:
-    """The newest first; ``before`` is the last id of the page that came before."""
+    """The newest entries first; ``before`` is the last id of the previous page."""
     query = scope.select(AuditEntry)
     if before is not None:
         query = query.where(AuditEntry.id < before)

@@ -1,4 +1,4 @@
-"""Identity providers, and what they call our users."""
+"""Identity providers and their users' subjects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aquilon.people.tables import Identity, IdentityProvider, Organization, User
 
 
 async def list_providers(session: AsyncSession) -> list[tuple[IdentityProvider, Organization]]:
-    """Every organization's, by name."""
+    """Every organization's providers, sorted by name."""
     query = (
         Everyone.select(IdentityProvider)
         .add_columns(Organization)
@@ -28,12 +28,12 @@ async def provider_by(session: AsyncSession, id_or_name: str) -> tuple[IdentityP
         .join(Organization, Organization.id == IdentityProvider.organization_id)
         .where((IdentityProvider.id == id_or_name) | (IdentityProvider.name == id_or_name))
     )
-    found = (await session.execute(query.limit(1))).first()
-    return None if found is None else (found[0], found[1])
+    row = (await session.execute(query.limit(1))).first()
+    return None if row is None else (row[0], row[1])
 
 
 async def user_of_subject(session: AsyncSession, provider: IdentityProvider, subject: str) -> User | None:
-    """Whom the provider means, disabled or not."""
+    """The user with this subject, disabled or not."""
     scope = Scope(provider.organization_id)
     query = scope.select(User).join(Identity, Identity.user_id == User.id)
     return await session.scalar(query.where(Identity.provider_id == provider.id, Identity.subject == subject))
@@ -45,7 +45,7 @@ async def identity_of_user(session: AsyncSession, provider: IdentityProvider, us
 
 
 async def identities_of_user(session: AsyncSession, scope: Scope) -> list[tuple[Identity, IdentityProvider]]:
-    """Those that a user's scope shows, with their providers."""
+    """The identities in a user's scope, with their providers."""
     query = (
         scope.select(Identity)
         .add_columns(IdentityProvider)
@@ -56,7 +56,7 @@ async def identities_of_user(session: AsyncSession, scope: Scope) -> list[tuple[
 
 
 async def add_identity(
-    session: AsyncSession, provider: IdentityProvider, subject: str, user: User, email: str | None
+    session: AsyncSession, provider: IdentityProvider, subject: str, *, user: User, email: str | None
 ) -> None:
     session.add(
         Identity(

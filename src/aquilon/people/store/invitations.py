@@ -1,4 +1,4 @@
-"""Invitations: a token that lets so many people join an organization, in a role, until a day."""
+"""Invitations: a token with which a number of people may join an organization in a role, until it expires."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ async def create_invitation(
     session: AsyncSession,
     scope: Scope,
     created_by: str,
+    *,
     role: Role,
     workspace_ids: Sequence[str],
-    *,
     note: str,
     expires_at: int,
     uses: int,
@@ -53,7 +53,7 @@ async def create_invitation(
 
 
 async def list_invitations(session: AsyncSession, scope: Scope) -> list[Invitation]:
-    """Spent, expired and revoked ones too, the newest first."""
+    """All invitations, used up, expired and revoked ones too, the newest first."""
     query = scope.select(Invitation).order_by(Invitation.created_at.desc(), Invitation.id.desc())
     return list(await session.scalars(query))
 
@@ -63,28 +63,28 @@ async def invitation_by_id(session: AsyncSession, scope: Scope, invitation_id: s
 
 
 async def open_invitation(session: AsyncSession, token: str) -> tuple[Invitation, Organization] | None:
-    """The one that this token opens now, with whose it is."""
+    """The open invitation of this token, with its organization; None if it isn't open."""
     query = (
         Everyone.select(Invitation)
         .add_columns(Organization)
         .join(Organization, Organization.id == Invitation.organization_id)
         .where(Invitation.token_sha256 == fingerprint(token), Organization.disabled_at.is_(None), *_is_open())
     )
-    found = (await session.execute(query)).first()
-    return None if found is None else (found[0], found[1])
+    row = (await session.execute(query)).first()
+    return None if row is None else (row[0], row[1])
 
 
 async def use_invitation(session: AsyncSession, invitation: Invitation) -> bool:
-    """Count one who joins; False if somebody else was quicker."""
-    used = Scope(invitation.organization_id).update(Invitation).where(Invitation.id == invitation.id, *_is_open())
-    counted = used.values(used=Invitation.used + 1).returning(Invitation.id)
-    return await session.scalar(counted.execution_options(synchronize_session=False)) is not None
+    """Count one more person who joins; False if the invitation isn't open any more."""
+    statement = Scope(invitation.organization_id).update(Invitation).where(Invitation.id == invitation.id, *_is_open())
+    statement = statement.values(used=Invitation.used + 1).returning(Invitation.id)
+    return await session.scalar(statement.execution_options(synchronize_session=False)) is not None
 
 
 async def revoke_invitations_of(session: AsyncSession, scope: Scope, user_id: str) -> None:
-    """Every open one that this user made: whoever may invite no more shall leave no door ajar."""
-    made = scope.update(Invitation).where(Invitation.created_by == user_id, Invitation.revoked_at.is_(None))
-    await session.execute(made.values(revoked_at=int(time.time())))
+    """Revoke every open invitation of a user who may no longer invite people."""
+    statement = scope.update(Invitation).where(Invitation.created_by == user_id, Invitation.revoked_at.is_(None))
+    await session.execute(statement.values(revoked_at=int(time.time())))
 
 
 def _is_open() -> tuple[ColumnElement[bool], ...]:

@@ -1,4 +1,4 @@
-"""The hashes of passwords, one a user at most."""
+"""The hashes of passwords; a user has at most one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from aquilon.people.tables import Password, User
 
 async def password_hash(session: AsyncSession, user: User) -> str | None:
     scope = Scope(user.organization_id, user.id)
-    found = await session.scalar(scope.select(Password))
-    return None if found is None else found.hash
+    password = await session.scalar(scope.select(Password))
+    return None if password is None else password.hash
 
 
 async def set_password_hash(session: AsyncSession, user: User, hash_: str) -> None:
     scope, now = Scope(user.organization_id, user.id), int(time.time())
-    found = await session.scalar(scope.select(Password))
-    if found is None:
+    password = await session.scalar(scope.select(Password))
+    if password is None:
         session.add(Password(user_id=user.id, organization_id=user.organization_id, hash=hash_, set_at=now))
     else:
-        found.hash, found.set_at = hash_, now
+        password.hash, password.set_at = hash_, now
     await session.flush()
 
 

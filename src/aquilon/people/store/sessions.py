@@ -1,4 +1,4 @@
-"""Browsers that are signed in, and the one-time links that sign one in."""
+"""Sessions of signed-in browsers, and the one-time links that open one."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from aquilon.storage.changes import WITHOUT_CHANGE
 
 LOGIN_LINK_SECONDS = 24 * 3600
 SESSION_SECONDS = 30 * 24 * 3600
-_MOST_BROWSER_CHARACTERS = 200
+_MAX_BROWSER_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class Browser:
-    """Where a session is opened, so that a person knows their own in a list."""
+    """The browser that opens a session, so that a person recognizes their sessions in a list."""
 
     user_agent: str = ""
     address: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionHolder:
-    """Whom a session's cookie stands for."""
+    """The principal that a session's cookie authenticates."""
 
     principal: Principal
     id: str
@@ -53,7 +53,7 @@ class SignedIn:
 
 
 async def create_login_link(session: AsyncSession, user: User) -> str:
-    """A token that signs this user in once, within a day. Links made before stay valid."""
+    """A token that signs this user in once, within a day. Earlier links stay valid."""
     token, now = new_token(), _now()
     await session.execute(delete(LoginLink).where(LoginLink.expires_at <= now))
     session.add(
@@ -66,16 +66,16 @@ async def create_login_link(session: AsyncSession, user: User) -> str:
 async def sign_in(session: AsyncSession, token: str, browser: Browser = Browser()) -> SignedIn | None:
     """Spend a login link's token for a new session; None if it is wrong, spent, expired, or its user disabled."""
     now = _now()
-    spent = await session.scalar(
+    user_id = await session.scalar(
         update(LoginLink)
         .where(LoginLink.token_sha256 == fingerprint(token), LoginLink.used_at.is_(None), LoginLink.expires_at > now)
         .values(used_at=now)
         .returning(LoginLink.user_id)
     )
-    return None if spent is None else await open_session(session, spent, "link", browser)
+    return None if user_id is None else await open_session(session, user_id, "link", browser=browser)
 
 
-async def open_session(session: AsyncSession, user_id: str, method: str, browser: Browser) -> SignedIn | None:
+async def open_session(session: AsyncSession, user_id: str, method: str, *, browser: Browser) -> SignedIn | None:
     """None if the user or the organization is disabled. ``method`` as in `people.tables.Session`."""
     now, secret = _now(), new_token()
     await session.execute(delete(Session).where(Session.expires_at <= now))
@@ -98,7 +98,7 @@ async def open_session(session: AsyncSession, user_id: str, method: str, browser
 
 
 async def holder_of(session: AsyncSession, session_id: str) -> SessionHolder | None:
-    """Who is signed in under this cookie's value, or None."""
+    """The holder of the session with this cookie value, None if nobody is signed in with it."""
     query = (
         Everyone.select(User)
         .add_columns(Organization, Session)
@@ -111,39 +111,39 @@ async def holder_of(session: AsyncSession, session_id: str) -> SessionHolder | N
             Organization.disabled_at.is_(None),
         )
     )
-    found = (await session.execute(query)).first()
-    if found is None:
+    joined = (await session.execute(query)).first()
+    if joined is None:
         return None
-    user, organization, row = found
+    user, organization, row = joined
     workspace_id, membership = await _workspace(session, user, row.workspace_id)
     return SessionHolder(
-        accounts.principal(user, organization, workspace_id, membership),
-        row.id,
-        row.method,
-        row.created_at,
-        row.last_used_at,
-        row.expires_at,
+        principal=accounts.principal(user, organization, workspace_id, membership=membership),
+        id=row.id,
+        method=row.method,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
     )
 
 
 async def record_use(session: AsyncSession, holder: SessionHolder, at: int) -> None:
-    used = update(Session).where(Session.id == holder.id).values(last_used_at=at)
-    await session.execute(used.execution_options(**{WITHOUT_CHANGE: True}))
+    statement = update(Session).where(Session.id == holder.id).values(last_used_at=at)
+    await session.execute(statement.execution_options(**{WITHOUT_CHANGE: True}))
 
 
 async def choose_workspace(session: AsyncSession, session_id: str, workspace_id: str) -> None:
-    """``session_id`` is what lists show, as in the functions below."""
+    """``session_id`` is the id that lists show, as in the functions below."""
     await session.execute(update(Session).where(Session.id == session_id).values(workspace_id=workspace_id))
 
 
 async def list_sessions(session: AsyncSession, user_id: str) -> list[Session]:
-    """Those that are still good, the one used last first."""
+    """The sessions that haven't expired, the last used first."""
     query = select(Session).where(Session.user_id == user_id, Session.expires_at > _now())
     return list(await session.scalars(query.order_by(Session.last_used_at.desc(), Session.id.desc())))
 
 
 async def end_session(session: AsyncSession, user_id: str, session_id: str) -> bool:
-    """Whether it was there."""
+    """End the user's session; False if there was none with this id."""
     query = delete(Session).where(Session.id == session_id, Session.user_id == user_id)
     return await session.scalar(query.returning(Session.id)) is not None
 
@@ -169,7 +169,7 @@ async def spend_links(session: AsyncSession, user_id: str) -> None:
 
 
 async def _workspace(session: AsyncSession, user: User, chosen: str | None) -> tuple[str, WorkspaceMember | None]:
-    """The one that was chosen, as far as it can still be used; else the first that the user is a member of."""
+    """The chosen workspace if the user can still use it, else the first that the user is a member of."""
     scope = Scope(user.organization_id)
     query = (
         Scope(user.organization_id, user.id)
@@ -190,7 +190,7 @@ async def _workspace(session: AsyncSession, user: User, chosen: str | None) -> t
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())[:_MOST_BROWSER_CHARACTERS]
+    return "".join(character for character in text if character.isprintable())[:_MAX_BROWSER_CHARACTERS]
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""An organization's workspaces and who is a member of them."""
+"""An organization's workspaces and their members."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aquilon.people.tables import User, Workspace, WorkspaceMember
 
 
 async def create_workspace(session: AsyncSession, scope: Scope, name: str) -> Workspace:
-    """Raises ValueError for a name that won't do or is taken."""
+    """Raises ValueError for an invalid or taken name."""
     workspace = Workspace(
         id=new_id("workspace"),
         organization_id=scope.organization_id,
@@ -26,17 +26,17 @@ async def create_workspace(session: AsyncSession, scope: Scope, name: str) -> Wo
     return workspace
 
 
-async def rename_workspace(session: AsyncSession, scope: Scope, workspace: Workspace, name: str) -> None:
-    """Raises ValueError for a name that won't do or is taken."""
+async def rename_workspace(session: AsyncSession, scope: Scope, workspace: Workspace, *, name: str) -> None:
+    """Raises ValueError for an invalid or taken name."""
     if name.strip() != workspace.name:
-        workspace.name = await _free_name(session, scope, name, workspace)
+        workspace.name = await _free_name(session, scope, name, workspace=workspace)
         await session.flush()
 
 
 async def archive_workspace(session: AsyncSession, scope: Scope, workspace: Workspace) -> None:
-    """Its keys stop working; its usage stays. Raises ValueError for the organization's first."""
+    """Archive a workspace: its keys stop working, its usage stays. Raises ValueError for the first one."""
     if workspace.id == (await first_workspace(session, scope)).id:
-        raise ValueError("The first workspace of an organization can't be archived")
+        raise ValueError(f"'{workspace.name}' is the organization's first workspace, which can't be archived")
     workspace.archived_at = workspace.archived_at or int(time.time())
     await session.flush()
 
@@ -50,7 +50,7 @@ async def first_workspace(session: AsyncSession, scope: Scope) -> Workspace:
 
 
 async def list_workspaces(session: AsyncSession, scope: Scope, *, member: str | None = None) -> list[Workspace]:
-    """Oldest first; with ``member``, a user's id, those that this user is a member of."""
+    """The oldest first; with ``member``, a user's id, only those that this user is a member of."""
     query = scope.select(Workspace).order_by(Workspace.created_at, Workspace.id)
     if member is not None:
         query = query.join(WorkspaceMember, WorkspaceMember.workspace_id == Workspace.id).where(
@@ -64,7 +64,7 @@ async def workspace_by(session: AsyncSession, scope: Scope, id_or_name: str) -> 
     return await session.scalar(query.limit(1))
 
 
-async def membership(session: AsyncSession, scope: Scope, workspace_id: str, user_id: str) -> WorkspaceMember | None:
+async def membership(session: AsyncSession, scope: Scope, workspace_id: str, *, user_id: str) -> WorkspaceMember | None:
     query = scope.select(WorkspaceMember).where(
         WorkspaceMember.workspace_id == workspace_id, WorkspaceMember.user_id == user_id
     )
@@ -72,7 +72,7 @@ async def membership(session: AsyncSession, scope: Scope, workspace_id: str, use
 
 
 async def memberships(session: AsyncSession, scope: Scope) -> list[WorkspaceMember]:
-    """Every one that the scope shows: a user's own with a user's scope."""
+    """All memberships in the scope."""
     return list(await session.scalars(scope.select(WorkspaceMember)))
 
 
@@ -87,9 +87,9 @@ async def members(session: AsyncSession, scope: Scope, workspace_id: str) -> lis
     return [(member, user) for member, user in await session.execute(query)]
 
 
-async def set_member(session: AsyncSession, scope: Scope, workspace: Workspace, user: User, role: Role) -> None:
+async def set_member(session: AsyncSession, scope: Scope, workspace: Workspace, *, user: User, role: Role) -> None:
     """Make the user a member, or give a member another role."""
-    member = await membership(session, scope, workspace.id, user.id)
+    member = await membership(session, scope, workspace.id, user_id=user.id)
     if member is None:
         member = WorkspaceMember(
             workspace_id=workspace.id,
@@ -103,7 +103,7 @@ async def set_member(session: AsyncSession, scope: Scope, workspace: Workspace, 
     await session.flush()
 
 
-async def _free_name(session: AsyncSession, scope: Scope, name: str, workspace: Workspace | None = None) -> str:
+async def _free_name(session: AsyncSession, scope: Scope, name: str, *, workspace: Workspace | None = None) -> str:
     others = scope.select(Workspace).with_only_columns(Workspace.name)
     if workspace is not None:
         others = others.where(Workspace.id != workspace.id)
