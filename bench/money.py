@@ -82,9 +82,14 @@ async def prepare(settings: Settings, limit: int, model: str = MODEL) -> tuple[s
         owner = await operator.user_of(database)
         made = await keys.create(database, actor, "bench", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
-            await prices.set_price(session, model, Price(int(time.time()), 1000, 500, 2000))
+            await prices.set_price(session, model, Price(int(time.time()), input=1000, cached_input=500, output=2000))
             budget = await budgets.set_budget(
-                session, Scope.of_organization(actor), "key", made.record.id, "month", limit
+                session,
+                Scope.of_organization(actor),
+                subject_kind="key",
+                subject_id=made.record.id,
+                period="month",
+                amount=limit,
             )
         return made.secret, budget.id
     finally:
@@ -274,7 +279,14 @@ async def _run_engine(server: RunningServer, key: str, budget: str, limit: int) 
             async with with_database.writing() as session:
                 scope = Scope.of_organization(await operator.operator(with_database))
                 key_id = database.execute("SELECT scope_id FROM budgets WHERE id = ?", (budget,)).fetchone()[0]
-                await budgets.set_budget(session, scope, "key", key_id, "month", spent + prompt * 1000 + 2000)
+                await budgets.set_budget(
+                    session,
+                    scope,
+                    subject_kind="key",
+                    subject_id=key_id,
+                    period="month",
+                    amount=spent + prompt * 1000 + 2000,
+                )
             await with_database.close()
             await asyncio.sleep(1.2)
             body = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 1}

@@ -18,17 +18,25 @@ from aquilon.money.limits import Limit
 from aquilon.money.prices import FREE, Price
 from aquilon.storage import Database
 
-PRICE = Price(0, 2, 1, 3)
+PRICE = Price(0, input=2, cached_input=1, output=3)
 NOW = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
 ORGANIZATION = "org_1"
 
 
 def budget(limit: int, *, id_: str = "b", period: BudgetPeriod = "month") -> Budget:
-    return Budget(id_, "key", "key_1", period, limit)
+    return Budget(id=id_, subject_kind="key", subject_id="key_1", period=period, limit=limit)
 
 
 def slots(most: int) -> Limit:
-    return Limit("limit_1", "key", "key_1", "", None, None, most)
+    return Limit(
+        id="limit_1",
+        subject_kind="key",
+        subject_id="key_1",
+        model="",
+        requests_per_minute=None,
+        tokens_per_minute=None,
+        parallel_requests=most,
+    )
 
 
 @pytest.fixture
@@ -48,7 +56,13 @@ async def reserve(
     limits: Sequence[Limit] = (),
 ) -> Reservation:
     return await ledger.reserve(
-        ORGANIZATION, budgets, moment, price, prompt_tokens=prompt, completion_tokens=completion, limits=limits
+        ORGANIZATION,
+        budgets=budgets,
+        moment=moment,
+        price=price,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        limits=limits,
     )
 
 
@@ -81,7 +95,7 @@ async def test_a_refusal_says_which_budget_what_remains_and_when_it_starts_anew(
             budget(1_500_000, id_="narrow"),
             prompt=1,
             completion=1,
-            price=Price(0, 10**6, 10**6, 10**6),
+            price=Price(0, input=10**6, cached_input=10**6, output=10**6),
         )
     error = refused.value
     assert (error.status, error.type, error.code) == (429, "budget_exceeded", "budget_exceeded")

@@ -72,7 +72,13 @@ def by_hand(model: str, moment: int, counts: Usage, *, batch: bool) -> Fraction:
 def requests(chance: random.Random, organization: str) -> list[Told]:
     """As a server would have recorded them."""
     lists = {
-        model: PriceList(model, (Price(start, *price) for start, price in prices.items()))
+        model: PriceList(
+            model,
+            (
+                Price(start, input=input_, cached_input=cached, output=output, batch_discount=discount)
+                for start, (input_, cached, output, discount) in prices.items()
+            ),
+        )
         for model, prices in PRICES.items()
     }
     made = []
@@ -82,7 +88,7 @@ def requests(chance: random.Random, organization: str) -> list[Told]:
         prompt = chance.randrange(100_000)
         counts = Usage(prompt, chance.randrange(20_000), chance.randrange(prompt + 1))
         model, batch = chance.choice(("small", "large")), chance.random() < 0.3
-        price = lists[model].at(ended) or Price(0, 0, 0, 0)
+        price = lists[model].at(ended) or Price(0, input=0, cached_input=0, output=0)
         event = UsageEvent(
             request_id=f"{organization}-{number}",
             organization_id=organization,
@@ -172,7 +178,7 @@ async def test_every_total_export_and_statement_is_the_sum_of_its_requests(
         assert spent == paid
         taxed = settings.model_copy(update={"vat_percent": Decimal("19.6")})
         for name in MONTHS:
-            made = await statement(database, taxed, mine, Month.read(name))
+            made = await statement(database, taxed, mine, month=Month.read(name))
             year, month = map(int, name.split("-"))
             sums: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
             for one in told:

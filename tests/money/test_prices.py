@@ -26,7 +26,13 @@ def prices(draw: st.DrawFn) -> Price:
     discount = draw(st.integers(0, 100))
     whole = 100 if discount % 2 else 50 if discount % 25 else 4
     input_, output = draw(st.integers(0, 10**5)) * whole, draw(st.integers(0, 10**5)) * whole
-    return Price(0, input_, draw(st.integers(0, input_ // whole)) * whole, output, batch_discount=discount)
+    return Price(
+        0,
+        input=input_,
+        cached_input=draw(st.integers(0, input_ // whole)) * whole,
+        output=output,
+        batch_discount=discount,
+    )
 
 
 def moment(text: str) -> int:
@@ -34,7 +40,7 @@ def moment(text: str) -> int:
 
 
 def price(starts: str, input_: int = 10) -> Price:
-    return Price(moment(starts), input_, input_, input_)
+    return Price(moment(starts), input=input_, cached_input=input_, output=input_)
 
 
 @given(prices(), usages(), usages(), st.booleans())
@@ -72,7 +78,7 @@ def test_a_cached_prompt_never_costs_more_than_a_computed_one(price: Price, usag
 
 
 def test_a_million_tokens_cost_the_price_to_the_cent() -> None:
-    price = Price(0, 15, 5, 60, batch_discount=20)
+    price = Price(0, input=15, cached_input=5, output=60, batch_discount=20)
     assert price.cost(Usage(10**6, 0)) == 15 * 10**6
     assert price.cost(Usage(10**6, 10**6, 10**6)) == (5 + 60) * 10**6
     assert price.in_batch().cost(Usage(10**6, 10**6)) == (12 + 48) * 10**6
@@ -132,7 +138,7 @@ def test_periods_that_meet_make_a_list() -> None:
 def test_a_price_that_could_not_be_charged_exactly_is_refused(rates: tuple[int, int, int, int], says: str) -> None:
     input_, cached, output, discount = rates
     with pytest.raises(ValueError, match=re.escape(says)):
-        Price(0, input_, cached, output, batch_discount=discount)
+        Price(0, input=input_, cached_input=cached, output=output, batch_discount=discount)
 
 
 def test_amounts_are_written_with_the_decimals_they_have() -> None:

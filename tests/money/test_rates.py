@@ -31,7 +31,15 @@ class Clock:
 
 
 def limit(requests: int | None = None, tokens: int | None = None, *, model: str = "", id_: str = "limit_1") -> Limit:
-    return Limit(id_, "key", "key_1", model, requests, tokens, None)
+    return Limit(
+        id=id_,
+        subject_kind="key",
+        subject_id="key_1",
+        model=model,
+        requests_per_minute=requests,
+        tokens_per_minute=tokens,
+        parallel_requests=None,
+    )
 
 
 @pytest.fixture(scope="module")

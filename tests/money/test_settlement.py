@@ -135,13 +135,17 @@ class House:
     async def set_price(self) -> None:
         async with self.database.writing() as session:
             now = int(self.settlement._clock())
-            await prices.set_price(session, MODEL, Price(now, INPUT, CACHED, OUTPUT))
+            await prices.set_price(session, MODEL, Price(now, input=INPUT, cached_input=CACHED, output=OUTPUT))
 
     async def set_budget(self, amount: int) -> str:
         scope, key = Scope.of_organization(self.principal), self.principal.api_key_id
         assert key is not None
         async with self.database.writing() as session:
-            return (await budgets.set_budget(session, scope, "key", key, "once", amount)).id
+            return (
+                await budgets.set_budget(
+                    session, scope, subject_kind="key", subject_id=key, period="once", amount=amount
+                )
+            ).id
 
     async def spent(self, budget_id: str) -> int:
         async with self.database.reading() as session:
@@ -200,14 +204,16 @@ async def test_the_usage_comes_when_the_event_is_committed(house: House) -> None
 
 async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budgets(house: House) -> None:
     async with house.database.writing() as session:
-        await prices.set_price(session, MODEL, Price(int(time.time()), 4, 2, 6, batch_discount=50))
+        await prices.set_price(
+            session, MODEL, Price(int(time.time()), input=4, cached_input=2, output=6, batch_discount=50)
+        )
         scope = Scope.of_organization(house.principal)
         await limits.set_limit(
             session,
             scope,
-            "key",
-            house.principal.api_key_id or "",
-            "",
+            subject_kind="key",
+            subject_id=house.principal.api_key_id or "",
+            model="",
             requests_per_minute=0,
             tokens_per_minute=0,
             parallel_requests=0,

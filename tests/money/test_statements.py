@@ -31,7 +31,16 @@ def line(workspace: str, model: str, cost: int, tokens: int = 1000) -> Statement
 
 
 def statement(*lines: StatementLine, vat: str = "20", final: bool = True, seller: str = "") -> Statement:
-    return Statement("2026-11-AB", seller, "Société Générée", Month.read("2026-11"), final, "EUR", Decimal(vat), lines)
+    return Statement(
+        number="2026-11-AB",
+        seller=seller,
+        customer="Société Générée",
+        month=Month.read("2026-11"),
+        final=final,
+        currency="EUR",
+        vat_percent=Decimal(vat),
+        lines=lines,
+    )
 
 
 @pytest.mark.parametrize(

@@ -158,9 +158,9 @@ class TestPrices:
     async def test_a_price_holds_until_the_next_one(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 10, 5, 20))
-            await prices.set_price(session, "m", Price(NOON + DAY, 100, 50, 200))
-            second = await prices.set_price(session, "m", Price(NOON + DAY, 12, 6, 24))
+            first = await prices.set_price(session, "m", Price(NOON, input=10, cached_input=5, output=20))
+            await prices.set_price(session, "m", Price(NOON + DAY, input=100, cached_input=50, output=200))
+            second = await prices.set_price(session, "m", Price(NOON + DAY, input=12, cached_input=6, output=24))
         async with database.reading() as session:
             history = (await prices.price_lists(session))["m"]
         assert history.prices == (first, second)
@@ -171,9 +171,9 @@ class TestPrices:
     ) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 1, 1, 1))
-            await prices.set_price(session, "m", Price(NOON, 2, 2, 2))
-            last = await prices.set_price(session, "m", Price(NOON - 30, 3, 3, 3))
+            first = await prices.set_price(session, "m", Price(NOON, input=1, cached_input=1, output=1))
+            await prices.set_price(session, "m", Price(NOON, input=2, cached_input=2, output=2))
+            last = await prices.set_price(session, "m", Price(NOON - 30, input=3, cached_input=3, output=3))
         async with database.reading() as session:
             assert (await prices.price_lists(session))["m"].prices == (first, last)
         assert (first.starts_at, last.starts_at) == (NOON, NOON + 1)
@@ -181,19 +181,23 @@ class TestPrices:
     async def test_the_past_keeps_its_prices(self, database: Database) -> None:
         with pytest.raises(ValueError, match="can't start on 1970-01-01 00:00:01, in the past"):
             async with database.writing() as session:
-                await prices.set_price(session, "m", Price(1, 10, 5, 20))
+                await prices.set_price(session, "m", Price(1, input=10, cached_input=5, output=20))
 
     async def test_a_whole_list_takes_the_place_of_what_was_to_come(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 10, 5, 20))
-            await prices.set_price(session, "m", Price(NOON + 9 * DAY, 1, 1, 1))
+            first = await prices.set_price(session, "m", Price(NOON, input=10, cached_input=5, output=20))
+            await prices.set_price(session, "m", Price(NOON + 9 * DAY, input=1, cached_input=1, output=1))
             made = await prices.set_price_list(
                 session,
                 PriceList.of_periods(
-                    "m", [Period(Price(NOON + DAY, 2, 2, 2), NOON + 2 * DAY), Period(Price(NOON + 2 * DAY, 3, 3, 3))]
+                    "m",
+                    [
+                        Period(Price(NOON + DAY, input=2, cached_input=2, output=2), NOON + 2 * DAY),
+                        Period(Price(NOON + 2 * DAY, input=3, cached_input=3, output=3)),
+                    ],
                 ),
             )
         async with database.reading() as session:
@@ -209,11 +213,19 @@ class TestBudgets:
         async with database.writing() as session:
             session.add(Organization(id="org_1", name="one", created_at=0))
             await session.flush()
-            daily = await budgets.set_budget(session, MINE, "key", "key_1", "day", 100)
-            credit = await budgets.set_budget(session, MINE, "key", "key_1", "once", 100)
+            daily = await budgets.set_budget(
+                session, MINE, subject_kind="key", subject_id="key_1", period="day", amount=100
+            )
+            credit = await budgets.set_budget(
+                session, MINE, subject_kind="key", subject_id="key_1", period="once", amount=100
+            )
             lines = [(daily.id, NOON - 12 * HOUR), (credit.id, 0)]
             assert list((await budgets.spending(session, MINE, lines)).values()) == [35, 0]
-            assert (await budgets.set_budget(session, MINE, "key", "key_1", "day", 200)).id == daily.id
+            assert (
+                await budgets.set_budget(
+                    session, MINE, subject_kind="key", subject_id="key_1", period="day", amount=200
+                )
+            ).id == daily.id
             assert {one.limit for one in await budgets.budgets(session, MINE)} == {200, 100}
             assert await budgets.budgets(session, Scope("org_2")) == []
             assert not await budgets.remove_budget(session, Scope("org_2"), daily.id)
