@@ -88,12 +88,12 @@ def test_a_million_tokens_cost_the_price_to_the_cent() -> None:
 def test_a_price_change_counts_from_its_first_second() -> None:
     history = PriceList("m", [price("2026-11-15", 20), price("2026-11-01", 10)])
     usage = Usage(1000, 0)
-    seen = {}
+    costs = {}
     for at in ("2026-11-01", "2026-11-14T23:59:59", "2026-11-15", "2030-01-01"):
-        found = history.at(moment(at))
-        assert found is not None
-        seen[at] = found.cost(usage)
-    assert seen == {"2026-11-01": 10_000, "2026-11-14T23:59:59": 10_000, "2026-11-15": 20_000, "2030-01-01": 20_000}
+        present = history.at(moment(at))
+        assert present is not None
+        costs[at] = present.cost(usage)
+    assert costs == {"2026-11-01": 10_000, "2026-11-14T23:59:59": 10_000, "2026-11-15": 20_000, "2030-01-01": 20_000}
     assert history.at(moment("2026-10-31T23:59:59")) is None
 
 
@@ -113,16 +113,16 @@ def test_a_price_change_counts_from_its_first_second() -> None:
         ([Period(price("2026-01-01")), Period(price("2026-01-01"))], "two prices from 2026-01-01"),
     ],
 )
-def test_a_list_with_gaps_or_overlaps_is_refused_in_words(periods: list[Period], says: str) -> None:
+def test_a_list_with_gaps_or_overlaps_is_refused_with_the_reason(periods: list[Period], says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         PriceList.of_periods("m", periods)
 
 
 def test_periods_that_meet_make_a_list() -> None:
-    made = PriceList.of_periods(
+    prices_in_order = PriceList.of_periods(
         "m", [Period(price("2026-02-01", 2)), Period(price("2026-01-01", 1), moment("2026-02-01"))]
     )
-    assert [one.input for one in made.prices] == [1, 2]
+    assert [price.input for price in prices_in_order.prices] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ MINE = Scope("org_1")
 
 
 def event(request_id: str, *, ended_at: int = NOON, **changed: object) -> UsageEvent:
-    made = UsageEvent(
+    default = UsageEvent(
         request_id=request_id,
         organization_id="org_1",
         workspace_id="workspace_1",
@@ -40,7 +40,7 @@ def event(request_id: str, *, ended_at: int = NOON, **changed: object) -> UsageE
         price_id=None,
         budget_lines=(("budget_1", 0),),
     )
-    return replace(made, **changed)  # type: ignore[arg-type]
+    return replace(default, **changed)  # type: ignore[arg-type]
 
 
 async def record(database: Database, *events: UsageEvent) -> None:
@@ -48,10 +48,10 @@ async def record(database: Database, *events: UsageEvent) -> None:
         await usage.record(session, events)
 
 
-async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
+async def test_recording_at_once_equals_recording_in_a_session(tmp_path: Path) -> None:
     """`usage.record_at_once` against `usage.record`, which is slower."""
     events = [event(f"r{number % 7}", ended_at=NOON + number * 1000, cost=number) for number in range(12)]
-    found = []
+    results = []
     for at_once in (False, True):
         database = await Database.open(Settings(home=tmp_path / str(at_once)))
         for batch in (events[:5], events[3:]):
@@ -59,9 +59,11 @@ async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
                 await database.at_once(lambda connection, batch=batch: usage.record_at_once(connection, batch))
             else:
                 await record(database, *batch)
-        found.append((await totals(database, by=("model",)), await totals(database, span="day"), await spent(database)))
+        results.append(
+            (await totals(database, by=("model",)), await totals(database, span="day"), await spent(database))
+        )
         await database.close()
-    assert found[0] == found[1]
+    assert results[0] == results[1]
 
 
 async def totals(
@@ -108,7 +110,7 @@ async def test_a_late_event_is_added_to_its_own_hour_and_day(database: Database)
     ]
 
 
-async def test_writers_at_once_lose_nothing(database: Database) -> None:
+async def test_concurrent_writers_lose_nothing(database: Database) -> None:
     await asyncio.gather(
         *(record(database, *(event(f"r{writer}-{number}") for number in range(5))) for writer in range(8))
     )
@@ -117,7 +119,7 @@ async def test_writers_at_once_lose_nothing(database: Database) -> None:
     assert await spent(database) == 40 * 35
 
 
-async def test_usage_is_told_apart_by_what_is_asked(database: Database) -> None:
+async def test_usage_is_grouped_by_the_facets_asked_for(database: Database) -> None:
     await record(
         database,
         event("r1"),
@@ -132,7 +134,7 @@ async def test_usage_is_told_apart_by_what_is_asked(database: Database) -> None:
     assert (whole.model, whole.key_id, whole.member, whole.workspace, whole.requests) == (None, None, None, None, 4)
 
 
-async def test_another_organization_and_another_user_see_nothing_of_it(database: Database) -> None:
+async def test_another_organization_and_another_user_do_not_see_an_event(database: Database) -> None:
     await record(database, event("r1"), event("r2", user_id="user_2"))
     assert await totals(database, Scope("org_2")) == []
     [own] = await totals(database, Scope("org_1", "user_2"))
@@ -190,7 +192,7 @@ class TestPrices:
         async with database.writing() as session:
             first = await prices.set_price(session, "m", Price(NOON, input=10, cached_input=5, output=20))
             await prices.set_price(session, "m", Price(NOON + 9 * DAY, input=1, cached_input=1, output=1))
-            made = await prices.set_price_list(
+            planned = await prices.set_price_list(
                 session,
                 PriceList.of_periods(
                     "m",
@@ -201,7 +203,7 @@ class TestPrices:
                 ),
             )
         async with database.reading() as session:
-            assert (await prices.price_lists(session))["m"].prices == (first, *made.prices)
+            assert (await prices.price_lists(session))["m"].prices == (first, *planned.prices)
 
 
 class TestBudgets:
@@ -226,7 +228,7 @@ class TestBudgets:
                     session, MINE, subject_kind="key", subject_id="key_1", period="day", amount=200
                 )
             ).id == daily.id
-            assert {one.limit for one in await budgets.budgets(session, MINE)} == {200, 100}
+            assert {budget.limit for budget in await budgets.budgets(session, MINE)} == {200, 100}
             assert await budgets.budgets(session, Scope("org_2")) == []
             assert not await budgets.remove_budget(session, Scope("org_2"), daily.id)
             assert await budgets.remove_budget(session, MINE, daily.id)

@@ -176,7 +176,7 @@ class SharedStock:
                     shares = {line: self._share(line, need, need.limit - taken[line]) for line, need in needs.items()}
                     await holds.change_holds(session, scope, self.process_id, changes=shares)
             except IntegrityError:
-                self._joined = False  # another process removed this one: the next claim joins anew
+                self._joined = False  # another process removed this one: the next claim joins again
                 raise
             for line, share in shares.items():
                 self._held[line] = self._held.get(line, 0) + share

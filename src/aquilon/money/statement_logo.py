@@ -26,7 +26,7 @@ class LogoError(ValueError):
     """The file can't be used as a logo. The message says why, and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Image:
     """``entries`` go into the PDF's image dictionary, beside the size."""
 
@@ -73,7 +73,7 @@ def _jpeg(content: bytes) -> Image:
             if space is None:
                 raise LogoError("it has four colours (CMYK): save it as RGB")
             entries = (("ColorSpace", space), ("BitsPerComponent", "8"), ("Filter", "/DCTDecode"))
-            return Image(width, height, entries, content)
+            return Image(width=width, height=height, entries=entries, data=content)
         position += 2 + length
     raise LogoError("it has no picture in it")
 
@@ -99,7 +99,7 @@ def _png(content: bytes) -> Image:
         ("Filter", "/FlateDecode"),
         ("DecodeParms", predictor),
     )
-    return Image(width, height, entries, chunks["IDAT"])
+    return Image(width=width, height=height, entries=entries, data=chunks["IDAT"])
 
 
 def _transparent_png(chunks: dict[str, bytes], *, width: int, height: int, depth: int, colour: int) -> Image:
@@ -116,7 +116,8 @@ def _transparent_png(chunks: dict[str, bytes], *, width: int, height: int, depth
         colours, mask = pixels[..., :-1], pixels[..., -1]
     space = "/DeviceGray" if colour == _GREY_ALPHA else "/DeviceRGB"
     entries = (("ColorSpace", space), ("BitsPerComponent", "8"), ("Filter", "/FlateDecode"))
-    return Image(width, height, entries, zlib.compress(colours.tobytes(), 9), zlib.compress(mask.tobytes(), 9))
+    data, opacity = zlib.compress(colours.tobytes(), 9), zlib.compress(mask.tobytes(), 9)
+    return Image(width=width, height=height, entries=entries, data=data, mask=opacity)
 
 
 def _pixels(compressed: bytes, width: int, height: int, *, channels: int) -> np.ndarray:

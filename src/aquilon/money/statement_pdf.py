@@ -35,7 +35,7 @@ _LOGO_WIDTH, _LOGO_HEIGHT = 150, 54
 _SUMS_HEIGHT = 70
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Words:
     title: str
     draft: str
@@ -369,14 +369,14 @@ class _Layout:
             self._page.text(_MARGIN, 56 + number * 8 * _LEADING, line, size=8)
 
 
-def _shares(room: float, wanted: Sequence[float]) -> list[float]:
-    """Widths that add up to at most ``room``: narrow columns get what they want, wide ones share the rest."""
-    widths = list(wanted)
-    if sum(wanted) > room:
-        equal = room / len(wanted)
-        small = sum(width for width in wanted if width <= equal)
-        large = sum(width > equal for width in wanted)
-        widths = [width if width <= equal else (room - small) / large for width in wanted]
+def _shares(room: float, preferred: Sequence[float]) -> list[float]:
+    """Widths that add up to at most ``room``: narrow columns get their preferred width, wide ones share the rest."""
+    widths = list(preferred)
+    if sum(preferred) > room:
+        equal = room / len(preferred)
+        small = sum(width for width in preferred if width <= equal)
+        large = sum(width > equal for width in preferred)
+        widths = [width if width <= equal else (room - small) / large for width in preferred]
     return widths
 
 

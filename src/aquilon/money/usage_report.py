@@ -27,7 +27,7 @@ _FACET_FIELDS: dict[Facet, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UsageQuestion:
     span: Span
     since: int
@@ -42,7 +42,7 @@ class UsageQuestion:
         facets = [name.strip() for name in by.split(",") if name.strip()]
         for name in facets:
             if name not in FACETS:
-                raise ValueError(f"by has '{name[:50]}'; usage is told apart by {', '.join(FACETS)}")
+                raise ValueError(f"by has '{name[:50]}'; usage is grouped by {', '.join(FACETS)}")
         now = int(time.time())
         end = moment(until) if until else now + 1
         begin = moment(since) if since else end // SECONDS["day"] * SECONDS["day"] - _DEFAULT_DAYS * SECONDS["day"]
@@ -52,7 +52,7 @@ class UsageQuestion:
             raise ValueError(f"since ({day(begin)}) must be before until ({day(end)})")
         if (end - begin) // seconds > MOST_ROWS_IN_TIME:
             raise ValueError(f"That is more than {MOST_ROWS_IN_TIME} {span}s: ask for less time, or by day")
-        return cls(span, begin, end, tuple(dict.fromkeys(facets)))  # type: ignore[arg-type]
+        return cls(span=span, since=begin, until=end, by=tuple(dict.fromkeys(facets)))  # type: ignore[arg-type]
 
     async def answer(self, session: AsyncSession, scope: Scope, *, workspace_id: str | None = None) -> list[UsageRow]:
         return await totals(
