@@ -46,14 +46,14 @@ async def measure(settings: Settings, seconds: int) -> dict[str, float]:
     took: list[float] = []
 
     async def commit(number: int) -> None:
-        begun = time.perf_counter()
-        await writer.commit(event(number))
-        took.append((time.perf_counter() - begun) * 1000)
+        sent_at = time.perf_counter()
+        await writer.commit(event(number), lambda: event(number))
+        took.append((time.perf_counter() - sent_at) * 1000)
 
     tasks = []
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for number in range(A_SECOND * seconds):
-        await asyncio.sleep(max(0.0, begun + number / A_SECOND - time.perf_counter()))
+        await asyncio.sleep(max(0.0, started + number / A_SECOND - time.perf_counter()))
         tasks.append(asyncio.create_task(commit(number)))
     await asyncio.gather(*tasks)
     await writer.close()

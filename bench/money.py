@@ -1,7 +1,7 @@
-"""Money under load: 200 clients at one budget, over one API process or two, killed or not; never overspent.
+"""Money under load: 200 clients share one budget, which must never be overspent.
 
-First with the real engine over SQLite; then two processes over PostgreSQL, with answers
-of a stand-in at an upstream's border, 5 ms a token; then one of the two is killed.
+First one process with the real engine over SQLite; then two processes over PostgreSQL,
+with a stand-in upstream that answers at 5 ms a token; then one of the two is killed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LEASE_SECONDS = shared_stock.BEAT_SECONDS * (shared_stock.MISSED_BEATS + 1)
 _TOKEN_SECONDS = 0.005
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Run:
     limit: int
     """Millionths of a cent."""
@@ -55,17 +55,17 @@ class Run:
     """Refusals that a client takes before it gives up."""
     outcomes: Counter[str] = field(default_factory=Counter)
     most: int = 0
-    """Spent at any time that was looked at."""
+    """The highest spending seen at any look."""
     most_claimed: int = 0
-    """Spent and held."""
+    """The highest sum of spent and held."""
     looks: int = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def answer(line: Line) -> None:
-    """As many tokens as were asked for, paced."""
-    asked = line.asked.json
-    tokens = asked.get("max_tokens") or asked.get("max_completion_tokens") or 50
+    """As many tokens as were asked for, 5 ms each."""
+    body = line.asked.json
+    tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 50
     await line.begin()
     for _ in range(tokens):
         await line.say("word ")
@@ -75,24 +75,29 @@ async def answer(line: Line) -> None:
 
 
 async def prepare(settings: Settings, limit: int, model: str = MODEL) -> tuple[str, str]:
-    """A key for everything, and its budget's id."""
+    """A key with all scopes, and its budget's id."""
     database = await Database.open(settings)
     try:
         actor = await operator.operator(database)
         owner = await operator.user_of(database)
-        made = await keys.create(database, actor, "bench", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
+        key = await keys.create(database, actor, "bench", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
-            await prices.set_price(session, model, Price(int(time.time()), 1000, 500, 2000))
+            await prices.set_price(session, model, Price(int(time.time()), input=1000, cached_input=500, output=2000))
             budget = await budgets.set_budget(
-                session, Scope.of_organization(actor), "key", made.record.id, "month", limit
+                session,
+                Scope.of_organization(actor),
+                subject_kind="key",
+                subject_id=key.record.id,
+                period="month",
+                amount=limit,
             )
-        return made.secret, budget.id
+        return key.secret, budget.id
     finally:
         await database.close()
 
 
-async def client(run: Run, number: int, http: httpx.AsyncClient, model: str = MODEL, most_tokens: int = 60) -> None:
-    """Asks one server after the other, leaves some answers half way, until the budget is spent and stays so."""
+async def client(run: Run, number: int, http: httpx.AsyncClient, *, model: str = MODEL, most_tokens: int = 60) -> None:
+    """Asks the servers in turn, leaves some answers half-way, and stops after ``run.patience`` refusals."""
     turn, refusals = number, 0
     while refusals < run.patience and not run.over.is_set():
         turn += 1
@@ -105,15 +110,15 @@ async def client(run: Run, number: int, http: httpx.AsyncClient, model: str = MO
             "stream": stream,
         }
         try:
-            async with http.stream("POST", f"{url}/v1/chat/completions", json=body) as got:
-                if got.status_code != 200:
-                    told = json.loads(await got.aread())
-                    run.outcomes[f"{got.status_code} {told['code']}"] += 1
-                    refusals += got.status_code == 429
-                    await asyncio.sleep(0.5 if got.status_code == 429 else 0.1)
+            async with http.stream("POST", f"{url}/v1/chat/completions", json=body) as response:
+                if response.status_code != 200:
+                    error = json.loads(await response.aread())
+                    run.outcomes[f"{response.status_code} {error['code']}"] += 1
+                    refusals += response.status_code == 429
+                    await asyncio.sleep(0.5 if response.status_code == 429 else 0.1)
                     continue
                 seen = 0
-                async for _ in got.aiter_lines():
+                async for _ in response.aiter_lines():
                     seen += 1
                     if leaves and stream and seen > 8:
                         break
@@ -124,7 +129,7 @@ async def client(run: Run, number: int, http: httpx.AsyncClient, model: str = MO
 
 
 async def watch(run: Run, database: asyncpg.Connection[Any], budget: str) -> None:
-    """What is spent and held, looked at all the time."""
+    """Look at what is spent and held until the run is over."""
     while not run.over.is_set():
         await look(run, database, budget)
         await asyncio.sleep(0.02)
@@ -161,7 +166,14 @@ async def measure(limit: int, *, kill: bool) -> dict[str, Any]:
             for number in range(2):
                 servers.append(await asyncio.to_thread(start_server, home / str(number), environment=environment))
             try:
-                return await _run(servers, environment["AQUILON_DATABASE_URL"], socket, upstream.url, limit, kill)
+                return await _run(
+                    servers,
+                    environment["AQUILON_DATABASE_URL"],
+                    socket=socket,
+                    upstream=upstream.url,
+                    limit=limit,
+                    kill=kill,
+                )
             finally:
                 for server in servers:
                     if server.process.poll() is None:
@@ -169,22 +181,22 @@ async def measure(limit: int, *, kill: bool) -> dict[str, Any]:
 
 
 async def _run(
-    servers: list[RunningServer], url: str, socket: str, upstream: str, limit: int, kill: bool
+    servers: list[RunningServer], url: str, *, socket: str, upstream: str, limit: int, kill: bool
 ) -> dict[str, Any]:
     key, budget = await prepare(Settings(home=servers[0].home, database_url=url), limit)
     database = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
     others = await asyncpg.connect(host=socket, user="aquilon", database="postgres")
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=60, limits=limits) as http:
-        made = await http.post(
+        response = await http.post(
             f"{servers[0].url}/v1/server/upstreams",
             json={"name": "stand-in", "base_url": f"{upstream}/v1", "private": True, "models": [{"name": MODEL}]},
         )
-        made.raise_for_status()
+        response.raise_for_status()
         await asyncio.sleep(2)  # both servers know of it
-        run = Run(limit, [server.url for server in servers], key, patience=60 if kill else 4)
+        run = Run(limit=limit, urls=[server.url for server in servers], key=key, patience=60 if kill else 4)
         watching = asyncio.create_task(watch(run, database, budget))
-        begun = time.monotonic()
+        started = time.monotonic()
         clients = [asyncio.create_task(client(run, number, http)) for number in range(CLIENTS)]
         buried = None
         if kill:
@@ -198,18 +210,18 @@ async def _run(
                 await asyncio.sleep(0.05)
             buried = round(time.monotonic() - killed_at, 1)
         await asyncio.gather(*clients)
-        took = time.monotonic() - begun
+        took = time.monotonic() - started
         run.over.set()
         await watching
     while (await look(run, database, budget))[1]:
-        if time.monotonic() - begun - took > 60:
+        if time.monotonic() - started - took > 60:
             break
         await asyncio.sleep(0.05)
     spent, held = await look(run, database, budget)
     events, cost = await database.fetchrow("SELECT count(*), sum(cost)::bigint FROM usage_events")
     for connection in (database, others):
         await connection.close()
-    found = {
+    figures = {
         "clients": CLIENTS,
         "processes": 2,
         "killed": kill,
@@ -223,17 +235,17 @@ async def _run(
         "cost_of_events": cost,
         "seconds": round(took, 1),
         "seconds_until_the_dead_one_holds_nothing": buried,
-        "seconds_after_the_last_request_until_nothing_is_held": round(time.monotonic() - begun - took, 1),
+        "seconds_after_the_last_request_until_nothing_is_held": round(time.monotonic() - started - took, 1),
         "outcomes": dict(run.outcomes),
     }
-    assert spent == cost, found
-    assert max(run.most, run.most_claimed) <= limit, found
-    assert held == 0, found
-    return found
+    assert spent == cost, figures
+    assert max(run.most, run.most_claimed) <= limit, figures
+    assert held == 0, figures
+    return figures
 
 
 async def measure_engine(limit: int) -> dict[str, Any]:
-    """One process over SQLite, which computes."""
+    """One process over SQLite, with the real engine."""
     model = default_model()
     with tempfile.TemporaryDirectory(prefix="aquilon-money-", dir="/tmp") as folder:
         home = Path(folder)
@@ -242,14 +254,14 @@ async def measure_engine(limit: int) -> dict[str, Any]:
         try:
             key, budget = await prepare(Settings(home=home), limit, DEFAULT_MODEL)
             await asyncio.sleep(1.2)
-            return await _run_engine(server, key, budget, limit)
+            return await _run_engine(server, key, budget, limit=limit)
         finally:
             await asyncio.to_thread(server.stop)
 
 
-async def _run_engine(server: RunningServer, key: str, budget: str, limit: int) -> dict[str, Any]:
-    run = Run(limit, [server.url], key, patience=2)
-    begun = time.monotonic()
+async def _run_engine(server: RunningServer, key: str, budget: str, *, limit: int) -> dict[str, Any]:
+    run = Run(limit=limit, urls=[server.url], key=key, patience=2)
+    started = time.monotonic()
     with sqlite3.connect(server.home / "aquilon.db") as database:
 
         async def watch_file() -> None:
@@ -261,21 +273,30 @@ async def _run_engine(server: RunningServer, key: str, budget: str, limit: int) 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=300, limits=limits) as http:
             watching = asyncio.create_task(watch_file())
-            await asyncio.gather(*(client(run, number, http, DEFAULT_MODEL, 12) for number in range(CLIENTS)))
-            took = time.monotonic() - begun
+            await asyncio.gather(
+                *(client(run, number, http, model=DEFAULT_MODEL, most_tokens=12) for number in range(CLIENTS))
+            )
+            took = time.monotonic() - started
             run.over.set()
             await watching
             spent = database.execute("SELECT sum(spent) FROM budget_spending").fetchone()[0]
             events, cost, prompt = database.execute(
                 "SELECT count(*), sum(cost), max(prompt_tokens) FROM usage_events"
             ).fetchone()
-            # were anything still reserved, a budget that just pays for one more request would refuse it
-            with_database = await Database.open(Settings(home=server.home))
-            async with with_database.writing() as session:
-                scope = Scope.of_organization(await operator.operator(with_database))
+            # a budget for exactly one more request would refuse it if anything were still reserved
+            reopened = await Database.open(Settings(home=server.home))
+            async with reopened.writing() as session:
+                scope = Scope.of_organization(await operator.operator(reopened))
                 key_id = database.execute("SELECT scope_id FROM budgets WHERE id = ?", (budget,)).fetchone()[0]
-                await budgets.set_budget(session, scope, "key", key_id, "month", spent + prompt * 1000 + 2000)
-            await with_database.close()
+                await budgets.set_budget(
+                    session,
+                    scope,
+                    subject_kind="key",
+                    subject_id=key_id,
+                    period="month",
+                    amount=spent + prompt * 1000 + 2000,
+                )
+            await reopened.close()
             await asyncio.sleep(1.2)
             body = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 1}
             last = await http.post(f"{server.url}/v1/chat/completions", json=body)

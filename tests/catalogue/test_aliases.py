@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aquilon.catalogue import store as stored
 from aquilon.catalogue.administration import aliases
-from aquilon.catalogue.administration.aliases import Wish
+from aquilon.catalogue.administration.aliases import AliasDefinition
 from aquilon.catalogue.aliases import Alias, checked_alias
 from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.card import ModelCard
@@ -46,8 +46,8 @@ def test_a_share_is_of_the_callers_and_each_keeps_its_model() -> None:
 
 
 @given(st.integers(1, 98), st.integers(1, 99), st.text(max_size=40))
-def test_a_growing_share_adds_callers_and_takes_none_away(one: int, other: int, caller: str) -> None:
-    small, large = sorted((one, other))
+def test_a_growing_share_adds_callers_and_takes_none_away(first: int, second: int, caller: str) -> None:
+    small, large = sorted((first, second))
     if latest(share_target="large", share_percent=small).model(0, caller) == "large":
         assert latest(share_target="large", share_percent=large).model(0, caller) == "large"
 
@@ -73,54 +73,56 @@ def test_a_roll_back_undoes_the_last_change_of_target(targets: list[str]) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "*", "-x", "a b", "a\n", "x" * 129, "ümlaut", "/x"])
-def test_what_nobody_could_ask_for_is_no_alias(name: str) -> None:
+def test_an_invalid_name_is_refused_as_an_alias(name: str) -> None:
     with pytest.raises(ValueError, match="can't be an alias"):
         checked_alias(name)
 
 
 REFUSED = [
-    (Wish(name="large", target="small-1"), "a model's own name"),
-    (Wish(name="x", target="nothing"), "There is no model 'nothing'"),
-    (Wish(name="x", target="x"), "can't stand for itself"),
-    (Wish(name="x", target="taken"), "is an alias itself"),
-    (Wish(name="x", target="small-1", share=("taken", 10)), "is an alias itself"),
-    (Wish(name="x", target="small-1", share=("small-1", 10)), "stands for 'small-1' already"),
-    (Wish(name="x", target="small-1", switch=("small-2", 1)), "a moment to come"),
-    (Wish(name="x", target="small-1", switch=("small-1", 2**40)), "a switch goes to another model"),
-    (Wish(name="x", target="small-1", switch=("nothing", 2**40)), "There is no model 'nothing'"),
+    (AliasDefinition(name="large", target="small-1"), "a model's own name"),
+    (AliasDefinition(name="x", target="nothing"), "There is no model 'nothing'"),
+    (AliasDefinition(name="x", target="x"), "can't stand for itself"),
+    (AliasDefinition(name="x", target="taken"), "is an alias itself"),
+    (AliasDefinition(name="x", target="small-1", share=("taken", 10)), "is an alias itself"),
+    (AliasDefinition(name="x", target="small-1", share=("small-1", 10)), "stands for 'small-1' already"),
+    (AliasDefinition(name="x", target="small-1", switch=("small-2", 1)), "a moment to come"),
+    (AliasDefinition(name="x", target="small-1", switch=("small-1", 2**40)), "a switch goes to another model"),
+    (AliasDefinition(name="x", target="small-1", switch=("nothing", 2**40)), "There is no model 'nothing'"),
 ]
 
 
 async def test_chains_loops_and_unknown_targets_are_refused(database: Database) -> None:
     actor = await first_operator(database)
-    await aliases.set_alias(database, actor, Wish(name="taken", target="small-1"), KNOWN)
-    for wish, words in REFUSED:
+    await aliases.set_alias(database, actor, AliasDefinition(name="taken", target="small-1"), models=KNOWN)
+    for definition, words in REFUSED:
         with pytest.raises(ValueError, match=words):
-            await aliases.set_alias(database, actor, wish, KNOWN)
+            await aliases.set_alias(database, actor, definition, models=KNOWN)
 
 
-async def test_a_name_that_another_alias_stands_for_stays_a_models(database: Database) -> None:
+async def test_the_target_of_an_alias_can_t_become_an_alias(database: Database) -> None:
     actor = await first_operator(database)
-    await aliases.set_alias(database, actor, Wish(name="taken", target="small-1"), KNOWN)
-    with pytest.raises(ValueError, match="a chain of aliases"):
-        await aliases.set_alias(database, actor, Wish(name="small-1", target="large"), ["large"])
+    await aliases.set_alias(database, actor, AliasDefinition(name="taken", target="small-1"), models=KNOWN)
+    with pytest.raises(ValueError, match="an alias can't stand for an alias"):
+        await aliases.set_alias(database, actor, AliasDefinition(name="small-1", target="large"), models=["large"])
 
 
 async def test_changes_are_kept_and_on_the_audit_log(database: Database) -> None:
     actor, later = await first_operator(database), int(time.time()) + 1000
-    wish = Wish(name="latest", target="small-1", share=("large", 5), switch=("small-2", later))
-    made = await aliases.set_alias(database, actor, wish, KNOWN)
-    await aliases.set_alias(database, actor, Wish(name="latest", target="small-2"), KNOWN)
+    definition = AliasDefinition(name="latest", target="small-1", share=("large", 5), switch=("small-2", later))
+    planned = await aliases.set_alias(database, actor, definition, models=KNOWN)
+    await aliases.set_alias(database, actor, AliasDefinition(name="latest", target="small-2"), models=KNOWN)
     await aliases.roll_back(database, actor, "latest")
     async with database.reading() as session:
         [kept] = await stored.aliases(session)
-    assert (kept.target, kept.former, made.share_percent) == ("small-1", "small-2", 5)
+    assert (kept.target, kept.former, planned.share_percent) == ("small-1", "small-2", 5)
     await aliases.remove(database, actor, "latest")
     with pytest.raises(ApiError, match="There is no alias 'latest'"):
         await aliases.roll_back(database, actor, "latest")
-    told = [(row.action, row.object_name) for row in await workspaces.audit_log(database, actor, before=None, limit=9)]
+    entries = [
+        (row.action, row.object_name) for row in await workspaces.audit_log(database, actor, before=None, limit=9)
+    ]
     actions = ("removed", "rolled_back", "set", "set")
-    assert told[:4] == [(f"model_alias.{action}", "latest") for action in actions]
+    assert entries[:4] == [(f"model_alias.{action}", "latest") for action in actions]
 
 
 async def test_another_processes_change_counts_within_a_second(database: Database) -> None:
@@ -131,7 +133,7 @@ async def test_another_processes_change_counts_within_a_second(database: Databas
     annotations = Annotations(database, settings_aliases={"from-settings": "large", "*": "small-1"})
     catalogue = Catalogue(None, annotations, (Cards(),))
     actor = await first_operator(database)
-    await aliases.set_alias(database, actor, Wish(name="from-settings", target="small-2"), KNOWN)
+    await aliases.set_alias(database, actor, AliasDefinition(name="from-settings", target="small-2"), models=KNOWN)
     assert catalogue.card("from-settings").name == "large"
     await catalogue.refresh(now=True)
     assert catalogue.card("from-settings").name == "small-2"
@@ -139,10 +141,10 @@ async def test_another_processes_change_counts_within_a_second(database: Databas
     assert catalogue.card("large").name == "large"
 
 
-async def test_only_the_organization_that_runs_the_server_may(database: Database) -> None:
+async def test_only_the_organization_that_runs_the_server_sets_aliases(database: Database) -> None:
     other = replace(await first_operator(database), operates=False)
     with pytest.raises(ApiError) as refused:
-        await aliases.set_alias(database, other, Wish(name="x", target="large"), KNOWN)
+        await aliases.set_alias(database, other, AliasDefinition(name="x", target="large"), models=KNOWN)
     assert refused.value.status == 403
 
 

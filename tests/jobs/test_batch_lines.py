@@ -25,10 +25,10 @@ def read(line: Any, *, model: str | None = None, needs_custom_id: bool = False) 
 
 def test_a_body_is_passed_on_as_it_came_but_for_model_and_stream() -> None:
     body = {"model": "a", "stream": False, "temperature": 0.1, "deep": {"b": [1, 2.50, "é"]}}
-    found = read({"custom_id": 7, "body": body}, model="b")
-    assert isinstance(found, LineRequest)
-    assert found.custom_id == "7"
-    assert json.loads(found.body) == {"model": "b", "temperature": 0.1, "deep": {"b": [1, 2.5, "é"]}}
+    request = read({"custom_id": 7, "body": body}, model="b")
+    assert isinstance(request, LineRequest)
+    assert request.custom_id == "7"
+    assert json.loads(request.body) == {"model": "b", "temperature": 0.1, "deep": {"b": [1, 2.5, "é"]}}
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_body_is_passed_on_as_it_came_but_for_model_and_stream() -> None:
         ({"custom_id": "a", "body": {"stream": True}}, "stream_not_allowed"),
     ],
 )
-def test_a_line_that_can_t_be_asked_says_why(line: Any, code: str) -> None:
-    found = read(line, needs_custom_id=True)
-    assert isinstance(found, LineProblem)
-    assert found.code == code
+def test_an_invalid_line_becomes_a_problem_with_a_code(line: Any, code: str) -> None:
+    problem = read(line, needs_custom_id=True)
+    assert isinstance(problem, LineProblem)
+    assert problem.code == code
     if isinstance(line, dict):
-        assert found.custom_id == line.get("custom_id")
+        assert problem.custom_id == line.get("custom_id")
 
 
 @given(st.binary(max_size=300))
@@ -67,11 +67,11 @@ def test_every_line_that_is_not_blank_is_read_once_in_order(contents: list[list[
         for number, lines in enumerate(contents):
             paths.append(Path(folder) / str(number))
             paths[-1].write_bytes(b"\n".join(lines))
-        found = list(lines_of(paths, most))
+        read_lines = list(lines_of(paths, most))
     expected = [line for lines in contents for line in lines if line.strip() or len(line) > most]
-    assert [each.number for each in found] == list(range(len(found)))
-    assert [None if each.data is None else each.data.rstrip(b"\n") for each in found] == [
-        line if len(line) <= most else None for line in expected
+    assert [line.number for line in read_lines] == list(range(len(read_lines)))
+    assert [None if line.data is None else line.data.rstrip(b"\n") for line in read_lines] == [
+        content if len(content) <= most else None for content in expected
     ]
 
 
@@ -80,9 +80,9 @@ def test_a_byte_order_mark_is_skipped_and_lines_are_counted_as_an_editor_does(tm
     paths = [tmp_path / "first", tmp_path / "second"]
     paths[0].write_bytes(b"\xef\xbb\xbf{}\r\n\r\n{ }\n")
     paths[1].write_bytes(b"\xef\xbb\xbf\xef\xbb\xbf{}")
-    found = list(lines_of(paths, 100))
-    assert [(each.number, each.file, each.line) for each in found] == [(0, 0, 1), (1, 0, 3), (2, 1, 1)]
-    assert [each.data for each in found] == [b"{}\r", b"{ }", b"\xef\xbb\xbf{}"]
+    read_lines = list(lines_of(paths, 100))
+    assert [(line.number, line.file, line.line) for line in read_lines] == [(0, 0, 1), (1, 0, 3), (2, 1, 1)]
+    assert [line.data for line in read_lines] == [b"{}\r", b"{ }", b"\xef\xbb\xbf{}"]
 
 
 async def test_lines_give_way_to_live_requests_and_slow_down_where_the_server_is_busy() -> None:

@@ -41,13 +41,13 @@ BUSY = (503, {"code": "overloaded"})
 
 @dataclass
 class Application:
-    """Stands for the routes: answers as it is told, and uses a token a line."""
+    """A stand-in for the application: answers as ``answer`` says, and uses tokens for each line."""
 
     usage: UsageWriter
     answer: Callable[[dict[str, Any], int], tuple[int, dict[str, Any]]] = lambda body, times: OK
     asked: Counter[str] = field(default_factory=Counter)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """Answers wait for it."""
+    """Answers wait until it is set."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         principal: Principal = scope[IN_PROCESS]
@@ -83,7 +83,7 @@ def _event(principal: Principal, line: str) -> UsageEvent:
 
 
 @dataclass
-class House:
+class JobQueue:
     database: Database
     settings: Settings
     files: Files
@@ -102,27 +102,29 @@ class House:
             new_work=asyncio.Event(),
         )
 
-    async def make(self, lines: int, *, seconds: int = 3600) -> Batch:
+    async def create(self, lines: int, *, seconds: int = 3600) -> Batch:
         text = "\n".join(json.dumps({"custom_id": f"{n}", "body": {"n": n}}) for n in range(lines))
         file_id, part, _ = await self.files.begin(self.caller, None)
         part.add(text.encode())
-        await self.files.keep(self.caller, file_id, part, FileDescription("in.jsonl", "batch"))
-        return await self.jobs.create(self.caller, NewBatch(CHAT, [file_id], seconds, "24h"))
+        await self.files.keep(self.caller, file_id, part, description=FileDescription(name="in.jsonl", purpose="batch"))
+        return await self.jobs.create(
+            self.caller, NewBatch(endpoint=CHAT, input_file_ids=[file_id], seconds=seconds, completion_window="24h")
+        )
 
-    async def ended(self, job: Batch, *runners: JobRunner) -> Batch:
-        """Run it to its end."""
+    async def run_to_end(self, job: Batch, *runners: JobRunner) -> Batch:
+        """Run a job to its end."""
         stop = asyncio.Event()
         running = [asyncio.create_task(runner.run(self.app, stop)) for runner in runners or (self.runner(),)]
-        found = await self.at_its_end(job)
+        ended = await self.wait_for_end(job)
         stop.set()
         await asyncio.gather(*running)
-        return found
+        return ended
 
-    async def at_its_end(self, job: Batch) -> Batch:
+    async def wait_for_end(self, job: Batch) -> Batch:
         async with asyncio.timeout(30):
-            while (found := await self.jobs.get(self.caller, job.id)).status not in batches.ENDED:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # the runner tells nobody but the database
-        return found
+            while (batch := await self.jobs.get(self.caller, job.id)).status not in batches.ENDED:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # only the database knows when a job ends
+        return batch
 
     async def results(self, file_id: str | None) -> list[dict[str, Any]]:
         if file_id is None:
@@ -137,7 +139,7 @@ class House:
 
 
 @pytest.fixture
-async def house(database: Database, settings: Settings) -> House:
+async def queue(database: Database, settings: Settings) -> JobQueue:
     first = await accounts.prepare_first_run(database)
     assert first is not None
     async with database.reading() as session:
@@ -147,93 +149,93 @@ async def house(database: Database, settings: Settings) -> House:
     jobs = Batches(database, files)
     app = Application(UsageWriter(database))
     app.gate.set()
-    return House(database, settings, files, jobs, app, holder.principal)
+    return JobQueue(database, settings, files, jobs, app, holder.principal)
 
 
-async def test_two_processes_share_the_jobs_and_no_line_is_recorded_twice(house: House) -> None:
-    made = [await house.make(20) for _ in range(3)]
-    runners = house.runner(), house.runner()
-    ended = [await house.ended(job, *runners) for job in made]
+async def test_two_processes_share_the_jobs_and_no_line_is_recorded_twice(queue: JobQueue) -> None:
+    jobs = [await queue.create(20) for _ in range(3)]
+    runners = queue.runner(), queue.runner()
+    ended = [await queue.run_to_end(job, *runners) for job in jobs]
     for job in ended:
         assert (job.status, job.total, job.succeeded, job.failed) == ("completed", 20, 20, 0)
-        assert [line["custom_id"] for line in await house.results(job.output_file_id)] == [str(n) for n in range(20)]
+        assert [line["custom_id"] for line in await queue.results(job.output_file_id)] == [str(n) for n in range(20)]
         assert (job.prompt_tokens, job.completion_tokens, job.error_file_id) == (40, 20, None)
-    events = await house.events()
+    events = await queue.events()
     assert (len(events), set(events.values())) == (60, {1})
 
 
-async def test_who_lost_the_lease_records_nothing(house: House) -> None:
-    made = await house.make(1)
+async def test_a_process_that_lost_the_lease_records_nothing(queue: JobQueue) -> None:
+    created = await queue.create(1)
     now = int(time.time())
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         [first] = await batches.claim(session, "one", now=now, until=now + 30, others_too=False, most=9)
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         assert not await batches.claim(session, "two", now=now + 29, until=now + 59, others_too=False, most=9)
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         [second] = await batches.claim(session, "two", now=now + 30, until=now + 60, others_too=False, most=9)
-    assert first.id == second.id == made.id
+    assert first.id == second.id == created.id
     recorded = []
     for owner in ("one", "two"):
-        async with house.database.writing() as session:
+        async with queue.database.writing() as session:
             recorded.append(
                 await batches.record_line(session, first, owner, number=0, failed=False, result="{}", usage=Usage(1, 1))
             )
     assert recorded == [False, True]
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         assert await batches.renew(session, "one", now + 90) == {}
-        assert await batches.renew(session, "two", now + 90) == {made.id: "validating"}
+        assert await batches.renew(session, "two", now + 90) == {created.id: "validating"}
 
 
-async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_jobs(house: House) -> None:
-    made = await house.make(1)
+async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_jobs(queue: JobQueue) -> None:
+    created = await queue.create(1)
     now, day = int(time.time()), 86_400
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         await batches.claim(session, "dead", now=now + day, until=now + day + 30, others_too=False, most=9)
         taken = await batches.claim(session, "two", now=now, until=now + 30, others_too=False, most=9)
-        if house.database.is_shared:  # another machine's clock may be ahead of ours
+        if queue.database.is_shared:  # another machine's clock may be ahead of ours
             assert not taken
             return
-        assert [job.id for job in taken] == [made.id]
+        assert [job.id for job in taken] == [created.id]
         assert not await batches.claim(session, "three", now=now - 25, until=now + 5, others_too=False, most=9)
 
 
-async def test_organizations_take_turns(house: House) -> None:
-    many = [(await house.make(1)).id for _ in range(4)]
-    async with house.database.writing() as session:
+async def test_organizations_take_turns(queue: JobQueue) -> None:
+    many = [(await queue.create(1)).id for _ in range(4)]
+    async with queue.database.writing() as session:
         neighbours = await stored_accounts.create_organization(session, "neighbours")
         owner = await stored_accounts.create_user(session, neighbours.id, "next door", role="owner")
-    neighbour = await accounts.operator(house.database, neighbours.id)
+    neighbour = await accounts.operator(queue.database, neighbours.id)
     assert owner.organization_id == neighbour.organization_id
-    theirs = (await replace(house, caller=neighbour).make(1)).id
+    theirs = (await replace(queue, caller=neighbour).create(1)).id
     now = int(time.time())
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         claimed = await batches.claim(session, "one", now=now, until=now + 30, others_too=False, most=2)
     assert {job.id for job in claimed} == {many[0], theirs}
     running = [job.organization_id for job in claimed]
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         claimed = await batches.claim(
             session, "one", now=now, until=now + 30, others_too=False, most=2, running=running
         )
     assert {job.id for job in claimed} == {many[1], many[2]}
 
 
-async def test_a_process_that_stops_in_order_leaves_its_jobs_to_the_next(house: House) -> None:
-    made = await house.make(30)
-    house.app.gate.clear()
+async def test_the_next_process_continues_the_jobs_of_one_that_was_stopped(queue: JobQueue) -> None:
+    created = await queue.create(30)
+    queue.app.gate.clear()
     stop = asyncio.Event()
-    running = asyncio.create_task(house.runner().run(house.app, stop))
-    await until(lambda: len(house.app.asked) >= 2)
+    running = asyncio.create_task(queue.runner().run(queue.app, stop))
+    await until(lambda: len(queue.app.asked) >= 2)
     stop.set()
     await running
-    assert await house.events() == {}
-    house.app.gate.set()
-    job = await house.ended(made)
+    assert await queue.events() == {}
+    queue.app.gate.set()
+    job = await queue.run_to_end(created)
     assert (job.status, job.succeeded) == ("completed", 30)
-    events = await house.events()
+    events = await queue.events()
     assert (len(events), set(events.values())) == (30, {1})
 
 
-async def test_a_busy_server_is_asked_again_and_a_failing_one_three_times(house: House) -> None:
+async def test_a_busy_server_is_asked_again_and_a_failing_one_three_times(queue: JobQueue) -> None:
     def answer(body: dict[str, Any], times: int) -> tuple[int, dict[str, Any]]:
         if body["n"] == 0:
             return BUSY if times < 4 else OK
@@ -241,64 +243,64 @@ async def test_a_busy_server_is_asked_again_and_a_failing_one_three_times(house:
             return (429, {"code": "rate_limited"}) if times < 3 else OK
         return [(500, {"code": "broken"}), (429, {"code": "budget_exceeded"})][body["n"] - 2]
 
-    house.app.answer = answer
-    job = await house.ended(await house.make(4))
+    queue.app.answer = answer
+    job = await queue.run_to_end(await queue.create(4))
     assert (job.status, job.succeeded, job.failed) == ("completed", 2, 2)
-    assert sorted(house.app.asked.values()) == [1, 3, 3, 4]
-    errors = await house.results(job.error_file_id)
+    assert sorted(queue.app.asked.values()) == [1, 3, 3, 4]
+    errors = await queue.results(job.error_file_id)
     assert [line["response"]["status_code"] for line in errors] == [500, 429]
 
 
-async def test_lines_that_come_after_their_key_was_blocked_are_refused(house: House) -> None:
-    made = await house.make(40)
-    house.app.gate.clear()
+async def test_lines_that_come_after_their_key_was_blocked_are_refused(queue: JobQueue) -> None:
+    created = await queue.create(40)
+    queue.app.gate.clear()
     stop = asyncio.Event()
-    running = asyncio.create_task(house.runner().run(house.app, stop))
-    await until(lambda: len(house.app.asked) >= 1)
-    async with house.database.writing() as session:
-        key = await api_keys.api_key_by_id(session, Owner(house.caller.organization_id), house.caller.api_key_id or "")
+    running = asyncio.create_task(queue.runner().run(queue.app, stop))
+    await until(lambda: len(queue.app.asked) >= 1)
+    async with queue.database.writing() as session:
+        key = await api_keys.api_key_by_id(session, Owner(queue.caller.organization_id), queue.caller.api_key_id or "")
         assert key is not None
         key.blocked_at = int(time.time())
-    house.app.gate.set()
+    queue.app.gate.set()
 
-    job = await house.at_its_end(made)
+    job = await queue.wait_for_end(created)
     stop.set()
     await running
     assert job.status == "completed"
     assert job.succeeded + job.failed == 40
-    errors = await house.results(job.error_file_id)
+    errors = await queue.results(job.error_file_id)
     assert len(errors) >= 20
     assert {line["error"]["code"] for line in errors} == {"creator_refused"}
-    assert len(await house.events()) == job.succeeded
+    assert len(await queue.events()) == job.succeeded
 
 
-async def test_a_job_whose_time_is_over_tells_which_lines_were_not_asked(house: House) -> None:
-    made = await house.make(5, seconds=2)
-    house.app.gate.clear()
-    job = await house.ended(made)
+async def test_an_expired_job_lists_the_lines_that_were_not_asked(queue: JobQueue) -> None:
+    created = await queue.create(5, seconds=2)
+    queue.app.gate.clear()
+    job = await queue.run_to_end(created)
     assert (job.status, job.output_file_id) == ("expired", None)
-    errors = await house.results(job.error_file_id)
+    errors = await queue.results(job.error_file_id)
     assert [(line["custom_id"], line["error"]["code"]) for line in errors] == [
         (str(number), "batch_expired") for number in range(5)
     ]
 
 
-async def test_a_job_whose_file_is_gone_fails_in_words(house: House) -> None:
-    made = await house.make(2)
-    house.files.disk.remove(house.caller.organization_id, made.input_file_ids[0])
-    job = await house.ended(made)
-    assert (job.status, job.problem) == ("failed", f"The input file '{made.input_file_ids[0]}' is gone")
+async def test_a_job_whose_input_file_is_gone_fails_and_names_the_file(queue: JobQueue) -> None:
+    created = await queue.create(2)
+    queue.files.disk.remove(queue.caller.organization_id, created.input_file_ids[0])
+    job = await queue.run_to_end(created)
+    assert (job.status, job.problem) == ("failed", f"The input file '{created.input_file_ids[0]}' is gone")
 
 
-async def test_what_is_over_is_pruned_and_what_belongs_to_nobody_swept(house: House, settings: Settings) -> None:
-    job = await house.ended(await house.make(3))
+async def test_ended_jobs_are_pruned_and_files_without_a_row_are_deleted(queue: JobQueue, settings: Settings) -> None:
+    job = await queue.run_to_end(await queue.create(3))
     assert job.output_file_id is not None
-    folder = settings.uploads_folder / house.caller.organization_id
+    folder = settings.uploads_folder / queue.caller.organization_id
     orphan = folder / "file_orphan"
     orphan.write_text("left by a kill")
     long_ago = time.time() - 2 * 86_400
     os.utime(orphan, (long_ago, long_ago))
-    steps = retention.prunings(house.database, house.files, settings)
+    steps = retention.prunings(queue.database, queue.files, settings)
     stop = asyncio.Event()
 
     async def prune_all() -> dict[str, int]:
@@ -307,7 +309,7 @@ async def test_what_is_over_is_pruned_and_what_belongs_to_nobody_swept(house: Ho
     assert (await prune_all())["files"] == 1
     assert not orphan.exists()
     assert {path.name for path in folder.iterdir()} == {*job.input_file_ids, job.output_file_id}
-    async with house.database.writing() as session:
+    async with queue.database.writing() as session:
         connection = await session.connection()
         for change in ("batches SET ended_at = 1", "files SET expires_at = 1"):
             await connection.exec_driver_sql(f"UPDATE {change}")

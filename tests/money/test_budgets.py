@@ -1,4 +1,4 @@
-"""Budgets: their periods, changes in place, and whether they can hold anybody back."""
+"""Budgets: their periods, changes in place, and whether anything that costs is limited by them."""
 
 from __future__ import annotations
 
@@ -53,47 +53,47 @@ def test_every_moment_lies_in_its_period_and_the_next_begins_where_it_ends(perio
 async def test_a_budget_is_changed_in_place_and_keeps_what_was_spent(database: Database) -> None:
     await operator.prepare_first_run(database)
     actor = await operator.operator(database)
-    made = await administration.set_budget(database, actor, "once", 100)
+    standing = await administration.set_budget(database, actor, period="once", amount=100)
     async with database.writing() as session:
-        await usage.record(session, [spending(actor, made.budget.id, 70)])
-    changed = await administration.change_budget(database, actor, made.budget.id, 500)
-    assert (changed.budget.id, changed.budget.limit, changed.spent) == (made.budget.id, 500, 70)
-    assert await administration.get_budget(database, actor, made.budget.id) == changed
+        await usage.record(session, [spending(actor, standing.budget.id, 70)])
+    changed = await administration.change_budget(database, actor, standing.budget.id, amount=500)
+    assert (changed.budget.id, changed.budget.limit, changed.spent) == (standing.budget.id, 500, 70)
+    assert await administration.get_budget(database, actor, standing.budget.id) == changed
     assert await administration.list_budgets(database, actor) == [changed]
-    assert await administration.set_budget(database, actor, "once", 500) == changed
+    assert await administration.set_budget(database, actor, period="once", amount=500) == changed
     for unknown in ("budget_never", ""):
         with pytest.raises(ApiError, match="no budget"):
-            await administration.change_budget(database, actor, unknown, 1)
+            await administration.change_budget(database, actor, unknown, amount=1)
         with pytest.raises(ApiError, match="no budget"):
             await administration.get_budget(database, actor, unknown)
     with pytest.raises(ValueError, match="less than 0"):
-        await administration.change_budget(database, actor, made.budget.id, -1)
+        await administration.change_budget(database, actor, standing.budget.id, amount=-1)
 
 
-async def test_who_may_not_sell_changes_no_organization_s_budget(database: Database) -> None:
+async def test_only_the_operator_changes_an_organization_s_budget(database: Database) -> None:
     await operator.prepare_first_run(database)
     actor = await operator.operator(database)
-    made = await administration.set_budget(database, actor, "month", 100)
+    standing = await administration.set_budget(database, actor, period="month", amount=100)
     for somebody in (replace(actor, operates=False), replace(actor, role="developer")):
         with pytest.raises(ApiError) as refused:
-            await administration.change_budget(database, somebody, made.budget.id, 500)
+            await administration.change_budget(database, somebody, standing.budget.id, amount=500)
         assert refused.value.status == 403
 
 
-async def test_a_standing_names_the_models_that_cost_something_now(database: Database) -> None:
+async def test_a_budget_s_standing_names_the_models_that_cost_something_now(database: Database) -> None:
     await operator.prepare_first_run(database)
     actor, now = await operator.operator(database), int(time.time())
-    made = await administration.set_budget(database, actor, "month", 100)
-    assert made.priced_models == frozenset()
-    assert not budget_body(made, ["paid", "free"]).effective
+    standing = await administration.set_budget(database, actor, period="month", amount=100)
+    assert standing.priced_models == frozenset()
+    assert not budget_body(standing, ["paid", "free"]).effective
     async with database.writing() as session:
-        await set_price(session, "paid", Price(now, 1, 1, 1))
-        await set_price(session, "free", Price(now, 0, 0, 0))
-        await set_price(session, "later", Price(now + 1000, 1, 1, 1))
-    standing = await administration.get_budget(database, actor, made.budget.id)
+        await set_price(session, "paid", Price(now, input=1, cached_input=1, output=1))
+        await set_price(session, "free", Price(now, input=0, cached_input=0, output=0))
+        await set_price(session, "later", Price(now + 1000, input=1, cached_input=1, output=1))
+    standing = await administration.get_budget(database, actor, standing.budget.id)
     assert standing.priced_models == {"paid"}
-    told = budget_body(standing, ["paid", "free", "later"])
-    assert (told.effective, told.unpriced_models) == (True, ["free", "later"])
+    body = budget_body(standing, ["paid", "free", "later"])
+    assert (body.effective, body.unpriced_models) == (True, ["free", "later"])
     assert not budget_body(standing, ["free"]).effective
     assert not budget_body(standing, []).effective
 

@@ -1,4 +1,4 @@
-"""A ledger that can't be overspent: in one process over SQLite, and what several share over PostgreSQL."""
+"""The ledger never overspends a budget: in one process over SQLite, and in several over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ from aquilon.money.limits import Limit
 from aquilon.money.prices import FREE, Price
 from aquilon.storage import Database
 
-PRICE = Price(0, 2, 1, 3)
+PRICE = Price(0, input=2, cached_input=1, output=3)
 NOW = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
 ORGANIZATION = "org_1"
 
 
 def budget(limit: int, *, id_: str = "b", period: BudgetPeriod = "month") -> Budget:
-    return Budget(id_, "key", "key_1", period, limit)
+    return Budget(id=id_, subject_kind="key", subject_id="key_1", period=period, limit=limit)
 
 
 def slots(most: int) -> Limit:
-    return Limit("limit_1", "key", "key_1", "", None, None, most)
+    return Limit(
+        id="limit_1",
+        subject_kind="key",
+        subject_id="key_1",
+        model="",
+        requests_per_minute=None,
+        tokens_per_minute=None,
+        parallel_requests=most,
+    )
 
 
 @pytest.fixture
@@ -48,7 +56,13 @@ async def reserve(
     limits: Sequence[Limit] = (),
 ) -> Reservation:
     return await ledger.reserve(
-        ORGANIZATION, budgets, moment, price, prompt_tokens=prompt, completion_tokens=completion, limits=limits
+        ORGANIZATION,
+        budgets=budgets,
+        moment=moment,
+        price=price,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        limits=limits,
     )
 
 
@@ -81,7 +95,7 @@ async def test_a_refusal_says_which_budget_what_remains_and_when_it_starts_anew(
             budget(1_500_000, id_="narrow"),
             prompt=1,
             completion=1,
-            price=Price(0, 10**6, 10**6, 10**6),
+            price=Price(0, input=10**6, cached_input=10**6, output=10**6),
         )
     error = refused.value
     assert (error.status, error.type, error.code) == (429, "budget_exceeded", "budget_exceeded")
@@ -95,7 +109,7 @@ async def test_a_refusal_says_which_budget_what_remains_and_when_it_starts_anew(
     assert ledger.reserved == {}
 
 
-async def test_a_budget_of_zero_lets_only_what_is_free_through(ledger: Ledger) -> None:
+async def test_a_budget_of_zero_admits_only_free_requests(ledger: Ledger) -> None:
     with pytest.raises(ApiError, match="prepaid credit is 0 cents"):
         await reserve(ledger, budget(0, period="once"), prompt=1)
     assert ledger.reserved == {}
@@ -133,14 +147,14 @@ async def test_as_many_run_at_once_as_there_are_slots(ledger: Ledger) -> None:
     assert ledger.reserved == {("limit_1", 0): 2}
     ledger.settle(first, 0)
     third = await reserve(ledger, limits=[slots(2)])
-    for one in (second, third):
-        ledger.settle(one, 0)
+    for reservation in (second, third):
+        ledger.settle(reservation, 0)
     assert ledger.reserved == {}
     with pytest.raises(ApiError):
         await reserve(ledger, limits=[slots(0)])
 
 
-async def test_a_crowd_fills_a_budget_to_its_limit_and_not_beyond(ledger: Ledger) -> None:
+async def test_concurrent_requests_fill_a_budget_to_its_limit_and_not_beyond(ledger: Ledger) -> None:
     daily = budget(1000, period="day")
     refused = 0
 
@@ -152,10 +166,11 @@ async def test_a_crowd_fills_a_budget_to_its_limit_and_not_beyond(ledger: Ledger
             refused += 1
             return None
 
-    held = [one for one in await asyncio.gather(*(client() for _ in range(100))) if one is not None]
+    outcomes = await asyncio.gather(*(client() for _ in range(100)))
+    held = [reservation for reservation in outcomes if reservation is not None]
     assert (len(held), refused) == (71, 29)
-    for one in held:
-        ledger.settle(one, 14)
+    for reservation in held:
+        ledger.settle(reservation, 14)
     assert ledger.reserved == {}
 
 
@@ -181,7 +196,7 @@ async def nothing_spent(organization_id: str, lines: Sequence[Line]) -> dict[Lin
         max_size=60,
     ),
 )
-def test_whatever_comes_spent_and_reserved_stay_within_every_limit_of_every_period(
+def test_spent_and_reserved_stay_within_every_limit_of_every_period(
     limits: list[tuple[BudgetPeriod, int]], steps: list[tuple[str, int, int]]
 ) -> None:
     """A clock may be set forth and back by days between any two steps."""
@@ -191,17 +206,17 @@ def test_whatever_comes_spent_and_reserved_stay_within_every_limit_of_every_peri
         stock = OwnStock(nothing_spent)
         ledger, running, moment = Ledger(stock), list[tuple[Reservation, int]](), NOW
         lines = set[tuple[Line, int]]()
-        for what, first, second in steps:
-            if what == "clock":
+        for action, first, second in steps:
+            if action == "clock":
                 moment += (first - 200) * 3600
-            elif what == "reserve":
-                lines |= {((one.id, period_start(one.period, moment)), one.limit) for one in budgets}
+            elif action == "reserve":
+                lines |= {((limited.id, period_start(limited.period, moment)), limited.limit) for limited in budgets}
                 try:
                     held = await reserve(ledger, *budgets, prompt=first, completion=second, moment=moment)
                 except ApiError:
                     continue
                 running.append((held, first))
-            elif running and what == "extend":
+            elif running and action == "extend":
                 await ledger.extend(running[first % len(running)][0], second)
             elif running:
                 held, prompt = running.pop(first % len(running))

@@ -1,4 +1,4 @@
-"""A thousand requests over the turns of months, added up once more from what is known of each alone."""
+"""A thousand requests around the ends of months: every total equals their sum, computed here a second time."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ PRICES = {  # cents for a million tokens: input, cached, output, percent off in 
 
 
 @dataclass(frozen=True)
-class Told:
+class PricedEvent:
     event: UsageEvent
     cents: Fraction
-    """What it costs, from the price list as people read it."""
+    """The cost by the price list, computed with fractions."""
 
 
 def by_hand(model: str, moment: int, counts: Usage, *, batch: bool) -> Fraction:
@@ -69,20 +69,26 @@ def by_hand(model: str, moment: int, counts: Usage, *, batch: bool) -> Fraction:
     return full * (100 - discount) / 100 if batch else full
 
 
-def requests(chance: random.Random, organization: str) -> list[Told]:
-    """As a server would have recorded them."""
+def requests(chance: random.Random, organization: str) -> list[PricedEvent]:
+    """A thousand random events, many of them close to the ends of months and price periods."""
     lists = {
-        model: PriceList(model, (Price(start, *price) for start, price in prices.items()))
+        model: PriceList(
+            model,
+            (
+                Price(start, input=input_, cached_input=cached, output=output, batch_discount=discount)
+                for start, (input_, cached, output, discount) in prices.items()
+            ),
+        )
         for model, prices in PRICES.items()
     }
-    made = []
+    events = []
     for number in range(1000):
         near = chance.choice(BORDERS) + chance.choice((-1, 0, 1, -3601, -3600, 3599, 3600, 7199))
         ended = near if chance.random() < 0.5 else chance.randrange(STARTS - DAY, ENDS + DAY)
         prompt = chance.randrange(100_000)
         counts = Usage(prompt, chance.randrange(20_000), chance.randrange(prompt + 1))
         model, batch = chance.choice(("small", "large")), chance.random() < 0.3
-        price = lists[model].at(ended) or Price(0, 0, 0, 0)
+        price = lists[model].at(ended) or Price(0, input=0, cached_input=0, output=0)
         event = UsageEvent(
             request_id=f"{organization}-{number}",
             organization_id=organization,
@@ -100,8 +106,8 @@ def requests(chance: random.Random, organization: str) -> list[Told]:
             batch=batch,
             budget_lines=(("budget_1", ended // DAY * DAY), ("budget_2", 0)),
         )
-        made.append(Told(event, by_hand(model, ended, counts, batch=batch)))
-    return made
+        events.append(PricedEvent(event, by_hand(model, ended, counts, batch=batch)))
+    return events
 
 
 def text_of(pdf: bytes) -> str:
@@ -110,7 +116,7 @@ def text_of(pdf: bytes) -> str:
 
 @pytest.fixture(params=["UTC", "Pacific/Kiritimati"])
 def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's own time is nobody's business."""
+    """Periods are UTC's, whatever the machine's time zone."""
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield
@@ -125,12 +131,16 @@ async def test_every_total_export_and_statement_is_the_sum_of_its_requests(
     await prepare_first_run(database)
     mine: Principal = await operator(database)
     chance = random.Random(20261122)
-    told = requests(chance, mine.organization_id)
+    priced_events = requests(chance, mine.organization_id)
     strangers = [
-        replace(one.event, request_id=f"other-{n}", organization_id="org_x", budget_lines=())
-        for n, one in enumerate(told)
+        replace(priced.event, request_id=f"other-{n}", organization_id="org_x", budget_lines=())
+        for n, priced in enumerate(priced_events)
     ]
-    everything = [*(one.event for one in told), *strangers, *(one.event for one in told[:300])]  # some written again
+    everything = [
+        *(priced.event for priced in priced_events),
+        *strangers,
+        *(priced.event for priced in priced_events[:300]),
+    ]  # some written again
     chance.shuffle(everything)
     for start in range(0, len(everything), 70):
         async with database.writing() as session:
@@ -145,46 +155,46 @@ async def test_every_total_export_and_statement_is_the_sum_of_its_requests(
                 )
                 rows = await question.answer(session, scope)
                 expected: dict[tuple[str, ...], list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 6)
-                for one in told:
-                    event = one.event
+                for priced in priced_events:
+                    event = priced.event
                     begins = datetime.fromtimestamp(event.ended_at // seconds * seconds, UTC)
                     whose = (event.workspace_id, event.user_id, event.api_key_id or "", event.model)
                     counts = event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens
-                    adding = (1, int(event.batch), *counts, one.cents)
+                    adding = (1, int(event.batch), *counts, priced.cents)
                     known = expected[(begins.strftime("%Y-%m-%dT%H:%M:%SZ"), *whose)]
                     known[:] = [a + b for a, b in zip(known, adding, strict=True)]
-                found = {
+                exported = {
                     (row["starts_at"], row["workspace"], row["member"], row["key_id"], row["model"]): [
                         *(Fraction(row[name]) for name in question.fields[-6:-1]),
                         Fraction(int(row["cost_microcents"]), 1_000_000),
                     ]
                     for row in csv.DictReader(io.StringIO(question.as_csv(rows)))
                 }
-                assert found == expected
+                assert exported == expected
             spent = {
                 (row.budget_id, row.starts_at): Fraction(row.spent, 1_000_000)
                 for row in await session.scalars(scope.select(BudgetSpending))
             }
         paid: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
-        for one in told:
-            for line in one.event.budget_lines:
-                paid[line] += one.cents
+        for priced in priced_events:
+            for line in priced.event.budget_lines:
+                paid[line] += priced.cents
         assert spent == paid
         taxed = settings.model_copy(update={"vat_percent": Decimal("19.6")})
         for name in MONTHS:
-            made = await statement(database, taxed, mine, Month.read(name))
+            month_statement = await statement(database, taxed, mine, month=Month.read(name))
             year, month = map(int, name.split("-"))
             sums: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
-            for one in told:
-                ended = datetime.fromtimestamp(one.event.ended_at, UTC)
+            for priced in priced_events:
+                ended = datetime.fromtimestamp(priced.event.ended_at, UTC)
                 if (ended.year, ended.month) == (year, month):
-                    sums[one.event.workspace_id, one.event.model] += one.cents
-            body = statement_body(made)
+                    sums[priced.event.workspace_id, priced.event.model] += priced.cents
+            body = statement_body(month_statement)
             assert {(line.workspace, line.model): Fraction(line.cost_microcents, 10**6) for line in body.lines} == sums
             net = rounded(sum(sums.values(), Fraction(0)))
             vat = rounded(Fraction(net) * Fraction("19.6") / 100)
             assert (body.net_cents, body.vat_cents, body.total_cents) == (net, vat, net + vat)
-            page = text_of(statement_pdf(made))
+            page = text_of(statement_pdf(month_statement))
             for amount in (net, vat, net + vat):
                 assert f"{amount // 100:,}.{amount % 100:02}" in page
             for cents in sums.values():

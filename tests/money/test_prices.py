@@ -26,7 +26,13 @@ def prices(draw: st.DrawFn) -> Price:
     discount = draw(st.integers(0, 100))
     whole = 100 if discount % 2 else 50 if discount % 25 else 4
     input_, output = draw(st.integers(0, 10**5)) * whole, draw(st.integers(0, 10**5)) * whole
-    return Price(0, input_, draw(st.integers(0, input_ // whole)) * whole, output, batch_discount=discount)
+    return Price(
+        0,
+        input=input_,
+        cached_input=draw(st.integers(0, input_ // whole)) * whole,
+        output=output,
+        batch_discount=discount,
+    )
 
 
 def moment(text: str) -> int:
@@ -34,7 +40,7 @@ def moment(text: str) -> int:
 
 
 def price(starts: str, input_: int = 10) -> Price:
-    return Price(moment(starts), input_, input_, input_)
+    return Price(moment(starts), input=input_, cached_input=input_, output=input_)
 
 
 @given(prices(), usages(), usages(), st.booleans())
@@ -72,7 +78,7 @@ def test_a_cached_prompt_never_costs_more_than_a_computed_one(price: Price, usag
 
 
 def test_a_million_tokens_cost_the_price_to_the_cent() -> None:
-    price = Price(0, 15, 5, 60, batch_discount=20)
+    price = Price(0, input=15, cached_input=5, output=60, batch_discount=20)
     assert price.cost(Usage(10**6, 0)) == 15 * 10**6
     assert price.cost(Usage(10**6, 10**6, 10**6)) == (5 + 60) * 10**6
     assert price.in_batch().cost(Usage(10**6, 10**6)) == (12 + 48) * 10**6
@@ -82,12 +88,12 @@ def test_a_million_tokens_cost_the_price_to_the_cent() -> None:
 def test_a_price_change_counts_from_its_first_second() -> None:
     history = PriceList("m", [price("2026-11-15", 20), price("2026-11-01", 10)])
     usage = Usage(1000, 0)
-    seen = {}
+    costs = {}
     for at in ("2026-11-01", "2026-11-14T23:59:59", "2026-11-15", "2030-01-01"):
-        found = history.at(moment(at))
-        assert found is not None
-        seen[at] = found.cost(usage)
-    assert seen == {"2026-11-01": 10_000, "2026-11-14T23:59:59": 10_000, "2026-11-15": 20_000, "2030-01-01": 20_000}
+        present = history.at(moment(at))
+        assert present is not None
+        costs[at] = present.cost(usage)
+    assert costs == {"2026-11-01": 10_000, "2026-11-14T23:59:59": 10_000, "2026-11-15": 20_000, "2030-01-01": 20_000}
     assert history.at(moment("2026-10-31T23:59:59")) is None
 
 
@@ -107,16 +113,16 @@ def test_a_price_change_counts_from_its_first_second() -> None:
         ([Period(price("2026-01-01")), Period(price("2026-01-01"))], "two prices from 2026-01-01"),
     ],
 )
-def test_a_list_with_gaps_or_overlaps_is_refused_in_words(periods: list[Period], says: str) -> None:
+def test_a_list_with_gaps_or_overlaps_is_refused_with_the_reason(periods: list[Period], says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         PriceList.of_periods("m", periods)
 
 
 def test_periods_that_meet_make_a_list() -> None:
-    made = PriceList.of_periods(
+    prices_in_order = PriceList.of_periods(
         "m", [Period(price("2026-02-01", 2)), Period(price("2026-01-01", 1), moment("2026-02-01"))]
     )
-    assert [one.input for one in made.prices] == [1, 2]
+    assert [price.input for price in prices_in_order.prices] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_periods_that_meet_make_a_list() -> None:
 def test_a_price_that_could_not_be_charged_exactly_is_refused(rates: tuple[int, int, int, int], says: str) -> None:
     input_, cached, output, discount = rates
     with pytest.raises(ValueError, match=re.escape(says)):
-        Price(0, input_, cached, output, batch_discount=discount)
+        Price(0, input=input_, cached_input=cached, output=output, batch_discount=discount)
 
 
 def test_amounts_are_written_with_the_decimals_they_have() -> None:

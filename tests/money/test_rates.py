@@ -21,7 +21,7 @@ PER_MINUTE = 60
 
 
 class Clock:
-    """Goes forward when it is told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -31,7 +31,15 @@ class Clock:
 
 
 def limit(requests: int | None = None, tokens: int | None = None, *, model: str = "", id_: str = "limit_1") -> Limit:
-    return Limit(id_, "key", "key_1", model, requests, tokens, None)
+    return Limit(
+        id=id_,
+        subject_kind="key",
+        subject_id="key_1",
+        model=model,
+        requests_per_minute=requests,
+        tokens_per_minute=tokens,
+        parallel_requests=None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,26 +68,26 @@ def rates(request: pytest.FixtureRequest) -> Rates:
 
 
 async def admit(rates: Rates, *limits: Limit, tokens: int = 1) -> dict[str, str]:
-    told: dict[str, str] = {}
-    await rates.admit(quotas(limits), tokens, told)
-    return told
+    headers: dict[str, str] = {}
+    await rates.admit(quotas(limits), tokens, headers)
+    return headers
 
 
 async def test_an_answer_says_what_remains_of_requests_and_tokens(rates: Rates) -> None:
-    told = await admit(rates, limit(3, 100), tokens=40)
-    assert told == {
+    headers = await admit(rates, limit(3, 100), tokens=40)
+    assert headers == {
         "x-ratelimit-limit-requests": "3",
         "x-ratelimit-remaining-requests": "2",
-        "x-ratelimit-reset-requests": told["x-ratelimit-reset-requests"],
+        "x-ratelimit-reset-requests": headers["x-ratelimit-reset-requests"],
         "x-ratelimit-limit-tokens": "100",
         "x-ratelimit-remaining-tokens": "60",
-        "x-ratelimit-reset-tokens": told["x-ratelimit-reset-tokens"],
+        "x-ratelimit-reset-tokens": headers["x-ratelimit-reset-tokens"],
     }
-    assert told["x-ratelimit-reset-requests"][:2] in ("1m", "2m")
+    assert headers["x-ratelimit-reset-requests"][:2] in ("1m", "2m")
     assert await admit(rates) == {}
 
 
-async def test_what_is_too_much_is_refused_and_not_counted(rates: Rates) -> None:
+async def test_a_request_over_a_rate_is_refused_and_not_counted(rates: Rates) -> None:
     for _ in range(3):
         await admit(rates, limit(3, 100), tokens=10)
     with pytest.raises(ApiError, match="The key's limit is 3 requests a minute; 0 remain: try again in") as refused:
@@ -89,17 +97,17 @@ async def test_what_is_too_much_is_refused_and_not_counted(rates: Rates) -> None
     assert error.retry_after is not None
     assert 1 <= error.retry_after <= 2 * WINDOW_SECONDS
     assert error.headers["x-aquilon-limit"] == "key:limit_1"
-    told = await admit(rates, limit(None, 100), tokens=70)
-    assert told["x-ratelimit-remaining-tokens"] == "0"
+    headers = await admit(rates, limit(None, 100), tokens=70)
+    assert headers["x-ratelimit-remaining-tokens"] == "0"
 
 
-async def test_a_model_has_a_limit_of_its_own_beside_the_key_s(rates: Rates) -> None:
-    everything, one = limit(10, id_="limit_all"), limit(1, model="m", id_="limit_m")
-    told = await admit(rates, everything, one)
-    assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("1", "0")
+async def test_a_limit_for_one_model_applies_beside_the_key_s_limit(rates: Rates) -> None:
+    every_model, one_model = limit(10, id_="limit_all"), limit(1, model="m", id_="limit_m")
+    headers = await admit(rates, every_model, one_model)
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("1", "0")
     with pytest.raises(ApiError, match="The key's limit for the model 'm' is 1 requests a minute"):
-        await admit(rates, everything, one)
-    assert (await admit(rates, everything))["x-ratelimit-remaining-requests"] == "8"
+        await admit(rates, every_model, one_model)
+    assert (await admit(rates, every_model))["x-ratelimit-remaining-requests"] == "8"
 
 
 async def test_completion_tokens_count_when_they_are_settled_and_cached_ones_do_not(rates: Rates) -> None:
@@ -117,14 +125,14 @@ async def settled(rates: Rates) -> None:
     await asyncio.gather(*rates._counting)
 
 
-async def test_a_request_that_no_minute_has_room_for_is_not_to_be_tried_again(rates: Rates) -> None:
+async def test_a_request_larger_than_a_minute_s_limit_says_not_to_retry(rates: Rates) -> None:
     with pytest.raises(ApiError, match="this request needs 101, more than a whole minute's") as refused:
         await admit(rates, limit(None, 100), tokens=101)
     assert refused.value.retry_after is None
     assert refused.value.headers["x-should-retry"] == "false"
 
 
-async def test_a_crowd_gets_exactly_what_there_is(rates: Rates) -> None:
+async def test_concurrent_requests_get_exactly_the_limit(rates: Rates) -> None:
     outcomes = await asyncio.gather(*(admit(rates, limit(20, 10**6)) for _ in range(60)), return_exceptions=True)
     assert sum(isinstance(outcome, dict) for outcome in outcomes) == 20
     assert all(isinstance(outcome, dict | ApiError) for outcome in outcomes)
@@ -151,7 +159,7 @@ async def test_without_its_redis_a_process_counts_for_itself() -> None:
     await nowhere.close()
 
 
-async def test_a_minute_slides_and_forgets() -> None:
+async def test_a_window_slides_and_old_counters_are_removed() -> None:
     clock = Clock()
     windows = MemoryWindows(clock)
     assert await windows.acquire_sliding_window_entry("k", 10, PER_MINUTE, 10)
@@ -169,7 +177,7 @@ async def test_a_minute_slides_and_forgets() -> None:
     hits=st.lists(st.tuples(st.integers(1, 20), st.floats(0, 45)), min_size=1, max_size=20),
     cost=st.integers(1, 50),
 )
-def test_who_waits_as_long_as_was_said_gets_in_and_not_much_sooner(
+def test_the_announced_wait_is_long_enough_and_hardly_longer_than_needed(
     amount: int, hits: list[tuple[int, float]], cost: int
 ) -> None:
     async def run() -> None:
@@ -185,11 +193,11 @@ def test_who_waits_as_long_as_was_said_gets_in_and_not_much_sooner(
             return
         assert (wait == 0) == (window.used + cost <= amount)
         assert wait <= window.empty_in <= 2 * PER_MINUTE
-        begun = clock.now
+        started = clock.now
         if wait > 0.01:
-            clock.now = begun + wait - 0.01
+            clock.now = started + wait - 0.01
             assert Window(*await windows.get_sliding_window("k", PER_MINUTE)).used + cost > amount
-        clock.now = begun + wait + 0.01
+        clock.now = started + wait + 0.01
         assert await windows.acquire_sliding_window_entry("k", amount, PER_MINUTE, cost)
 
     asyncio.run(run())

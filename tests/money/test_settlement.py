@@ -1,4 +1,4 @@
-"""A request's way through budgets to its usage event, over a stand-in engine that answers as slowly as it is told."""
+"""From a request's reservation of budgets to its usage event, with a stand-in for the engine."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class StandInEngine:
 
 
 @dataclass
-class House:
+class Billing:
     database: Database
     engine: StandInEngine
     settlement: Settlement
@@ -127,22 +127,26 @@ class House:
     async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
         return [event async for event in self.answer(request_id, *prepared)]
 
-    async def stream(self, request_id: str, brought: list[str], *prepared: LocalSequence) -> None:
-        """Adds to ``brought`` what a stream brings its client."""
+    async def stream(self, request_id: str, delivered: list[str], *prepared: LocalSequence) -> None:
+        """Adds to ``delivered`` what a stream brings its client."""
         async for event in self.pipeline.answer(prepared, self.principal, request_id, streamed=True):
             if isinstance(event, Delta):
-                brought.append(event.text)
+                delivered.append(event.text)
 
     async def set_price(self) -> None:
         async with self.database.writing() as session:
             now = int(self.settlement._clock())
-            await prices.set_price(session, MODEL, Price(now, INPUT, CACHED, OUTPUT))
+            await prices.set_price(session, MODEL, Price(now, input=INPUT, cached_input=CACHED, output=OUTPUT))
 
     async def set_budget(self, amount: int) -> str:
         scope, key = Scope.of_organization(self.principal), self.principal.api_key_id
         assert key is not None
         async with self.database.writing() as session:
-            return (await budgets.set_budget(session, scope, "key", key, "once", amount)).id
+            return (
+                await budgets.set_budget(
+                    session, scope, subject_kind="key", subject_id=key, period="once", amount=amount
+                )
+            ).id
 
     async def spent(self, budget_id: str) -> int:
         async with self.database.reading() as session:
@@ -161,14 +165,14 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
+async def billing(tmp_path: Path, text: TextModel) -> AsyncIterator[Billing]:
     place_database(tmp_path)
     database = await Database.open(Settings(home=tmp_path))
     first = await operator.prepare_first_run(database)
     assert first is not None
     async with database.writing() as session:
-        found = await api_keys.holder_of(session, first.api_key)
-    assert found is not None
+        holder = await api_keys.holder_of(session, first.api_key)
+    assert holder is not None
     engine = StandInEngine()
     admission = Admission(database)
     writer = UsageWriter(database, admission.shared)
@@ -179,141 +183,143 @@ async def house(tmp_path: Path, text: TextModel) -> AsyncIterator[House]:
         cast(Engine, engine), catalogue, texts=cast(TextModels, None), metrics=metrics, max_waiting=1024
     )
     pipeline = Pipeline(catalogue, settlement, local)
-    yield House(database, engine, settlement, pipeline, local, found.principal, LoadedText(text, 4096, 1.0), writer)
+    yield Billing(database, engine, settlement, pipeline, local, holder.principal, LoadedText(text, 4096, 1.0), writer)
     await writer.close()
     await database.close()
 
 
-async def test_the_usage_comes_when_the_event_is_committed(house: House) -> None:
-    await house.set_price()
-    async with aclosing(house.answer("r1", house.prepared(7))) as events:
+async def test_an_answer_gives_its_usage_only_after_the_event_is_committed(billing: Billing) -> None:
+    await billing.set_price()
+    async with aclosing(billing.answer("r1", billing.prepared(7))) as events:
         async for event in events:
             if isinstance(event, Usage):
                 assert event == Usage(PROMPT, 7, 4)
                 break
-            assert house.events() == {}
-    row = house.events()["r1"]
+            assert billing.events() == {}
+    row = billing.events()["r1"]
     assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (PROMPT, 4, 7)
     assert row["cost"] == 16 * INPUT + 4 * CACHED + 7 * OUTPUT
-    assert (row["outcome"], row["api_key_id"]) == ("completed", house.principal.api_key_id)
+    assert (row["outcome"], row["api_key_id"]) == ("completed", billing.principal.api_key_id)
     assert row["price_id"].startswith("price_")
     assert 0 <= row["first_token_ms"] <= row["latency_ms"]
 
 
-async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budgets(house: House) -> None:
-    async with house.database.writing() as session:
-        await prices.set_price(session, MODEL, Price(int(time.time()), 4, 2, 6, batch_discount=50))
-        scope = Scope.of_organization(house.principal)
+async def test_a_line_of_a_batch_job_has_the_batch_price_and_no_limit_but_budgets(billing: Billing) -> None:
+    async with billing.database.writing() as session:
+        await prices.set_price(
+            session, MODEL, Price(int(time.time()), input=4, cached_input=2, output=6, batch_discount=50)
+        )
+        scope = Scope.of_organization(billing.principal)
         await limits.set_limit(
             session,
             scope,
-            "key",
-            house.principal.api_key_id or "",
-            "",
+            subject_kind="key",
+            subject_id=billing.principal.api_key_id or "",
+            model="",
             requests_per_minute=0,
             tokens_per_minute=0,
             parallel_requests=0,
         )
-    budget = await house.set_budget(200)
-    line = replace(house.principal, batch_line="line_1")
-    charge = await house.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
+    budget = await billing.set_budget(200)
+    line = replace(billing.principal, batch_line="line_1")
+    charge = await billing.settlement.open(line, "r1", MODEL, prompt_tokens=PROMPT, completion_tokens=5)
     charge.computed(PROMPT, 0)
     assert await charge.grant(5) == 5
     charge.generated(5)
     await charge.complete()
-    [event] = house.writer.held.take("line_1")
+    [event] = billing.writer.held.take("line_1")
     assert (event.cost, event.batch, event.budget_lines) == (PROMPT * 2 + 5 * 3, True, ((budget, 0),))
     with pytest.raises(ApiError, match="prepaid credit"):
-        await house.settlement.open(line, "r2", MODEL, prompt_tokens=200, completion_tokens=5)
+        await billing.settlement.open(line, "r2", MODEL, prompt_tokens=200, completion_tokens=5)
     with pytest.raises(ApiError, match="0 requests at once"):
-        await house.whole("r3", house.prepared(1))
+        await billing.whole("r3", billing.prepared(1))
 
 
-async def test_more_tokens_than_were_admitted_are_not_paid(house: House) -> None:
-    await house.set_price()
-    budget = await house.set_budget(10**6)
-    charge = await house.settlement.open(house.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
+async def test_more_tokens_than_were_admitted_are_not_paid(billing: Billing) -> None:
+    await billing.set_price()
+    budget = await billing.set_budget(10**6)
+    charge = await billing.settlement.open(billing.principal, "r1", MODEL, prompt_tokens=10, completion_tokens=20)
     charge.computed(5000, 7000)
     assert await charge.grant(15) == 15
     charge.generated(5000)
     await charge.complete()
     assert charge.usage == Usage(10, 15, 10)
-    assert await house.spent(budget) == 10 * CACHED + 15 * OUTPUT
+    assert await billing.spent(budget) == 10 * CACHED + 15 * OUTPUT
 
 
-async def test_several_prompts_and_continuations_are_one_event(house: House) -> None:
-    events = await house.whole("r1", house.prepared(5, n=2), house.prepared(3, n=2))
+async def test_several_prompts_and_continuations_are_one_event(billing: Billing) -> None:
+    events = await billing.whole("r1", billing.prepared(5, n=2), billing.prepared(3, n=2))
     assert sorted(event.index for event in events if isinstance(event, Finished)) == [0, 1, 2, 3]
     assert events[-1] == Usage(2 * PROMPT, 16, 8)
-    assert [row["completion_tokens"] for row in house.events().values()] == [16]
-    assert house.events()["r1"]["price_id"] is None
+    assert [row["completion_tokens"] for row in billing.events().values()] == [16]
+    assert billing.events()["r1"]["price_id"] is None
 
 
-async def test_a_client_that_leaves_pays_for_what_was_generated_until_then(house: House) -> None:
-    budget = await house.set_budget(10**6)
-    await house.set_price()
+async def test_a_client_that_leaves_pays_for_what_was_generated_until_then(billing: Billing) -> None:
+    budget = await billing.set_budget(10**6)
+    await billing.set_price()
     shown = 0
-    async with aclosing(house.answer("r1", house.prepared())) as events:
+    async with aclosing(billing.answer("r1", billing.prepared())) as events:
         async for event in events:
             shown += len(event.text) if isinstance(event, Delta) else 0
             if shown >= 50:
                 break
-    await until(lambda: bool(house.events()))
-    row = house.events()["r1"]
+    await until(lambda: bool(billing.events()))
+    row = billing.events()["r1"]
     assert (row["outcome"], row["completion_tokens"]) == ("cancelled", shown)
-    assert await house.spent(budget) == row["cost"] == 16 * INPUT + 4 * CACHED + shown * OUTPUT
-    assert house.settlement.ledger.reserved == {}
+    assert await billing.spent(budget) == row["cost"] == 16 * INPUT + 4 * CACHED + shown * OUTPUT
+    assert billing.settlement.ledger.reserved == {}
 
 
-async def test_an_engine_that_fails_leaves_what_it_generated_on_record(house: House) -> None:
-    house.engine.fails_after = 20
+async def test_an_engine_that_fails_leaves_what_it_generated_on_record(billing: Billing) -> None:
+    billing.engine.fails_after = 20
     with pytest.raises(ApiError, match="engine process ended"):
-        await house.whole("r1", house.prepared(), house.prepared())
-    await until(lambda: bool(house.events()))
-    row = house.events()["r1"]
+        await billing.whole("r1", billing.prepared(), billing.prepared())
+    await until(lambda: bool(billing.events()))
+    row = billing.events()["r1"]
     assert row["outcome"] == "failed"
     assert row["completion_tokens"] >= 20
     assert row["prompt_tokens"] == 2 * PROMPT
 
 
-async def test_tokens_behind_a_stop_string_are_not_paid(house: House) -> None:
-    [*_, usage] = await house.whole("r1", house.prepared(stop=("aaaa",)))
+async def test_tokens_after_a_stop_string_are_not_paid(billing: Billing) -> None:
+    [*_, usage] = await billing.whole("r1", billing.prepared(stop=("aaaa",)))
     assert usage == Usage(PROMPT, 4, 4)
 
 
-async def test_an_answer_ends_for_its_length_where_the_budget_does(house: House) -> None:
-    await house.set_price()
-    budget = await house.set_budget(PROMPT * INPUT + 1500 * OUTPUT + 2)
-    events = await house.whole("r1", house.prepared())
+async def test_an_answer_ends_with_length_when_its_budget_is_spent(billing: Billing) -> None:
+    await billing.set_price()
+    budget = await billing.set_budget(PROMPT * INPUT + 1500 * OUTPUT + 2)
+    events = await billing.whole("r1", billing.prepared())
     assert events[-2:] == [Finished(0, "length"), Usage(PROMPT, 1500, 4)]
     assert sum(len(event.text) for event in events if isinstance(event, Delta)) == 1500
-    assert house.engine.cancelled
-    assert await house.spent(budget) == 16 * INPUT + 4 * CACHED + 1500 * OUTPUT
+    assert billing.engine.cancelled
+    assert await billing.spent(budget) == 16 * INPUT + 4 * CACHED + 1500 * OUTPUT
     with pytest.raises(ApiError) as refused:
-        await house.whole("r2", house.prepared(1), house.prepared(1))
+        await billing.whole("r2", billing.prepared(1), billing.prepared(1))
     assert (refused.value.status, refused.value.type) == (429, "budget_exceeded")
-    assert list(house.events()) == ["r1"]
+    assert list(billing.events()) == ["r1"]
 
 
-async def test_a_crowd_never_overspends_and_holds_nothing_in_the_end(house: House) -> None:
+async def test_concurrent_clients_never_overspend_and_hold_nothing_in_the_end(billing: Billing) -> None:
     """200 clients: some leave, some have an engine that fails, most find the budget spent."""
-    await house.set_price()
+    await billing.set_price()
     limit = 60_000
-    budget = await house.set_budget(limit)
-    ledger, line = house.settlement.ledger, (budget, 0)
+    budget = await billing.set_budget(limit)
+    ledger, line = billing.settlement.ledger, (budget, 0)
     outcomes = {"whole": 0, "left": 0, "refused": 0}
 
     async def client(number: int) -> None:
         """Asks again while others hold what may come back."""
         chance = random.Random(number)
-        prepared = house.prepared(chance.choice([None, 5, 200, 1500]), n=chance.choice([1, 1, 2]))
+        prepared = billing.prepared(chance.choice([None, 5, 200, 1500]), n=chance.choice([1, 1, 2]))
         patience = 30 if number % 3 == 0 else 10**9
         while True:
             try:
-                async with aclosing(house.answer(f"r{number}", prepared)) as events:
+                async with aclosing(billing.answer(f"r{number}", prepared)) as events:
                     seen = 0
                     async for _ in events:
-                        assert spent(house.settlement, line) + ledger.reserved.get(line, 0) <= limit
+                        assert spent(billing.settlement, line) + ledger.reserved.get(line, 0) <= limit
                         seen += 1
                         if seen > patience:
                             outcomes["left"] += 1
@@ -331,134 +337,134 @@ async def test_a_crowd_never_overspends_and_holds_nothing_in_the_end(house: Hous
     await asyncio.gather(*(client(number) for number in range(200)))
     assert all(outcomes.values())
     assert ledger.reserved == {}
-    await house.settlement._writer.close()
-    rows = house.events()
+    await billing.settlement._writer.close()
+    rows = billing.events()
     assert len(rows) == 200 - outcomes["refused"]
-    assert await house.spent(budget) == sum(row["cost"] for row in rows.values()) == spent(house.settlement, line)
-    assert limit * 0.9 < spent(house.settlement, line) <= limit
+    assert await billing.spent(budget) == sum(row["cost"] for row in rows.values()) == spent(billing.settlement, line)
+    assert limit * 0.9 < spent(billing.settlement, line) <= limit
 
 
-async def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) -> None:
-    await house.set_price()
-    budget = await house.set_budget(PROMPT * INPUT + 100 * OUTPUT)
-    await house.whole("r1", house.prepared(60))
-    again = Settlement(Admission(house.database), UsageWriter(house.database))
-    charge = await again.open(house.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
+async def test_a_new_process_goes_on_where_the_last_one_stopped(billing: Billing) -> None:
+    await billing.set_price()
+    budget = await billing.set_budget(PROMPT * INPUT + 100 * OUTPUT)
+    await billing.whole("r1", billing.prepared(60))
+    again = Settlement(Admission(billing.database), UsageWriter(billing.database))
+    charge = await again.open(billing.principal, "r2", MODEL, prompt_tokens=PROMPT, completion_tokens=1000)
     assert charge.reservation.tokens == (100 * OUTPUT + 4 - PROMPT * INPUT - 60 * OUTPUT) // OUTPUT
-    assert spent(again, (budget, 0)) == house.events()["r1"]["cost"]
+    assert spent(again, (budget, 0)) == billing.events()["r1"]["cost"]
 
 
-async def test_a_changed_budget_counts_at_once(house: House) -> None:
-    await house.set_price()
-    await house.set_budget(0)
+async def test_a_changed_budget_counts_at_once(billing: Billing) -> None:
+    await billing.set_price()
+    await billing.set_budget(0)
     with pytest.raises(ApiError, match="prepaid credit is 0 cents"):
-        await house.whole("r1", house.prepared(1))
-    await house.set_budget(10**6)
-    assert await house.whole("r2", house.prepared(1))
-    other = replace(house.principal, api_key_id="key_other")
-    assert [event async for event in house.pipeline.answer([house.prepared(1)], other, "r3")]
+        await billing.whole("r1", billing.prepared(1))
+    await billing.set_budget(10**6)
+    assert await billing.whole("r2", billing.prepared(1))
+    other = replace(billing.principal, api_key_id="key_other")
+    assert [event async for event in billing.pipeline.answer([billing.prepared(1)], other, "r3")]
 
 
 class Trouble:
     """A database in which no usage can be recorded, until it is over."""
 
-    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.house = house
+    def __init__(self, billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.billing = billing
         self.patches = monkeypatch
         monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
-        with sqlite3.connect(house.database.name) as raw:
+        with sqlite3.connect(billing.database.name) as raw:
             raw.execute("CREATE TRIGGER full BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'full'); END")
 
     async def over(self) -> dict[str, Any]:
         """Gives the request that was put on record then."""
-        with sqlite3.connect(self.house.database.name) as raw:
+        with sqlite3.connect(self.billing.database.name) as raw:
             raw.execute("DROP TRIGGER full")
         self.patches.undo()
-        await until(lambda: bool(self.house.events()) and not self.house.writer._broken)
-        [row] = self.house.events().values()
+        await until(lambda: bool(self.billing.events()) and not self.billing.writer._broken)
+        [row] = self.billing.events().values()
         return dict(row)
 
 
-async def test_an_answer_that_is_refused_since_it_cannot_be_recorded_failed_and_costs_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_an_answer_whose_usage_cannot_be_recorded_is_refused_and_costs_nothing(
+    billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.set_price()
-    budget = await house.set_budget(10**6)
-    trouble = Trouble(house, monkeypatch)
+    await billing.set_price()
+    budget = await billing.set_budget(10**6)
+    trouble = Trouble(billing, monkeypatch)
     with pytest.raises(ApiError, match="Usage can't be recorded now") as refused:
-        await house.whole("r1", house.prepared(5))
+        await billing.whole("r1", billing.prepared(5))
     assert refused.value.status == 503
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
-        await house.whole("never begun", house.prepared(5))
+        await billing.whole("never started", billing.prepared(5))
     row = await trouble.over()
     assert (row["request_id"], row["outcome"], row["cost"]) == ("r1", "failed", 0)
-    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == 0
-    await house.whole("r2", house.prepared(5))
-    assert {name: row["outcome"] for name, row in house.events().items()} == {"r1": "failed", "r2": "completed"}
-    assert await house.spent(budget) == house.events()["r2"]["cost"] == spent(house.settlement, (budget, 0))
+    assert await billing.spent(budget) == spent(billing.settlement, (budget, 0)) == 0
+    await billing.whole("r2", billing.prepared(5))
+    assert {name: row["outcome"] for name, row in billing.events().items()} == {"r1": "failed", "r2": "completed"}
+    assert await billing.spent(budget) == billing.events()["r2"]["cost"] == spent(billing.settlement, (budget, 0))
 
 
-async def test_a_stream_that_breaks_for_it_failed_and_costs_what_was_delivered(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_a_stream_whose_usage_cannot_be_recorded_fails_and_costs_what_was_delivered(
+    billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.set_price()
-    budget = await house.set_budget(10**6)
-    trouble = Trouble(house, monkeypatch)
-    brought: list[str] = []
+    await billing.set_price()
+    budget = await billing.set_budget(10**6)
+    trouble = Trouble(billing, monkeypatch)
+    delivered: list[str] = []
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
-        await house.stream("r1", brought, house.prepared(5))
+        await billing.stream("r1", delivered, billing.prepared(5))
     row = await trouble.over()
     cost = 16 * INPUT + 4 * CACHED + 5 * OUTPUT
-    assert (row["outcome"], row["cost"], "".join(brought)) == ("failed", cost, "aaaaa")
-    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == cost
+    assert (row["outcome"], row["cost"], "".join(delivered)) == ("failed", cost, "aaaaa")
+    assert await billing.spent(budget) == spent(billing.settlement, (budget, 0)) == cost
 
 
-async def test_a_client_that_leaves_while_its_answer_cannot_be_recorded_pays_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_a_client_that_leaves_while_its_usage_cannot_be_recorded_pays_nothing(
+    billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.set_price()
-    budget = await house.set_budget(10**6)
-    trouble = Trouble(house, monkeypatch)
+    await billing.set_price()
+    budget = await billing.set_budget(10**6)
+    trouble = Trouble(billing, monkeypatch)
     monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 60)
-    asking = asyncio.create_task(house.whole("r1", house.prepared(5)))
-    await until(lambda: house.writer._broken)
+    asking = asyncio.create_task(billing.whole("r1", billing.prepared(5)))
+    await until(lambda: billing.writer._broken)
     asking.cancel()
     await asyncio.wait({asking})
     row = await trouble.over()
-    assert (row["outcome"], row["cost"], await house.spent(budget)) == ("failed", 0, 0)
+    assert (row["outcome"], row["cost"], await billing.spent(budget)) == ("failed", 0, 0)
 
 
 async def test_an_event_that_was_written_but_not_committed_when_its_answer_gave_up_counts_as_failed(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is slow, not away: the answer gives up while the transaction runs, before its COMMIT."""
-    await house.set_price()
-    budget = await house.set_budget(10**6)
+    await billing.set_price()
+    budget = await billing.set_budget(10**6)
     monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
-    lock = sqlite3.connect(house.database.name, isolation_level=None)
+    lock = sqlite3.connect(billing.database.name, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
-        await house.whole("r1", house.prepared(5))
+        await billing.whole("r1", billing.prepared(5))
     lock.execute("ROLLBACK")
     lock.close()
-    await until(lambda: bool(house.events()))
-    row = house.events()["r1"]
+    await until(lambda: bool(billing.events()))
+    row = billing.events()["r1"]
     assert (row["outcome"], row["cost"]) == ("failed", 0)
-    assert await house.spent(budget) == spent(house.settlement, (budget, 0)) == 0
+    assert await billing.spent(budget) == spent(billing.settlement, (budget, 0)) == 0
 
 
-async def test_an_engine_that_fails_costs_nothing_but_what_a_stream_had_brought(house: House) -> None:
-    await house.set_price()
-    house.engine.fails_after = 20
-    brought: list[str] = []
+async def test_a_failed_engine_costs_nothing_but_what_a_stream_delivered(billing: Billing) -> None:
+    await billing.set_price()
+    billing.engine.fails_after = 20
+    delivered: list[str] = []
     with pytest.raises(ApiError, match="engine process ended"):
-        await house.whole("whole", house.prepared())
+        await billing.whole("whole", billing.prepared())
     with pytest.raises(ApiError, match="engine process ended"):
-        await house.stream("stream", brought, house.prepared())
-    house.engine.fails_after = 0
+        await billing.stream("stream", delivered, billing.prepared())
+    billing.engine.fails_after = 0
     with pytest.raises(ApiError, match="engine process ended"):
-        await house.stream("nothing", [], house.prepared())
-    await until(lambda: len(house.events()) == 3)
-    costs = {name: (row["outcome"], row["cost"]) for name, row in house.events().items()}
-    stream = 16 * INPUT + 4 * CACHED + len("".join(brought)) * OUTPUT
+        await billing.stream("nothing", [], billing.prepared())
+    await until(lambda: len(billing.events()) == 3)
+    costs = {name: (row["outcome"], row["cost"]) for name, row in billing.events().items()}
+    stream = 16 * INPUT + 4 * CACHED + len("".join(delivered)) * OUTPUT
     assert costs == {"whole": ("failed", 0), "stream": ("failed", stream), "nothing": ("failed", 0)}

@@ -1,4 +1,4 @@
-"""Several API processes over one PostgreSQL: what one holds another can't spend, and what a dead one held is freed."""
+"""Several API processes over one PostgreSQL: none spends what another holds, and what a dead one held is freed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINE = ("b", period_start("month", NOW))
 
 
 class Process:
-    """What an API process has for it."""
+    """An API process's ledger and usage writer."""
 
     def __init__(self, database: Database) -> None:
         self.stock = SharedStock(database)
@@ -62,19 +62,19 @@ EVENT = UsageEvent(
 
 @pytest.fixture
 async def other_database(settings: Settings, database: Database, tmp_path: Path) -> AsyncIterator[Database]:
-    """The same one, for a process on another machine."""
+    """The same database, opened by a process on another machine."""
     opened = await Database.open(Settings(home=tmp_path / "other", database_url=settings.database_url))
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def one(database: Database) -> Process:
+def process_a(database: Database) -> Process:
     return Process(database)
 
 
 @pytest.fixture
-def other(other_database: Database) -> Process:
+def process_b(other_database: Database) -> Process:
     return Process(other_database)
 
 
@@ -89,112 +89,114 @@ async def spent(database: Database) -> int:
         return (await spending(session, Scope(ORGANIZATION), [LINE]))[LINE]
 
 
-async def test_what_one_process_holds_another_can_t_spend(one: Process, other: Process) -> None:
-    await reserve(one.ledger, budget(100), prompt=30)
+async def test_what_one_process_holds_another_can_t_spend(process_a: Process, process_b: Process) -> None:
+    await reserve(process_a.ledger, budget(100), prompt=30)
     with pytest.raises(ApiError, match=r"0\.00004 remain"):
-        await reserve(other.ledger, budget(100), prompt=21)
-    assert await reserve(other.ledger, budget(100), prompt=20)
+        await reserve(process_b.ledger, budget(100), prompt=21)
+    assert await reserve(process_b.ledger, budget(100), prompt=20)
 
 
-async def test_slots_are_everybody_s_as_soon_as_they_are_free(one: Process, other: Process) -> None:
-    first = await reserve(one.ledger, limits=[slots(2)])
-    second = await reserve(other.ledger, limits=[slots(2)])
-    for process in (one, other):
+async def test_any_process_can_take_a_slot_that_became_free(process_a: Process, process_b: Process) -> None:
+    first = await reserve(process_a.ledger, limits=[slots(2)])
+    second = await reserve(process_b.ledger, limits=[slots(2)])
+    for process in (process_a, process_b):
         with pytest.raises(ApiError, match="2 requests at once; 0 remain"):
             await reserve(process.ledger, limits=[slots(2)])
-    one.ledger.settle(first, 0)
-    other.ledger.settle(second, 0)
-    assert one.stock._returning is not None
-    await one.stock._returning
-    await asyncio.sleep(0.25)  # for so long a refusal is remembered
-    assert await reserve(other.ledger, limits=[slots(2)])
-    assert await reserve(other.ledger, limits=[slots(2)])
+    process_a.ledger.settle(first, 0)
+    process_b.ledger.settle(second, 0)
+    assert process_a.stock._returning is not None
+    await process_a.stock._returning
+    await asyncio.sleep(0.25)  # a refusal is remembered this long
+    assert await reserve(process_b.ledger, limits=[slots(2)])
+    assert await reserve(process_b.ledger, limits=[slots(2)])
 
 
-async def test_most_requests_ask_nobody(one: Process, database: Database) -> None:
+async def test_most_requests_need_no_claim(process_a: Process, database: Database) -> None:
     claims = 0
-    claim = one.stock._claim
+    claim = process_a.stock._claim
 
     async def counted(*arguments: object) -> None:
         nonlocal claims
         claims += 1
         await claim(*arguments)  # type: ignore[arg-type]
 
-    one.stock._claim = counted  # type: ignore[method-assign]
+    process_a.stock._claim = counted  # type: ignore[method-assign]
     for number in range(60):
-        await one.spend(f"r{number}", await reserve(one.ledger, budget(10**9), prompt=100), 200)
+        await process_a.spend(f"r{number}", await reserve(process_a.ledger, budget(10**9), prompt=100), 200)
     assert claims <= 6
     assert await spent(database) == 60 * 200
 
 
-async def test_a_limit_that_is_lowered_counts_for_what_was_claimed_ahead(one: Process, database: Database) -> None:
-    first = await reserve(one.ledger, budget(10**6), prompt=10)
+async def test_a_lowered_limit_counts_for_what_was_claimed_ahead(process_a: Process, database: Database) -> None:
+    first = await reserve(process_a.ledger, budget(10**6), prompt=10)
     assert await held(database) > 20
     with pytest.raises(ApiError):
-        await reserve(one.ledger, budget(30), prompt=10)
+        await reserve(process_a.ledger, budget(30), prompt=10)
     assert await held(database) <= 30
-    await one.spend("r1", first, 20)
-    assert await reserve(one.ledger, budget(40), prompt=10)
+    await process_a.spend("r1", first, 20)
+    assert await reserve(process_a.ledger, budget(40), prompt=10)
 
 
-async def test_what_nobody_uses_is_given_back_by_the_second_beat(
-    one: Process, other: Process, database: Database
+async def test_an_unused_hold_is_returned_by_the_second_beat(
+    process_a: Process, process_b: Process, database: Database
 ) -> None:
-    await one.stock.start()
-    one.ledger.settle(await reserve(one.ledger, budget(10**6), prompt=10), 0)
+    await process_a.stock.start()
+    process_a.ledger.settle(await reserve(process_a.ledger, budget(10**6), prompt=10), 0)
     for _ in range(2):
-        await one.stock.beat()
+        await process_a.stock.beat()
     assert await held(database) == 0
-    assert await reserve(other.ledger, budget(20), prompt=10)
-    await one.stock.stop()
+    assert await reserve(process_b.ledger, budget(20), prompt=10)
+    await process_a.stock.stop()
 
 
-async def test_what_a_killed_process_held_is_free_when_it_has_missed_its_beats(
-    one: Process, other: Process, database: Database
+async def test_what_a_killed_process_held_is_free_after_its_missed_beats(
+    process_a: Process, process_b: Process, database: Database
 ) -> None:
-    await reserve(one.ledger, budget(100), prompt=50)
-    await other.stock.start()
+    await reserve(process_a.ledger, budget(100), prompt=50)
+    await process_b.stock.start()
     for _ in range(MISSED_BEATS):
-        await other.stock.beat()
+        await process_b.stock.beat()
         with pytest.raises(ApiError):
-            await reserve(other.ledger, budget(100), prompt=1)
-    await other.stock.beat()
-    await asyncio.sleep(0.25)  # for so long a refusal is remembered
-    assert await reserve(other.ledger, budget(100), prompt=50)
-    await other.stock.stop()
+            await reserve(process_b.ledger, budget(100), prompt=1)
+    await process_b.stock.beat()
+    await asyncio.sleep(0.25)  # a refusal is remembered this long
+    assert await reserve(process_b.ledger, budget(100), prompt=50)
+    await process_b.stock.stop()
     assert await held(database) == 0
 
 
-async def test_a_process_that_stood_still_and_goes_on_is_counted_again_with_what_runs(
-    one: Process, other: Process, database: Database
+async def test_a_process_that_was_removed_as_dead_joins_again_with_what_its_requests_hold(
+    process_a: Process, process_b: Process, database: Database
 ) -> None:
-    running = await reserve(one.ledger, budget(100), prompt=20)
-    await other.stock.start()
+    running = await reserve(process_a.ledger, budget(100), prompt=20)
+    await process_b.stock.start()
     for _ in range(MISSED_BEATS + 1):
-        await other.stock.beat()
+        await process_b.stock.beat()
     assert await held(database) == 0
-    await one.stock.beat()
+    await process_a.stock.beat()
     assert await held(database) == 40
     with pytest.raises(ApiError):
-        await reserve(other.ledger, budget(100), prompt=31)
-    await one.spend("r1", running, 40)
+        await reserve(process_b.ledger, budget(100), prompt=31)
+    await process_a.spend("r1", running, 40)
     assert await spent(database) == 40
-    assert await reserve(other.ledger, budget(100), prompt=30)
+    assert await reserve(process_b.ledger, budget(100), prompt=30)
 
 
-async def test_an_event_that_is_written_twice_is_spent_once(one: Process, other: Process, database: Database) -> None:
-    for process in (one, other):
+async def test_an_event_that_is_written_twice_is_spent_once(
+    process_a: Process, process_b: Process, database: Database
+) -> None:
+    for process in (process_a, process_b):
         await process.spend("the same", await reserve(process.ledger, budget(100), prompt=10), 20)
     assert await spent(database) == 20
-    for process in (one, other):
+    for process in (process_a, process_b):
         for _ in range(2):
             await process.stock.beat()
     assert await held(database) == 0
-    assert await reserve(one.ledger, budget(100), prompt=40)
+    assert await reserve(process_a.ledger, budget(100), prompt=40)
 
 
-async def test_a_crowd_at_two_processes_never_overspends_and_holds_nothing_in_the_end(
-    one: Process, other: Process, database: Database
+async def test_concurrent_clients_of_two_processes_never_overspend_and_hold_nothing_in_the_end(
+    process_a: Process, process_b: Process, database: Database
 ) -> None:
     """200 clients of both, each with a request that costs less than it reserved."""
     limit = budget(20_000)
@@ -202,7 +204,7 @@ async def test_a_crowd_at_two_processes_never_overspends_and_holds_nothing_in_th
 
     async def client(number: int) -> None:
         nonlocal wholes
-        chance, process = random.Random(number), (one, other)[number % 2]
+        chance, process = random.Random(number), (process_a, process_b)[number % 2]
         for turn in range(3):
             try:
                 running = await reserve(
@@ -229,8 +231,8 @@ async def test_a_crowd_at_two_processes_never_overspends_and_holds_nothing_in_th
     over.set()
     await looking
     assert wholes > 100
-    assert one.ledger.reserved == other.ledger.reserved == {}
-    for process in (one, other):
+    assert process_a.ledger.reserved == process_b.ledger.reserved == {}
+    for process in (process_a, process_b):
         for _ in range(2):
             await process.stock.beat()
     assert await held(database) == 0

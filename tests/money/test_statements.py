@@ -31,7 +31,16 @@ def line(workspace: str, model: str, cost: int, tokens: int = 1000) -> Statement
 
 
 def statement(*lines: StatementLine, vat: str = "20", final: bool = True, seller: str = "") -> Statement:
-    return Statement("2026-11-AB", seller, "Société Générée", Month.read("2026-11"), final, "EUR", Decimal(vat), lines)
+    return Statement(
+        number="2026-11-AB",
+        seller=seller,
+        customer="Société Générée",
+        month=Month.read("2026-11"),
+        final=final,
+        currency="EUR",
+        vat_percent=Decimal(vat),
+        lines=lines,
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,15 +55,15 @@ def test_a_month_goes_from_its_first_second_to_the_next_one_s(
 
 
 @pytest.mark.parametrize("text", ["2026-13", "2026-1", "26-01", "", "2026-11-01", "٢٠٢٦-11", "2026-11\n"])
-def test_what_is_no_month_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_month_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write it as 2026-11"):
         Month.read(text)
 
 
 def test_the_sum_is_rounded_once_and_the_tax_is_of_the_rounded_sum() -> None:
     third = MILLIONTHS_A_CENT // 3 + 1
-    told = statement(*(line("a", f"m{number}", third) for number in range(3)), vat="19.6")
-    assert (told.exact, told.net) == (3 * third, 1)  # each alone would round to nothing
+    bill = statement(*(line("a", f"m{number}", third) for number in range(3)), vat="19.6")
+    assert (bill.exact, bill.net) == (3 * third, 1)  # each alone would round to nothing
     half = statement(line("a", "m", 1_500_000 * 100), vat="5.5")
     assert (half.net, half.vat, half.total) == (150, 8, 158)  # 8.25
     assert statement(line("a", "m", 2_500_000)).net == 3  # half up, not to even
@@ -63,10 +72,10 @@ def test_the_sum_is_rounded_once_and_the_tax_is_of_the_rounded_sum() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 10**15)), max_size=30))
 def test_adding_up_loses_nothing(rows: list[tuple[str, str, int]]) -> None:
-    told = added_up(line(*row) for row in rows)
-    assert sum(each.cost for each in told) == sum(cost for _, _, cost in rows)
-    assert sum(each.prompt_tokens for each in told) == 1000 * len(rows)
-    assert [(each.workspace, each.model) for each in told] == sorted({row[:2] for row in rows})
+    totals = added_up(line(*row) for row in rows)
+    assert sum(total.cost for total in totals) == sum(cost for _, _, cost in rows)
+    assert sum(total.prompt_tokens for total in totals) == 1000 * len(rows)
+    assert [(total.workspace, total.model) for total in totals] == sorted({row[:2] for row in rows})
 
 
 def text_of(pdf: bytes) -> list[str]:
@@ -75,8 +84,8 @@ def text_of(pdf: bytes) -> list[str]:
 
 
 def test_the_pdf_says_what_the_statement_says() -> None:
-    told = statement(line("research", "smollm2-135m", 123_456_789_012, 1_234_567), vat="5.50", seller="House\nParis")
-    [page] = text_of(statement_pdf(told))
+    bill = statement(line("research", "smollm2-135m", 123_456_789_012, 1_234_567), vat="5.50", seller="House\nParis")
+    [page] = text_of(statement_pdf(bill))
     for expected in ("House", "Paris", "Statement", "November 2026", "Société Générée", "2026-11-01 – 2026-11-30"):
         assert expected in page
     for expected in (
@@ -122,8 +131,8 @@ def test_letters_that_the_font_lacks_do_not_break_the_pdf() -> None:
 
 
 def test_the_same_statement_gives_the_same_bytes() -> None:
-    told = statement(line("a", "m", 5))
-    assert statement_pdf(told) == statement_pdf(told)
+    bill = statement(line("a", "m", 5))
+    assert statement_pdf(bill) == statement_pdf(bill)
 
 
 NAMES = st.text("abcdefgh ÉéMmW.-_/0123456789研", min_size=1, max_size=90)
@@ -134,14 +143,14 @@ SELLERS = st.lists(st.text("abcMW éß,.", max_size=200), max_size=6).map("\n".j
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(LINES, max_size=70), SELLERS, st.sampled_from(["en", "fr"]), st.booleans(), NAMES)
-def test_nothing_on_a_statement_touches_anything_else_or_leaves_the_page(
+def test_no_two_marks_of_a_statement_overlap_and_none_leaves_the_page(
     lines: list[StatementLine], seller: str, language: Language, final: bool, customer: str
 ) -> None:
-    told = replace(statement(*lines, final=final, seller=seller), customer=customer)
-    document = pypdfium2.PdfDocument(statement_pdf(told, language, a_logo()))
+    bill = replace(statement(*lines, final=final, seller=seller), customer=customer)
+    document = pypdfium2.PdfDocument(statement_pdf(bill, language, a_logo()))
     for page in document:
-        texts = [box(each) for each in page.get_objects([FPDF_PAGEOBJ_TEXT], max_depth=1)]
-        pictures = [box(each) for each in page.get_objects([FPDF_PAGEOBJ_IMAGE], max_depth=1)]
+        texts = [box(mark) for mark in page.get_objects([FPDF_PAGEOBJ_TEXT], max_depth=1)]
+        pictures = [box(mark) for mark in page.get_objects([FPDF_PAGEOBJ_IMAGE], max_depth=1)]
         for place, (left, bottom, right, top) in enumerate(marks := texts + pictures):
             assert left >= 55
             assert right <= 540
@@ -235,7 +244,7 @@ def test_a_png_is_a_logo_with_its_transparency(content: bytes, opacity: list[int
         (b"x" * 3 * 2**20, "more than 2 MB"),
     ],
 )
-def test_what_is_no_logo_is_refused_in_words(content: bytes, says: str, tmp_path: Path) -> None:
+def test_an_invalid_logo_is_refused_with_the_reason(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "logo").write_bytes(content)
     with pytest.raises(LogoError, match=says):
         read_logo(tmp_path / "logo")

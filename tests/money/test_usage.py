@@ -25,7 +25,7 @@ MINE = Scope("org_1")
 
 
 def event(request_id: str, *, ended_at: int = NOON, **changed: object) -> UsageEvent:
-    made = UsageEvent(
+    default = UsageEvent(
         request_id=request_id,
         organization_id="org_1",
         workspace_id="workspace_1",
@@ -41,7 +41,7 @@ def event(request_id: str, *, ended_at: int = NOON, **changed: object) -> UsageE
         price_id=None,
         budget_lines=(("budget_1", 0),),
     )
-    return replace(made, **changed)  # type: ignore[arg-type]
+    return replace(default, **changed)  # type: ignore[arg-type]
 
 
 async def record(database: Database, *events: UsageEvent) -> None:
@@ -49,10 +49,10 @@ async def record(database: Database, *events: UsageEvent) -> None:
         await usage.record(session, events)
 
 
-async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
+async def test_recording_at_once_equals_recording_in_a_session(tmp_path: Path) -> None:
     """`usage.record_at_once` against `usage.record`, which is slower."""
     events = [event(f"r{number % 7}", ended_at=NOON + number * 1000, cost=number) for number in range(12)]
-    found = []
+    results = []
     for at_once in (False, True):
         place_database(tmp_path / str(at_once))
         database = await Database.open(Settings(home=tmp_path / str(at_once)))
@@ -61,9 +61,11 @@ async def test_one_call_records_what_a_session_does(tmp_path: Path) -> None:
                 await database.at_once(lambda connection, batch=batch: usage.record_at_once(connection, batch))
             else:
                 await record(database, *batch)
-        found.append((await totals(database, by=("model",)), await totals(database, span="day"), await spent(database)))
+        results.append(
+            (await totals(database, by=("model",)), await totals(database, span="day"), await spent(database))
+        )
         await database.close()
-    assert found[0] == found[1]
+    assert results[0] == results[1]
 
 
 async def totals(
@@ -110,7 +112,7 @@ async def test_a_late_event_is_added_to_its_own_hour_and_day(database: Database)
     ]
 
 
-async def test_writers_at_once_lose_nothing(database: Database) -> None:
+async def test_concurrent_writers_lose_nothing(database: Database) -> None:
     await asyncio.gather(
         *(record(database, *(event(f"r{writer}-{number}") for number in range(5))) for writer in range(8))
     )
@@ -119,13 +121,13 @@ async def test_writers_at_once_lose_nothing(database: Database) -> None:
     assert await spent(database) == 40 * 35
 
 
-async def test_usage_is_told_apart_by_what_is_asked(database: Database) -> None:
+async def test_usage_is_grouped_by_the_facets_asked_for(database: Database) -> None:
     await record(
         database,
         event("r1"),
         event("r2", model="other"),
-        event("r3", api_key_id=None),
-        event("r4", user_id="user_2", api_key_id="key_2"),
+        object_id=event("r3", api_key_id=None),
+        object_name=event("r4", user_id="user_2", api_key_id="key_2"),
     )
     assert [(row.model, row.requests) for row in await totals(database, by=("model",))] == [("m", 3), ("other", 1)]
     by_key = {row.key_id: row.requests for row in await totals(database, by=("key",))}
@@ -134,7 +136,7 @@ async def test_usage_is_told_apart_by_what_is_asked(database: Database) -> None:
     assert (whole.model, whole.key_id, whole.member, whole.workspace, whole.requests) == (None, None, None, None, 4)
 
 
-async def test_another_organization_and_another_user_see_nothing_of_it(database: Database) -> None:
+async def test_another_organization_and_another_user_do_not_see_an_event(database: Database) -> None:
     await record(database, event("r1"), event("r2", user_id="user_2"))
     assert await totals(database, Scope("org_2")) == []
     [own] = await totals(database, Scope("org_1", "user_2"))
@@ -160,9 +162,9 @@ class TestPrices:
     async def test_a_price_holds_until_the_next_one(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 10, 5, 20))
-            await prices.set_price(session, "m", Price(NOON + DAY, 100, 50, 200))
-            second = await prices.set_price(session, "m", Price(NOON + DAY, 12, 6, 24))
+            first = await prices.set_price(session, "m", Price(NOON, input=10, cached_input=5, output=20))
+            await prices.set_price(session, "m", Price(NOON + DAY, input=100, cached_input=50, output=200))
+            second = await prices.set_price(session, "m", Price(NOON + DAY, input=12, cached_input=6, output=24))
         async with database.reading() as session:
             history = (await prices.price_lists(session))["m"]
         assert history.prices == (first, second)
@@ -173,9 +175,9 @@ class TestPrices:
     ) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 1, 1, 1))
-            await prices.set_price(session, "m", Price(NOON, 2, 2, 2))
-            last = await prices.set_price(session, "m", Price(NOON - 30, 3, 3, 3))
+            first = await prices.set_price(session, "m", Price(NOON, input=1, cached_input=1, output=1))
+            await prices.set_price(session, "m", Price(NOON, input=2, cached_input=2, output=2))
+            last = await prices.set_price(session, "m", Price(NOON - 30, input=3, cached_input=3, output=3))
         async with database.reading() as session:
             assert (await prices.price_lists(session))["m"].prices == (first, last)
         assert (first.starts_at, last.starts_at) == (NOON, NOON + 1)
@@ -183,23 +185,27 @@ class TestPrices:
     async def test_the_past_keeps_its_prices(self, database: Database) -> None:
         with pytest.raises(ValueError, match="can't start on 1970-01-01 00:00:01, in the past"):
             async with database.writing() as session:
-                await prices.set_price(session, "m", Price(1, 10, 5, 20))
+                await prices.set_price(session, "m", Price(1, input=10, cached_input=5, output=20))
 
     async def test_a_whole_list_takes_the_place_of_what_was_to_come(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)
         async with database.writing() as session:
-            first = await prices.set_price(session, "m", Price(NOON, 10, 5, 20))
-            await prices.set_price(session, "m", Price(NOON + 9 * DAY, 1, 1, 1))
-            made = await prices.set_price_list(
+            first = await prices.set_price(session, "m", Price(NOON, input=10, cached_input=5, output=20))
+            await prices.set_price(session, "m", Price(NOON + 9 * DAY, input=1, cached_input=1, output=1))
+            planned = await prices.set_price_list(
                 session,
                 PriceList.of_periods(
-                    "m", [Period(Price(NOON + DAY, 2, 2, 2), NOON + 2 * DAY), Period(Price(NOON + 2 * DAY, 3, 3, 3))]
+                    "m",
+                    [
+                        Period(Price(NOON + DAY, input=2, cached_input=2, output=2), NOON + 2 * DAY),
+                        Period(Price(NOON + 2 * DAY, input=3, cached_input=3, output=3)),
+                    ],
                 ),
             )
         async with database.reading() as session:
-            assert (await prices.price_lists(session))["m"].prices == (first, *made.prices)
+            assert (await prices.price_lists(session))["m"].prices == (first, *planned.prices)
 
 
 class TestBudgets:
@@ -211,12 +217,20 @@ class TestBudgets:
         async with database.writing() as session:
             session.add(Organization(id="org_1", name="one", created_at=0))
             await session.flush()
-            daily = await budgets.set_budget(session, MINE, "key", "key_1", "day", 100)
-            credit = await budgets.set_budget(session, MINE, "key", "key_1", "once", 100)
+            daily = await budgets.set_budget(
+                session, MINE, subject_kind="key", subject_id="key_1", period="day", amount=100
+            )
+            credit = await budgets.set_budget(
+                session, MINE, subject_kind="key", subject_id="key_1", period="once", amount=100
+            )
             lines = [(daily.id, NOON - 12 * HOUR), (credit.id, 0)]
             assert list((await budgets.spending(session, MINE, lines)).values()) == [35, 0]
-            assert (await budgets.set_budget(session, MINE, "key", "key_1", "day", 200)).id == daily.id
-            assert {one.limit for one in await budgets.budgets(session, MINE)} == {200, 100}
+            assert (
+                await budgets.set_budget(
+                    session, MINE, subject_kind="key", subject_id="key_1", period="day", amount=200
+                )
+            ).id == daily.id
+            assert {budget.limit for budget in await budgets.budgets(session, MINE)} == {200, 100}
             assert await budgets.budgets(session, Scope("org_2")) == []
             assert not await budgets.remove_budget(session, Scope("org_2"), daily.id)
             assert await budgets.remove_budget(session, MINE, daily.id)

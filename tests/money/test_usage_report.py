@@ -1,4 +1,4 @@
-"""Usage as it is asked for and written down."""
+"""Usage reports: how questions are read, and how answers are written."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_a_time_is_read_as_people_and_programs_write_it(text: str, seconds: int)
         ({"since": "2026-02-30"}, "is not a time"),
         ({"since": "9" * 30}, "is not a time"),
         ({"span": "year"}, "span is 'year'; it is hour or day"),
-        ({"by": "model,colour"}, "by has 'colour'; usage is told apart by model, key, member, workspace"),
+        ({"by": "model,colour"}, "by has 'colour'; usage is grouped by model, key, member, workspace"),
         ({"since": "2026-01-02", "until": "2026-01-01"}, "must be before until (2026-01-01)"),
         ({"since": "1970-01-01", "span": "hour"}, "more than 10000 hours: ask for less time, or by day"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_refused_in_words(asked: dict[str, str], says: str) -> None:
+def test_an_invalid_question_is_refused_with_the_reason(asked: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         UsageQuestion.read(**asked)
 
@@ -58,7 +58,7 @@ def test_a_question_without_a_time_is_for_thirty_days_and_today() -> None:
     assert 30 * DAY < question.until - question.since <= 31 * DAY
 
 
-def test_a_report_has_what_was_asked_for() -> None:
+def test_a_report_has_the_fields_asked_for() -> None:
     question = UsageQuestion.read(by="model, key")
     assert question.as_object(row()) == {
         "starts_at": 20_000 * DAY,
@@ -99,6 +99,6 @@ def test_a_price_list_is_read_from_json() -> None:
         (b'[{"input": 1, "output": 2, "discount": 3}]', "unknown field `discount`"),
     ],
 )
-def test_a_file_that_is_no_price_list_is_refused(data: bytes, says: str) -> None:
+def test_an_invalid_price_list_is_refused_with_the_reason(data: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         read_periods(data)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.catalogue.administration import aliases
-from aquilon.catalogue.administration.aliases import Wish
+from aquilon.catalogue.administration.aliases import AliasDefinition
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
@@ -116,11 +116,13 @@ async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
             models=tuple(ProvidedModel(model, model) for model in models),
         )
 
-    await aliases.set_alias(database, actor, Wish(name="latest", target="small"), ["small"])
+    await aliases.set_alias(database, actor, AliasDefinition(name="latest", target="small"), models=["small"])
     for name in ("Latest", "SMALL"):
         with pytest.raises(ValueError, match="which is there already"):
-            await aliases.set_alias(database, actor, Wish(name=name, target="small"), ["small"])
-    await aliases.set_alias(database, actor, Wish(name="latest", target="small-2"), ["small", "small-2"])
+            await aliases.set_alias(database, actor, AliasDefinition(name=name, target="small"), models=["small"])
+    await aliases.set_alias(
+        database, actor, AliasDefinition(name="latest", target="small-2"), models=["small", "small-2"]
+    )
     first = await upstreams.add(database, sealer, actor, upstream("first", "large", "medium"))
     await upstreams.add(database, sealer, actor, upstream("second", "large"))
     for model in ("Large", "lаrge", "LATEST"):

@@ -62,7 +62,7 @@ async def fill(database: Database, settings: Settings) -> str:
     files = Files(database, settings)
     file_id, part, _ = await files.begin(principal, None)
     part.add(b"content")
-    await files.keep(principal, file_id, part, FileDescription("a.txt", "user_data"))
+    await files.keep(principal, file_id, part, description=FileDescription(name="a.txt", purpose="user_data"))
     return file_id
 
 
@@ -104,7 +104,7 @@ async def test_a_backup_under_load_has_the_data_of_one_moment(settings: Settings
         while not done.is_set():
             file_id, part, _ = await files.begin(principal, None)
             part.add(file_id.encode())
-            await files.keep(principal, file_id, part, FileDescription("a.txt", "user_data"))
+            await files.keep(principal, file_id, part, description=FileDescription(name="a.txt", purpose="user_data"))
             kept.append(file_id)
             if len(kept) > 5:
                 await files.delete(principal, kept.pop(0))

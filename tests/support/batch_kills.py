@@ -69,7 +69,9 @@ def kill_during_batch(
 async def _set_price(home: Path) -> None:
     database = await Database.open(Settings(home=home))
     async with database.writing() as session:
-        await prices.set_price(session, DEFAULT_MODEL, Price(int(time.time()), 100, 50, 400, batch_discount=50))
+        await prices.set_price(
+            session, DEFAULT_MODEL, Price(int(time.time()), input=100, cached_input=50, output=400, batch_discount=50)
+        )
     await database.close()
 
 

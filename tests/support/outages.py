@@ -50,9 +50,11 @@ async def prepare(server: RunningServer, settings: Settings, upstream: str) -> t
         owner = await first_run.user_of(database)
         key = await keys.create(database, actor, "everything", user_id=owner.id, limits=KeyLimits(scopes=KEY_SCOPES))
         async with database.writing() as session:
-            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+            await prices.set_price(session, MODEL, Price(int(time.time()), input=1000, cached_input=500, output=2000))
             scope = Scope.of_organization(actor)
-            budget = await budgets.set_budget(session, scope, "key", key.record.id, "once", 10**12)
+            budget = await budgets.set_budget(
+                session, scope, subject_kind="key", subject_id=key.record.id, period="once", amount=10**12
+            )
     finally:
         await database.close()
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {key.secret}"}, timeout=30) as http:

@@ -54,7 +54,7 @@ async def elsewhere() -> AsyncIterator[UpstreamServer]:
 
 async def set_price(house: House) -> None:
     async with house.database.writing() as session:
-        await prices.set_price(session, MODEL, Price(int(time.time()), INPUT, CACHED, OUTPUT))
+        await prices.set_price(session, MODEL, Price(int(time.time()), input=INPUT, cached_input=CACHED, output=OUTPUT))
 
 
 async def refused(house: House, **more: object) -> ApiError:
@@ -320,7 +320,7 @@ class TestMetering:
         assert key is not None
         limit = 2000 * OUTPUT
         async with house.database.writing() as session:
-            await budgets.set_budget(session, scope, "key", key, "once", limit)
+            await budgets.set_budget(session, scope, subject_kind="key", subject_id=key, period="once", amount=limit)
         await asyncio.sleep(1.1)  # budgets that were read a second ago are read anew
         await house.whole(request_id="r2")
         assert 0 < house.events()["r2"]["cost"] <= limit
@@ -339,7 +339,7 @@ class TestMetering:
         scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
         assert key is not None
         async with house.database.writing() as session:
-            await budgets.set_budget(session, scope, "key", key, "once", 10_000)
+            await budgets.set_budget(session, scope, subject_kind="key", subject_id=key, period="once", amount=10_000)
         events = await house.whole()
         assert events[-2] == Finished(0, "length")
         assert 0 < house.events()["r1"]["cost"] <= 10_000

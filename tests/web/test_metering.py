@@ -110,8 +110,10 @@ def test_an_answer_ends_where_the_key_s_budget_does(server: RunningServer) -> No
             principal = found.principal
             key = principal.api_key_id or ""
             scope = Scope.of_organization(principal)
-            made = await budgets.set_budget(session, scope, "key", key, "month", 100_000)
-            await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
+            made = await budgets.set_budget(
+                session, scope, subject_kind="key", subject_id=key, period="month", amount=100_000
+            )
+            await prices.set_price(session, MODEL, Price(int(time.time()), input=1000, cached_input=500, output=2000))
         await database.close()
         return secret, made.id
 

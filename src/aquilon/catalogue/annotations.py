@@ -1,4 +1,4 @@
-"""What operators say of models, known in memory and read again when it changes: aliases and notes."""
+"""Aliases and operators' notes on models, kept in memory and read again after a change."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from aquilon.storage.changes import Moment
 
 CATCH_ALL = "*"
 FRESH_SECONDS = 1.0
-"""Aliases and notes that somebody changed on another machine count this soon while nobody tells of them."""
+"""While changes on other machines aren't announced, they count after this long."""
 PATIENCE_SECONDS = 1.0
-"""A slower database isn't waited for: what was known counts."""
+"""How long a reading may take. After that, what was read before counts."""
 
 log = structlog.get_logger("aquilon.catalogue")
 
 
 class Annotations:
-    """Read by ``refresh``; everything else answers from memory."""
+    """``refresh`` reads the database; everything else answers from memory."""
 
     def __init__(
         self,
@@ -36,25 +36,25 @@ class Annotations:
         settings_aliases: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """An alias of the database counts in place of one of the settings with the same name."""
+        """An alias in the database overrides one of the settings with the same name."""
         self._database = database
         self._settings_aliases = {name: target for name, target in settings_aliases.items() if name != CATCH_ALL}
         self.catch_all = settings_aliases.get(CATCH_ALL)
-        """The model that all other names stand for."""
+        """The model for all unknown names, if there is one."""
         self._clock = clock
         self._aliases: dict[str, Alias] = {}
         self._switches: list[int] = []
-        """When aliases will stand for something else."""
+        """The moments of planned switches, sorted."""
         self._notes: dict[str, ModelNote] = {}
         self._version = 0
         self._read_at: Moment | None = None
         self._pause_until = 0.0
-        """The database was away: it is asked again then."""
+        """The database was away, and is not asked before this moment."""
         self._reading: asyncio.Task[None] | None = None
         self._reading_since = Moment(b"", 0.0)
 
     async def refresh(self, *, now: bool = False) -> None:
-        """Know what was said of models a second ago, or ``now``. While the database is away, what was known counts."""
+        """Read aliases and notes if they may have changed, or always with ``now``. On failure, the known ones count."""
         if self._database is None or (not now and self._is_fresh(self._database)):
             return
         moment = self._database.changes.now()
@@ -64,22 +64,22 @@ class Annotations:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Differs whenever an alias stands for something else or a note has changed."""
+        """Changes whenever an alias has another target or a note has changed."""
         return self._version, bisect_right(self._switches, int(self._clock()))
 
     def aliases(self) -> list[Alias]:
-        """Those of the settings and of the database, by name, as they are now."""
+        """The present aliases of the settings and the database, sorted by name."""
         moment = int(self._clock())
         aliases = {name: Alias(name=name, target=target) for name, target in self._settings_aliases.items()}
         aliases |= {name: alias.at(moment) for name, alias in self._aliases.items()}
         return [aliases[name] for name in sorted(aliases)]
 
     def is_stored(self, alias: str) -> bool:
-        """Whether an alias is the database's own; the settings' can't be changed while the server runs."""
+        """Whether the alias is in the database. One of the settings can't be changed while the server runs."""
         return alias in self._aliases
 
     def target(self, name: str, principal: Principal | None) -> str | None:
-        """The model that an alias stands for, for this caller; None where it is no alias."""
+        """The model for which an alias stands, for this caller; None if ``name`` is no alias."""
         alias = self._aliases.get(name)
         if alias is None:
             return self._settings_aliases.get(name)
@@ -104,7 +104,7 @@ class Annotations:
             self._pause_until = moment.at + FRESH_SECONDS
         else:
             if self._read_at is not None and self._read_at.at > moment.at:
-                return  # a later reading was quicker
+                return  # a later reading has finished before
             self._read_at = moment
             if (aliases, notes) != (self._aliases, self._notes):
                 self._aliases, self._notes = aliases, notes

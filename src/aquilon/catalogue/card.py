@@ -1,4 +1,4 @@
-"""What is known of a model without loading it."""
+"""Model cards: what is known of a model without loading it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class ModelCard:
     source: str = ""
     created: int
     parameters: int = 0
-    """0 where nobody says."""
+    """0 if unknown."""
     max_context: int
     size_bytes: int = 0
-    """On this machine."""
+    """The model's size on this machine's disk; 0 if it isn't stored here."""
     chat: bool = False
     completions: bool = True
-    """Whether it continues a text."""
+    """Whether the model continues texts."""
     fim: bool = False
     function_calling: bool = False
     vision: bool = False
@@ -39,38 +39,38 @@ class ModelCard:
     description: str = ""
     aliases: tuple[str, ...] = ()
     provider: str = OWN
-    """Who computes its answers: this server, or an upstream by its name."""
+    """The name of the upstream that computes the answers, or ``aquilon`` for this server."""
     access: Access = "commercial"
     default_temperature: float | None = None
-    """What the operator says; None is the checkpoint's own."""
+    """Set by the operator; None means the checkpoint's default."""
     deprecated_at: int | None = None
     retires_at: int | None = None
     replacement: str | None = None
 
     @property
     def local(self) -> bool:
-        """Whether what is asked of it stays on this machine."""
+        """Whether requests to the model stay on this machine."""
         return self.provider == OWN
 
     def noted(self, note: ModelNote | None) -> ModelCard:
-        """The card with what the operator says of the model."""
+        """The card with the operator's note applied."""
         if note is None:
             return self
-        said = {
+        noted = {
             name: value
             for name in ("access", "description", "license", "default_temperature")
             if (value := getattr(note, name)) is not None
         }
         if note.access == "open" and not isinstance(self, LocalModel):
-            del said["access"]  # there are no files to download
+            del noted["access"]  # there are no files to download
         return replace(
-            self, **said, deprecated_at=note.deprecated_at, retires_at=note.retires_at, replacement=note.replacement
+            self, **noted, deprecated_at=note.deprecated_at, retires_at=note.retires_at, replacement=note.replacement
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModel(ModelCard):
-    """A model in this server's store, which its own engine computes."""
+    """A model in this server's store, computed by its engine."""
 
     path: Path
 
@@ -96,7 +96,7 @@ class LocalModel(ModelCard):
 
 
 class CardSource(Protocol):
-    """Whoever provides models beside the store: upstreams, the embedding model."""
+    """A source of models beside the store: upstreams, or the embedding model."""
 
     def cards(self) -> Sequence[ModelCard]:
-        """From memory, in order."""
+        """The cards in order, from memory."""

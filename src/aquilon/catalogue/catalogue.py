@@ -1,7 +1,7 @@
-"""The models that this server offers: what they are called and what they can do.
+"""The models that this server offers: their names and what they can do.
 
-Its own come from the model store, others from sources such as upstreams; over both
-lies what operators say of them: aliases and notes.
+Models come from the model store and from sources such as upstreams. The operator's
+aliases and notes apply to both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aquilon.people.identity import Principal
 
 
 class Catalogue:
-    """Reads the model store anew when asked, so that a model pulled while the server runs is there at once."""
+    """Reads the model store again when it has changed: a model pulled while the server runs is listed at once."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class Catalogue:
         names: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``names``: the models named on the command line, the default first; the rest of the store follows them.
+        """``names`` are the models named on the command line, the default first. The store's other models follow.
 
-        Without a store there are no models of its own here. Where names are equal, the
-        store's models count before those of ``sources``, earlier sources before later ones.
+        Without a store the server is a gateway. Of models with the same name, the
+        store's counts before those of ``sources``, and an earlier source's before a later one's.
         """
         self.store = store
         self.annotations = annotations
@@ -56,45 +56,45 @@ class Catalogue:
 
     def named(self, name: str) -> LocalModel:
         """The stored model of exactly this name. Raises ApiError 404."""
-        found = next((card for card in self._local() if card.name == name), None)
-        if found is None:
+        card = next((card for card in self._local() if card.name == name), None)
+        if card is None:
             raise self._unknown(name, None)
-        return found
+        return card
 
     def get(self, name: str) -> ModelCard | None:
-        """The model of exactly this name, in use or retired."""
+        """The model of exactly this name, retired or not; None if there is none."""
         return self._all().get(name)
 
-    def card(self, asked: str, principal: Principal | None = None) -> ModelCard:
-        """The model that a name or alias stands for, for this caller.
+    def card(self, name: str, principal: Principal | None = None) -> ModelCard:
+        """The model of this name or alias, for this caller.
 
-        Raises ApiError: 404 with the names that would do, 410 for a model that has
-        retired, with the one to use in its place.
+        Raises ApiError: 404 with the names of the models here, 410 for a retired model,
+        with its replacement.
         """
         cards = self._all()
-        found = cards.get(asked)
-        if found is None:
-            target = self.annotations.target(asked, principal)
+        card = cards.get(name)
+        if card is None:
+            target = self.annotations.target(name, principal)
             if target is not None and target not in cards:
                 raise not_found(
-                    f"'{asked[:200]}' stands for the model '{target}', which isn't here any more",
+                    f"'{name[:200]}' stands for the model '{target}', which isn't here any more",
                     param="model",
                     code="model_not_found",
                 )
-            found = cards.get(target or "") or cards.get(self.annotations.catch_all or "")
-        if found is None:
-            raise self._unknown(asked, principal)
-        if self.is_retired(found):
-            raise _retired(found)
-        return found
+            card = cards.get(target or "") or cards.get(self.annotations.catch_all or "")
+        if card is None:
+            raise self._unknown(name, principal)
+        if self.is_retired(card):
+            raise _retired(card)
+        return card
 
-    def embedding_card(self, asked: str, principal: Principal) -> ModelCard:
-        """The same for an embedding: where all other names go to a model that generates, the first that embeds answers.
+    def embedding_card(self, name: str, principal: Principal) -> ModelCard:
+        """The model for an embedding: as ``card``, but an unknown name goes to the first model that embeds.
 
         Raises ApiError 404 or 410.
         """
-        card = self.card(asked, principal)
-        if not card.embeddings and asked != card.name and self.annotations.target(asked, principal) is None:
+        card = self.card(name, principal)
+        if not card.embeddings and name != card.name and self.annotations.target(name, principal) is None:
             return next((other for other in self.cards() if other.embeddings and not self.is_retired(other)), card)
         return card
 
@@ -102,7 +102,7 @@ class Catalogue:
         return card.retires_at is not None and self._clock() >= card.retires_at
 
     def _all(self) -> dict[str, ModelCard]:
-        """By name, in order, with what the operator says of each."""
+        """All cards by name, in order, with the operator's notes applied."""
         own = self._local()
         others = [list(source.cards()) for source in self._sources]
         state = id(own), others, self.annotations.version
@@ -112,13 +112,13 @@ class Catalogue:
         return self._merged[1]
 
     def _merge(self, cards: Sequence[ModelCard], aliases: Sequence[Alias]) -> dict[str, ModelCard]:
-        found: dict[str, ModelCard] = {}
+        merged: dict[str, ModelCard] = {}
         for card in cards:
-            if card.name not in found:
+            if card.name not in merged:
                 names = (alias.name for alias in aliases if alias.target == card.name)
-                found[card.name] = replace(card, aliases=tuple(names)).noted(self.annotations.note(card.name))
-        default = next((name for name, card in found.items() if card.chat and not self.is_retired(card)), None)
-        return found if default is None else {default: found[default], **found}
+                merged[card.name] = replace(card, aliases=tuple(names)).noted(self.annotations.note(card.name))
+        default = next((name for name, card in merged.items() if card.chat and not self.is_retired(card)), None)
+        return merged if default is None else {default: merged[default], **merged}
 
     def _local(self) -> list[LocalModel]:
         if self.store is None or not self.store.folder.is_dir():
@@ -126,23 +126,23 @@ class Catalogue:
                 self._stored = None, []
             return self._stored[1]
         state = self.store.folder.stat().st_mtime_ns, sorted(os.listdir(self.store.folder))
-        if state != self._stored[0]:  # a model appears and goes by a rename in this folder
+        if state != self._stored[0]:  # a rename in this folder adds or removes a model
             stored = {model.name: model for model in self.store.list()}
             first = [name for name in self._names if name in stored]
             ordered = [*first, *(name for name in stored if name not in first)]
             self._stored = state, [LocalModel.of(completed(self.store, stored[name])) for name in ordered]
         return self._stored[1]
 
-    def _unknown(self, asked: str, principal: Principal | None) -> ApiError:
+    def _unknown(self, name: str, principal: Principal | None) -> ApiError:
         allowed = None if principal is None else principal.allowed_models
-        here = [
+        available = [
             f"'{card.name}'"
             for card in self.cards()
             if not self.is_retired(card) and (allowed is None or not allowed.isdisjoint((card.name, *card.aliases)))
         ]
-        names = ", ".join(here) or "none yet: pull one with `aquilon pull`"
+        names = ", ".join(available) or "none yet: pull one with `aquilon pull`"
         return not_found(
-            f"The model '{asked[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
+            f"The model '{name[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
         )
 
 

@@ -1,4 +1,4 @@
-"""What an operator says of a model, over what its files or its upstream say."""
+"""An operator's note on a model, which overrides what its files or its upstream say."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Access = Literal["open", "commercial"]
-"""``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
+"""``open``: the model's files can be downloaded. ``commercial``: it only answers over the API."""
 ACCESSES: tuple[Access, ...] = get_args(Access)
 
 LAST_MOMENT = 253_402_300_799
-"""The end of the year 9999, in seconds since 1970: no calendar here goes further."""
+"""The last second of the year 9999, since 1970: Python's calendar ends there."""
 
 OPEN_LICENCES = frozenset(
     {
@@ -25,12 +25,12 @@ OPEN_LICENCES = frozenset(
         "mpl-2.0",
     }
 )
-"""Under these, weights may be given on as they are."""
+"""Licences under which weights may be passed on unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelNote:
-    """None is: nothing said. Times are seconds since 1970."""
+    """None means that the operator says nothing. Times are seconds since 1970."""
 
     model: str
     access: Access | None = None
@@ -38,14 +38,14 @@ class ModelNote:
     license: str | None = None
     default_temperature: float | None = None
     deprecated_at: int | None = None
-    """When its end was announced."""
+    """When the model's retirement was announced."""
     retires_at: int | None = None
-    """From then on it answers nobody."""
+    """From this second on, the model answers no requests."""
     replacement: str | None = None
-    """The model to use in its place."""
+    """The model or alias to use in its place."""
 
 
 def default_access(license: str, source: str) -> Access:
-    """Open only with a licence that says so, and from a public place: what came from a folder may be one's own work."""
+    """Open only with an open licence and a public source: a model from a folder may be the operator's own work."""
     public = source.startswith(("hf:", "pypi:"))
     return "open" if public and license.lower() in OPEN_LICENCES else "commercial"

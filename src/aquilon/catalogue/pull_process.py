@@ -1,7 +1,7 @@
 """A process that pulls one model: ``python -m aquilon.catalogue.pull_process ORDER``, the order being JSON.
 
-Reports as JSON lines on standard output. It ends, leaving what a later pull can go
-on from, as soon as its standard input does: so it never outlives the server.
+Reports as JSON lines on standard output. It ends as soon as its standard input ends,
+so it never outlives the server; a later pull can resume from what it leaves.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(order: PullOrder) -> int:
         )
     except KeyboardInterrupt:
         return 130
-    except ValueError as error:  # the store's and the checkpoints' own, in words
+    except ValueError as error:  # of the store and checkpoints, whose messages are for users
         _report(PullFailed(str(error)))
         return 1
     except OSError as error:
@@ -62,7 +62,7 @@ def _end_with_input() -> None:
     sys.stdin.buffer.read()
     main = threading.main_thread().ident
     assert main is not None
-    signal.pthread_kill(main, signal.SIGINT)  # to that thread, so that a read it waits in ends
+    signal.pthread_kill(main, signal.SIGINT)  # interrupts a read that the main thread waits for
 
 
 if __name__ == "__main__":

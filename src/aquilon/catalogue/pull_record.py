@@ -1,4 +1,4 @@
-"""What is known of a pull, and what its process reports."""
+"""The record of a pull, and the messages between the server and its process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 PullState = Literal["running", "done", "failed", "cancelled", "interrupted"]
-"""``interrupted``: the server ended while it ran; the same pull again goes on from there where its source allows it."""
+"""``interrupted``: the server ended while it ran. The same pull again resumes if its source allows it."""
 
 
 class PullOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pull's process is told."""
+    """What a pull's process shall do."""
 
     store: str
     source: str
@@ -25,7 +25,7 @@ class PullProgress(msgspec.Struct, frozen=True, tag="progress"):
     phase: str
     done: int
     total: int | None
-    """Bytes; None where nobody knows yet."""
+    """Bytes; None if not yet known."""
     file: str
 
 
@@ -46,7 +46,7 @@ class Pull(msgspec.Struct, kw_only=True):
     id: str
     source: str
     name: str | None
-    """As it was asked for; None takes the model's own."""
+    """The name that was asked for; None for the model's own."""
     file: str | None
     state: PullState
     phase: str = ""
@@ -54,7 +54,7 @@ class Pull(msgspec.Struct, kw_only=True):
     total_bytes: int | None = None
     current_file: str = ""
     model: str | None = None
-    """Its name in the store, once it is there."""
+    """The model's name in the store, once it is there."""
     error: str | None = None
     started_at: int
     ended_at: int | None = None

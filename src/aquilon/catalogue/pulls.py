@@ -1,4 +1,4 @@
-"""The pulls of this server: begun, watched, stopped, and remembered beside the models."""
+"""The pulls of this server: starts, watches and stops them, and keeps their records beside the models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from aquilon.people.secrets import new_id
 MOST_RUNNING = 2
 MOST_REMEMBERED = 50
 _STOP_SECONDS = 3.0
-_LAST_WORDS = 400
+_MOST_ERROR_CHARACTERS = 400
 
 log = structlog.get_logger("aquilon.pulls")
 
@@ -31,34 +31,34 @@ class _Running:
     process: asyncio.subprocess.Process
     watching: asyncio.Task[None] | None = None
     cancelled: bool = False
-    stopping: bool = field(default=False)
-    """The server ends: the pull is not the person's who asked to give up."""
+    stopping: bool = False
+    """Whether the pull stops because the server ends, not because somebody cancelled it."""
 
 
 class Pulls:
-    """``memory`` is the file that outlives the process; ``on_done`` is told of each model that came."""
+    """``records`` is the file that keeps the pulls; ``on_done`` is called with the name of each pulled model."""
 
-    def __init__(self, store: Path | None, memory: Path, on_done: Callable[[str], None] = lambda _: None) -> None:
-        """Without a store nothing can be pulled: the server is a gateway."""
+    def __init__(self, store: Path | None, records: Path, on_done: Callable[[str], None] = lambda _: None) -> None:
+        """Without a store the server is a gateway, and nothing can be pulled."""
         self._store = store
-        self._memory = memory
+        self._records = records
         self._on_done = on_done
         self._running: dict[str, _Running] = {}
         self._pulls: dict[str, Pull] | None = None
 
     def all(self) -> list[Pull]:
-        """The newest first."""
+        """All known pulls, the newest first."""
         return sorted(self._known().values(), key=lambda pull: (pull.started_at, pull.id), reverse=True)
 
     def get(self, id_: str) -> Pull:
         """Raises ApiError 404."""
-        found = self._known().get(id_)
-        if found is None:
+        pull = self._known().get(id_)
+        if pull is None:
             raise not_found(f"There is no pull '{id_[:100]}'", code="pull_not_found")
-        return found
+        return pull
 
     async def start(self, order: PullOrder, started_by: str) -> Pull:
-        """Begin to pull. Raises ApiError: 400 without a store, 409 where two pulls run already."""
+        """Start a pull. Raises ApiError: 400 without a store, 409 if two pulls run already."""
         if self._store is None:
             raise invalid("This server runs as a gateway only: it keeps no models of its own")
         if len(self._running) >= MOST_RUNNING:
@@ -87,7 +87,7 @@ class Pulls:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the server, which then ends this
+            start_new_session=True,  # Ctrl-C at the terminal reaches only the server, which then stops the pull
         )
         self._known()[pull.id] = pull
         running = self._running[pull.id] = _Running(process)
@@ -96,7 +96,7 @@ class Pulls:
         return pull
 
     async def cancel(self, id_: str) -> Pull:
-        """Stop a pull; what it has fetched stays for a later one where its source allows it. Raises ApiError 404."""
+        """Stop a pull. A later pull resumes from what it has fetched if the source allows it. Raises ApiError 404."""
         pull = self.get(id_)
         running = self._running.get(id_)
         if running is not None:
@@ -105,7 +105,7 @@ class Pulls:
         return pull
 
     async def close(self) -> None:
-        """Stop all that run: after a restart they are told to be interrupted."""
+        """Stop all running pulls; they count as interrupted."""
         for running in self._running.values():
             running.stopping = True
         await asyncio.gather(*(self._end(running) for running in list(self._running.values())))
@@ -128,7 +128,7 @@ class Pulls:
         async for line in process.stdout:
             with contextlib.suppress(msgspec.MsgspecError):
                 self._note(pull, msgspec.json.decode(line, type=PullReport))
-        said = (await errors).decode(errors="replace").strip()
+        error_output = (await errors).decode(errors="replace").strip()
         status = await process.wait()
         if pull.model is not None:
             self._settle(pull, "done")
@@ -137,8 +137,8 @@ class Pulls:
             self._settle(pull, "cancelled" if running.cancelled else "interrupted")
         else:
             if pull.error is None:
-                log.error("A pull ended without a word", source=pull.source, status=status, said=said[-2000:])
-                pull.error = said[-_LAST_WORDS:] or f"its process ended with status {status}"
+                log.error("A pull ended without a word", source=pull.source, status=status, said=error_output[-2000:])
+                pull.error = error_output[-_MOST_ERROR_CHARACTERS:] or f"its process ended with status {status}"
             self._settle(pull, "failed")
         del self._running[pull.id]
 
@@ -160,13 +160,13 @@ class Pulls:
     def _known(self) -> dict[str, Pull]:
         if self._pulls is None:
             try:
-                found = msgspec.json.decode(self._memory.read_bytes(), type=list[Pull])
+                pulls = msgspec.json.decode(self._records.read_bytes(), type=list[Pull])
             except (OSError, msgspec.MsgspecError):
-                found = []
-            for pull in found:
-                if pull.state == "running":  # whoever ran it is gone: a home has one server at a time
+                pulls = []
+            for pull in pulls:
+                if pull.state == "running":  # a home has one server at a time, so its server has ended
                     pull.state = "interrupted"
-            self._pulls = {pull.id: pull for pull in found}
+            self._pulls = {pull.id: pull for pull in pulls}
         return self._pulls
 
     def _remember(self) -> None:
@@ -174,8 +174,8 @@ class Pulls:
         ended = [pull for pull in reversed(self.all()) if pull.id not in self._running]
         for pull in ended[: max(0, len(pulls) - MOST_REMEMBERED)]:
             del pulls[pull.id]
-        temporary = self._memory.with_suffix(".new")
-        with contextlib.suppress(OSError):  # a full disk loses the list, not a model
+        temporary = self._records.with_suffix(".new")
+        with contextlib.suppress(OSError):  # if the disk is full, only the list is lost
             temporary.write_bytes(msgspec.json.encode(self.all()))
             os.chmod(temporary, 0o600)
-            temporary.replace(self._memory)
+            temporary.replace(self._records)

@@ -1,4 +1,4 @@
-"""Aliases, and what an operator says of models."""
+"""Queries over aliases and operators' notes on models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aquilon.catalogue.tables import StoredAlias, StoredModelNote
 
 
 async def aliases(session: AsyncSession) -> list[Alias]:
-    """By name, as they were last written: `Alias.at` tells what they are now."""
+    """All aliases as stored, sorted by name. `Alias.at` applies a switch that is due."""
     return [_alias(row) for row in await session.scalars(select(StoredAlias).order_by(StoredAlias.name))]
 
 
@@ -30,17 +30,18 @@ async def set_alias(session: AsyncSession, alias: Alias) -> None:
 
 
 async def remove_alias(session: AsyncSession, name: str) -> bool:
-    """True if there was one."""
-    found = await session.scalar(delete(StoredAlias).where(StoredAlias.name == name).returning(StoredAlias.name))
-    return found is not None
+    """Delete an alias; True if it existed."""
+    removed = await session.scalar(delete(StoredAlias).where(StoredAlias.name == name).returning(StoredAlias.name))
+    return removed is not None
 
 
 async def notes(session: AsyncSession) -> dict[str, ModelNote]:
-    """What is said, by the model's name."""
+    """All notes by the model's name."""
     return {row.model: _note(row) for row in await session.scalars(select(StoredModelNote))}
 
 
 async def note(session: AsyncSession, model: str) -> ModelNote:
+    """The note on a model; an empty one if there is none."""
     row = await session.get(StoredModelNote, model)
     return ModelNote(model=model) if row is None else _note(row)
 

@@ -1,4 +1,4 @@
-"""The tables of what an operator says about models. The server's, for all of its organizations."""
+"""The tables of aliases and model notes. They are the server's, for all of its organizations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StoredAlias(Watched, Base):
 
 
 class StoredModelNote(Watched, Base):
-    """None is: nothing said."""
+    """None means that the operator says nothing."""
 
     __tablename__ = "model_notes"
     __table_args__ = (CheckConstraint("access IN ('open', 'commercial')", name="access"),)

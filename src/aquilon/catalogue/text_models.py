@@ -1,4 +1,4 @@
-"""The text side of stored models, read once and kept while it is used: tokenizers and chat templates."""
+"""Tokenizers and chat templates of stored models, read once and kept while they are used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from aquilon.checkpoints.text import load_text
 from aquilon.text.model import TextModel
 
 DEFAULT_CHAT_TEMPERATURE = 0.7
-"""Where a checkpoint recommends none."""
+"""The temperature of a chat if the checkpoint recommends none."""
 MAX_TEXTS = 4
-"""Tokenizers kept in memory, some 20 to 60 MB each; the least recently used leaves."""
+"""The most tokenizers kept in memory, 20 to 60 MB each. The least recently used is dropped."""
 
 
 @dataclass(frozen=True)
 class LoadedText:
-    """A model's tokenizer and template, and what its checkpoint says about generating."""
+    """A model's tokenizer and template, and its checkpoint's context length and temperature."""
 
     text: TextModel
     max_context: int
@@ -34,9 +34,9 @@ class TextModels:
         self._holds: dict[str, Hold] = {}
 
     async def get(self, card: LocalModel) -> LoadedText:
-        """The model's tokenizer and template, read once; from then on the store keeps the model's files.
+        """The model's tokenizer and template, read once. From then on the store keeps the model's files.
 
-        Raises ValueError, naming the file, where the checkpoint is damaged.
+        Raises ValueError, naming the file, if the checkpoint is damaged.
         """
         key = (card.name, card.created)
         task = self._texts.get(key)
@@ -50,7 +50,7 @@ class TextModels:
         return await asyncio.shield(task)
 
     def default_temperature(self, card: ModelCard) -> float | None:
-        """What a chat gets that asks for none; None until the model was used once."""
+        """The temperature of a chat that names none; None until the model was used once."""
         if card.default_temperature is not None:
             return card.default_temperature
         task = self._texts.get((card.name, card.created))
@@ -59,7 +59,7 @@ class TextModels:
         return task.result().default_temperature
 
     def release(self, name: str) -> None:
-        """Let go of a stored model's files, so that they can be removed or replaced."""
+        """Release a stored model's files, so that they can be removed or replaced."""
         for key in [key for key in self._texts if key[0] == name]:
             del self._texts[key]
         hold = self._holds.pop(name, None)
@@ -72,13 +72,13 @@ class TextModels:
             try:
                 self._store.check(card.name)
             except ValueError:
-                hold.release()  # a damaged model may be pulled again while the server runs
+                hold.release()  # so that the damaged model can be pulled again
                 raise
             self._holds[card.name] = hold
         checkpoint = open_checkpoint(card.path)
         text = load_text(checkpoint)
         if text.template is not None:
-            text.template.compile()  # here, in a thread, and not when the first request waits on the loop
+            text.template.compile()  # in this thread, so that the first request doesn't do it on the event loop
         temperature = checkpoint.default_temperature
         return LoadedText(
             text=text,

@@ -75,12 +75,12 @@ def set_alias(
     """
     from aquilon.catalogue.administration import aliases
 
-    wish = aliases.Wish(name=name, target=model, share=_share(share), switch=_switch(switch))
+    definition = aliases.AliasDefinition(name=name, target=model, share=_share(share), switch=_switch(switch))
 
     async def change(database: Database, operator: Principal) -> Alias:
         catalogue = await catalogue_of(database, home)
         known = [card.name for card in catalogue.cards() if not catalogue.is_retired(card)]
-        return await aliases.set_alias(database, operator, wish, known)
+        return await aliases.set_alias(database, operator, definition, models=known)
 
     _tell(as_operator(home, None, change), as_json)
 

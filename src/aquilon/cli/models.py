@@ -237,7 +237,7 @@ def set_model(
 
     async def change(database: Database, operator: Principal) -> ModelNote:
         catalogue = await catalogue_of(database, home)
-        return await model_notes.change(database, operator, catalogue, name, changes)
+        return await model_notes.change(database, operator, catalogue, model=name, changes=changes)
 
     note = as_operator(home, None, change)
     if as_json:

@@ -179,11 +179,11 @@ def set_price(
 
     async def write(database: Database, operator: Principal) -> None:
         if file is not None:
-            await administration.set_price_list(database, operator, model, read_periods(file.read_bytes()))
+            await administration.set_price_list(database, operator, model, periods=read_periods(file.read_bytes()))
         elif computed is not None and cached is not None and generated is not None:
             begins = moment(start) if start else int(time.time())
-            price = Price(begins, computed, cached, generated, batch_discount)
-            await administration.set_price(database, operator, model, price)
+            price = Price(begins, input=computed, cached_input=cached, output=generated, batch_discount=batch_discount)
+            await administration.set_price(database, operator, model, price=price)
 
     as_operator(home, None, write)
     print(f"The prices of {model} are set")
@@ -260,12 +260,12 @@ def set_budget(
 
     async def write(database: Database, operator: Principal) -> BudgetStanding:
         if budget_id is not None:
-            return await administration.change_budget(database, operator, budget_id, microcents)
+            return await administration.change_budget(database, operator, budget_id, amount=microcents)
         return await administration.set_budget(
             database,
             operator,
-            period or "month",
-            microcents,
+            period=period or "month",
+            amount=microcents,
             workspace=workspace,
             key=None if key is None else await whole_id(database, operator, ApiKey, key),
         )
@@ -336,7 +336,7 @@ def statement(
     settings = settings_from(home=home)
 
     async def write(database: Database, operator: Principal) -> Statement:
-        return await statements.statement(database, settings, operator, Month.read(month))
+        return await statements.statement(database, settings, operator, month=Month.read(month))
 
     told = as_operator(home, organization, write)
     if pdf is not None:

@@ -1,4 +1,4 @@
-"""Asking the application itself, as a client would, without a network: a batch line goes through every live check."""
+"""Requests to the application itself, without a network, so that a batch line passes every check of a live request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Answer:
 
     @property
     def code(self) -> str | None:
-        """The error's, for programs."""
+        """The error's code; None if the body is no error."""
         try:
             return msgspec.json.decode(self.body, type=_Error).code
         except msgspec.MsgspecError:
@@ -38,15 +38,15 @@ class _Error(msgspec.Struct):
     code: str | None = None
 
 
-async def ask(app: ASGIApp, path: str, body: bytes, principal: Principal) -> Answer:
-    """POST JSON as this principal. Cancelling it is a client that leaves."""
+async def ask(app: ASGIApp, principal: Principal, *, path: str, body: bytes) -> Answer:
+    """POST JSON as this principal. To the application, a cancellation is a client that leaves."""
     answer, parts = Answer(), bytearray()
     request: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if request:
             return request.pop()
-        await asyncio.Event().wait()  # whoever asks stays until it is answered
+        await asyncio.Event().wait()  # this client never disconnects before its answer
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Batch jobs as people see them: made, looked at, cancelled, deleted."""
+"""What callers do with batch jobs: create, list, cancel and delete them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from aquilon.people.store import audit
 from aquilon.storage import Database
 
 MOST_OPEN = 200
-"""Jobs of an organization that have not ended."""
+"""The most jobs of an organization that have not ended."""
 INLINE_NAME = "inline_requests.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NewBatch:
     endpoint: str
     input_file_ids: Sequence[str]
     seconds: int
-    """How long it may take."""
+    """How long the job may take."""
     completion_window: str
     model: str | None = None
     metadata: Mapping[str, str] | None = None
@@ -40,19 +40,19 @@ class NewBatch:
 
 
 class Batches:
-    """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
+    """Methods with a principal raise ApiError: 403 without the right, 404 for a job or file the caller can't see."""
 
     def __init__(self, database: Database, files: Files, *, new_work: asyncio.Event | None = None) -> None:
-        """``new_work`` is set when there is something to do for this process's runner; None where it has none."""
+        """``new_work`` is set when this process's runner has something to do; None if it has no runner."""
         self._database = database
         self._files = files
         self._new_work = new_work
 
-    async def create(self, principal: Principal, wanted: NewBatch) -> Batch:
-        """Raises ApiError: 400 for an endpoint or a file that won't do, 404 for a file that isn't there."""
+    async def create(self, principal: Principal, new: NewBatch) -> Batch:
+        """Raises ApiError: 400 for an unknown endpoint or a file of another purpose, 404 for an unknown file."""
         _require(principal)
-        self.check_endpoint(wanted.endpoint)
-        for file_id in wanted.input_file_ids:
+        self.check_endpoint(new.endpoint)
+        for file_id in new.input_file_ids:
             self._check_input(await self._input(principal, file_id))
         now = int(time.time())
         row = Batch(
@@ -61,14 +61,14 @@ class Batches:
             workspace_id=principal.workspace_id,
             user_id=principal.user_id,
             api_key_id=principal.api_key_id,
-            endpoint=wanted.endpoint,
-            model=wanted.model,
-            input_file_ids=list(wanted.input_file_ids),
-            needs_custom_id=wanted.needs_custom_id,
-            batch_metadata=None if wanted.metadata is None else dict(wanted.metadata),
-            completion_window=wanted.completion_window,
+            endpoint=new.endpoint,
+            model=new.model,
+            input_file_ids=list(new.input_file_ids),
+            needs_custom_id=new.needs_custom_id,
+            batch_metadata=None if new.metadata is None else dict(new.metadata),
+            completion_window=new.completion_window,
             status="validating",
-            output_seconds=wanted.output_seconds,
+            output_seconds=new.output_seconds,
             total=0,
             succeeded=0,
             failed=0,
@@ -76,7 +76,7 @@ class Batches:
             cached_tokens=0,
             completion_tokens=0,
             created_at=now,
-            expires_at=now + wanted.seconds,
+            expires_at=now + new.seconds,
             lease_until=0,
         )
         async with self._database.writing(alone=True) as session:
@@ -96,9 +96,11 @@ class Batches:
         return row
 
     async def keep_inline(self, principal: Principal, lines: Sequence[bytes]) -> StoredFile:
-        """Requests that came with the job, as an input file of their own. Raises ApiError 403, 413."""
+        """Keep requests that came with the job as an input file. Raises ApiError 403, 413."""
         _require(principal)
-        file_id, part, most = await self._files.begin(principal, sum(len(line) + 1 for line in lines), own_right=False)
+        file_id, part, most = await self._files.begin(
+            principal, sum(len(line) + 1 for line in lines), check_right=False
+        )
         kept = False
         try:
             try:
@@ -107,7 +109,9 @@ class Batches:
                 raise unwritable(error) from error
             if part.size > most:
                 raise self._files.too_large(most)
-            row = await self._files.keep(principal, file_id, part, FileDescription(INLINE_NAME, "batch"))
+            row = await self._files.keep(
+                principal, file_id, part, description=FileDescription(name=INLINE_NAME, purpose="batch")
+            )
             kept = True
             return row
         finally:
@@ -125,15 +129,15 @@ class Batches:
     async def get(self, principal: Principal, batch_id: str) -> Batch:
         _require(principal)
         async with self._database.reading() as session:
-            found = await stored.by_id(session, principal, batch_id)
-        if found is None:
+            batch = await stored.by_id(session, principal, batch_id)
+        if batch is None:
             raise no_such("batch job", batch_id)
-        return found
+        return batch
 
     async def page(
         self,
         principal: Principal,
-        wanted: BatchFilter = BatchFilter(),
+        criteria: BatchFilter = BatchFilter(),
         *,
         after: str | None = None,
         offset: int = 0,
@@ -143,52 +147,52 @@ class Batches:
         _require(principal)
         async with self._database.reading() as session:
             return await stored.newest_first(
-                session, principal, wanted, after=after, offset=offset, limit=limit, oldest_first=oldest_first
+                session, principal, criteria, after=after, offset=offset, limit=limit, oldest_first=oldest_first
             )
 
-    async def count(self, principal: Principal, wanted: BatchFilter) -> int:
+    async def count(self, principal: Principal, criteria: BatchFilter) -> int:
         _require(principal)
         async with self._database.reading() as session:
-            return await stored.count(session, principal, wanted)
+            return await stored.count(session, principal, criteria)
 
     async def cancel(self, principal: Principal, batch_id: str) -> Batch:
-        """Raises ApiError 409 for a job that has ended; one that is cancelled already stays as it is."""
-        found = await self.get(principal, batch_id)
+        """Raises ApiError 409 for a job that has ended, unless it was cancelled."""
+        batch = await self.get(principal, batch_id)
         async with self._database.writing() as session:
             scope = Scope.of_organization(principal)
-            changed = await stored.request_cancellation(session, scope, batch_id, int(time.time()))
+            changed = await stored.request_cancellation(session, scope, batch_id, now=int(time.time()))
             if changed:
                 await audit.record(
-                    session, principal, "batch.cancelled", object_id=batch_id, object_name=found.endpoint
+                    session, principal, "batch.cancelled", object_id=batch_id, object_name=batch.endpoint
                 )
-        found = await self.get(principal, batch_id)
-        if not changed and found.status not in ("cancelling", "cancelled") and found.outcome != "cancelled":
+        batch = await self.get(principal, batch_id)
+        if not changed and batch.status not in ("cancelling", "cancelled") and batch.outcome != "cancelled":
             raise ApiError(
                 409,
                 "invalid_request_error",
-                f"The batch job '{batch_id}' can't be cancelled any more: it is {found.status}",
+                f"The batch job '{batch_id}' can't be cancelled any more: it is {batch.status}",
                 code="batch_ended",
             )
         if self._new_work is not None:
             self._new_work.set()
-        return found
+        return batch
 
     async def delete(self, principal: Principal, batch_id: str) -> None:
-        """The job alone: its files stay. Raises ApiError 409 for one that has not ended."""
-        found = await self.get(principal, batch_id)
+        """Delete a job; its files stay. Raises ApiError 409 if it has not ended."""
+        batch = await self.get(principal, batch_id)
         async with self._database.writing() as session:
             if not await stored.remove(session, Scope.of_organization(principal), batch_id):
                 raise ApiError(
                     409,
                     "invalid_request_error",
-                    f"The batch job '{batch_id}' is {found.status}: cancel it first, or wait until it has ended",
+                    f"The batch job '{batch_id}' is {batch.status}: cancel it first, or wait until it has ended",
                     code="batch_not_ended",
                 )
-            await audit.record(session, principal, "batch.deleted", object_id=batch_id, object_name=found.endpoint)
+            await audit.record(session, principal, "batch.deleted", object_id=batch_id, object_name=batch.endpoint)
 
     async def _input(self, principal: Principal, file_id: str) -> StoredFile:
-        """A key for batch jobs may read its own workspace's input files, whether or not it is for files."""
-        return await self._files.get(principal, file_id, own_right=False)
+        """An input file. A key for batch jobs may read those of its workspace, even without the right to use files."""
+        return await self._files.get(principal, file_id, check_right=False)
 
     def _check_input(self, file: StoredFile) -> None:
         if file.purpose != "batch":

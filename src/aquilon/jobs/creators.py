@@ -1,4 +1,4 @@
-"""Whom a batch job acts for, remembered as long as nothing changed that could matter."""
+"""The principals of batch jobs' creators, cached until a change in the database may concern them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Creators:
         self._known: dict[str, tuple[Moment, Principal | None]] = {}
 
     async def of(self, batch: Batch) -> Principal | None:
-        """None where whoever made the job may no longer ask: blocked, revoked, expired, disabled."""
+        """The job's creator; None if its key is blocked, revoked or expired, or its account disabled."""
         moment = self._database.changes.now()
         known = self._known.get(batch.id)
         if known is not None and known[0].version == moment.version and moment.at - known[0].at < _FRESH_SECONDS:
             return known[1]
         async with self._database.reading() as session:
-            found = await creator_of(session, batch)
-        self._known[batch.id] = (moment, found)
-        return found
+            principal = await creator_of(session, batch)
+        self._known[batch.id] = (moment, principal)
+        return principal
 
     def forget(self, batch: Batch) -> None:
         self._known.pop(batch.id, None)

@@ -1,4 +1,4 @@
-"""What a batch job may ask, and how its input's lines are read. Pure rules."""
+"""The endpoints that a batch job may name, and how the lines of its input are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ ENDPOINTS = frozenset(
         "/v1/responses",
     )
 )
-"""Those that a job may name."""
 
 _MOST_ID = 512
 
@@ -34,21 +33,21 @@ class LineRequest:
 
 @dataclass(frozen=True)
 class LineProblem:
-    """A line that can't be asked."""
+    """A line that is no valid request."""
 
     custom_id: str | None
     code: str
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InputLine:
     number: int
-    """From 0 among all lines that aren't blank, through all files."""
+    """Counts the lines of all files that aren't blank, from 0."""
     file: int
-    """Which of the files, from 0."""
+    """The file's position in the job's input, from 0."""
     line: int
-    """In its file, from 1, as an editor counts."""
+    """Counts all lines of the file, from 1, as an editor does."""
     data: bytes | None
     """None for a line that is too long."""
 
@@ -71,7 +70,7 @@ _id_decoder = msgspec.json.Decoder(_OnlyId)
 
 
 def read_line(data: bytes, *, endpoint: str, model: str | None, needs_custom_id: bool) -> LineRequest | LineProblem:
-    """One line of an input file: ``{"custom_id", "body"}``, and for OpenAI's jobs ``method`` and ``url``."""
+    """Read one line of an input file: ``custom_id`` and ``body``, in OpenAI's jobs also ``method`` and ``url``."""
     try:
         line = _decoder.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -98,7 +97,7 @@ def read_line(data: bytes, *, endpoint: str, model: str | None, needs_custom_id:
 
 
 def lines_of(paths: list[Path], most_bytes: int) -> Iterator[InputLine]:
-    """Each line that isn't blank, of at most ``most_bytes``; a byte order mark at a file's beginning is skipped."""
+    """Each line that isn't blank; one of more than ``most_bytes`` has no data. Skips a byte order mark."""
     number = 0
     for position, path in enumerate(paths):
         with path.open("rb") as file:
@@ -111,18 +110,18 @@ def lines_of(paths: list[Path], most_bytes: int) -> Iterator[InputLine]:
                 if len(content) > most_bytes:
                     while not data.endswith(b"\n") and (data := file.readline(most_bytes)):
                         pass
-                    yield InputLine(number, position, line, None)
+                    yield InputLine(number=number, file=position, line=line, data=None)
                 elif content.strip():
-                    yield InputLine(number, position, line, content)
+                    yield InputLine(number=number, file=position, line=line, data=content)
                 else:
                     continue
                 number += 1
 
 
 def _custom_id(data: bytes) -> str | None:
-    """Of a line that is wrong elsewhere."""
+    """The id of a line that is invalid otherwise; None if it can't be read."""
     try:
-        found = _id_decoder.decode(data).custom_id
+        custom_id = _id_decoder.decode(data).custom_id
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return None if found is None else str(found)[:_MOST_ID]
+    return None if custom_id is None else str(custom_id)[:_MOST_ID]

@@ -1,4 +1,4 @@
-"""Uploaded files: who may have them, how much room there is, and what is swept away."""
+"""Uploaded files: who may use them, their quota, and the sweep of expired ones."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ Visibility = Literal["workspace", "user"]
 
 _DAY = 86_400
 _SWEEP_AFTER_SECONDS = 24 * 3600
-"""A file that long without a row belongs to nobody; no upload takes longer."""
+"""Content of this age without a row is deleted: no upload takes longer."""
 _SWEPT_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileDescription:
-    """What an uploader says of a file."""
+    """What an uploader says about a file."""
 
     name: str
     purpose: Purpose
     visibility: Visibility = "workspace"
     mimetype: str = "application/octet-stream"
     seconds: int | None = None
-    """How long it is kept; None as long as its purpose says."""
+    """How long the file is kept; None for the default of its purpose."""
 
 
 class Files:
-    """All methods that take a principal raise ApiError: 403 without the right, 404 for what the caller can't see."""
+    """Methods with a principal raise ApiError: 403 without the right, 404 for a file that the caller can't see."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -56,18 +56,18 @@ class Files:
         self.disk = FilesOnDisk(settings.uploads_folder)
 
     async def begin(
-        self, principal: Principal, declared: int | None, *, own_right: bool = True
+        self, principal: Principal, declared_bytes: int | None, *, check_right: bool = True
     ) -> tuple[str, Part, int]:
-        """An id for a new file, where its content goes, and the most bytes it may have.
+        """Begin a file: returns its id, the part to write its content to, and the most bytes that it may have.
 
-        ``own_right``: the caller must have the right to use files; else another right was
-        asked for. ``declared`` is how many bytes are coming, where that is known. Raises
-        ApiError 413 for too many of them.
+        ``declared_bytes`` is the expected size, if it is known. ``check_right`` is False if
+        the caller needs another right than that to use files, which was checked before.
+        Raises ApiError 413 if the file is too large.
         """
-        if own_right:
+        if check_right:
             _require(principal)
         most = min(self._most_bytes, await self._room(principal))
-        if most <= 0 or (declared or 0) > most:
+        if most <= 0 or (declared_bytes or 0) > most:
             raise self.too_large(most)
         file_id = new_id("file")
         try:
@@ -89,16 +89,16 @@ class Files:
         return ApiError(
             413,
             "invalid_request_error",
-            f"The file has more than {most} bytes, the most that is taken here",
+            f"The file has more than {most} bytes, the most that this server accepts",
             param="file",
             code="file_too_large",
             headers={"connection": "close"},
         )
 
-    async def keep(self, principal: Principal, file_id: str, part: Part, described: FileDescription) -> StoredFile:
-        """Make what was written a file. Raises ApiError 413 where others took the room meanwhile."""
-        seconds = described.seconds
-        if seconds is None and described.purpose == "batch":
+    async def keep(self, principal: Principal, file_id: str, part: Part, *, description: FileDescription) -> StoredFile:
+        """Store the written part as a file. Raises ApiError 413 if other files have used up the quota meanwhile."""
+        seconds = description.seconds
+        if seconds is None and description.purpose == "batch":
             seconds = self._result_seconds
         now = int(time.time())
         row = StoredFile(
@@ -106,14 +106,14 @@ class Files:
             organization_id=principal.organization_id,
             workspace_id=principal.workspace_id,
             user_id=principal.user_id,
-            name=described.name,
-            purpose=described.purpose,
-            visibility=described.visibility,
+            name=description.name,
+            purpose=description.purpose,
+            visibility=description.visibility,
             source="upload",
             bytes=part.size,
-            lines=part.lines if described.name.endswith(".jsonl") else None,
+            lines=part.lines if description.name.endswith(".jsonl") else None,
             sha256=part.sha256,
-            mimetype=described.mimetype,
+            mimetype=description.mimetype,
             created_at=now,
             expires_at=None if seconds is None else now + seconds,
         )
@@ -128,28 +128,28 @@ class Files:
             await stored.add(session, row)
         return row
 
-    async def get(self, principal: Principal, file_id: str, *, own_right: bool = True) -> StoredFile:
-        """``own_right`` as for ``begin``."""
-        if own_right:
+    async def get(self, principal: Principal, file_id: str, *, check_right: bool = True) -> StoredFile:
+        """``check_right`` is as in ``begin``."""
+        if check_right:
             _require(principal)
         async with self._database.reading() as session:
-            found = await stored.by_id(session, principal, file_id, int(time.time()))
-        if found is None:
+            row = await stored.by_id(session, principal, file_id, now=int(time.time()))
+        if row is None:
             raise no_such("file", file_id)
-        return found
+        return row
 
     async def shared(self, organization_id: str, file_id: str) -> StoredFile:
-        """For whoever holds a link to it. Raises ApiError 404."""
+        """The file of a signed link, which needs no principal. Raises ApiError 404."""
         async with self._database.reading() as session:
-            found = await stored.in_organization(session, Scope(organization_id), file_id, int(time.time()))
-        if found is None:
+            row = await stored.in_organization(session, Scope(organization_id), file_id, now=int(time.time()))
+        if row is None:
             raise no_such("file", file_id)
-        return found
+        return row
 
     async def page(
         self,
         principal: Principal,
-        wanted: FileFilter,
+        criteria: FileFilter,
         *,
         after: str | None = None,
         offset: int = 0,
@@ -162,21 +162,21 @@ class Files:
                 session,
                 principal,
                 int(time.time()),
-                wanted=wanted,
+                criteria=criteria,
                 after=after,
                 offset=offset,
                 limit=limit,
                 oldest_first=oldest_first,
             )
 
-    async def count(self, principal: Principal, wanted: FileFilter) -> int:
+    async def count(self, principal: Principal, criteria: FileFilter) -> int:
         _require(principal)
         async with self._database.reading() as session:
-            return await stored.count(session, principal, int(time.time()), wanted=wanted)
+            return await stored.count(session, principal, int(time.time()), criteria=criteria)
 
     async def delete(self, principal: Principal, file_id: str) -> StoredFile:
-        """Raises ApiError 409 while a batch job reads it."""
-        found = await self.get(principal, file_id)
+        """Raises ApiError 409 while a batch job reads the file."""
+        row = await self.get(principal, file_id)
         async with self._database.writing(alone=True) as session:
             reader = await batches.reader_of(session, Scope.of_organization(principal), file_id)
             if reader is not None:
@@ -189,20 +189,20 @@ class Files:
             if not await stored.remove(session, Scope.of_organization(principal), file_id):
                 raise no_such("file", file_id)
             await audit.record(
-                session, principal, "file.deleted", object_id=file_id, object_name=found.name, purpose=found.purpose
+                session, principal, "file.deleted", object_id=file_id, object_name=row.name, purpose=row.purpose
             )
-        await asyncio.to_thread(self.disk.remove, found.organization_id, file_id)
-        return found
+        await asyncio.to_thread(self.disk.remove, row.organization_id, file_id)
+        return row
 
     def content(self, file: StoredFile) -> Path:
-        """Raises ApiError 404 where the row outlived its content."""
+        """The path of a file's content. Raises ApiError 404 if it is gone."""
         path = self.disk.path(file.organization_id, file.id)
         if not path.is_file():
             raise no_such("file", file.id)
         return path
 
     async def sweep(self) -> int:
-        """A step: delete expired files, and content that no row knows; gives how many went."""
+        """One step: delete expired files and content without a row; returns how many were deleted."""
         now = int(time.time())
         async with self._database.writing() as session:
             expired = await stored.expired(session, now, most=_SWEPT_AT_ONCE)
@@ -216,16 +216,16 @@ class Files:
 
     async def _sweep_orphans(self) -> int:
         candidates = await asyncio.to_thread(lambda: list(self.disk.sweepable(_SWEEP_AFTER_SECONDS)))
-        gone = 0
+        deleted = 0
         for begin in range(0, len(candidates), _SWEPT_AT_ONCE):
-            some = candidates[begin : begin + _SWEPT_AT_ONCE]
+            chunk = candidates[begin : begin + _SWEPT_AT_ONCE]
             async with self._database.reading() as session:
-                known = await stored.known(session, [(organization, name) for organization, name, _ in some])
-            for organization, name, path in some:
+                known = await stored.known(session, [(organization, name) for organization, name, _ in chunk])
+            for organization, name, path in chunk:
                 if (organization, name) not in known:
                     await asyncio.to_thread(path.unlink, missing_ok=True)
-                    gone += 1
-        return gone
+                    deleted += 1
+        return deleted
 
     async def _room(self, principal: Principal) -> int:
         async with self._database.reading() as session:

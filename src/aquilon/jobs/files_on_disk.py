@@ -1,4 +1,4 @@
-"""Uploaded files' content: ``<folder>/<organization>/<id>``, whole or not there at all. Names are the server's."""
+"""Uploaded files' content: ``<folder>/<organization>/<id>``, complete or absent. The server chooses all names."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class FilesOnDisk:
 
     def path(self, organization_id: str, file_id: str) -> Path:
         if not _SAFE.fullmatch(organization_id) or not _SAFE.fullmatch(file_id):
-            raise ValueError(f"'{organization_id}/{file_id}' is no file's place")
+            raise ValueError(f"'{organization_id}/{file_id}' can't be a file's path: ids have letters, digits, _ and -")
         return self.folder / organization_id / file_id
 
     def begin(self, organization_id: str, file_id: str) -> Part:
-        """Raises OSError where nothing can be written."""
+        """Begin to write a file. Raises OSError if it can't be written."""
         path = self.path(organization_id, file_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Part(path)
@@ -36,7 +36,7 @@ class FilesOnDisk:
         self.path(organization_id, file_id).unlink(missing_ok=True)
 
     def sweepable(self, older_than_seconds: float) -> Iterator[tuple[str, str, Path]]:
-        """Organization and id of each file that is old enough to have a row, and of each part left by a kill."""
+        """Organization, name and path of each file, or part of one, that was last written this long ago."""
         before = time.time() - older_than_seconds
         if not self.folder.is_dir():
             return
@@ -58,14 +58,14 @@ class Part:
         self._in_line = False
         self.size = 0
         self.lines = 0
-        """Those that are not blank."""
+        """Lines that are not blank."""
 
     @property
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
     def add(self, data: bytes) -> None:
-        """Raises OSError, on a full disk say."""
+        """Raises OSError, for instance if the disk is full."""
         self._file.write(data)
         self._sha256.update(data)
         self.size += len(data)
@@ -77,7 +77,7 @@ class Part:
                 self.lines += 1
 
     def finish(self) -> None:
-        """Returns when the file outlives a loss of power."""
+        """Complete the file; returns when it would survive a loss of power."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -89,8 +89,8 @@ class Part:
             os.close(folder)
 
     def discard(self) -> None:
-        """Nothing stays, whether or not it was finished."""
-        with suppress(OSError):  # what could not be written isn't wanted any more
+        """Delete the file, whether or not it was finished."""
+        with suppress(OSError):  # a failed write no longer matters
             self._file.close()
         self._part.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One batch job from its first line to its result files, in whichever process holds its lease."""
+"""The run of one batch job, from its first line to its result files, in the process that holds its lease."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Ending = Literal["completed", "cancelled", "expired"]
 
 _READ_AT_ONCE = 64
 _TRIES = 3
-"""Of a line that the server fails at."""
+"""How often a line is asked that the server answers with an error."""
 _MOST_WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
-"""How soon a job that has run out of time is ended; by the wall clock, which may jump."""
+"""How often a job's expiry is checked, by the wall clock, which may jump."""
 _FORGOTTEN_AT_ONCE = 500
 _LAST_SECONDS = 3.0
 
@@ -47,19 +47,19 @@ log = structlog.get_logger("aquilon.jobs")
 
 
 class LeaseLost(Exception):
-    """Another process works on the job now: nothing more is recorded here."""
+    """Another process runs the job now: this one records nothing more."""
 
 
 class JobFailed(Exception):
-    """The job as a whole can't be done; the message says why."""
+    """The whole job fails; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """What every job's run works with."""
+    """What all runs of this process share."""
 
     app: ASGIApp
-    """Each line is asked of it."""
+    """Answers each line."""
     database: Database
     disk: FilesOnDisk
     usage: UsageWriter
@@ -67,7 +67,7 @@ class JobContext:
     creators: Creators
     metrics: JobMetrics
     owner: str
-    """This process, in leases."""
+    """This process's id in leases."""
     result_seconds: int
     most_lines: int
     most_line_bytes: int
@@ -81,7 +81,7 @@ class JobRun:
         """Set when somebody asked for the job's cancellation."""
 
     async def run(self) -> None:
-        """Until the job has ended. Raises LeaseLost; cancelled, the job goes on later where it was."""
+        """Run the job to its end. Raises LeaseLost. A run whose task is cancelled can be continued later."""
         batch = self.batch
         if batch.status == "cancelling":
             self.cancelled.set()
@@ -113,7 +113,7 @@ class JobRun:
         return lines_of(self._paths(), self._context.most_line_bytes)
 
     def _count(self) -> int:
-        """Raises JobFailed for a file of too many lines, or of none."""
+        """How many lines the input has. Raises JobFailed for none or too many."""
         most = self._context.most_lines
         total = sum(1 for _ in islice(self._lines(), most + 1))
         if not 0 < total <= most:
@@ -125,7 +125,7 @@ class JobRun:
         return total
 
     async def _ask_all(self) -> Ending:
-        """Every line that isn't on record yet."""
+        """Ask every line that isn't recorded yet; returns why the job ends."""
         asking = asyncio.create_task(self._ask_lines())
         cancelled = asyncio.create_task(self.cancelled.wait())
         try:
@@ -156,19 +156,20 @@ class JobRun:
                 number = place.number
                 if line.custom_id is not None:
                     if line.custom_id in seen:
-                        message = f"There is a line before with the custom_id '{line.custom_id[:100]}'"
+                        message = f"An earlier line has the same custom_id, '{line.custom_id[:100]}'"
                         line = LineProblem(line.custom_id, "duplicate_custom_id", message)
                     seen.add(line.custom_id or "")
                 if number in recorded:
                     continue
                 if isinstance(line, LineProblem):
                     name = results.line_name(self.batch.id, number)
-                    result = results.not_asked(name, line.custom_id, line.code, self._placed(place, line.message))
+                    message = self._placed(place, line.message)
+                    result = results.not_asked(name, line.custom_id, code=line.code, message=message)
                     await self._record(number, result, failed=True, events=[])
                     continue
                 started = asyncio.Event()
                 running.add(asyncio.create_task(self._ask_in_turn(number, line, started)))
-                await _first(started.wait(), running)  # no more lines are read than there are turns
+                await _first(started.wait(), running)  # the next line is read when this one has its turn
                 for task in [task for task in running if task.done()]:
                     running.discard(task)
                     task.result()
@@ -182,6 +183,7 @@ class JobRun:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _placed(self, place: InputLine, message: str) -> str:
+        """The message with the line's number and, if there are several, its file."""
         files = self.batch.input_file_ids
         return f"Line {place.line}{f' of {files[place.file]}' if len(files) > 1 else ''}: {message}"
 
@@ -189,7 +191,7 @@ class JobRun:
         lines = await asyncio.to_thread(self._lines)
         batch = self.batch
 
-        def some() -> list[tuple[InputLine, LineRequest | LineProblem]]:
+        def next_lines() -> list[tuple[InputLine, LineRequest | LineProblem]]:
             return [
                 (
                     place,
@@ -202,9 +204,9 @@ class JobRun:
                 for place in islice(lines, _READ_AT_ONCE)
             ]
 
-        while found := await asyncio.to_thread(some):
-            for each in found:
-                yield each
+        while chunk := await asyncio.to_thread(next_lines):
+            for place, line in chunk:
+                yield place, line
 
     async def _ask_in_turn(self, number: int, line: LineRequest, started: asyncio.Event) -> None:
         try:
@@ -215,17 +217,19 @@ class JobRun:
             started.set()
 
     async def _ask(self, number: int, line: LineRequest) -> None:
-        """One line, as often as it takes: it ends on record."""
+        """Ask one line, repeatedly if needed, and record its result."""
         context, name = self._context, results.line_name(self.batch.id, number)
         failures = refusals = 0
         while True:
             principal = await _patiently(lambda: context.creators.of(self.batch))
             if principal is None:
-                message = "The API key or account that made this job may no longer be used"
-                result = results.not_asked(name, line.custom_id, "creator_refused", message)
+                message = "The API key or account that created this job may no longer be used"
+                result = results.not_asked(name, line.custom_id, code="creator_refused", message=message)
                 await self._record(number, result, failed=True, events=[])
                 return
-            answer = await ask(context.app, self.batch.endpoint, line.body, replace(principal, batch_line=name))
+            answer = await ask(
+                context.app, replace(principal, batch_line=name), path=self.batch.endpoint, body=line.body
+            )
             busy = answer.status == 503 or (answer.status == 429 and answer.code != "budget_exceeded")
             if busy:
                 refusals += 1
@@ -237,21 +241,21 @@ class JobRun:
             await asyncio.sleep(_wait(answer.retry_after, refusals + failures))
         context.pace.answered()
         request_id = answer.headers.get("x-request-id", name)
-        result = results.answered(name, line.custom_id, answer.status, request_id, answer.body)
+        result = results.answered(name, line.custom_id, status=answer.status, request_id=request_id, body=answer.body)
         await self._record(number, result, failed=answer.status != 200, events=context.usage.held.take(name))
 
     async def _record(self, number: int, result: str, *, failed: bool, events: list[UsageEvent]) -> None:
-        """The line's result and what it used, in one transaction. Raises LeaseLost, and then nothing is kept."""
-        used = [event.usage for event in events]
+        """Record a line's result and its usage in one transaction. Raises LeaseLost, and then records nothing."""
+        usages = [event.usage for event in events]
         total = Usage(
-            sum(each.prompt_tokens for each in used),
-            sum(each.completion_tokens for each in used),
-            sum(each.cached_tokens for each in used),
+            sum(usage.prompt_tokens for usage in usages),
+            sum(usage.completion_tokens for usage in usages),
+            sum(usage.cached_tokens for usage in usages),
         )
 
         async def write() -> bool:
             async with self._context.database.writing() as session:
-                kept = await batches.record_line(
+                recorded = await batches.record_line(
                     session,
                     self.batch,
                     self._context.owner,
@@ -260,11 +264,11 @@ class JobRun:
                     result=result,
                     usage=total,
                 )
-                if kept:
+                if recorded:
                     await self._context.usage.record(session, events)
-            if kept:
+            if recorded:
                 self._context.usage.recorded(events)
-            return kept
+            return recorded
 
         if not await _written(write):
             raise LeaseLost
@@ -273,8 +277,9 @@ class JobRun:
     async def _finalize(self, ending: Ending) -> None:
         if self.batch.status != "finalizing":
             await self._advance(status="finalizing", finalizing_at=_now(), outcome=ending)
-        made = ResultFiles(self._context.database, self._context.disk, self.batch, self._context.result_seconds)
-        files = await made.write(self._unfinished(ending))
+        context = self._context
+        result_files = ResultFiles(context.database, context.disk, self.batch, keep_seconds=context.result_seconds)
+        files = await result_files.write(self._unfinished(ending))
         output, errors = files
         values = {
             "status": ending,
@@ -299,7 +304,7 @@ class JobRun:
         log.info("A batch job ended", batch=self.batch.id, status=ending)
 
     async def _unfinished(self, ending: Ending) -> AsyncIterator[str]:
-        """Error lines for what was never asked."""
+        """The results of lines that were never asked."""
         if ending == "completed":
             return
         async with self._context.database.reading() as session:
@@ -309,7 +314,9 @@ class JobRun:
         async for place, line in self._read():
             if place.number not in recorded:
                 name = results.line_name(self.batch.id, place.number)
-                yield results.not_asked(name, line.custom_id, code, f"{message} before this line was asked")
+                yield results.not_asked(
+                    name, line.custom_id, code=code, message=f"{message} before this line was asked"
+                )
 
     async def _forget_lines(self) -> None:
         async def write() -> int:
@@ -329,7 +336,7 @@ class JobRun:
 
 
 async def _written(work: Callable[[], Awaitable[T]]) -> T:
-    """A transaction that is never left half done: a cancellation waits for it, if not for ever."""
+    """Run a transaction to its end: a cancellation waits for it, up to ``_LAST_SECONDS``."""
     task = asyncio.ensure_future(_patiently(work))
     try:
         return await asyncio.shield(task)
@@ -340,7 +347,7 @@ async def _written(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """What needs the database, until it can be had: a job waits, nothing is lost."""
+    """Do what needs the database, and try again while the database is away."""
     delay = 0.2
     while True:
         try:
@@ -361,9 +368,9 @@ async def _first(event: Awaitable[object], tasks: set[asyncio.Task[None]]) -> No
         waiting.cancel()
 
 
-def _wait(asked: float | None, tries: int) -> float:
-    """Seconds until the next try, never the same for many lines at once."""
-    return min(_MOST_WAIT_SECONDS, asked or 0.25 * 2 ** min(tries, 7)) * (0.75 + random.random() / 2)  # noqa: S311
+def _wait(retry_after: float | None, tries: int) -> float:
+    """Seconds until the next try, with jitter, so that many lines don't try at once."""
+    return min(_MOST_WAIT_SECONDS, retry_after or 0.25 * 2 ** min(tries, 7)) * (0.75 + random.random() / 2)  # noqa: S311
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""What ``/metrics`` shows of batch jobs."""
+"""Prometheus metrics of batch jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many lines of batch jobs are asked at once: as many as are answered, few while somebody waits."""
+"""How many lines of batch jobs are asked at once: few while live requests run, otherwise as many as get answers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _BESIDE_OTHERS = 2
 
 
 class Pace:
-    """Grows by one with each round of answers, halves where the server is overloaded, and gives way to live requests.
+    """Grows by one with each round of answers, halves when the server is overloaded, and gives way to live requests.
 
-    ``unfinished`` tells how many requests run here altogether, lines of batch jobs among them.
+    ``unfinished`` returns how many requests run in this process, lines of batch jobs included.
     """
 
     def __init__(self, most: int, unfinished: Callable[[], int]) -> None:
@@ -46,5 +46,5 @@ class Pace:
         self._target = min(self._most, self._target + 1 / max(1, self._target))
 
     def refused(self) -> None:
-        """The server or an upstream has too much to do."""
+        """Note that the server or an upstream is overloaded."""
         self._target = max(1.0, self._target / 2)

@@ -17,16 +17,16 @@ _LINES_AT_ONCE = 256
 
 
 class ResultFiles:
-    """``write`` puts both on disk; the caller stores their rows with the job's end, in one transaction."""
+    """``write`` puts both files on disk. The caller stores their rows in the transaction that ends the job."""
 
-    def __init__(self, database: Database, disk: FilesOnDisk, batch: Batch, keep_seconds: int) -> None:
+    def __init__(self, database: Database, disk: FilesOnDisk, batch: Batch, *, keep_seconds: int) -> None:
         self._database = database
         self._disk = disk
         self._batch = batch
         self._keep_seconds = batch.output_seconds or keep_seconds
 
     async def write(self, unfinished: AsyncIterator[str]) -> tuple[StoredFile | None, StoredFile | None]:
-        """The output file and the error file, None where there is nothing to say. Raises OSError."""
+        """The output file and the error file, each None if it would be empty. Raises OSError."""
 
         async def errors() -> AsyncIterator[str]:
             async for line in self._recorded(failed=True):
@@ -41,11 +41,11 @@ class ResultFiles:
         last = -1
         while True:
             async with self._database.reading() as session:
-                found = await batches.lines(session, self._batch, failed=failed, after=last, most=_LINES_AT_ONCE)
-            if not found:
+                rows = await batches.lines(session, self._batch, failed=failed, after=last, most=_LINES_AT_ONCE)
+            if not rows:
                 return
-            last = found[-1][0]
-            for _, result in found:
+            last = rows[-1][0]
+            for _, result in rows:
                 yield result
 
     async def _write(self, name: str, lines: AsyncIterator[str]) -> StoredFile | None:

@@ -1,4 +1,4 @@
-"""A batch job's result lines, and the files that are made of them."""
+"""The result lines of a batch job."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ class ResultLine(msgspec.Struct, frozen=True):
 
 
 def line_name(batch_id: str, number: int) -> str:
-    """The line's own id: what its usage is recorded under."""
+    """The line's id, under which its usage is recorded."""
     return f"batch_req_{batch_id.removeprefix('batch_')}_{number}"
 
 
-def answered(line: str, custom_id: str | None, status: int, request_id: str, body: bytes) -> str:
-    """A line that was asked, however it was answered."""
-    whole = body if b"\n" not in body else msgspec.json.format(body, indent=-1)
-    return _text(ResultLine(line, custom_id, LineResponse(status, request_id, msgspec.Raw(whole)), None))
+def answered(line: str, custom_id: str | None, *, status: int, request_id: str, body: bytes) -> str:
+    """The result of a line that was asked, whatever the status of its answer."""
+    one_line = body if b"\n" not in body else msgspec.json.format(body, indent=-1)
+    response = LineResponse(status, request_id, msgspec.Raw(one_line))
+    return _text(ResultLine(id=line, custom_id=custom_id, response=response, error=None))
 
 
-def not_asked(line: str, custom_id: str | None, code: str, message: str) -> str:
-    return _text(ResultLine(line, custom_id, None, LineError(code, message)))
+def not_asked(line: str, custom_id: str | None, *, code: str, message: str) -> str:
+    """The result of a line that was never asked."""
+    return _text(ResultLine(id=line, custom_id=custom_id, response=None, error=LineError(code, message)))
 
 
 def _text(line: ResultLine) -> str:

@@ -1,4 +1,4 @@
-"""Batch jobs, worked off: claimed from the queue, kept alive, ended in order."""
+"""Runs batch jobs: claims them from the queue, renews their leases, and releases them at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aquilon.settings import Settings
 from aquilon.storage import Database
 
 LEASE_SECONDS = 30
-"""A job of a process that is gone is taken over after so long; at once where only one process can be."""
+"""Another process takes over a dead process's job after this long; at once where only one process can run."""
 _LOOK_SECONDS = 1.0
 _MOST_JOBS = 8
 _RETRY_SECONDS = 5.0
@@ -32,7 +32,7 @@ log = structlog.get_logger("aquilon.jobs")
 
 
 class JobRunner:
-    """``run`` until it is told to stop. Several may run on one database, each in a process of its own."""
+    """Runs jobs until it is stopped. Several processes may each have a runner on one database."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class JobRunner:
         unfinished: Callable[[], int],
         new_work: asyncio.Event,
     ) -> None:
-        """``unfinished`` tells how many requests run here, those of batch jobs among them.
+        """``unfinished`` returns how many requests run in this process, lines of batch jobs included.
 
-        ``new_work`` is set by whoever makes or changes a job here, so that it is looked for at once.
+        `Batches` sets ``new_work`` when it creates or cancels a job, so that the runner looks at once.
         """
         self._database = database
         self._settings = settings
@@ -61,7 +61,7 @@ class JobRunner:
         self._runs: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
 
     async def run(self, app: ASGIApp, stop: asyncio.Event) -> None:
-        """Work jobs off by asking ``app`` each of their lines."""
+        """Run jobs until ``stop`` is set; each line is a request to ``app``."""
         context = JobContext(
             app=app,
             database=self._database,
@@ -89,14 +89,14 @@ class JobRunner:
             await self._end()
 
     async def _look(self, context: JobContext, *, others_too: bool) -> None:
-        """Keep what is ours, notice cancellations, take what is free."""
+        """Renew this process's leases, notice cancellations, and claim free jobs."""
         now = int(time.time())
         if self._runs:
             async with self._database.writing() as session:
                 ours = await batches.renew(session, self._owner, now + LEASE_SECONDS)
             for batch_id, (run, task) in self._runs.items():
                 if batch_id not in ours:
-                    task.cancel()  # ended meanwhile, or somebody else's now
+                    task.cancel()  # the job has ended, or another process has it
                 elif ours[batch_id] == "cancelling":
                     run.cancelled.set()
         async with self._database.reading() as session:
@@ -132,14 +132,14 @@ class JobRunner:
             self._runs.pop(batch_id, None)
 
     async def _until(self, stop: asyncio.Event) -> None:
-        """The next look's time, or earlier when there is news."""
+        """Wait for the next look, at most until ``stop`` or ``new_work`` is set."""
         waiting = [asyncio.create_task(event.wait()) for event in (stop, self._new_work)]
         await asyncio.wait(waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
 
     async def _end(self) -> None:
-        """Stop asking; what isn't on record is asked again by whoever takes the jobs next."""
+        """Stop all runs. The process that claims a job next asks its unrecorded lines again."""
         tasks = [task for _, task in self._runs.values()]
         for task in tasks:
             task.cancel()

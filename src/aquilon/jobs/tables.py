@@ -9,7 +9,7 @@ from aquilon.storage.base import Base, Owned
 
 
 class StoredFile(Owned, Base):
-    """A file outside the database, in ``files/<organization>/<id>``: its row is made when it is whole there."""
+    """A file whose content is outside the database. The row is added once the content is complete."""
 
     __tablename__ = "files"
     __table_args__ = (
@@ -23,15 +23,15 @@ class StoredFile(Owned, Base):
     workspace_id: Mapped[str]
     user_id: Mapped[str]
     name: Mapped[str]
-    """As the uploader called it; no path is ever made of it."""
+    """The uploader's name for it, never used as a path."""
     purpose: Mapped[str]
     visibility: Mapped[str]
-    """``user``: for whoever uploaded it alone."""
+    """``user``: only its uploader sees it."""
     source: Mapped[str]
-    """``result``: written by a job here."""
+    """``result``: a batch job of this server wrote it."""
     bytes: Mapped[int]
     lines: Mapped[int | None]
-    """Of a ``.jsonl`` file, those that are not blank."""
+    """Lines of a ``.jsonl`` file that are not blank."""
     sha256: Mapped[str]
     mimetype: Mapped[str]
     created_at: Mapped[int]
@@ -39,7 +39,7 @@ class StoredFile(Owned, Base):
 
 
 class Batch(Owned, Base):
-    """A batch job: requests of a file, or inline ones, asked one by one when nobody waits."""
+    """A batch job: requests of files, asked while the server has time."""
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -57,23 +57,23 @@ class Batch(Owned, Base):
     workspace_id: Mapped[str]
     user_id: Mapped[str]
     api_key_id: Mapped[str | None]
-    """What it was made with: asked again before each line whether it may go on. None for a session."""
+    """The key that created the job, checked again before each line. None for a session."""
     endpoint: Mapped[str]
-    """The path that every line is asked at, such as ``/v1/chat/completions``."""
+    """The path of every line's request, such as ``/v1/chat/completions``."""
     model: Mapped[str | None]
-    """For every line, where the job names one (Mistral)."""
+    """The model of every line, if the job names one (Mistral)."""
     input_file_ids: Mapped[list[str]]
     needs_custom_id: Mapped[bool]
-    """OpenAI's lines have an id, a method and a path of their own."""
+    """Whether each line needs a ``custom_id``, as in OpenAI's jobs."""
     batch_metadata: Mapped[dict[str, str] | None] = mapped_column("metadata", JSON(none_as_null=True))
     completion_window: Mapped[str]
     status: Mapped[str]
     outcome: Mapped[str | None]
-    """What ``finalizing`` leads to: completed, expired or cancelled."""
+    """The status after ``finalizing``: completed, expired or cancelled."""
     problem: Mapped[str | None]
     """Why the job failed."""
     output_seconds: Mapped[int | None]
-    """How long its result files are kept; None is the server's own time."""
+    """How long the result files are kept; None for the server's default."""
     output_file_id: Mapped[str | None]
     error_file_id: Mapped[str | None]
     total: Mapped[int]
@@ -89,18 +89,18 @@ class Batch(Owned, Base):
     cancelling_at: Mapped[int | None]
     ended_at: Mapped[int | None] = mapped_column(index=True)
     lease_owner: Mapped[str | None]
-    """The process that works on it: what it records counts as long as it is named here."""
+    """The process that runs the job. Only this process may record its lines."""
     lease_until: Mapped[int]
 
 
 class BatchLine(Owned, Base):
-    """What became of one line; it is on record with the usage event that it caused, or not at all."""
+    """The result of one line, recorded in one transaction with the line's usage event."""
 
     __tablename__ = "batch_lines"
 
     batch_id: Mapped[str] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """From 0, blank lines not counted, through all input files."""
+    """Counts the lines of all input files that aren't blank, from 0."""
     organization_id: Mapped[str] = mapped_column(index=True)
     failed: Mapped[bool]
     result: Mapped[str]
@@ -108,21 +108,21 @@ class BatchLine(Owned, Base):
 
 
 class IdempotencyKey(Owned, Base):
-    """A request that its client may send again, and what it was answered; sealed, for answers may hold secrets."""
+    """A request that its client may send again, with its answer, encrypted since answers may hold secrets."""
 
     __tablename__ = "idempotency_keys"
 
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
     owner: Mapped[str] = mapped_column(primary_key=True)
-    """The API key's or, for a session, the user's id."""
+    """The id of the API key or, for a session, of the user."""
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str]
     """SHA-256 over path and body."""
     holder: Mapped[str | None]
-    """Who answers it now, until ``lease_until``; None when it is answered."""
+    """The request that is being answered, until ``lease_until``; None once it is answered."""
     lease_until: Mapped[int]
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """Status, headers and body; None while in flight, or where they were too large to keep."""
+    """Status, headers and body; None while in flight, or if they are too large to keep."""
     size: Mapped[int]
-    """Of ``answer``."""
+    """Bytes of ``answer``."""
     expires_at: Mapped[int] = mapped_column(index=True)

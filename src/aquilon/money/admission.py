@@ -1,4 +1,4 @@
-"""All that a request must pass, made once for a server."""
+"""What a request must pass before it runs: one object for the whole server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aquilon.storage import Database
 
 
 class Admission:
-    """One process decides alone over a SQLite file; several share what is left of each budget over PostgreSQL."""
+    """Over SQLite one process decides alone. Over PostgreSQL several processes share what is left of each budget."""
 
     def __init__(self, database: Database, redis_url: str | None = None) -> None:
         self._redis = None
@@ -29,12 +29,12 @@ class Admission:
         self.ledger = Ledger(self.shared or OwnStock(self._spent))
 
     async def start(self) -> None:
-        """Raises DBAPIError where a shared database can't be written."""
+        """Raises DBAPIError if a shared database can't be written."""
         if self.shared is not None:
             await self.shared.start()
 
     async def close(self) -> None:
-        """Give back what this process holds of a shared database."""
+        """Return what this process holds in a shared database."""
         if self.shared is not None:
             await self.shared.stop()
         if self._redis is not None:

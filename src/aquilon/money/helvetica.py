@@ -1,7 +1,7 @@
-"""How wide a text is in Helvetica: the metrics that every PDF reader has for its standard fonts.
+"""The width of a text in Helvetica, by the metrics that every PDF reader has for its standard fonts.
 
-Widths are thousandths of the type size, as Adobe's font metrics give them, for the
-characters of the Windows-1252 encoding; any other one is shown as ``?``.
+Widths are thousandths of the type size, from Adobe's font metrics, for the characters
+of the Windows-1252 encoding. Any other character is shown as ``?``.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ _BOLD: dict[int, str] = {
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Points."""
+    """The width in points of a text in type of ``size`` points."""
     widths = _widths(bold)
-    other = widths["?"]
-    return sum(widths.get(character, other) for character in text) * size / 1000
+    question_mark = widths["?"]
+    return sum(widths.get(character, question_mark) for character in text) * size / 1000
 
 
 def wrapped(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
-    """Lines that are no wider than ``room`` points: broken at spaces, else after ``-_/.:@``, else where they end."""
+    """Lines of at most ``room`` points, broken at spaces, otherwise after ``-_/.:@``, otherwise within a word."""
     lines: list[str] = []
     line = ""
     for piece in _pieces(text):
@@ -94,7 +94,7 @@ def wrapped(text: str, room: float, size: float, *, bold: bool = False) -> list[
 
 
 def _pieces(text: str) -> list[str]:
-    """What may stand on a line of its own, in order."""
+    """The text's parts between which a line may be broken."""
     pieces = [""]
     for character in text:
         pieces[-1] += character

@@ -1,10 +1,10 @@
-"""What requests hold of budgets and slots while they run: the one place that decides whether one may go on.
+"""What running requests reserve of budgets and slots. Only the ledger decides whether a request may run or go on.
 
-Reserve before work begins, extend while it runs, settle when it has ended, however
-it ended. Spent and reserved together never exceed a limit through a reservation, and
-what is settled never exceeds what was reserved: so what is spent never exceeds the
-limit, whatever runs at once. Only making `Stock` ready waits; from there to the end
-of each call everything is one transaction on the event loop.
+A request reserves before it starts, extends while it runs, and settles when it ends,
+however it ends. A reservation is only granted while spent plus reserved stay within
+the limit, and a settlement never exceeds its reservation: so spending never exceeds
+the limit, however many requests run at once. Each call may wait for `Stock.ready`;
+after that it runs to its end without yielding to the event loop.
 """
 
 from __future__ import annotations
@@ -19,65 +19,66 @@ from aquilon.money.limits import Limit, all_slots_taken
 from aquilon.money.prices import Price
 
 RESERVED_TOKENS = 1024
-"""Completion tokens reserved at once: a long answer asks again."""
+"""Completion tokens reserved in one step. A longer answer extends its reservation."""
 
 _PERIODS_KNOWN = 3
 Line = tuple[str, int]
-"""What is limited: a budget's id and the start of one of its periods; a limit's id and 0 for its slots."""
+"""What a ledger counts: a budget's id with the start of a period, or a limit's id with 0 for its slots."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a request needs of a line: a budget in one of its periods, or a limit's slots."""
+    """How much a request needs of a line."""
 
     limit: int
-    """Of the line as a whole."""
+    """The line's whole limit."""
     least: int
-    wanted: int
+    """With less than this, the request is refused."""
+    preferred: int
     ahead: bool = False
-    """More may be taken from a shared line than is wanted now, for the requests that come next."""
+    """Whether a process may claim more than ``preferred`` of a shared line, for its next requests."""
 
 
 class Stock(Protocol):
-    """How much of each line may be given away by this process."""
+    """How much of each line this process may give to requests."""
 
     async def ready(self, organization_id: str, needs: Mapping[Line, Need]) -> None:
-        """Have ``free`` give what is needed of each line, or what there is of it."""
+        """Make what is needed of each line available to ``free``, or as much as there is."""
 
     def free(self, line: Line, limit: int) -> int:
-        """What may be held now; less than nothing where a limit was lowered."""
+        """What may be held now; negative after a limit was lowered."""
 
     def left(self, line: Line, limit: int) -> int:
-        """What remains of the limit as far as is known here, for the message where ``free`` doesn't suffice."""
+        """What remains of the limit as far as this process knows, for the message of a refusal."""
 
     def hold(self, line: Line, amount: int) -> None: ...
 
     def release(self, line: Line, held: int, spent: int) -> None:
-        """Give back what was held but for what was spent of it."""
+        """Return what was held, except for what was spent."""
 
     @property
     def reserved(self) -> Mapping[Line, int]:
-        """What requests of this process hold now; no line where nothing is held."""
+        """What requests of this process hold now, without lines of which nothing is held."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Reservation:
-    """One request's claim on every budget that it falls under, and its place in every limit's slots."""
+    """What one request holds of every budget that applies to it, and its slot in every limit of requests at once."""
 
     organization_id: str
     lines: dict[Line, Budget]
     rate: int
-    """Millionths of a cent for a completion token."""
+    """The price of a completion token, in millionths of a cent."""
     slots: list[Line] = field(default_factory=list)
     amount: int = 0
-    """Held of each budget, in millionths of a cent."""
+    """Millionths of a cent held of each budget."""
     tokens: int = 0
-    """Completion tokens that ``amount`` pays for."""
+    """Completion tokens for which ``amount`` pays."""
     settled: bool = False
 
 
 class Ledger:
-    """Limits are read with each call, so that a changed one counts at once."""
+    """Takes the limits with each call, so that a change counts at once."""
 
     def __init__(self, stock: Stock) -> None:
         self.stock = stock
@@ -89,26 +90,29 @@ class Ledger:
     async def reserve(
         self,
         organization_id: str,
+        *,
         budgets: Sequence[Budget],
         moment: int,
         price: Price,
-        *,
         prompt_tokens: int,
         completion_tokens: int,
         limits: Sequence[Limit] = (),
     ) -> Reservation:
-        """Claim a slot, the prompt, and as many as fit of the completion tokens wanted, ``RESERVED_TOKENS`` at most.
+        """Reserve a slot, the prompt, and as many of the completion tokens as fit, at most ``RESERVED_TOKENS``.
 
-        ``limits`` are those of requests at once. Raises ApiError 429 where no slot is
-        free, or the prompt and one completion token (if any is wanted) don't fit.
+        Raises ApiError 429 if no slot of ``limits`` is free, or if the budgets can't pay
+        for the prompt and (unless ``completion_tokens`` is 0) one completion token.
         """
         lines = {(budget.id, period_start(budget.period, moment)): budget for budget in budgets}
         prompt = prompt_tokens * price.input
         least = prompt + price.output * min(1, completion_tokens)
-        wanted = prompt + price.output * min(completion_tokens, RESERVED_TOKENS)
-        needs = {line: Need(budget.limit, least, wanted, ahead=True) for line, budget in lines.items()}
+        preferred = prompt + price.output * min(completion_tokens, RESERVED_TOKENS)
+        needs = {
+            line: Need(limit=budget.limit, least=least, preferred=preferred, ahead=True)
+            for line, budget in lines.items()
+        }
         slots = {limit.slots: limit for limit in limits if limit.parallel_requests is not None}
-        needs |= {line: Need(limit.parallel_requests or 0, 1, 1) for line, limit in slots.items()}
+        needs |= {line: Need(limit=limit.parallel_requests or 0, least=1, preferred=1) for line, limit in slots.items()}
         await self.stock.ready(organization_id, needs)
         for line, budget in lines.items():
             if self.stock.free(line, budget.limit) < least:
@@ -117,7 +121,7 @@ class Ledger:
         for line, limit in slots.items():
             if self.stock.free(line, limit.parallel_requests or 0) < 1:
                 raise all_slots_taken(limit)
-        reservation = Reservation(organization_id, lines, price.output, list(slots))
+        reservation = Reservation(organization_id=organization_id, lines=lines, rate=price.output, slots=list(slots))
         for line in slots:
             self.stock.hold(line, 1)
         self._hold(reservation, prompt)
@@ -125,18 +129,18 @@ class Ledger:
         return reservation
 
     async def extend(self, reservation: Reservation, completion_tokens: int) -> int:
-        """Claim up to this many more completion tokens; gives how many were granted, perhaps none."""
+        """Reserve up to this many more completion tokens; returns how many were granted, perhaps 0."""
         if reservation.rate and reservation.lines:
-            wanted = min(completion_tokens, RESERVED_TOKENS) * reservation.rate
+            preferred = min(completion_tokens, RESERVED_TOKENS) * reservation.rate
             needs = {
-                line: Need(budget.limit, reservation.rate, wanted, ahead=True)
+                line: Need(limit=budget.limit, least=reservation.rate, preferred=preferred, ahead=True)
                 for line, budget in reservation.lines.items()
             }
             await self.stock.ready(reservation.organization_id, needs)
         return 0 if reservation.settled else self._grant(reservation, completion_tokens)
 
     def settle(self, reservation: Reservation, cost: int) -> None:
-        """Spend ``cost`` of the reservation and give the rest back; a second time changes nothing."""
+        """Spend ``cost`` of the reservation and return the rest. A second call changes nothing."""
         if reservation.settled:
             return
         if reservation.lines and cost > reservation.amount:
@@ -148,7 +152,7 @@ class Ledger:
             self.stock.release(line, 1, 0)
 
     def refund(self, reservation: Reservation, amount: int) -> None:
-        """Give back so much of what a settled reservation was said to cost."""
+        """Return ``amount`` of what a settled reservation cost."""
         for line in reservation.lines:
             self.stock.release(line, 0, -amount)
 
@@ -170,7 +174,7 @@ class Ledger:
 
 
 class OwnStock:
-    """All of every line is this process's to give: what was spent is read once, and then known here."""
+    """The stock of a process that has the database to itself: it reads once what was spent, then keeps count."""
 
     def __init__(self, read_spent: Callable[[str, Sequence[Line]], Awaitable[Mapping[Line, int]]]) -> None:
         self._read_spent = read_spent
@@ -190,14 +194,15 @@ class OwnStock:
         if unknown:
             for line, spent in (await self._read_spent(organization_id, unknown)).items():
                 self._spent.setdefault(line, spent)
-                self._forget_before(line)
+                self._forget_old_periods(line)
 
-    def _forget_before(self, line: Line) -> None:
-        """The period before is kept: what began in it may still run, and a clock may be set back."""
-        earlier = self._periods.setdefault(line[0], [])
-        bisect.insort(earlier, line[1])
-        while len(earlier) > _PERIODS_KNOWN and (earlier[0] != line[1]) and (line[0], earlier[0]) not in self._reserved:
-            self._spent.pop((line[0], earlier.pop(0)), None)
+    def _forget_old_periods(self, line: Line) -> None:
+        """Forget old periods. Keeps the previous ones: their requests may still run, and a clock may be set back."""
+        id_, start = line
+        starts = self._periods.setdefault(id_, [])
+        bisect.insort(starts, start)
+        while len(starts) > _PERIODS_KNOWN and starts[0] != start and (id_, starts[0]) not in self._reserved:
+            self._spent.pop((id_, starts.pop(0)), None)
 
     def free(self, line: Line, limit: int) -> int:
         return limit - self.spent(line) - self._reserved.get(line, 0)
@@ -213,8 +218,8 @@ class OwnStock:
 
 
 def _add(amounts: dict[Line, int], line: Line, amount: int) -> None:
-    """Nothing is remembered of a line where nothing is left."""
-    if left := amounts.get(line, 0) + amount:
-        amounts[line] = left
+    """Add to a line's amount; a line whose amount is 0 is removed."""
+    if total := amounts.get(line, 0) + amount:
+        amounts[line] = total
     else:
         amounts.pop(line, None)

@@ -1,6 +1,6 @@
 """Limits: requests and tokens a minute, and requests at once, of an organization, a workspace or a key.
 
-A limit is for every model together, or for one model alone; those of several scopes hold side by side.
+A limit counts all models together, or one model alone. Limits of several subjects apply side by side.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ WINDOW_SECONDS = 60
 Unit = Literal["requests", "tokens"]
 
 MOST = 10**12
-"""Of anything in a minute, or at once."""
+"""The highest number that a limit may have, per minute or at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What is None isn't limited; 0 lets nothing through."""
+    """None means unlimited; 0 lets nothing through."""
 
     id: str
-    scope: SubjectKind
-    scope_id: str
+    subject_kind: SubjectKind
+    subject_id: str
     """The organization's, workspace's or key's id."""
     model: str
     """A model's own name; empty for all models together."""
     requests_per_minute: int | None
     tokens_per_minute: int | None
-    """Prompt tokens that the prefix cache did not have, and completion tokens."""
+    """Counts prompt tokens that the prefix cache did not have, and completion tokens."""
     parallel_requests: int | None
 
     def is_loosened_by(self, numbers: Mapping[str, int | None]) -> bool:
-        """Whether more would get through with these numbers in place of its own, by their names."""
+        """Whether these numbers, by field name, would let more through than the present ones."""
         return any(
-            (held := getattr(self, name)) is not None and (number is None or number > held)
+            (present := getattr(self, name)) is not None and (number is None or number > present)
             for name, number in numbers.items()
         )
 
     @property
-    def whose(self) -> str:
-        """For messages: ``key``, or ``key's for the model 'm'``."""
-        return f"{self.scope}'s limit for the model '{self.model}'" if self.model else f"{self.scope}'s limit"
+    def title(self) -> str:
+        """For messages: ``key's limit``, or ``key's limit for the model 'm'``."""
+        return f"{self.subject_kind}'s limit" + (f" for the model '{self.model}'" if self.model else "")
 
     @property
     def slots(self) -> tuple[str, int]:
-        """What requests that run now are counted under in the ledger."""
+        """The ledger's line that counts running requests."""
         return (self.id, 0)
 
 
 @dataclass(frozen=True)
 class Quota:
-    """One number of a limit that is counted in windows of a minute."""
+    """One number of a limit: requests or tokens a minute."""
 
     limit: Limit
     unit: Unit
@@ -73,48 +73,48 @@ class Quota:
 
 
 def quotas(limits: Iterable[Limit]) -> list[Quota]:
-    found = []
+    quotas_of_limits = []
     for limit in limits:
         if limit.requests_per_minute is not None:
-            found.append(Quota(limit, "requests", limit.requests_per_minute))
+            quotas_of_limits.append(Quota(limit, "requests", limit.requests_per_minute))
         if limit.tokens_per_minute is not None:
-            found.append(Quota(limit, "tokens", limit.tokens_per_minute))
-    return found
+            quotas_of_limits.append(Quota(limit, "tokens", limit.tokens_per_minute))
+    return quotas_of_limits
 
 
-def applies(scope: SubjectKind, scope_id: str, principal: Principal) -> bool:
-    """Whether what is set for an organization, a workspace or a key holds for this caller."""
+def applies(subject_kind: SubjectKind, subject_id: str, principal: Principal) -> bool:
+    """Whether a budget or limit of this organization, workspace or key applies to the caller."""
     ids = {
         "organization": principal.organization_id,
         "workspace": principal.workspace_id,
         "key": principal.api_key_id,
     }
-    return scope_id == ids[scope]
+    return subject_id == ids[subject_kind]
 
 
 @dataclass(frozen=True)
 class Window:
-    """A sliding window counter: the last minute is the present one and what still reaches into it of the one before.
+    """A sliding window counter: the present window, and the share of the previous one that still counts.
 
-    The four numbers are those of the ``limits`` library's storages, times in seconds.
+    The ``limits`` library's storages return these four numbers, in this order. Times are seconds.
     """
 
     previous: int
     previous_left: float
-    """Until nothing of the previous window counts any more."""
+    """Until the previous window no longer counts."""
     current: int
     current_left: float
-    """Until nothing of the present window counts any more: more than a minute, as it will then be the previous one."""
+    """Until the present window no longer counts: over a minute, since it becomes the previous one first."""
 
     @property
     def used(self) -> int:
         return max(0, math.floor(self.previous * self.previous_left / WINDOW_SECONDS) + self.current)
 
     def wait(self, amount: int, cost: int) -> float:
-        """Seconds until ``cost`` fits into ``amount``, if nothing else comes; infinite where it never does."""
+        """Seconds until ``cost`` fits into ``amount`` if no other request comes; infinite if it never fits."""
         if cost > amount:
             return math.inf
-        room = amount - cost + 1  # what is counted is rounded down: all below this fits
+        room = amount - cost + 1  # ``used`` is rounded down: anything below this fits
         if self.used < room:
             return 0.0
         if self.current < room and self.previous > 0:
@@ -124,26 +124,26 @@ class Window:
 
     @property
     def empty_in(self) -> float:
-        """Seconds until nothing counts any more."""
+        """Seconds until the counter is back at 0."""
         if self.current > 0:
             return self.current_left
         return self.previous_left if self.previous > 0 else 0.0
 
 
 def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
-    """Status 429: which limit, what remains, when to try again."""
+    """Status 429. Says which limit, what remains and when to try again."""
     remaining = max(0, quota.amount - window.used)
     wait = window.wait(quota.amount, cost)
     needs = f", and this request needs {cost}" if quota.unit == "tokens" else ""
-    message = f"The {quota.limit.whose} is {quota.amount} {quota.unit} a minute; {remaining} remain{needs}"
-    headers = {"x-aquilon-limit": f"{quota.limit.scope}:{quota.limit.id}"}
+    message = f"The {quota.limit.title} is {quota.amount} {quota.unit} a minute; {remaining} remain{needs}"
+    headers = {"x-aquilon-limit": f"{quota.limit.subject_kind}:{quota.limit.id}"}
     seconds = None if math.isinf(wait) else max(1, math.ceil(wait))
     reached = LimitReached(
         quota.kind,
         quota.amount,
         remaining=remaining,
         needed=cost,
-        scope=quota.limit.scope,
+        scope=quota.limit.subject_kind,
         model=quota.limit.model or None,
         reset_in=seconds,
     )
@@ -169,21 +169,21 @@ def rate_exceeded(quota: Quota, window: Window, cost: int) -> ApiError:
 
 
 def all_slots_taken(limit: Limit) -> ApiError:
-    """Status 429: as many requests run as may at once."""
+    """Status 429: the limit of requests at once is reached."""
     most = counted(limit.parallel_requests or 0, "request")
     return ApiError(
         429,
         "rate_limit_error",
-        f"The {limit.whose} is {most} at once; 0 remain: try again when one has ended",
+        f"The {limit.title} is {most} at once; 0 remain: try again when one has ended",
         code="parallel_requests_exceeded",
         retry_after=1,
-        headers={"x-aquilon-limit": f"{limit.scope}:{limit.id}"},
+        headers={"x-aquilon-limit": f"{limit.subject_kind}:{limit.id}"},
         limit=LimitReached(
             "parallel_requests",
             limit.parallel_requests or 0,
             remaining=0,
             needed=1,
-            scope=limit.scope,
+            scope=limit.subject_kind,
             model=limit.model or None,
         ),
     )

@@ -14,17 +14,17 @@ _SWEEP_SECONDS = 60.0
 @dataclass
 class _Counter:
     window: int
-    """Which one ``current`` is of: windows are counted from the clock's beginning."""
+    """The number of the present window, counted from the clock's start."""
     previous: int = 0
     current: int = 0
 
 
 class MemoryWindows(SlidingWindowCounterSupport):
-    """In the interface of the ``limits`` library, in place of its own memory storage.
+    """A storage for the ``limits`` library, in place of its own memory storage.
 
-    That one goes by the wall clock, so that a clock set back by an hour would refuse
-    for an hour, and looks through all of its keys at each hit. This one goes by a
-    clock that only goes forward. Nothing here waits.
+    The library's storage uses the wall clock: set back by an hour, it would refuse
+    for an hour. It also scans all of its keys at each hit. This storage uses a
+    monotonic clock, and never waits.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -21,10 +21,10 @@ class _Entry(msgspec.Struct, rename={"start": "from"}, forbid_unknown_fields=Tru
 
 
 def read_periods(data: bytes) -> list[Period]:
-    """Such as ``[{"from": "2027-01-01", "until": "2027-02-01", "input": 10, "cached_input": 6, "output": 30}]``.
+    """Reads ``[{"from": "2027-01-01", "until": "2027-02-01", "input": 10, "cached_input": 6, "output": 30}]``.
 
-    Without ``from`` a price starts now, without ``cached_input`` a cached token costs
-    as much as any. Raises ValueError for what can't be read or charged.
+    Without ``from`` a price starts now. Without ``cached_input`` a cached token costs
+    as much as another one. Raises ValueError if the list can't be read or a price is invalid.
     """
     try:
         entries = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=list[_Entry])
@@ -34,10 +34,10 @@ def read_periods(data: bytes) -> list[Period]:
         Period(
             Price(
                 moment(entry.start) if entry.start else int(time.time()),
-                entry.input,
-                entry.input if entry.cached_input is None else entry.cached_input,
-                entry.output,
-                entry.batch_discount,
+                input=entry.input,
+                cached_input=entry.input if entry.cached_input is None else entry.cached_input,
+                output=entry.output,
+                batch_discount=entry.batch_discount,
             ),
             moment(entry.until) if entry.until else None,
         )

@@ -1,15 +1,15 @@
 """What tokens cost: a model's dated prices, and exact arithmetic in millionths of a cent.
 
-A price is a whole number of cents for a million tokens, which is the same number
-of millionths of a cent for one token: a cost is then a sum of whole products, and
-nothing is rounded before a statement is written.
+A price is a whole number of cents for a million tokens, hence the same number of
+millionths of a cent for one token. A cost is a sum of whole products, and only a
+statement rounds.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -17,15 +17,16 @@ from aquilon.money.usage_event import Usage
 
 MILLIONTHS_A_CENT = 1_000_000
 MOST_CENTS = 10**9
-"""For a million tokens: so that a period's sum stays far inside 64 bits."""
+"""The highest price of a million tokens: a period's sum stays far below 64 bits."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """Cents for a million tokens of one model, from a moment on. Raises ValueError where a cost would not be whole."""
+    """Cents for a million tokens of one model, from ``starts_at`` on. Raises ValueError if a cost were not whole."""
 
     starts_at: int
-    """Seconds since 1970: the first second that it holds."""
+    """The first second at which the price applies, since 1970."""
+    _: KW_ONLY
     input: int
     cached_input: int
     """For prompt tokens that the prefix cache had."""
@@ -65,7 +66,7 @@ class Price:
         return computed * self.input + usage.cached_tokens * self.cached_input + usage.completion_tokens * self.output
 
     def in_batch(self) -> Price:
-        """The same for a request of a batch job: each rate as it is after the discount, exact."""
+        """The price of a request in a batch job: each rate after the discount, exact."""
         full = 100 - self.batch_discount
         return Price(
             self.starts_at,
@@ -76,21 +77,21 @@ class Price:
         )
 
 
-FREE = Price(0, 0, 0, 0)
-"""Of a model that has no price."""
+FREE = Price(0, input=0, cached_input=0, output=0)
+"""The price of a model for which none is set."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """A price as somebody wrote it down, perhaps with an end."""
+    """A price of a list that is to be set, perhaps with an end."""
 
     price: Price
     ends_at: int | None = None
-    """The first second that it no longer holds."""
+    """The first second at which the price no longer applies."""
 
 
 class PriceList:
-    """The prices of one model, in order; each holds until the next one starts, the last one for good."""
+    """The prices of one model, in order. Each applies until the next one starts, the last one without end."""
 
     def __init__(self, model: str, prices: Iterable[Price]) -> None:
         self.model = model
@@ -99,7 +100,7 @@ class PriceList:
 
     @classmethod
     def of_periods(cls, model: str, periods: Iterable[Period]) -> PriceList:
-        """Raises ValueError for periods that leave a time without a price, overlap, or end for good."""
+        """Raises ValueError if periods overlap, or leave a time without a price between them or at the end."""
         ordered = sorted(periods, key=lambda period: period.price.starts_at)
         if not ordered:
             raise ValueError(f"The price list of '{model}' is empty")
@@ -125,26 +126,26 @@ class PriceList:
         return cls(model, (period.price for period in ordered))
 
     def at(self, moment: int) -> Price | None:
-        """The price at a second since 1970; None before the first one: then the model is free."""
+        """The price at a second since 1970. None before the first price: the model is free then."""
         position = bisect_right(self._starts, moment)
         return self.prices[position - 1] if position else None
 
 
 def day(moment: int) -> str:
-    """A second since 1970 as people write it, in UTC: ``2026-11-21``, with the time where it isn't midnight."""
+    """A second since 1970 as a UTC date: ``2026-11-21``, with the time unless it is midnight."""
     written = datetime.fromtimestamp(moment, UTC)
     return written.strftime("%Y-%m-%d" if moment % 86_400 == 0 else "%Y-%m-%d %H:%M:%S")
 
 
 def cents(millionths: int) -> str:
-    """Cents with as many decimals as there are, ``1.5`` for 1,500,000: in error messages and headers of the API."""
+    """Cents, exact: ``1.5`` for 1,500,000. For error messages and headers of the API."""
     whole, rest = divmod(abs(millionths), MILLIONTHS_A_CENT)
     text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
     return f"-{text}" if millionths < 0 else text
 
 
 def amount(millionths: int) -> str:
-    """Millionths of a cent as people write money, exact: ``12.50``, ``0.0015``; at least two decimals."""
+    """Whole currency units, exact, with at least two decimals: ``12.50``, ``0.0015``."""
     whole, rest = divmod(abs(millionths), 100 * MILLIONTHS_A_CENT)
     text = f"{whole:,}.{f'{rest:08}'.rstrip('0').ljust(2, '0')}"
     return f"-{text}" if millionths < 0 else text

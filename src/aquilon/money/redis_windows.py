@@ -9,12 +9,12 @@ _PREFIX = "aquilon"
 
 
 class RedisWindows(RedisStorage):
-    """The ``limits`` library's own, by redis-py. The clock is Redis's: a key's time to live, never a process's."""
+    """The ``limits`` library's storage over redis-py. Times are Redis's: a key's time to live, no process's clock."""
 
     STORAGE_SCHEME = None  # type: ignore[assignment]
 
     def __init__(self, url: str) -> None:
-        """``url`` is ``redis://HOST:PORT/NUMBER``, ``rediss://`` for TLS. Connects when it is first used."""
+        """``url`` is ``redis://HOST:PORT/NUMBER``, ``rediss://`` for TLS. Connects at first use."""
         super().__init__(
             url,
             wrap_exceptions=True,

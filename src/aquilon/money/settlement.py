@@ -1,4 +1,4 @@
-"""What a request pays: admission and its claim on budgets before it runs, its usage event in the end."""
+"""What a request pays: it is admitted and reserves from budgets before it runs, and ends with a usage event."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from aquilon.people.identity import Principal
 
 
 class Settlement:
-    """Opens an ``Charge`` for each request that is admitted."""
+    """Opens a `Charge` for each admitted request."""
 
     def __init__(self, admission: Admission, writer: UsageWriter, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` is the wall's: everybody must agree on a period. All that lasts is measured by another one."""
+        """``clock`` is the wall clock, since all processes must agree on periods. Durations use a monotonic clock."""
         self._terms = admission.terms
         self._rates = admission.rates
         self._writer = writer
@@ -40,12 +40,12 @@ class Settlement:
         completion_tokens: int,
         headers: MutableMapping[str, str] | None = None,
     ) -> Charge:
-        """Admit the request, and claim what it may use at most, or a first part of it.
+        """Admit the request, and reserve the most that it may use, or a first part of that.
 
-        ``completion_tokens`` is for all of its continuations together. A line of a
-        batch job has its own price and no limits but budgets. ``headers`` gets headers
-        that the answer has, a refusal as well. Raises ApiError: 429 where a rate, a
-        limit of requests at once or a budget refuses, 503 where usage can't be recorded.
+        ``completion_tokens`` counts all of its continuations together. A line of a
+        batch job pays the batch price, and budgets alone limit it. Adds the answer's rate
+        headers to ``headers``, also when it refuses. Raises ApiError: 429 if a rate, a
+        limit of requests at once or a budget refuses, 503 if usage can't be recorded.
         """
         batch = principal.batch_line is not None
         self._writer.require_working()
@@ -54,20 +54,21 @@ class Settlement:
         limits = [
             limit
             for limit in terms.limits
-            if limit.model in ("", model) and not batch and applies(limit.scope, limit.scope_id, principal)
+            if limit.model in ("", model) and not batch and applies(limit.subject_kind, limit.subject_id, principal)
         ]
+        price = _price(terms.prices.get(model), moment, batch=batch)
         reservation = await self.ledger.reserve(
             principal.organization_id,
-            [budget for budget in terms.budgets if applies(budget.scope, budget.scope_id, principal)],
-            moment,
-            price := _price(terms.prices.get(model), moment, batch),
+            budgets=[budget for budget in terms.budgets if applies(budget.subject_kind, budget.subject_id, principal)],
+            moment=moment,
+            price=price,
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             limits=limits,
         )
-        counted = quotas(limits)
+        request_quotas = quotas(limits)
         try:
-            await self._rates.admit(counted, prompt_tokens, {} if headers is None else headers)
+            await self._rates.admit(request_quotas, prompt_tokens, {} if headers is None else headers)
         except BaseException:
             self.ledger.settle(reservation, 0)
             raise
@@ -81,7 +82,7 @@ class Settlement:
             model=model,
             price=price,
             reservation=reservation,
-            quotas=counted,
+            quotas=request_quotas,
             most_prompt_tokens=prompt_tokens,
             most_tokens=completion_tokens,
             batch=batch,
@@ -90,7 +91,7 @@ class Settlement:
 
 @dataclass(kw_only=True)
 class Charge:
-    """What one request pays. ``complete`` or ``close`` ends it; whichever comes first counts."""
+    """What one request pays. ``complete`` or ``close`` ends it; the first call counts."""
 
     writer: UsageWriter
     ledger: Ledger
@@ -110,11 +111,11 @@ class Charge:
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
-    """Of those, as whoever computes them tells; not on record."""
+    """Of ``completion_tokens``, as the backend reports them; not recorded."""
     delivered_tokens: int | None = None
-    """Completion tokens that a stream brought its client; None where nothing was brought yet."""
+    """Completion tokens that a stream delivered to its client; None before the first."""
     granted: int = 0
-    """Completion tokens that were allowed so far; those behind a stop string are not counted."""
+    """Completion tokens granted so far; those after a stop string are not counted."""
     started_at: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     ended: bool = False
@@ -125,35 +126,35 @@ class Charge:
         return Usage(self.prompt_tokens, self.completion_tokens, self.cached_tokens, reasoning_tokens)
 
     def computed(self, prompt_tokens: int, cached_tokens: int) -> None:
-        """One of the request's prompts was read; more tokens than were admitted for it are not paid."""
+        """Count one of the request's prompts. Tokens beyond what was admitted are not paid."""
         self.prompt_tokens = min(self.prompt_tokens + prompt_tokens, self.most_prompt_tokens)
         self.cached_tokens = min(self.cached_tokens + cached_tokens, self.prompt_tokens)
 
     async def grant(self, tokens: int) -> int:
-        """How many of these completion tokens the budgets pay for."""
-        lacking = self.granted + tokens - self.reservation.tokens
-        if lacking > 0:
-            later = self.most_tokens - self.reservation.tokens
-            await self.ledger.extend(self.reservation, max(lacking, min(RESERVED_TOKENS, later)))
+        """Grant as many of these completion tokens as the budgets pay for; returns how many."""
+        missing = self.granted + tokens - self.reservation.tokens
+        if missing > 0:
+            unreserved = self.most_tokens - self.reservation.tokens
+            await self.ledger.extend(self.reservation, max(missing, min(RESERVED_TOKENS, unreserved)))
         tokens = max(0, min(tokens, self.reservation.tokens - self.granted))
         self.granted += tokens
         return tokens
 
     def generated(self, tokens: int) -> None:
-        """Of those that were granted."""
+        """Count completion tokens that were generated, at most those granted."""
         if self.first_token is None and tokens:
             self.first_token = time.monotonic()
         self.completion_tokens = min(self.completion_tokens + tokens, self.granted)
 
     def delivered(self, tokens: int) -> None:
-        """The client has a stream's first completion tokens, so many of them."""
+        """Note that the client has received a stream's first ``tokens`` completion tokens."""
         self.delivered_tokens = tokens
 
     async def complete(self) -> None:
-        """Every answer is whole: returns when that is on record.
+        """End a request whose answers are complete; returns when its usage is recorded.
 
-        Raises ApiError 503 where it can't be recorded: then it failed, as for a client who
-        leaves while nothing was delivered yet.
+        Raises ApiError 503 if usage can't be recorded: the request then counts as failed.
+        So does one whose client leaves meanwhile, before anything was delivered.
         """
         event = self._end("completed")
         if event is None:
@@ -172,9 +173,9 @@ class Charge:
             raise
 
     def close(self, outcome: Outcome) -> None:
-        """The request ended before its answer was whole.
+        """End a request before its answer is complete.
 
-        Who leaves pays for what was generated until then; where we failed, what was delivered is paid.
+        A client that leaves pays for what was generated; after a failure, it pays for what was delivered.
         """
         if (event := self._end(outcome)) is not None:
             self.writer.submit(event)
@@ -182,7 +183,7 @@ class Charge:
     def _cost(self, outcome: Outcome) -> int:
         if outcome == "completed":
             return self.price.cost(self.usage)
-        if self.batch:  # a line that is cut short is asked again, or not shown
+        if self.batch:  # an interrupted line is asked again, or its answer never shown
             return 0
         if outcome == "cancelled":
             return self.price.cost(self.usage)
@@ -219,6 +220,6 @@ class Charge:
         )
 
 
-def _price(history: PriceList | None, moment: int, batch: bool) -> Price:
-    price = (history.at(moment) if history is not None else None) or FREE
+def _price(prices: PriceList | None, moment: int, *, batch: bool) -> Price:
+    price = (prices.at(moment) if prices is not None else None) or FREE
     return price.in_batch() if batch else price

@@ -1,7 +1,7 @@
 """The issuer's logo on statements: a PNG or JPEG file as PDF holds it (PDF 1.7, 8.9.5).
 
-A JPEG goes in as it is. A PNG's compressed rows do too, since PDF knows PNG's
-filters; where it has transparency, its pixels are taken apart into colours and a mask.
+A JPEG is embedded unchanged. So are a PNG's compressed rows, since PDF knows PNG's
+filters; a PNG with transparency is split into colours and a mask.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
 
 
 class LogoError(ValueError):
-    """The file can't be a logo; the message says why and what would be right."""
+    """The file can't be used as a logo. The message says why, and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Image:
-    """``entries`` are those of the PDF's image dictionary beside its size."""
+    """``entries`` go into the PDF's image dictionary, beside the size."""
 
     width: int
     height: int
     entries: tuple[tuple[str, str], ...]
     data: bytes
     mask: bytes | None = None
-    """Opacity, a byte a pixel, compressed."""
+    """Opacity, one byte for each pixel, compressed."""
 
 
 def read_logo(file: Path) -> Image:
@@ -67,13 +67,13 @@ def _jpeg(content: bytes) -> Image:
     position = 2
     while position < len(content):
         marker, length = content[position + 1], struct.unpack_from(">H", content, position + 2)[0]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame: its size and number of colours
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header
             height, width, colours = struct.unpack_from(">HHB", content, position + 5)
             space = {1: "/DeviceGray", 3: "/DeviceRGB"}.get(colours)
             if space is None:
                 raise LogoError("it has four colours (CMYK): save it as RGB")
             entries = (("ColorSpace", space), ("BitsPerComponent", "8"), ("Filter", "/DCTDecode"))
-            return Image(width, height, entries, content)
+            return Image(width=width, height=height, entries=entries, data=content)
         position += 2 + length
     raise LogoError("it has no picture in it")
 
@@ -86,7 +86,7 @@ def _png(content: bytes) -> Image:
     if interlaced:
         raise LogoError("its rows are interlaced: save it without interlacing")
     if colour in (_GREY_ALPHA, _RGB_ALPHA) or "tRNS" in chunks:
-        return _transparent_png(chunks, width, height, depth, colour)
+        return _transparent_png(chunks, width=width, height=height, depth=depth, colour=colour)
     channels = _CHANNELS[colour]
     space = {_GREY: "/DeviceGray", _RGB: "/DeviceRGB"}.get(colour)
     if space is None:
@@ -99,28 +99,29 @@ def _png(content: bytes) -> Image:
         ("Filter", "/FlateDecode"),
         ("DecodeParms", predictor),
     )
-    return Image(width, height, entries, chunks["IDAT"])
+    return Image(width=width, height=height, entries=entries, data=chunks["IDAT"])
 
 
-def _transparent_png(chunks: dict[str, bytes], width: int, height: int, depth: int, colour: int) -> Image:
+def _transparent_png(chunks: dict[str, bytes], *, width: int, height: int, depth: int, colour: int) -> Image:
     if depth != 8 or colour in (_GREY, _RGB):
         raise LogoError("its transparency is of a rare kind: save it with 8 bits a channel, as RGBA")
-    pixels = _pixels(chunks["IDAT"], width, height, _CHANNELS[colour])  # (height, width, channels)
+    pixels = _pixels(chunks["IDAT"], width, height, channels=_CHANNELS[colour])  # (height, width, channels)
     if colour == _PALETTE:
         palette = np.frombuffer(chunks["PLTE"], np.uint8).reshape(-1, 3)
         opacities = np.full(len(palette), 255, np.uint8)
-        known = np.frombuffer(chunks["tRNS"], np.uint8)
-        opacities[: len(known)] = known
+        given = np.frombuffer(chunks["tRNS"], np.uint8)  # may be shorter than the palette: the rest is opaque
+        opacities[: len(given)] = given
         colours, mask = palette[pixels[..., 0]], opacities[pixels[..., 0]]
     else:
         colours, mask = pixels[..., :-1], pixels[..., -1]
     space = "/DeviceGray" if colour == _GREY_ALPHA else "/DeviceRGB"
     entries = (("ColorSpace", space), ("BitsPerComponent", "8"), ("Filter", "/FlateDecode"))
-    return Image(width, height, entries, zlib.compress(colours.tobytes(), 9), zlib.compress(mask.tobytes(), 9))
+    data, opacity = zlib.compress(colours.tobytes(), 9), zlib.compress(mask.tobytes(), 9)
+    return Image(width=width, height=height, entries=entries, data=data, mask=opacity)
 
 
-def _pixels(compressed: bytes, width: int, height: int, channels: int) -> np.ndarray:
-    """(height, width, channels) of bytes, PNG's row filters undone (its specification, clause 9)."""
+def _pixels(compressed: bytes, width: int, height: int, *, channels: int) -> np.ndarray:
+    """(height, width, channels) of bytes, with PNG's row filters undone (PNG specification, clause 9)."""
     row_bytes = width * channels
     raw = zlib.decompressobj().decompress(compressed, height * (row_bytes + 1))
     if len(raw) != height * (row_bytes + 1):
@@ -129,13 +130,15 @@ def _pixels(compressed: bytes, width: int, height: int, channels: int) -> np.nda
     above = bytes(row_bytes)
     for number in range(height):
         start = number * (row_bytes + 1)
-        row = _unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + row_bytes]), above, channels)
+        filtered = bytearray(raw[start + 1 : start + 1 + row_bytes])
+        row = _unfiltered(filtered, above, kind=raw[start], step=channels)
         rows[number] = np.frombuffer(row, np.uint8)
         above = bytes(row)
     return rows.reshape(height, width, channels)
 
 
-def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytearray:
+def _unfiltered(row: bytearray, above: bytes, *, kind: int, step: int) -> bytearray:
+    """Undo a row's filter in place; ``kind`` is PNG's number of it, ``step`` the bytes of a pixel."""
     for place in range(len(row)):
         left = row[place - step] if place >= step else 0
         up = above[place]
@@ -162,7 +165,7 @@ def _paeth(left: int, up: int, corner: int) -> int:
 
 
 def _chunks(content: bytes) -> dict[str, bytes]:
-    """Of a PNG by name; those of the same name joined."""
+    """A PNG's chunks by name; those of the same name are joined."""
     chunks: dict[str, bytes] = {}
     position = len(_PNG)
     while position + 8 <= len(content):

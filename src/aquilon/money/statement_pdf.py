@@ -1,7 +1,7 @@
 """A statement as a PDF: A4, in English or French, with the fonts that every reader has.
 
-Those fonts (PDF 1.7, 9.6.2.2) know Western European letters alone: others show as
-"?" here, and whole in the JSON.
+Those fonts (PDF 1.7, 9.6.2.2) have Western European letters only. Other letters show
+as "?" here; the JSON has them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Language = Literal["en", "fr"]
 _WIDTH, _HEIGHT, _MARGIN = 595, 842, 56  # points, 1/72 inch
 _ROOM = _WIDTH - 2 * _MARGIN
 _GAP = 10
-"""Between two columns, at the least."""
+"""The least distance between two columns, in points."""
 _LEADING = 1.3
-"""From line to line, in type sizes."""
+"""The distance between two lines, in type sizes."""
 _TOP, _BOTTOM = _HEIGHT - 64, 92
-"""Where a page's first and last lines may stand; below are notes and the page's number."""
+"""The heights of a page's first and last lines; notes and the page number stand below."""
 _SIZES = (8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0)
-"""Of the table's type: the first that leaves names enough room beside the numbers."""
+"""Type sizes of the table. The first that leaves the names enough room beside the numbers is used."""
 _NAME_ROOM = 90
-"""Enough for a name on a line: longer ones go on below."""
+"""Enough room for one line of a name, in points. Longer names take several lines."""
 _LOGO_WIDTH, _LOGO_HEIGHT = 150, 54
 _SUMS_HEIGHT = 70
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Words:
     title: str
     draft: str
@@ -118,7 +118,7 @@ _FRENCH = _Words(
 
 def statement_pdf(statement: Statement, language: Language = "en", logo: Image | None = None) -> bytes:
     """The same statement gives the same bytes."""
-    import pydyf  # only here: nobody needs it to serve
+    import pydyf  # imported here, since the server starts without it
 
     words = _FRENCH if language == "fr" else _ENGLISH
     document: Any = pydyf.PDF()
@@ -170,7 +170,7 @@ def _add_image(document: Any, image: Image) -> Any:
 
 
 class _Page:
-    """Marks in PDF's own language; ``y`` counts from the bottom."""
+    """A page as PDF operators. ``y`` counts from the bottom, in points."""
 
     def __init__(self) -> None:
         self.marks: list[bytes] = []
@@ -180,14 +180,14 @@ class _Page:
         self.marks.append(f"BT /F{1 + bold} {size:g} Tf {x:.2f} {y:.2f} Td <{encoded}> Tj ET".encode())
 
     def text_until(self, right: float, y: float, text: str, *, size: float = 10, bold: bool = False) -> None:
-        """Set to end at ``right``."""
+        """Write a text that ends at ``right``."""
         self.text(right - text_width(text, size, bold=bold), y, text, size=size, bold=bold)
 
     def rule(self, y: float) -> None:
         self.marks.append(f"0.6 G 0.5 w {_MARGIN} {y:.2f} m {_WIDTH - _MARGIN} {y:.2f} l S".encode())
 
     def logo(self, right: float, top: float, image: Image) -> None:
-        """As large as its place allows, its upper right corner there."""
+        """Draw the logo as large as its room allows, with its upper right corner at (right, top)."""
         scale = min(_LOGO_WIDTH / image.width, _LOGO_HEIGHT / image.height)
         width, height = image.width * scale, image.height * scale
         place = f"{width:.2f} 0 0 {height:.2f} {right - width:.2f} {top - height:.2f}"
@@ -199,11 +199,11 @@ class _Column:
     left: float
     right: float
     number: bool
-    """Set to end at ``right``, on one line; a name begins at ``left`` and goes on below."""
+    """A number is one line that ends at ``right``; a name starts at ``left`` and may take several lines."""
 
 
 class _Table:
-    """The places of seven columns, by the widths of all that stands in them."""
+    """The places of the columns, computed from the widths of their cells."""
 
     def __init__(self, rows: Sequence[Sequence[str]], heads: Sequence[str], names: int = 2) -> None:
         self.heads = heads
@@ -225,7 +225,7 @@ class _Table:
                 break
         self.size = size
         widths = [*_shares(room, widest), *numbers]
-        spare = (_ROOM - sum(widths)) / (len(heads) - 1)  # between columns: the gap, and what no column needs
+        spare = (_ROOM - sum(widths)) / (len(heads) - 1)  # between two columns: the gap and the unused room
         self.columns: list[_Column] = []
         left = float(_MARGIN)
         for place, width in enumerate(widths):
@@ -233,7 +233,7 @@ class _Table:
             left += width + spare
 
     def lines(self, cells: Sequence[str], *, bold: bool = False) -> list[list[str]]:
-        """Each cell's lines, in its column's width."""
+        """Each cell as lines that fit into its column."""
         return [
             [cell]
             if column.number and not bold
@@ -252,7 +252,7 @@ class _Table:
 
 
 class _Layout:
-    """The statement's pages, drawn from the top of the first to the bottom of the last."""
+    """Draws the statement's pages, from the first line to the last."""
 
     def __init__(self, statement: Statement, words: _Words, logo: Image | None) -> None:
         self._statement = statement
@@ -278,8 +278,8 @@ class _Layout:
     def _page(self) -> _Page:
         return self.pages[-1]
 
-    def _turn(self) -> None:
-        """To the next page, with the customer and month at its head."""
+    def _next_page(self) -> None:
+        """Start a page with the customer and the month at its head."""
         self.pages.append(_Page())
         self._y = float(_TOP)
         [line, *_] = wrapped(f"{self._title()} · {self._statement.customer}", _ROOM, 9)
@@ -328,7 +328,7 @@ class _Layout:
             self._y -= size * 1.4
 
     def _column_heads(self) -> None:
-        """Set on the rule: a head of several words may take several lines."""
+        """Draw the heads, aligned at the rule below them; a head of several words may take several lines."""
         lines = self._table.lines(self._table.heads, bold=True)
         most = max(map(len, lines))
         lines = [[""] * (most - len(cell)) + cell for cell in lines]
@@ -341,14 +341,14 @@ class _Layout:
         lines = self._table.lines(cells)
         height = (max(map(len, lines)) - 1) * self._table.size * _LEADING
         if self._y - height < _BOTTOM:
-            self._turn()
+            self._next_page()
             self._column_heads()
         self._table.draw(self._page, self._y, lines)
         self._y -= height + self._table.size * 1.8
 
     def _sums(self) -> None:
         if self._y - _SUMS_HEIGHT < _BOTTOM - 20:
-            self._turn()
+            self._next_page()
         statement, words = self._statement, self._words
         percent = f"{statement.vat_percent.normalize():f}".replace(".", words.decimal)
         rows = (
@@ -369,14 +369,14 @@ class _Layout:
             self._page.text(_MARGIN, 56 + number * 8 * _LEADING, line, size=8)
 
 
-def _shares(room: float, wanted: Sequence[float]) -> list[float]:
-    """Widths that fill no more than ``room``: what is narrow gets all it wants, the rest share what is left."""
-    widths = list(wanted)
-    if sum(wanted) > room:
-        equal = room / len(wanted)
-        small = sum(width for width in wanted if width <= equal)
-        large = sum(width > equal for width in wanted)
-        widths = [width if width <= equal else (room - small) / large for width in wanted]
+def _shares(room: float, preferred: Sequence[float]) -> list[float]:
+    """Widths that add up to at most ``room``: narrow columns get their preferred width, wide ones share the rest."""
+    widths = list(preferred)
+    if sum(preferred) > room:
+        equal = room / len(preferred)
+        small = sum(width for width in preferred if width <= equal)
+        large = sum(width > equal for width in preferred)
+        widths = [width if width <= equal else (room - small) / large for width in preferred]
     return widths
 
 
@@ -395,7 +395,7 @@ def _amount(cents: int, words: _Words) -> str:
 
 
 def _exact(cost: int, words: _Words) -> str:
-    """Millionths of a cent as whole units with at least two and at most eight decimals: nothing is left out."""
+    """Millionths of a cent as currency units, exact: at least two and at most eight decimals."""
     whole, rest = divmod(cost, 100 * MILLIONTHS_A_CENT)
     decimals = f"{rest:08}".rstrip("0").ljust(2, "0")
     return f"{_grouped(whole, words)}{words.decimal}{decimals}"

@@ -1,4 +1,4 @@
-"""A month's statement: what was used, what it costs, and the tax on it. The one place where money is rounded."""
+"""A month's statement: usage, its cost, and the tax on it. Only here is money rounded."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Month:
 
     @classmethod
     def read(cls, text: str) -> Month:
-        """Raises ValueError with an example."""
-        found = _MONTH.fullmatch(text)
-        if found is None:
+        """Raises ValueError, with an example of a month, if ``text`` is none."""
+        match = _MONTH.fullmatch(text)
+        if match is None:
             raise ValueError(f"'{text[:20]}' is not a month: write it as 2026-11")
-        year, month = int(found[1]), int(found[2])
+        year, month = int(match[1]), int(match[2])
         following = (year + 1, 1) if month == 12 else (year, month + 1)
-        starts, ends = (datetime(*when, 1, tzinfo=UTC) for when in ((year, month), following))
+        starts, ends = (datetime(*year_month, 1, tzinfo=UTC) for year_month in ((year, month), following))
         return cls(text, int(starts.timestamp()), int(ends.timestamp()))
 
 
@@ -43,29 +43,29 @@ class StatementLine:
     model: str
     requests: int
     prompt_tokens: int
-    """With the cached ones."""
+    """Including the cached ones."""
     cached_tokens: int
     completion_tokens: int
     cost: int
     """Millionths of a cent, exact."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Statement:
     """Amounts ``net``, ``vat`` and ``total`` are whole cents of ``currency``.
 
-    The exact sum of all lines is rounded once, half up; the tax is counted on the
-    rounded sum, as tax offices want it, and rounded half up too.
+    The exact sum of all lines is rounded once, half up. The tax is computed on the
+    rounded sum, as tax offices require, and rounded half up too.
     """
 
     number: str
     seller: str
-    """Name and address of whoever runs the server, in lines; may be empty."""
+    """Lines with the name and address of the server's operator; may be empty."""
     customer: str
-    """The organization."""
+    """The organization's name."""
     month: Month
     final: bool
-    """Whether the month was over when it was written."""
+    """Whether the month was over when the statement was made."""
     currency: str
     vat_percent: Decimal
     lines: tuple[StatementLine, ...]
@@ -89,13 +89,13 @@ class Statement:
 
 
 def added_up(lines: Iterable[StatementLine]) -> tuple[StatementLine, ...]:
-    """One line for each workspace and model, in order of their names."""
+    """Add up lines of the same workspace and model; sorted by both names."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 5)
     for line in lines:
         counts = line.requests, line.prompt_tokens, line.cached_tokens, line.completion_tokens, line.cost
-        known = sums[line.workspace, line.model]
-        known[:] = map(sum, zip(known, counts, strict=True))
-    return tuple(StatementLine(*whose, *counts) for whose, counts in sorted(sums.items()))
+        total = sums[line.workspace, line.model]
+        total[:] = map(sum, zip(total, counts, strict=True))
+    return tuple(StatementLine(*names, *counts) for names, counts in sorted(sums.items()))
 
 
 def _rounded(cents: Decimal) -> int:

@@ -1,6 +1,6 @@
 """The tables of usage and money. Amounts are millionths of a cent, times whole seconds since 1970.
 
-Usage outlives what it refers to: a row keeps the ids of a key or workspace that is gone.
+Usage outlives what it refers to: a row keeps the id of a deleted key or workspace.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aquilon.storage.base import Base, Owned, Watched
 
 
 class StoredUsageEvent(Owned, Base):
-    """One request. Pruned after a while; what it adds to ``UsageTotal`` stays."""
+    """One request. Pruned after a while; its part of ``UsageTotal`` stays."""
 
     __tablename__ = "usage_events"
     __table_args__ = (Index("ix_usage_events_organization_id", "organization_id", "ended_at"),)
@@ -33,11 +33,11 @@ class StoredUsageEvent(Owned, Base):
     cost: Mapped[int]
     price_id: Mapped[str | None]
     batch: Mapped[bool] = mapped_column(Boolean)
-    """A line of a batch job."""
+    """Whether the request was a line of a batch job."""
 
 
 class UsageTotal(Owned, Base):
-    """An hour or a day of one key, user and model: written in the transaction of the events that it sums up."""
+    """The sum of an hour or a day for one key, user and model, written in the transaction of its events."""
 
     __tablename__ = "usage_totals"
     __table_args__ = (
@@ -55,7 +55,7 @@ class UsageTotal(Owned, Base):
     model: Mapped[str] = mapped_column(primary_key=True)
     requests: Mapped[int]
     batch_requests: Mapped[int]
-    """Those of them that were lines of batch jobs."""
+    """Of ``requests``, those that were lines of batch jobs."""
     prompt_tokens: Mapped[int]
     cached_tokens: Mapped[int]
     completion_tokens: Mapped[int]
@@ -63,7 +63,7 @@ class UsageTotal(Owned, Base):
 
 
 class StoredPrice(Watched, Base):
-    """Cents for a million tokens of a model; holds until the model's next price starts."""
+    """Cents for a million tokens of a model; applies until the model's next price starts."""
 
     __tablename__ = "prices"
     __table_args__ = (UniqueConstraint("model", "starts_at"),)
@@ -98,7 +98,7 @@ class StoredBudget(Owned, Watched, Base):
 
 
 class BudgetSpending(Owned, Base):
-    """What was spent of a budget in the period that starts then; 0 for prepaid credit's only one."""
+    """What was spent of a budget in the period that starts at ``starts_at``, which is 0 for prepaid credit."""
 
     __tablename__ = "budget_spending"
 
@@ -128,7 +128,7 @@ class StoredLimit(Owned, Watched, Base):
 
 
 class ApiProcess(Base):
-    """An API process that shares the database. It is alive as long as others see it count on."""
+    """An API process that shares the database. It is alive as long as its ``beats`` grow."""
 
     __tablename__ = "api_processes"
 
@@ -137,7 +137,7 @@ class ApiProcess(Base):
 
 
 class Hold(Owned, Base):
-    """What an API process may give to its requests: of a budget's period in millionths of a cent, or of slots."""
+    """What an API process may give to its requests: millionths of a cent of a budget's period, or slots."""
 
     __tablename__ = "holds"
 

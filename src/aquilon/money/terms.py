@@ -1,4 +1,4 @@
-"""What requests are admitted under: an organization's budgets and limits, and every model's prices."""
+"""The terms under which requests are admitted: an organization's budgets and limits, and every model's prices."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 
 FRESH_SECONDS = 1.0
-"""What somebody changed counts at once, or this soon while nobody tells of changes on other machines."""
+"""A change counts at once. While changes on other machines aren't announced, it counts after this long."""
 
 log = structlog.get_logger("aquilon.terms")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     read: Moment
-    """Before it was."""
+    """The moment before the terms were read."""
     budgets: tuple[Budget, ...]
     limits: tuple[Limit, ...]
     prices: dict[str, PriceList]
@@ -40,30 +40,30 @@ class KnownTerms:
         self._reading: dict[str, tuple[Moment, asyncio.Task[Terms]]] = {}
 
     async def of(self, organization_id: str) -> Terms:
-        """As they are now. Raises DBAPIError where that has to be read and the database can't be asked."""
+        """The present terms. Raises DBAPIError if they have to be read and the database can't be asked."""
         known = self._known.get(organization_id)
         if known is not None and self._database.changes.none_since(known.read, unheard=FRESH_SECONDS):
             return known
         return await asyncio.shield(self._read(organization_id))
 
     def _read(self, organization_id: str) -> asyncio.Task[Terms]:
-        """The reading that is under way, if nothing changed since it began, else a new one."""
-        under_way = self._reading.get(organization_id)
-        if under_way is None or not self._database.changes.none_since(under_way[0], unheard=FRESH_SECONDS):
+        """The reading in progress if nothing has changed since it started, otherwise a new one."""
+        in_progress = self._reading.get(organization_id)
+        if in_progress is None or not self._database.changes.none_since(in_progress[0], unheard=FRESH_SECONDS):
             moment = self._database.changes.now()
             reading = asyncio.create_task(self._read_now(organization_id, moment))
-            under_way = self._reading[organization_id] = moment, reading
+            in_progress = self._reading[organization_id] = moment, reading
             reading.add_done_callback(lambda done: self._end(organization_id, done))
-        return under_way[1]
+        return in_progress[1]
 
     async def _read_now(self, organization_id: str, moment: Moment) -> Terms:
         scope = Scope(organization_id)
         async with self._database.reading() as session:
             terms = Terms(
-                moment,
-                tuple(await budgets(session, scope)),
-                tuple(await limits(session, scope)),
-                await price_lists(session),
+                read=moment,
+                budgets=tuple(await budgets(session, scope)),
+                limits=tuple(await limits(session, scope)),
+                prices=await price_lists(session),
             )
         known = self._known.get(organization_id)
         if known is None or known.read.at <= moment.at:
@@ -71,7 +71,7 @@ class KnownTerms:
         return terms
 
     def _end(self, organization_id: str, reading: asyncio.Task[Terms]) -> None:
-        if (under_way := self._reading.get(organization_id)) is not None and under_way[1] is reading:
+        if (in_progress := self._reading.get(organization_id)) is not None and in_progress[1] is reading:
             del self._reading[organization_id]
         if not reading.cancelled() and isinstance(error := reading.exception(), DBAPIError):
             log.warning("Budgets, limits and prices can't be read now", error=str(error.orig))

@@ -8,29 +8,29 @@ from typing import Literal
 import msgspec
 
 Outcome = Literal["completed", "cancelled", "failed"]
-"""``cancelled``: the client left; ``failed``: the engine or the server ended it."""
+"""``cancelled``: the client left. ``failed``: the engine, an upstream or the server failed."""
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one request. The prompt counts once however many continuations there are."""
+    """Tokens of one request. The prompt counts once, however many continuations there are."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    """Of the completion's: what a model thought before it answered."""
+    """Of ``completion_tokens``, those of the model's thoughts."""
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UsageEvent:
-    """One request, however it ended: exactly one event for each that was admitted."""
+    """One request, however it ended. Each admitted request has exactly one event."""
 
     request_id: str
-    """The answer's ``id``."""
+    """The ``id`` of the answer."""
     organization_id: str
     workspace_id: str
     user_id: str
@@ -44,12 +44,12 @@ class UsageEvent:
     latency_ms: int
     """From admission to the last token."""
     first_token_ms: int | None
-    """From admission to the first token; None where none came."""
+    """From admission to the first token; None if none came."""
     cost: int
     """Millionths of a cent."""
     price_id: str | None
-    """What the cost was counted with; None where the model has no price."""
+    """The price by which the cost was computed; None if the model has no price."""
     batch: bool = False
-    """Whether it was a line of a batch job."""
+    """Whether the request was a line of a batch job."""
     budget_lines: tuple[tuple[str, int], ...] = ()
-    """Each budget that paid for it, with the start of the period that it was spent in."""
+    """The id of each budget that paid, with the start of the period in which it was spent."""

@@ -1,4 +1,4 @@
-"""Commits usage events: as many in one transaction as came while the last one ran."""
+"""Commits usage events. One transaction takes all events that came while the last one ran."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from aquilon.storage import Database
 
 
 class HeldUsage:
+    """Events of batch lines, which are recorded together with the line's result."""
+
     def __init__(self) -> None:
         self._events: dict[str, list[UsageEvent]] = {}
 
     def add(self, event: UsageEvent) -> None:
-        """A line that was cut short cost nothing: it is asked again, or its answer never shown."""
+        """Keep a completed line's event. Others cost nothing: the line is asked again, or its answer never shown."""
         if event.outcome == "completed":
             self._events.setdefault(event.request_id, []).append(event)
 
     def take(self, line: str) -> list[UsageEvent]:
-        """What a line used, each under a name of its own; nothing where nothing was generated."""
+        """Remove and return a line's events, each with a distinct request id; empty if nothing was generated."""
         events = self._events.pop(line, [])
         return [
             replace(event, request_id=f"{line}.{number}") if number else event for number, event in enumerate(events)
@@ -39,7 +41,7 @@ class HeldUsage:
 
 MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0
-"""An answer waits so long for its event to be committed; after that it fails, and costs nothing that was not sent."""
+"""How long an answer waits for its event to be committed. After that it fails, and only what was sent is paid."""
 _RETRY_SECONDS = 0.5
 
 log = structlog.get_logger("aquilon.usage")
@@ -50,47 +52,47 @@ class _Pending:
     event: UsageEvent
     done: asyncio.Future[None]
     committing: bool = False
-    """Whether a COMMIT with it runs, which alone can tell how it ends."""
+    """Whether a COMMIT with this event runs: it can no longer be taken back."""
 
 
 class _TakenBack(Exception):
-    """An event of the transaction was taken back meanwhile."""
+    """An event of the transaction was taken back while it was written."""
 
 
 class UsageWriter:
-    """One writer for a process. While the database can't be written, events wait here and no new work is taken."""
+    """The one writer of a process. While the database can't be written, events wait here and no new request starts."""
 
     def __init__(self, database: Database, stock: SharedStock | None = None) -> None:
         self._database = database
         self._stock = stock
-        """Set where what is spent must be taken off what this process holds of a shared database."""
+        """Set for a shared database: spending must be subtracted from what this process holds."""
         self._pending: list[_Pending] = []
         self._attempt: asyncio.Future[None] | None = None
-        """Done when the transaction that runs now has ended, however."""
+        """Done when the running transaction has ended, with or without success."""
         self._deciding = threading.Lock()
-        """SQLite's thread is about to commit an event, or its answer gives up waiting and takes it back: never both."""
+        """Held while SQLite's thread decides to commit an event, or its answer takes it back: never both happen."""
         self._writing: asyncio.Task[None] | None = None
         self._broken = False
         self.held = HeldUsage()
-        """Of batch lines: whoever records a line records what it used in the same transaction, with ``record``."""
+        """Of batch lines: a job's run records them with ``record``, in the transaction of the line's result."""
 
     def require_working(self) -> None:
-        """Raises ApiError 503 while events can't be committed: what can't be recorded isn't begun."""
+        """Raises ApiError 503 while events can't be committed."""
         if self._broken:
             raise _unwritable()
 
     def submit(self, event: UsageEvent) -> None:
-        """Have an event committed; nobody waits for it."""
+        """Have an event committed in the background."""
         if event.batch:
             self.held.add(event)
         else:
             self._add(event)
 
     async def commit(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> None:
-        """Returns when the event outlives this process.
+        """Commit an event; returns when it is durable.
 
-        Raises ApiError 503 where the database can't be written in time: then what
-        ``instead`` gives is recorded in its place.
+        Raises ApiError 503 if the database can't be written in time. The event that
+        ``instead`` returns is then recorded in its place.
         """
         if event.batch:
             self.held.add(event)
@@ -108,9 +110,11 @@ class UsageWriter:
             raise _unwritable() from None
 
     def take_back(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> bool:
-        """Record what ``instead`` gives in place of an event, unless that is committed or about to be."""
+        """Record what ``instead`` returns in place of ``event``; False if that is committed or about to be."""
         with self._deciding:
-            pending = next((each for each in self._pending if each.event is event and not each.committing), None)
+            pending = next(
+                (waiting for waiting in self._pending if waiting.event is event and not waiting.committing), None
+            )
             if pending is not None:
                 pending.event = instead()
             return pending is not None
@@ -123,7 +127,7 @@ class UsageWriter:
         return pending
 
     async def record(self, session: AsyncSession, events: Sequence[UsageEvent]) -> None:
-        """Write events within a transaction; call ``recorded`` when it is committed."""
+        """Write events in a transaction; the caller calls ``recorded`` once it is committed."""
         spent = await usage.record(session, events)
         if self._stock is not None:
             await turn_into_spending(session, self._stock.process_id, spent)
@@ -133,12 +137,12 @@ class UsageWriter:
             self._stock.recorded(events)
 
     def dropped(self, events: Sequence[UsageEvent]) -> None:
-        """These events will never be written: nothing was spent."""
+        """Note that these events will never be written: what they spent is free again."""
         if self._stock is not None:
             self._stock.dropped(events)
 
     async def close(self, seconds: float = 2.0) -> None:
-        """Write what is pending, for so long at most."""
+        """Write what is pending, for at most ``seconds``."""
         if self._writing is None:
             return
         await asyncio.wait({self._writing}, timeout=seconds)
@@ -153,7 +157,7 @@ class UsageWriter:
             try:
                 await self._commit(batch)
             except _TakenBack:
-                pass  # and begin anew, with what it was put in place of
+                pass  # try again, with the event that replaced it
             except (DBAPIError, sqlite3.Error, OSError) as error:
                 if not self._broken:
                     log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))

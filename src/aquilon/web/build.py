@@ -89,7 +89,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,
-        server_models=ServerModels(engine, catalogue, texts, database),
+        server_models=ServerModels(engine=engine, catalogue=catalogue, texts=texts, database=database),
         pulls=Pulls(None if store is None else store.folder, settings.home / "pulls.json"),
         embeddings=EmbeddingPipeline(
             catalogue,

@@ -94,14 +94,14 @@ async def set_alias(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, AliasRequest)
     found = services(request)
     known = [card.name for card in found.catalogue.cards() if not found.catalogue.is_retired(card)]
-    wish = aliases.Wish(
+    definition = aliases.AliasDefinition(
         name=fields.name,
         target=fields.target,
         share=None if fields.share is None else (fields.share.model, fields.share.percent),
         switch=None if fields.switch is None else (fields.switch.model, fields.switch.at),
     )
     with _in_words():
-        alias = await aliases.set_alias(found.database, caller, wish, known)
+        alias = await aliases.set_alias(found.database, caller, definition, models=known)
     return await _answer(found, alias)
 
 

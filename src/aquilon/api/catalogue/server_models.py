@@ -246,7 +246,7 @@ async def change_model(request: Request, caller: Caller, model: str) -> Response
     found = services(request)
     changes = {name: getattr(fields, name) for name in ModelRequest.model_fields if name in fields.model_fields_set}
     try:
-        await model_notes.change(found.database, caller, found.catalogue, model, changes)
+        await model_notes.change(found.database, caller, found.catalogue, model=model, changes=changes)
     except ValueError as error:
         raise invalid(str(error)) from None
     await found.catalogue.refresh(now=True)

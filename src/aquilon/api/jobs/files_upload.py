@@ -54,7 +54,7 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
     kept = False
     try:
         await _read(request, form, part, lambda: files.too_large(most), most)
-        row = await files.keep(caller, file_id, part, form.description())
+        row = await files.keep(caller, file_id, part, description=form.description())
         kept = True
         return row
     finally:
@@ -174,11 +174,11 @@ class _Form:
             raise _wrong("file", f"The file's name has 1 to {_MOST_NAME} printable characters")
         kind = self.file.mimetype.partition(";")[0].strip().lower()
         return FileDescription(
-            name,
-            purpose,
-            cast(Visibility, visibility),
-            kind if _MIMETYPE.fullmatch(kind) else "application/octet-stream",
-            seconds,
+            name=name,
+            purpose=purpose,
+            visibility=cast(Visibility, visibility),
+            mimetype=kind if _MIMETYPE.fullmatch(kind) else "application/octet-stream",
+            seconds=seconds,
         )
 
     def _text(self, name: str) -> str:

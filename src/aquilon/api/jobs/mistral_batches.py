@@ -143,7 +143,7 @@ async def delete(request: Request, caller: Caller, job_id: str) -> Response:
 async def _outputs(found: Services, caller: Principal, job: Batch) -> list[dict[str, Any]] | None:
     if job.output_file_id is None:
         return None
-    file = await found.files.get(caller, job.output_file_id, own_right=False)
+    file = await found.files.get(caller, job.output_file_id, check_right=False)
     path = found.files.content(file)
 
     def read() -> list[dict[str, Any]]:

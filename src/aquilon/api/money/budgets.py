@@ -96,8 +96,8 @@ async def set_budget(request: Request, caller: Caller) -> Response:
         standing = await budgets.set_budget(
             database,
             caller,
-            fields.period,
-            fields.limit_microcents,
+            period=fields.period,
+            amount=fields.limit_microcents,
             workspace=fields.workspace_id,
             key=fields.key_id,
         )
@@ -121,7 +121,9 @@ async def get_budget(request: Request, caller: Caller, budget_id: str) -> Respon
 )
 async def change_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     fields = await read_body(request, BudgetChange)
-    standing = await budgets.change_budget(services(request).database, caller, budget_id, fields.limit_microcents)
+    standing = await budgets.change_budget(
+        services(request).database, caller, budget_id, amount=fields.limit_microcents
+    )
     return json_answer(budget_body(standing, _models(request)))
 
 
@@ -142,8 +144,8 @@ def budget_body(standing: BudgetStanding, models: Collection[str] | None = None)
     budget = standing.budget
     return BudgetBody(
         id=budget.id,
-        scope=budget.scope,
-        scope_id=budget.scope_id,
+        scope=budget.subject_kind,
+        scope_id=budget.subject_id,
         name=standing.name,
         period=budget.period,
         limit_microcents=budget.limit,

@@ -109,8 +109,8 @@ def limit_body(one: NamedLimit) -> LimitBody:
     limit = one.limit
     return LimitBody(
         id=limit.id,
-        scope=limit.scope,
-        scope_id=limit.scope_id,
+        scope=limit.subject_kind,
+        scope_id=limit.subject_id,
         name=one.name,
         model=limit.model or None,
         requests_per_minute=limit.requests_per_minute,

@@ -99,7 +99,7 @@ async def set_price(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, PriceRequest)
     database = services(request).database
     try:
-        await prices.set_price(database, caller, model, _price(fields))
+        await prices.set_price(database, caller, model, price=_price(fields))
     except ValueError as error:
         raise invalid(str(error)) from None
     return json_answer(_body((await prices.price_lists(database))[model]))
@@ -117,7 +117,7 @@ async def set_price_list(request: Request, caller: Caller, model: str) -> Respon
     database = services(request).database
     try:
         periods = [Period(_price(period), period.ends_at) for period in fields.periods]
-        await prices.set_price_list(database, caller, model, periods)
+        await prices.set_price_list(database, caller, model, periods=periods)
     except ValueError as error:
         raise invalid(str(error), param="periods") from None
     return json_answer(_body((await prices.price_lists(database))[model]))
@@ -126,10 +126,10 @@ async def set_price_list(request: Request, caller: Caller, model: str) -> Respon
 def _price(fields: PriceRequest) -> Price:
     return Price(
         int(time.time()) if fields.starts_at is None else fields.starts_at,
-        fields.input,
-        fields.input if fields.cached_input is None else fields.cached_input,
-        fields.output,
-        fields.batch_discount,
+        input=fields.input,
+        cached_input=fields.input if fields.cached_input is None else fields.cached_input,
+        output=fields.output,
+        batch_discount=fields.batch_discount,
     )
 
 

@@ -92,7 +92,7 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     except ValueError as error:
         raise invalid(str(error), param="month") from None
     found = services(request)
-    told = await statement(found.database, found.settings, caller, asked)
+    told = await statement(found.database, found.settings, caller, month=asked)
     if written == "json":
         return json_answer(statement_body(told))
     try:

@@ -1,1 +1,1 @@
-"""What operators change about models, and the audit log of it."""
+"""What operators change about models. Each change is on the audit log."""

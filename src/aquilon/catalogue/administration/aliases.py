@@ -1,4 +1,4 @@
-"""Aliases: the organization that runs the server sets them, and each change is on the audit log."""
+"""Setting, rolling back and removing aliases. Only the organization that runs the server may."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.catalogue import store as models
+from aquilon.catalogue import store
 from aquilon.catalogue.aliases import Alias, checked_alias, is_alias
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
@@ -19,8 +19,8 @@ from aquilon.storage import Database
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What an alias shall be. ``share`` is a model and percent of the callers, ``switch`` a model and a moment."""
+class AliasDefinition:
+    """An alias to set. ``share`` is a model and a percentage of the callers, ``switch`` a model and a moment."""
 
     name: str
     target: str
@@ -28,71 +28,80 @@ class Wish:
     switch: tuple[str, int] | None = None
 
 
-async def set_alias(database: Database, principal: Principal, wish: Wish, known: Collection[str]) -> Alias:
-    """Make an alias, or let one stand for something else; ``known`` are the names of all models.
+async def set_alias(
+    database: Database, principal: Principal, definition: AliasDefinition, *, models: Collection[str]
+) -> Alias:
+    """Create or change an alias; ``models`` are the names of all models.
 
-    Raises ApiError 403, ValueError for a name that is a model's, and for a target that isn't.
+    Raises ApiError 403, ValueError if its name is a model's or its target is none.
     """
     require_operator(principal)
-    name, now = checked_alias(wish.name), int(time.time())
-    if name in known:
-        raise ValueError(f"'{name}' is a model's own name: it can't stand for another")
+    name, now = checked_alias(definition.name), int(time.time())
+    if name in models:
+        raise ValueError(f"'{name}' is a model's own name, so it can't be an alias")
     async with database.writing(alone=True) as session:
-        others = {alias.name: alias for alias in await models.aliases(session)}
-        if name not in others and (twin := look_alike(name, (*known, *others))) is not None:
+        others = {alias.name: alias for alias in await store.aliases(session)}
+        if name not in others and (twin := look_alike(name, (*models, *others))) is not None:
             raise ValueError(f"'{name}' is taken for '{twin}', which is there already: take another name")
-        for target in filter(None, (wish.target, wish.share and wish.share[0], wish.switch and wish.switch[0])):
-            _require_model(name, target, known, others)
+        for target in filter(
+            None,
+            (definition.target, definition.share and definition.share[0], definition.switch and definition.switch[0]),
+        ):
+            _require_model(target, name, models=models, aliases=others)
         for other in others.values():
             if name in (other.target, other.share_target, other.switch_target):
-                raise ValueError(f"The alias '{other.name}' stands for a model '{name}': a chain of aliases isn't kept")
+                raise ValueError(
+                    f"The alias '{other.name}' stands for the model '{name}': an alias can't stand for an alias"
+                )
         former = others.get(name)
-        alias = Alias(name=name, target=wish.target) if former is None else former.pointed_to(wish.target, now)
-        if wish.share is not None:
-            alias = alias.sharing(*wish.share)
-        if wish.switch is not None:
-            alias = alias.switching(*wish.switch, now)
-        await models.set_alias(session, alias)
-        await _record(session, principal, "model_alias.set", alias)
+        alias = (
+            Alias(name=name, target=definition.target) if former is None else former.pointed_to(definition.target, now)
+        )
+        if definition.share is not None:
+            alias = alias.sharing(*definition.share)
+        if definition.switch is not None:
+            alias = alias.switching(*definition.switch, now)
+        await store.set_alias(session, alias)
+        await _record(session, principal, "model_alias.set", alias=alias)
     return alias
 
 
 async def roll_back(database: Database, principal: Principal, name: str) -> Alias:
-    """Undo the sharing or the plan of an alias, else let it stand for its former target again.
+    """End the sharing or planned switch of an alias; without them, return to its former target.
 
-    Raises ApiError 403 or 404, ValueError where there is nothing to roll back to.
+    Raises ApiError 403 or 404, ValueError if there is nothing to roll back to.
     """
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        found = await models.alias(session, name) if is_alias(name) else None
-        if found is None:
+        former = await store.alias(session, name) if is_alias(name) else None
+        if former is None:
             raise no_such("alias", name)
-        alias = found.rolled_back(int(time.time()))
-        await models.set_alias(session, alias)
-        await _record(session, principal, "model_alias.rolled_back", alias)
+        alias = former.rolled_back(int(time.time()))
+        await store.set_alias(session, alias)
+        await _record(session, principal, "model_alias.rolled_back", alias=alias)
     return alias
 
 
 async def remove(database: Database, principal: Principal, name: str) -> None:
-    """Raises ApiError 403 or 404."""
+    """Remove an alias. Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        if not is_alias(name) or not await models.remove_alias(session, name):
+        if not is_alias(name) or not await store.remove_alias(session, name):
             raise no_such("alias", name)
         await audit.record(session, principal, "model_alias.removed", object_id=name, object_name=name)
 
 
-def _require_model(name: str, target: str, known: Collection[str], aliases: Collection[str]) -> None:
-    if target in known:
+def _require_model(target: str, name: str, *, models: Collection[str], aliases: Collection[str]) -> None:
+    if target in models:
         return
     if target == name:
         raise ValueError(f"'{name}' can't stand for itself")
     if target in aliases:
         raise ValueError(f"'{target[:100]}' is an alias itself: let '{name}' stand for a model")
-    models_here = ", ".join(f"'{model}'" for model in sorted(known)) or "none yet"
+    models_here = ", ".join(f"'{model}'" for model in sorted(models)) or "none yet"
     raise ValueError(f"There is no model '{target[:100]}' for '{name}' to stand for; this server has {models_here}")
 
 
-async def _record(session: AsyncSession, principal: Principal, action: str, alias: Alias) -> None:
-    told = {key: value for key, value in asdict(alias).items() if key != "name" and value}
-    await audit.record(session, principal, action, object_id=alias.name, object_name=alias.name, **told)
+async def _record(session: AsyncSession, principal: Principal, action: str, *, alias: Alias) -> None:
+    detail = {key: value for key, value in asdict(alias).items() if key != "name" and value}
+    await audit.record(session, principal, action, object_id=alias.name, object_name=alias.name, **detail)

@@ -1,4 +1,4 @@
-"""What an operator says of models: who may have their files, what they are, when they end."""
+"""Changing an operator's notes on models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from aquilon.catalogue import store as models
+from aquilon.catalogue import store
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.model_notes import ModelNote
@@ -19,12 +19,12 @@ from aquilon.storage import Database
 
 
 async def change(
-    database: Database, principal: Principal, catalogue: Catalogue, model: str, changes: Mapping[str, Any]
+    database: Database, principal: Principal, catalogue: Catalogue, *, model: str, changes: Mapping[str, Any]
 ) -> ModelNote:
-    """Say something of a model, by the fields of ``ModelNote``; None takes back what was said.
+    """Change the note on a model by the fields of ``ModelNote``; None removes a field's value.
 
-    A moment to retire announces itself now. Raises ApiError 403 or 404, ValueError
-    for a replacement that can't be, and for giving away files that aren't here.
+    Setting ``retires_at`` also sets ``deprecated_at`` to now. Raises ApiError 403 or 404,
+    ValueError for an unknown replacement, or for opening a model whose files aren't here.
     """
     require_operator(principal)
     card = catalogue.get(model)
@@ -33,18 +33,18 @@ async def change(
     if changes.get("access") == "open" and not isinstance(card, LocalModel):
         raise ValueError(f"The files of '{model}' aren't in this server's store: it can't be open here")
     replacement = changes.get("replacement")
-    known = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.annotations.aliases()}
+    names = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.annotations.aliases()}
     if replacement == model:
         raise ValueError(f"'{model}' can't be its own replacement")
-    if replacement is not None and replacement not in known:
+    if replacement is not None and replacement not in names:
         raise ValueError(f"There is no model or alias '{str(replacement)[:100]}' to use in place of '{model}'")
     async with database.writing(alone=True) as session:
-        note = replace(await models.note(session, model), **changes)
+        note = replace(await store.note(session, model), **changes)
         if note.retires_at is None:
             note = replace(note, deprecated_at=None)
         elif note.deprecated_at is None:
             note = replace(note, deprecated_at=int(time.time()))
-        await models.set_note(session, note)
-        told = {key: value for key, value in asdict(note).items() if key in changes}
-        await audit.record(session, principal, "model.changed", object_id=model, object_name=model, **told)
+        await store.set_note(session, note)
+        detail = {key: value for key, value in asdict(note).items() if key in changes}
+        await audit.record(session, principal, "model.changed", object_id=model, object_name=model, **detail)
     return note

@@ -1,4 +1,4 @@
-"""The server's own models, for its operator: into memory, out of memory, off the disk."""
+"""Loading, unloading and removing the server's models, for its operator."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from aquilon.people.store import audit
 from aquilon.storage import Database
 
 _UNLOAD_SECONDS = 2.0
-"""An idle model is gone by then; one that answers somebody leaves when it has."""
+"""How long an unload is awaited. An idle model is unloaded by then, a busy one after its last answer."""
 
 log = structlog.get_logger("aquilon.models")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ServerModels:
-    """Every method raises ApiError: 403 for who doesn't run the server, 404 for no such model."""
+    """Every method raises ApiError: 403 unless the caller operates the server, 404 for an unknown model."""
 
     engine: Engine
     catalogue: Catalogue
     texts: TextModels
     database: Database
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def load(self, principal: Principal, name: str) -> LocalModel:
-        """Begin to load a model; its state tells how far it is."""
+        """Start to load a model; the engine's state of the model shows the progress."""
         card = self._local(principal, name)
         await self._record(principal, "model.loaded", name)
-        self._begin(self._load(card))
+        self._start(self._load(card))
         return card
 
     async def unload(self, principal: Principal, name: str) -> LocalModel:
-        """Take a model out of memory as soon as it answers nobody; its next request loads it again."""
+        """Unload a model as soon as no request uses it. Its next request loads it again."""
         card = self._local(principal, name)
         await self._record(principal, "model.unloaded", name)
-        await asyncio.wait({self._begin(self.engine.unload(name))}, timeout=_UNLOAD_SECONDS)
+        await asyncio.wait({self._start(self.engine.unload(name))}, timeout=_UNLOAD_SECONDS)
         return card
 
     async def remove(self, principal: Principal, name: str) -> int:
-        """Remove a model's files; gives the bytes freed. Raises ApiError 409 for one in memory or in use."""
+        """Remove a model's files; returns the bytes freed. Raises ApiError 409 if it is in memory or in use."""
         require_operator(principal)
         store = self.catalogue.store
         if store is None:
@@ -67,7 +67,7 @@ class ServerModels:
             raise _busy(str(error)) from error
         except StoreError as error:
             raise not_found(str(error), param="model", code="model_not_found") from error
-        self.engine.states.pop(name, None)  # one that could not be loaded
+        self.engine.states.pop(name, None)  # the state of a failed load
         await self._record(principal, "model.removed", name, bytes=freed)
         return freed
 
@@ -77,8 +77,8 @@ class ServerModels:
         if card is None:
             raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
         if not isinstance(card, LocalModel):
-            where = "in a process of its own, which comes and goes by itself" if card.local else f"at {card.provider}"
-            raise invalid(f"'{name}' isn't the engine's to load: it runs {where}", param="model")
+            where = "in a separate process, which starts and ends by itself" if card.local else f"at {card.provider}"
+            raise invalid(f"The engine can't load '{name}': it runs {where}", param="model")
         return card
 
     async def _load(self, card: LocalModel) -> None:
@@ -88,7 +88,7 @@ class ServerModels:
         except (EngineError, ValueError, OSError) as error:
             log.warning("A model can't be loaded", model=card.name, error=str(error))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Batch jobs as a queue: claimed with a lease, each line recorded in one transaction with the usage that it caused."""
+"""Queries over batch jobs: a queue whose jobs are claimed with a lease."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from aquilon.people.scope import Everyone, Scope
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)
-"""The status of a job whose lines are asked from now on, unless somebody cancelled it just now."""
+"""The status of a job whose lines are asked from now on; one that was just cancelled keeps its status."""
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchFilter:
     model: str | None = None
     metadata: dict[str, str] | None = None
     created_after: int | None = None
     user_id: str | None = None
     statuses: tuple[str, ...] = ()
-    """Empty is any."""
+    """Empty means any."""
 
 
 async def add(session: AsyncSession, batch: Batch) -> None:
@@ -45,7 +45,7 @@ async def by_id(session: AsyncSession, principal: Principal, batch_id: str) -> B
 async def newest_first(
     session: AsyncSession,
     principal: Principal,
-    wanted: BatchFilter,
+    criteria: BatchFilter,
     *,
     after: str | None = None,
     offset: int = 0,
@@ -53,15 +53,15 @@ async def newest_first(
     oldest_first: bool = False,
 ) -> list[Batch]:
     """A page of the jobs that the caller may see; ``after`` is the last id of the page before. Ids order by time."""
-    query = _filtered(_visible(principal), wanted)
+    query = _filtered(_visible(principal), criteria)
     if after is not None:
         query = query.where(Batch.id < after)
     order = Batch.id.asc() if oldest_first else Batch.id.desc()
     return list(await session.scalars(query.order_by(order).offset(offset).limit(limit)))
 
 
-async def count(session: AsyncSession, principal: Principal, wanted: BatchFilter) -> int:
-    query = _filtered(_visible(principal), wanted).with_only_columns(func.count())
+async def count(session: AsyncSession, principal: Principal, criteria: BatchFilter) -> int:
+    query = _filtered(_visible(principal), criteria).with_only_columns(func.count())
     return int(await session.scalar(query) or 0)
 
 
@@ -71,13 +71,13 @@ async def count_open(session: AsyncSession, scope: Scope) -> int:
 
 
 async def reader_of(session: AsyncSession, scope: Scope, file_id: str) -> str | None:
-    """The id of a job of the organization that has not ended and reads this file."""
+    """The id of a job of the organization that reads this file and has not ended; None if there is none."""
     jobs = await session.scalars(scope.select(Batch).where(Batch.status.in_(OPEN)))
     return next((job.id for job in jobs if file_id in job.input_file_ids), None)
 
 
-async def request_cancellation(session: AsyncSession, scope: Scope, batch_id: str, now: int) -> bool:
-    """False where the job has ended, or its results are being written already."""
+async def request_cancellation(session: AsyncSession, scope: Scope, batch_id: str, *, now: int) -> bool:
+    """Mark a job as cancelling; False if it has ended or its results are already being written."""
     changed = await session.execute(
         scope.update(Batch)
         .where(Batch.id == batch_id, Batch.status.in_(("validating", "in_progress")))
@@ -97,13 +97,13 @@ async def claim(
     most: int,
     running: Collection[str] = (),
 ) -> list[Batch]:
-    """Take jobs that nobody works on; ``others_too``: that anybody but ``owner`` works on.
+    """Lease at most ``most`` jobs that no process runs; with ``others_too``, also those that other processes run.
 
-    On one machine, a lease beyond two that begin now was given before the clock was set
-    back: nobody renews it.
+    A lease that ends later than two leases from now was given before the clock was set
+    back, and is ignored. This holds on one machine only, hence for SQLite.
 
-    Organizations come in turns, so that none waits for all the jobs of another;
-    ``running`` has the organization of each job that the owner works on already.
+    Organizations take turns, so that none waits for all jobs of another. ``running`` has
+    the organization of each job that the owner runs already.
     """
     free = or_(Batch.lease_owner.is_(None), Batch.lease_until <= now)
     if (await session.connection()).dialect.name == "sqlite":
@@ -115,8 +115,8 @@ async def claim(
     rows = await session.execute(
         waiting.with_only_columns(Batch.id, Batch.organization_id, turn.label("turn"), Batch.created_at)
     )
-    had = Counter(running)
-    ranked = sorted(rows, key=lambda row: (had[row.organization_id] + row.turn, row.created_at, row.id))
+    running_jobs = Counter(running)
+    ranked = sorted(rows, key=lambda row: (running_jobs[row.organization_id] + row.turn, row.created_at, row.id))
     query = waiting.where(Batch.id.in_([row.id for row in ranked[:most]]))
     jobs = list(await session.scalars(query.order_by(Batch.created_at).with_for_update(skip_locked=True)))
     for job in jobs:
@@ -126,7 +126,7 @@ async def claim(
 
 
 async def renew(session: AsyncSession, owner: str, until: int) -> dict[str, str]:
-    """The jobs that are still this owner's, with their statuses."""
+    """Renew the leases of this owner's jobs; returns each job's status by id."""
     rows = await session.execute(
         Everyone.update(Batch)
         .where(Batch.lease_owner == owner, Batch.status.in_(OPEN))
@@ -137,7 +137,7 @@ async def renew(session: AsyncSession, owner: str, until: int) -> dict[str, str]
 
 
 async def release(session: AsyncSession, owner: str, batch_id: str | None = None) -> None:
-    """Let others have this owner's jobs, or one of them."""
+    """Release the leases of this owner's jobs, or of one of them."""
     update = Everyone.update(Batch).where(Batch.lease_owner == owner)
     if batch_id is not None:
         update = update.where(Batch.id == batch_id)
@@ -145,24 +145,24 @@ async def release(session: AsyncSession, owner: str, batch_id: str | None = None
 
 
 async def advance(session: AsyncSession, batch: Batch, owner: str, **values: Any) -> bool:
-    """Change a job; False, and nothing changed, where it is no longer this owner's."""
-    return await _advance(session, batch, owner, values)
+    """Change a job; False, without a change, if this owner no longer has its lease."""
+    return await _advance(session, batch, owner, values=values)
 
 
 async def record_line(
     session: AsyncSession, batch: Batch, owner: str, *, number: int, failed: bool, result: str, usage: Usage
 ) -> bool:
-    """Keep what became of a line and count it; False where the job is no longer this owner's.
+    """Record a line's result and count it; False if this owner no longer has the job's lease.
 
-    The job's row is locked first: two that believe to own it come one after the other.
+    The update locks the job's row first, so two processes that both think they own it take turns.
     """
-    counted = {
+    counts = {
         "failed" if failed else "succeeded": (Batch.failed if failed else Batch.succeeded) + 1,
         "prompt_tokens": Batch.prompt_tokens + usage.prompt_tokens,
         "cached_tokens": Batch.cached_tokens + usage.cached_tokens,
         "completion_tokens": Batch.completion_tokens + usage.completion_tokens,
     }
-    if not await _advance(session, batch, owner, counted):
+    if not await _advance(session, batch, owner, values=counts):
         return False
     session.add(
         BatchLine(batch_id=batch.id, number=number, organization_id=batch.organization_id, failed=failed, result=result)
@@ -177,57 +177,57 @@ async def recorded_numbers(session: AsyncSession, batch: Batch) -> set[int]:
 
 
 async def lines(session: AsyncSession, batch: Batch, *, failed: bool, after: int, most: int) -> list[tuple[int, str]]:
-    """Numbers and results beyond ``after``, in order."""
+    """Numbers and results of at most ``most`` lines after number ``after``, in order."""
     query = _lines(batch).where(BatchLine.failed == failed, BatchLine.number > after)
-    told = query.with_only_columns(BatchLine.number, BatchLine.result).order_by(BatchLine.number).limit(most)
-    return [(number, result) for number, result in await session.execute(told)]
+    page = query.with_only_columns(BatchLine.number, BatchLine.result).order_by(BatchLine.number).limit(most)
+    return [(number, result) for number, result in await session.execute(page)]
 
 
 async def forget_lines(session: AsyncSession, batch: Batch, *, most: int) -> int:
-    """Delete so many of a job's lines at most, once its result files have them; gives how many."""
-    some = _lines(batch).with_only_columns(BatchLine.number).limit(most)
-    gone = await session.execute(
+    """Delete at most ``most`` lines of a job whose result files are written; returns how many."""
+    numbers = _lines(batch).with_only_columns(BatchLine.number).limit(most)
+    deleted = await session.execute(
         Scope(batch.organization_id)
         .delete(BatchLine)
-        .where(BatchLine.batch_id == batch.id, BatchLine.number.in_(some))
+        .where(BatchLine.batch_id == batch.id, BatchLine.number.in_(numbers))
         .returning(BatchLine.number)
     )
-    return len(gone.all())
+    return len(deleted.all())
 
 
 async def current(session: AsyncSession, batch: Batch) -> Batch | None:
-    """As it is now."""
+    """The job as it is in the database now; None if it is deleted."""
     query = Scope(batch.organization_id).select(Batch).where(Batch.id == batch.id)
     return await session.scalar(query.execution_options(populate_existing=True))
 
 
 async def with_leftover_lines(session: AsyncSession) -> Batch | None:
-    """A job that has ended and whose lines are still there."""
+    """A job that has ended but still has lines."""
     query = Everyone.select(Batch).join(BatchLine, BatchLine.batch_id == Batch.id)
     return await session.scalar(query.where(Batch.status.in_(ENDED)).limit(1))
 
 
 async def remove(session: AsyncSession, scope: Scope, batch_id: str) -> bool:
-    """True if there was such a job, which had ended."""
+    """Delete a job; True if it existed and had ended."""
     query = scope.delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ENDED))
     return (await session.execute(query.returning(Batch.id))).first() is not None
 
 
 async def prune(session: AsyncSession, *, before: int, most: int) -> int:
-    """Delete at most so many jobs that ended before then; gives how many."""
+    """Delete at most ``most`` jobs that ended before ``before``; returns how many."""
     old = Everyone.select(Batch).with_only_columns(Batch.id).where(Batch.ended_at < before).limit(most)
-    gone = await session.execute(Everyone.delete(Batch).where(Batch.id.in_(old)).returning(Batch.id))
-    return len(gone.all())
+    deleted = await session.execute(Everyone.delete(Batch).where(Batch.id.in_(old)).returning(Batch.id))
+    return len(deleted.all())
 
 
 async def statuses(session: AsyncSession) -> dict[str, int]:
-    """How many jobs of each open status there are, of all organizations."""
+    """How many jobs of all organizations have each open status."""
     query = Everyone.select(Batch).where(Batch.status.in_(OPEN)).group_by(Batch.status)
     rows = await session.execute(query.with_only_columns(Batch.status, func.count().label("number")))
     return {row.status: row.number for row in rows}
 
 
-async def _advance(session: AsyncSession, batch: Batch, owner: str, values: dict[str, Any]) -> bool:
+async def _advance(session: AsyncSession, batch: Batch, owner: str, *, values: dict[str, Any]) -> bool:
     changed = await session.execute(
         Scope(batch.organization_id)
         .update(Batch)
@@ -248,15 +248,15 @@ def _visible(principal: Principal) -> Select[Batch]:
     return query if sees_all_workspaces(principal) else query.where(Batch.workspace_id == principal.workspace_id)
 
 
-def _filtered(query: Select[Batch], wanted: BatchFilter) -> Select[Batch]:
-    if wanted.model is not None:
-        query = query.where(Batch.model == wanted.model)
-    if wanted.created_after is not None:
-        query = query.where(Batch.created_at > wanted.created_after)
-    if wanted.user_id is not None:
-        query = query.where(Batch.user_id == wanted.user_id)
-    if wanted.statuses:
-        query = query.where(Batch.status.in_(wanted.statuses))
-    for name, value in (wanted.metadata or {}).items():
+def _filtered(query: Select[Batch], criteria: BatchFilter) -> Select[Batch]:
+    if criteria.model is not None:
+        query = query.where(Batch.model == criteria.model)
+    if criteria.created_after is not None:
+        query = query.where(Batch.created_at > criteria.created_after)
+    if criteria.user_id is not None:
+        query = query.where(Batch.user_id == criteria.user_id)
+    if criteria.statuses:
+        query = query.where(Batch.status.in_(criteria.statuses))
+    for name, value in (criteria.metadata or {}).items():
         query = query.where(Batch.batch_metadata[name].as_string() == value)
     return query

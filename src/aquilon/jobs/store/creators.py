@@ -1,4 +1,4 @@
-"""Whom a batch job acts for, as things are now: the key that it was made with, or the person who was signed in."""
+"""The principal that a batch job acts for: that of the key or session that created it, with its present rights."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from aquilon.people.tables import ApiKey, Organization, User, Workspace, Workspa
 
 
 async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:
-    """None where the key is blocked, revoked or expired, its user disabled, or the workspace archived.
+    """The job's creator; None if the key is blocked, revoked or expired, its user disabled, or the workspace archived.
 
-    A key that is for batch jobs need not be for live requests besides.
+    A key with the scope ``batch`` needs no ``inference`` besides.
     """
     scope = Scope(batch.organization_id)
     principal = await (_of_key(session, scope, batch) if batch.api_key_id else _of_user(session, scope, batch))
@@ -29,10 +29,10 @@ async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:
 
 async def _of_key(session: AsyncSession, scope: Scope, batch: Batch) -> Principal | None:
     query = api_keys.usable(scope.select(ApiKey), int(time.time())).where(ApiKey.id == batch.api_key_id)
-    found = (await session.execute(query)).first()
-    if found is None:
+    row = (await session.execute(query)).first()
+    if row is None:
         return None
-    key, user, organization, membership = found
+    key, user, organization, membership = row
     return accounts.principal(user, organization, key.workspace_id, membership=membership, key=key)
 
 
@@ -52,8 +52,8 @@ async def _of_user(session: AsyncSession, scope: Scope, batch: Batch) -> Princip
             Workspace.archived_at.is_(None),
         )
     )
-    found = (await session.execute(query)).first()
-    if found is None:
+    row = (await session.execute(query)).first()
+    if row is None:
         return None
-    user, organization, membership = found
+    user, organization, membership = row
     return accounts.principal(user, organization, batch.workspace_id, membership=membership)

@@ -1,4 +1,4 @@
-"""Budgets: who may keep them, and how they stand."""
+"""Setting and listing budgets, with what was spent of them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from aquilon.people.store import audit
 from aquilon.storage import Database
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BudgetStanding:
-    """A budget with the name of whose it is, and what was spent in its present period; millionths of a cent."""
+    """A budget, its subject's name, and what was spent in its present period in millionths of a cent."""
 
     budget: Budget
     name: str
@@ -32,62 +32,69 @@ class BudgetStanding:
     resets_at: int | None
     """None for prepaid credit."""
     priced_models: frozenset[str]
-    """Those whose tokens cost something now: the others spend nothing of it."""
+    """The models whose tokens cost something now. Others spend nothing of the budget."""
 
 
 async def list_budgets(database: Database, principal: Principal) -> list[BudgetStanding]:
-    """All of the organization's for those who read its usage; else those of one's own keys and of one's workspaces.
+    """All budgets of the organization if the caller may read its usage, otherwise those that `own_subjects` names.
 
-    Raises ApiError 403 for a key that isn't for usage.
+    Raises ApiError 403 for a key without the scope ``usage.read``.
     """
     require_scope(principal, "usage.read")
     async with database.reading() as session:
-        found = await budgets.budgets(session, Scope.of_organization(principal))
+        visible = await budgets.budgets(session, Scope.of_organization(principal))
         if not permits(principal.role, None, "usage.read"):
-            seen = await own_subjects(session, principal)
-            found = [budget for budget in found if budget.scope_id in seen]
-        return await _standings(session, principal, found)
+            subject_ids = await own_subjects(session, principal)
+            visible = [budget for budget in visible if budget.subject_id in subject_ids]
+        return await _standings(session, principal, visible)
 
 
 async def get_budget(database: Database, principal: Principal, budget_id: str) -> BudgetStanding:
-    """One of those that `list_budgets` gives. Raises ApiError 403 or 404."""
+    """One of the budgets that `list_budgets` returns. Raises ApiError 403 or 404."""
     require_scope(principal, "usage.read")
     async with database.reading() as session:
-        found = await budgets.budget_by_id(session, Scope.of_organization(principal), budget_id)
-        if found is None or not await may_see(session, principal, found):
+        budget = await budgets.budget_by_id(session, Scope.of_organization(principal), budget_id)
+        if budget is None or not await may_see(session, principal, budget):
             raise no_such("budget", budget_id)
-        [standing] = await _standings(session, principal, [found])
+        [standing] = await _standings(session, principal, [budget])
         return standing
 
 
 async def set_budget(
     database: Database,
     principal: Principal,
+    *,
     period: BudgetPeriod,
     amount: int,
-    *,
     workspace: str | None = None,
     key: str | None = None,
 ) -> BudgetStanding:
-    """For a workspace (name or id), a key (id or prefix), or else the whole organization.
+    """Set the budget of a workspace (name or id), of a key (id or prefix), or of the whole organization.
 
-    An organization's own is what it bought: the operator alone sets it. Raises
+    An organization's budget is what it bought: only the operator sets it. Raises
     ApiError 403 or 404, LookupError for an unknown key, ValueError for a negative amount.
     """
     require(principal, "billing.manage")
     async with database.writing(alone=True) as session:
-        what, scope_id = await subject(session, principal, workspace=workspace, key=key)
-        return await _set(session, principal, what, scope_id, period, amount)
+        kind, subject_id = await subject(session, principal, workspace=workspace, key=key)
+        return await _set(session, principal, subject_kind=kind, subject_id=subject_id, period=period, amount=amount)
 
 
-async def change_budget(database: Database, principal: Principal, budget_id: str, amount: int) -> BudgetStanding:
-    """Another amount for a budget; what was spent of it stays. Raises ApiError 403 or 404, ValueError."""
+async def change_budget(database: Database, principal: Principal, budget_id: str, *, amount: int) -> BudgetStanding:
+    """Change a budget's amount; what was spent of it stays. Raises ApiError 403 or 404, ValueError."""
     require(principal, "billing.manage")
     async with database.writing(alone=True) as session:
-        found = await budgets.budget_by_id(session, Scope.of_organization(principal), budget_id)
-        if found is None:
+        budget = await budgets.budget_by_id(session, Scope.of_organization(principal), budget_id)
+        if budget is None:
             raise no_such("budget", budget_id)
-        return await _set(session, principal, found.scope, found.scope_id, found.period, amount)
+        return await _set(
+            session,
+            principal,
+            subject_kind=budget.subject_kind,
+            subject_id=budget.subject_id,
+            period=budget.period,
+            amount=amount,
+        )
 
 
 async def remove_budget(database: Database, principal: Principal, budget_id: str) -> None:
@@ -95,25 +102,34 @@ async def remove_budget(database: Database, principal: Principal, budget_id: str
     require(principal, "billing.manage")
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
-        found = await budgets.budget_by_id(session, scope, budget_id)
-        if found is None:
+        budget = await budgets.budget_by_id(session, scope, budget_id)
+        if budget is None:
             raise no_such("budget", budget_id)
-        if found.scope == "organization":
-            _require_to_be_the_seller(principal)
-        refuse_loosening(principal, "budget", found.scope, scope_id=found.scope_id, loosens=True)
+        if budget.subject_kind == "organization":
+            _require_operator(principal)
+        refuse_loosening(principal, "budget", budget.subject_kind, scope_id=budget.subject_id, loosens=True)
         await budgets.remove_budget(session, scope, budget_id)
         await audit.record(session, principal, "budget.removed", object_id=budget_id, object_name=budget_id)
 
 
 async def _set(
-    session: AsyncSession, principal: Principal, what: SubjectKind, scope_id: str, period: BudgetPeriod, amount: int
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    subject_kind: SubjectKind,
+    subject_id: str,
+    period: BudgetPeriod,
+    amount: int,
 ) -> BudgetStanding:
-    if what == "organization":
-        _require_to_be_the_seller(principal)
+    if subject_kind == "organization":
+        _require_operator(principal)
     scope = Scope.of_organization(principal)
-    former = await budgets.budget_of(session, scope, what, scope_id, period)
-    refuse_loosening(principal, "budget", what, scope_id=scope_id, loosens=former is not None and amount > former.limit)
-    budget = await budgets.set_budget(session, scope, what, scope_id, period, amount)
+    former = await budgets.budget_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, period=period)
+    loosens = former is not None and amount > former.limit
+    refuse_loosening(principal, "budget", subject_kind, scope_id=subject_id, loosens=loosens)
+    budget = await budgets.set_budget(
+        session, scope, subject_kind=subject_kind, subject_id=subject_id, period=period, amount=amount
+    )
     [standing] = await _standings(session, principal, [budget])
     await audit.record(
         session,
@@ -127,23 +143,27 @@ async def _set(
     return standing
 
 
-async def _standings(session: AsyncSession, principal: Principal, found: Sequence[Budget]) -> list[BudgetStanding]:
+async def _standings(session: AsyncSession, principal: Principal, listed: Sequence[Budget]) -> list[BudgetStanding]:
     now = int(time.time())
-    lines = [(budget.id, period_start(budget.period, now)) for budget in found]
+    lines = [(budget.id, period_start(budget.period, now)) for budget in listed]
     spent = await budgets.spending(session, Scope.of_organization(principal), lines)
-    lists = await price_lists(session) if found else {}
+    lists = await price_lists(session) if listed else {}
     priced = frozenset(
         model for model, prices in lists.items() if (price := prices.at(now)) and any(price.rates.values())
     )
     return [
         BudgetStanding(
-            budget, await subject_name(session, principal, budget), spent[line], period_end(budget.period, now), priced
+            budget=budget,
+            name=await subject_name(session, principal, budget),
+            spent=spent[line],
+            resets_at=period_end(budget.period, now),
+            priced_models=priced,
         )
-        for budget, line in zip(found, lines, strict=True)
+        for budget, line in zip(listed, lines, strict=True)
     ]
 
 
-def _require_to_be_the_seller(principal: Principal) -> None:
+def _require_operator(principal: Principal) -> None:
     if not principal.operates:
         raise forbidden(
             "Only the organization that runs this server sets what an organization may spend; set budgets of "

@@ -1,4 +1,4 @@
-"""Limits of requests and tokens: who may set them, and who sees them."""
+"""Setting and listing limits of requests and tokens."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from aquilon.storage import Database
 class NamedLimit:
     limit: Limit
     name: str
-    """Of whose it is."""
+    """The subject's name."""
 
 
 async def list_limits(database: Database, principal: Principal) -> list[NamedLimit]:
-    """All of the organization's for those who read its usage; else those of one's own keys and of one's workspaces.
+    """All limits of the organization if the caller may read its usage, otherwise those that `own_subjects` names.
 
-    Raises ApiError 403 for a key that isn't for usage.
+    Raises ApiError 403 for a key without the scope ``usage.read``.
     """
     require_scope(principal, "usage.read")
     async with database.reading() as session:
-        found = await limits.limits(session, Scope.of_organization(principal))
+        visible = await limits.limits(session, Scope.of_organization(principal))
         if not permits(principal.role, None, "usage.read"):
-            seen = await own_subjects(session, principal)
-            found = [limit for limit in found if limit.scope_id in seen]
-        return [NamedLimit(limit, await subject_name(session, principal, limit)) for limit in found]
+            subject_ids = await own_subjects(session, principal)
+            visible = [limit for limit in visible if limit.subject_id in subject_ids]
+        return [NamedLimit(limit, await subject_name(session, principal, limit)) for limit in visible]
 
 
 async def get_limit(database: Database, principal: Principal, limit_id: str) -> NamedLimit:
-    """One of those that `list_limits` gives. Raises ApiError 403 or 404."""
+    """One of the limits that `list_limits` returns. Raises ApiError 403 or 404."""
     require_scope(principal, "usage.read")
     async with database.reading() as session:
-        found = await limits.limit_by_id(session, Scope.of_organization(principal), limit_id)
-        if found is None or not await may_see(session, principal, found):
+        limit = await limits.limit_by_id(session, Scope.of_organization(principal), limit_id)
+        if limit is None or not await may_see(session, principal, limit):
             raise no_such("limit", limit_id)
-        return NamedLimit(found, await subject_name(session, principal, found))
+        return NamedLimit(limit, await subject_name(session, principal, limit))
 
 
 async def set_limit(
@@ -59,14 +59,14 @@ async def set_limit(
     tokens_per_minute: int | None,
     parallel_requests: int | None,
 ) -> NamedLimit:
-    """For a workspace (name or id), a key (id or prefix), or else the whole organization; in place of what was.
+    """Set or replace the limit of a workspace (name or id), of a key (id or prefix), or of the whole organization.
 
-    An organization's own the operator alone sets. Raises ApiError 403 or 404,
-    LookupError for an unknown key, ValueError for numbers that won't do.
+    Only the operator sets an organization's limit. Raises ApiError 403 or 404,
+    LookupError for an unknown key, ValueError for invalid numbers.
     """
     require(principal, "keys.manage")
     if key is None and workspace is None:
-        _require_operating(principal)
+        _require_operator(principal)
     numbers = {
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
@@ -79,11 +79,11 @@ async def set_limit(
             raise ValueError(f"{unit} is {number}; it goes from 0 to {MOST}")
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
-        what, scope_id = await subject(session, principal, workspace=workspace, key=key)
-        former = await limits.limit_of(session, scope, what, scope_id, model)
+        kind, subject_id = await subject(session, principal, workspace=workspace, key=key)
+        former = await limits.limit_of(session, scope, subject_kind=kind, subject_id=subject_id, model=model)
         loosens = former is not None and former.is_loosened_by(numbers)
-        refuse_loosening(principal, "limit", what, scope_id=scope_id, loosens=loosens)
-        limit = await limits.set_limit(session, scope, what, scope_id, model, **numbers)
+        refuse_loosening(principal, "limit", kind, scope_id=subject_id, loosens=loosens)
+        limit = await limits.set_limit(session, scope, subject_kind=kind, subject_id=subject_id, model=model, **numbers)
         name = await subject_name(session, principal, limit)
         await audit.record(
             session,
@@ -91,7 +91,7 @@ async def set_limit(
             "limit.set",
             object_id=limit.id,
             object_name=name,
-            scope=what,
+            scope=kind,
             model=model or None,
             **numbers,
         )
@@ -105,16 +105,16 @@ async def remove_limit(database: Database, principal: Principal, limit_id: str) 
         removed = await limits.remove_limit(session, Scope.of_organization(principal), limit_id)
         if removed is None:
             raise no_such("limit", limit_id)
-        if removed.scope == "organization":
-            _require_operating(principal)
-        refuse_loosening(principal, "limit", removed.scope, scope_id=removed.scope_id, loosens=True)
+        if removed.subject_kind == "organization":
+            _require_operator(principal)
+        refuse_loosening(principal, "limit", removed.subject_kind, scope_id=removed.subject_id, loosens=True)
         name = await subject_name(session, principal, removed)
         await audit.record(
             session, principal, "limit.removed", object_id=limit_id, object_name=name, model=removed.model or None
         )
 
 
-def _require_operating(principal: Principal) -> None:
+def _require_operator(principal: Principal) -> None:
     if not principal.operates:
         raise forbidden(
             "Only the organization that runs this server sets an organization's limits; set those of workspaces and "

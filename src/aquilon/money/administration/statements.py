@@ -13,8 +13,8 @@ from aquilon.settings import Settings
 from aquilon.storage import Database
 
 
-async def statement(database: Database, settings: Settings, principal: Principal, month: Month) -> Statement:
-    """From the daily totals, which are kept for good. Raises ApiError 403."""
+async def statement(database: Database, settings: Settings, principal: Principal, *, month: Month) -> Statement:
+    """Make a statement from the daily totals, which are never pruned. Raises ApiError 403."""
     require(principal, "usage.read")
     async with database.reading() as session:
         rows = await totals(
@@ -35,13 +35,13 @@ async def statement(database: Database, settings: Settings, principal: Principal
         vat_percent=settings.vat_percent,
         lines=added_up(
             StatementLine(
-                row.workspace or "",
-                row.model or "",
-                row.requests,
-                row.prompt_tokens,
-                row.cached_tokens,
-                row.completion_tokens,
-                row.cost,
+                workspace=row.workspace or "",
+                model=row.model or "",
+                requests=row.requests,
+                prompt_tokens=row.prompt_tokens,
+                cached_tokens=row.cached_tokens,
+                completion_tokens=row.completion_tokens,
+                cost=row.cost,
             )
             for row in rows
         ),

@@ -1,4 +1,4 @@
-"""Whom a budget or a limit is for: the organization, one of its workspaces, or a key."""
+"""The subject of a budget or limit: the organization, one of its workspaces, or a key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aquilon.storage import Database
 async def subject(
     session: AsyncSession, principal: Principal, *, workspace: str | None, key: str | None
 ) -> tuple[SubjectKind, str]:
-    """Kind and id of a key (id or prefix), a workspace (name or id), or else of the organization.
+    """Kind and id of a key (id or prefix), a workspace (name or id) or, without both, the organization.
 
     Raises ApiError 404, LookupError for an unknown key.
     """
@@ -31,21 +31,21 @@ async def subject(
         return "key", (await api_keys.api_key_like(session, scope, key)).id
     if workspace is None:
         return "organization", principal.organization_id
-    found = await workspaces.workspace_by(session, scope, workspace)
-    if found is None:
+    row = await workspaces.workspace_by(session, scope, workspace)
+    if row is None:
         raise no_such("workspace", workspace)
-    return "workspace", found.id
+    return "workspace", row.id
 
 
-async def subject_name(session: AsyncSession, principal: Principal, what: Budget | Limit) -> str:
-    """Its id where it is gone."""
+async def subject_name(session: AsyncSession, principal: Principal, rule: Budget | Limit) -> str:
+    """The name of the subject, or its id if it no longer exists."""
     scope = Scope.of_organization(principal)
-    if what.scope == "key":
-        key = await api_keys.api_key_by_id(session, scope, what.scope_id)
-        return what.scope_id if key is None else key.name
-    if what.scope == "workspace":
-        workspace = await workspaces.workspace_by(session, scope, what.scope_id)
-        return what.scope_id if workspace is None else workspace.name
+    if rule.subject_kind == "key":
+        key = await api_keys.api_key_by_id(session, scope, rule.subject_id)
+        return rule.subject_id if key is None else key.name
+    if rule.subject_kind == "workspace":
+        workspace = await workspaces.workspace_by(session, scope, rule.subject_id)
+        return rule.subject_id if workspace is None else workspace.name
     return principal.organization_name
 
 
@@ -58,23 +58,23 @@ async def own_subjects(session: AsyncSession, principal: Principal) -> set[str]:
     }
 
 
-async def may_see(session: AsyncSession, principal: Principal, what: Budget | Limit) -> bool:
-    """Whether it is among those that the caller may list."""
-    return permits(principal.role, None, "usage.read") or what.scope_id in await own_subjects(session, principal)
+async def may_see(session: AsyncSession, principal: Principal, rule: Budget | Limit) -> bool:
+    """Whether the caller may list this budget or limit."""
+    return permits(principal.role, None, "usage.read") or rule.subject_id in await own_subjects(session, principal)
 
 
 async def require_unlimited_key(database: Database, principal: Principal) -> None:
-    """For what gives the caller another key's secret, which would spend beside the caller's own budgets and limits.
+    """Refuse a key that has its own budget or limit before it gets another key's secret.
 
-    Raises ApiError 403 for a key that has any.
+    The other key would spend outside that budget or limit. Raises ApiError 403.
     """
     if principal.api_key_id is None:
         return
     scope = Scope.of_organization(principal)
     async with database.reading() as session:
-        own: list[Budget | Limit] = [*await budgets.budgets(session, scope), *await limits.limits(session, scope)]
-    if any(each.scope == "key" and each.scope_id == principal.api_key_id for each in own):
+        rules: list[Budget | Limit] = [*await budgets.budgets(session, scope), *await limits.limits(session, scope)]
+    if any(rule.subject_kind == "key" and rule.subject_id == principal.api_key_id for rule in rules):
         raise forbidden(
-            "This API key has a budget or limit of its own, which another key would not count for: it can make none",
+            "This API key has its own budget or limit, and a new key would spend outside it: it can't create keys",
             code=BEYOND_OWN_LIMITS,
         )

@@ -1,4 +1,4 @@
-"""Budgets and what was spent of them."""
+"""Queries over budgets and their spending."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aquilon.people.secrets import new_id
 
 
 async def budgets(session: AsyncSession, scope: Scope) -> list[Budget]:
-    """The organization's, oldest first."""
+    """The organization's budgets, oldest first."""
     query = scope.select(StoredBudget).order_by(StoredBudget.created_at, StoredBudget.id)
     return [_budget(row) for row in await session.scalars(query)]
 
@@ -26,24 +26,30 @@ async def budget_by_id(session: AsyncSession, scope: Scope, budget_id: str) -> B
 
 
 async def budget_of(
-    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod
+    session: AsyncSession, scope: Scope, *, subject_kind: SubjectKind, subject_id: str, period: BudgetPeriod
 ) -> Budget | None:
-    """The one of the organization, one of its workspaces or keys for that kind of period."""
-    row = await _row_of(session, scope, what, scope_id, period)
+    """The budget of the organization, one of its workspaces or keys for this kind of period."""
+    row = await _row_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, period=period)
     return None if row is None else _budget(row)
 
 
 async def set_budget(
-    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod, amount: int
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    subject_kind: SubjectKind,
+    subject_id: str,
+    period: BudgetPeriod,
+    amount: int,
 ) -> Budget:
-    """Give the organization, one of its workspaces or keys an amount in millionths of a cent, or change it.
+    """Set the budget of the organization, one of its workspaces or keys to ``amount`` millionths of a cent.
 
-    A new budget of a period counts what was spent in that period before it was made.
-    Raises ValueError for a negative amount.
+    A new budget of a period counts what was already spent in that period. Raises
+    ValueError for a negative amount.
     """
     if amount < 0:
         raise ValueError("A budget can't be less than 0")
-    row = await _row_of(session, scope, what, scope_id, period)
+    row = await _row_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, period=period)
     if row is not None:
         row.amount = amount
         await session.flush()
@@ -52,8 +58,8 @@ async def set_budget(
     row = StoredBudget(
         id=new_id("budget"),
         organization_id=scope.organization_id,
-        scope=what,
-        scope_id=scope_id,
+        scope=subject_kind,
+        scope_id=subject_id,
         period=period,
         amount=amount,
         created_at=now,
@@ -61,7 +67,7 @@ async def set_budget(
     session.add(row)
     if period != "once":
         starts_at = period_start(period, now)
-        spent = await _used(session, scope, what, scope_id, since=starts_at)
+        spent = await _spent_since(session, scope, subject_kind=subject_kind, subject_id=subject_id, since=starts_at)
         session.add(
             BudgetSpending(budget_id=row.id, starts_at=starts_at, organization_id=scope.organization_id, spent=spent)
         )
@@ -80,33 +86,42 @@ async def remove_budget(session: AsyncSession, scope: Scope, budget_id: str) -> 
 
 
 async def spending(session: AsyncSession, scope: Scope, lines: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """What was spent of each budget in the period that starts then, 0 where nothing was."""
+    """What was spent of each line, a budget's id and the start of a period; 0 if nothing was."""
     query = scope.select(BudgetSpending).where(tuple_(BudgetSpending.budget_id, BudgetSpending.starts_at).in_(lines))
-    found = {(row.budget_id, row.starts_at): row.spent for row in await session.scalars(query)}
-    return {line: found.get(line, 0) for line in lines}
+    spent = {(row.budget_id, row.starts_at): row.spent for row in await session.scalars(query)}
+    return {line: spent.get(line, 0) for line in lines}
 
 
 async def _row_of(
-    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, period: BudgetPeriod
+    session: AsyncSession, scope: Scope, *, subject_kind: SubjectKind, subject_id: str, period: BudgetPeriod
 ) -> StoredBudget | None:
     row: StoredBudget | None = await session.scalar(
         scope.select(StoredBudget).where(
-            StoredBudget.scope == what, StoredBudget.scope_id == scope_id, StoredBudget.period == period
+            StoredBudget.scope == subject_kind, StoredBudget.scope_id == subject_id, StoredBudget.period == period
         )
     )
     return row
 
 
-async def _used(session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, *, since: int) -> int:
+async def _spent_since(
+    session: AsyncSession, scope: Scope, *, subject_kind: SubjectKind, subject_id: str, since: int
+) -> int:
     column = {
         "organization": UsageTotal.organization_id,
         "workspace": UsageTotal.workspace_id,
         "key": UsageTotal.api_key_id,
-    }[what]
-    query = scope.select(UsageTotal).where(UsageTotal.span == "day", UsageTotal.starts_at >= since, column == scope_id)
+    }[subject_kind]
+    query = scope.select(UsageTotal)
+    query = query.where(UsageTotal.span == "day", UsageTotal.starts_at >= since, column == subject_id)
     total = await session.scalar(query.with_only_columns(func.coalesce(func.sum(UsageTotal.cost), 0)))
     return int(total or 0)
 
 
 def _budget(row: StoredBudget) -> Budget:
-    return Budget(row.id, cast(SubjectKind, row.scope), row.scope_id, cast(BudgetPeriod, row.period), row.amount)
+    return Budget(
+        id=row.id,
+        subject_kind=cast(SubjectKind, row.scope),
+        subject_id=row.scope_id,
+        period=cast(BudgetPeriod, row.period),
+        limit=row.amount,
+    )

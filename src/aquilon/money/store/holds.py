@@ -1,4 +1,4 @@
-"""What each API process holds of budgets and slots in a database that several share, and which of them live."""
+"""What each API process holds of budgets and slots in a shared database, and which processes are alive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOCK = 0x686F6C64  # "hold"
 
 
 async def join(session: AsyncSession, process_id: str) -> None:
-    """Count an API process among those that live; once more changes nothing."""
+    """Register an API process as alive. A second call changes nothing."""
     await session.execute(
         postgresql.insert(ApiProcess.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
         {"id": process_id, "beats": 0},
@@ -26,49 +26,51 @@ async def join(session: AsyncSession, process_id: str) -> None:
 
 
 async def leave(session: AsyncSession, process_id: str) -> None:
-    """Take a process away, with all that it held."""
+    """Remove a process, with all that it held."""
     await session.execute(delete(ApiProcess).where(ApiProcess.id == process_id))
 
 
 async def beat(session: AsyncSession, process_id: str) -> dict[str, int] | None:
-    """Show that a process lives; gives how often each has shown it. None where it was taken for dead."""
+    """Increment a process's beat counter; returns every process's counter, or None if this one was removed as dead."""
     row = update(ApiProcess).where(ApiProcess.id == process_id).values(beats=ApiProcess.beats + 1)
     if (await session.execute(row.returning(ApiProcess.id))).first() is None:
         return None
     return {row.id: row.beats for row in await session.execute(select(ApiProcess.id, ApiProcess.beats))}
 
 
-async def bury(session: AsyncSession, process_id: str, beats: int) -> bool:
-    """Take away a process that has not shown itself since; false where it has."""
+async def remove_dead(session: AsyncSession, process_id: str, beats: int) -> bool:
+    """Remove a process whose beat counter is still ``beats``; False if it has changed."""
     gone = delete(ApiProcess).where(ApiProcess.id == process_id, ApiProcess.beats == beats)
     return (await session.execute(gone.returning(ApiProcess.id))).first() is not None
 
 
-async def taken(session: AsyncSession, scope: Scope, lines: Sequence[Line]) -> dict[Line, int]:
-    """What was spent of each line and what all processes hold of it: no claim changes it until the transaction ends.
+async def lock_and_sum(session: AsyncSession, scope: Scope, lines: Sequence[Line]) -> dict[Line, int]:
+    """What was spent of each line plus what all processes hold of it.
 
-    Spending that is recorded meanwhile is counted once, on one side or on the other.
+    Locks the organization's claims until the transaction ends. Spending that is recorded
+    meanwhile counts once, either as spent or as held.
     """
     await session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:whose))"), {"lock": _LOCK, "whose": scope.organization_id}
+        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:organization))"),
+        {"lock": _LOCK, "organization": scope.organization_id},
     )
     held = scope.select(Hold).with_only_columns(Hold.line_id, Hold.starts_at, Hold.amount)
     spent = scope.select(BudgetSpending).with_only_columns(
         BudgetSpending.budget_id, BudgetSpending.starts_at, BudgetSpending.spent
     )
-    both: Any = union_all(
+    amounts: Any = union_all(
         held.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)),
         spent.where(tuple_(BudgetSpending.budget_id, BudgetSpending.starts_at).in_(lines)),
     ).subquery()
-    line_id, starts_at, amount = both.c
-    found = await session.execute(select(line_id, starts_at, func.sum(amount)).group_by(line_id, starts_at))
-    return dict.fromkeys(lines, 0) | {(id_, starts): int(total) for id_, starts, total in found}
+    line_id, starts_at, amount = amounts.c
+    rows = await session.execute(select(line_id, starts_at, func.sum(amount)).group_by(line_id, starts_at))
+    return dict.fromkeys(lines, 0) | {(id_, starts): int(total) for id_, starts, total in rows}
 
 
-async def change_holds(session: AsyncSession, scope: Scope, process_id: str, changes: Mapping[Line, int]) -> None:
-    """Add to what a process holds of some lines, or take off it. Raises IntegrityError for one that was taken for dead.
+async def change_holds(session: AsyncSession, scope: Scope, process_id: str, *, changes: Mapping[Line, int]) -> None:
+    """Add to what a process holds of lines, or subtract from it. Raises IntegrityError if it was removed as dead.
 
-    Never set, always added: so that what is spent and recorded meanwhile isn't forgotten.
+    Amounts are added, never set, so that spending recorded meanwhile isn't lost.
     """
     rows = [
         {
@@ -85,15 +87,15 @@ async def change_holds(session: AsyncSession, scope: Scope, process_id: str, cha
         await session.execute(_ADD, rows)
 
 
-async def forget_holds(session: AsyncSession, scope: Scope, process_id: str, lines: Sequence[Line]) -> None:
-    """A process has nothing of these lines."""
+async def remove_holds(session: AsyncSession, scope: Scope, process_id: str, *, lines: Sequence[Line]) -> None:
+    """Remove all that a process holds of these lines."""
     if lines:
         of_process = scope.delete(Hold).where(Hold.process_id == process_id)
         await session.execute(of_process.where(tuple_(Hold.line_id, Hold.starts_at).in_(lines)))
 
 
 async def turn_into_spending(session: AsyncSession, process_id: str, spent: Mapping[tuple[str, int, str], int]) -> None:
-    """Take what `usage.record` recorded off what the process holds, in the same transaction."""
+    """Subtract what `usage.record` recorded from what the process holds, in the same transaction."""
     for (line_id, starts_at, organization_id), amount in sorted(spent.items()):
         if not amount:
             continue

@@ -1,4 +1,4 @@
-"""Limits as they are stored: one row for an organization, a workspace or a key, and a model or all."""
+"""Queries over limits: one row for each subject (organization, workspace or key) and model, or all models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aquilon.people.secrets import new_id
 
 
 async def limits(session: AsyncSession, scope: Scope) -> list[Limit]:
-    """The organization's, oldest first."""
+    """The organization's limits, oldest first."""
     query = scope.select(StoredLimit).order_by(StoredLimit.created_at, StoredLimit.id)
     return [_limit(row) for row in await session.scalars(query)]
 
@@ -25,31 +25,33 @@ async def limit_by_id(session: AsyncSession, scope: Scope, limit_id: str) -> Lim
     return None if row is None else _limit(row)
 
 
-async def limit_of(session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, model: str) -> Limit | None:
-    """The one of an organization, a workspace or a key, for a model or (with an empty name) for all."""
-    row = await _row_of(session, scope, what, scope_id, model)
+async def limit_of(
+    session: AsyncSession, scope: Scope, *, subject_kind: SubjectKind, subject_id: str, model: str
+) -> Limit | None:
+    """The limit of the organization, a workspace or a key for a model, or for all models if ``model`` is empty."""
+    row = await _row_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, model=model)
     return None if row is None else _limit(row)
 
 
 async def set_limit(
     session: AsyncSession,
     scope: Scope,
-    what: SubjectKind,
-    scope_id: str,
-    model: str,
     *,
+    subject_kind: SubjectKind,
+    subject_id: str,
+    model: str,
     requests_per_minute: int | None,
     tokens_per_minute: int | None,
     parallel_requests: int | None,
 ) -> Limit:
-    """Give the organization, one of its workspaces or keys a limit, or put it in the place of the one it has."""
-    row = await _row_of(session, scope, what, scope_id, model)
+    """Set or replace the limit of the organization, one of its workspaces or keys."""
+    row = await _row_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, model=model)
     if row is None:
         row = StoredLimit(
             id=new_id("limit"),
             organization_id=scope.organization_id,
-            scope=what,
-            scope_id=scope_id,
+            scope=subject_kind,
+            scope_id=subject_id,
             model=model,
             created_at=int(time.time()),
         )
@@ -62,7 +64,7 @@ async def set_limit(
 
 
 async def remove_limit(session: AsyncSession, scope: Scope, limit_id: str) -> Limit | None:
-    """The limit that was; None if the organization had no such one."""
+    """Remove a limit and return it; None if the organization has no such limit."""
     row = await session.scalar(scope.select(StoredLimit).where(StoredLimit.id == limit_id))
     if row is None:
         return None
@@ -72,11 +74,11 @@ async def remove_limit(session: AsyncSession, scope: Scope, limit_id: str) -> Li
 
 
 async def _row_of(
-    session: AsyncSession, scope: Scope, what: SubjectKind, scope_id: str, model: str
+    session: AsyncSession, scope: Scope, *, subject_kind: SubjectKind, subject_id: str, model: str
 ) -> StoredLimit | None:
     row: StoredLimit | None = await session.scalar(
         scope.select(StoredLimit).where(
-            StoredLimit.scope == what, StoredLimit.scope_id == scope_id, StoredLimit.model == model
+            StoredLimit.scope == subject_kind, StoredLimit.scope_id == subject_id, StoredLimit.model == model
         )
     )
     return row
@@ -84,11 +86,11 @@ async def _row_of(
 
 def _limit(row: StoredLimit) -> Limit:
     return Limit(
-        row.id,
-        cast(SubjectKind, row.scope),
-        row.scope_id,
-        row.model,
-        row.requests_per_minute,
-        row.tokens_per_minute,
-        row.parallel_requests,
+        id=row.id,
+        subject_kind=cast(SubjectKind, row.scope),
+        subject_id=row.scope_id,
+        model=row.model,
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        parallel_requests=row.parallel_requests,
     )

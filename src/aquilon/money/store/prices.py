@@ -1,4 +1,4 @@
-"""Price lists as they are stored: each price with its start, never changed once it holds."""
+"""Queries over prices. A stored price is never changed once it applies."""
 
 from __future__ import annotations
 
@@ -14,23 +14,30 @@ from aquilon.money.tables import StoredPrice
 from aquilon.people.secrets import new_id
 
 _NOW_SECONDS = 60
-"""So long ago is still now: between a command's start and its transaction."""
+"""A start this long ago counts as now: time passes between a command's start and its transaction."""
 
 
 async def price_lists(session: AsyncSession) -> dict[str, PriceList]:
-    """Every model's list that has one, by the model's name."""
-    found = defaultdict(list)
+    """The price lists by model, without models that have none."""
+    prices = defaultdict(list)
     for row in await session.scalars(select(StoredPrice).order_by(StoredPrice.model, StoredPrice.starts_at)):
-        found[row.model].append(
-            Price(row.starts_at, row.input, row.cached_input, row.output, row.batch_discount, row.id)
+        prices[row.model].append(
+            Price(
+                row.starts_at,
+                input=row.input,
+                cached_input=row.cached_input,
+                output=row.output,
+                batch_discount=row.batch_discount,
+                id=row.id,
+            )
         )
-    return {model: PriceList(model, prices) for model, prices in found.items()}
+    return {model: PriceList(model, of_model) for model, of_model in prices.items()}
 
 
 async def set_price(session: AsyncSession, model: str, price: Price) -> Price:
-    """Add a price that holds from its start on, in place of one that would start at the same moment to come.
+    """Add a price that applies from its start on; it replaces a future price with the same start.
 
-    Raises ValueError for a start in the past: requests were paid by what held then.
+    Raises ValueError for a start in the past, since requests have been paid at the price of then.
     """
     now = int(time.time())
     if price.starts_at < now - _NOW_SECONDS:
@@ -38,13 +45,13 @@ async def set_price(session: AsyncSession, model: str, price: Price) -> Price:
             f"A price can't start on {day(price.starts_at)}, in the past: requests since then were counted with the "
             "price that held. Let it start now or later"
         )
-    return await _store(session, model, price, now)
+    return await _store(session, model, price, now=now)
 
 
 async def set_price_list(session: AsyncSession, prices: PriceList) -> PriceList:
-    """Put a whole list in the place of what was to come; what holds now or held before stays.
+    """Replace a model's future prices with a list; present and past prices stay.
 
-    Raises ValueError where the list starts in the past.
+    Raises ValueError if the list starts in the past.
     """
     now = int(time.time())
     if prices.prices[0].starts_at < now - _NOW_SECONDS:
@@ -53,14 +60,14 @@ async def set_price_list(session: AsyncSession, prices: PriceList) -> PriceList:
             "first price start now or later"
         )
     await session.execute(delete(StoredPrice).where(StoredPrice.model == prices.model, StoredPrice.starts_at > now))
-    return PriceList(prices.model, [await _store(session, prices.model, price, now) for price in prices.prices])
+    return PriceList(prices.model, [await _store(session, prices.model, price, now=now) for price in prices.prices])
 
 
-async def _store(session: AsyncSession, model: str, price: Price, now: int) -> Price:
+async def _store(session: AsyncSession, model: str, price: Price, *, now: int) -> Price:
     starts_at = max(price.starts_at, now)
-    holding = select(StoredPrice.id).where(StoredPrice.model == model, StoredPrice.starts_at == now)
-    if starts_at == now and await session.scalar(holding) is not None:
-        starts_at += 1  # requests of this second were paid by the one that holds
+    present = select(StoredPrice.id).where(StoredPrice.model == model, StoredPrice.starts_at == now)
+    if starts_at == now and await session.scalar(present) is not None:
+        starts_at += 1  # requests of this second are paid at the present price
     stored = replace(price, id=new_id("price"), starts_at=starts_at)
     await session.execute(delete(StoredPrice).where(StoredPrice.model == model, StoredPrice.starts_at == starts_at))
     session.add(

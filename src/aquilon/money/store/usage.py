@@ -1,4 +1,4 @@
-"""Usage: each request's event once, hourly and daily totals, and what budgets paid, all in one transaction."""
+"""Queries over usage. One transaction records a request's event once, its totals and what budgets paid."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _EVENTS_PRUNED_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What was used in an hour or a day; a facet that was not asked for is None."""
+    """The usage of an hour or a day. A facet that was not asked for is None."""
 
     starts_at: int
     workspace: str | None
     member: str | None
     key_id: str | None
     key: str | None
-    """Its name; empty for requests that came with a session."""
+    """The key's name; empty for requests that came with a session."""
     model: str | None
     requests: int
     batch_requests: int
-    """Those of them that were lines of batch jobs."""
+    """Of ``requests``, those that were lines of batch jobs."""
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -48,17 +48,17 @@ class UsageRow:
 
 
 async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> dict[tuple[str, int, str], int]:
-    """Store what is new among these events and add it up; an event that is there already changes nothing.
+    """Store the new ones of these events and add them to the totals. An event that is stored already changes nothing.
 
-    Gives what they spent, by budget, start of its period and organization.
+    Returns what the new events spent, by budget, start of its period and organization.
     """
     unique = {event.request_id: event for event in events}
     if not unique:
         return {}
     connection = await session.connection()
     writes = _WRITES[connection.dialect.name]
-    fresh = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
-    sums = _Sums.of([unique[request_id] for request_id in fresh])
+    new_ids = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
+    sums = _Sums.of([unique[request_id] for request_id in new_ids])
     for statement, rows in ((writes.total, sums.totals), (writes.spending, sums.spending)):
         if rows:
             await connection.execute(statement, rows)
@@ -66,17 +66,17 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> dict[tu
 
 
 def record_at_once(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> None:
-    """The same on SQLite's own connection, in the transaction that is open there."""
+    """Do the same as ``record`` on SQLite's own connection, in its open transaction."""
     writes = _TEXTS
-    fresh = [event for event in events if connection.execute(writes.event, _row(event)).fetchone() is not None]
-    sums = _Sums.of(fresh)
+    new = [event for event in events if connection.execute(writes.event, _row(event)).fetchone() is not None]
+    sums = _Sums.of(new)
     connection.executemany(writes.total, sums.totals)
     connection.executemany(writes.spending, sums.spending)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What events add up to. Rows are in one order, so that two writers never wait for each other."""
+    """The sums of events. Rows are sorted, so that two writers can't deadlock."""
 
     totals: list[dict[str, Any]]
     spending: list[dict[str, Any]]
@@ -89,9 +89,9 @@ class _Sums:
         for event in events:
             tokens = (event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens)
             counts = (1, int(event.batch), *tokens, event.cost)
-            whose = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
+            owners = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)
             for span, seconds in SECONDS.items():
-                total = totals[(span, event.ended_at // seconds * seconds, *whose)]
+                total = totals[(span, event.ended_at // seconds * seconds, *owners)]
                 total[:] = map(sum, zip(total, counts, strict=True))
             for budget_id, starts_at in event.budget_lines:
                 spent[(budget_id, starts_at, event.organization_id)] += event.cost
@@ -112,19 +112,19 @@ async def totals(
     by: Sequence[Facet] = (),
     workspace_id: str | None = None,
 ) -> list[UsageRow]:
-    """Usage of each hour or day from ``since`` on and before ``until``, oldest first, apart by the facets asked for.
+    """Usage of each hour or day from ``since`` until before ``until``, oldest first, one row for each value of ``by``.
 
-    With ``workspace_id``, that workspace's alone.
+    With ``workspace_id``, only that workspace's usage.
     """
-    nothing = literal(None)
+    absent = literal(None)
     columns = {
-        "workspace": func.coalesce(Workspace.name, UsageTotal.workspace_id) if "workspace" in by else nothing,
-        "member": func.coalesce(User.name, UsageTotal.user_id) if "member" in by else nothing,
-        "key_id": UsageTotal.api_key_id if "key" in by else nothing,
-        "key": func.coalesce(ApiKey.name, UsageTotal.api_key_id) if "key" in by else nothing,
-        "model": UsageTotal.model if "model" in by else nothing,
+        "workspace": func.coalesce(Workspace.name, UsageTotal.workspace_id) if "workspace" in by else absent,
+        "member": func.coalesce(User.name, UsageTotal.user_id) if "member" in by else absent,
+        "key_id": UsageTotal.api_key_id if "key" in by else absent,
+        "key": func.coalesce(ApiKey.name, UsageTotal.api_key_id) if "key" in by else absent,
+        "model": UsageTotal.model if "model" in by else absent,
     }
-    apart = [UsageTotal.starts_at, *(column for column in columns.values() if column is not nothing)]
+    groups = [UsageTotal.starts_at, *(column for column in columns.values() if column is not absent)]
     query = (
         scope.select(UsageTotal)
         .outerjoin(Workspace, Workspace.id == UsageTotal.workspace_id)
@@ -137,8 +137,8 @@ async def totals(
             *(func.sum(getattr(UsageTotal, name)) for name in _COUNTS),
             maintain_column_froms=True,
         )
-        .group_by(*apart)
-        .order_by(*apart)
+        .group_by(*groups)
+        .order_by(*groups)
     )
     if workspace_id is not None:
         query = query.where(UsageTotal.workspace_id == workspace_id)
@@ -147,7 +147,7 @@ async def totals(
 
 
 async def prune(session: AsyncSession, *, before: int, most: int = _EVENTS_PRUNED_AT_ONCE) -> int:
-    """Delete at most so many events that ended before then; gives how many. Their totals stay."""
+    """Delete at most ``most`` events that ended before ``before``; returns how many. Their totals stay."""
     old = (
         Everyone.select(StoredUsageEvent)
         .with_only_columns(StoredUsageEvent.request_id)
@@ -155,8 +155,8 @@ async def prune(session: AsyncSession, *, before: int, most: int = _EVENTS_PRUNE
         .limit(most)
     )
     deleted = Everyone.delete(StoredUsageEvent).where(StoredUsageEvent.request_id.in_(old))
-    gone = await session.execute(deleted.returning(StoredUsageEvent.request_id))
-    return len(gone.all())
+    deleted_ids = await session.execute(deleted.returning(StoredUsageEvent.request_id))
+    return len(deleted_ids.all())
 
 
 def _row(event: UsageEvent) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _row(event: UsageEvent) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Writes:
-    """Both databases have ON CONFLICT, each with a construct of its own. Made once: compiled once."""
+    """The INSERT statements with ON CONFLICT, for which each database has its own construct. Compiled once."""
 
     event: Any
     total: Any
@@ -199,14 +199,16 @@ class _Writes:
 
     @staticmethod
     def _adding(insert: Any, names: Sequence[str]) -> Any:
-        """Adds to a row that is there, else makes it."""
-        grown = {name: insert.table.c[name] + insert.excluded[name] for name in names}
-        return insert.on_conflict_do_update(index_elements=list(insert.table.primary_key), set_=grown)
+        """Insert a row, or add to the existing one."""
+        sums = {name: insert.table.c[name] + insert.excluded[name] for name in names}
+        return insert.on_conflict_do_update(index_elements=list(insert.table.primary_key), set_=sums)
 
     def texts(self, dialect: Any) -> _Writes:
-        """The same as SQL with named parameters."""
+        """The statements as SQL with named parameters."""
         compiled = dialect.dialect(paramstyle="named")
-        return _Writes(*(str(each.compile(dialect=compiled)) for each in (self.event, self.total, self.spending)))
+        return _Writes(
+            *(str(statement.compile(dialect=compiled)) for statement in (self.event, self.total, self.spending))
+        )
 
 
 _WRITES = {"sqlite": _Writes.of(sqlite), "postgresql": _Writes.of(postgresql)}
