@@ -159,7 +159,7 @@ def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limite
         ({"requests_per_minute": "many"}, 422, "integer"),
         ({"requests_per_minute": 5, "key_id": "key_never"}, 404, "There is no API key 'key_never'"),
         ({"requests_per_minute": 5, "workspace_id": "never"}, 404, "There is no workspace 'never'"),
-        ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "one of the two"),
+        ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "not both"),
     ],
 )
 def test_what_is_no_limit_is_refused_in_words(

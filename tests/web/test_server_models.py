@@ -334,7 +334,7 @@ def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client
 @pytest.mark.parametrize(
     ("source", "status", "words"),
     [
-        ("/etc", 400, "pulled on the machine itself"),
+        ("/etc", 400, "run aquilon pull"),
         ("https://example.com/model", 400, "hf:owner/repo or pypi:package"),
         ("hf:nobody/nothing", 202, ""),
     ],
