@@ -63,9 +63,7 @@ def results(client: OpenAI, file_id: str | None) -> dict[str, Any]:
     return {line["custom_id"]: line for line in lines}
 
 
-def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
-    openai_client: OpenAI, server: RunningServer
-) -> None:
+def test_openai_s_client_gets_an_answer_or_an_error_for_each_line(openai_client: OpenAI, server: RunningServer) -> None:
     lines: list[dict[str, Any] | str] = [line(number) for number in range(6)]
     lines += [
         line(6) | {"custom_id": "line-0"},
@@ -112,7 +110,7 @@ def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
         openai_client.batches.cancel(batch.id)
 
 
-def test_mistral_s_client_makes_jobs_of_files_and_of_requests(mistral_client: Mistral) -> None:
+def test_mistral_s_client_creates_batch_jobs_from_files_and_requests(mistral_client: Mistral) -> None:
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
     content = json.dumps({"custom_id": "a", "body": body}).encode()
     file = mistral_client.files.upload(file={"file_name": "in.jsonl", "content": content}, purpose="batch")
@@ -139,7 +137,7 @@ def test_mistral_s_client_makes_jobs_of_files_and_of_requests(mistral_client: Mi
     assert mistral_client.batch.jobs.delete(job_id=jobs[1].id).deleted
 
 
-def test_other_endpoints_are_asked_the_same_way(openai_client: OpenAI) -> None:
+def test_batch_jobs_serve_other_endpoints_too(openai_client: OpenAI) -> None:
     asked = {
         "/v1/completions": {"model": MODEL, "prompt": "One, two,", "max_tokens": 2},
         "/v1/responses": {"model": MODEL, "input": "Hello", "max_output_tokens": 16},
@@ -151,7 +149,7 @@ def test_other_endpoints_are_asked_the_same_way(openai_client: OpenAI) -> None:
         assert answers["line-0"]["response"]["status_code"] == 200, path
 
 
-def test_a_cancelled_job_keeps_what_it_has_and_tells_of_the_rest(openai_client: OpenAI) -> None:
+def test_a_cancelled_job_keeps_finished_lines_and_reports_the_rest_as_cancelled(openai_client: OpenAI) -> None:
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 200, "ignore_eos": True}
     batch = make(openai_client, [line(0), *(line(number, **long) for number in range(1, 60))])
     until(lambda: openai_client.batches.retrieve(batch.id).request_counts.completed)  # type: ignore[union-attr]
@@ -167,7 +165,7 @@ def test_a_cancelled_job_keeps_what_it_has_and_tells_of_the_rest(openai_client: 
     assert {error["error"]["code"] for error in errors.values()} == {"batch_cancelled"}
 
 
-def test_what_makes_no_job_is_refused_in_words(openai_client: OpenAI, http: httpx.Client) -> None:
+def test_an_invalid_batch_job_is_refused_with_the_reason(openai_client: OpenAI, http: httpx.Client) -> None:
     with pytest.raises(openai.BadRequestError, match=r"can't ask '/v1/files'"):
         make(openai_client, [line(0)], "/v1/files")
     with pytest.raises(openai.NotFoundError, match="There is no file 'file-unknown'"):
@@ -184,7 +182,7 @@ def test_what_makes_no_job_is_refused_in_words(openai_client: OpenAI, http: http
     assert empty.errors.data[0].message == "The input has no requests"
 
 
-def test_a_file_that_a_job_reads_can_t_be_deleted(openai_client: OpenAI) -> None:
+def test_a_file_can_t_be_deleted_while_a_job_reads_it(openai_client: OpenAI) -> None:
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 300, "ignore_eos": True}
     batch = make(openai_client, [line(number, **long) for number in range(20)])
     with pytest.raises(openai.ConflictError, match="still reads this file"):

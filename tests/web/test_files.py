@@ -81,7 +81,7 @@ def test_mistral_s_client_uploads_reads_lists_links_and_deletes(mistral_client: 
         ({"file": ("a", b""), "x": (None, "y" * 3000)}, 422, "more than 2048 bytes"),
     ],
 )
-def test_what_is_wrong_with_an_upload_is_told(
+def test_a_wrong_upload_is_refused_with_the_reason(
     http: httpx.Client, parts: dict[str, tuple[str | None, str | bytes]], status: int, says: str
 ) -> None:
     answer = http.post("/v1/files", files=parts)
@@ -89,7 +89,7 @@ def test_what_is_wrong_with_an_upload_is_told(
     assert "detail" in answer.json()
 
 
-def test_a_body_that_is_no_form_or_half_of_one_is_refused(http: httpx.Client, server: RunningServer) -> None:
+def test_a_body_that_is_not_a_complete_form_is_refused(http: httpx.Client, server: RunningServer) -> None:
     assert http.post("/v1/files", json={}).status_code == 415
     for body in (b"", b"nonsense", HEAD, HEAD + b"abc\r\n--"):
         answer = http.post("/v1/files", content=body, headers=MULTIPART)
@@ -125,7 +125,9 @@ class TestLimits:
         with httpx.Client(base_url=small.url, headers=headers, timeout=60) as client:
             yield client
 
-    def test_a_gigabyte_is_refused_while_it_comes(self, client: httpx.Client, small: RunningServer) -> None:
+    def test_a_file_that_is_too_large_is_refused_while_it_arrives(
+        self, client: httpx.Client, small: RunningServer
+    ) -> None:
         sent = 0
 
         def body() -> Iterator[bytes]:
@@ -142,7 +144,7 @@ class TestLimits:
         assert _peak_memory(small.pid) - before < 16 * MEGABYTE
         assert not [path for path in (small.home / "files").rglob("*") if path.is_file()]
 
-    def test_a_gigabyte_that_is_announced_is_refused_before_it_comes(self, small: RunningServer) -> None:
+    def test_a_file_that_is_declared_too_large_is_refused_before_it_arrives(self, small: RunningServer) -> None:
         host, port = small.url.removeprefix("http://").split(":")
         lines = ["POST /v1/files HTTP/1.1", f"host: {host}", f"authorization: Bearer {small.api_key}"]
         lines += ["content-type: multipart/form-data; boundary=b", f"content-length: {2**30}", "", ""]
@@ -150,7 +152,7 @@ class TestLimits:
             connection.sendall("\r\n".join(lines).encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
-    def test_an_organization_has_so_much_room_and_no_more(self, client: httpx.Client) -> None:
+    def test_an_organization_can_t_exceed_its_file_quota(self, client: httpx.Client) -> None:
         part = bytes(900 * 1024)
         made = [client.post("/v1/files", files={"file": ("a", part)}) for _ in range(4)]
         assert [answer.status_code for answer in made] == [200, 200, 200, 413]
@@ -159,7 +161,7 @@ class TestLimits:
         assert client.post("/v1/files", files={"file": ("a", part)}).status_code == 200
 
 
-def test_whose_a_file_is_decides_who_sees_it(http: httpx.Client, server: RunningServer) -> None:
+def test_a_file_is_visible_to_its_workspace_or_only_its_user(http: httpx.Client, server: RunningServer) -> None:
     neighbour, colleague, chat_only = asyncio.run(_others(server.home))
     made = http.post("/v1/files", files={"file": ("a.txt", b"ours")}).json()["id"]
     mine = http.post("/v1/files", files={"file": ("b.txt", b"mine"), "visibility": (None, "user")}).json()["id"]
@@ -213,7 +215,7 @@ def _peak_memory(pid: int) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
 
-def test_a_boundary_that_is_too_long_is_refused_in_words(http: httpx.Client) -> None:
+def test_a_boundary_that_is_too_long_is_refused(http: httpx.Client) -> None:
     for length in (257, 5000):
         kind = f"multipart/form-data; boundary={'b' * length}"
         answer = http.post("/v1/files", content=b"x", headers={"content-type": kind})
@@ -221,7 +223,7 @@ def test_a_boundary_that_is_too_long_is_refused_in_words(http: httpx.Client) -> 
         assert answer.json()["error"]["code"] == "invalid_multipart"
 
 
-def test_an_upload_may_take_its_time_and_not_for_ever() -> None:
+def test_an_upload_must_keep_a_least_average_rate() -> None:
     """A minute for the beginning, then a kilobyte a second on the whole."""
     assert not is_too_slow(0, 59)
     assert is_too_slow(60, 120)

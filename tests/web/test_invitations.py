@@ -36,7 +36,7 @@ def join(gateway: RunningServer, token: str, name: str, **more: object) -> httpx
         return person.post("/auth/join", json={"token": token, "name": name, "password": PASSWORD, **more})
 
 
-def test_whoever_has_the_token_sees_what_it_is_for_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_person_with_the_token_reads_the_invitation_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
     place = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
     made = owner.post(INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}).json()
     assert len(made["token"]) >= 43  # 256 bits
@@ -62,21 +62,21 @@ def test_whoever_has_the_token_sees_what_it_is_for_and_joins(gateway: RunningSer
     assert {"invitation.created", "user.joined"} <= {entry["type"] for entry in logged}
 
 
-def test_so_many_join_and_no_more_however_quick_they_are(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_an_invitation_is_never_used_more_often_than_allowed(gateway: RunningServer, owner: httpx.Client) -> None:
     token = owner.post(INVITATIONS, json={"uses": 3}).json()["token"]
     with ThreadPoolExecutor(6) as threads:
         statuses = list(threads.map(lambda number: join(gateway, token, f"crowd {number}").status_code, range(6)))
     assert sorted(statuses) == [200, 200, 200, 404, 404, 404]
 
 
-def test_a_name_that_is_taken_uses_up_nothing(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_taken_name_does_not_use_up_the_invitation(gateway: RunningServer, owner: httpx.Client) -> None:
     token = owner.post(INVITATIONS, json={}).json()["token"]
     taken = join(gateway, token, "admin")
     assert (taken.status_code, "already" in taken.json()["message"]) == (400, True)
     assert join(gateway, token, "nobody else").status_code == 200
 
 
-def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_withdrawn_invitation_is_refused_and_its_age_is_bounded(gateway: RunningServer, owner: httpx.Client) -> None:
     withdrawn = owner.post(INVITATIONS, json={}).json()
     assert owner.delete(f"{INVITATIONS}/{withdrawn['id']}").json()["status"] == "revoked"
     assert join(gateway, withdrawn["token"], "late").status_code == 404
@@ -86,7 +86,7 @@ def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: 
         assert owner.post(INVITATIONS, json={"expires_in": wrong}).status_code == 422
 
 
-def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_nobody_can_invite_to_a_role_above_their_own(gateway: RunningServer, owner: httpx.Client) -> None:
     boss, member = joined(gateway, owner, "boss", "administrator"), joined(gateway, owner, "plain", "developer")
     refused = boss.post(INVITATIONS, json={"role": "owner"})
     assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
@@ -98,7 +98,7 @@ def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Cl
 
 
 @pytest.mark.parametrize("change", [{"role": "member"}, {"disabled": True}])
-def test_whoever_may_invite_no_more_leaves_no_door_ajar(
+def test_an_invitation_ends_when_its_creator_loses_the_right_to_invite(
     gateway: RunningServer, owner: httpx.Client, change: dict[str, object]
 ) -> None:
     boss = joined(gateway, owner, f"former-{'-'.join(change)}", "administrator")
@@ -121,7 +121,7 @@ def test_another_site_can_t_make_a_browser_join(gateway: RunningServer, owner: h
     assert httpx.post(f"{gateway.url}/auth/join", json=body, headers=evil).status_code == 403
 
 
-def test_the_command_line_makes_lists_and_withdraws(gateway: RunningServer) -> None:
+def test_the_command_line_creates_lists_and_revokes_invitations(gateway: RunningServer) -> None:
     def aquilon(*arguments: str) -> str:
         command = [sys.executable, "-m", "aquilon.cli.main", "invitations", *arguments, "--home", str(gateway.home)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout

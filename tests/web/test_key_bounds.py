@@ -108,7 +108,7 @@ ASKED = st.lists(
     limit=st.sampled_from([None, 20]),
     asked=ASKED,
 )
-def test_a_key_never_comes_to_more_than_it_has(
+def test_a_key_never_gains_rights_beyond_its_own(
     gateway: RunningServer,
     owner: httpx.Client,
     own: Key,
@@ -169,7 +169,7 @@ def test_a_key_never_comes_to_more_than_it_has(
         assert secrets <= {ids["own"]}
 
 
-def test_the_law_is_tried_on_every_route_that_changes_keys_budgets_and_limits(owner: httpx.Client) -> None:
+def test_the_property_test_covers_every_route_that_changes_keys_budgets_and_limits(owner: httpx.Client) -> None:
     paths = owner.get("/openapi.json").json()["paths"]
     unsafe = {
         (method, path)
@@ -187,7 +187,7 @@ def test_the_law_is_tried_on_every_route_that_changes_keys_budgets_and_limits(ow
     assert unsafe == tried | {revokes, ("post", f"{BUDGETS}/{{budget_id}}")}
 
 
-def test_a_refusal_says_what_the_key_has(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_refusal_names_the_key_s_own_limits(gateway: RunningServer, owner: httpx.Client) -> None:
     own = {"scopes": ["administration"], "allowed_models": ["a", "b"], "expires_at": NOW}
     made = owner.post(KEYS, json={"name": "own", **own}).json()
     with with_key(gateway, made["value"]) as key:
@@ -205,7 +205,7 @@ def test_a_refusal_says_what_the_key_has(gateway: RunningServer, owner: httpx.Cl
         assert (refused.status_code, refused.json()["code"]) == (403, "beyond_own_limits")
 
 
-def test_a_former_secret_makes_no_secret_that_outlives_it(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_rotated_secret_can_t_create_a_secret_that_outlives_it(gateway: RunningServer, owner: httpx.Client) -> None:
     made = owner.post(KEYS, json={"name": "rotated", "scopes": ["administration"]}).json()
     fresh = owner.post(f"{KEYS}/{made['id']}/rotate", json={"keep_seconds": HOUR}).json()
     with with_key(gateway, made["value"]) as former, with_key(gateway, fresh["value"]) as present:

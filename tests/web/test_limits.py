@@ -85,7 +85,7 @@ def ask(client: httpx.Client, *, stream: bool = False, max_tokens: int = 3, **mo
     return client.post("/v1/chat/completions", json=body)
 
 
-def test_every_answer_says_what_remains_and_the_one_too_many_when_to_come_back(
+def test_answers_have_rate_limit_headers_and_a_refusal_has_retry_after(
     limited: Callable[..., httpx.Client],
 ) -> None:
     client = limited(requests_per_minute=2, tokens_per_minute=1000)
@@ -106,7 +106,7 @@ def test_every_answer_says_what_remains_and_the_one_too_many_when_to_come_back(
     assert "The key's limit is 2 requests a minute" in refused.json()["message"]
 
 
-def test_a_stream_s_tokens_count_when_it_has_ended_and_cached_ones_do_not(
+def test_a_stream_s_tokens_count_at_its_end_and_cached_tokens_do_not(
     limited: Callable[..., httpx.Client],
 ) -> None:
     client = limited(tokens_per_minute=10_000)
@@ -120,7 +120,7 @@ def test_a_stream_s_tokens_count_when_it_has_ended_and_cached_ones_do_not(
     assert 10_000 - remaining - begun in range(40, begun + 41)
 
 
-def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Callable[..., httpx.Client]) -> None:
+def test_a_key_s_parallel_requests_are_limited(server: RunningServer, limited: Callable[..., httpx.Client]) -> None:
     client = limited(parallel_requests=1)
     key = client.headers["authorization"].removeprefix("Bearer ")
     with OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as openai:
@@ -137,7 +137,7 @@ def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Call
             time.sleep(0.01)
 
 
-def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limited: Callable[..., httpx.Client]) -> None:
+def test_a_limit_is_read_changed_and_removed(administrator: httpx.Client, limited: Callable[..., httpx.Client]) -> None:
     client = limited(requests_per_minute=0, model=MODEL)
     assert ask(client).status_code == 429
     key = client.headers["authorization"].removeprefix("Bearer ")
@@ -162,7 +162,7 @@ def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limite
         ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "not both"),
     ],
 )
-def test_what_is_no_limit_is_refused_in_words(
+def test_an_invalid_limit_is_refused_with_the_reason(
     administrator: httpx.Client, body: dict[str, Any], status: int, word: str
 ) -> None:
     answer = administrator.post("/v1/organization/limits", json=body)

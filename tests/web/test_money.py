@@ -95,7 +95,7 @@ def test_a_price_list_with_a_gap_is_refused_and_changes_nothing(house: House) ->
     assert (past.status_code, "in the past" in past.json()["message"]) == (400, True)
 
 
-def test_an_organization_divides_what_the_operator_lets_it_spend(house: House) -> None:
+def test_an_organization_sets_budgets_for_its_keys_but_not_for_itself(house: House) -> None:
     whole = house.owner.post("/v1/organization/budgets", json={"limit_microcents": 10**12})
     assert (whole.status_code, whole.json()["code"]) == (403, "not_the_operator")
     make(house.server.home, "budgets", "set", "50", "--org", "acme")
@@ -121,7 +121,7 @@ def test_an_organization_divides_what_the_operator_lets_it_spend(house: House) -
     assert (unknown.status_code, unknown.json()["code"]) == (404, "API_key_not_found")
 
 
-def test_a_budget_of_zero_stops_a_priced_model_and_no_free_one(house: House) -> None:
+def test_a_budget_of_zero_stops_a_priced_model_but_not_a_free_one(house: House) -> None:
     key = make(house.server.home, "keys", "create", "--name", "zero", "--org", "acme", "--user", "olga")
     [id_] = [
         each["id"] for each in house.owner.get("/v1/organization/api_keys").json()["data"] if each["name"] == "zero"
@@ -136,7 +136,7 @@ def test_a_budget_of_zero_stops_a_priced_model_and_no_free_one(house: House) -> 
     assert "prepaid credit is 0 cents" in refused.json()["message"]
 
 
-def test_a_statement_adds_up_what_was_used_this_month(house: House) -> None:
+def test_a_statement_sums_up_this_month_s_usage(house: House) -> None:
     house.operator.post(f"/v1/server/prices/{MODEL}", json={"input": 100, "output": 100})
     path = f"/v1/organization/statements/{time.strftime('%Y-%m', time.gmtime())}"
 
@@ -159,7 +159,7 @@ def test_a_statement_adds_up_what_was_used_this_month(house: House) -> None:
         assert house.owner.get(f"/v1/organization/statements/{wrong}").status_code == 400
 
 
-def test_a_workspace_s_administrator_reads_its_usage_and_no_other_s(house: House) -> None:
+def test_a_workspace_s_administrator_reads_only_that_workspace_s_usage(house: House) -> None:
     home = house.server.home
     make(home, "workspaces", "create", "lab", "--org", "acme")
     make(home, "workspaces", "create", "shop", "--org", "acme")

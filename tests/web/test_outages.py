@@ -63,7 +63,9 @@ def check(seen: Seen, recorded: list[tuple[str, int, int, str]], spent: int, cos
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
 
-async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+async def test_no_usage_is_lost_when_postgresql_crashes_and_comes_back(
+    postgresql: PostgreSQL, gateway: RunningServer
+) -> None:
     async with upstream_server(paced) as upstream:
         settings = Settings(home=gateway.home, database_url=postgresql.url)
         key, budget = await prepare(gateway, settings, upstream.url)
@@ -79,7 +81,9 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
     assert held == 0
 
 
-def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+def test_ready_reports_that_postgresql_is_down_and_that_it_is_back(
+    postgresql: PostgreSQL, gateway: RunningServer
+) -> None:
     def is_ready() -> bool:
         answer = httpx.get(f"{gateway.url}/ready", timeout=30)
         assert answer.status_code == (200 if answer.json()["ready"] else 503)
@@ -94,7 +98,7 @@ def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: Post
 
 
 @pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")
-async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None:
+async def test_no_usage_is_lost_while_another_process_locks_sqlite(gateway: RunningServer) -> None:
     lock = sqlite3.connect(gateway.home / "aquilon.db", check_same_thread=False, isolation_level=None)
     async with upstream_server(paced) as upstream:
         key, budget = await prepare(gateway, Settings(home=gateway.home), upstream.url)
@@ -109,7 +113,7 @@ async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None
     check(seen, *on_record(gateway, budget))
 
 
-async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
+async def test_no_usage_is_lost_while_the_disk_is_full(gateway: RunningServer) -> None:
     """No file may grow, as far as this process is concerned."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 

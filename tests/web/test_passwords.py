@@ -39,7 +39,7 @@ def sign_in(person: httpx.Client, name: str, password: str, **more: str) -> http
     return person.post("/auth/login", json={"name": name, "password": password, **more})
 
 
-def test_a_name_or_an_address_signs_in_and_the_session_says_who_and_what(
+def test_a_name_or_an_address_signs_in_and_the_session_has_the_user_and_permissions(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
     joined(gateway, owner, "nina", "developer")
@@ -58,7 +58,7 @@ def test_a_name_or_an_address_signs_in_and_the_session_says_who_and_what(
     assert "server.manage" in owner.get("/auth/session").json()["permissions"]
 
 
-def test_whatever_is_wrong_has_one_answer_for_which_a_hash_is_computed(
+def test_every_failed_sign_in_has_the_same_answer_and_computes_a_hash(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
     """However busy the machine: no answer may come sooner than one hash takes of a processor."""
@@ -80,7 +80,7 @@ def test_whatever_is_wrong_has_one_answer_for_which_a_hash_is_computed(
     assert answers == {(401, "The name or the password is wrong")}
 
 
-def test_another_organization_s_people_say_which(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_people_of_another_organization_name_it_to_sign_in(gateway: RunningServer, owner: httpx.Client) -> None:
     made = owner.post("/v1/server/organizations", json={"name": "Other Inc", "owner": "olga"}).json()
     with browser(gateway) as olga:
         assert olga.post("/auth/login", json={"token": made["owner"]["login_token"]}).status_code == 200
@@ -93,7 +93,7 @@ def test_another_organization_s_people_say_which(gateway: RunningServer, owner: 
 
 
 class TestPatience:
-    def test_an_account_that_is_guessed_at_from_many_addresses_waits_and_longer_each_time(
+    def test_an_account_is_locked_for_a_while_after_failed_guesses_from_many_addresses(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
         joined(gateway, owner, "target")
@@ -120,7 +120,9 @@ class TestPatience:
         assert statuses.count(401) == 5
         assert statuses.count(429) == 11
 
-    def test_an_office_behind_one_address_signs_in_at_once(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_many_people_behind_one_address_can_sign_in_at_once(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         token = owner.post("/v1/organization/invitations", json={"uses": 12}).json()["token"]
         with browser(gateway) as person:
             for number in range(12):
@@ -140,7 +142,7 @@ class TestSetting:
         ("password", "reason"),
         [("short", "12 to 500"), ("x" * 501, ""), ("aaaaaaaaaaaaaaaa", "different"), ("PICKY@example.org", "own name")],
     )
-    def test_a_password_that_won_t_do_is_refused_in_words(
+    def test_a_weak_password_is_refused_with_the_reason(
         self, gateway: RunningServer, owner: httpx.Client, password: str, reason: str
     ) -> None:
         token = owner.post("/v1/organization/invitations", json={}).json()["token"]
@@ -154,7 +156,7 @@ class TestSetting:
                 "/auth/join", json=body | {"password": PASSWORD, "name": f"picky {token[:5]}", "email": None}
             ).is_success
 
-    def test_a_change_needs_the_present_one_and_ends_every_other_session(
+    def test_a_change_needs_the_present_password_and_ends_every_other_session(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
         person = joined(gateway, owner, "carla")
@@ -170,7 +172,7 @@ class TestSetting:
         assert sign_in(person, "carla", PASSWORD).status_code == 401
         assert sign_in(person, "carla", OTHER).status_code == 200
 
-    def test_a_forgotten_one_is_set_anew_after_a_one_time_link(
+    def test_a_forgotten_password_is_replaced_after_a_one_time_link(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
         joined(gateway, owner, "forgetful")
@@ -183,7 +185,9 @@ class TestSetting:
             assert person.post("/auth/password", json={"password": OTHER}).status_code == 204
             assert sign_in(person, "forgetful", OTHER).status_code == 200
 
-    def test_the_operator_sets_one_from_standard_input(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_the_operator_sets_a_password_from_standard_input(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         person = joined(gateway, owner, "piped")
         command = [sys.executable, "-m", "aquilon.cli.main", "users", "password", "piped", "--home", str(gateway.home)]
         done = subprocess.run(command, input=f"{OTHER}\n", capture_output=True, text=True)
@@ -193,12 +197,12 @@ class TestSetting:
         refused = subprocess.run(command, input="short\n", capture_output=True, text=True)
         assert (refused.returncode, "12 to 500 characters" in refused.stderr) == (1, True)
 
-    def test_a_key_sets_no_password(self, gateway: RunningServer) -> None:
+    def test_an_api_key_can_t_set_a_password(self, gateway: RunningServer) -> None:
         key = {"authorization": f"Bearer {gateway.api_key}"}
         refused = httpx.post(f"{gateway.url}/auth/password", json={"password": OTHER}, headers=key)
         assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
 
-    def test_none_is_stored_or_logged_as_it_is(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_no_password_is_stored_or_logged_in_the_clear(self, gateway: RunningServer, owner: httpx.Client) -> None:
         stored = b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
         assert PASSWORD.encode() not in stored
         assert b"$argon2id$v=19$m=47104,t=2,p=1$" in stored
@@ -207,7 +211,7 @@ class TestSetting:
 
 
 class TestSessions:
-    def test_they_are_listed_and_ended_one_by_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_sessions_are_listed_and_ended_one_by_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
         person = joined(gateway, owner, "lena")
         with browser(gateway) as elsewhere:
             elsewhere.headers["user-agent"] = "Telephone/1.0"
@@ -228,13 +232,13 @@ class TestSessions:
         never = person.delete("/auth/sessions/session_0")
         assert (again.status_code, never.status_code) == (404, 404)
 
-    def test_nobody_ends_another_s(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_nobody_can_end_another_person_s_session(self, gateway: RunningServer, owner: httpx.Client) -> None:
         person = joined(gateway, owner, "mine")
         [mine] = person.get("/auth/sessions").json()["data"]
         assert owner.delete(f"/auth/sessions/{mine['id']}").status_code == 404
         assert person.get("/auth/session").status_code == 200
 
-    def test_one_works_in_the_workspace_that_it_chose(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_a_session_works_in_the_workspace_that_it_chose(self, gateway: RunningServer, owner: httpx.Client) -> None:
         person = joined(gateway, owner, "walter", "developer")
         user = person.get("/auth/session").json()["user"]["id"]
         place = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
@@ -249,7 +253,9 @@ class TestSessions:
 
 
 class TestOneself:
-    def test_a_name_and_an_address_are_changed_on_the_record(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_changes_of_name_and_address_are_in_the_audit_log(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         person = joined(gateway, owner, "vera")
         told = person.post("/auth/profile", json={"name": "Vera Rubin", "email": " Rubin@Example.org"}).json()
         assert told == person.get("/auth/session").json()
@@ -262,7 +268,9 @@ class TestOneself:
             assert sign_in(again, "rubin@example.org", PASSWORD).status_code == 200
         assert person.post("/auth/profile", json={"email": None}).json()["user"]["email"] is None
 
-    def test_what_is_taken_or_none_is_refused_in_words(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_a_taken_or_invalid_name_or_address_is_refused_with_the_field_s_name(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         joined(gateway, owner, "tycho")
         person = joined(gateway, owner, "johannes")
         for body, param in (
@@ -279,7 +287,9 @@ class TestOneself:
 class TestEnds:
     """What an administrator takes away is gone with the next request, though sessions and keys are remembered."""
 
-    def test_a_disabled_user_s_sessions_and_keys(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_a_disabled_user_s_sessions_and_keys_stop_working(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         person = joined(gateway, owner, "leaver", "developer")
         user = person.get("/auth/session").json()["user"]["id"]
         key = person.post("/v1/organization/api_keys", json={"name": "k", "scopes": ["usage"]}).json()["value"]
@@ -299,7 +309,9 @@ class TestEnds:
         assert statuses() == [401, 200]
         assert sign_in(person, "leaver", PASSWORD).status_code == 200
 
-    def test_a_disabled_organization_s_people_and_keys(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_a_disabled_organization_s_sessions_and_keys_stop_working(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         made = owner.post("/v1/server/organizations", json={"name": "Closing", "owner": "zed"}).json()
         with browser(gateway) as zed:
             zed.post("/auth/login", json={"token": made["owner"]["login_token"]})
@@ -314,13 +326,15 @@ class TestEnds:
             assert owner.post(path, json={"disabled": False}).json()["disabled_at"] is None
             assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 200
 
-    def test_the_organization_that_runs_the_server_stays(self, owner: httpx.Client) -> None:
+    def test_the_organization_that_runs_the_server_can_t_be_disabled(self, owner: httpx.Client) -> None:
         refused = owner.post("/v1/server/organizations/Example House", json={"disabled": True})
         assert (refused.status_code, refused.json()["code"]) == (400, "runs_the_server")
 
 
 class TestOrganizations:
-    def test_others_see_and_make_none(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_only_the_operator_sees_and_creates_organizations(
+        self, gateway: RunningServer, owner: httpx.Client
+    ) -> None:
         made = owner.post("/v1/server/organizations", json={"name": "Guests", "owner": "gus"}).json()
         taken = owner.post("/v1/server/organizations", json={"name": "Guests"})
         assert (taken.status_code, taken.json()["param"]) == (400, "name")
@@ -339,7 +353,7 @@ class TestOrganizations:
             row["name"] for row in owner.get("/v1/server/organizations").json()["data"]
         }
 
-    def test_passwords_can_be_turned_off_for_all_in_one(self, gateway: RunningServer, owner: httpx.Client) -> None:
+    def test_an_organization_can_turn_passwords_off(self, gateway: RunningServer, owner: httpx.Client) -> None:
         made = owner.post("/v1/server/organizations", json={"name": "Corp", "owner": "cora"}).json()
         with browser(gateway) as cora:
             cora.post("/auth/login", json={"token": made["owner"]["login_token"]})
@@ -350,7 +364,7 @@ class TestOrganizations:
             assert sign_in(cora, "cora", "not the right one", organization="Corp").status_code == 401
 
 
-def test_an_address_is_one_person_s_in_an_organization(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_an_address_belongs_to_one_person_in_an_organization(gateway: RunningServer, owner: httpx.Client) -> None:
     joined(gateway, owner, "first")
     users = "/v1/organization/users"
     taken = owner.post(users, json={"name": "second", "email": "FIRST@example.org"})
@@ -362,7 +376,7 @@ def test_an_address_is_one_person_s_in_an_organization(gateway: RunningServer, o
     assert (changed["email"], changed["name"]) == (None, "2nd")
 
 
-def test_one_person_has_accounts_in_several_organizations_and_none_tells_of_the_other(
+def test_one_address_can_have_separate_accounts_in_several_organizations(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
     joined(gateway, owner, "both")

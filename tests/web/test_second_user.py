@@ -200,7 +200,7 @@ def make(server: RunningServer, name: str) -> Organization:
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
 
-def test_every_route_to_something_is_known_here() -> None:
+def test_every_route_to_an_object_is_listed_in_this_file() -> None:
     """Whoever adds a kind of object makes one in ``make``; whoever adds a route that belongs to all says why."""
     for route in routes():
         if not route.parameters or route.path.startswith(OPERATORS):
@@ -210,7 +210,9 @@ def test_every_route_to_something_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("route", TO_OBJECTS, ids=str)
-def test_another_s_object_is_not_found(route: Route, operators: Organization, tenants: Organization) -> None:
+def test_another_organization_s_object_is_not_found(
+    route: Route, operators: Organization, tenants: Organization
+) -> None:
     for ours, theirs in ((tenants, operators), (operators, tenants)):
         for foreign in route.parameters:
             path = route.path
@@ -228,7 +230,7 @@ def test_another_s_object_is_not_found(route: Route, operators: Organization, te
 
 
 @pytest.mark.parametrize("route", TO_THE_SERVER, ids=str)
-def test_what_all_share_is_the_operator_s_alone(route: Route, tenants: Organization) -> None:
+def test_only_the_operator_manages_what_organizations_share(route: Route, tenants: Organization) -> None:
     path = route.path
     for part in route.parameters:
         path = path.replace(f"{{{part}}}", "tiny" if part.startswith("model") else "x")
@@ -238,7 +240,9 @@ def test_what_all_share_is_the_operator_s_alone(route: Route, tenants: Organizat
 
 
 @pytest.mark.parametrize("route", LISTS, ids=str)
-def test_no_list_tells_of_another_s_objects(route: Route, operators: Organization, tenants: Organization) -> None:
+def test_no_list_shows_another_organization_s_objects(
+    route: Route, operators: Organization, tenants: Organization
+) -> None:
     queries: list[dict[str, Any]] = [{}, {"limit": 100}]
     queries += [{name: theirs} for name, theirs in tenants.ids.items()]
     queries += [{f"{name}_id": theirs} for name, theirs in tenants.ids.items()]
@@ -266,7 +270,7 @@ def test_no_list_tells_of_another_s_objects(route: Route, operators: Organizatio
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_another_s_object_in_a_body_is_not_found(
+def test_another_organization_s_object_in_a_body_is_not_found(
     path: str, body: dict[str, Any], operators: Organization, tenants: Organization
 ) -> None:
     for ours, theirs in ((tenants, operators), (operators, tenants)):
@@ -279,7 +283,7 @@ def test_another_s_object_in_a_body_is_not_found(
         assert answer.status_code in (403, 404), answer.text
 
 
-def test_what_was_tried_changed_nothing(operators: Organization, tenants: Organization) -> None:
+def test_the_refused_requests_changed_nothing(operators: Organization, tenants: Organization) -> None:
     for whose in (operators, tenants):
         for route in TO_OBJECTS:
             if route.method == "GET" and len(route.parameters) == 1 and "session_id" not in route.parameters:

@@ -109,7 +109,7 @@ def test_an_alias_moves_and_rolls_back_in_one_call(client: httpx.Client) -> None
     assert client.get("/v1/models/eagle-latest").json()["id"] == "one"
 
 
-def test_a_switch_comes_when_it_was_planned(client: httpx.Client) -> None:
+def test_a_planned_switch_happens_at_its_time(client: httpx.Client) -> None:
     moment = int(time.time()) + 2
     planned = set_alias(client, name="soon", target="one", switch={"model": "two", "at": moment})
     assert planned["switch"] == {"model": "two", "at": moment}
@@ -121,9 +121,7 @@ def test_a_switch_comes_when_it_was_planned(client: httpx.Client) -> None:
     assert (told["target"], told["former"], told["switch"]) == ("two", "one", None)
 
 
-def test_a_share_of_the_keys_gets_the_other_model_each_always_the_same(
-    client: httpx.Client, small: RunningServer
-) -> None:
+def test_a_share_of_the_keys_always_gets_the_other_model(client: httpx.Client, small: RunningServer) -> None:
     set_alias(client, name="shared", target="one", share={"model": "two", "percent": 50})
     seen = set()
     for _ in range(12):
@@ -134,7 +132,7 @@ def test_a_share_of_the_keys_gets_the_other_model_each_always_the_same(
     assert seen == {"one", "two"}
 
 
-def test_the_settings_names_are_told_and_the_servers_own_take_their_place(client: httpx.Client) -> None:
+def test_an_alias_set_over_the_api_replaces_the_settings_alias(client: httpx.Client) -> None:
     assert answering(client, "gpt-4o") == "two"
     assert answering(client, "anything-else") == "one"
     assert client.get("/v1/server/aliases/gpt-4o").json()["in_settings"] is True
@@ -154,13 +152,13 @@ def test_the_settings_names_are_told_and_the_servers_own_take_their_place(client
         ({"name": "x", "target": "one", "switch": {"model": "two", "at": 5}}, "a moment to come"),
     ],
 )
-def test_an_alias_that_would_mislead_is_refused(client: httpx.Client, fields: dict[str, Any], words: str) -> None:
+def test_an_invalid_alias_is_refused_with_the_reason(client: httpx.Client, fields: dict[str, Any], words: str) -> None:
     answer = client.post("/v1/server/aliases", json=fields)
     assert answer.status_code == 400
     assert words in answer.json()["message"]
 
 
-def test_a_key_sees_its_models_and_no_others(client: httpx.Client, small: RunningServer) -> None:
+def test_a_key_sees_only_the_models_that_it_may_use(client: httpx.Client, small: RunningServer) -> None:
     set_alias(client, name="for-keys", target="two")
     with as_key(small, new_key(client, allowed_models=["for-keys", "three"])) as other:
         assert {model["id"] for model in other.get("/v1/models").json()["data"]} == {"two", "three"}
@@ -170,7 +168,7 @@ def test_a_key_sees_its_models_and_no_others(client: httpx.Client, small: Runnin
         assert ask(other, "for-keys").status_code == 200
 
 
-def test_both_clients_read_the_cards(client: httpx.Client, small: RunningServer) -> None:
+def test_openai_s_and_mistral_s_clients_read_model_cards(client: httpx.Client, small: RunningServer) -> None:
     client.post("/v1/server/models/four", json={"retires_at": 2**33, "replacement": "one", "default_temperature": 0.25})
     with OpenAI(base_url=f"{small.url}/v1", api_key=small.api_key) as openai:
         assert {model.id for model in openai.models.list()} >= {"one", "two"}
@@ -186,7 +184,7 @@ def test_both_clients_read_the_cards(client: httpx.Client, small: RunningServer)
     assert client.get("/v1/models/four").json()["deprecation"] is None
 
 
-def test_a_models_end_is_told_beforehand_and_then_kept(client: httpx.Client) -> None:
+def test_a_model_s_retirement_is_announced_in_headers_and_then_takes_effect(client: httpx.Client) -> None:
     end = int(time.time()) + 100
     said = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
     assert said.status_code == 200, said.text
@@ -207,7 +205,7 @@ def test_a_models_end_is_told_beforehand_and_then_kept(client: httpx.Client) -> 
     assert ask(client, "three").status_code == 200
 
 
-def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
+def test_a_model_from_a_folder_can_be_downloaded_only_if_the_operator_opens_it(
     client: httpx.Client, small: RunningServer
 ) -> None:
     refused = client.get("/v1/models/two/files")
@@ -239,7 +237,7 @@ def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
     assert client.get(path).status_code == 403
 
 
-def test_another_server_pulls_an_open_model_and_no_other(
+def test_another_server_can_pull_only_open_models(
     client: httpx.Client, small: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, address = ModelStore(tmp_path), f"{small.url}/v1/models/three"
@@ -262,7 +260,7 @@ def test_another_server_pulls_an_open_model_and_no_other(
 @pytest.mark.parametrize(
     "name", ["manifest.json", "%2e%2e/one/config.json", "..%2Fone%2Fconfig.json", "%2Fetc%2Fpasswd", "config.json/", ""]
 )
-def test_nothing_but_a_models_own_files_is_downloaded(client: httpx.Client, name: str) -> None:
+def test_only_a_model_s_own_files_can_be_downloaded(client: httpx.Client, name: str) -> None:
     client.post("/v1/server/models/four", json={"access": "open"})
     answer = client.get(f"/v1/models/four/files/{name}", follow_redirects=False)
     assert answer.status_code in (404, 403, 307), answer.text[:200]
@@ -295,7 +293,7 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     assert client.delete("/v1/server/models/spare").status_code == 404
 
 
-def test_unloading_what_the_server_started_with_leaves_it_ready(client: httpx.Client) -> None:
+def test_the_server_stays_ready_when_a_startup_model_is_unloaded(client: httpx.Client) -> None:
     client.post("/v1/server/models/one/unload")
     wait_until(lambda: client.get("/v1/server/models/one").json()["state"] == "unloaded")
     assert client.get("/ready").status_code == 200
@@ -307,7 +305,7 @@ def pulled(client: httpx.Client, id_: str, *states: str) -> dict[str, Any]:
     return dict(client.get(f"/v1/server/pulls/{id_}").json())
 
 
-def test_a_model_is_pulled_in_the_background_and_there_at_once(client: httpx.Client) -> None:
+def test_a_model_pulled_in_the_background_can_be_used_at_once(client: httpx.Client) -> None:
     begun = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
     assert begun.status_code == 202
     done = pulled(client, begun.json()["id"], "done", "failed")
@@ -318,7 +316,7 @@ def test_a_model_is_pulled_in_the_background_and_there_at_once(client: httpx.Cli
     assert client.get("/v1/models/Open/files").status_code == 200
 
 
-def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client, hub: FakeHub) -> None:
+def test_a_cancelled_pull_goes_on_when_it_is_requested_again(client: httpx.Client, hub: FakeHub) -> None:
     hub.held = threading.Event()
     id_ = client.post("/v1/server/pulls", json={"source": "hf:eagle/Slow"}).json()["id"]
     wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests))
@@ -339,7 +337,7 @@ def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client
         ("hf:nobody/nothing", 202, ""),
     ],
 )
-def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, status: int, words: str) -> None:
+def test_a_pull_that_fails_says_why(client: httpx.Client, source: str, status: int, words: str) -> None:
     answer = client.post("/v1/server/pulls", json={"source": source})
     assert answer.status_code == status
     if status == 202:
@@ -350,7 +348,7 @@ def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, statu
 
 
 @pytest.mark.parametrize(("name", "value"), [("memory_bytes", "x"), ("memory_bytes", "0"), ("language", "x" * 21)])
-def test_a_parameter_of_the_wrong_kind_is_an_error_like_all_others(client: httpx.Client, name: str, value: str) -> None:
+def test_an_invalid_query_parameter_has_the_usual_error_body(client: httpx.Client, name: str, value: str) -> None:
     answer = client.get("/v1/server/model-suggestions", params={name: value})
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == name
@@ -383,7 +381,9 @@ def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
         ("POST", "/v1/server/aliases/soon/rollback"),
     ],
 )
-def test_all_of_it_is_the_operators_alone(client: httpx.Client, small: RunningServer, method: str, path: str) -> None:
+def test_only_the_operator_may_use_these_routes(
+    client: httpx.Client, small: RunningServer, method: str, path: str
+) -> None:
     bodies = {
         "/v1/server/aliases": {"name": "x", "target": "one"},
         "/v1/server/pulls": {"source": "hf:a/b"},
@@ -394,7 +394,7 @@ def test_all_of_it_is_the_operators_alone(client: httpx.Client, small: RunningSe
     assert answer.status_code == 403, answer.text
 
 
-def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
+def test_changes_are_in_the_audit_log(client: httpx.Client) -> None:
     set_alias(client, name="audited", target="one")
     client.post("/v1/server/models/one", json={"description": "Ours"})
     entries = client.get("/v1/organization/audit_logs").json()["data"]
@@ -402,7 +402,7 @@ def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
     assert actions == ["model.changed", "model_alias.set"]
 
 
-def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_pull_stops_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
     pull(str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())), ModelStore(tmp_path / "home" / "models"), "tiny")
     environment = {"AQUILON_MODELS": "tiny", "HF_ENDPOINT": hub.endpoint}
     first = start_server(tmp_path / "home", environment=environment, until="Listening")
@@ -437,6 +437,6 @@ def pull_processes(home: Path) -> list[str]:
     return found
 
 
-async def test_a_gateway_pulls_nothing(tmp_path: Path) -> None:
+async def test_a_gateway_refuses_to_pull(tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="gateway only"):
         await Pulls(None, tmp_path / "pulls.json").start(PullOrder(store="", source="hf:a/b"), "admin")

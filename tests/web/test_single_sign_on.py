@@ -75,14 +75,14 @@ def failure(answer: httpx.Response) -> str:
     return answer.headers["location"].removeprefix("/#sign-in-failed=")
 
 
-def test_the_sign_in_page_is_told_who_vouches_for_people(house: House) -> None:
+def test_the_sign_in_methods_list_the_identity_providers(house: House) -> None:
     told = httpx.get(f"{house.server.url}/auth/methods").json()
     assert told["password"]
     assert {"name": "corp", "label": "Example Corp"} in told["providers"]
     assert house.issuer not in json.dumps(told)
 
 
-def test_a_newcomer_of_an_allowed_domain_gets_an_account_and_finds_it_again(house: House) -> None:
+def test_a_newcomer_of_an_allowed_domain_gets_one_account_for_all_sign_ins(house: House) -> None:
     with browser(house.server) as ada:
         answer = house.come_back(ada, "ada", to="/console?tab=keys")
         assert (answer.status_code, answer.headers["location"]) == (303, "/console?tab=keys")
@@ -105,7 +105,7 @@ def test_a_newcomer_of_an_allowed_domain_gets_an_account_and_finds_it_again(hous
         assert house.session(ada)["user"]["id"] == first["user"]["id"]
 
 
-def test_a_public_client_and_another_signature_do_as_well(house: House) -> None:
+def test_a_public_client_with_another_signature_algorithm_signs_in(house: House) -> None:
     with browser(house.server) as eve:
         assert house.come_back(eve, "eve", "public").headers["location"] == "/"
         assert house.session(eve)["user"]["role"] == "member"
@@ -119,13 +119,13 @@ def test_a_public_client_and_another_signature_do_as_well(house: House) -> None:
         ("grace", "open", "not_invited"),
     ],
 )
-def test_who_is_not_let_in_is_told_why(house: House, login: str, provider: str, code: str) -> None:
+def test_a_refused_sign_in_has_a_code_with_the_reason(house: House, login: str, provider: str, code: str) -> None:
     with browser(house.server) as stranger:
         assert failure(house.come_back(stranger, login, provider)) == code
         assert stranger.get("/auth/session").status_code == 401
 
 
-def test_an_invitation_lets_in_whom_the_provider_alone_would_not(house: House) -> None:
+def test_an_invitation_lets_in_a_person_whom_the_provider_would_refuse(house: House) -> None:
     token = house.owner.post("/v1/organization/invitations", json={"role": "billing"}).json()["token"]
     with browser(house.server) as grace:
         house.come_back(grace, "grace", "open", invitation=token)
@@ -137,13 +137,11 @@ def test_an_invitation_lets_in_whom_the_provider_alone_would_not(house: House) -
 class TestTakingOver:
     """An address is no key: neither one made up at the provider nor one put on an account in advance."""
 
-    def test_an_unverified_address_finds_no_account(self, house: House) -> None:
+    def test_an_unverified_address_is_never_linked_to_an_account(self, house: House) -> None:
         with browser(house.server) as mallory:
             assert failure(house.come_back(mallory, "mallory", "linking")) == "email_not_verified"
 
-    def test_an_address_links_where_an_administrator_gave_it_and_not_where_its_owner_alone_claims_it(
-        self, house: House
-    ) -> None:
+    def test_an_address_links_only_to_an_account_to_which_an_administrator_gave_it(self, house: House) -> None:
         made = house.owner.post("/v1/organization/users", json={"name": "linked", "email": "link@example.org"}).json()
         claimed = joined(house.server, house.owner, "claimed")
         with browser(house.server) as person:
@@ -155,7 +153,7 @@ class TestTakingOver:
         with browser(house.server) as person:
             assert failure(house.come_back(person, "claimed-later", "linking")) == "account_exists"
 
-    def test_the_one_who_is_signed_in_adds_an_identity_and_removes_it(self, house: House) -> None:
+    def test_a_signed_in_person_adds_and_removes_an_identity(self, house: House) -> None:
         person = joined(house.server, house.owner, "adder")
         me = house.session(person)["user"]["id"]
         house.come_back(person, "adder-at-corp", "open", link=True)
@@ -169,7 +167,7 @@ class TestTakingOver:
         with browser(house.server) as again:
             assert failure(house.come_back(again, "adder-at-corp", "open")) == "not_invited"
 
-    def test_nobody_adds_one_without_being_signed_in_at_both_ends(self, house: House) -> None:
+    def test_an_identity_is_added_only_while_the_person_stays_signed_in(self, house: House) -> None:
         with browser(house.server) as nobody:
             assert nobody.post("/auth/oidc/open/start", json={"link": True}).status_code == 401
         person = joined(house.server, house.owner, "leaving")
@@ -185,7 +183,7 @@ class TestForgedAnswers:
         with httpx.Client() as there:
             return sign_in_there(there, house.begin(person), "ada", house.server.url)
 
-    def test_another_browser_finds_no_sign_in_to_finish(self, house: House) -> None:
+    def test_another_browser_can_t_finish_a_sign_in(self, house: House) -> None:
         """Login CSRF: an attacker's own answer, sent to somebody else."""
         with browser(house.server) as attacker, browser(house.server) as victim:
             callback = self.answer(house, attacker)
@@ -193,7 +191,7 @@ class TestForgedAnswers:
             house.begin(victim)  # even one who has begun a sign-in of their own
             assert failure(victim.get(callback)) == "not_begun_here"
 
-    def test_an_answer_is_good_once(self, house: House) -> None:
+    def test_an_answer_of_the_provider_works_once(self, house: House) -> None:
         with browser(house.server) as ada:
             callback = self.answer(house, ada)
             assert ada.get(callback).headers["location"] == "/"
@@ -219,12 +217,12 @@ class TestForgedAnswers:
             params = {name: value for name, value in query.items() if value is not None}
             assert failure(ada.get(callback, params=params)) == code
 
-    def test_an_answer_for_one_provider_is_none_for_another(self, house: House) -> None:
+    def test_an_answer_for_one_provider_is_refused_for_another(self, house: House) -> None:
         with browser(house.server) as ada:
             callback = self.answer(house, ada).replace("/corp/", "/open/")
             assert failure(ada.get(callback)) == "not_begun_here"
 
-    def test_it_begins_on_our_own_page_alone(self, house: House) -> None:
+    def test_a_sign_in_begins_only_on_our_page(self, house: House) -> None:
         evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
         assert httpx.post(f"{house.server.url}/auth/oidc/corp/start", json={}, headers=evil).status_code == 403
         assert httpx.get(f"{house.server.url}/auth/oidc/corp/start").status_code == 405
@@ -232,12 +230,12 @@ class TestForgedAnswers:
     @pytest.mark.parametrize(
         "to", ["https://evil.example", "//evil.example", "/\\evil.example", "", "console", "/a\nb"]
     )
-    def test_it_goes_on_to_our_own_pages_alone(self, house: House, to: str) -> None:
+    def test_a_sign_in_leads_only_to_our_pages(self, house: House, to: str) -> None:
         with browser(house.server) as ada:
             refused = ada.post("/auth/oidc/corp/start", json={"to": to})
             assert (refused.status_code, refused.json()["param"]) == (400, "to")
 
-    def test_the_pending_sign_in_is_sealed_and_out_of_scripts_reach(self, house: House) -> None:
+    def test_the_pending_sign_in_is_sealed_in_a_cookie_that_scripts_can_t_read(self, house: House) -> None:
         with browser(house.server) as ada:
             answer = ada.post("/auth/oidc/corp/start", json={})
             cookie = answer.headers["set-cookie"]
@@ -272,12 +270,14 @@ class TestProviders:
             ({"scopes": ["two words"]}, "scopes"),
         ],
     )
-    def test_what_can_t_be_is_refused_in_words(self, house: House, given: dict[str, Any], param: str) -> None:
+    def test_an_invalid_provider_is_refused_with_the_field_s_name(
+        self, house: House, given: dict[str, Any], param: str
+    ) -> None:
         body = {"name": "fresh", "issuer": house.issuer, "client_id": "x"} | given
         refused = house.owner.post(PROVIDERS, json=body)
         assert (refused.status_code, refused.json()["param"]) == (400, param)
 
-    def test_a_disabled_or_removed_one_signs_nobody_in(self, house: House) -> None:
+    def test_a_disabled_or_removed_provider_signs_nobody_in(self, house: House) -> None:
         made = {"name": "brief", "issuer": house.issuer, "client_id": CLIENT_ID}
         provider = house.owner.post(PROVIDERS, json=made).json()["id"]
         assert house.owner.post(f"{PROVIDERS}/{provider}", json={"disabled": True}).json()["disabled"]
@@ -287,14 +287,14 @@ class TestProviders:
         assert house.owner.delete(f"{PROVIDERS}/{provider}").json()["deleted"]
         assert house.owner.get(f"{PROVIDERS}/{provider}").status_code == 404
 
-    def test_its_organization_s_people_sign_in_by_it(self, house: House) -> None:
+    def test_a_provider_belongs_to_a_named_organization(self, house: House) -> None:
         house.owner.post("/v1/server/organizations", json={"name": "Elsewhere"})
         given = {"name": "elsewhere", "issuer": house.issuer, "client_id": CLIENT_ID, "organization": "Elsewhere"}
         assert house.owner.post(PROVIDERS, json=given).json()["organization_name"] == "Elsewhere"
         unknown = house.owner.post(PROVIDERS, json=given | {"name": "x", "organization": "Nowhere"})
         assert unknown.status_code == 404
 
-    def test_one_that_can_t_be_reached_is_told_in_words(self, house: House) -> None:
+    def test_an_unreachable_provider_is_reported_and_logged(self, house: House) -> None:
         given = {"name": "down", "issuer": "http://127.0.0.1:9", "client_id": "x", "newcomer_role": "member"}
         house.owner.post(PROVIDERS, json=given)
         checked = house.owner.post(f"{PROVIDERS}/down/check")
@@ -304,7 +304,7 @@ class TestProviders:
             assert (refused.status_code, refused.json()["code"]) == (502, "provider_unusable")
         assert "127.0.0.1:9" in house.server.log
 
-    def test_the_command_line_adds_checks_lists_and_removes(self, house: House) -> None:
+    def test_the_command_line_adds_checks_lists_and_removes_providers(self, house: House) -> None:
         def aquilon(*arguments: str) -> str:
             command = [sys.executable, "-m", "aquilon.cli.main", "sso", *arguments, "--home", str(house.server.home)]
             environment = os.environ | {"SSO_SECRET": CLIENT_SECRET}
@@ -319,7 +319,7 @@ class TestProviders:
         assert aquilon("remove", "shell") == "Removed shell\n"
 
 
-def test_a_disabled_account_is_not_let_in_by_its_provider(house: House) -> None:
+def test_a_disabled_account_can_t_sign_in_with_its_provider(house: House) -> None:
     with browser(house.server) as person:
         house.come_back(person, "later-disabled", "public")
         user = house.session(person)["user"]["id"]

@@ -75,7 +75,7 @@ def aquilon(gateway: RunningServer, operator: httpx.Client, server: RunningServe
 
 
 class TestAquilon:
-    def test_it_answers_as_if_it_was_here(
+    def test_the_gateway_s_answer_equals_the_upstream_s(
         self, server: RunningServer, client: OpenAI, openai_client: OpenAI, aquilon: str
     ) -> None:
         here = client.chat.completions.create(model=aquilon, messages=QUESTION, temperature=0, max_tokens=20)
@@ -113,7 +113,7 @@ class TestAquilon:
             ).fetchone()
         assert row == (aquilon, 5, "completed")
 
-    def test_a_forced_tool_call_comes_back(self, client: OpenAI, aquilon: str) -> None:
+    def test_a_forced_tool_call_is_returned(self, client: OpenAI, aquilon: str) -> None:
         answer = client.chat.completions.create(
             model=aquilon,
             messages=QUESTION,
@@ -134,7 +134,7 @@ class TestAquilon:
         here = client.completions.create(model=aquilon, **asked)
         assert here.choices[0].text == openai_client.completions.create(model=MODEL, **asked).choices[0].text
 
-    def test_it_is_in_the_catalogue_and_is_not_here_to_tokenize(
+    def test_an_upstream_s_model_is_listed_but_can_t_tokenize(
         self, gateway: RunningServer, client: OpenAI, aquilon: str
     ) -> None:
         [card] = [model for model in client.models.list() if model.id == aquilon]
@@ -143,7 +143,7 @@ class TestAquilon:
         refused = httpx.post(f"{gateway.url}/tokenize", json={"model": aquilon, "prompt": "x"}, headers=headers)
         assert refused.status_code in (400, 404)
 
-    def test_a_mistake_of_the_client_s_is_told_as_it_is_told_there(self, client: OpenAI, aquilon: str) -> None:
+    def test_the_upstream_s_message_for_a_client_s_mistake_is_passed_on(self, client: OpenAI, aquilon: str) -> None:
         with pytest.raises(BadRequestError, match="min_tokens is 9, more than max_tokens, 5"):
             client.chat.completions.create(model=aquilon, messages=QUESTION, max_tokens=5, extra_body={"min_tokens": 9})
 
@@ -167,7 +167,7 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
 
 
 class TestLlamaCpp:
-    def test_it_answers_and_is_metered(self, client: OpenAI, llama: str) -> None:
+    def test_llama_cpp_answers_and_is_metered(self, client: OpenAI, llama: str) -> None:
         asked: dict[str, Any] = {"messages": QUESTION, "temperature": 0, "max_tokens": 10}
         there = httpx.post(f"{llama}/v1/chat/completions", json=asked, timeout=60).json()
         answer = client.chat.completions.create(model="llama", **asked)
@@ -181,7 +181,7 @@ class TestLlamaCpp:
 
 
 class TestFallback:
-    def test_another_model_stands_in_for_one_that_is_gone(
+    def test_a_fallback_answers_for_an_unreachable_model(
         self, operator: httpx.Client, client: OpenAI, aquilon: str
     ) -> None:
         operator.post(
@@ -204,7 +204,7 @@ class TestFallback:
 
 
 class TestOperator:
-    def test_a_check_lists_models_or_says_what_is_wrong(
+    def test_a_check_lists_the_models_or_the_problem(
         self, operator: httpx.Client, server: RunningServer, aquilon: str
     ) -> None:
         [other] = [each for each in operator.get("/v1/server/upstreams").json()["data"] if each["name"] == "other"]
@@ -223,7 +223,7 @@ class TestOperator:
         assert operator.delete(f"/v1/server/upstreams/{made['id']}").json()["deleted"]
         assert operator.get(f"/v1/server/upstreams/{made['id']}").status_code == 404
 
-    def test_secrets_are_nowhere_in_the_clear(
+    def test_secrets_are_never_shown_logged_or_stored_in_the_clear(
         self, gateway: RunningServer, operator: httpx.Client, server: RunningServer, aquilon: str
     ) -> None:
         seen = operator.get("/v1/server/upstreams").text + operator.get("/v1/organization/audit_logs").text
@@ -247,14 +247,14 @@ class TestOperator:
             ({"base_url": "https://x/v1", "name": "other"}, "already"),
         ],
     )
-    def test_what_will_not_do_is_refused_in_words(
+    def test_an_invalid_upstream_is_refused_with_the_reason(
         self, operator: httpx.Client, aquilon: str, body: dict[str, Any], words: str
     ) -> None:
         refused = operator.post("/v1/server/upstreams", json={"name": "new"} | body)
         assert refused.status_code == 400
         assert words in refused.json()["error"]["message"]
 
-    def test_others_may_neither_see_nor_change(self, gateway: RunningServer, operator: httpx.Client) -> None:
+    def test_only_the_operator_sees_and_changes_upstreams(self, gateway: RunningServer, operator: httpx.Client) -> None:
         with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {gateway.api_key}"}) as other:
             assert other.get("/v1/server/upstreams").status_code == 403
             body = {"name": "mine", "base_url": "https://x/v1"}
@@ -262,7 +262,7 @@ class TestOperator:
             assert other.post("/v1/server/upstreams/other/check").status_code == 403
             assert other.put("/v1/server/fallbacks/x", json={"models": []}).status_code == 403
 
-    def test_the_command_line_tells_what_is_wrong_and_ends_with_1(self, gateway: RunningServer) -> None:
+    def test_the_command_line_reports_problems_and_exits_with_1(self, gateway: RunningServer) -> None:
         cli(gateway, "upstreams", "add", "nowhere", "http://127.0.0.1:9/v1", "--model", "x", "--context", "10")
         told = cli(gateway, "upstreams", "check", "nowhere", code=1)
         assert "http://127.0.0.1:9/v1 can't be used" in told

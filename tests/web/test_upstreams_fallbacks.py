@@ -126,7 +126,7 @@ def streamed(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 class TestHereForElsewhere:
-    def test_the_answer_names_who_gave_it_and_is_paid_as_the_model_that_was_asked(
+    def test_the_answer_names_the_fallback_and_is_billed_as_the_requested_model(
         self, house: RunningServer, http: httpx.Client
     ) -> None:
         alone = chat(http, "tiny", temperature=0).json()
@@ -140,7 +140,9 @@ class TestHereForElsewhere:
         assert row["cost"] == tokens[0] * PRICES["gone"][0] + tokens[1] * PRICES["gone"][1]
         assert row["outcome"] == "completed"
 
-    def test_a_stream_too(self, house: RunningServer, http: httpx.Client) -> None:
+    def test_a_stream_names_the_fallback_and_is_billed_as_the_requested_model(
+        self, house: RunningServer, http: httpx.Client
+    ) -> None:
         chunks = streamed(chat(http, "gone", stream=True, temperature=0))
         assert {chunk["model"] for chunk in chunks} == {"tiny"}
         text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
@@ -148,7 +150,7 @@ class TestHereForElsewhere:
         row = billed(house, chunks[0]["id"])
         assert (row["model"], row["completion_tokens"]) == ("gone", chunks[-1]["usage"]["completion_tokens"])
 
-    def test_every_shape_of_an_answer_names_who_gave_it(self, http: httpx.Client) -> None:
+    def test_every_kind_of_answer_names_the_fallback(self, http: httpx.Client) -> None:
         body = {"model": "gone", "prompt": ["Once", "Twice"], "max_tokens": 2}
         assert http.post("/v1/completions", json=body).json()["model"] == "tiny"
         assert {chunk["model"] for chunk in streamed(http.post("/v1/completions", json=body | {"stream": True}))} == {
@@ -160,11 +162,13 @@ class TestHereForElsewhere:
         assert first["type"] == "response.created"
         assert first["response"]["model"] == last["response"]["model"] == "tiny"
 
-    def test_where_the_fall_back_can_t_be_asked_it_the_model_s_own_trouble_is_told(self, http: httpx.Client) -> None:
+    def test_the_requested_model_s_error_is_returned_when_the_fallback_can_t_take_the_request(
+        self, http: httpx.Client
+    ) -> None:
         refused = chat(http, "gone", messages=[{"role": "user", "content": "word " * 300}])  # too long for `tiny` alone
         assert refused.json()["code"] in UNREACHABLE
 
-    def test_token_ids_are_one_model_s_own(self, http: httpx.Client) -> None:
+    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client) -> None:
         refused = http.post("/v1/completions", json={"model": "gone", "prompt": [1, 2, 3], "max_tokens": 1})
         assert refused.json()["code"] in UNREACHABLE
 
@@ -180,7 +184,9 @@ class TestHereForElsewhere:
 
 
 class TestElsewhereForHere:
-    def test_when_too_many_wait(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_a_fallback_answers_when_too_many_requests_wait(
+        self, house: RunningServer, http: httpx.Client, asked: list[Asked]
+    ) -> None:
         full = {"n": 9}  # of the 8 that may wait
         answer = chat(http, "local", **full).json()
         assert answer["model"] == "far"
@@ -191,7 +197,7 @@ class TestElsewhereForHere:
         assert {chunk["model"] for chunk in streamed(chat(http, "local", stream=True, **full))} == {"far"}
         assert asked[-1].json["model"] == "far"
 
-    def test_while_the_engine_is_started_again(self, house: RunningServer, http: httpx.Client) -> None:
+    def test_a_fallback_answers_while_the_engine_restarts(self, house: RunningServer, http: httpx.Client) -> None:
         assert chat(http, "local").json()["model"] == "local"
         question = {"model": "local", "input": "Hello"}
         count = http.post("/v1/responses/input_tokens", json=question).json()
@@ -203,7 +209,9 @@ class TestElsewhereForHere:
         assert billed(house, away["id"])["model"] == "local"
         wait_until(lambda: chat(http, "local").json()["model"] == "local")  # and back to it by itself
 
-    def test_not_after_the_first_word(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_no_fallback_answers_after_the_first_token(
+        self, house: RunningServer, http: httpx.Client, asked: list[Asked]
+    ) -> None:
         before = len(asked)
         body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8}
         with http.stream("POST", "/v1/chat/completions", json=body) as answer:
@@ -214,19 +222,21 @@ class TestElsewhereForHere:
         assert len(asked) == before
         wait_until(lambda: chat(http, "local").json()["model"] == "local")
 
-    def test_never_for_what_the_client_did_wrong(self, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_no_fallback_answers_for_a_client_s_mistake(self, http: httpx.Client, asked: list[Asked]) -> None:
         before = len(asked)
         for wrong in ({"max_tokens": 10**6}, {"min_tokens": 9}, {"logit_bias": {"99999": 1}}):
             assert chat(http, "local", **wrong).status_code == 400
         assert len(asked) == before
 
-    def test_what_the_fall_back_refuses_is_not_told_of_the_model(self, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_a_fallback_s_refusal_is_not_returned_for_the_requested_model(
+        self, http: httpx.Client, asked: list[Asked]
+    ) -> None:
         refused = chat(http, "local", n=9, temperature=2)
         assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
         assert refused.headers["retry-after"] == "5"
         assert asked[-1].json["temperature"] == 2
 
-    def test_a_key_gets_no_model_that_it_is_not_for(
+    def test_a_key_never_gets_a_fallback_that_it_may_not_use(
         self, house: RunningServer, operator: httpx.Client, asked: list[Asked]
     ) -> None:
         before = len(asked)
@@ -234,14 +244,14 @@ class TestElsewhereForHere:
             assert chat(bound, "local", n=9).status_code == 503
         assert len(asked) == before
 
-    def test_an_echo_is_of_the_prompt_here(self, http: httpx.Client) -> None:
+    def test_a_request_with_echo_has_no_fallback(self, http: httpx.Client) -> None:
         body = {"model": "local", "prompt": "Once", "max_tokens": 1, "echo": True}
         assert http.post("/v1/completions", json=body).json()["choices"][0]["text"].startswith("Once")
         assert http.post("/v1/completions", json=body | {"n": 9}).status_code == 503
 
 
 @pytest.mark.parametrize("chain", [["tiny"], ["far", "far"], ["a\0b"], [""], [f"m{number}" for number in range(9)]])
-def test_chains_that_make_no_sense_are_refused(operator: httpx.Client, chain: list[str]) -> None:
+def test_invalid_fallback_chains_are_refused(operator: httpx.Client, chain: list[str]) -> None:
     refused = operator.put("/v1/server/fallbacks/tiny", json={"models": chain})
     assert refused.status_code in (400, 422)
 
@@ -269,7 +279,7 @@ def test_two_servers_that_fall_back_to_each_other_ask_each_other_once(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_servers_that_are_each_others_upstream_end_a_request_after_few_hops(
+def test_a_loop_of_upstreams_ends_after_a_few_hops(
     house: RunningServer, operator: httpx.Client, http: httpx.Client, stream: bool
 ) -> None:
     """A model here that is computed by itself, and nobody is held to be ill for it."""

@@ -109,7 +109,7 @@ def peak_bytes(server: RunningServer) -> int:
 
 
 @pytest.mark.parametrize("model", WELL)
-def test_whatever_its_form_an_answer_arrives_and_is_paid(
+def test_an_answer_in_any_valid_form_is_returned_and_billed(
     gateway: RunningServer, http: httpx.Client, model: str
 ) -> None:
     chunks = frames(ask(http, model, stream=True))
@@ -122,7 +122,9 @@ def test_whatever_its_form_an_answer_arrives_and_is_paid(
 
 
 @pytest.mark.parametrize("model", BAD)
-def test_what_is_no_answer_is_an_error_at_no_cost(gateway: RunningServer, http: httpx.Client, model: str) -> None:
+def test_an_invalid_answer_is_an_error_that_costs_nothing(
+    gateway: RunningServer, http: httpx.Client, model: str
+) -> None:
     before = peak_bytes(gateway)
     for stream in (True, False):
         refused = ask(http, model, stream=stream)
@@ -135,7 +137,7 @@ def test_what_is_no_answer_is_an_error_at_no_cost(gateway: RunningServer, http: 
 
 
 @pytest.mark.parametrize("model", BREAKS)
-def test_what_breaks_off_ends_with_an_error_and_what_came_is_paid(
+def test_a_broken_off_answer_ends_with_an_error_and_its_tokens_are_billed(
     gateway: RunningServer, http: httpx.Client, model: str
 ) -> None:
     before = peak_bytes(gateway)
@@ -153,7 +155,7 @@ def test_what_breaks_off_ends_with_an_error_and_what_came_is_paid(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nobody_follows_it_to_a_private_address(
+def test_redirects_to_a_private_address_are_not_followed(
     http: httpx.Client, elsewhere: Elsewhere, secret_place: Elsewhere, status: int
 ) -> None:
     assert ask(http, f"redirects_{status}").status_code == 502
@@ -162,7 +164,7 @@ def test_nobody_follows_it_to_a_private_address(
 
 
 @pytest.mark.parametrize("model", ["calls_without_numbers", "calls_without_anything"])
-def test_calls_are_told_apart_however_they_are_marked(http: httpx.Client, model: str) -> None:
+def test_unnumbered_tool_calls_are_kept_separate(http: httpx.Client, model: str) -> None:
     tools = [{"type": "function", "function": {"name": name}} for name in "fg"]
     [choice] = ask(http, model, tools=tools).json()["choices"]
     calls = [call["function"] for call in choice["message"]["tool_calls"]]
@@ -172,7 +174,7 @@ def test_calls_are_told_apart_however_they_are_marked(http: httpx.Client, model:
 
 
 @pytest.mark.parametrize(("model", "shown"), [("never_stops", 20), ("never_stops_in_one_word", 0)])
-def test_one_that_doesn_t_stop_is_stopped_and_no_more_is_paid_than_was_asked(
+def test_an_endless_answer_is_cut_at_max_tokens_and_billed_up_to_them(
     gateway: RunningServer, http: httpx.Client, model: str, shown: int
 ) -> None:
     chunks = frames(ask(http, model, stream=True, max_tokens=20))
@@ -181,9 +183,7 @@ def test_one_that_doesn_t_stop_is_stopped_and_no_more_is_paid_than_was_asked(
     assert bills(gateway, model) == [("completed", shown)]
 
 
-def test_what_an_upstream_says_unasked_is_never_somebody_else_s_answer(
-    http: httpx.Client, elsewhere: Elsewhere
-) -> None:
+def test_unsolicited_bytes_never_reach_another_request(http: httpx.Client, elsewhere: Elsewhere) -> None:
     for _ in range(5):
         assert ask(http, "speaks_unasked").json()["choices"][0]["message"]["content"] == TEXT
 
@@ -194,7 +194,7 @@ def test_cookies_are_not_kept(http: httpx.Client, elsewhere: Elsewhere) -> None:
     assert "cookie" not in elsewhere.asked[-1].headers
 
 
-def test_the_server_is_well_after_all_of_it(gateway: RunningServer, http: httpx.Client) -> None:
+def test_the_server_still_works_afterwards(gateway: RunningServer, http: httpx.Client) -> None:
     assert words(frames(ask(http, "all_at_once", stream=True))) == TEXT
     assert "Traceback" not in gateway.log
     assert "very-secret" not in gateway.log

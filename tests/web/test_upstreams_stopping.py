@@ -25,7 +25,7 @@ PACE = 0.05
 """Seconds from word to word."""
 
 
-def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
+def test_upstream_answers_get_a_grace_period_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
     asked, stopping = threading.Barrier(5), threading.Event()
 
     async def upstream(line: Line) -> None:

@@ -37,7 +37,7 @@ def zoe(server: RunningServer) -> httpx.Client:
     return httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=60)
 
 
-def test_a_key_holder_sees_their_own_usage_without_an_administrator(zoe: httpx.Client, http: httpx.Client) -> None:
+def test_a_user_reads_their_own_usage_without_being_an_administrator(zoe: httpx.Client, http: httpx.Client) -> None:
     assert http.post("/v1/chat/completions", json=QUESTION).status_code == 200
     usage = [zoe.post("/v1/chat/completions", json=QUESTION).json()["usage"] for _ in range(2)]
     report = zoe.get("/v1/usage", params={"by": "model,key,member"}).json()
@@ -50,7 +50,7 @@ def test_a_key_holder_sees_their_own_usage_without_an_administrator(zoe: httpx.C
     assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
 
 
-def test_an_administrator_sees_everybody_s_as_json_and_csv(server: RunningServer, http: httpx.Client) -> None:
+def test_an_administrator_reads_everybody_s_usage_as_json_and_csv(server: RunningServer, http: httpx.Client) -> None:
     assert http.post("/v1/chat/completions", json=QUESTION).status_code == 200
     report: dict[str, Any] = http.get("/v1/organization/usage", params={"span": "hour", "by": "key"}).json()
     answer = http.get("/v1/organization/usage", params={"span": "hour", "by": "key", "format": "csv"})
@@ -65,6 +65,6 @@ def test_an_administrator_sees_everybody_s_as_json_and_csv(server: RunningServer
 
 
 @pytest.mark.parametrize("asked", [{"span": "year"}, {"since": "x"}, {"by": "x"}, {"format": "pdf"}])
-def test_a_question_that_makes_no_sense_is_a_400(http: httpx.Client, asked: dict[str, str]) -> None:
+def test_an_invalid_query_is_a_400(http: httpx.Client, asked: dict[str, str]) -> None:
     refused = http.get("/v1/usage", params=asked)
     assert (refused.status_code, refused.json()["type"]) == (400, "invalid_request_error")
