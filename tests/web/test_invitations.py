@@ -37,27 +37,32 @@ def join(gateway: RunningServer, token: str, name: str, **more: object) -> httpx
 
 
 def test_a_person_with_the_token_reads_the_invitation_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
-    place = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
-    made = owner.post(INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}).json()
-    assert len(made["token"]) >= 43  # 256 bits
+    workspace = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
+    invitation = owner.post(
+        INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}
+    ).json()
+    assert len(invitation["token"]) >= 43  # 256 bits
     with browser(gateway) as rosa:
-        told = rosa.post("/auth/invitations", json={"token": made["token"]}).json()
-        assert (told["organization"], told["role"], told["password"]) == ("Example House", "developer", True)
+        shown = rosa.post("/auth/invitations", json={"token": invitation["token"]}).json()
+        assert (shown["organization"], shown["role"], shown["password"]) == ("Example House", "developer", True)
         answer = rosa.post(
-            "/auth/join", json={"token": made["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD}
+            "/auth/join",
+            json={"token": invitation["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD},
         )
         assert answer.status_code == 200
         session = rosa.get("/auth/session").json()
         assert (session["user"]["name"], session["user"]["role"]) == ("rosa", "developer")
-        assert [(each["id"], each["role"]) for each in session["workspaces"]] == [(place, "developer")]
-        spent = rosa.post("/auth/invitations", json={"token": made["token"]})
+        assert [(membership["id"], membership["role"]) for membership in session["workspaces"]] == [
+            (workspace, "developer")
+        ]
+        spent = rosa.post("/auth/invitations", json={"token": invitation["token"]})
         assert (spent.status_code, spent.json()["code"]) == (404, "invitation_not_open")
-    assert join(gateway, made["token"], "another").status_code == 404
-    [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == made["id"]]
+    assert join(gateway, invitation["token"], "another").status_code == 404
+    [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == invitation["id"]]
     assert (row["status"], row["used"], row["note"]) == ("used", 1, "Rosa")
-    assert made["token"] not in owner.get(INVITATIONS).text
-    assert made["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
-    assert made["token"] not in gateway.log
+    assert invitation["token"] not in owner.get(INVITATIONS).text
+    assert invitation["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+    assert invitation["token"] not in gateway.log
     logged = owner.get("/v1/organization/audit_logs").json()["data"]
     assert {"invitation.created", "user.joined"} <= {entry["type"] for entry in logged}
 

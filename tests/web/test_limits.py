@@ -1,4 +1,4 @@
-"""Limits at the real server: set by an administrator, told in every answer's headers, kept."""
+"""Limits at the real server: an administrator sets them, every answer's headers show them, the server keeps them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]
-NAMES = [f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
+NAMES = [f"x-ratelimit-{field}-{unit}" for unit in ("requests", "tokens") for field in ("limit", "remaining", "reset")]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def administrator(server: RunningServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def limited(server: RunningServer, administrator: httpx.Client) -> Iterator[Callable[..., httpx.Client]]:
-    """A client with a key of its own and these limits, which hold when it is given."""
+    """A client with a new key and these limits, which already hold."""
     clients = []
 
     def make(**numbers: Any) -> httpx.Client:
@@ -96,7 +96,7 @@ def test_answers_have_rate_limit_headers_and_a_refusal_has_retry_after(
         assert all(name in answer.headers for name in NAMES)
     used = whole.json()["usage"]
     assert whole.headers["x-ratelimit-limit-requests"] == "2"
-    assert [one.headers["x-ratelimit-remaining-requests"] for one in (whole, streamed)] == ["1", "0"]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in (whole, streamed)] == ["1", "0"]
     assert int(whole.headers["x-ratelimit-remaining-tokens"]) == 1000 - used["prompt_tokens"]
     refused = ask(client)
     assert refused.status_code == 429
@@ -110,14 +110,14 @@ def test_a_stream_s_tokens_count_at_its_end_and_cached_tokens_do_not(
     limited: Callable[..., httpx.Client],
 ) -> None:
     client = limited(tokens_per_minute=10_000)
-    begun = 10_000 - int(
+    counted_at_start = 10_000 - int(
         ask(client, stream=True, max_tokens=40, ignore_eos=True).headers["x-ratelimit-remaining-tokens"]
     )
     later = ask(client, max_tokens=1)
     usage = later.json()["usage"]
     remaining = int(later.headers["x-ratelimit-remaining-tokens"])
-    assert usage["prompt_tokens_details"]["cached_tokens"] <= begun == usage["prompt_tokens"]
-    assert 10_000 - remaining - begun in range(40, begun + 41)
+    assert usage["prompt_tokens_details"]["cached_tokens"] <= counted_at_start == usage["prompt_tokens"]
+    assert 10_000 - remaining - counted_at_start in range(40, counted_at_start + 41)
 
 
 def test_a_key_s_parallel_requests_are_limited(server: RunningServer, limited: Callable[..., httpx.Client]) -> None:

@@ -1,4 +1,4 @@
-"""Every answer of the real server is on record once, and paid."""
+"""Every answer of the real server is recorded and billed once."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def event(server: RunningServer, request_id: str) -> dict[str, Any] | None:
 
 
 def eventually(find: Callable[[], dict[str, Any] | None], seconds: float = 20) -> dict[str, Any]:
-    """For what is written after a client has left."""
+    """The row, which may be written after the client has disconnected."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if (found := find()) is not None:
-            return found
+        if (row := find()) is not None:
+            return row
         time.sleep(0.02)
-    raise AssertionError("nothing came")
+    raise AssertionError("no row was written")
 
 
 def test_an_answer_is_recorded_under_its_id(server: RunningServer, openai_client: OpenAI) -> None:
@@ -105,18 +105,18 @@ def test_an_answer_ends_when_the_key_s_budget_is_spent(server: RunningServer) ->
         database = await Database.open(Settings(home=server.home))
         secret = await operator.create_api_key(database, "frugal")
         async with database.writing() as session:
-            found = await api_keys.holder_of(session, secret)
-            assert found is not None
-            principal = found.principal
+            holder = await api_keys.holder_of(session, secret)
+            assert holder is not None
+            principal = holder.principal
             key = principal.api_key_id or ""
             scope = Scope.of_organization(principal)
-            made = await budgets.set_budget(session, scope, "key", key, "month", 100_000)
+            budget = await budgets.set_budget(session, scope, "key", key, "month", 100_000)
             await prices.set_price(session, MODEL, Price(int(time.time()), 1000, 500, 2000))
         await database.close()
-        return secret, made.id
+        return secret, budget.id
 
     secret, budget = asyncio.run(prepare())
-    time.sleep(1.1)  # prices that were read a second ago are read anew
+    time.sleep(1.1)  # prices are read again after a second
     with OpenAI(base_url=f"{server.url}/v1", api_key=secret, max_retries=2) as client:
         answer = client.chat.completions.create(model=MODEL, messages=QUESTION, extra_body={"ignore_eos": True})
         assert answer.choices[0].finish_reason == "length"

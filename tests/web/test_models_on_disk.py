@@ -23,15 +23,15 @@ SLOW = (
     CHAT_TEMPLATE + "{% if messages[0].content == 'slow' %}{% for i in range(99999) %}{% for j in range(99999) %}"
     "{% endfor %}{% endfor %}{% endif %}"
 )
-"""A template that takes all the time that it may for one message, and little for all others."""
+"""A template that runs until the time limit for the message ``slow``, and briefly for all others."""
 QUESTION = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with tiny models: a good one, one without a template, one with a malformed one, one that was cut.
+    """A server with tiny models: good ones, one without a template, one with a malformed template, a truncated one.
 
-    `older` thinks and fills gaps, and was pulled by a version that didn't record either.
+    `older` reasons and fills gaps; the version that pulled it didn't record either.
     """
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
     store = ModelStore(home / "models")
@@ -48,8 +48,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     for name, files in contents.items():
         pull(str(write_checkpoint(folder / name, files)), store, name)
     manifest = home / "models" / "older" / "manifest.json"
-    said = json.loads(manifest.read_bytes())
-    manifest.write_text(json.dumps({key: said[key] for key in said if key not in ("fim", "reasoning")}))
+    recorded = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps({key: recorded[key] for key in recorded if key not in ("fim", "reasoning")}))
     put_in_place(store, "malformed", with_template("{% for message in messages %}{{ message"))
     weights = home / "models" / "cut" / "model.safetensors"
     whole = weights.read_bytes()
@@ -75,7 +75,7 @@ def with_template(template: str, **options: Any) -> dict[str, bytes]:
 
 
 def put_in_place(store: ModelStore, name: str, files: dict[str, bytes]) -> None:
-    """Let a stored model have these files, as one that an earlier version pulled: today's pull would try them out."""
+    """Replace a stored model's files, as if an earlier version had pulled it: a pull now would refuse them."""
     model = store.get(name)
     for file, content in files.items():
         (model.path / file).unlink()
@@ -194,7 +194,7 @@ def test_a_fill_in_the_middle_model_fills_gaps_and_its_card_says_so(client: http
     gap = {"model": "filler", "prompt": "def add(a, b):\n    return ", "suffix": "\n", "max_tokens": 5}
     filled = client.post("/v1/fim/completions", json=gap).json()
     assert filled["choices"][0]["message"]["role"] == "assistant"
-    # The two texts, letter by letter, and three tokens that say which is which.
+    # A token for each letter of the two texts, and three tokens that mark the parts.
     assert filled["usage"]["prompt_tokens"] == len(gap["prompt"]) + len(gap["suffix"]) + 3  # type: ignore[arg-type]
     completed = client.post("/v1/completions", json=gap | {"temperature": 0}).json()
     streamed = client.post("/v1/fim/completions", json=gap | {"temperature": 0, "stream": True}).text
@@ -233,16 +233,16 @@ def test_capabilities_that_an_earlier_version_did_not_record_are_detected(
 
 
 def test_reasoning_tokens_are_counted_separately(small: RunningServer, client: httpx.Client) -> None:
-    """A model that never comes to an end of thinking."""
+    """The model never ends its reasoning."""
     fields = {"max_tokens": 5, "temperature": 0, "logit_bias": {"259": -100}}
     answer = chat(client, "older", **fields, n=2).json()
     assert answer["choices"][0]["message"]["reasoning_content"]
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 10}
-    asked = {"model": "older", "input": "hi", "max_output_tokens": 5}
-    response = client.post("/v1/responses", json=asked).json()
+    body = {"model": "older", "input": "hi", "max_output_tokens": 5}
+    response = client.post("/v1/responses", json=body).json()
     assert response["usage"]["output_tokens_details"] == {"reasoning_tokens": response["usage"]["output_tokens"]}
     plain = chat(client, "tiny").json()["usage"]
     assert plain["completion_tokens_details"] == {"reasoning_tokens": 0}
     with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
-        told = mistral.chat.complete(model="older", messages=QUESTION, max_tokens=5).usage  # type: ignore[arg-type]
-    assert told.completion_tokens > 0
+        usage = mistral.chat.complete(model="older", messages=QUESTION, max_tokens=5).usage  # type: ignore[arg-type]
+    assert usage.completion_tokens > 0

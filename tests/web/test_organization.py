@@ -1,4 +1,4 @@
-"""``/v1/organization``: what each may do to what; test_second_user.py has what nobody may do to another's."""
+"""``/v1/organization``: what each role may do; test_second_user.py covers other organizations' objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def aquilon(server: RunningServer, *arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Organization:
-    """One with an owner, a developer, a second workspace and a key."""
+    """An organization with an owner, a developer, a second workspace and a key."""
 
     owner: httpx.Client
     workspace: str
@@ -81,9 +81,9 @@ def test_a_key_without_the_administration_scope_can_t_administer(gateway: Runnin
 
 
 def test_a_key_s_new_limits_hold_from_the_next_request(gateway: RunningServer, ours: Organization) -> None:
-    made = ours.owner.post("/api_keys", json={"name": "limited", "scopes": ["administration"]}).json()
-    path = f"/api_keys/{made['id']}"
-    with client(gateway, made["value"]) as limited:
+    key = ours.owner.post("/api_keys", json={"name": "limited", "scopes": ["administration"]}).json()
+    path = f"/api_keys/{key['id']}"
+    with client(gateway, key["value"]) as limited:
         assert limited.get("/workspaces").status_code == 200
         ours.owner.post(path, json={"allowed_addresses": ["192.0.2.0/24"]})
         assert limited.get("/workspaces").json()["code"] == "address_not_allowed"
@@ -141,16 +141,16 @@ def test_members_are_added_changed_listed_and_removed(ours: Organization) -> Non
 
 
 def test_the_audit_log_names_actors_and_targets_without_secrets(ours: Organization) -> None:
-    made = ours.owner.post("/api_keys", json={"name": "told", "scopes": ["administration"]}).json()
-    ours.owner.delete(f"/api_keys/{made['id']}")
+    key = ours.owner.post("/api_keys", json={"name": "audited", "scopes": ["administration"]}).json()
+    ours.owner.delete(f"/api_keys/{key['id']}")
     answer = ours.owner.get("/audit_logs", params={"limit": 2}).json()
     assert [entry["type"] for entry in answer["data"]] == ["api_key.revoked", "api_key.created"]
     assert answer["data"][0]["actor"]["type"] == "api_key"
-    assert made["value"] not in json.dumps(answer)
+    assert key["value"] not in json.dumps(answer)
     assert answer["has_more"]
     following = ours.owner.get("/audit_logs", params={"after": answer["last_id"]}).json()["data"]
     assert {"operator"} <= {entry["actor"]["type"] for entry in following}
-    assert made["id"] not in {entry["target"]["id"] for entry in following}
+    assert key["id"] not in {entry["target"]["id"] for entry in following}
 
 
 def test_lists_are_paged(ours: Organization) -> None:
@@ -165,7 +165,7 @@ def test_lists_are_paged(ours: Organization) -> None:
 def test_a_member_gets_the_same_refusal_for_existing_and_unknown_users(
     gateway: RunningServer, ours: Organization
 ) -> None:
-    """One answer for people who are there and for those who never were, on every route that names a user."""
+    """On every route that names a user."""
     plain = ours.owner.post("/users", json={"name": "plain", "role": "member"}).json()["id"]
     secret = ours.owner.post("/api_keys", json={"name": "k", "user_id": plain, "scopes": ["administration"]}).json()
     with client(gateway, secret["value"]) as member:

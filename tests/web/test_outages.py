@@ -1,6 +1,6 @@
-"""A database that goes away: new work is refused, running answers end in words, nothing is lost, and all goes on alone.
+"""A database outage: new requests are refused, running answers end with an error, and no usage is lost.
 
-It is away for two seconds, or for as long as ``OUTAGE_SECONDS`` says: half a minute is what was promised.
+The outage lasts two seconds, or ``OUTAGE_SECONDS``: the documentation promises half a minute.
 """
 
 from __future__ import annotations
@@ -54,11 +54,13 @@ def check(seen: Seen, recorded: list[tuple[str, int, int, str]], spent: int, cos
     assert {request_id for request_id, _, _, outcome in recorded if outcome == "completed"} <= seen.whole.keys()
     assert {request_id: tokens.get(request_id) for request_id in seen.whole} == seen.whole
     assert spent == cost
-    told = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
-    assert not [outcome for outcome in told if outcome.startswith(("500", "cut", "ended without"))], seen
+    all_outcomes = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
+    assert not [outcome for outcome in all_outcomes if outcome.startswith(("500", "cut", "ended without"))], seen
     assert seen.recovered_after is not None
     assert seen.recovered_after < 15
-    if SECONDS > PATIENCE_SECONDS:  # before that, answers may all wait for their event, and nobody asks anew
+    if (
+        SECONDS > PATIENCE_SECONDS
+    ):  # in a shorter outage, every answer may wait for its event, and no client sends a new request
         assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
@@ -114,7 +116,7 @@ async def test_no_usage_is_lost_while_another_process_locks_sqlite(gateway: Runn
 
 
 async def test_no_usage_is_lost_while_the_disk_is_full(gateway: RunningServer) -> None:
-    """No file may grow, as far as this process is concerned."""
+    """A limit on the server process keeps its files from growing."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     def fill() -> None:

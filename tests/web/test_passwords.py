@@ -48,23 +48,23 @@ def test_a_name_or_an_address_signs_in_and_the_session_has_the_user_and_permissi
             answer = sign_in(person, name, PASSWORD)
             assert answer.status_code == 200
             assert answer.json() == person.get("/auth/session").json()
-            told = answer.json()
-            assert told["user"]["email"] == "nina@example.org"
-            assert told["user"]["has_password"]
-            assert told["organization"]["operates"]
-            assert told["workspace"]["role"] == "developer"
-            assert "generate" in told["permissions"]
-            assert not {"members.manage", "server.manage", "billing.manage"} & set(told["permissions"])
+            session = answer.json()
+            assert session["user"]["email"] == "nina@example.org"
+            assert session["user"]["has_password"]
+            assert session["organization"]["operates"]
+            assert session["workspace"]["role"] == "developer"
+            assert "generate" in session["permissions"]
+            assert not {"members.manage", "server.manage", "billing.manage"} & set(session["permissions"])
     assert "server.manage" in owner.get("/auth/session").json()["permissions"]
 
 
 def test_every_failed_sign_in_has_the_same_answer_and_computes_a_hash(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
-    """However busy the machine: no answer may come sooner than one hash takes of a processor."""
-    begun = time.process_time()
+    """No answer may come sooner than the processor time of one hash, even on a busy machine."""
+    start = time.process_time()
     argon2.PasswordHasher(time_cost=ITERATIONS, memory_cost=MEMORY_KIB, parallelism=LANES).hash(PASSWORD)
-    one_hash = time.process_time() - begun
+    one_hash = time.process_time() - start
     joined(gateway, owner, "gone")
     joined(gateway, owner, "timed")
     without = owner.post("/v1/organization/users", json={"name": "without"}).json()
@@ -81,9 +81,9 @@ def test_every_failed_sign_in_has_the_same_answer_and_computes_a_hash(
 
 
 def test_people_of_another_organization_name_it_to_sign_in(gateway: RunningServer, owner: httpx.Client) -> None:
-    made = owner.post("/v1/server/organizations", json={"name": "Other Inc", "owner": "olga"}).json()
+    organization_body = owner.post("/v1/server/organizations", json={"name": "Other Inc", "owner": "olga"}).json()
     with browser(gateway) as olga:
-        assert olga.post("/auth/login", json={"token": made["owner"]["login_token"]}).status_code == 200
+        assert olga.post("/auth/login", json={"token": organization_body["owner"]["login_token"]}).status_code == 200
         assert olga.post("/auth/password", json={"password": OTHER}).status_code == 204
     with browser(gateway, address="198.51.100.20") as olga:
         assert sign_in(olga, "olga", OTHER).status_code == 401
@@ -92,7 +92,7 @@ def test_people_of_another_organization_name_it_to_sign_in(gateway: RunningServe
         assert "server.manage" not in answer.json()["permissions"]
 
 
-class TestPatience:
+class TestGuessing:
     def test_an_account_is_locked_for_a_while_after_failed_guesses_from_many_addresses(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
@@ -241,28 +241,28 @@ class TestSessions:
     def test_a_session_works_in_the_workspace_that_it_chose(self, gateway: RunningServer, owner: httpx.Client) -> None:
         person = joined(gateway, owner, "walter", "developer")
         user = person.get("/auth/session").json()["user"]["id"]
-        place = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
-        assert person.post("/auth/workspace", json={"workspace_id": place}).status_code == 404
-        owner.post(f"/v1/organization/workspaces/{place}/users", json={"user_id": user, "role": "billing"})
-        told = person.post("/auth/workspace", json={"workspace_id": "lab"}).json()
-        assert (told["workspace"]["id"], told["workspace"]["role"]) == (place, "billing")
-        assert "generate" not in told["permissions"]
-        assert {place["name"] for place in told["workspaces"]} == {"general", "lab"}
-        owner.delete(f"/v1/organization/workspaces/{place}/users/{user}")
+        workspace = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
+        assert person.post("/auth/workspace", json={"workspace_id": workspace}).status_code == 404
+        owner.post(f"/v1/organization/workspaces/{workspace}/users", json={"user_id": user, "role": "billing"})
+        session = person.post("/auth/workspace", json={"workspace_id": "lab"}).json()
+        assert (session["workspace"]["id"], session["workspace"]["role"]) == (workspace, "billing")
+        assert "generate" not in session["permissions"]
+        assert {workspace["name"] for workspace in session["workspaces"]} == {"general", "lab"}
+        owner.delete(f"/v1/organization/workspaces/{workspace}/users/{user}")
         assert person.get("/auth/session").json()["workspace"]["name"] == "general"
 
 
-class TestOneself:
+class TestProfile:
     def test_changes_of_name_and_address_are_in_the_audit_log(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
         person = joined(gateway, owner, "vera")
-        told = person.post("/auth/profile", json={"name": "Vera Rubin", "email": " Rubin@Example.org"}).json()
-        assert told == person.get("/auth/session").json()
-        assert (told["user"]["name"], told["user"]["email"]) == ("Vera Rubin", "rubin@example.org")
+        session = person.post("/auth/profile", json={"name": "Vera Rubin", "email": " Rubin@Example.org"}).json()
+        assert session == person.get("/auth/session").json()
+        assert (session["user"]["name"], session["user"]["email"]) == ("Vera Rubin", "rubin@example.org")
         entries = owner.get("/v1/organization/audit_logs", params={"limit": 2}).json()["data"]
         assert [entry["type"] for entry in entries] == ["user.email_set", "user.renamed"]
-        assert {entry["actor"]["id"] for entry in entries} == {told["user"]["id"]}
+        assert {entry["actor"]["id"] for entry in entries} == {session["user"]["id"]}
         with browser(gateway) as again:
             assert sign_in(again, "vera", PASSWORD).status_code == 401
             assert sign_in(again, "rubin@example.org", PASSWORD).status_code == 200
@@ -284,8 +284,8 @@ class TestOneself:
         assert person.get("/auth/session").json()["user"]["name"] == "johannes"
 
 
-class TestEnds:
-    """What an administrator takes away is gone with the next request, though sessions and keys are remembered."""
+class TestDisabling:
+    """Access ends with the next request, although the server caches sessions and keys."""
 
     def test_a_disabled_user_s_sessions_and_keys_stop_working(
         self, gateway: RunningServer, owner: httpx.Client
@@ -312,14 +312,14 @@ class TestEnds:
     def test_a_disabled_organization_s_sessions_and_keys_stop_working(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
-        made = owner.post("/v1/server/organizations", json={"name": "Closing", "owner": "zed"}).json()
+        organization = owner.post("/v1/server/organizations", json={"name": "Closing", "owner": "zed"}).json()
         with browser(gateway) as zed:
-            zed.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            zed.post("/auth/login", json={"token": organization["owner"]["login_token"]})
             key = zed.post("/v1/organization/api_keys", json={"name": "k"}).json()["value"]
             by_key = {"authorization": f"Bearer {key}"}
             assert zed.get("/v1/models").status_code == 200
             assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 200
-            path = f"/v1/server/organizations/{made['id']}"
+            path = f"/v1/server/organizations/{organization['id']}"
             assert owner.post(path, json={"disabled": True}).json()["disabled_at"]
             assert zed.get("/v1/models").status_code == 401
             assert httpx.get(f"{gateway.url}/v1/models", headers=by_key).status_code == 401
@@ -335,12 +335,12 @@ class TestOrganizations:
     def test_only_the_operator_sees_and_creates_organizations(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:
-        made = owner.post("/v1/server/organizations", json={"name": "Guests", "owner": "gus"}).json()
+        organization = owner.post("/v1/server/organizations", json={"name": "Guests", "owner": "gus"}).json()
         taken = owner.post("/v1/server/organizations", json={"name": "Guests"})
         assert (taken.status_code, taken.json()["param"]) == (400, "name")
         member = joined(gateway, owner, "plain")
         with browser(gateway) as gus:
-            gus.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            gus.post("/auth/login", json={"token": organization["owner"]["login_token"]})
             for person in (gus, member):
                 for path in ("/v1/server/organizations", "/v1/server/identity-providers"):
                     assert person.get(path).status_code == 403
@@ -348,15 +348,15 @@ class TestOrganizations:
                         person.post(path, json={"name": "x", "issuer": "https://x", "client_id": "x"}).status_code
                         == 403
                     )
-                assert person.get(f"/v1/server/organizations/{made['id']}").status_code == 403
+                assert person.get(f"/v1/server/organizations/{organization['id']}").status_code == 403
         assert {"Example House", "Guests"} <= {
             row["name"] for row in owner.get("/v1/server/organizations").json()["data"]
         }
 
     def test_an_organization_can_turn_passwords_off(self, gateway: RunningServer, owner: httpx.Client) -> None:
-        made = owner.post("/v1/server/organizations", json={"name": "Corp", "owner": "cora"}).json()
+        organization = owner.post("/v1/server/organizations", json={"name": "Corp", "owner": "cora"}).json()
         with browser(gateway) as cora:
-            cora.post("/auth/login", json={"token": made["owner"]["login_token"]})
+            cora.post("/auth/login", json={"token": organization["owner"]["login_token"]})
             cora.post("/auth/password", json={"password": PASSWORD})
             assert cora.post("/v1/organization", json={"password_sign_in": False}).json()["password_sign_in"] is False
             refused = sign_in(cora, "cora", PASSWORD, organization="Corp")
@@ -371,8 +371,8 @@ def test_an_address_belongs_to_one_person_in_an_organization(gateway: RunningSer
     assert (taken.status_code, "belongs to another account" in taken.json()["message"]) == (400, True)
     wrong = owner.post(users, json={"name": "second", "email": "no address"})
     assert (wrong.status_code, "name@example.org" in wrong.json()["message"]) == (400, True)
-    made = owner.post(users, json={"name": "second", "email": "second@example.org"}).json()
-    changed = owner.post(f"{users}/{made['id']}", json={"email": None, "name": "2nd"}).json()
+    user = owner.post(users, json={"name": "second", "email": "second@example.org"}).json()
+    changed = owner.post(f"{users}/{user['id']}", json={"email": None, "name": "2nd"}).json()
     assert (changed["email"], changed["name"]) == (None, "2nd")
 
 
@@ -380,15 +380,15 @@ def test_one_address_can_have_separate_accounts_in_several_organizations(
     gateway: RunningServer, owner: httpx.Client
 ) -> None:
     joined(gateway, owner, "both")
-    made = owner.post("/v1/server/organizations", json={"name": "Second", "owner": "o", "email": "both@example.org"})
+    created = owner.post("/v1/server/organizations", json={"name": "Second", "owner": "o", "email": "both@example.org"})
     with browser(gateway) as there:
-        there.post("/auth/login", json={"token": made.json()["owner"]["login_token"]})
+        there.post("/auth/login", json={"token": created.json()["owner"]["login_token"]})
         there.post("/auth/password", json={"password": OTHER})
         for password, organization in ((PASSWORD, "Example House"), (OTHER, "Second")):
-            told = sign_in(there, "both@example.org", password).json()
-            assert told["organization"]["name"] == organization
+            session = sign_in(there, "both@example.org", password).json()
+            assert session["organization"]["name"] == organization
         there.post("/auth/password", json={"password": PASSWORD, "current": OTHER})
-        which = sign_in(there, "both@example.org", PASSWORD)
-        assert (which.status_code, which.json()["code"]) == (400, "which_organization")
-        told = sign_in(there, "both@example.org", PASSWORD, organization="Second").json()
-        assert told["organization"]["name"] == "Second"
+        ambiguous = sign_in(there, "both@example.org", PASSWORD)
+        assert (ambiguous.status_code, ambiguous.json()["code"]) == (400, "which_organization")
+        session = sign_in(there, "both@example.org", PASSWORD, organization="Second").json()
+        assert session["organization"]["name"] == "Second"

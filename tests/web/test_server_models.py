@@ -1,4 +1,4 @@
-"""What an operator does with models over HTTP: names, shares, ends, files, memory, disk, pulls; who may see what."""
+"""Models over HTTP for the operator: aliases, shares, retirement, files, memory, disk, pulls; who may see what."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def as_key(server: RunningServer, key: str) -> httpx.Client:
 
 
 def new_key(client: httpx.Client, **limits: Any) -> str:
-    made = client.post("/v1/organization/api_keys", json={"name": "a key", **limits})
-    assert made.status_code == 200, made.text
-    return str(made.json()["value"])
+    created = client.post("/v1/organization/api_keys", json={"name": "a key", **limits})
+    assert created.status_code == 200, created.text
+    return str(created.json()["value"])
 
 
 def ask(client: httpx.Client, model: str) -> httpx.Response:
@@ -117,8 +117,8 @@ def test_a_planned_switch_happens_at_its_time(client: httpx.Client) -> None:
     if time.time() < moment:  # a busy machine may take longer to ask
         assert before == "one"
     wait_until(lambda: answering(client, "soon") == "two")
-    told = client.get("/v1/server/aliases/soon").json()
-    assert (told["target"], told["former"], told["switch"]) == ("two", "one", None)
+    alias = client.get("/v1/server/aliases/soon").json()
+    assert (alias["target"], alias["former"], alias["switch"]) == ("two", "one", None)
 
 
 def test_a_share_of_the_keys_always_gets_the_other_model(client: httpx.Client, small: RunningServer) -> None:
@@ -186,12 +186,12 @@ def test_openai_s_and_mistral_s_clients_read_model_cards(client: httpx.Client, s
 
 def test_a_model_s_retirement_is_announced_in_headers_and_then_takes_effect(client: httpx.Client) -> None:
     end = int(time.time()) + 100
-    said = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
-    assert said.status_code == 200, said.text
+    changed = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
+    assert changed.status_code == 200, changed.text
     before = ask(client, "three")
     assert before.status_code == 200
     assert parsedate_to_datetime(before.headers["sunset"]).timestamp() == end
-    assert before.headers["deprecation"] == f"@{said.json()['deprecated_at']}"
+    assert before.headers["deprecation"] == f"@{changed.json()['deprecated_at']}"
     assert before.headers["link"] == '</v1/models/two>; rel="successor-version"'
     assert "sunset" not in ask(client, "two").headers
     client.post("/v1/server/models/three", json={"retires_at": int(time.time())})
@@ -249,12 +249,12 @@ def test_another_server_can_pull_only_open_models(
     with pytest.raises(PullError, match=r"answered 403 for .three.: .* answers over the API only"):
         pull(address, store)
     client.post("/v1/server/models/three", json={"access": "open"})
-    there = pull(address, store)
-    assert (there.name, there.source) == ("three", address)
-    assert [file.sha256 for file in there.files] == [
+    pulled_model = pull(address, store)
+    assert (pulled_model.name, pulled_model.source) == ("three", address)
+    assert [file.sha256 for file in pulled_model.files] == [
         file["sha256"] for file in client.get("/v1/models/three/files").json()["data"]
     ]
-    assert pull(address, store) == there
+    assert pull(address, store) == pulled_model
 
 
 @pytest.mark.parametrize(
@@ -274,8 +274,10 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     assert state() == "unloaded"
     assert client.post("/v1/server/models/spare/load").status_code == 202
     wait_until(lambda: state() == "ready")
-    told = client.get("/v1/server/models").json()
-    assert told["memory_bytes"] >= next(each["memory_bytes"] for each in told["data"] if each["id"] == "spare") > 0
+    listed = client.get("/v1/server/models").json()
+    assert (
+        listed["memory_bytes"] >= next(model["memory_bytes"] for model in listed["data"] if model["id"] == "spare") > 0
+    )
     refused = client.delete("/v1/server/models/spare")
     assert (refused.status_code, refused.json()["code"]) == (409, "model_in_use")
     client.post("/v1/server/models/spare/unload")
@@ -306,9 +308,9 @@ def pulled(client: httpx.Client, id_: str, *states: str) -> dict[str, Any]:
 
 
 def test_a_model_pulled_in_the_background_can_be_used_at_once(client: httpx.Client) -> None:
-    begun = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
-    assert begun.status_code == 202
-    done = pulled(client, begun.json()["id"], "done", "failed")
+    started = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
+    assert started.status_code == 202
+    done = pulled(client, started.json()["id"], "done", "failed")
     assert (done["model"], done["error"]) == ("Open", None)
     assert done["done_bytes"] == done["total_bytes"] > 0
     assert answering(client, "Open") == "Open"
@@ -356,9 +358,11 @@ def test_an_invalid_query_parameter_has_the_usual_error_body(client: httpx.Clien
 
 
 def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
-    found = client.get("/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}).json()
-    assert found["data"]
-    assert all(each["memory_bytes"] < 16 * 10**9 and "fr" in each["languages"] for each in found["data"])
+    suggestions = client.get(
+        "/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}
+    ).json()
+    assert suggestions["data"]
+    assert all(model["memory_bytes"] < 16 * 10**9 and "fr" in model["languages"] for model in suggestions["data"])
 
 
 @pytest.mark.parametrize(
@@ -408,10 +412,10 @@ def test_a_pull_stops_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tm
     first = start_server(tmp_path / "home", environment=environment, until="Listening")
     key = administrators_key(first)
     order = {"source": "hf:eagle/Slow", "name": "slow"}
-    hub.held, asked = threading.Event(), len(hub.requests)
+    hub.held, earlier_requests = threading.Event(), len(hub.requests)
     with as_key(first, key) as client:
         assert client.post("/v1/server/pulls", json=order).status_code == 202
-    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests[asked:]))
+    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests[earlier_requests:]))
     first.process.kill()
     first.process.wait()
     hub.held.set()
@@ -428,13 +432,13 @@ def test_a_pull_stops_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tm
 
 
 def pull_processes(home: Path) -> list[str]:
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes().decode()
             if "pulls.job" in command and str(home) in command:
-                found.append(process.name)
-    return found
+                pids.append(process.name)
+    return pids
 
 
 async def test_a_gateway_refuses_to_pull(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def server(own_server: RunningServer) -> RunningServer:
 
 
 def new_token(server: RunningServer, *, user: str | None = None) -> str:
-    """A login link made beside the running server, as the command line does."""
+    """The token of a login link, created in the database as the command line does."""
 
     async def make() -> str:
         database = await Database.open(Settings(home=server.home))
@@ -153,13 +153,13 @@ def test_a_link_cannot_be_spent_by_another_site(server: RunningServer, browser: 
 
 
 def test_a_wrong_key_is_refused_despite_a_valid_session(server: RunningServer, signed_in: httpx.Client) -> None:
-    """A client that sends a key means the key: a wrong one isn't covered up by a session."""
+    """The key counts, not the session."""
     assert signed_in.get("/v1/models", headers={"authorization": "Bearer aq-wrong"}).status_code == 401
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Another server, without a model: quick to start, and free to be spoiled."""
+    """Another server, without a model: it starts quickly, and tests may change it."""
     running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none", **BEHIND_A_PROXY})
     yield running
     running.stop()

@@ -35,7 +35,7 @@ class House:
     def come_back(self, person: httpx.Client, login: str, provider: str = "corp", **body: Any) -> httpx.Response:
         """From our page to the provider's and to our callback."""
         url = self.begin(person, provider, **body)
-        with httpx.Client() as there:  # another jar: ports share cookies, and the provider's login is none of ours
+        with httpx.Client() as there:  # separate cookies: ports share them, and the provider's login isn't ours
             callback = sign_in_there(there, url, login, self.server.url)
         return person.get(callback)
 
@@ -52,7 +52,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         with openid_provider(*(f"{server.url}/auth/oidc/{name}/callback" for name in NAMES)) as issuer:
             owner = signed_in_owner(server)
             common = {"issuer": issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-            for given in (
+            for provider in (
                 {
                     "name": "corp",
                     "label": "Example Corp",
@@ -63,7 +63,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 {"name": "open"},
                 {"name": "linking", "email_domains": ["example.org"], "links_by_email": True},
             ):
-                assert owner.post(PROVIDERS, json=common | given).status_code == 200
+                assert owner.post(PROVIDERS, json=common | provider).status_code == 200
             yield House(server, owner, issuer)
     finally:
         server.stop()
@@ -76,10 +76,10 @@ def failure(answer: httpx.Response) -> str:
 
 
 def test_the_sign_in_methods_list_the_identity_providers(house: House) -> None:
-    told = httpx.get(f"{house.server.url}/auth/methods").json()
-    assert told["password"]
-    assert {"name": "corp", "label": "Example Corp"} in told["providers"]
-    assert house.issuer not in json.dumps(told)
+    methods = httpx.get(f"{house.server.url}/auth/methods").json()
+    assert methods["password"]
+    assert {"name": "corp", "label": "Example Corp"} in methods["providers"]
+    assert house.issuer not in json.dumps(methods)
 
 
 def test_a_newcomer_of_an_allowed_domain_gets_one_account_for_all_sign_ins(house: House) -> None:
@@ -135,19 +135,19 @@ def test_an_invitation_lets_in_a_person_whom_the_provider_would_refuse(house: Ho
 
 
 class TestTakingOver:
-    """An address is no key: neither one made up at the provider nor one put on an account in advance."""
+    """An address alone doesn't open an account: neither an invented one nor one that was put on an account before."""
 
     def test_an_unverified_address_is_never_linked_to_an_account(self, house: House) -> None:
         with browser(house.server) as mallory:
             assert failure(house.come_back(mallory, "mallory", "linking")) == "email_not_verified"
 
     def test_an_address_links_only_to_an_account_to_which_an_administrator_gave_it(self, house: House) -> None:
-        made = house.owner.post("/v1/organization/users", json={"name": "linked", "email": "link@example.org"}).json()
+        user = house.owner.post("/v1/organization/users", json={"name": "linked", "email": "link@example.org"}).json()
         claimed = joined(house.server, house.owner, "claimed")
         with browser(house.server) as person:
             assert failure(house.come_back(person, "claimed-at-provider", "linking")) == "account_exists"
             house.come_back(person, "link", "linking")
-            assert house.session(person)["user"]["id"] == made["id"]
+            assert house.session(person)["user"]["id"] == user["id"]
         assert house.session(claimed)["user"]["name"] == "claimed"
         assert claimed.post("/auth/profile", json={"email": "claimed-later@example.org"}).status_code == 200
         with browser(house.server) as person:
@@ -184,11 +184,11 @@ class TestForgedAnswers:
             return sign_in_there(there, house.begin(person), "ada", house.server.url)
 
     def test_another_browser_can_t_finish_a_sign_in(self, house: House) -> None:
-        """Login CSRF: an attacker's own answer, sent to somebody else."""
+        """Login CSRF: an attacker sends the answer for the attacker's account to another person."""
         with browser(house.server) as attacker, browser(house.server) as victim:
             callback = self.answer(house, attacker)
             assert failure(victim.get(callback)) == "not_begun_here"
-            house.begin(victim)  # even one who has begun a sign-in of their own
+            house.begin(victim)  # even during the victim's own sign-in
             assert failure(victim.get(callback)) == "not_begun_here"
 
     def test_an_answer_of_the_provider_works_once(self, house: House) -> None:
@@ -256,7 +256,7 @@ class TestProviders:
         assert CLIENT_SECRET not in shown.text + house.owner.get("/v1/organization/audit_logs").text
 
     @pytest.mark.parametrize(
-        ("given", "param"),
+        ("fields", "param"),
         [
             ({"name": "Not a name"}, "name"),
             ({"name": "corp"}, "name"),
@@ -271,32 +271,32 @@ class TestProviders:
         ],
     )
     def test_an_invalid_provider_is_refused_with_the_field_s_name(
-        self, house: House, given: dict[str, Any], param: str
+        self, house: House, fields: dict[str, Any], param: str
     ) -> None:
-        body = {"name": "fresh", "issuer": house.issuer, "client_id": "x"} | given
+        body = {"name": "fresh", "issuer": house.issuer, "client_id": "x"} | fields
         refused = house.owner.post(PROVIDERS, json=body)
         assert (refused.status_code, refused.json()["param"]) == (400, param)
 
     def test_a_disabled_or_removed_provider_signs_nobody_in(self, house: House) -> None:
-        made = {"name": "brief", "issuer": house.issuer, "client_id": CLIENT_ID}
-        provider = house.owner.post(PROVIDERS, json=made).json()["id"]
-        assert house.owner.post(f"{PROVIDERS}/{provider}", json={"disabled": True}).json()["disabled"]
+        body = {"name": "brief", "issuer": house.issuer, "client_id": CLIENT_ID}
+        provider_id = house.owner.post(PROVIDERS, json=body).json()["id"]
+        assert house.owner.post(f"{PROVIDERS}/{provider_id}", json={"disabled": True}).json()["disabled"]
         with browser(house.server) as person:
             assert person.post("/auth/oidc/brief/start", json={}).status_code == 404
             assert "brief" not in person.get("/auth/methods").text
-        assert house.owner.delete(f"{PROVIDERS}/{provider}").json()["deleted"]
-        assert house.owner.get(f"{PROVIDERS}/{provider}").status_code == 404
+        assert house.owner.delete(f"{PROVIDERS}/{provider_id}").json()["deleted"]
+        assert house.owner.get(f"{PROVIDERS}/{provider_id}").status_code == 404
 
     def test_a_provider_belongs_to_a_named_organization(self, house: House) -> None:
         house.owner.post("/v1/server/organizations", json={"name": "Elsewhere"})
-        given = {"name": "elsewhere", "issuer": house.issuer, "client_id": CLIENT_ID, "organization": "Elsewhere"}
-        assert house.owner.post(PROVIDERS, json=given).json()["organization_name"] == "Elsewhere"
-        unknown = house.owner.post(PROVIDERS, json=given | {"name": "x", "organization": "Nowhere"})
+        body = {"name": "elsewhere", "issuer": house.issuer, "client_id": CLIENT_ID, "organization": "Elsewhere"}
+        assert house.owner.post(PROVIDERS, json=body).json()["organization_name"] == "Elsewhere"
+        unknown = house.owner.post(PROVIDERS, json=body | {"name": "x", "organization": "Nowhere"})
         assert unknown.status_code == 404
 
     def test_an_unreachable_provider_is_reported_and_logged(self, house: House) -> None:
-        given = {"name": "down", "issuer": "http://127.0.0.1:9", "client_id": "x", "newcomer_role": "member"}
-        house.owner.post(PROVIDERS, json=given)
+        body = {"name": "down", "issuer": "http://127.0.0.1:9", "client_id": "x", "newcomer_role": "member"}
+        house.owner.post(PROVIDERS, json=body)
         checked = house.owner.post(f"{PROVIDERS}/down/check")
         assert (checked.status_code, "can't be reached" in checked.json()["message"]) == (400, True)
         with browser(house.server) as person:
@@ -311,8 +311,8 @@ class TestProviders:
             return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
         options = ("--client-id", CLIENT_ID, "--secret-env", "SSO_SECRET", "--domain", "example.org")
-        told = aquilon("add", "shell", house.issuer, *options, "--newcomers", "member")
-        assert told == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback\n"
+        printed = aquilon("add", "shell", house.issuer, *options, "--newcomers", "member")
+        assert printed == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback\n"
         assert f"{house.issuer} answers" in aquilon("check", "shell")
         [row] = [row for row in json.loads(aquilon("list", "--json")) if row["name"] == "shell"]
         assert (row["has_secret"], row["newcomer_role"], row["email_domains"]) == (True, "member", ["example.org"])

