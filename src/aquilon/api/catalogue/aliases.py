@@ -90,7 +90,7 @@ async def list_aliases(request: Request, caller: Caller) -> Response:
     "Set an alias of a model: for all callers, for a share of them, or from a moment on",
     request=AliasRequest,
     answer=AliasBody,
-    says="The alias.",
+    says="The alias that was set.",
 )
 async def set_alias(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, AliasRequest)

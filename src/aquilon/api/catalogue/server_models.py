@@ -315,7 +315,7 @@ async def get_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     return json_answer(_pull_body(services(request).pulls.get(pull_id)))
 
 
-@routes.post("/pulls/{pull_id}/cancel", "Cancel a pull", answer=PullBody, says="The pull, which stops.")
+@routes.post("/pulls/{pull_id}/cancel", "Cancel a pull", answer=PullBody, says="The cancelled pull.")
 async def cancel_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     require_operator(caller)
     return json_answer(_pull_body(await services(request).pulls.cancel(pull_id)))

@@ -144,9 +144,10 @@ async def list_files(
     if size is None:
         size = _DEFAULT_PAGE if paged else _DEFAULT
     if not 0 <= size <= MOST:
-        raise invalid(f"{'page_size' if paged else 'limit'} is 0 to {MOST}", param="page_size" if paged else "limit")
+        name = "page_size" if paged else "limit"
+        raise invalid(f"{name} is {size}; it must be 0 to {MOST}", param=name)
     if not 0 <= (page or 0) <= 10**6:
-        raise invalid("page is 0 or more", param="page")
+        raise invalid(f"page is {page}; it must be 0 to {10**6}", param="page")
     filters = FileFilter(purpose, search, None if source is None else _SOURCES.get(source, source))
     files = services(request).files
     rows = await files.page(
@@ -201,7 +202,7 @@ async def content(request: Request, file_id: str, signature: str | None = None) 
 async def url(request: Request, caller: Caller, file_id: str, expiry: int = 24) -> Response:
     """Everybody with the link can read the file, for ``expiry`` hours."""
     if not 1 <= expiry <= _MOST_HOURS:
-        raise invalid(f"expiry is 1 to {_MOST_HOURS} hours", param="expiry")
+        raise invalid(f"expiry is {expiry}; it must be 1 to {_MOST_HOURS} hours", param="expiry")
     row = await services(request).files.get(caller, file_id)
     link = _Link(
         organization_id=row.organization_id,

@@ -246,7 +246,8 @@ def _moment(text: str) -> int:
         return int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         raise invalid(
-            f"created_after is a date and time such as 2026-01-31T12:00:00Z, not '{text[:50]}'", param="created_after"
+            f"created_after is '{text[:50]}'; it must be a date and time such as 2026-01-31T12:00:00Z",
+            param="created_after",
         ) from None
 
 
@@ -256,6 +257,6 @@ def _statuses(mistral_statuses: list[str]) -> tuple[str, ...]:
     for name in mistral_statuses:
         if name not in _STATUSES.values():
             known = ", ".join(dict.fromkeys(_STATUSES.values()))
-            raise invalid(f"'{name[:50]}' isn't a status of a batch job; they are {known}", param="status")
+            raise invalid(f"'{name[:50]}' isn't the status of a batch job; it must be one of {known}", param="status")
         statuses += (status for status, mistral_status in _STATUSES.items() if mistral_status == name)
     return tuple(statuses)

@@ -117,7 +117,7 @@ async def create(request: Request, caller: Caller) -> Response:
     seconds = _WINDOWS.get(fields.completion_window)
     if seconds is None:
         raise invalid(
-            f"completion_window is one of {', '.join(_WINDOWS)}, not '{fields.completion_window}'",
+            f"completion_window is '{fields.completion_window}'; it must be {' or '.join(_WINDOWS)}",
             param="completion_window",
         )
     new_batch = NewBatch(
@@ -134,7 +134,7 @@ async def create(request: Request, caller: Caller) -> Response:
 @routes.get("", "List the batch jobs", answer=PageOf[OpenAIBatchBody], says="The batch jobs, newest first.")
 async def list_batches(request: Request, caller: Caller, after: str | None = None, limit: int = 20) -> Response:
     if not 0 <= limit <= MOST:
-        raise invalid(f"limit is 0 to {MOST}", param="limit")
+        raise invalid(f"limit is {limit}; it must be 0 to {MOST}", param="limit")
     rows = await services(request).batches.page(caller, after=after, limit=limit + 1)
     bodies = [openai_batch_body(row) for row in rows[:limit]]
     return json_answer(listed(bodies, has_more=len(rows) > limit))

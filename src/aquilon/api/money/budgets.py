@@ -86,7 +86,7 @@ async def list_budgets(request: Request, caller: Caller) -> Response:
     "Set a budget; it replaces an earlier one for the same period",
     request=BudgetRequest,
     answer=BudgetBody,
-    says="The new budget.",
+    says="The budget that was set.",
 )
 async def set_budget(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BudgetRequest)

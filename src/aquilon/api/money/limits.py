@@ -77,7 +77,7 @@ async def list_limits(request: Request, caller: Caller) -> Response:
     "Set a limit; it replaces an earlier one for the same model",
     request=LimitRequest,
     answer=LimitBody,
-    says="The new limit.",
+    says="The limit that was set.",
 )
 async def set_limit(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, LimitRequest)

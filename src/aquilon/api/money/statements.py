@@ -84,9 +84,9 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     answer_format = request.query_params.get("format", "json")
     language = request.query_params.get("language", "en")
     if answer_format not in ("json", "pdf"):
-        raise invalid(f"format is '{answer_format[:50]}'; it is json or pdf", param="format")
+        raise invalid(f"format is '{answer_format[:50]}'; it must be json or pdf", param="format")
     if language not in ("en", "fr"):
-        raise invalid(f"language is '{language[:50]}'; it is en or fr", param="language")
+        raise invalid(f"language is '{language[:50]}'; it must be en or fr", param="language")
     try:
         statement_month = Month.read(month)
     except ValueError as error:

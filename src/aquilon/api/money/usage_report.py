@@ -78,7 +78,7 @@ _PARAMETERS = {
     other="text/csv",
 )
 async def own_usage(request: Request, caller: Caller) -> Response:
-    """The usage of all of the caller's keys; everybody may read it."""
+    """The usage of all of the caller's keys. A key needs the scope `usage`; no role is needed."""
     if "usage" not in caller.scopes:
         raise forbidden("This API key can't read usage: its scopes don't include 'usage'", code="scope_missing")
     return await _report(request, Scope.of_user(caller))
@@ -112,7 +112,7 @@ async def _report(request: Request, scope: Scope, *, workspace_id: str | None = 
     query = request.query_params
     answer_format = query.get("format", "json")
     if answer_format not in ("json", "csv"):
-        raise invalid(f"format is '{answer_format[:50]}'; it is json or csv", param="format")
+        raise invalid(f"format is '{answer_format[:50]}'; it must be json or csv", param="format")
     try:
         question = UsageQuestion.read(
             span=query.get("span", "day"),

@@ -179,7 +179,7 @@ async def list_identities(request: Request, person: Person) -> Response:
 
 @routes.delete(
     "/auth/identities/{provider}",
-    "Remove an identity, so that it can't sign in",
+    "Remove one of the caller's identities",
     says="The identity was removed.",
     status=204,
 )
