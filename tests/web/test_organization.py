@@ -178,7 +178,7 @@ def test_a_member_gets_the_same_refusal_for_existing_and_unknown_users(
                 member.post(f"/users/{user}/link"),
                 member.post(f"/users/{user}/reset"),
                 member.post("/api_keys", json={"name": "k", "user_id": user, "scopes": ["administration"]}),
-                member.post(f"/workspaces/default/users/{user}", json={"role": "member"}),
-                member.delete(f"/workspaces/default/users/{user}"),
+                member.post(f"/workspaces/general/users/{user}", json={"role": "member"}),
+                member.delete(f"/workspaces/general/users/{user}"),
             ]
             assert [answer.status_code for answer in answers] == [403] * len(answers), user

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from tests.support.server import RunningServer, start_server
+from tests.support.server import ORGANIZATION, RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
@@ -141,7 +141,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def operators(shared: RunningServer) -> Organization:
-    return make(shared, "general")
+    return make(shared, ORGANIZATION)
 
 
 @pytest.fixture(scope="module")
