@@ -23,12 +23,12 @@ CHAT = "/v1/chat/completions"
 
 
 def line(number: int, *, endpoint: str = CHAT, **body: Any) -> dict[str, Any]:
-    asked = {"model": MODEL, "messages": [{"role": "user", "content": f"Count from {number}"}], "max_tokens": 3}
-    return {"custom_id": f"line-{number}", "method": "POST", "url": endpoint, "body": body or asked}
+    question = {"model": MODEL, "messages": [{"role": "user", "content": f"Count from {number}"}], "max_tokens": 3}
+    return {"custom_id": f"line-{number}", "method": "POST", "url": endpoint, "body": body or question}
 
 
 def make(client: OpenAI, lines: list[dict[str, Any] | str], endpoint: str = CHAT) -> Batch:
-    text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in lines)
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     file = client.files.create(file=("lines.jsonl", text.encode()), purpose="batch")
     return client.batches.create(
         input_file_id=file.id,
@@ -39,22 +39,22 @@ def make(client: OpenAI, lines: list[dict[str, Any] | str], endpoint: str = CHAT
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What it gives in the end."""
+    """The condition's first true value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        if value := condition():
+            return value
         time.sleep(0.05)
-    raise AssertionError("it never came")
+    raise AssertionError("the condition never became true")
 
 
 def ended(client: OpenAI, batch: Batch) -> Batch:
     def look() -> Batch | None:
-        found = client.batches.retrieve(batch.id)
-        return found if found.status in ("completed", "failed", "expired", "cancelled") else None
+        current = client.batches.retrieve(batch.id)
+        return current if current.status in ("completed", "failed", "expired", "cancelled") else None
 
-    found: Batch = until(look)
-    return found
+    batch_at_end: Batch = until(look)
+    return batch_at_end
 
 
 def results(client: OpenAI, file_id: str | None) -> dict[str, Any]:
@@ -63,9 +63,7 @@ def results(client: OpenAI, file_id: str | None) -> dict[str, Any]:
     return {line["custom_id"]: line for line in lines}
 
 
-def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
-    openai_client: OpenAI, server: RunningServer
-) -> None:
+def test_openai_s_client_gets_an_answer_or_an_error_for_each_line(openai_client: OpenAI, server: RunningServer) -> None:
     lines: list[dict[str, Any] | str] = [line(number) for number in range(6)]
     lines += [
         line(6) | {"custom_id": "line-0"},
@@ -78,9 +76,9 @@ def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
         "no JSON",
         "",
     ]
-    made = make(openai_client, lines)
-    assert (made.status, made.endpoint, made.metadata) == ("validating", CHAT, {"night": "shift"})
-    batch = ended(openai_client, made)
+    created = make(openai_client, lines)
+    assert (created.status, created.endpoint, created.metadata) == ("validating", CHAT, {"night": "shift"})
+    batch = ended(openai_client, created)
     assert batch.status == "completed"
     assert batch.request_counts is not None
     assert (batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed) == (14, 6, 8)
@@ -91,7 +89,9 @@ def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
     assert batch.usage is not None
     assert batch.usage.output_tokens == sum(body["usage"]["completion_tokens"] for body in bodies) == 18
     errors = results(openai_client, batch.error_file_id)
-    codes = {id_: (each["error"] or {"code": each["response"]["status_code"]})["code"] for id_, each in errors.items()}
+    codes = {
+        id_: (error["error"] or {"code": error["response"]["status_code"]})["code"] for id_, error in errors.items()
+    }
     assert codes == {
         "line-0": "duplicate_custom_id",
         "line-7": 404,
@@ -103,16 +103,18 @@ def test_openai_s_client_gets_an_answer_a_line_and_an_error_for_each_bad_one(
     }
     with sqlite3.connect(server.home / "aquilon.db") as database:
         ids = {answer["id"] for answer in answers.values()}
-        paid = database.execute("SELECT request_id FROM usage_events WHERE request_id LIKE 'batch_req_%'").fetchall()
-        assert ids <= {row[0] for row in paid}
-        left = database.execute("SELECT count(*) FROM batch_lines WHERE batch_id = ?", (batch.id,)).fetchone()
-    assert left == (0,)
-    assert batch.id in [found.id for found in openai_client.batches.list(limit=2)]
+        billed = database.execute("SELECT request_id FROM usage_events WHERE request_id LIKE 'batch_req_%'").fetchall()
+        assert ids <= {row[0] for row in billed}
+        remaining_lines = database.execute(
+            "SELECT count(*) FROM batch_lines WHERE batch_id = ?", (batch.id,)
+        ).fetchone()
+    assert remaining_lines == (0,)
+    assert batch.id in [listed.id for listed in openai_client.batches.list(limit=2)]
     with pytest.raises(openai.ConflictError, match="can't be cancelled any more"):
         openai_client.batches.cancel(batch.id)
 
 
-def test_mistral_s_client_makes_jobs_of_files_and_of_requests(mistral_client: Mistral) -> None:
+def test_mistral_s_client_creates_batch_jobs_from_files_and_requests(mistral_client: Mistral) -> None:
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
     content = json.dumps({"custom_id": "a", "body": body}).encode()
     file = mistral_client.files.upload(file={"file_name": "in.jsonl", "content": content}, purpose="batch")
@@ -128,30 +130,30 @@ def test_mistral_s_client_makes_jobs_of_files_and_of_requests(mistral_client: Mi
     for job, ids in zip(jobs, ([file.id], ["a"]), strict=True):
         done = until(
             lambda job=job: (
-                (found := mistral_client.batch.jobs.get(job_id=job.id, inline=True)).status == "SUCCESS" and found
+                (current := mistral_client.batch.jobs.get(job_id=job.id, inline=True)).status == "SUCCESS" and current
             )
         )
         assert (done.failed_requests, done.succeeded_requests) == (0, done.total_requests)
-        assert [each["response"]["status_code"] for each in done.outputs] == [200] * done.total_requests
+        assert [output["response"]["status_code"] for output in done.outputs] == [200] * done.total_requests
         assert done.input_files == ids or len(done.input_files) == 1
     listed = mistral_client.batch.jobs.list(model=MODEL, status=["SUCCESS"], created_by_me=True, page_size=100)
     assert {job.id for job in jobs} <= {job.id for job in listed.data or []}
     assert mistral_client.batch.jobs.delete(job_id=jobs[1].id).deleted
 
 
-def test_other_endpoints_are_asked_the_same_way(openai_client: OpenAI) -> None:
-    asked = {
+def test_batch_jobs_serve_other_endpoints_too(openai_client: OpenAI) -> None:
+    bodies = {
         "/v1/completions": {"model": MODEL, "prompt": "One, two,", "max_tokens": 2},
         "/v1/responses": {"model": MODEL, "input": "Hello", "max_output_tokens": 16},
     }
-    made = {path: make(openai_client, [line(0, endpoint=path, **body)], path) for path, body in asked.items()}
-    for path, batch in made.items():
+    batches = {path: make(openai_client, [line(0, endpoint=path, **body)], path) for path, body in bodies.items()}
+    for path, batch in batches.items():
         done = ended(openai_client, batch)
         answers = results(openai_client, done.output_file_id)
         assert answers["line-0"]["response"]["status_code"] == 200, path
 
 
-def test_a_cancelled_job_keeps_what_it_has_and_tells_of_the_rest(openai_client: OpenAI) -> None:
+def test_a_cancelled_job_keeps_finished_lines_and_reports_the_rest_as_cancelled(openai_client: OpenAI) -> None:
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 200, "ignore_eos": True}
     batch = make(openai_client, [line(0), *(line(number, **long) for number in range(1, 60))])
     until(lambda: openai_client.batches.retrieve(batch.id).request_counts.completed)  # type: ignore[union-attr]
@@ -166,7 +168,7 @@ def test_a_cancelled_job_keeps_what_it_has_and_tells_of_the_rest(openai_client: 
     assert {error["error"]["code"] for error in errors.values()} == {"batch_cancelled"}
 
 
-def test_what_makes_no_job_is_refused_in_words(openai_client: OpenAI, http: httpx.Client) -> None:
+def test_an_invalid_batch_job_is_refused_with_the_reason(openai_client: OpenAI, http: httpx.Client) -> None:
     with pytest.raises(openai.BadRequestError, match=r"can't ask '/v1/files'"):
         make(openai_client, [line(0)], "/v1/files")
     with pytest.raises(openai.NotFoundError, match="There is no file 'file-unknown'"):
@@ -183,7 +185,7 @@ def test_what_makes_no_job_is_refused_in_words(openai_client: OpenAI, http: http
     assert empty.errors.data[0].message == "The input has no requests"
 
 
-def test_a_file_that_a_job_reads_can_t_be_deleted(openai_client: OpenAI) -> None:
+def test_a_file_can_t_be_deleted_while_a_job_reads_it(openai_client: OpenAI) -> None:
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 300, "ignore_eos": True}
     batch = make(openai_client, [line(number, **long) for number in range(20)])
     with pytest.raises(openai.ConflictError, match="still reads this file"):
@@ -196,11 +198,11 @@ def test_a_file_that_a_job_reads_can_t_be_deleted(openai_client: OpenAI) -> None
 @pytest.mark.slow
 def test_kills_leave_every_line_recorded_and_billed_exactly_once(tmp_path: Path, default_model_file: Path) -> None:
     prepare_home(tmp_path, default_model_file)
-    found = kill_during_batch(tmp_path, lines=100, kills=2)
-    assert found.job["status"] == "completed"
-    assert found.job["request_counts"] == {"total": 100, "completed": 99, "failed": 1}
-    assert found.results == {f"line-{number}": 1 for number in range(100)}
-    assert found.billed == found.told
-    assert len(found.billed) == 99
-    assert found.total == (99, sum(found.costs))
-    assert all(cost > 0 for cost in found.costs)
+    outcome = kill_during_batch(tmp_path, lines=100, kills=2)
+    assert outcome.job["status"] == "completed"
+    assert outcome.job["request_counts"] == {"total": 100, "completed": 99, "failed": 1}
+    assert outcome.results == {f"line-{number}": 1 for number in range(100)}
+    assert outcome.billed == outcome.told
+    assert len(outcome.billed) == 99
+    assert outcome.total == (99, sum(outcome.costs))
+    assert all(cost > 0 for cost in outcome.costs)

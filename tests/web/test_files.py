@@ -33,39 +33,44 @@ def server(own_organization: RunningServer) -> RunningServer:
 
 
 def test_openai_s_client_uploads_reads_lists_and_deletes(openai_client: OpenAI) -> None:
-    made = openai_client.files.create(file=("Größe.jsonl", b'{"a": 1}\n\n{"b": 2}'), purpose="batch")
-    assert (made.filename, made.bytes, made.purpose, made.status) == ("Größe.jsonl", 18, "batch", "processed")
-    assert made.expires_at is not None
-    assert made.expires_at > made.created_at
-    assert openai_client.files.content(made.id).read() == b'{"a": 1}\n\n{"b": 2}'
-    assert openai_client.files.retrieve(made.id) == made
+    uploaded = openai_client.files.create(file=("Größe.jsonl", b'{"a": 1}\n\n{"b": 2}'), purpose="batch")
+    assert (uploaded.filename, uploaded.bytes, uploaded.purpose, uploaded.status) == (
+        "Größe.jsonl",
+        18,
+        "batch",
+        "processed",
+    )
+    assert uploaded.expires_at is not None
+    assert uploaded.expires_at > uploaded.created_at
+    assert openai_client.files.content(uploaded.id).read() == b'{"a": 1}\n\n{"b": 2}'
+    assert openai_client.files.retrieve(uploaded.id) == uploaded
     others = [openai_client.files.create(file=(f"{n}.txt", b"x"), purpose="user_data").id for n in range(3)]
     assert [file.id for file in openai_client.files.list(purpose="user_data", limit=2)] == others[::-1]
     assert [file.id for file in openai_client.files.list(purpose="user_data", order="asc", limit=2)] == others
-    for file_id in (made.id, *others):
+    for file_id in (uploaded.id, *others):
         assert openai_client.files.delete(file_id).deleted
     with pytest.raises(openai.NotFoundError, match="There is no file"):
-        openai_client.files.retrieve(made.id)
+        openai_client.files.retrieve(uploaded.id)
 
 
 def test_mistral_s_client_uploads_reads_lists_links_and_deletes(mistral_client: Mistral, server: RunningServer) -> None:
-    made = mistral_client.files.upload(file={"file_name": "lines.jsonl", "content": b"{}\n{}\n"}, purpose="batch")
-    assert (made.num_lines, made.sample_type, made.source) == (2, "batch_request", "upload")
-    found = mistral_client.files.retrieve(file_id=made.id)
-    assert (found.size_bytes, found.deleted) == (6, False)
+    uploaded = mistral_client.files.upload(file={"file_name": "lines.jsonl", "content": b"{}\n{}\n"}, purpose="batch")
+    assert (uploaded.num_lines, uploaded.sample_type, uploaded.source) == (2, "batch_request", "upload")
+    retrieved = mistral_client.files.retrieve(file_id=uploaded.id)
+    assert (retrieved.size_bytes, retrieved.deleted) == (6, False)
     page = mistral_client.files.list(page=0, page_size=1, search="lines", purpose="batch")
     assert page is not None
-    assert ([file.id for file in page.data], page.total) == ([made.id], 1)
-    assert mistral_client.files.download(file_id=made.id).read() == b"{}\n{}\n"
-    link = mistral_client.files.get_signed_url(file_id=made.id).url
-    assert link.startswith(f"{server.url}/v1/files/{made.id}/content?signature=")
-    shown = httpx.get(link)
-    assert shown.content == b"{}\n{}\n"
-    assert shown.headers["content-disposition"] == 'attachment; filename="lines.jsonl"'
-    assert shown.headers["content-type"] == "application/octet-stream"
-    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert ([file.id for file in page.data], page.total) == ([uploaded.id], 1)
+    assert mistral_client.files.download(file_id=uploaded.id).read() == b"{}\n{}\n"
+    link = mistral_client.files.get_signed_url(file_id=uploaded.id).url
+    assert link.startswith(f"{server.url}/v1/files/{uploaded.id}/content?signature=")
+    downloaded = httpx.get(link)
+    assert downloaded.content == b"{}\n{}\n"
+    assert downloaded.headers["content-disposition"] == 'attachment; filename="lines.jsonl"'
+    assert downloaded.headers["content-type"] == "application/octet-stream"
+    assert downloaded.headers["x-content-type-options"] == "nosniff"
     assert httpx.get(link[:-4] + "AAAA").status_code == 404
-    assert mistral_client.files.delete(file_id=made.id).deleted
+    assert mistral_client.files.delete(file_id=uploaded.id).deleted
     assert httpx.get(link).status_code == 404
 
 
@@ -81,7 +86,7 @@ def test_mistral_s_client_uploads_reads_lists_links_and_deletes(mistral_client: 
         ({"file": ("a", b""), "x": (None, "y" * 3000)}, 422, "more than 2048 bytes"),
     ],
 )
-def test_what_is_wrong_with_an_upload_is_told(
+def test_a_wrong_upload_is_refused_with_the_reason(
     http: httpx.Client, parts: dict[str, tuple[str | None, str | bytes]], status: int, says: str
 ) -> None:
     answer = http.post("/v1/files", files=parts)
@@ -89,7 +94,7 @@ def test_what_is_wrong_with_an_upload_is_told(
     assert "detail" in answer.json()
 
 
-def test_a_body_that_is_no_form_or_half_of_one_is_refused(http: httpx.Client, server: RunningServer) -> None:
+def test_a_body_that_is_not_a_complete_form_is_refused(http: httpx.Client, server: RunningServer) -> None:
     assert http.post("/v1/files", json={}).status_code == 415
     for body in (b"", b"nonsense", HEAD, HEAD + b"abc\r\n--"):
         answer = http.post("/v1/files", content=body, headers=MULTIPART)
@@ -98,12 +103,14 @@ def test_a_body_that_is_no_form_or_half_of_one_is_refused(http: httpx.Client, se
 
 
 def test_a_name_is_never_a_path(http: httpx.Client, server: RunningServer) -> None:
-    made = http.post("/v1/files", files={"file": ("../../../etc/passwd", b"x"), "purpose": (None, "user_data")}).json()
-    assert made["filename"] == "passwd"
-    [stored] = (server.home / "files").rglob(made["id"])
+    uploaded = http.post(
+        "/v1/files", files={"file": ("../../../etc/passwd", b"x"), "purpose": (None, "user_data")}
+    ).json()
+    assert uploaded["filename"] == "passwd"
+    [stored] = (server.home / "files").rglob(uploaded["id"])
     assert stored.parent.name.startswith("org_")
     assert stored.stat().st_mode & 0o077 == 0
-    http.delete(f"/v1/files/{made['id']}")
+    http.delete(f"/v1/files/{uploaded['id']}")
     assert not stored.exists()
     for strange in ("..%2f..%2faquilon.db", "a" * 300, "%00"):
         assert http.get(f"/v1/files/{strange}/content").status_code in (400, 404)
@@ -125,7 +132,9 @@ class TestLimits:
         with httpx.Client(base_url=small.url, headers=headers, timeout=60) as client:
             yield client
 
-    def test_a_gigabyte_is_refused_while_it_comes(self, client: httpx.Client, small: RunningServer) -> None:
+    def test_a_file_that_is_too_large_is_refused_while_it_arrives(
+        self, client: httpx.Client, small: RunningServer
+    ) -> None:
         sent = 0
 
         def body() -> Iterator[bytes]:
@@ -142,7 +151,7 @@ class TestLimits:
         assert _peak_memory(small.pid) - before < 16 * MEGABYTE
         assert not [path for path in (small.home / "files").rglob("*") if path.is_file()]
 
-    def test_a_gigabyte_that_is_announced_is_refused_before_it_comes(self, small: RunningServer) -> None:
+    def test_a_file_that_is_declared_too_large_is_refused_before_it_arrives(self, small: RunningServer) -> None:
         host, port = small.url.removeprefix("http://").split(":")
         lines = ["POST /v1/files HTTP/1.1", f"host: {host}", f"authorization: Bearer {small.api_key}"]
         lines += ["content-type: multipart/form-data; boundary=b", f"content-length: {2**30}", "", ""]
@@ -150,44 +159,44 @@ class TestLimits:
             connection.sendall("\r\n".join(lines).encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
-    def test_an_organization_has_so_much_room_and_no_more(self, client: httpx.Client) -> None:
+    def test_an_organization_can_t_exceed_its_file_quota(self, client: httpx.Client) -> None:
         part = bytes(900 * 1024)
-        made = [client.post("/v1/files", files={"file": ("a", part)}) for _ in range(4)]
-        assert [answer.status_code for answer in made] == [200, 200, 200, 413]
-        assert made[3].json()["code"] == "files_quota_exceeded"
-        client.delete(f"/v1/files/{made[0].json()['id']}")
+        answers = [client.post("/v1/files", files={"file": ("a", part)}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 413]
+        assert answers[3].json()["code"] == "files_quota_exceeded"
+        client.delete(f"/v1/files/{answers[0].json()['id']}")
         assert client.post("/v1/files", files={"file": ("a", part)}).status_code == 200
 
 
-def test_whose_a_file_is_decides_who_sees_it(http: httpx.Client, server: RunningServer) -> None:
+def test_a_file_is_visible_to_its_workspace_or_only_its_user(http: httpx.Client, server: RunningServer) -> None:
     neighbour, colleague, chat_only = asyncio.run(_others(server))
-    made = http.post("/v1/files", files={"file": ("a.txt", b"ours")}).json()["id"]
-    mine = http.post("/v1/files", files={"file": ("b.txt", b"mine"), "visibility": (None, "user")}).json()["id"]
+    shared = http.post("/v1/files", files={"file": ("a.txt", b"ours")}).json()["id"]
+    private = http.post("/v1/files", files={"file": ("b.txt", b"mine"), "visibility": (None, "user")}).json()["id"]
     with httpx.Client(base_url=server.url) as client:
 
         def status(key: str, path: str, method: str = "GET") -> int:
             return client.request(method, path, headers={"authorization": f"Bearer {key}"}).status_code
 
-        for path in (f"/v1/files/{made}", f"/v1/files/{made}/content", f"/v1/files/{made}/url"):
+        for path in (f"/v1/files/{shared}", f"/v1/files/{shared}/content", f"/v1/files/{shared}/url"):
             assert status(neighbour, path) == 404
             assert status(colleague, path) == 200
-            assert status(colleague, path.replace(made, mine)) == 404
+            assert status(colleague, path.replace(shared, private)) == 404
             assert status(chat_only, path) == 403
-        assert status(neighbour, f"/v1/files/{made}", "DELETE") == 404
-        words = [
+        assert status(neighbour, f"/v1/files/{shared}", "DELETE") == 404
+        messages = [
             client.get(f"/v1/files/{file_id}", headers={"authorization": f"Bearer {neighbour}"}).json()["message"]
-            for file_id in (made, "file_of_nobody")
+            for file_id in (shared, "file_of_nobody")
         ]
-        assert words[0].replace(made, "?") == words[1].replace("file_of_nobody", "?")
-    for file_id in (made, mine):
+        assert messages[0].replace(shared, "?") == messages[1].replace("file_of_nobody", "?")
+    for file_id in (shared, private):
         http.delete(f"/v1/files/{file_id}")
 
 
 async def _others(server: RunningServer) -> tuple[str, str, str]:
-    """Keys of another organization, of a colleague in the same workspace, and of one for chat alone."""
+    """Keys of another organization, of a colleague in the workspace, and of a colleague without the scope `files`."""
     database = await Database.open(Settings(home=server.home))
     async with database.writing() as session:
-        found = []
+        secrets = []
         neighbours = await accounts.create_organization(session, "neighbours")
         ours = next(each for each in await accounts.list_organizations(session) if each.name == server.organization)
         scopes: list[KeyScope] = ["inference"]
@@ -202,18 +211,18 @@ async def _others(server: RunningServer) -> tuple[str, str, str]:
             key = await api_keys.create_api_key(
                 session, user, workspace.id, name="k", scopes=limits or ["inference", "files", "batch"]
             )
-            found.append(key.secret)
+            secrets.append(key.secret)
     await database.close()
-    return found[0], found[1], found[2]
+    return secrets[0], secrets[1], secrets[2]
 
 
 def _peak_memory(pid: int) -> int:
-    """Bytes."""
+    """The peak memory of a process in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
 
-def test_a_boundary_that_is_too_long_is_refused_in_words(http: httpx.Client) -> None:
+def test_a_boundary_that_is_too_long_is_refused(http: httpx.Client) -> None:
     for length in (257, 5000):
         kind = f"multipart/form-data; boundary={'b' * length}"
         answer = http.post("/v1/files", content=b"x", headers={"content-type": kind})
@@ -221,8 +230,8 @@ def test_a_boundary_that_is_too_long_is_refused_in_words(http: httpx.Client) -> 
         assert answer.json()["error"]["code"] == "invalid_multipart"
 
 
-def test_an_upload_may_take_its_time_and_not_for_ever() -> None:
-    """A minute for the beginning, then a kilobyte a second on the whole."""
+def test_an_upload_must_keep_a_least_average_rate() -> None:
+    """After a minute, at least a kilobyte a second on average."""
     assert not is_too_slow(0, 59)
     assert is_too_slow(60, 120)
     assert not is_too_slow(60 * 1024, 120)

@@ -36,47 +36,52 @@ def join(gateway: RunningServer, token: str, name: str, **more: object) -> httpx
         return person.post("/auth/join", json={"token": token, "name": name, "password": PASSWORD, **more})
 
 
-def test_whoever_has_the_token_sees_what_it_is_for_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
-    place = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
-    made = owner.post(INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}).json()
-    assert len(made["token"]) >= 43  # 256 bits
+def test_a_person_with_the_token_reads_the_invitation_and_joins(gateway: RunningServer, owner: httpx.Client) -> None:
+    workspace = owner.post("/v1/organization/workspaces", json={"name": "research"}).json()["id"]
+    invitation = owner.post(
+        INVITATIONS, json={"role": "developer", "workspace_ids": ["research"], "note": "Rosa"}
+    ).json()
+    assert len(invitation["token"]) >= 43  # 256 bits
     with browser(gateway) as rosa:
-        told = rosa.post("/auth/invitations", json={"token": made["token"]}).json()
-        assert (told["organization"], told["role"], told["password"]) == (gateway.organization, "developer", True)
+        shown = rosa.post("/auth/invitations", json={"token": invitation["token"]}).json()
+        assert (shown["organization"], shown["role"], shown["password"]) == (gateway.organization, "developer", True)
         answer = rosa.post(
-            "/auth/join", json={"token": made["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD}
+            "/auth/join",
+            json={"token": invitation["token"], "name": "rosa", "email": "rosa@x.org", "password": PASSWORD},
         )
         assert answer.status_code == 200
         session = rosa.get("/auth/session").json()
         assert (session["user"]["name"], session["user"]["role"]) == ("rosa", "developer")
-        assert [(each["id"], each["role"]) for each in session["workspaces"]] == [(place, "developer")]
-        spent = rosa.post("/auth/invitations", json={"token": made["token"]})
+        assert [(membership["id"], membership["role"]) for membership in session["workspaces"]] == [
+            (workspace, "developer")
+        ]
+        spent = rosa.post("/auth/invitations", json={"token": invitation["token"]})
         assert (spent.status_code, spent.json()["code"]) == (404, "invitation_not_open")
-    assert join(gateway, made["token"], "another").status_code == 404
-    [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == made["id"]]
+    assert join(gateway, invitation["token"], "another").status_code == 404
+    [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == invitation["id"]]
     assert (row["status"], row["used"], row["note"]) == ("used", 1, "Rosa")
-    assert made["token"] not in owner.get(INVITATIONS).text
-    assert made["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
-    assert made["token"] not in gateway.log
+    assert invitation["token"] not in owner.get(INVITATIONS).text
+    assert invitation["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+    assert invitation["token"] not in gateway.log
     logged = owner.get("/v1/organization/audit_logs").json()["data"]
     assert {"invitation.created", "user.joined"} <= {entry["type"] for entry in logged}
 
 
-def test_so_many_join_and_no_more_however_quick_they_are(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_an_invitation_is_never_used_more_often_than_allowed(gateway: RunningServer, owner: httpx.Client) -> None:
     token = owner.post(INVITATIONS, json={"uses": 3}).json()["token"]
     with ThreadPoolExecutor(6) as threads:
         statuses = list(threads.map(lambda number: join(gateway, token, f"crowd {number}").status_code, range(6)))
     assert sorted(statuses) == [200, 200, 200, 404, 404, 404]
 
 
-def test_a_name_that_is_taken_uses_up_nothing(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_taken_name_does_not_use_up_the_invitation(gateway: RunningServer, owner: httpx.Client) -> None:
     token = owner.post(INVITATIONS, json={}).json()["token"]
     taken = join(gateway, token, "admin")
     assert (taken.status_code, "already" in taken.json()["message"]) == (400, True)
     assert join(gateway, token, "nobody else").status_code == 200
 
 
-def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_withdrawn_invitation_is_refused_and_its_age_is_bounded(gateway: RunningServer, owner: httpx.Client) -> None:
     withdrawn = owner.post(INVITATIONS, json={}).json()
     assert owner.delete(f"{INVITATIONS}/{withdrawn['id']}").json()["status"] == "revoked"
     assert join(gateway, withdrawn["token"], "late").status_code == 404
@@ -86,7 +91,7 @@ def test_it_ends_when_it_is_withdrawn_or_too_old(gateway: RunningServer, owner: 
         assert owner.post(INVITATIONS, json={"expires_in": wrong}).status_code == 422
 
 
-def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_nobody_can_invite_to_a_role_above_their_own(gateway: RunningServer, owner: httpx.Client) -> None:
     boss, member = (
         joined(gateway, owner, "boss", role="administrator"),
         joined(gateway, owner, "plain", role="developer"),
@@ -101,7 +106,7 @@ def test_nobody_invites_above_themselves(gateway: RunningServer, owner: httpx.Cl
 
 
 @pytest.mark.parametrize("change", [{"role": "member"}, {"disabled": True}])
-def test_whoever_may_invite_no_more_leaves_no_door_ajar(
+def test_an_invitation_ends_when_its_creator_loses_the_right_to_invite(
     gateway: RunningServer, owner: httpx.Client, change: dict[str, object]
 ) -> None:
     boss = joined(gateway, owner, f"former-{'-'.join(change)}", role="administrator")
@@ -124,7 +129,7 @@ def test_another_site_can_t_make_a_browser_join(gateway: RunningServer, owner: h
     assert httpx.post(f"{gateway.url}/auth/join", json=body, headers=evil).status_code == 403
 
 
-def test_the_command_line_makes_lists_and_withdraws(gateway: RunningServer) -> None:
+def test_the_command_line_creates_lists_and_revokes_invitations(gateway: RunningServer) -> None:
     def invitations(*arguments: str) -> str:
         return aquilon(gateway.home, "invitations", *arguments, "--org", gateway.organization)
 

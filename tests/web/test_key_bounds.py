@@ -1,4 +1,4 @@
-"""What a key makes or changes never exceeds what the key itself may: a law over all routes of keys, budgets, limits."""
+"""A key never gives more rights than it has: a property over all routes of keys, budgets and limits."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def with_key(gateway: RunningServer, secret: str) -> httpx.Client:
 
 
 def within(inner: Key, outer: Key) -> bool:
-    """Whether a key may nothing that the other may not."""
-    networks = [ipaddress.ip_network(each) for each in outer["allowed_addresses"] or ("0.0.0.0/0", "::/0")]
+    """Whether a key's rights are a part of another key's."""
+    networks = [ipaddress.ip_network(address) for address in outer["allowed_addresses"] or ("0.0.0.0/0", "::/0")]
     return (
         set(inner["scopes"]) <= set(outer["scopes"])
         and (outer["allowed_models"] is None or set(inner["allowed_models"] or ["any"]) <= set(outer["allowed_models"]))
         and all(
-            any(each.version == other.version and each.subnet_of(other) for other in networks)  # type: ignore[arg-type]
-            for each in map(ipaddress.ip_network, inner["allowed_addresses"] or ("0.0.0.0/0", "::/0"))
+            any(inside.version == network.version and inside.subnet_of(network) for network in networks)  # type: ignore[arg-type]
+            for inside in map(ipaddress.ip_network, inner["allowed_addresses"] or ("0.0.0.0/0", "::/0"))
         )
         and (outer["expires_at"] is None or (inner["expires_at"] or 2**53) <= outer["expires_at"])
     )
 
 
-def bounds(*, of_asker: bool = False) -> st.SearchStrategy[Key]:
-    """A key's fields; an asker's own let it ask from here, now, and about administration."""
+def bounds(*, of_caller: bool = False) -> st.SearchStrategy[Key]:
+    """A key's fields; a caller's key may administer from this machine, now."""
     scopes = st.sets(st.sampled_from(SCOPES), min_size=1).map(sorted)
     addresses = st.sampled_from([None, ["127.0.0.0/8"], ["127.0.0.1/32"], ["10.0.0.0/8"], ["0.0.0.0/0"]])
-    if of_asker:
-        scopes = scopes.map(lambda found: sorted({*found, "administration", "usage"}))
+    if of_caller:
+        scopes = scopes.map(lambda chosen: sorted({*chosen, "administration", "usage"}))
         addresses = st.sampled_from([None, ["127.0.0.0/8"], ["127.0.0.1/32", "10.0.0.0/8"]])
     return st.fixed_dictionaries(
         {
@@ -83,7 +83,7 @@ def changes() -> st.SearchStrategy[Key]:
 WHICH = st.sampled_from(["own", "other"])
 AMOUNT = st.sampled_from([0, *AMOUNTS, 10**9])
 NUMBER = st.sampled_from([None, 0, 5, 50])
-ASKED = st.lists(
+ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("create"), bounds()),
         st.tuples(st.just("change"), WHICH, changes()),
@@ -101,14 +101,14 @@ ASKED = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    own=bounds(of_asker=True),
+    own=bounds(of_caller=True),
     other=bounds(),
     other_blocked=st.booleans(),
     budget=st.sampled_from([None, *AMOUNTS]),
     limit=st.sampled_from([None, 20]),
-    asked=ASKED,
+    actions=ACTIONS,
 )
-def test_a_key_never_comes_to_more_than_it_has(
+def test_a_key_never_gains_rights_beyond_its_own(
     gateway: RunningServer,
     owner: httpx.Client,
     own: Key,
@@ -116,10 +116,10 @@ def test_a_key_never_comes_to_more_than_it_has(
     other_blocked: bool,
     budget: int | None,
     limit: int | None,
-    asked: list[tuple[Any, ...]],
+    actions: list[tuple[Any, ...]],
 ) -> None:
-    made = owner.post(KEYS, json={"name": "own", **own}).json()
-    ids = {"own": made["id"], "other": owner.post(KEYS, json={"name": "other", **other}).json()["id"]}
+    own_key = owner.post(KEYS, json={"name": "own", **own}).json()
+    ids = {"own": own_key["id"], "other": owner.post(KEYS, json={"name": "other", **other}).json()["id"]}
     owner.post(f"{KEYS}/{ids['other']}", json={"blocked": other_blocked})
     before = {name: owner.get(f"{KEYS}/{id_}").json() for name, id_ in ids.items()}
     mine = {"key_id": ids["own"]}
@@ -129,8 +129,8 @@ def test_a_key_never_comes_to_more_than_it_has(
     if limit is not None:
         limit_id = owner.post(LIMITS, json={**mine, **dict.fromkeys(UNITS, limit)}).json()["id"]
     secrets: set[str] = set()
-    with with_key(gateway, made["value"]) as key:
-        for what, *how in asked:
+    with with_key(gateway, own_key["value"]) as key:
+        for action, *arguments in actions:
             answer = {
                 "create": lambda fields=None: key.post(KEYS, json={"name": "new", **fields}),
                 "change": lambda which=None, fields=None: key.post(f"{KEYS}/{ids[which]}", json=fields),
@@ -144,9 +144,9 @@ def test_a_key_never_comes_to_more_than_it_has(
                 "no budget": lambda: key.delete(f"{BUDGETS}/{budget_id}"),
                 "limit": lambda *numbers: key.post(LIMITS, json={**mine, **dict(zip(UNITS, numbers, strict=True))}),
                 "no limit": lambda: key.delete(f"{LIMITS}/{limit_id}"),
-            }[what](*how)
+            }[action](*arguments)
             assert answer.status_code < 500
-            if what in ("create", "rotate") and answer.is_success:
+            if action in ("create", "rotate") and answer.is_success:
                 secrets.add(answer.json()["id"])
                 if answer.json()["id"] == ids["own"]:
                     key.headers["authorization"] = f"Bearer {answer.json()['value']}"
@@ -156,7 +156,7 @@ def test_a_key_never_comes_to_more_than_it_has(
     after = owner.get(f"{KEYS}/{ids['other']}").json()
     bare = {"scopes": SCOPES, "allowed_models": None, "allowed_addresses": None, "expires_at": None}
     for field in FIELDS:
-        alone, was, may = ({**bare, field: each[field]} for each in (after, before["other"], before["own"]))
+        alone, was, may = ({**bare, field: key_fields[field]} for key_fields in (after, before["other"], before["own"]))
         assert within(alone, was) or within(alone, may)
     if before["other"]["blocked"] and not after["blocked"]:
         assert within(after, before["own"])
@@ -169,7 +169,7 @@ def test_a_key_never_comes_to_more_than_it_has(
         assert secrets <= {ids["own"]}
 
 
-def test_the_law_is_tried_on_every_route_that_changes_keys_budgets_and_limits(owner: httpx.Client) -> None:
+def test_the_property_test_covers_every_route_that_changes_keys_budgets_and_limits(owner: httpx.Client) -> None:
     paths = owner.get("/openapi.json").json()["paths"]
     unsafe = {
         (method, path)
@@ -180,36 +180,36 @@ def test_the_law_is_tried_on_every_route_that_changes_keys_budgets_and_limits(ow
     revokes = ("delete", f"{KEYS}/{{key_id}}")
     tried = {
         (method, f"{place}{rest}")
-        for place, one in ((BUDGETS, "budget_id"), (LIMITS, "limit_id"))
-        for method, rest in (("post", ""), ("delete", f"/{{{one}}}"))
+        for place, parameter in ((BUDGETS, "budget_id"), (LIMITS, "limit_id"))
+        for method, rest in (("post", ""), ("delete", f"/{{{parameter}}}"))
     }
     tried |= {("post", KEYS), ("post", f"{KEYS}/{{key_id}}"), ("post", f"{KEYS}/{{key_id}}/rotate")}
     assert unsafe == tried | {revokes, ("post", f"{BUDGETS}/{{budget_id}}")}
 
 
-def test_a_refusal_says_what_the_key_has(gateway: RunningServer, owner: httpx.Client) -> None:
+def test_a_refusal_names_the_key_s_own_limits(gateway: RunningServer, owner: httpx.Client) -> None:
     own = {"scopes": ["administration"], "allowed_models": ["a", "b"], "expires_at": NOW}
-    made = owner.post(KEYS, json={"name": "own", **own}).json()
-    with with_key(gateway, made["value"]) as key:
-        for wish, param, words in (
+    created = owner.post(KEYS, json={"name": "own", **own}).json()
+    with with_key(gateway, created["value"]) as key:
+        for fields, param, words in (
             ({"allowed_models": ["a"]}, "expires_at", "it expires at"),
             ({"allowed_models": None, "expires_at": NOW}, "allowed_models", "its models are a, b"),
             ({"scopes": ["usage"], "allowed_models": ["a"], "expires_at": NOW}, "scopes", "usage"),
         ):
-            refused = key.post(KEYS, json={"name": "new", "scopes": ["administration"], **wish})
+            refused = key.post(KEYS, json={"name": "new", "scopes": ["administration"], **fields})
             assert (refused.status_code, refused.json()["param"]) == (403, param)
             assert words in refused.json()["message"]
-        mine = {"key_id": made["id"], "limit_microcents": 10**6}
+        mine = {"key_id": created["id"], "limit_microcents": 10**6}
         assert key.post(BUDGETS, json=mine).json()["limit_microcents"] == 10**6
         refused = key.post(BUDGETS, json={**mine, "limit_microcents": 10**7})
         assert (refused.status_code, refused.json()["code"]) == (403, "beyond_own_limits")
 
 
-def test_a_former_secret_makes_no_secret_that_outlives_it(gateway: RunningServer, owner: httpx.Client) -> None:
-    made = owner.post(KEYS, json={"name": "rotated", "scopes": ["administration"]}).json()
-    fresh = owner.post(f"{KEYS}/{made['id']}/rotate", json={"keep_seconds": HOUR}).json()
-    with with_key(gateway, made["value"]) as former, with_key(gateway, fresh["value"]) as present:
-        for path, body in ((KEYS, {"name": "n", "scopes": ["administration"]}), (f"{KEYS}/{made['id']}/rotate", {})):
+def test_a_rotated_secret_can_t_create_a_secret_that_outlives_it(gateway: RunningServer, owner: httpx.Client) -> None:
+    key = owner.post(KEYS, json={"name": "rotated", "scopes": ["administration"]}).json()
+    fresh = owner.post(f"{KEYS}/{key['id']}/rotate", json={"keep_seconds": HOUR}).json()
+    with with_key(gateway, key["value"]) as former, with_key(gateway, fresh["value"]) as present:
+        for path, body in ((KEYS, {"name": "n", "scopes": ["administration"]}), (f"{KEYS}/{key['id']}/rotate", {})):
             refused = former.post(path, json=body)
             assert (refused.status_code, refused.json()["param"]) == (403, "expires_at")
             assert present.post(path, json=body).is_success

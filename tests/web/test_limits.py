@@ -1,4 +1,4 @@
-"""Limits at the real server: set by an administrator, told in every answer's headers, kept."""
+"""Limits at the real server: an administrator sets them, every answer's headers show them, the server keeps them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "Tell a long story about a lighthouse."}]
-NAMES = [f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
+NAMES = [f"x-ratelimit-{field}-{unit}" for unit in ("requests", "tokens") for field in ("limit", "remaining", "reset")]
 
 
 def make_key(home: Path, name: str, *scopes: KeyScope) -> str:
@@ -53,7 +53,7 @@ def administrator(server: RunningServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def limited(server: RunningServer, administrator: httpx.Client) -> Iterator[Callable[..., httpx.Client]]:
-    """A client with a key of its own and these limits, which hold when it is given."""
+    """A client with a new key and these limits, which already hold."""
     clients = []
 
     def make(**numbers: Any) -> httpx.Client:
@@ -81,7 +81,7 @@ def ask(client: httpx.Client, *, stream: bool = False, max_tokens: int = 3, **mo
     return client.post("/v1/chat/completions", json=body)
 
 
-def test_every_answer_says_what_remains_and_the_one_too_many_when_to_come_back(
+def test_answers_have_rate_limit_headers_and_a_refusal_has_retry_after(
     limited: Callable[..., httpx.Client],
 ) -> None:
     client = limited(requests_per_minute=2, tokens_per_minute=1000)
@@ -92,7 +92,7 @@ def test_every_answer_says_what_remains_and_the_one_too_many_when_to_come_back(
         assert all(name in answer.headers for name in NAMES)
     used = whole.json()["usage"]
     assert whole.headers["x-ratelimit-limit-requests"] == "2"
-    assert [one.headers["x-ratelimit-remaining-requests"] for one in (whole, streamed)] == ["1", "0"]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in (whole, streamed)] == ["1", "0"]
     assert int(whole.headers["x-ratelimit-remaining-tokens"]) == 1000 - used["prompt_tokens"]
     refused = ask(client)
     assert refused.status_code == 429
@@ -102,21 +102,21 @@ def test_every_answer_says_what_remains_and_the_one_too_many_when_to_come_back(
     assert "The key's limit is 2 requests a minute" in refused.json()["message"]
 
 
-def test_a_stream_s_tokens_count_when_it_has_ended_and_cached_ones_do_not(
+def test_a_stream_s_tokens_count_at_its_end_and_cached_tokens_do_not(
     limited: Callable[..., httpx.Client],
 ) -> None:
     client = limited(tokens_per_minute=10_000)
-    begun = 10_000 - int(
+    counted_at_start = 10_000 - int(
         ask(client, stream=True, max_tokens=40, ignore_eos=True).headers["x-ratelimit-remaining-tokens"]
     )
     later = ask(client, max_tokens=1)
     usage = later.json()["usage"]
     remaining = int(later.headers["x-ratelimit-remaining-tokens"])
-    assert usage["prompt_tokens_details"]["cached_tokens"] <= begun == usage["prompt_tokens"]
-    assert 10_000 - remaining - begun in range(40, begun + 41)
+    assert usage["prompt_tokens_details"]["cached_tokens"] <= counted_at_start == usage["prompt_tokens"]
+    assert 10_000 - remaining - counted_at_start in range(40, counted_at_start + 41)
 
 
-def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Callable[..., httpx.Client]) -> None:
+def test_a_key_s_parallel_requests_are_limited(server: RunningServer, limited: Callable[..., httpx.Client]) -> None:
     client = limited(parallel_requests=1)
     key = client.headers["authorization"].removeprefix("Bearer ")
     with OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as openai:
@@ -130,7 +130,7 @@ def test_as_many_run_at_once_as_the_key_may(server: RunningServer, limited: Call
         wait_until(lambda: ask(client, max_tokens=1).status_code != 429)
 
 
-def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limited: Callable[..., httpx.Client]) -> None:
+def test_a_limit_is_read_changed_and_removed(administrator: httpx.Client, limited: Callable[..., httpx.Client]) -> None:
     client = limited(requests_per_minute=0, model=MODEL)
     assert ask(client).status_code == 429
     key = client.headers["authorization"].removeprefix("Bearer ")
@@ -152,10 +152,10 @@ def test_a_limit_is_changed_seen_and_removed(administrator: httpx.Client, limite
         ({"requests_per_minute": "many"}, 422, "integer"),
         ({"requests_per_minute": 5, "key_id": "key_never"}, 404, "There is no API key 'key_never'"),
         ({"requests_per_minute": 5, "workspace_id": "never"}, 404, "There is no workspace 'never'"),
-        ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "one of the two"),
+        ({"requests_per_minute": 5, "workspace_id": "general", "key_id": "k"}, 400, "not both"),
     ],
 )
-def test_what_is_no_limit_is_refused_in_words(
+def test_an_invalid_limit_is_refused_with_the_reason(
     administrator: httpx.Client, body: dict[str, Any], status: int, word: str
 ) -> None:
     answer = administrator.post("/v1/organization/limits", json=body)

@@ -1,4 +1,4 @@
-"""Every answer of the real server is on record once, and paid."""
+"""Every answer of the real server is recorded and billed once."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def event(server: RunningServer, request_id: str) -> dict[str, Any] | None:
 
 
 def eventually(find: Callable[[], dict[str, Any] | None], seconds: float = 20) -> dict[str, Any]:
-    """For what is written after a client has left."""
+    """The row, which may be written after the client has disconnected."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if (found := find()) is not None:
-            return found
+        if (row := find()) is not None:
+            return row
         time.sleep(0.02)
-    raise AssertionError("nothing came")
+    raise AssertionError("no row was written")
 
 
-def test_a_whole_answer_is_on_record_under_its_id(server: RunningServer, openai_client: OpenAI) -> None:
+def test_an_answer_is_recorded_under_its_id(server: RunningServer, openai_client: OpenAI) -> None:
     answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5)
     row = event(server, answer.id)
     assert row is not None
@@ -63,7 +63,7 @@ def test_a_whole_answer_is_on_record_under_its_id(server: RunningServer, openai_
     assert 0 < row["first_token_ms"] <= row["latency_ms"]
 
 
-def test_a_stream_is_on_record_before_its_finish_reason_is_sent(server: RunningServer, openai_client: OpenAI) -> None:
+def test_a_stream_is_recorded_before_its_finish_reason_is_sent(server: RunningServer, openai_client: OpenAI) -> None:
     stream = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5, stream=True)
     for chunk in stream:
         if chunk.choices[0].finish_reason is not None:
@@ -75,7 +75,7 @@ def test_a_stream_is_on_record_before_its_finish_reason_is_sent(server: RunningS
     stream.close()
 
 
-def test_several_prompts_are_one_event(server: RunningServer, openai_client: OpenAI) -> None:
+def test_several_prompts_are_one_usage_event(server: RunningServer, openai_client: OpenAI) -> None:
     answer = openai_client.completions.create(model=MODEL, prompt=["One", "Two and"], n=2, max_tokens=3)
     row = event(server, answer.id)
     assert row is not None
@@ -83,7 +83,7 @@ def test_several_prompts_are_one_event(server: RunningServer, openai_client: Ope
     assert (row["prompt_tokens"], row["completion_tokens"]) == (answer.usage.prompt_tokens, 12)
 
 
-def test_a_client_that_leaves_pays_for_what_was_generated_until_then(
+def test_a_client_that_disconnects_pays_for_the_tokens_generated_so_far(
     server: RunningServer, openai_client: OpenAI
 ) -> None:
     stream = openai_client.chat.completions.create(
@@ -100,25 +100,25 @@ def test_a_client_that_leaves_pays_for_what_was_generated_until_then(
     assert 10 <= row["completion_tokens"] < 1500
 
 
-def test_an_answer_ends_where_the_key_s_budget_does(server: RunningServer) -> None:
+def test_an_answer_ends_when_the_key_s_budget_is_spent(server: RunningServer) -> None:
     async def prepare() -> tuple[str, str]:
         database = await Database.open(Settings(home=server.home))
         secret = await operator.create_api_key(database, "frugal")
         async with database.writing() as session:
-            found = await api_keys.holder_of(session, secret)
-            assert found is not None
-            principal = found.principal
+            holder = await api_keys.holder_of(session, secret)
+            assert holder is not None
+            principal = holder.principal
             key = principal.api_key_id or ""
             scope = Scope.of_organization(principal)
-            made = await budgets.set_budget(
+            budget = await budgets.set_budget(
                 session, scope, subject_kind="key", subject_id=key, period="month", amount=100_000
             )
             await prices.set_price(session, MODEL, Price(int(time.time()), input=1000, cached_input=500, output=2000))
         await database.close()
-        return secret, made.id
+        return secret, budget.id
 
     secret, budget = asyncio.run(prepare())
-    time.sleep(1.1)  # prices that were read a second ago are read anew
+    time.sleep(1.1)  # prices are read again after a second
     with OpenAI(base_url=f"{server.url}/v1", api_key=secret, max_retries=2) as client:
         answer = client.chat.completions.create(model=MODEL, messages=QUESTION, extra_body={"ignore_eos": True})
         assert answer.choices[0].finish_reason == "length"
@@ -141,9 +141,7 @@ class TestKills:
         prepare_home(tmp_path, default_model_file)
         return tmp_path
 
-    def test_an_engine_that_is_killed_leaves_what_it_generated_on_record(
-        self, server: RunningServer, openai_client: OpenAI
-    ) -> None:
+    def test_the_tokens_of_a_killed_engine_are_recorded(self, server: RunningServer, openai_client: OpenAI) -> None:
         stream = openai_client.chat.completions.create(
             model=MODEL, messages=QUESTION, stream=True, extra_body={"ignore_eos": True}
         )
@@ -157,7 +155,7 @@ class TestKills:
         assert row["completion_tokens"] >= 5
 
     @pytest.mark.slow
-    def test_kills_under_load_leave_each_whole_answer_on_record_exactly_once(self, home: Path) -> None:
+    def test_kills_under_load_leave_each_whole_answer_recorded_exactly_once(self, home: Path) -> None:
         tally = kill_under_load(home, kills=2)
         counts, tokens = recorded(home)
         assert len(tally.whole) >= 16

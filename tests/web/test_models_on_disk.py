@@ -23,15 +23,15 @@ SLOW = (
     CHAT_TEMPLATE + "{% if messages[0].content == 'slow' %}{% for i in range(99999) %}{% for j in range(99999) %}"
     "{% endfor %}{% endfor %}{% endif %}"
 )
-"""A template that takes all the time that it may for one message, and little for all others."""
+"""A template that runs until the time limit for the message ``slow``, and briefly for all others."""
 QUESTION = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with tiny models: a good one, one without a template, one with a malformed one, one that was cut.
+    """A server with tiny models: good ones, one without a template, one with a malformed template, a truncated one.
 
-    `older` thinks and fills gaps, and was pulled by a version that didn't record either.
+    `older` reasons and fills gaps; the version that pulled it didn't record either.
     """
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
     store = ModelStore(home / "models")
@@ -48,8 +48,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     for name, files in contents.items():
         pull(str(write_checkpoint(folder / name, files)), store, name)
     manifest = home / "models" / "older" / "manifest.json"
-    said = json.loads(manifest.read_bytes())
-    manifest.write_text(json.dumps({key: said[key] for key in said if key not in ("fim", "reasoning")}))
+    recorded = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps({key: recorded[key] for key in recorded if key not in ("fim", "reasoning")}))
     put_in_place(store, "malformed", with_template("{% for message in messages %}{{ message"))
     weights = home / "models" / "cut" / "model.safetensors"
     whole = weights.read_bytes()
@@ -75,7 +75,7 @@ def with_template(template: str, **options: Any) -> dict[str, bytes]:
 
 
 def put_in_place(store: ModelStore, name: str, files: dict[str, bytes]) -> None:
-    """Let a stored model have these files, as one that an earlier version pulled: today's pull would try them out."""
+    """Replace a stored model's files, as if an earlier version had pulled it: a pull now would refuse them."""
     model = store.get(name)
     for file, content in files.items():
         (model.path / file).unlink()
@@ -108,7 +108,7 @@ def test_a_model_loads_on_first_use(client: httpx.Client) -> None:
     assert client.get("/v1/models/base").json()["loaded"] is True
 
 
-def test_a_model_that_is_pulled_while_the_server_runs_is_there(
+def test_a_model_that_is_pulled_while_the_server_runs_can_be_used(
     small: RunningServer, client: httpx.Client, tmp_path: Path
 ) -> None:
     pull(str(write_checkpoint(tmp_path / "late", tiny_checkpoint(seed=2))), ModelStore(small.home / "models"), "late")
@@ -123,13 +123,15 @@ def test_a_model_without_a_template_is_for_completions(client: httpx.Client) -> 
 
 
 @pytest.mark.parametrize(("model", "words"), [("malformed", "malformed"), ("refusing", "roles must alternate")])
-def test_a_template_that_fails_is_told_in_its_words(client: httpx.Client, model: str, words: str) -> None:
+def test_the_error_of_a_failing_template_is_in_the_answer(client: httpx.Client, model: str, words: str) -> None:
     answer = chat(client, model)
     assert answer.status_code == 400
     assert words in answer.json()["error"]["message"]
 
 
-def test_others_are_answered_while_a_template_renders_for_long(client: httpx.Client, small: RunningServer) -> None:
+def test_other_requests_are_answered_while_a_template_renders_for_long(
+    client: httpx.Client, small: RunningServer
+) -> None:
     assert chat(client, "slow").status_code == 200
     waiting = {"model": "slow", "messages": [{"role": "user", "content": "slow"}]}
     with ThreadPoolExecutor(1) as thread, httpx.Client(base_url=small.url, headers=client.headers, timeout=60) as other:
@@ -143,7 +145,7 @@ def test_others_are_answered_while_a_template_renders_for_long(client: httpx.Cli
     assert answered > 5
 
 
-def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:
+def test_a_truncated_file_is_refused_with_its_name(client: httpx.Client) -> None:
     answer = chat(client, "cut")
     assert answer.status_code == 500
     assert "model.safetensors is truncated" in answer.json()["message"]
@@ -152,7 +154,7 @@ def test_a_cut_file_is_refused_by_name(client: httpx.Client) -> None:
     assert chat(client, "tiny").status_code == 200
 
 
-def test_a_damaged_model_may_be_pulled_again_while_the_server_runs(
+def test_a_damaged_model_can_be_pulled_again_while_the_server_runs(
     small: RunningServer, client: httpx.Client, tmp_path: Path
 ) -> None:
     store = ModelStore(small.home / "models")
@@ -169,7 +171,7 @@ def test_a_damaged_model_may_be_pulled_again_while_the_server_runs(
     assert chat(client, "altered").status_code == 200
 
 
-def test_a_server_does_not_start_with_a_model_that_is_damaged(small: RunningServer, tmp_path: Path) -> None:
+def test_a_server_does_not_start_with_a_damaged_model(small: RunningServer, tmp_path: Path) -> None:
     shutil.copytree(small.home / "models" / "cut", tmp_path / "models" / "cut")
     with pytest.raises(RuntimeError, match=r"'cut' can't be served: .*truncated"):
         start_server(tmp_path, environment={"AQUILON_MODELS": "cut"})
@@ -188,11 +190,11 @@ def test_log_probabilities_of_every_choice_stream_with_their_text(client: httpx.
     assert tokens == {0: 5, 1: 5}
 
 
-def test_a_model_that_fills_gaps_fills_them_and_its_card_says_so(client: httpx.Client) -> None:
+def test_a_fill_in_the_middle_model_fills_gaps_and_its_card_says_so(client: httpx.Client) -> None:
     gap = {"model": "filler", "prompt": "def add(a, b):\n    return ", "suffix": "\n", "max_tokens": 5}
     filled = client.post("/v1/fim/completions", json=gap).json()
     assert filled["choices"][0]["message"]["role"] == "assistant"
-    # The two texts, letter by letter, and three tokens that say which is which.
+    # A token for each letter of the two texts, and three tokens that mark the parts.
     assert filled["usage"]["prompt_tokens"] == len(gap["prompt"]) + len(gap["suffix"]) + 3  # type: ignore[arg-type]
     completed = client.post("/v1/completions", json=gap | {"temperature": 0}).json()
     streamed = client.post("/v1/fim/completions", json=gap | {"temperature": 0, "stream": True}).text
@@ -202,7 +204,7 @@ def test_a_model_that_fills_gaps_fills_them_and_its_card_says_so(client: httpx.C
     assert client.get("/v1/models/filler").json()["capabilities"]["completion_fim"] is True
 
 
-def test_mistral_s_client_reads_what_fills_a_gap(small: RunningServer) -> None:
+def test_mistral_s_client_gets_fill_in_the_middle_completions(small: RunningServer) -> None:
     gap: dict[str, Any] = {"model": "filler", "prompt": "a = ", "suffix": "\n", "max_tokens": 5, "temperature": 0}
     with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
         whole = mistral.fim.complete(**gap).choices[0].message.content
@@ -211,7 +213,7 @@ def test_mistral_s_client_reads_what_fills_a_gap(small: RunningServer) -> None:
     assert "".join(str(part or "") for part in parts) == whole
 
 
-def test_a_model_that_fills_none_says_so(client: httpx.Client) -> None:
+def test_a_model_without_fill_in_the_middle_refuses_it(client: httpx.Client) -> None:
     refused = client.post("/v1/fim/completions", json={"model": "tiny", "prompt": "a", "suffix": "b"})
     assert refused.status_code == 400
     assert refused.json()["code"] == "not_a_fim_model"
@@ -219,7 +221,7 @@ def test_a_model_that_fills_none_says_so(client: httpx.Client) -> None:
     assert client.get("/v1/models/tiny").json()["capabilities"]["completion_fim"] is False
 
 
-def test_what_an_earlier_version_did_not_record_of_a_model_is_looked_up(
+def test_capabilities_that_an_earlier_version_did_not_record_are_detected(
     small: RunningServer, client: httpx.Client
 ) -> None:
     abilities = client.get("/v1/models/older").json()["capabilities"]
@@ -230,17 +232,17 @@ def test_what_an_earlier_version_did_not_record_of_a_model_is_looked_up(
     assert manifest["reasoning"]
 
 
-def test_tokens_of_thoughts_are_told_apart(small: RunningServer, client: httpx.Client) -> None:
-    """A model that never comes to an end of thinking."""
+def test_reasoning_tokens_are_counted_separately(small: RunningServer, client: httpx.Client) -> None:
+    """The model never ends its reasoning."""
     fields = {"max_tokens": 5, "temperature": 0, "logit_bias": {"259": -100}}
     answer = chat(client, "older", **fields, n=2).json()
     assert answer["choices"][0]["message"]["reasoning_content"]
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 10}
-    asked = {"model": "older", "input": "hi", "max_output_tokens": 5}
-    response = client.post("/v1/responses", json=asked).json()
+    body = {"model": "older", "input": "hi", "max_output_tokens": 5}
+    response = client.post("/v1/responses", json=body).json()
     assert response["usage"]["output_tokens_details"] == {"reasoning_tokens": response["usage"]["output_tokens"]}
     plain = chat(client, "tiny").json()["usage"]
     assert plain["completion_tokens_details"] == {"reasoning_tokens": 0}
     with Mistral(server_url=small.url, api_key=small.api_key) as mistral:
-        told = mistral.chat.complete(model="older", messages=QUESTION, max_tokens=5).usage  # type: ignore[arg-type]
-    assert told.completion_tokens > 0
+        usage = mistral.chat.complete(model="older", messages=QUESTION, max_tokens=5).usage  # type: ignore[arg-type]
+    assert usage.completion_tokens > 0

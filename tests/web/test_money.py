@@ -59,16 +59,16 @@ def house(server: RunningServer) -> House:
 
 
 def test_the_operator_sets_prices_and_everybody_reads_them(house: House) -> None:
-    asked = {"input": 10, "cached_input": 4, "output": 30, "batch_discount": 50}
-    refused = house.owner.post("/v1/server/prices/free-model", json=asked)
+    price_body = {"input": 10, "cached_input": 4, "output": 30, "batch_discount": 50}
+    refused = house.owner.post("/v1/server/prices/free-model", json=price_body)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_the_operator")
     later = int(time.time()) + 10**6
-    [now] = house.operator.post("/v1/server/prices/free-model", json=asked).json()["prices"]
+    [now] = house.operator.post("/v1/server/prices/free-model", json=price_body).json()["prices"]
     assert (now["input"], now["holds"]) == (10, True)
     house.operator.post("/v1/server/prices/free-model", json={"input": 12, "output": 36, "starts_at": later})
-    told = house.member.get("/v1/organization/prices").json()
-    assert told["currency"] == "EUR"
-    [mine] = [each for each in told["data"] if each["model"] == "free-model"]
+    price_lists = house.member.get("/v1/organization/prices").json()
+    assert price_lists["currency"] == "EUR"
+    [mine] = [prices for prices in price_lists["data"] if prices["model"] == "free-model"]
     assert [(price["input"], price["starts_at"] == later, price["holds"]) for price in mine["prices"]] == [
         (10, False, True),
         (12, True, False),
@@ -86,45 +86,45 @@ def test_a_price_list_with_a_gap_is_refused_and_changes_nothing(house: House) ->
     ]
     refused = house.operator.put("/v1/server/prices/gappy", json={"periods": gap})
     assert (refused.status_code, "has a gap: no price from" in refused.json()["message"]) == (400, True)
-    assert "gappy" not in {each["model"] for each in house.operator.get("/v1/organization/prices").json()["data"]}
+    assert "gappy" not in {prices["model"] for prices in house.operator.get("/v1/organization/prices").json()["data"]}
     whole = [gap[0] | {"ends_at": tomorrow + 2 * day}, gap[1]]
     assert len(house.operator.put("/v1/server/prices/gappy", json={"periods": whole}).json()["prices"]) == 2
     past = house.operator.post("/v1/server/prices/gappy", json={"input": 1, "output": 1, "starts_at": 10**9})
     assert (past.status_code, "in the past" in past.json()["message"]) == (400, True)
 
 
-def test_an_organization_divides_what_the_operator_lets_it_spend(house: House) -> None:
+def test_an_organization_sets_budgets_for_its_keys_but_not_for_itself(house: House) -> None:
     whole = house.owner.post("/v1/organization/budgets", json={"limit_microcents": 10**12})
     assert (whole.status_code, whole.json()["code"]) == (403, "not_the_operator")
     make(house.server.home, "budgets", "set", "50", "--org", "acme")
     keys = {key["name"]: key for key in house.owner.get("/v1/organization/api_keys").json()["data"]}
-    made = house.owner.post(
+    created = house.owner.post(
         "/v1/organization/budgets",
         json={"key_id": keys["m"]["id"], "period": "day", "limit_microcents": 200 * MICROCENTS},
     ).json()
-    assert (made["scope"], made["name"], made["spent_microcents"]) == ("key", "m", 0)
-    assert made["remaining_microcents"] == 200 * MICROCENTS
-    assert made["resets_at"] > time.time()
-    found = house.owner.get("/v1/organization/budgets").json()["data"]
-    organizations = [budget for budget in found if budget["scope"] == "organization"]
+    assert (created["scope"], created["name"], created["spent_microcents"]) == ("key", "m", 0)
+    assert created["remaining_microcents"] == 200 * MICROCENTS
+    assert created["resets_at"] > time.time()
+    listed = house.owner.get("/v1/organization/budgets").json()["data"]
+    organizations = [budget for budget in listed if budget["scope"] == "organization"]
     refused = house.owner.delete(f"/v1/organization/budgets/{organizations[0]['id']}")
     assert (refused.status_code, refused.json()["code"]) == (403, "not_the_operator")
     [own] = house.member.get("/v1/organization/budgets").json()["data"]
-    assert own["id"] == made["id"]  # a member sees the budgets of their own keys, nobody else's
-    assert house.member.delete(f"/v1/organization/budgets/{made['id']}").status_code == 403
-    assert house.operator.get(f"/v1/organization/budgets/{made['id']}").status_code == 404
-    assert house.operator.delete(f"/v1/organization/budgets/{made['id']}").status_code == 404
-    assert house.owner.delete(f"/v1/organization/budgets/{made['id']}").json()["deleted"] is True
+    assert own["id"] == created["id"]  # a member sees the budgets of their own keys, nobody else's
+    assert house.member.delete(f"/v1/organization/budgets/{created['id']}").status_code == 403
+    assert house.operator.get(f"/v1/organization/budgets/{created['id']}").status_code == 404
+    assert house.operator.delete(f"/v1/organization/budgets/{created['id']}").status_code == 404
+    assert house.owner.delete(f"/v1/organization/budgets/{created['id']}").json()["deleted"] is True
     unknown = house.owner.post("/v1/organization/budgets", json={"key_id": "key_x", "limit_microcents": 1})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "API_key_not_found")
 
 
-def test_a_budget_of_zero_stops_a_priced_model_and_no_free_one(house: House) -> None:
+def test_a_budget_of_zero_stops_a_priced_model_but_not_a_free_one(house: House) -> None:
     key = make(house.server.home, "keys", "create", "--name", "zero", "--org", "acme", "--user", "olga")
-    [id_] = [
-        each["id"] for each in house.owner.get("/v1/organization/api_keys").json()["data"] if each["name"] == "zero"
+    [key_id] = [
+        row["id"] for row in house.owner.get("/v1/organization/api_keys").json()["data"] if row["name"] == "zero"
     ]
-    house.owner.post("/v1/organization/budgets", json={"key_id": id_, "period": "once", "limit_microcents": 0})
+    house.owner.post("/v1/organization/budgets", json={"key_id": key_id, "period": "once", "limit_microcents": 0})
     client = house.client(key)
     assert client.post("/v1/chat/completions", json=QUESTION).status_code == 200
     house.operator.post(f"/v1/server/prices/{MODEL}", json={"input": 100, "output": 100})
@@ -134,7 +134,7 @@ def test_a_budget_of_zero_stops_a_priced_model_and_no_free_one(house: House) -> 
     assert "prepaid credit is 0 cents" in refused.json()["message"]
 
 
-def test_a_statement_adds_up_what_was_used_this_month(house: House) -> None:
+def test_a_statement_sums_up_this_month_s_usage(house: House) -> None:
     house.operator.post(f"/v1/server/prices/{MODEL}", json={"input": 100, "output": 100})
     path = f"/v1/organization/statements/{time.strftime('%Y-%m', time.gmtime())}"
 
@@ -145,10 +145,10 @@ def test_a_statement_adds_up_what_was_used_this_month(house: House) -> None:
     eventually(costs_something)
     before = house.owner.get(path).json()["cost_microcents"]
     usage = house.owner.post("/v1/chat/completions", json=QUESTION).json()["usage"]
-    told = house.owner.get(path).json()
-    assert told["cost_microcents"] == before + 100 * usage["total_tokens"]
-    assert told["cost_microcents"] == sum(line["cost_microcents"] for line in told["lines"])
-    assert (told["customer"], told["final"], told["currency"]) == ("acme", False, "EUR")
+    statement = house.owner.get(path).json()
+    assert statement["cost_microcents"] == before + 100 * usage["total_tokens"]
+    assert statement["cost_microcents"] == sum(line["cost_microcents"] for line in statement["lines"])
+    assert (statement["customer"], statement["final"], statement["currency"]) == ("acme", False, "EUR")
     pdf = house.owner.get(path, params={"format": "pdf", "language": "fr"})
     assert pdf.headers["content-type"] == "application/pdf"
     assert "Relevé" in pypdfium2.PdfDocument(pdf.content)[0].get_textpage().get_text_range()
@@ -157,7 +157,7 @@ def test_a_statement_adds_up_what_was_used_this_month(house: House) -> None:
         assert house.owner.get(f"/v1/organization/statements/{wrong}").status_code == 400
 
 
-def test_a_workspace_s_administrator_reads_its_usage_and_no_other_s(house: House) -> None:
+def test_a_workspace_s_administrator_reads_only_that_workspace_s_usage(house: House) -> None:
     home = house.server.home
     make(home, "workspaces", "create", "lab", "--org", "acme")
     make(home, "workspaces", "create", "shop", "--org", "acme")

@@ -1,4 +1,4 @@
-"""``/v1/organization``: what each may do to what; test_second_user.py has what nobody may do to another's."""
+"""``/v1/organization``: what each role may do; test_second_user.py covers other organizations' objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.server import RunningServer
 
 @dataclass(frozen=True)
 class Organization:
-    """One with an owner, a developer, a second workspace and a key."""
+    """An organization with an owner, a developer, a second workspace and a key."""
 
     owner: httpx.Client
     workspace: str
@@ -48,7 +48,7 @@ def ours(gateway: RunningServer) -> Organization:
     return make(gateway)
 
 
-def test_a_developer_sees_and_changes_their_own_alone(ours: Organization) -> None:
+def test_a_developer_sees_and_changes_only_their_own_keys_and_workspaces(ours: Organization) -> None:
     assert [key["id"] for key in ours.developer.get("/api_keys").json()["data"]] == [ours.key]
     assert [workspace["name"] for workspace in ours.developer.get("/workspaces").json()["data"]] == ["general"]
     others = next(key["id"] for key in ours.owner.get("/api_keys").json()["data"] if key["id"] != ours.key)
@@ -61,22 +61,22 @@ def test_a_developer_sees_and_changes_their_own_alone(ours: Organization) -> Non
     assert ours.developer.post(f"/users/{ours.user}", json={"role": "owner"}).status_code == 403
 
 
-def test_a_key_can_t_give_what_it_hasn_t_got(ours: Organization) -> None:
+def test_a_key_can_t_create_a_key_with_scopes_that_it_lacks(ours: Organization) -> None:
     refused = ours.owner.post("/api_keys", json={"name": "more", "scopes": ["inference"]})
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
 
 
-def test_a_key_without_administration_administers_nothing(gateway: RunningServer, ours: Organization) -> None:
+def test_a_key_without_the_administration_scope_can_t_administer(gateway: RunningServer, ours: Organization) -> None:
     with client(gateway, gateway.api_key) as plain:
         for path in ("/workspaces", "/users", "/api_keys", "/audit_logs"):
             refused = plain.get(path)
             assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
 
 
-def test_a_key_s_limits_hold_from_the_next_request_on(gateway: RunningServer, ours: Organization) -> None:
-    made = ours.owner.post("/api_keys", json={"name": "limited", "scopes": ["administration"]}).json()
-    path = f"/api_keys/{made['id']}"
-    with client(gateway, made["value"]) as limited:
+def test_a_key_s_new_limits_hold_from_the_next_request(gateway: RunningServer, ours: Organization) -> None:
+    key = ours.owner.post("/api_keys", json={"name": "limited", "scopes": ["administration"]}).json()
+    path = f"/api_keys/{key['id']}"
+    with client(gateway, key["value"]) as limited:
         assert limited.get("/workspaces").status_code == 200
         ours.owner.post(path, json={"allowed_addresses": ["192.0.2.0/24"]})
         assert limited.get("/workspaces").json()["code"] == "address_not_allowed"
@@ -95,13 +95,13 @@ def test_a_key_s_limits_hold_from_the_next_request_on(gateway: RunningServer, ou
     "limits",
     [{"allowed_addresses": ["nowhere"]}, {"expires_at": 1}, {"name": " "}, {"scopes": ["everything"]}, {"name": 5}],
 )
-def test_limits_that_can_t_be_are_refused_in_words(ours: Organization, limits: dict[str, Any]) -> None:
+def test_invalid_key_fields_are_refused_with_the_field_s_name(ours: Organization, limits: dict[str, Any]) -> None:
     refused = ours.owner.post("/api_keys", json={"name": "k", "scopes": ["administration"]} | limits)
     assert refused.status_code in (400, 422)
     assert refused.json()["param"] or refused.json()["detail"]
 
 
-def test_the_last_owner_stays(ours: Organization) -> None:
+def test_the_last_owner_can_t_be_demoted_or_disabled(ours: Organization) -> None:
     owner = next(user for user in ours.owner.get("/users").json()["data"] if user["role"] == "owner")
     for answer in (
         ours.owner.post(f"/users/{owner['id']}", json={"role": "member"}),
@@ -110,7 +110,7 @@ def test_the_last_owner_stays(ours: Organization) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "last_owner")
 
 
-def test_an_archived_workspace_takes_its_keys_along(gateway: RunningServer, ours: Organization) -> None:
+def test_the_keys_of_an_archived_workspace_stop_working(gateway: RunningServer, ours: Organization) -> None:
     workspace = ours.owner.post("/workspaces", json={"name": "short-lived"}).json()["id"]
     key = ours.owner.post(
         "/api_keys", json={"name": "k", "workspace_id": workspace, "scopes": ["administration"]}
@@ -123,7 +123,7 @@ def test_an_archived_workspace_takes_its_keys_along(gateway: RunningServer, ours
     assert ours.owner.post(f"/workspaces/{first['id']}/archive").status_code == 400
 
 
-def test_members_come_go_and_are_named(ours: Organization) -> None:
+def test_members_are_added_changed_listed_and_removed(ours: Organization) -> None:
     path = f"/workspaces/{ours.workspace}/users"
     assert ours.owner.post(path, json={"user_id": ours.user, "role": "billing"}).json()["role"] == "billing"
     assert ours.owner.post(f"{path}/{ours.user}", json={"role": "developer"}).json()["role"] == "developer"
@@ -133,17 +133,17 @@ def test_members_come_go_and_are_named(ours: Organization) -> None:
     assert ours.owner.delete(f"{path}/{ours.user}").status_code == 404
 
 
-def test_the_audit_log_says_who_did_what_and_no_secret(ours: Organization) -> None:
-    made = ours.owner.post("/api_keys", json={"name": "told", "scopes": ["administration"]}).json()
-    ours.owner.delete(f"/api_keys/{made['id']}")
+def test_the_audit_log_names_actors_and_targets_without_secrets(ours: Organization) -> None:
+    key = ours.owner.post("/api_keys", json={"name": "audited", "scopes": ["administration"]}).json()
+    ours.owner.delete(f"/api_keys/{key['id']}")
     answer = ours.owner.get("/audit_logs", params={"limit": 2}).json()
     assert [entry["type"] for entry in answer["data"]] == ["api_key.revoked", "api_key.created"]
     assert answer["data"][0]["actor"]["type"] == "api_key"
-    assert made["value"] not in json.dumps(answer)
+    assert key["value"] not in json.dumps(answer)
     assert answer["has_more"]
     following = ours.owner.get("/audit_logs", params={"after": answer["last_id"]}).json()["data"]
     assert {"operator"} <= {entry["actor"]["type"] for entry in following}
-    assert made["id"] not in {entry["target"]["id"] for entry in following}
+    assert key["id"] not in {entry["target"]["id"] for entry in following}
 
 
 def test_lists_are_paged(ours: Organization) -> None:
@@ -155,8 +155,10 @@ def test_lists_are_paged(ours: Organization) -> None:
     assert ours.owner.get("/workspaces", params={"limit": "many"}).status_code == 422
 
 
-def test_who_may_not_see_the_members_learns_not_who_there_is(gateway: RunningServer, ours: Organization) -> None:
-    """One answer for people who are there and for those who never were, on every route that names a user."""
+def test_a_member_gets_the_same_refusal_for_existing_and_unknown_users(
+    gateway: RunningServer, ours: Organization
+) -> None:
+    """On every route that names a user."""
     plain = ours.owner.post("/users", json={"name": "plain", "role": "member"}).json()["id"]
     secret = ours.owner.post("/api_keys", json={"name": "k", "user_id": plain, "scopes": ["administration"]}).json()
     with client(gateway, secret["value"]) as member:

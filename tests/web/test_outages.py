@@ -1,6 +1,6 @@
-"""A database that goes away: new work is refused, running answers end in words, nothing is lost, and all goes on alone.
+"""A database outage: new requests are refused, running answers end with an error, and no usage is lost.
 
-It is away for two seconds, or for as long as ``OUTAGE_SECONDS`` says: half a minute is what was promised.
+The outage lasts two seconds, or ``OUTAGE_SECONDS``: the documentation promises half a minute.
 """
 
 from __future__ import annotations
@@ -54,16 +54,18 @@ def check(seen: Seen, recorded: list[tuple[str, int, int, str]], spent: int, cos
     assert {request_id for request_id, _, _, outcome in recorded if outcome == "completed"} <= seen.whole.keys()
     assert {request_id: tokens.get(request_id) for request_id in seen.whole} == seen.whole
     assert spent == cost
-    told = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
-    assert not [outcome for outcome in told if outcome.startswith(("500", "cut", "ended without"))], seen
+    all_outcomes = {outcome for outcomes in seen.outcomes.values() for outcome in outcomes}
+    assert not [outcome for outcome in all_outcomes if outcome.startswith(("500", "cut", "ended without"))], seen
     assert seen.recovered_after is not None
-    if SECONDS > PATIENCE_SECONDS:  # before that, answers may all wait for their event, and nobody asks anew
+    if SECONDS > PATIENCE_SECONDS:  # in a shorter outage, every answer may wait for its event
         assert seen.outcomes["away"]["503 overloaded"] > 10, seen.outcomes
     print(seen.outcomes, f"slowest refusal {seen.slowest_refusal:.1f} s, back after {seen.recovered_after:.1f} s")
 
 
 @pytest.mark.slow
-async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+async def test_no_usage_is_lost_when_postgresql_crashes_and_comes_back(
+    postgresql: PostgreSQL, gateway: RunningServer
+) -> None:
     async with upstream_server(paced) as upstream:
         settings = Settings(home=gateway.home, database_url=postgresql.url)
         key, budget = await prepare(gateway, settings, upstream.url)
@@ -79,7 +81,9 @@ async def test_postgresql_that_crashes_and_comes_back(postgresql: PostgreSQL, ga
     assert held == 0
 
 
-def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: PostgreSQL, gateway: RunningServer) -> None:
+def test_ready_reports_that_postgresql_is_down_and_that_it_is_back(
+    postgresql: PostgreSQL, gateway: RunningServer
+) -> None:
     def is_ready() -> bool:
         answer = httpx.get(f"{gateway.url}/ready", timeout=30)
         assert answer.status_code == (200 if answer.json()["ready"] else 503)
@@ -95,7 +99,7 @@ def test_ready_says_that_postgresql_is_away_and_when_it_is_back(postgresql: Post
 
 @pytest.mark.slow
 @pytest.mark.skipif(SECONDS <= _SQLITE_WAITS_SECONDS + 2, reason="takes longer: set OUTAGE_SECONDS to 30")
-async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None:
+async def test_no_usage_is_lost_while_another_process_locks_sqlite(gateway: RunningServer) -> None:
     lock = sqlite3.connect(gateway.home / "aquilon.db", check_same_thread=False, isolation_level=None)
     async with upstream_server(paced) as upstream:
         key, budget = await prepare(gateway, Settings(home=gateway.home), upstream.url)
@@ -111,8 +115,8 @@ async def test_sqlite_that_another_process_locks(gateway: RunningServer) -> None
 
 
 @pytest.mark.slow
-async def test_a_disk_that_is_full_for_a_while(gateway: RunningServer) -> None:
-    """No file may grow, as far as this process is concerned."""
+async def test_no_usage_is_lost_while_the_disk_is_full(gateway: RunningServer) -> None:
+    """A limit on the server process keeps its files from growing."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     def fill() -> None:

@@ -1,7 +1,6 @@
-"""Every route × every foreign object: a second user, of another organization, finds nothing and reaches nothing.
+"""Every route × every foreign object: a user of another organization can neither see nor change it.
 
-The routes are read off the application's own rooms: whoever adds one says here what it
-is, or these tests fail.
+The routes are read from the application: these tests fail until a new one is described here.
 """
 
 from __future__ import annotations
@@ -35,29 +34,29 @@ OBJECTS = {
     "job_id": "batch",
     "session_id": "session",
 }
-"""A path's parameter, and whose object it names."""
+"""A path's parameter, and the kind of object that it names."""
 
-NOBODYS = {
+NEVER_STORED = {
     "/v1/chat/completions/{completion_id}",
     "/v1/chat/completions/{completion_id}/messages",
     "/v1/responses/{response_id}",
     "/v1/responses/{response_id}/cancel",
     "/v1/responses/{response_id}/input_items",
 }
-"""Nothing is stored there: see test_responses.py."""
+"""Routes whose objects are never stored: see test_responses.py."""
 
-EVERYBODYS = {
+SHARED = {
     "/v1/models/{model_id:path}": "the server's models are for all of its organizations",
     "/v1/models/{model_id}/files": "so are the files of its open ones",
     "/v1/models/{model_id}/files/{file:path}": "so are the files of its open ones",
     "/v1/organization/statements/{month}": "a month, and the caller's own statement of it",
     "/auth/identities/{provider}": "the caller's own way to sign in",
-    "/auth/oidc/{provider}/start": "whoever signs in has no organization yet",
-    "/auth/oidc/{provider}/callback": "whoever signs in has no organization yet",
+    "/auth/oidc/{provider}/start": "before a sign-in there is no organization",
+    "/auth/oidc/{provider}/callback": "before a sign-in there is no organization",
 }
 
 OPERATORS = "/v1/server/"
-"""What all organizations share is managed by the one that runs the server."""
+"""The organization that runs the server manages what all organizations share."""
 
 BODIES: dict[str, dict[str, Any]] = {
     "change_budget": {"limit_microcents": 1},
@@ -83,7 +82,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price": {"input": 1, "output": 1},
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
 }
-"""By a route's name: a body that would do."""
+"""A valid body for a route, by the route's name."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,11 @@ class Route:
 
 
 def routes() -> list[Route]:
-    found = []
-    for route in (route for each in ROUTES for route in each.router.routes):
+    all_routes = []
+    for route in (route for group in ROUTES for route in group.router.routes):
         assert isinstance(route, APIRoute)
-        found += [Route(method, route.path, route.name) for method in sorted(route.methods)]
-    return sorted(found, key=str)
+        all_routes += [Route(method, route.path, route.name) for method in sorted(route.methods)]
+    return sorted(all_routes, key=str)
 
 
 TO_OBJECTS = [route for route in routes() if set(route.parameters) & set(OBJECTS)]
@@ -115,7 +114,7 @@ LISTS = [route for route in routes() if route.method == "GET" and not route.para
 
 @dataclass(frozen=True)
 class Organization:
-    """One of each kind of object, and those who may try others': an owner's and a developer's key, a session."""
+    """One object of each kind, and three callers: an owner's key, a developer's key, a session."""
 
     ids: dict[str, str]
     owner: httpx.Client
@@ -193,35 +192,39 @@ def make(server: RunningServer, name: str) -> Organization:
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
 
-def test_every_route_to_something_is_known_here() -> None:
-    """Whoever adds a kind of object makes one in ``make``; whoever adds a route that belongs to all says why."""
+def test_every_route_to_an_object_is_listed_in_this_file() -> None:
+    """A new kind of object needs an example in ``make``; a route to shared objects needs a reason in ``SHARED``."""
     for route in routes():
         if not route.parameters or route.path.startswith(OPERATORS):
             continue
-        known = set(route.parameters) <= set(OBJECTS) or route.path in NOBODYS or route.path in EVERYBODYS
-        assert known, f"{route} leads to something: say in this file whose it is"
+        known = set(route.parameters) <= set(OBJECTS) or route.path in NEVER_STORED or route.path in SHARED
+        assert known, f"{route} names an object: say in this file whose it is"
 
 
 @pytest.mark.parametrize("route", TO_OBJECTS, ids=str)
-def test_another_s_object_is_not_found(route: Route, operators: Organization, tenants: Organization) -> None:
+def test_another_organization_s_object_is_not_found(
+    route: Route, operators: Organization, tenants: Organization
+) -> None:
     for ours, theirs in ((tenants, operators), (operators, tenants)):
         for foreign in route.parameters:
             path = route.path
             for parameter in route.parameters:
-                of = theirs if parameter == foreign else ours
-                path = path.replace(f"{{{parameter}}}", of.ids[OBJECTS[parameter]])
+                organization = theirs if parameter == foreign else ours
+                path = path.replace(f"{{{parameter}}}", organization.ids[OBJECTS[parameter]])
             body = json.loads(json.dumps(BODIES.get(route.name)).replace("USER", ours.ids["user"]))
             for caller in ours.callers:
                 answer = caller.request(route.method, path, json=body)
                 assert answer.status_code in (403, 404), (foreign, answer.status_code, answer.text)
             unknown = path.replace(theirs.ids[OBJECTS[foreign]], "nothing")
-            asked, never = (ours.owner.request(route.method, each, json=body) for each in (path, unknown))
-            assert asked.status_code == never.status_code
-            assert asked.text.replace(theirs.ids[OBJECTS[foreign]], "nothing") == never.text
+            foreign_answer, unknown_answer = (
+                ours.owner.request(route.method, url, json=body) for url in (path, unknown)
+            )
+            assert foreign_answer.status_code == unknown_answer.status_code
+            assert foreign_answer.text.replace(theirs.ids[OBJECTS[foreign]], "nothing") == unknown_answer.text
 
 
 @pytest.mark.parametrize("route", TO_THE_SERVER, ids=str)
-def test_what_all_share_is_the_operator_s_alone(route: Route, tenants: Organization) -> None:
+def test_only_the_operator_manages_what_organizations_share(route: Route, tenants: Organization) -> None:
     path = route.path
     for part in route.parameters:
         path = path.replace(f"{{{part}}}", "tiny" if part.startswith("model") else "x")
@@ -231,16 +234,18 @@ def test_what_all_share_is_the_operator_s_alone(route: Route, tenants: Organizat
 
 
 @pytest.mark.parametrize("route", LISTS, ids=str)
-def test_no_list_tells_of_another_s_objects(route: Route, operators: Organization, tenants: Organization) -> None:
+def test_no_list_shows_another_organization_s_objects(
+    route: Route, operators: Organization, tenants: Organization
+) -> None:
     queries: list[dict[str, Any]] = [{}, {"limit": 100}]
     queries += [{name: theirs} for name, theirs in tenants.ids.items()]
     queries += [{f"{name}_id": theirs} for name, theirs in tenants.ids.items()]
     for query, caller in itertools.product(queries, (operators.owner, operators.signed_in)):
         answer = caller.get(route.path, params=query)
-        told = answer.text
+        text = answer.text
         for value in query.values():
-            told = told.replace(str(value), "") if answer.status_code >= 400 else told
-        assert not [kind for kind, id_ in tenants.ids.items() if id_ in told], (query, told[:500])
+            text = text.replace(str(value), "") if answer.status_code >= 400 else text
+        assert not [kind for kind, id_ in tenants.ids.items() if id_ in text], (query, text[:500])
 
 
 @pytest.mark.parametrize(
@@ -259,7 +264,7 @@ def test_no_list_tells_of_another_s_objects(route: Route, operators: Organizatio
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_another_s_object_in_a_body_is_not_found(
+def test_another_organization_s_object_in_a_body_is_not_found(
     path: str, body: dict[str, Any], operators: Organization, tenants: Organization
 ) -> None:
     for ours, theirs in ((tenants, operators), (operators, tenants)):
@@ -272,14 +277,14 @@ def test_another_s_object_in_a_body_is_not_found(
         assert answer.status_code in (403, 404), answer.text
 
 
-def test_what_was_tried_changed_nothing(operators: Organization, tenants: Organization) -> None:
-    for whose in (operators, tenants):
+def test_the_refused_requests_changed_nothing(operators: Organization, tenants: Organization) -> None:
+    for organization in (operators, tenants):
         for route in TO_OBJECTS:
             if route.method == "GET" and len(route.parameters) == 1 and "session_id" not in route.parameters:
                 parameter = route.parameters[0]
-                path = route.path.replace(f"{{{parameter}}}", whose.ids[OBJECTS[parameter]])
-                assert whose.owner.get(path).status_code == 200, route
-        assert whose.signed_in.get("/auth/session").status_code == 200
+                path = route.path.replace(f"{{{parameter}}}", organization.ids[OBJECTS[parameter]])
+                assert organization.owner.get(path).status_code == 200, route
+        assert organization.signed_in.get("/auth/session").status_code == 200
 
 
 @pytest.mark.parametrize(

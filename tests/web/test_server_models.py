@@ -1,4 +1,4 @@
-"""What an operator does with models over HTTP: names, shares, ends, files, memory, disk, pulls; who may see what."""
+"""Models over HTTP for the operator: aliases, shares, retirement, files, memory, disk, pulls; who may see what."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def as_key(server: RunningServer, key: str) -> httpx.Client:
 
 
 def new_key(client: httpx.Client, **limits: Any) -> str:
-    made = client.post("/v1/organization/api_keys", json={"name": "a key", **limits})
-    assert made.status_code == 200, made.text
-    return str(made.json()["value"])
+    created = client.post("/v1/organization/api_keys", json={"name": "a key", **limits})
+    assert created.status_code == 200, created.text
+    return str(created.json()["value"])
 
 
 def ask(client: httpx.Client, model: str) -> httpx.Response:
@@ -107,7 +107,7 @@ def test_an_alias_moves_and_rolls_back_in_one_call(client: httpx.Client) -> None
     assert client.get("/v1/models/eagle-latest").json()["id"] == "one"
 
 
-def test_a_switch_comes_when_it_was_planned(client: httpx.Client) -> None:
+def test_a_planned_switch_happens_at_its_time(client: httpx.Client) -> None:
     moment = int(time.time()) + 2
     planned = set_alias(client, name="soon", target="one", switch={"model": "two", "at": moment})
     assert planned["switch"] == {"model": "two", "at": moment}
@@ -115,13 +115,11 @@ def test_a_switch_comes_when_it_was_planned(client: httpx.Client) -> None:
     if time.time() < moment:  # a busy machine may take longer to ask
         assert before == "one"
     wait_until(lambda: answering(client, "soon") == "two")
-    told = client.get("/v1/server/aliases/soon").json()
-    assert (told["target"], told["former"], told["switch"]) == ("two", "one", None)
+    alias = client.get("/v1/server/aliases/soon").json()
+    assert (alias["target"], alias["former"], alias["switch"]) == ("two", "one", None)
 
 
-def test_a_share_of_the_keys_gets_the_other_model_each_always_the_same(
-    client: httpx.Client, small: RunningServer
-) -> None:
+def test_a_share_of_the_keys_always_gets_the_other_model(client: httpx.Client, small: RunningServer) -> None:
     set_alias(client, name="shared", target="one", share={"model": "two", "percent": 50})
     seen = set()
     for _ in range(12):
@@ -132,7 +130,7 @@ def test_a_share_of_the_keys_gets_the_other_model_each_always_the_same(
     assert seen == {"one", "two"}
 
 
-def test_the_settings_names_are_told_and_the_servers_own_take_their_place(client: httpx.Client) -> None:
+def test_an_alias_set_over_the_api_replaces_the_settings_alias(client: httpx.Client) -> None:
     assert answering(client, "gpt-4o") == "two"
     assert answering(client, "anything-else") == "one"
     assert client.get("/v1/server/aliases/gpt-4o").json()["in_settings"] is True
@@ -152,13 +150,13 @@ def test_the_settings_names_are_told_and_the_servers_own_take_their_place(client
         ({"name": "x", "target": "one", "switch": {"model": "two", "at": 5}}, "a moment to come"),
     ],
 )
-def test_an_alias_that_would_mislead_is_refused(client: httpx.Client, fields: dict[str, Any], words: str) -> None:
+def test_an_invalid_alias_is_refused_with_the_reason(client: httpx.Client, fields: dict[str, Any], words: str) -> None:
     answer = client.post("/v1/server/aliases", json=fields)
     assert answer.status_code == 400
     assert words in answer.json()["message"]
 
 
-def test_a_key_sees_its_models_and_no_others(client: httpx.Client, small: RunningServer) -> None:
+def test_a_key_sees_only_the_models_that_it_may_use(client: httpx.Client, small: RunningServer) -> None:
     set_alias(client, name="for-keys", target="two")
     with as_key(small, new_key(client, allowed_models=["for-keys", "three"])) as other:
         assert {model["id"] for model in other.get("/v1/models").json()["data"]} == {"two", "three"}
@@ -168,7 +166,7 @@ def test_a_key_sees_its_models_and_no_others(client: httpx.Client, small: Runnin
         assert ask(other, "for-keys").status_code == 200
 
 
-def test_both_clients_read_the_cards(client: httpx.Client, small: RunningServer) -> None:
+def test_openai_s_and_mistral_s_clients_read_model_cards(client: httpx.Client, small: RunningServer) -> None:
     client.post("/v1/server/models/four", json={"retires_at": 2**33, "replacement": "one", "default_temperature": 0.25})
     with OpenAI(base_url=f"{small.url}/v1", api_key=small.api_key) as openai:
         assert {model.id for model in openai.models.list()} >= {"one", "two"}
@@ -184,14 +182,14 @@ def test_both_clients_read_the_cards(client: httpx.Client, small: RunningServer)
     assert client.get("/v1/models/four").json()["deprecation"] is None
 
 
-def test_a_models_end_is_told_beforehand_and_then_kept(client: httpx.Client) -> None:
+def test_a_model_s_retirement_is_announced_in_headers_and_then_takes_effect(client: httpx.Client) -> None:
     end = int(time.time()) + 100
-    said = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
-    assert said.status_code == 200, said.text
+    changed = client.post("/v1/server/models/three", json={"retires_at": end, "replacement": "two"})
+    assert changed.status_code == 200, changed.text
     before = ask(client, "three")
     assert before.status_code == 200
     assert parsedate_to_datetime(before.headers["sunset"]).timestamp() == end
-    assert before.headers["deprecation"] == f"@{said.json()['deprecated_at']}"
+    assert before.headers["deprecation"] == f"@{changed.json()['deprecated_at']}"
     assert before.headers["link"] == '</v1/models/two>; rel="successor-version"'
     assert "sunset" not in ask(client, "two").headers
     client.post("/v1/server/models/three", json={"retires_at": int(time.time())})
@@ -205,7 +203,7 @@ def test_a_models_end_is_told_beforehand_and_then_kept(client: httpx.Client) -> 
     assert ask(client, "three").status_code == 200
 
 
-def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
+def test_a_model_from_a_folder_can_be_downloaded_only_if_the_operator_opens_it(
     client: httpx.Client, small: RunningServer
 ) -> None:
     refused = client.get("/v1/models/two/files")
@@ -237,7 +235,7 @@ def test_what_came_from_a_folder_is_not_given_away_unless_its_operator_says_so(
     assert client.get(path).status_code == 403
 
 
-def test_another_server_pulls_an_open_model_and_no_other(
+def test_another_server_can_pull_only_open_models(
     client: httpx.Client, small: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, address = ModelStore(tmp_path), f"{small.url}/v1/models/three"
@@ -249,18 +247,18 @@ def test_another_server_pulls_an_open_model_and_no_other(
     with pytest.raises(PullError, match=r"answered 403 for .three.: .* answers over the API only"):
         pull(address, store)
     client.post("/v1/server/models/three", json={"access": "open"})
-    there = pull(address, store)
-    assert (there.name, there.source) == ("three", address)
-    assert [file.sha256 for file in there.files] == [
+    pulled_model = pull(address, store)
+    assert (pulled_model.name, pulled_model.source) == ("three", address)
+    assert [file.sha256 for file in pulled_model.files] == [
         file["sha256"] for file in client.get("/v1/models/three/files").json()["data"]
     ]
-    assert pull(address, store) == there
+    assert pull(address, store) == pulled_model
 
 
 @pytest.mark.parametrize(
     "name", ["manifest.json", "%2e%2e/one/config.json", "..%2Fone%2Fconfig.json", "%2Fetc%2Fpasswd", "config.json/", ""]
 )
-def test_nothing_but_a_models_own_files_is_downloaded(client: httpx.Client, name: str) -> None:
+def test_only_a_model_s_own_files_can_be_downloaded(client: httpx.Client, name: str) -> None:
     client.post("/v1/server/models/four", json={"access": "open"})
     answer = client.get(f"/v1/models/four/files/{name}", follow_redirects=False)
     assert answer.status_code in (404, 403, 307), answer.text[:200]
@@ -274,8 +272,10 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     assert state() == "unloaded"
     assert client.post("/v1/server/models/spare/load").status_code == 202
     wait_until(lambda: state() == "ready")
-    told = client.get("/v1/server/models").json()
-    assert told["memory_bytes"] >= next(each["memory_bytes"] for each in told["data"] if each["id"] == "spare") > 0
+    listed = client.get("/v1/server/models").json()
+    assert (
+        listed["memory_bytes"] >= next(model["memory_bytes"] for model in listed["data"] if model["id"] == "spare") > 0
+    )
     refused = client.delete("/v1/server/models/spare")
     assert (refused.status_code, refused.json()["code"]) == (409, "model_in_use")
     client.post("/v1/server/models/spare/unload")
@@ -293,7 +293,7 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     assert client.delete("/v1/server/models/spare").status_code == 404
 
 
-def test_unloading_what_the_server_started_with_leaves_it_ready(client: httpx.Client) -> None:
+def test_the_server_stays_ready_when_a_startup_model_is_unloaded(client: httpx.Client) -> None:
     client.post("/v1/server/models/one/unload")
     wait_until(lambda: client.get("/v1/server/models/one").json()["state"] == "unloaded")
     assert client.get("/ready").status_code == 200
@@ -305,10 +305,10 @@ def pulled(client: httpx.Client, id_: str, *states: str) -> dict[str, Any]:
     return dict(client.get(f"/v1/server/pulls/{id_}").json())
 
 
-def test_a_model_is_pulled_in_the_background_and_there_at_once(client: httpx.Client) -> None:
-    begun = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
-    assert begun.status_code == 202
-    done = pulled(client, begun.json()["id"], "done", "failed")
+def test_a_model_pulled_in_the_background_can_be_used_at_once(client: httpx.Client) -> None:
+    started = client.post("/v1/server/pulls", json={"source": "hf:eagle/Open"})
+    assert started.status_code == 202
+    done = pulled(client, started.json()["id"], "done", "failed")
     assert (done["model"], done["error"]) == ("Open", None)
     assert done["done_bytes"] == done["total_bytes"] > 0
     assert answering(client, "Open") == "Open"
@@ -316,7 +316,7 @@ def test_a_model_is_pulled_in_the_background_and_there_at_once(client: httpx.Cli
     assert client.get("/v1/models/Open/files").status_code == 200
 
 
-def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client, hub: FakeHub) -> None:
+def test_a_cancelled_pull_goes_on_when_it_is_requested_again(client: httpx.Client, hub: FakeHub) -> None:
     hub.held = threading.Event()
     id_ = client.post("/v1/server/pulls", json={"source": "hf:eagle/Slow"}).json()["id"]
     wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests))
@@ -332,12 +332,12 @@ def test_a_pull_that_was_cancelled_goes_on_when_asked_again(client: httpx.Client
 @pytest.mark.parametrize(
     ("source", "status", "words"),
     [
-        ("/etc", 400, "pulled on the machine itself"),
+        ("/etc", 400, "run aquilon pull"),
         ("https://example.com/model", 400, "hf:owner/repo or pypi:package"),
         ("hf:nobody/nothing", 202, ""),
     ],
 )
-def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, status: int, words: str) -> None:
+def test_a_pull_that_fails_says_why(client: httpx.Client, source: str, status: int, words: str) -> None:
     answer = client.post("/v1/server/pulls", json={"source": source})
     assert answer.status_code == status
     if status == 202:
@@ -348,7 +348,7 @@ def test_a_pull_that_cannot_be_says_why(client: httpx.Client, source: str, statu
 
 
 @pytest.mark.parametrize(("name", "value"), [("memory_bytes", "x"), ("memory_bytes", "0"), ("language", "x" * 21)])
-def test_a_parameter_of_the_wrong_kind_is_an_error_like_all_others(client: httpx.Client, name: str, value: str) -> None:
+def test_an_invalid_query_parameter_has_the_usual_error_body(client: httpx.Client, name: str, value: str) -> None:
     answer = client.get("/v1/server/model-suggestions", params={name: value})
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == name
@@ -356,9 +356,11 @@ def test_a_parameter_of_the_wrong_kind_is_an_error_like_all_others(client: httpx
 
 
 def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
-    found = client.get("/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}).json()
-    assert found["data"]
-    assert all(each["memory_bytes"] < 16 * 10**9 and "fr" in each["languages"] for each in found["data"])
+    suggestions = client.get(
+        "/v1/server/model-suggestions", params={"memory_bytes": 16 * 10**9, "language": "fr"}
+    ).json()
+    assert suggestions["data"]
+    assert all(model["memory_bytes"] < 16 * 10**9 and "fr" in model["languages"] for model in suggestions["data"])
 
 
 @pytest.mark.parametrize(
@@ -381,7 +383,9 @@ def test_suggestions_fit_the_memory(client: httpx.Client) -> None:
         ("POST", "/v1/server/aliases/soon/rollback"),
     ],
 )
-def test_all_of_it_is_the_operators_alone(client: httpx.Client, small: RunningServer, method: str, path: str) -> None:
+def test_only_the_operator_may_use_these_routes(
+    client: httpx.Client, small: RunningServer, method: str, path: str
+) -> None:
     bodies = {
         "/v1/server/aliases": {"name": "x", "target": "one"},
         "/v1/server/pulls": {"source": "hf:a/b"},
@@ -392,7 +396,7 @@ def test_all_of_it_is_the_operators_alone(client: httpx.Client, small: RunningSe
     assert answer.status_code == 403, answer.text
 
 
-def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
+def test_changes_are_in_the_audit_log(client: httpx.Client) -> None:
     set_alias(client, name="audited", target="one")
     client.post("/v1/server/models/one", json={"description": "Ours"})
     entries = client.get("/v1/organization/audit_logs").json()["data"]
@@ -400,16 +404,16 @@ def test_changes_are_on_the_audit_log(client: httpx.Client) -> None:
     assert actions == ["model.changed", "model_alias.set"]
 
 
-def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_pull_stops_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
     pull(str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())), ModelStore(tmp_path / "home" / "models"), "tiny")
     environment = {"AQUILON_MODELS": "tiny", "HF_ENDPOINT": hub.endpoint}
     first = start_server(tmp_path / "home", environment=environment, until="Listening")
     key = administrators_key(first)
     order = {"source": "hf:eagle/Slow", "name": "slow"}
-    hub.held, asked = threading.Event(), len(hub.requests)
+    hub.held, earlier_requests = threading.Event(), len(hub.requests)
     with as_key(first, key) as client:
         assert client.post("/v1/server/pulls", json=order).status_code == 202
-    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests[asked:]))
+    wait_until(lambda: any("/content/eagle/Slow" in path for path, _, _ in hub.requests[earlier_requests:]))
     first.process.kill()
     first.process.wait()
     hub.held.set()
@@ -426,15 +430,15 @@ def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp
 
 
 def pull_processes(home: Path) -> list[str]:
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes().decode()
             if "pulls.job" in command and str(home) in command:
-                found.append(process.name)
-    return found
+                pids.append(process.name)
+    return pids
 
 
-async def test_a_gateway_pulls_nothing(tmp_path: Path) -> None:
+async def test_a_gateway_refuses_to_pull(tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="gateway only"):
         await Pulls(None, tmp_path / "pulls.json").start(PullOrder(store="", source="hf:a/b"), "admin")

@@ -26,7 +26,7 @@ def server(own_server: RunningServer) -> RunningServer:
 
 
 def new_token(server: RunningServer, *, user: str | None = None) -> str:
-    """A login link made beside the running server, as the command line does."""
+    """The token of a login link, created in the database as the command line does."""
 
     async def make() -> str:
         database = await Database.open(Settings(home=server.home))
@@ -62,11 +62,11 @@ def test_a_link_signs_in_once(server: RunningServer, browser: httpx.Client) -> N
     assert browser.get("/auth/session").status_code == 401
 
 
-def test_the_first_link_is_the_one_that_the_first_start_printed(server: RunningServer) -> None:
+def test_the_first_start_prints_a_login_link(server: RunningServer) -> None:
     assert re.fullmatch(re.escape(server.url) + r"/#login=[A-Za-z0-9_-]{43}", server.login_link)
 
 
-def test_the_cookie_is_out_of_scripts_and_other_sites_reach(server: RunningServer, browser: httpx.Client) -> None:
+def test_scripts_and_other_sites_can_t_read_the_cookie(server: RunningServer, browser: httpx.Client) -> None:
     cookie = browser.post(SIGN_IN, json={"token": new_token(server)}).headers["set-cookie"].lower()
     assert cookie.startswith("aquilon-session=")
     assert "httponly" in cookie
@@ -153,14 +153,14 @@ def test_a_link_cannot_be_spent_by_another_site(server: RunningServer, browser: 
     assert browser.post(SIGN_IN, json={"token": token}).status_code == 200
 
 
-def test_a_key_beats_a_cookie(server: RunningServer, signed_in: httpx.Client) -> None:
-    """A client that sends a key means the key: a wrong one isn't covered up by a session."""
+def test_a_wrong_key_is_refused_despite_a_valid_session(server: RunningServer, signed_in: httpx.Client) -> None:
+    """The key counts, not the session."""
     assert signed_in.get("/v1/models", headers={"authorization": "Bearer aq-wrong"}).status_code == 401
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Another server, without a model: quick to start, and free to be spoiled."""
+    """Another server, without a model: it starts quickly, and tests may change it."""
     running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none", **BEHIND_A_PROXY})
     yield running
     running.stop()
@@ -185,7 +185,7 @@ class TestFromElsewhere:
         assert answer.status_code == 403
         assert "https" in answer.json()["message"]
 
-    def test_metrics_need_a_key_from_elsewhere(self, gateway: RunningServer) -> None:
+    def test_metrics_need_a_key_except_from_this_machine(self, gateway: RunningServer) -> None:
         elsewhere = {"x-forwarded-for": "203.0.113.6"}
         assert httpx.get(f"{gateway.url}/metrics").status_code == 200
         assert httpx.get(f"{gateway.url}/metrics", headers=elsewhere).status_code == 401
@@ -193,16 +193,16 @@ class TestFromElsewhere:
         assert httpx.get(f"{gateway.url}/metrics", headers=elsewhere | key).status_code == 200
 
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""])
-    def test_a_name_that_was_rebound_to_this_machine_gets_no_answer(self, gateway: RunningServer, host: str) -> None:
+    def test_a_foreign_host_name_is_refused(self, gateway: RunningServer, host: str) -> None:
         answer = httpx.get(f"{gateway.url}/metrics", headers={"host": host})
         assert answer.status_code == 421
         assert answer.json()["code"] == "unknown_host"
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1234", "[::1]:8080", "LOCALHOST"])
-    def test_this_machines_own_names_are_answered(self, gateway: RunningServer, host: str) -> None:
+    def test_this_machine_s_host_names_are_answered(self, gateway: RunningServer, host: str) -> None:
         assert httpx.get(f"{gateway.url}/health", headers={"host": host}).status_code == 200
 
-    def test_no_model_is_an_error_in_words(self, gateway: RunningServer) -> None:
+    def test_a_server_without_models_says_which_models_it_has(self, gateway: RunningServer) -> None:
         key = {"authorization": f"Bearer {gateway.api_key}"}
         models = httpx.get(f"{gateway.url}/v1/models", headers=key).json()["data"]
         assert not [model["id"] for model in models if model["capabilities"]["completion_chat"]]
@@ -213,6 +213,6 @@ class TestFromElsewhere:
         assert httpx.get(f"{gateway.url}/ready").status_code == 200
 
 
-def test_files_of_the_home_are_for_their_owner_alone(server: RunningServer) -> None:
+def test_only_their_owner_can_read_the_files_in_the_home(server: RunningServer) -> None:
     for path in (server.home / "aquilon.db", server.home / "server.lock"):
         assert Path(path).stat().st_mode & 0o077 == 0

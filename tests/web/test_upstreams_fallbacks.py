@@ -1,4 +1,4 @@
-"""Models that answer in another's place, here for elsewhere and elsewhere for here: who answers, who is paid."""
+"""Fallbacks between local and upstream models: which model answers, and which is billed."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from aquilon.checkpoints.store import ModelStore
 
 QUESTION = [{"role": "user", "content": "Hello"}]
 PRICES = {"gone": (1, 2), "tiny": (3, 5), "far": (7, 11), "local": (13, 17)}
-"""Input and output, so that each bill tells whose price it was."""
+"""Prices of input and output, all different, so that a bill shows which price it used."""
 UNREACHABLE = ("upstream_unreachable", "upstream_unavailable")
-"""The latter once its circuit is open."""
+"""The second one after the circuit has opened."""
 NOWHERE = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[Asked]:
-    """What the upstream that works was asked."""
+def received() -> list[Asked]:
+    """The requests that the working upstream received."""
     return []
 
 
 @pytest.fixture(scope="module")
-def upstream(asked: list[Asked]) -> Iterator[str]:
+def upstream(received: list[Asked]) -> Iterator[str]:
     async def script(line: Line) -> None:
-        asked.append(line.asked)
+        received.append(line.asked)
         if line.asked.json.get("temperature") == 2:
             await line.answer(400, {"error": {"message": "temperature is 2"}})
             return
@@ -107,7 +107,7 @@ def chat(http: httpx.Client, model: str, **more: Any) -> httpx.Response:
 
 @contextmanager
 def caller(house: RunningServer, operator: httpx.Client, **more: Any) -> Iterator[tuple[httpx.Client, str]]:
-    """A client with a key of its own, and the key's id."""
+    """A client with a new key, and the key's id."""
     key = operator.post("/v1/organization/api_keys", json={"name": "own", "scopes": ["inference"], **more}).json()
     headers = {"authorization": f"Bearer {key['value']}"}
     with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
@@ -125,8 +125,8 @@ def streamed(answer: httpx.Response) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-class TestHereForElsewhere:
-    def test_the_answer_names_who_gave_it_and_is_paid_as_the_model_that_was_asked(
+class TestLocalForUpstream:
+    def test_the_answer_names_the_fallback_and_is_billed_as_the_requested_model(
         self, house: RunningServer, http: httpx.Client
     ) -> None:
         alone = chat(http, "tiny", temperature=0).json()
@@ -140,7 +140,9 @@ class TestHereForElsewhere:
         assert row["cost"] == tokens[0] * PRICES["gone"][0] + tokens[1] * PRICES["gone"][1]
         assert row["outcome"] == "completed"
 
-    def test_a_stream_too(self, house: RunningServer, http: httpx.Client) -> None:
+    def test_a_stream_names_the_fallback_and_is_billed_as_the_requested_model(
+        self, house: RunningServer, http: httpx.Client
+    ) -> None:
         chunks = streamed(chat(http, "gone", stream=True, temperature=0))
         assert {chunk["model"] for chunk in chunks} == {"tiny"}
         text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
@@ -148,7 +150,7 @@ class TestHereForElsewhere:
         row = billed(house, chunks[0]["id"])
         assert (row["model"], row["completion_tokens"]) == ("gone", chunks[-1]["usage"]["completion_tokens"])
 
-    def test_every_shape_of_an_answer_names_who_gave_it(self, http: httpx.Client) -> None:
+    def test_every_kind_of_answer_names_the_fallback(self, http: httpx.Client) -> None:
         body = {"model": "gone", "prompt": ["Once", "Twice"], "max_tokens": 2}
         assert http.post("/v1/completions", json=body).json()["model"] == "tiny"
         assert {chunk["model"] for chunk in streamed(http.post("/v1/completions", json=body | {"stream": True}))} == {
@@ -160,11 +162,13 @@ class TestHereForElsewhere:
         assert first["type"] == "response.created"
         assert first["response"]["model"] == last["response"]["model"] == "tiny"
 
-    def test_where_the_fall_back_can_t_be_asked_it_the_model_s_own_trouble_is_told(self, http: httpx.Client) -> None:
+    def test_the_requested_model_s_error_is_returned_when_the_fallback_can_t_take_the_request(
+        self, http: httpx.Client
+    ) -> None:
         refused = chat(http, "gone", messages=[{"role": "user", "content": "word " * 300}])  # too long for `tiny` alone
         assert refused.json()["code"] in UNREACHABLE
 
-    def test_token_ids_are_one_model_s_own(self, http: httpx.Client) -> None:
+    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client) -> None:
         refused = http.post("/v1/completions", json={"model": "gone", "prompt": [1, 2, 3], "max_tokens": 1})
         assert refused.json()["code"] in UNREACHABLE
 
@@ -173,15 +177,17 @@ class TestHereForElsewhere:
         with caller(house, operator) as (poor, key_id):
             body = {"key_id": key_id, "period": "once", "limit_microcents": limit}
             assert operator.post("/v1/organization/budgets", json=body).status_code == 200
-            wait_until(lambda: chat(poor, "far").status_code == 429)  # its prompt's bound alone costs more
+            wait_until(lambda: chat(poor, "far").status_code == 429)  # the bound of its prompt already costs more
             answer = chat(poor, "gone", max_tokens=400, ignore_eos=True).json()
         assert answer["choices"][0]["finish_reason"] == "length"
         assert limit / 2 < billed(house, answer["id"])["cost"] <= limit
 
 
-class TestElsewhereForHere:
-    def test_when_too_many_wait(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
-        full = {"n": 9}  # of the 8 that may wait
+class TestUpstreamForLocal:
+    def test_a_fallback_answers_when_too_many_requests_wait(
+        self, house: RunningServer, http: httpx.Client, received: list[Asked]
+    ) -> None:
+        full = {"n": 9}  # more than the 8 that may wait
         answer = chat(http, "local", **full).json()
         assert answer["model"] == "far"
         assert [choice["message"]["content"] for choice in answer["choices"]] == ["From afar"] * 9
@@ -189,59 +195,63 @@ class TestElsewhereForHere:
         assert (row["model"], row["prompt_tokens"], row["completion_tokens"]) == ("local", 3, 18)
         assert row["cost"] == 3 * PRICES["local"][0] + 18 * PRICES["local"][1]
         assert {chunk["model"] for chunk in streamed(chat(http, "local", stream=True, **full))} == {"far"}
-        assert asked[-1].json["model"] == "far"
+        assert received[-1].json["model"] == "far"
 
-    def test_while_the_engine_is_started_again(self, house: RunningServer, http: httpx.Client) -> None:
+    def test_a_fallback_answers_while_the_engine_restarts(self, house: RunningServer, http: httpx.Client) -> None:
         assert chat(http, "local").json()["model"] == "local"
         question = {"model": "local", "input": "Hello"}
         count = http.post("/v1/responses/input_tokens", json=question).json()
         kill_engine(house)
         counted = http.post("/v1/responses/input_tokens", json=question)
-        assert counted.status_code == 503 or counted.json() == count  # exact, or none: nobody else's
+        assert counted.status_code == 503 or counted.json() == count  # exact or an error, never a fallback's count
         away = chat(http, "local").json()
         assert (away["model"], away["choices"][0]["message"]["content"]) == ("far", "From afar")
         assert billed(house, away["id"])["model"] == "local"
-        wait_until(lambda: chat(http, "local").json()["model"] == "local")  # and back to it by itself
+        wait_until(lambda: chat(http, "local").json()["model"] == "local")  # the local model answers again
 
-    def test_not_after_the_first_word(self, house: RunningServer, http: httpx.Client, asked: list[Asked]) -> None:
-        before = len(asked)
+    def test_no_fallback_answers_after_the_first_token(
+        self, house: RunningServer, http: httpx.Client, received: list[Asked]
+    ) -> None:
+        before = len(received)
         body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8}
         with http.stream("POST", "/v1/chat/completions", json=body) as answer:
             lines = answer.iter_lines()
             assert json.loads(next(lines).removeprefix("data: "))["model"] == "local"
             kill_engine(house)
             assert "event: error" in list(lines)
-        assert len(asked) == before
+        assert len(received) == before
         wait_until(lambda: chat(http, "local").json()["model"] == "local")
 
-    def test_never_for_what_the_client_did_wrong(self, http: httpx.Client, asked: list[Asked]) -> None:
-        before = len(asked)
+    def test_no_fallback_answers_for_a_client_s_mistake(self, http: httpx.Client, received: list[Asked]) -> None:
+        before = len(received)
         for wrong in ({"max_tokens": 10**6}, {"min_tokens": 9}, {"logit_bias": {"99999": 1}}):
             assert chat(http, "local", **wrong).status_code == 400
-        assert len(asked) == before
+        assert len(received) == before
 
-    def test_what_the_fall_back_refuses_is_not_told_of_the_model(self, http: httpx.Client, asked: list[Asked]) -> None:
+    def test_a_fallback_s_refusal_is_not_returned_for_the_requested_model(
+        self, http: httpx.Client, received: list[Asked]
+    ) -> None:
         refused = chat(http, "local", n=9, temperature=2)
         assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
         assert refused.headers["retry-after"] == "5"
-        assert asked[-1].json["temperature"] == 2
+        assert received[-1].json["temperature"] == 2
 
-    def test_a_key_gets_no_model_that_it_is_not_for(
-        self, house: RunningServer, operator: httpx.Client, asked: list[Asked]
+    def test_a_key_never_gets_a_fallback_that_it_may_not_use(
+        self, house: RunningServer, operator: httpx.Client, received: list[Asked]
     ) -> None:
-        before = len(asked)
+        before = len(received)
         with caller(house, operator, allowed_models=["local"]) as (bound, _):
             assert chat(bound, "local", n=9).status_code == 503
-        assert len(asked) == before
+        assert len(received) == before
 
-    def test_an_echo_is_of_the_prompt_here(self, http: httpx.Client) -> None:
+    def test_a_request_with_echo_has_no_fallback(self, http: httpx.Client) -> None:
         body = {"model": "local", "prompt": "Once", "max_tokens": 1, "echo": True}
         assert http.post("/v1/completions", json=body).json()["choices"][0]["text"].startswith("Once")
         assert http.post("/v1/completions", json=body | {"n": 9}).status_code == 503
 
 
 @pytest.mark.parametrize("chain", [["tiny"], ["far", "far"], ["a\0b"], [""], [f"m{number}" for number in range(9)]])
-def test_chains_that_make_no_sense_are_refused(operator: httpx.Client, chain: list[str]) -> None:
+def test_invalid_fallback_chains_are_refused(operator: httpx.Client, chain: list[str]) -> None:
     refused = operator.put("/v1/server/fallbacks/tiny", json={"models": chain})
     assert refused.status_code in (400, 422)
 
@@ -249,7 +259,7 @@ def test_chains_that_make_no_sense_are_refused(operator: httpx.Client, chain: li
 def test_two_models_that_fall_back_to_each_other_ask_each_other_once(
     http: httpx.Client, operator: httpx.Client
 ) -> None:
-    """``gone`` to ``tiny`` and ``tiny`` to ``gone``: neither's chain is followed from the other."""
+    """``gone`` falls back to ``tiny`` and ``tiny`` to ``gone``: a fallback's own chain is never followed."""
     refused = chat(http, "tiny", n=9)
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
 
@@ -257,7 +267,7 @@ def test_two_models_that_fall_back_to_each_other_ask_each_other_once(
 def test_two_servers_that_fall_back_to_each_other_ask_each_other_once(
     house: RunningServer, operator: httpx.Client, http: httpx.Client
 ) -> None:
-    """This one stands for both: what it asks elsewhere comes back to it."""
+    """One server plays both: its upstream is itself."""
     models = [{"name": "mirror", "remote": "local"}]
     body = {"name": "itself", "base_url": f"{house.url}/v1", "api_key": house.api_key, "models": models}
     operator.post("/v1/server/upstreams", json=body).raise_for_status()
@@ -269,10 +279,10 @@ def test_two_servers_that_fall_back_to_each_other_ask_each_other_once(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_servers_that_are_each_others_upstream_end_a_request_after_few_hops(
+def test_a_loop_of_upstreams_ends_after_a_few_hops(
     house: RunningServer, operator: httpx.Client, http: httpx.Client, stream: bool
 ) -> None:
-    """A model here that is computed by itself, and nobody is held to be ill for it."""
+    """The model's upstream is this server, and no circuit opens because of the loop."""
     name = f"circle-{stream}".lower()
     models = [{"name": name, "capabilities": ["chat", "embeddings"], "max_context": 4096}]
     body = {"name": name, "base_url": f"{house.url}/v1", "api_key": house.api_key, "models": models}

@@ -1,4 +1,4 @@
-"""A real server before upstreams that break every rule: each gets the answer that is in it, or an error and a bill."""
+"""A real server with upstreams that break the rules: clients get a correct answer or an error, and a correct bill."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PATIENCE = {"connect": 1, "first_token": 0.4, "between": 0.3, "total": 2}
 @dataclass
 class Elsewhere:
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    received: list[Asked] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def secret_place() -> Iterator[Elsewhere]:
-    """Where nobody should be led."""
+    """A private address that the server must never request."""
     place = Elsewhere()
 
     async def script(line: Line) -> None:
-        place.asked.append(line.asked)
+        place.received.append(line.asked)
         await answers_all(line)
 
     with stand_in(script) as place.url:
@@ -43,11 +43,11 @@ def secret_place() -> Iterator[Elsewhere]:
 
 @pytest.fixture(scope="module")
 def elsewhere(secret_place: Elsewhere) -> Iterator[Elsewhere]:
-    """Every model answers as its name says."""
+    """An upstream whose models answer as their names say."""
     place = Elsewhere()
 
     async def script(line: Line) -> None:
-        place.asked.append(line.asked)
+        place.received.append(line.asked)
         name = line.asked.json["model"]
         if name.startswith("redirects_"):
             location = f"{secret_place.url}/v1/chat/completions"
@@ -68,8 +68,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> I
     models = [{"name": name, "capabilities": ["chat", "function_calling"], "max_context": 4096} for name in names]
     body = {"name": "wild", "base_url": elsewhere.url, "api_key": "sk-very-secret-key"}
     with closing(signed_in_owner(running)) as owner:
-        made = owner.post("/v1/server/upstreams", json=body | {"models": models, "timeouts": PATIENCE})
-        assert made.status_code == 200, made.text
+        created = owner.post("/v1/server/upstreams", json=body | {"models": models, "timeouts": PATIENCE})
+        assert created.status_code == 200, created.text
     yield running
     running.stop()
 
@@ -88,8 +88,8 @@ def ask(http: httpx.Client, model: str, **more: Any) -> httpx.Response:
 
 def frames(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
-    found = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
-    return [json.loads(each) for each in found]
+    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+    return [json.loads(event) for event in events]
 
 
 def words(chunks: list[dict[str, Any]]) -> str:
@@ -109,7 +109,7 @@ def peak_bytes(server: RunningServer) -> int:
 
 
 @pytest.mark.parametrize("model", WELL)
-def test_whatever_its_form_an_answer_arrives_and_is_paid(
+def test_an_answer_in_any_valid_form_is_returned_and_billed(
     gateway: RunningServer, http: httpx.Client, model: str
 ) -> None:
     chunks = frames(ask(http, model, stream=True))
@@ -122,7 +122,9 @@ def test_whatever_its_form_an_answer_arrives_and_is_paid(
 
 
 @pytest.mark.parametrize("model", BAD)
-def test_what_is_no_answer_is_an_error_at_no_cost(gateway: RunningServer, http: httpx.Client, model: str) -> None:
+def test_an_invalid_answer_is_an_error_that_costs_nothing(
+    gateway: RunningServer, http: httpx.Client, model: str
+) -> None:
     before = peak_bytes(gateway)
     for stream in (True, False):
         refused = ask(http, model, stream=stream)
@@ -135,7 +137,7 @@ def test_what_is_no_answer_is_an_error_at_no_cost(gateway: RunningServer, http: 
 
 
 @pytest.mark.parametrize("model", BREAKS)
-def test_what_breaks_off_ends_with_an_error_and_what_came_is_paid(
+def test_a_broken_off_answer_ends_with_an_error_and_its_tokens_are_billed(
     gateway: RunningServer, http: httpx.Client, model: str
 ) -> None:
     before = peak_bytes(gateway)
@@ -153,16 +155,16 @@ def test_what_breaks_off_ends_with_an_error_and_what_came_is_paid(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nobody_follows_it_to_a_private_address(
+def test_redirects_to_a_private_address_are_not_followed(
     http: httpx.Client, elsewhere: Elsewhere, secret_place: Elsewhere, status: int
 ) -> None:
     assert ask(http, f"redirects_{status}").status_code == 502
-    assert elsewhere.asked[-1].json["model"] == f"redirects_{status}"
-    assert secret_place.asked == []
+    assert elsewhere.received[-1].json["model"] == f"redirects_{status}"
+    assert secret_place.received == []
 
 
 @pytest.mark.parametrize("model", ["calls_without_numbers", "calls_without_anything"])
-def test_calls_are_told_apart_however_they_are_marked(http: httpx.Client, model: str) -> None:
+def test_unnumbered_tool_calls_are_kept_separate(http: httpx.Client, model: str) -> None:
     tools = [{"type": "function", "function": {"name": name}} for name in "fg"]
     [choice] = ask(http, model, tools=tools).json()["choices"]
     calls = [call["function"] for call in choice["message"]["tool_calls"]]
@@ -172,7 +174,7 @@ def test_calls_are_told_apart_however_they_are_marked(http: httpx.Client, model:
 
 
 @pytest.mark.parametrize(("model", "shown"), [("never_stops", 20), ("never_stops_in_one_word", 0)])
-def test_one_that_doesn_t_stop_is_stopped_and_no_more_is_paid_than_was_asked(
+def test_an_endless_answer_is_cut_at_max_tokens_and_billed_up_to_them(
     gateway: RunningServer, http: httpx.Client, model: str, shown: int
 ) -> None:
     chunks = frames(ask(http, model, stream=True, max_tokens=20))
@@ -181,9 +183,7 @@ def test_one_that_doesn_t_stop_is_stopped_and_no_more_is_paid_than_was_asked(
     assert bills(gateway, model) == [("completed", shown)]
 
 
-def test_what_an_upstream_says_unasked_is_never_somebody_else_s_answer(
-    http: httpx.Client, elsewhere: Elsewhere
-) -> None:
+def test_unsolicited_bytes_never_reach_another_request(http: httpx.Client, elsewhere: Elsewhere) -> None:
     for _ in range(5):
         assert ask(http, "speaks_unasked").json()["choices"][0]["message"]["content"] == TEXT
 
@@ -191,10 +191,10 @@ def test_what_an_upstream_says_unasked_is_never_somebody_else_s_answer(
 def test_cookies_are_not_kept(http: httpx.Client, elsewhere: Elsewhere) -> None:
     for _ in range(2):
         assert ask(http, "sets_a_cookie").status_code == 200
-    assert "cookie" not in elsewhere.asked[-1].headers
+    assert "cookie" not in elsewhere.received[-1].headers
 
 
-def test_the_server_is_well_after_all_of_it(gateway: RunningServer, http: httpx.Client) -> None:
+def test_the_server_still_works_afterwards(gateway: RunningServer, http: httpx.Client) -> None:
     assert words(frames(ask(http, "all_at_once", stream=True))) == TEXT
     assert "Traceback" not in gateway.log
     assert "very-secret" not in gateway.log

@@ -1,4 +1,4 @@
-"""SIGTERM while upstreams answer: they are waited for as our own engine is, then told, and what came is paid."""
+"""SIGTERM while upstreams answer: the server waits for them, then sends an error, and bills what arrived."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.support.upstream_server import Line
 from tests.support.upstream_stand_ins import stand_in
 
 PACE = 0.05
-"""Seconds from word to word."""
+"""Seconds between two words."""
 
 
-def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
-    asked, stopping = threading.Barrier(5), threading.Event()
+def test_upstream_answers_get_a_grace_period_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
+    all_requested, stopping = threading.Barrier(5), threading.Event()
 
     async def upstream(line: Line) -> None:
         model = line.asked.json["model"]
-        threading.Thread(target=asked.wait, daemon=True).start()
+        threading.Thread(target=all_requested.wait, daemon=True).start()
         if model in ("silent", "vectors"):
             await line.gone()
         await line.begin()
@@ -54,7 +54,7 @@ def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_a
             return httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=key, timeout=30)
 
         answers = {name: threads.submit(ask, name) for name in ("endless", "ending", "silent", "vectors")}
-        asked.wait(20)
+        all_requested.wait(20)
         os.kill(server.pid, signal.SIGTERM)
         stopping.set()
         endless, ending, silent, vectors = (answer.result(20) for answer in answers.values())
@@ -78,7 +78,7 @@ def test_answers_from_elsewhere_are_given_their_seconds_then_end_with_an_error_a
         ("silent", "failed", 0),
         ("vectors", "failed", 0),
     ]
-    assert "An upstream failed" not in server.log  # nobody there is to blame
+    assert "An upstream failed" not in server.log  # the stop isn't the upstream's failure
 
 
 def frames(answer: httpx.Response) -> Iterator[dict[str, Any]]:

@@ -35,20 +35,20 @@ def zoe(server: RunningServer) -> httpx.Client:
     return httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=60)
 
 
-def test_a_key_holder_sees_their_own_usage_without_an_administrator(zoe: httpx.Client, http: httpx.Client) -> None:
+def test_a_user_reads_their_own_usage_without_being_an_administrator(zoe: httpx.Client, http: httpx.Client) -> None:
     assert http.post("/v1/chat/completions", json=QUESTION).status_code == 200
     usage = [zoe.post("/v1/chat/completions", json=QUESTION).json()["usage"] for _ in range(2)]
     report = zoe.get("/v1/usage", params={"by": "model,key,member"}).json()
     assert (report["object"], report["span"]) == ("list", "day")
     [entry] = report["data"]
     assert (entry["model"], entry["key"], entry["member"], entry["requests"]) == (MODEL, "zoe's", "zoe-usage", 2)
-    assert entry["prompt_tokens"] == sum(one["prompt_tokens"] for one in usage)
-    assert entry["completion_tokens"] == sum(one["completion_tokens"] for one in usage)
+    assert entry["prompt_tokens"] == sum(answer["prompt_tokens"] for answer in usage)
+    assert entry["completion_tokens"] == sum(answer["completion_tokens"] for answer in usage)
     refused = zoe.get("/v1/organization/usage")
     assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
 
 
-def test_an_administrator_sees_everybody_s_as_json_and_csv(server: RunningServer, http: httpx.Client) -> None:
+def test_an_administrator_reads_everybody_s_usage_as_json_and_csv(server: RunningServer, http: httpx.Client) -> None:
     assert http.post("/v1/chat/completions", json=QUESTION).status_code == 200
     report: dict[str, Any] = http.get("/v1/organization/usage", params={"span": "hour", "by": "key"}).json()
     answer = http.get("/v1/organization/usage", params={"span": "hour", "by": "key", "format": "csv"})
@@ -63,7 +63,7 @@ def test_an_administrator_sees_everybody_s_as_json_and_csv(server: RunningServer
     assert shown == report["data"]
 
 
-@pytest.mark.parametrize("asked", [{"span": "year"}, {"since": "x"}, {"by": "x"}, {"format": "pdf"}])
-def test_a_question_that_makes_no_sense_is_a_400(http: httpx.Client, asked: dict[str, str]) -> None:
-    refused = http.get("/v1/usage", params=asked)
+@pytest.mark.parametrize("query", [{"span": "year"}, {"since": "x"}, {"by": "x"}, {"format": "pdf"}])
+def test_an_invalid_query_is_a_400(http: httpx.Client, query: dict[str, str]) -> None:
+    refused = http.get("/v1/usage", params=query)
     assert (refused.status_code, refused.json()["type"]) == (400, "invalid_request_error")

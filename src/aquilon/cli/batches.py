@@ -30,7 +30,7 @@ def list_batches(
     as_json: AsJson = False,
 ) -> None:
     """List an organization's batch jobs, the newest first."""
-    from aquilon.api.jobs.batches_bodies import batch_body
+    from aquilon.api.jobs.openai_batches import openai_batch_body
     from aquilon.cli.tables import print_list
 
     async def newest(database: Database, operator: Principal) -> list[Batch]:
@@ -38,7 +38,7 @@ def list_batches(
 
     none: list[Batch] = []
     print_list(
-        [batch_body(job) for job in as_operator(home, organization, newest, before_first_start=none)],
+        [openai_batch_body(job) for job in as_operator(home, organization, newest, before_first_start=none)],
         {
             "endpoint": lambda job: job.endpoint,
             "status": lambda job: job.status,
@@ -93,12 +93,12 @@ def _batches(database: Database, home: Path | None) -> Batches:
 
 
 def _show(job: Batch, as_json: bool) -> None:
-    from aquilon.api.jobs.batches_bodies import batch_body
+    from aquilon.api.jobs.openai_batches import openai_batch_body
     from aquilon.cli.output import print_structs
     from aquilon.cli.tables import print_facts
 
     if as_json:
-        print_structs(batch_body(job))
+        print_structs(openai_batch_body(job))
         return
     facts = (
         ("id", job.id),

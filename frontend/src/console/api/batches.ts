@@ -1,6 +1,6 @@
 /** Batch jobs. */
 import { getAll, part, post } from "./client";
-import type { BatchBody as Batch } from "../../api/schema";
+import type { OpenAIBatchBody as Batch } from "../../api/schema";
 
 export type { Batch };
 

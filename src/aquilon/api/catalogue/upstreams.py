@@ -1,4 +1,4 @@
-"""``/v1/server/upstreams`` and ``/v1/server/fallbacks``: where models live elsewhere; the operator's alone."""
+"""``/v1/server/upstreams`` and ``/v1/server/fallbacks``: models on other servers, for the operator."""
 
 from __future__ import annotations
 
@@ -38,15 +38,17 @@ Seconds = Annotated[float, Field(ge=0.05, le=86_400)]
 
 
 class ProvidedModelFields(Fields):
-    name: ModelName = Field(description="Here.")
-    remote: ModelName | None = Field(None, description="There: a model's or a deployment's name; as `name` if null.")
-    max_context: int = Field(8192, ge=1, le=2**31, description="Tokens that prompt and answer may have together.")
+    name: ModelName = Field(description="The model's name on this server.")
+    remote: ModelName | None = Field(
+        None, description="The model's or deployment's name at the upstream; `name` if null."
+    )
+    max_context: int = Field(8192, ge=1, le=2**31, description="The most tokens of prompt and answer together.")
     capabilities: list[Capability] = Field(["chat", "function_calling"], min_length=1, max_length=20)
-    weight: int = Field(100, ge=0, le=MAX_WEIGHT, description="Its share among upstreams; 0 stands by.")
+    weight: int = Field(100, ge=0, le=MAX_WEIGHT, description="The upstream's share of the requests; 0 is a standby.")
 
 
 class TimeoutFields(Fields):
-    """Seconds."""
+    """Timeouts in seconds."""
 
     connect: Seconds = 5.0
     first_token: Seconds = 60.0
@@ -57,12 +59,18 @@ class TimeoutFields(Fields):
 class NewUpstreamRequest(Fields):
     name: str = Field(min_length=1, max_length=100)
     kind: UpstreamKind = "openai"
-    base_url: str = Field(min_length=1, max_length=1000, description="Such as `https://api.example.com/v1`.")
-    api_key: str | None = Field(None, max_length=4000, description="Sealed, and never shown again.")
-    headers: dict[str, str] = Field({}, max_length=50, description="Sent with every request; sealed as the key is.")
-    api_version: str | None = Field(None, max_length=50, description="Azure's, such as `2024-10-21`.")
+    base_url: str = Field(
+        min_length=1, max_length=1000, description="The API's address, such as `https://api.example.com/v1`."
+    )
+    api_key: str | None = Field(None, max_length=4000, description="The key is stored encrypted and never shown.")
+    headers: dict[str, str] = Field(
+        {}, max_length=50, description="Headers to send with every request; stored encrypted."
+    )
+    api_version: str | None = Field(
+        None, max_length=50, description="The version of Azure's API, such as `2024-10-21`."
+    )
     private: bool | None = Field(
-        None, description="Whether the host may be in a private network; null finds out where it is now."
+        None, description="Whether the host may be in a private network; null allows it if the host is in one now."
     )
     timeouts: TimeoutFields = Field(default_factory=TimeoutFields)
     enabled: bool = True
@@ -70,7 +78,7 @@ class NewUpstreamRequest(Fields):
 
 
 class UpstreamRequest(Fields):
-    """What is left out stays as it is; `models` and `headers` are replaced whole."""
+    """Fields that are left out stay unchanged; `models` and `headers` are replaced as a whole."""
 
     name: str = Field("", max_length=100)
     kind: UpstreamKind = "openai"
@@ -85,7 +93,9 @@ class UpstreamRequest(Fields):
 
 
 class FallbacksRequest(Fields):
-    models: list[ModelName] = Field(max_length=MAX_FALLBACKS, description="In order; none removes them.")
+    models: list[ModelName] = Field(
+        max_length=MAX_FALLBACKS, description="The models in order; an empty list removes the fallbacks."
+    )
 
 
 class ProvidedModelBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +105,7 @@ class ProvidedModelBody(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: list[str]
     weight: int
     state: str
-    """``closed`` (it is asked), ``open`` (it failed and has a pause), ``half-open``, ``resting``, or ``unused``."""
+    """The circuit: ``closed`` (in use), ``open`` (paused after failures), ``half-open``, ``resting``, or ``unused``."""
 
 
 class TimeoutsBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +123,7 @@ class UpstreamBody(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     has_key: bool
     headers: list[str]
-    """Names alone."""
+    """The names of the headers, without their values."""
     api_version: str | None
     private: bool
     timeouts: TimeoutsBody
@@ -121,7 +131,7 @@ class UpstreamBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     models: list[ProvidedModelBody]
     problem: str
-    """Why it can't be used; empty where it can."""
+    """Why the upstream can't be used; empty if it can."""
 
 
 class RemoteModelBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +144,7 @@ class UpstreamCheck(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     problem: str
     models: list[RemoteModelBody]
-    """That the upstream says it has."""
+    """The models that the upstream lists."""
     milliseconds: int
 
 
@@ -150,23 +160,23 @@ class FallbacksBody(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str]
 
 
-@routes.get("/upstreams", "Upstreams", answer=ListOf[UpstreamBody], says="The oldest first")
+@routes.get("/upstreams", "List the upstreams", answer=ListOf[UpstreamBody], says="The upstreams, oldest first.")
 async def list_upstreams(request: Request, caller: Caller) -> Response:
-    found = await upstreams.list_upstreams(services(request).database, _sealer(request), caller)
-    return json_answer(ListOf(data=[_body(request, each) for each in found]))
+    rows = await upstreams.list_upstreams(services(request).database, _sealer(request), caller)
+    return json_answer(ListOf(data=[_body(request, upstream) for upstream in rows]))
 
 
 @routes.post(
     "/upstreams",
-    "Add an upstream; its models are there at once",
+    "Add an upstream; its models can be used at once",
     request=NewUpstreamRequest,
     answer=UpstreamBody,
-    says="The new upstream",
+    says="The new upstream.",
 )
 async def add_upstream(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUpstreamRequest)
-    with _in_words():
-        given = Upstream(
+    with _errors_as_answers():
+        new_upstream = Upstream(
             id="",
             name=fields.name,
             kind=fields.kind,
@@ -178,93 +188,99 @@ async def add_upstream(request: Request, caller: Caller) -> Response:
             enabled=fields.enabled,
             models=_models(fields.models),
         )
-        made = await upstreams.add(services(request).database, _sealer(request), caller, given, private=fields.private)
+        upstream = await upstreams.add(
+            services(request).database, _sealer(request), caller, new_upstream, private=fields.private
+        )
     await services(request).upstreams.refresh()
-    return json_answer(_body(request, made))
+    return json_answer(_body(request, upstream))
 
 
-@routes.get("/upstreams/{upstream_id}", "One upstream", answer=UpstreamBody, says="It")
+@routes.get("/upstreams/{upstream_id}", "Get an upstream", answer=UpstreamBody, says="The upstream.")
 async def get_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    found = await upstreams.get(services(request).database, _sealer(request), caller, upstream_id)
-    return json_answer(_body(request, found))
+    upstream = await upstreams.get(services(request).database, _sealer(request), caller, upstream_id)
+    return json_answer(_body(request, upstream))
 
 
 @routes.post(
-    "/upstreams/{upstream_id}", "Change an upstream", request=UpstreamRequest, answer=UpstreamBody, says="As it is now"
+    "/upstreams/{upstream_id}",
+    "Change an upstream",
+    request=UpstreamRequest,
+    answer=UpstreamBody,
+    says="The changed upstream.",
 )
 async def change_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
     fields = await read_body(request, UpstreamRequest)
-    said = fields.model_fields_set
-    with _in_words():
+    sent_names = fields.model_fields_set
+    with _errors_as_answers():
         changes: dict[str, Any] = {
             name: getattr(fields, name)
             for name in ("name", "kind", "base_url", "api_key", "headers", "api_version", "enabled")
-            if name in said
+            if name in sent_names
         }
-        if "timeouts" in said:
+        if "timeouts" in sent_names:
             changes["timeouts"] = _timeouts(fields.timeouts)
-        if "models" in said:
+        if "models" in sent_names:
             changes["models"] = _models(fields.models)
-        made = await upstreams.change(
+        upstream = await upstreams.change(
             services(request).database, _sealer(request), caller, upstream_id, changes, private=fields.private
         )
     await services(request).upstreams.refresh()
-    return json_answer(_body(request, made))
+    return json_answer(_body(request, upstream))
 
 
 @routes.delete(
     "/upstreams/{upstream_id}",
-    "Remove an upstream: its models are gone, answers that run end as they would have",
+    "Remove an upstream and its models; running answers end normally",
     answer=DeletedUpstream,
-    says="It is gone",
+    says="The id of the removed upstream.",
 )
 async def remove_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    gone = await upstreams.remove(services(request).database, _sealer(request), caller, upstream_id)
+    upstream = await upstreams.remove(services(request).database, _sealer(request), caller, upstream_id)
     await services(request).upstreams.refresh()
-    return json_answer(DeletedUpstream(id=gone.id))
+    return json_answer(DeletedUpstream(id=upstream.id))
 
 
 @routes.post(
     "/upstreams/{upstream_id}/check",
-    "Ask an upstream for its models, and say what is wrong",
+    "Check whether an upstream lists its models",
     answer=UpstreamCheck,
-    says="What it answered",
+    says="The upstream's models, or the problem.",
 )
 async def check_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    _, found = await upstreams.check(services(request).database, _sealer(request), caller, upstream_id)
+    _, checked = await upstreams.check(services(request).database, _sealer(request), caller, upstream_id)
     return json_answer(
         UpstreamCheck(
-            ok=not found.problem,
-            problem=found.problem,
-            models=[RemoteModelBody(name=each.name, max_context=each.max_context) for each in found.models],
-            milliseconds=found.milliseconds,
+            ok=not checked.problem,
+            problem=checked.problem,
+            models=[RemoteModelBody(name=model.name, max_context=model.max_context) for model in checked.models],
+            milliseconds=checked.milliseconds,
         )
     )
 
 
 @routes.get(
     "/fallbacks",
-    "The models that answer in a model's place when its upstreams can't",
+    "List the models that answer when a model's upstreams can't",
     answer=ListOf[FallbacksBody],
-    says="By model",
+    says="The fallbacks of each model, by the model's name.",
 )
 async def list_fallbacks(request: Request, caller: Caller) -> Response:
-    found = await upstreams.list_fallbacks(services(request).database, caller)
+    fallbacks = await upstreams.list_fallbacks(services(request).database, caller)
     return json_answer(
-        ListOf(data=[FallbacksBody(model=model, models=list(models)) for model, models in found.items()])
+        ListOf(data=[FallbacksBody(model=model, models=list(models)) for model, models in fallbacks.items()])
     )
 
 
 @routes.put(
     "/fallbacks/{model:path}",
-    "Say which models answer in a model's place, in order",
+    "Set the models that answer when a model's upstreams can't, in order",
     request=FallbacksRequest,
     answer=FallbacksBody,
-    says="As they are now",
+    says="The model's fallbacks.",
 )
 async def set_fallbacks(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, FallbacksRequest)
-    with _in_words():
+    with _errors_as_answers():
         await upstreams.set_fallbacks(services(request).database, caller, model, tuple(fields.models))
     await services(request).upstreams.refresh()
     return json_answer(FallbacksBody(model=model, models=fields.models))
@@ -275,13 +291,19 @@ def _sealer(request: Request) -> Sealer:
 
 
 def _timeouts(fields: TimeoutFields) -> Timeouts:
-    return Timeouts(fields.connect, fields.first_token, fields.between, fields.total)
+    return Timeouts(connect=fields.connect, first_token=fields.first_token, between=fields.between, total=fields.total)
 
 
 def _models(fields: list[ProvidedModelFields]) -> tuple[ProvidedModel, ...]:
     return tuple(
-        ProvidedModel(each.name, each.remote or each.name, each.max_context, frozenset(each.capabilities), each.weight)
-        for each in fields
+        ProvidedModel(
+            name=model.name,
+            remote=model.remote or model.name,
+            max_context=model.max_context,
+            capabilities=frozenset(model.capabilities),
+            weight=model.weight,
+        )
+        for model in fields
     )
 
 
@@ -322,7 +344,7 @@ def _body(request: Request, upstream: Upstream) -> UpstreamBody:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _errors_as_answers() -> Iterator[None]:
     try:
         yield
     except ValueError as error:

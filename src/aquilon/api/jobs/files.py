@@ -1,4 +1,4 @@
-"""``/v1/files``: uploads and results, for OpenAI's and Mistral's clients alike."""
+"""``/v1/files``: uploaded files and results, for OpenAI's and Mistral's clients."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _FORM: dict[str, Any] = {
         "visibility": {"type": "string", "enum": ["workspace", "user"], "default": "workspace"},
         "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
         "expires_after[seconds]": {"type": "integer", "minimum": 3600},
-        "expiry": {"type": "integer", "minimum": 1, "description": "Hours (Mistral)."},
+        "expiry": {"type": "integer", "minimum": 1, "description": "How many hours to keep the file (Mistral)."},
     },
 }
 
 
-class _Link(msgspec.Struct, frozen=True):
-    """What a link to a file's content carries, sealed."""
+class _Link(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of the sealed signature in a link to a file."""
 
     organization_id: str
     file_id: str
@@ -59,7 +59,7 @@ RESULT_PURPOSE = "batch_output"
 
 
 class FileBody(msgspec.Struct, frozen=True, kw_only=True):
-    """``status`` is for OpenAI's clients, ``sample_type`` to ``visibility`` for Mistral's."""
+    """OpenAI's clients read ``status``; Mistral's read the fields from ``sample_type`` to ``visibility``."""
 
     id: str
     object: str = "file"
@@ -105,7 +105,7 @@ def file_body(file: StoredFile) -> FileBody:
         filename=file.name,
         purpose=file.purpose,
         sample_type=sample,
-        source="upload" if file.source == "upload" else "mistral",  # their word for what the platform wrote
+        source="upload" if file.source == "upload" else "mistral",  # Mistral's word for a file that the server wrote
         num_lines=file.lines,
         mimetype=file.mimetype,
         signature=file.sha256,
@@ -117,14 +117,14 @@ def file_body(file: StoredFile) -> FileBody:
     "",
     "Upload a file",
     answer=FileBody,
-    says="The file",
+    says="The new file.",
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
 async def upload(request: Request, caller: Caller) -> Response:
     return json_answer(file_body(await receive_file(request, services(request).files, caller)))
 
 
-@routes.get("", "Files", answer=FileList, says="The newest first")
+@routes.get("", "List the files", answer=FileList, says="The files, newest first.")
 async def list_files(
     request: Request,
     caller: Caller,
@@ -140,46 +140,51 @@ async def list_files(
 ) -> Response:
     """OpenAI's clients page by ``after`` and ``limit``, Mistral's by ``page`` (from 0) and ``page_size``."""
     paged = page is not None or page_size is not None
-    asked = page_size if paged else limit
-    size = (_DEFAULT_PAGE if paged else _DEFAULT) if asked is None else asked
+    size = page_size if paged else limit
+    if size is None:
+        size = _DEFAULT_PAGE if paged else _DEFAULT
     if not 0 <= size <= MOST:
-        raise invalid(f"{'page_size' if paged else 'limit'} is 0 to {MOST}", param="page_size" if paged else "limit")
+        name = "page_size" if paged else "limit"
+        raise invalid(f"{name} is {size}; it must be 0 to {MOST}", param=name)
     if not 0 <= (page or 0) <= 10**6:
-        raise invalid("page is 0 or more", param="page")
-    wanted = FileFilter(purpose, search, None if source is None else _SOURCES.get(source, source))
+        raise invalid(f"page is {page}; it must be 0 to {10**6}", param="page")
+    filters = FileFilter(purpose, search, None if source is None else _SOURCES.get(source, source))
     files = services(request).files
-    found = await files.page(
-        caller, wanted, after=after, offset=(page or 0) * size, limit=size + 1, oldest_first=order == "asc"
+    rows = await files.page(
+        caller, filters, after=after, offset=(page or 0) * size, limit=size + 1, oldest_first=order == "asc"
     )
-    total = await files.count(caller, wanted) if paged and include_total else None
-    shown = [file_body(row) for row in found[:size]]
+    total = await files.count(caller, filters) if paged and include_total else None
+    bodies = [file_body(row) for row in rows[:size]]
     return json_answer(
         FileList(
-            data=shown,
-            first_id=shown[0].id if shown else None,
-            last_id=shown[-1].id if shown else None,
-            has_more=len(found) > size,
+            data=bodies,
+            first_id=bodies[0].id if bodies else None,
+            last_id=bodies[-1].id if bodies else None,
+            has_more=len(rows) > size,
             total=total,
         )
     )
 
 
-@routes.get("/{file_id}", "One file", answer=FileBody, says="It")
+@routes.get("/{file_id}", "Get a file", answer=FileBody, says="The file.")
 async def get_file(request: Request, caller: Caller, file_id: str) -> Response:
     return json_answer(file_body(await services(request).files.get(caller, file_id)))
 
 
-@routes.delete("/{file_id}", "Delete a file", answer=DeletedFile, says="Done")
+@routes.delete("/{file_id}", "Delete a file", answer=DeletedFile, says="The id of the deleted file.")
 async def delete_file(request: Request, caller: Caller, file_id: str) -> Response:
     await services(request).files.delete(caller, file_id)
     return json_answer(DeletedFile(id=file_id))
 
 
 @routes.get(
-    "/{file_id}/content", "A file's content", openapi_extra=RANGE, responses=download_answers("As it was uploaded")
+    "/{file_id}/content",
+    "Download a file's content",
+    openapi_extra=RANGE,
+    responses=download_answers("The file's bytes."),
 )
 async def content(request: Request, file_id: str, signature: str | None = None) -> Response:
-    """With an API key or a session, or with the ``signature`` of a link that ``/url`` gave."""
+    """The caller needs an API key, a session, or the ``signature`` of a link from ``/url``."""
     files = services(request).files
     if signature is None:
         row = await files.get(await authenticate(request), file_id)
@@ -193,21 +198,26 @@ async def content(request: Request, file_id: str, signature: str | None = None) 
     )
 
 
-@routes.get("/{file_id}/url", "A link to a file's content", answer=FileUrl, says="The link")
+@routes.get("/{file_id}/url", "Create a link to a file's content", answer=FileUrl, says="The link.")
 async def url(request: Request, caller: Caller, file_id: str, expiry: int = 24) -> Response:
-    """Whoever has the link can read the file, for ``expiry`` hours."""
+    """Everybody with the link can read the file, for ``expiry`` hours."""
     if not 1 <= expiry <= _MOST_HOURS:
-        raise invalid(f"expiry is 1 to {_MOST_HOURS} hours", param="expiry")
+        raise invalid(f"expiry is {expiry}; it must be 1 to {_MOST_HOURS} hours", param="expiry")
     row = await services(request).files.get(caller, file_id)
-    link = _Link(row.organization_id, row.id, caller.user_id, int(time.time()) + expiry * 3600)
+    link = _Link(
+        organization_id=row.organization_id,
+        file_id=row.id,
+        user_id=caller.user_id,
+        until=int(time.time()) + expiry * 3600,
+    )
     sealed = Sealer.of(services(request).settings).seal(msgspec.json.encode(link).decode())
     return json_answer(FileUrl(f"{str(request.base_url).rstrip('/')}/v1/files/{row.id}/content?signature={sealed}"))
 
 
 async def _linked(request: Request, file_id: str, signature: str) -> StoredFile:
     try:
-        opened = Sealer.of(services(request).settings).open(signature)
-        link = msgspec.json.decode(opened, type=_Link)
+        unsealed = Sealer.of(services(request).settings).open(signature)
+        link = msgspec.json.decode(unsealed, type=_Link)
     except (SealError, msgspec.MsgspecError):
         raise no_such("file", file_id) from None
     if link.file_id != file_id or link.until < time.time():

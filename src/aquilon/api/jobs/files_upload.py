@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/files``: ``multipart/form-data``, written to disk as it comes."""
+"""The body of ``POST /v1/files``: ``multipart/form-data``, written to disk while it arrives."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from aquilon.jobs.tables import StoredFile
 from aquilon.people.identity import Principal
 
 IDLE_SECONDS = 60
-"""An upload of which nothing comes for so long is given up."""
+"""An upload that sends nothing for this long is refused."""
 _LEAST_BYTES_A_SECOND = 1024
-"""On the whole, from the first minute on: a byte now and then doesn't keep an upload going."""
+"""The least average rate after the first minute, so that a trickle of bytes doesn't keep an upload open."""
 
 _OVERHEAD_BYTES = 64 * 1024
-"""Of a multipart body, besides the file."""
+"""The most bytes of a multipart body besides the file."""
 _MOST_FIELD_BYTES = 2048
 _MOST_PARTS = 30
 _WRITTEN_AT_ONCE = 2**20
@@ -36,7 +36,10 @@ _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
 async def receive_file(request: Request, files: Files, caller: Principal) -> StoredFile:
-    """Raises ApiError: 413 as soon as it is known to be too large, 415, 400 and 422 for another or a wrong body."""
+    """Store an uploaded file.
+
+    Raises ApiError: 413 as soon as the file is too large; 415, 400 or 422 for another kind of body or a wrong one.
+    """
     require_plain(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
@@ -53,7 +56,7 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
     file_id, part, most = await files.begin(caller, declared)
     kept = False
     try:
-        await _read(request, form, part, lambda: files.too_large(most), most)
+        await _read(request, form, part, most=most, too_large=lambda: files.too_large(most))
         row = await files.keep(caller, file_id, part, description=form.description())
         kept = True
         return row
@@ -62,9 +65,9 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
             await asyncio.shield(asyncio.to_thread(part.discard))
 
 
-async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[], ApiError], most: int) -> None:
+async def _read(request: Request, form: _Form, part: Part, *, most: int, too_large: Callable[[], ApiError]) -> None:
     chunks = request.stream().__aiter__()
-    total, began = 0, time.monotonic()
+    total, start = 0, time.monotonic()
     while True:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
@@ -73,13 +76,13 @@ async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[
             break
         except TimeoutError:
             raise ApiError(
-                408, "invalid_request_error", f"Nothing came for {IDLE_SECONDS} seconds", code="body_timeout"
+                408, "invalid_request_error", f"No data arrived for {IDLE_SECONDS} seconds", code="body_timeout"
             ) from None
         except ClientDisconnect:
-            raise invalid("The connection ended before the file did") from None
+            raise invalid("The connection ended before the end of the file") from None
         total += len(chunk)
-        if is_too_slow(total, time.monotonic() - began):
-            message = f"The file came at less than {_LEAST_BYTES_A_SECOND} bytes a second"
+        if is_too_slow(total, time.monotonic() - start):
+            message = f"The file arrived at less than {_LEAST_BYTES_A_SECOND} bytes a second"
             raise ApiError(408, "invalid_request_error", message, code="body_timeout")
         form.feed(chunk)
         if part.size + len(form.content) > most or total > most + _OVERHEAD_BYTES:
@@ -91,7 +94,7 @@ async def _read(request: Request, form: _Form, part: Part, too_large: Callable[[
 
 
 def is_too_slow(received: int, seconds: float) -> bool:
-    """Whether so many bytes are fewer than must have come after so long."""
+    """Whether the upload is below the least rate after ``seconds``; the first minute is free."""
     return received < _LEAST_BYTES_A_SECOND * (seconds - IDLE_SECONDS)
 
 
@@ -113,7 +116,7 @@ class _Head:
 
 @dataclass
 class _Form:
-    """Parts as they come: fields are kept, the file's bytes are in ``content`` until somebody takes them."""
+    """The parts that have arrived: ``fields``, and the file's bytes in ``content`` until `_write` takes them."""
 
     boundary: bytes
     fields: dict[str, bytes] = field(default_factory=dict)
@@ -221,7 +224,7 @@ class _Form:
     def _headers(self) -> None:
         if self._head.name == "file" and self._head.filename is not None:
             if self.file is not None:
-                raise _wrong("file", "One file at a time")
+                raise _wrong("file", "The form has two parts 'file' with a filename; send one file at a time")
             self.file = self._head
 
     def _data(self, data: bytes, start: int, end: int) -> None:

@@ -1,4 +1,4 @@
-"""``/v1/batch/jobs``: batch jobs as Mistral's clients know them."""
+"""``/v1/batch/jobs``: batch jobs in Mistral's contract."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
-from aquilon.api.jobs.batches_bodies import BatchJobBody, BatchJobList, DeletedBatchJob, batch_job_body, statuses_of
+from aquilon.api.jobs.openai_batches import BatchMetadata
 from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.errors import invalid
@@ -34,48 +35,96 @@ _MOST_INLINE_STRUCTURES = 20 * _MOST_INLINE
 _MOST_OUTPUTS = 10_000
 _MOST_HOURS = 7 * 24
 
-Metadata = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
-    Field(max_length=16),
+MistralBatchStatus = Literal[
+    "QUEUED", "RUNNING", "SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLATION_REQUESTED", "CANCELLED"
 ]
+_STATUSES: dict[str, MistralBatchStatus] = {
+    "validating": "QUEUED",
+    "in_progress": "RUNNING",
+    "finalizing": "RUNNING",
+    "completed": "SUCCESS",
+    "failed": "FAILED",
+    "expired": "TIMEOUT_EXCEEDED",
+    "cancelling": "CANCELLATION_REQUESTED",
+    "cancelled": "CANCELLED",
+}
 
 
-class InlineRequest(Fields):
+class MistralInlineRequest(Fields):
     custom_id: str | None = Field(None, max_length=512)
     body: dict[str, Any]
 
 
-class BatchJobRequest(Fields):
+class MistralBatchRequest(Fields):
     endpoint: str = Field(max_length=100)
     input_files: list[Annotated[str, Field(max_length=100)]] | None = Field(None, max_length=50)
-    requests: list[InlineRequest] | None = Field(None, max_length=_MOST_INLINE)
-    model: str | None = Field(None, max_length=256, description="For every line.")
+    requests: list[MistralInlineRequest] | None = Field(None, max_length=_MOST_INLINE)
+    model: str | None = Field(None, max_length=256, description="The model for every line.")
     agent_id: str | None = Field(None, max_length=100, description="Not supported: there are no agents here.")
-    metadata: Metadata | None = None
+    metadata: BatchMetadata | None = None
     timeout_hours: int = Field(24, ge=1, le=_MOST_HOURS)
+
+
+class MistralBatchError(msgspec.Struct, frozen=True):
+    message: str
+    count: int = 1
+
+
+class MistralBatchBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch job in Mistral's contract."""
+
+    id: str
+    object: str = "batch"
+    input_files: list[str]
+    metadata: dict[str, str] | None
+    endpoint: str
+    model: str | None
+    agent_id: str | None = None
+    output_file: str | None
+    error_file: str | None
+    errors: list[MistralBatchError]
+    outputs: list[dict[str, Any]] | UnsetType | None = UNSET
+    status: MistralBatchStatus
+    created_at: int
+    total_requests: int
+    completed_requests: int
+    succeeded_requests: int
+    failed_requests: int
+    started_at: int | None
+    completed_at: int | None
+
+
+class MistralBatchList(ListOf[MistralBatchBody], frozen=True, kw_only=True):
+    total: int
+
+
+class DeletedMistralBatch(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "batch"
+    deleted: bool = True
 
 
 @routes.post(
     "",
-    "Make a batch job of files or of requests",
-    request=BatchJobRequest,
-    answer=BatchJobBody,
-    says="The job; it is worked off when nobody waits",
+    "Create a batch job from files or requests",
+    request=MistralBatchRequest,
+    answer=MistralBatchBody,
+    says="The new batch job; it runs when no other request waits.",
 )
 async def create(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, BatchJobRequest, structures=_MOST_INLINE_STRUCTURES)
+    fields = await read_body(request, MistralBatchRequest, structures=_MOST_INLINE_STRUCTURES)
     if fields.agent_id is not None:
         raise invalid("There are no agents on this server: name a model", param="agent_id", code="unsupported")
     if bool(fields.input_files) == bool(fields.requests):
-        raise invalid("Name input_files or requests, one of the two", param="input_files")
+        raise invalid("Send either input_files or requests", param="input_files")
     batches = services(request).batches
     batches.check_endpoint(fields.endpoint)
     if fields.requests:
-        lines = [msgspec.json.encode({"custom_id": each.custom_id, "body": each.body}) for each in fields.requests]
+        lines = [msgspec.json.encode({"custom_id": line.custom_id, "body": line.body}) for line in fields.requests]
         inputs = [(await batches.keep_inline(caller, lines)).id]
     else:
         inputs = list(dict.fromkeys(fields.input_files or []))
-    wanted = NewBatch(
+    new_batch = NewBatch(
         endpoint=fields.endpoint,
         input_file_ids=inputs,
         seconds=fields.timeout_hours * 3600,
@@ -84,11 +133,16 @@ async def create(request: Request, caller: Caller) -> Response:
         metadata=fields.metadata,
         needs_custom_id=False,
     )
-    return json_answer(batch_job_body(await batches.create(caller, wanted)))
+    return json_answer(mistral_batch_body(await batches.create(caller, new_batch)))
 
 
-@routes.get("", "Batch jobs", answer=BatchJobList, says="The newest first")
-async def list_jobs(
+@routes.get(
+    "",
+    "List the batch jobs",
+    answer=MistralBatchList,
+    says="The batch jobs, newest first unless `order_by` is `created`.",
+)
+async def list_batches(
     request: Request,
     caller: Caller,
     page: Annotated[int, Query(ge=0, le=10**6)] = 0,
@@ -100,7 +154,7 @@ async def list_jobs(
     status: Annotated[list[str] | None, Query()] = None,
     order_by: Literal["created", "-created"] = "-created",
 ) -> Response:
-    wanted = BatchFilter(
+    filters = BatchFilter(
         model=model,
         metadata=None if metadata is None else _metadata(metadata),
         created_after=None if created_after is None else _moment(created_after),
@@ -108,43 +162,70 @@ async def list_jobs(
         statuses=_statuses(status or []),
     )
     batches = services(request).batches
-    found = await batches.page(
-        caller, wanted, offset=page * page_size, limit=page_size, oldest_first=order_by == "created"
+    rows = await batches.page(
+        caller, filters, offset=page * page_size, limit=page_size, oldest_first=order_by == "created"
     )
-    total = await batches.count(caller, wanted)
-    return json_answer(BatchJobList(data=[batch_job_body(row) for row in found], total=total))
+    total = await batches.count(caller, filters)
+    return json_answer(MistralBatchList(data=[mistral_batch_body(row) for row in rows], total=total))
 
 
-@routes.get("/{job_id}", "One batch job", answer=BatchJobBody, says="As it is now")
+@routes.get("/{job_id}", "Get a batch job", answer=MistralBatchBody, says="The batch job.")
 async def get(request: Request, caller: Caller, job_id: str, inline: bool | None = None) -> Response:
-    """With ``inline``, and once it has ended, with its results."""
-    found = services(request)
-    job = await found.batches.get(caller, job_id)
-    outputs = await _outputs(found, caller, job) if inline else UNSET
-    return json_answer(batch_job_body(job, outputs))
+    """With ``inline``, the answer holds the results of a batch job that has ended."""
+    state = services(request)
+    batch = await state.batches.get(caller, job_id)
+    outputs = await _outputs(state, caller, batch) if inline else UNSET
+    return json_answer(mistral_batch_body(batch, outputs))
 
 
 @routes.post(
     "/{job_id}/cancel",
-    "Cancel a batch job: what is on record already is kept",
-    answer=BatchJobBody,
-    says="As it is now",
+    "Cancel a batch job; finished lines are kept",
+    answer=MistralBatchBody,
+    says="The batch job, which is cancelled or about to be.",
 )
 async def cancel(request: Request, caller: Caller, job_id: str) -> Response:
-    return json_answer(batch_job_body(await services(request).batches.cancel(caller, job_id)))
+    return json_answer(mistral_batch_body(await services(request).batches.cancel(caller, job_id)))
 
 
-@routes.delete("/{job_id}", "Delete a batch job that has ended; its files stay", answer=DeletedBatchJob, says="Done")
+@routes.delete(
+    "/{job_id}",
+    "Delete a batch job that has ended; its files stay",
+    answer=DeletedMistralBatch,
+    says="The id of the deleted batch job.",
+)
 async def delete(request: Request, caller: Caller, job_id: str) -> Response:
     await services(request).batches.delete(caller, job_id)
-    return json_answer(DeletedBatchJob(id=job_id))
+    return json_answer(DeletedMistralBatch(id=job_id))
 
 
-async def _outputs(found: Services, caller: Principal, job: Batch) -> list[dict[str, Any]] | None:
-    if job.output_file_id is None:
+def mistral_batch_body(batch: Batch, outputs: list[dict[str, Any]] | UnsetType | None = UNSET) -> MistralBatchBody:
+    return MistralBatchBody(
+        id=batch.id,
+        input_files=batch.input_file_ids,
+        metadata=batch.batch_metadata,
+        endpoint=batch.endpoint,
+        model=batch.model,
+        output_file=batch.output_file_id,
+        error_file=batch.error_file_id,
+        errors=[] if batch.problem is None else [MistralBatchError(batch.problem)],
+        outputs=outputs,
+        status=_STATUSES[batch.status],
+        created_at=batch.created_at,
+        total_requests=batch.total,
+        completed_requests=batch.succeeded + batch.failed,
+        succeeded_requests=batch.succeeded,
+        failed_requests=batch.failed,
+        started_at=batch.in_progress_at,
+        completed_at=batch.ended_at,
+    )
+
+
+async def _outputs(state: Services, caller: Principal, batch: Batch) -> list[dict[str, Any]] | None:
+    if batch.output_file_id is None:
         return None
-    file = await found.files.get(caller, job.output_file_id, check_right=False)
-    path = found.files.content(file)
+    file = await state.files.get(caller, batch.output_file_id, check_right=False)
+    path = state.files.content(file)
 
     def read() -> list[dict[str, Any]]:
         with path.open("rb") as lines:
@@ -157,7 +238,7 @@ def _metadata(text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str])
     except (msgspec.MsgspecError, ValueError):
-        raise invalid("metadata is a JSON object of texts", param="metadata") from None
+        raise invalid("metadata must be a JSON object whose values are strings", param="metadata") from None
 
 
 def _moment(text: str) -> int:
@@ -165,14 +246,17 @@ def _moment(text: str) -> int:
         return int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         raise invalid(
-            f"created_after is a date and time such as 2026-01-31T12:00:00Z, not '{text[:50]}'", param="created_after"
+            f"created_after is '{text[:50]}'; it must be a date and time such as 2026-01-31T12:00:00Z",
+            param="created_after",
         ) from None
 
 
-def _statuses(wanted: list[str]) -> tuple[str, ...]:
-    ours: tuple[str, ...] = ()
-    for status in wanted:
-        if not (found := statuses_of(status)):
-            raise invalid(f"'{status[:50]}' is no status of a batch job", param="status")
-        ours += found
-    return ours
+def _statuses(mistral_statuses: list[str]) -> tuple[str, ...]:
+    """The statuses in the database for Mistral's. Raises ApiError 400 for an unknown one."""
+    statuses: list[str] = []
+    for name in mistral_statuses:
+        if name not in _STATUSES.values():
+            known = ", ".join(dict.fromkeys(_STATUSES.values()))
+            raise invalid(f"'{name[:50]}' isn't the status of a batch job; it must be one of {known}", param="status")
+        statuses += (status for status, mistral_status in _STATUSES.items() if mistral_status == name)
+    return tuple(statuses)

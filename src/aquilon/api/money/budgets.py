@@ -1,4 +1,4 @@
-"""``/v1/organization/budgets``: what an organization, its workspaces and keys may spend."""
+"""``/v1/organization/budgets``: the budgets of an organization, its workspaces and keys."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class BudgetRequest(Fields):
-    """For a workspace or a key; for the whole organization without either, which the operator alone may set."""
+    """A budget for a workspace or a key; without either, for the organization, which only the operator may set."""
 
     workspace_id: Id | None = None
     key_id: Id | None = None
-    period: BudgetPeriod = Field("month", description="`once` is prepaid credit: it never starts anew.")
-    limit_microcents: int = Field(ge=0, le=10**17, description="Millionths of a cent.")
+    period: BudgetPeriod = Field("month", description="`once` is prepaid credit, which is never renewed.")
+    limit_microcents: int = Field(ge=0, le=10**17, description="The limit in millionths of a cent.")
 
 
 class BudgetChange(Fields):
-    limit_microcents: int = Field(ge=0, le=10**17, description="Millionths of a cent.")
+    limit_microcents: int = Field(ge=0, le=10**17, description="The limit in millionths of a cent.")
 
 
 class BudgetBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts are millionths of a cent, times seconds since 1970."""
+    """Amounts are millionths of a cent; times are seconds since 1970."""
 
     object: str = "organization.budget"
     id: str
     scope: SubjectKind
     scope_id: str
     name: str
-    """Of whose it is."""
+    """The name of the organization, workspace or key."""
     period: BudgetPeriod
     limit_microcents: int
     spent_microcents: int
-    """In the present period, requests that are still answered not counted."""
+    """Spent in the present period, without the requests that are still running."""
     remaining_microcents: int
     resets_at: int | None
     """None for prepaid credit."""
     effective: bool
-    """Whether a model that answers here costs anything: where all are free, nothing is ever spent."""
+    """Whether a model on this server has a price: if all are free, nothing is ever spent."""
     unpriced_models: list[str]
-    """Models that answer here and cost nothing now: what they are asked is not held back."""
+    """The models on this server that are free now: the budget never stops their requests."""
 
 
 class BudgetList(ListOf[BudgetBody], frozen=True, kw_only=True):
@@ -70,27 +70,29 @@ class BudgetList(ListOf[BudgetBody], frozen=True, kw_only=True):
 
 @routes.get(
     "",
-    "Budgets, and how they stand: the organization's, or those of one's own keys",
+    "List the budgets: the organization's, or those of the caller's keys",
     answer=BudgetList,
-    says="Oldest first",
+    says="The budgets with what was spent, oldest first.",
 )
 async def list_budgets(request: Request, caller: Caller) -> Response:
-    found = await budgets.list_budgets(services(request).database, caller)
-    currency, models = services(request).settings.currency, _models(request)
-    return json_answer(BudgetList(currency=currency, data=[budget_body(standing, models) for standing in found]))
+    standings = await budgets.list_budgets(services(request).database, caller)
+    currency, models = services(request).settings.currency, _model_names(request)
+    return json_answer(BudgetList(currency=currency, data=[budget_body(standing, models) for standing in standings]))
 
 
 @routes.post(
     "",
-    "Set what may be spent in a period; a second budget of the same period replaces the first",
+    "Set a budget; it replaces an earlier one for the same period",
     request=BudgetRequest,
     answer=BudgetBody,
-    says="The budget",
+    says="The budget that was set.",
 )
 async def set_budget(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BudgetRequest)
     if fields.workspace_id is not None and fields.key_id is not None:
-        raise invalid("A budget is for a workspace or for a key: send one of the two", param="key_id")
+        raise invalid(
+            "A budget is for a workspace or for a key: send 'workspace_id' or 'key_id', not both", param="key_id"
+        )
     database = services(request).database
     try:
         standing = await budgets.set_budget(
@@ -103,43 +105,45 @@ async def set_budget(request: Request, caller: Caller) -> Response:
         )
     except UnknownApiKey:
         raise no_such("API key", fields.key_id or "") from None
-    return json_answer(budget_body(standing, _models(request)))
+    return json_answer(budget_body(standing, _model_names(request)))
 
 
-@routes.get("/{budget_id}", "One budget", answer=BudgetBody, says="How it stands")
+@routes.get("/{budget_id}", "Get a budget", answer=BudgetBody, says="The budget with what was spent.")
 async def get_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     standing = await budgets.get_budget(services(request).database, caller, budget_id)
-    return json_answer(budget_body(standing, _models(request)))
+    return json_answer(budget_body(standing, _model_names(request)))
 
 
 @routes.post(
     "/{budget_id}",
-    "Change what a budget allows; what was spent of it stays",
+    "Change a budget's limit; what was spent stays",
     request=BudgetChange,
     answer=BudgetBody,
-    says="The budget",
+    says="The changed budget.",
 )
 async def change_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     fields = await read_body(request, BudgetChange)
     standing = await budgets.change_budget(
         services(request).database, caller, budget_id, amount=fields.limit_microcents
     )
-    return json_answer(budget_body(standing, _models(request)))
+    return json_answer(budget_body(standing, _model_names(request)))
 
 
-@routes.delete("/{budget_id}", "Remove a budget: what it held back may be spent", answer=Deleted, says="Done")
+@routes.delete(
+    "/{budget_id}", "Remove a budget, so that it stops no request", answer=Deleted, says="The id of the removed budget."
+)
 async def remove_budget(request: Request, caller: Caller, budget_id: str) -> Response:
     await budgets.remove_budget(services(request).database, caller, budget_id)
     return json_answer(Deleted(object="organization.budget.deleted", id=budget_id))
 
 
-def _models(request: Request) -> list[str]:
+def _model_names(request: Request) -> list[str]:
     catalogue = services(request).catalogue
     return [card.name for card in catalogue.cards() if not catalogue.is_retired(card)]
 
 
 def budget_body(standing: BudgetStanding, models: Collection[str] | None = None) -> BudgetBody:
-    """``models``: those that answer here; left out where that isn't known, those with a price are taken for all."""
+    """``models`` are the models on this server; None if they aren't known, then only priced models count."""
     unpriced = sorted(set(models or ()) - standing.priced_models)
     budget = standing.budget
     return BudgetBody(

@@ -1,4 +1,4 @@
-"""``/v1/organization/limits``: requests and tokens a minute, and requests at once."""
+"""``/v1/organization/limits``: limits on requests and tokens a minute, and on parallel requests."""
 
 from __future__ import annotations
 
@@ -31,53 +31,62 @@ Number = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class LimitRequest(Fields):
-    """For a workspace or a key; for the whole organization without either, which the operator alone may set."""
+    """A limit for a workspace or a key; without either, for the organization, which only the operator may set."""
 
     workspace_id: Id | None = None
     key_id: Id | None = None
-    model: str | None = Field(None, max_length=256, description="A model's own name; null is all models together.")
+    model: str | None = Field(
+        None, max_length=256, description="A model's name, not an alias; null limits all models together."
+    )
     requests_per_minute: Number | None = None
     tokens_per_minute: Number | None = Field(
-        None, description="Completion tokens, and prompt tokens that the prefix cache did not have."
+        None, description="Completion tokens, and prompt tokens that were not in the prefix cache."
     )
-    parallel_requests: Number | None = Field(None, description="Requests at once.")
+    parallel_requests: Number | None = Field(None, description="How many requests may run at once.")
 
 
 class LimitBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is null isn't limited; 0 lets nothing through."""
+    """null is no limit; 0 refuses every request."""
 
     object: str = "organization.limit"
     id: str
     scope: SubjectKind
     scope_id: str
     name: str
-    """Of whose it is."""
+    """The name of the organization, workspace or key."""
     model: str | None
-    """null is all models together."""
+    """null limits all models together."""
     requests_per_minute: int | None
     tokens_per_minute: int | None
     parallel_requests: int | None
 
 
-@routes.get("", "Limits: the organization's, or those of one's own keys", answer=ListOf[LimitBody], says="Oldest first")
+@routes.get(
+    "",
+    "List the limits: the organization's, or those of the caller's keys",
+    answer=ListOf[LimitBody],
+    says="The limits, oldest first.",
+)
 async def list_limits(request: Request, caller: Caller) -> Response:
-    found = await limits.list_limits(services(request).database, caller)
-    return json_answer(ListOf(data=[limit_body(one) for one in found]))
+    named_limits = await limits.list_limits(services(request).database, caller)
+    return json_answer(ListOf(data=[limit_body(named) for named in named_limits]))
 
 
 @routes.post(
     "",
-    "Set limits; a second one for the same model replaces the first",
+    "Set a limit; it replaces an earlier one for the same model",
     request=LimitRequest,
     answer=LimitBody,
-    says="The limit",
+    says="The limit that was set.",
 )
 async def set_limit(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, LimitRequest)
     if fields.workspace_id is not None and fields.key_id is not None:
-        raise invalid("A limit is for a workspace or for a key: send one of the two", param="key_id")
+        raise invalid(
+            "A limit is for a workspace or for a key: send 'workspace_id' or 'key_id', not both", param="key_id"
+        )
     try:
-        one = await limits.set_limit(
+        named = await limits.set_limit(
             services(request).database,
             caller,
             workspace=fields.workspace_id,
@@ -91,27 +100,27 @@ async def set_limit(request: Request, caller: Caller) -> Response:
         raise no_such("API key", fields.key_id or "") from None
     except ValueError as error:
         raise invalid(str(error), param="requests_per_minute") from None
-    return json_answer(limit_body(one))
+    return json_answer(limit_body(named))
 
 
-@routes.get("/{limit_id}", "One limit", answer=LimitBody, says="The limit")
+@routes.get("/{limit_id}", "Get a limit", answer=LimitBody, says="The limit.")
 async def get_limit(request: Request, caller: Caller, limit_id: str) -> Response:
     return json_answer(limit_body(await limits.get_limit(services(request).database, caller, limit_id)))
 
 
-@routes.delete("/{limit_id}", "Remove a limit: it holds nobody back", answer=Deleted, says="Done")
+@routes.delete("/{limit_id}", "Remove a limit", answer=Deleted, says="The id of the removed limit.")
 async def remove_limit(request: Request, caller: Caller, limit_id: str) -> Response:
     await limits.remove_limit(services(request).database, caller, limit_id)
     return json_answer(Deleted(object="organization.limit.deleted", id=limit_id))
 
 
-def limit_body(one: NamedLimit) -> LimitBody:
-    limit = one.limit
+def limit_body(named: NamedLimit) -> LimitBody:
+    limit = named.limit
     return LimitBody(
         id=limit.id,
         scope=limit.subject_kind,
         scope_id=limit.subject_id,
-        name=one.name,
+        name=named.name,
         model=limit.model or None,
         requests_per_minute=limit.requests_per_minute,
         tokens_per_minute=limit.tokens_per_minute,

@@ -1,4 +1,4 @@
-"""What models' tokens cost: ``/v1/organization/prices`` to read, ``/v1/server/prices`` for the operator to set."""
+"""Prices of tokens: everybody reads ``/v1/organization/prices``, the operator sets ``/v1/server/prices``."""
 
 from __future__ import annotations
 
@@ -29,17 +29,21 @@ Moment = Annotated[int, Field(ge=0, le=2**40)]
 
 
 class PriceRequest(Fields):
-    """Cents for a million tokens."""
+    """Prices are cents for a million tokens."""
 
     input: Cents
-    cached_input: Cents | None = Field(None, description="For prompt tokens in the prefix cache; as `input` if null.")
+    cached_input: Cents | None = Field(
+        None, description="The price of prompt tokens in the prefix cache; `input` if null."
+    )
     output: Cents
-    batch_discount: int = Field(0, ge=0, le=100, description="Percent off for requests of batch jobs.")
-    starts_at: Moment | None = Field(None, description="Seconds since 1970; now if null.")
+    batch_discount: int = Field(0, ge=0, le=100, description="The discount for requests of batch jobs, in percent.")
+    starts_at: Moment | None = Field(None, description="When the price starts, in seconds since 1970; now if null.")
 
 
 class PeriodRequest(PriceRequest):
-    ends_at: Moment | None = Field(None, description="The first second that it no longer holds; null: until the next.")
+    ends_at: Moment | None = Field(
+        None, description="The first second after the price; null if it holds until the next one starts."
+    )
 
 
 class PriceListRequest(Fields):
@@ -47,7 +51,7 @@ class PriceListRequest(Fields):
 
 
 class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Cents for a million tokens; holds until the model's next price starts."""
+    """Prices are cents for a million tokens. A price holds until the model's next one starts."""
 
     id: str
     starts_at: int
@@ -55,45 +59,47 @@ class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
     cached_input: int
     output: int
     batch_discount: int
-    """Percent."""
+    """In percent."""
     holds: bool
-    """Now."""
+    """Whether the price holds now."""
 
 
 class ModelPrices(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "model.prices"
     model: str
     prices: list[PriceBody]
-    """The oldest first."""
+    """The prices, oldest first."""
 
 
 class ModelPricesList(ListOf[ModelPrices], frozen=True, kw_only=True):
     currency: str
-    """A model that isn't here is free."""
+    """A model that isn't in the list is free."""
 
 
 @routes.get(
     "/organization/prices",
-    "What tokens cost, by model",
+    "List the prices of tokens, by model",
     answer=ModelPricesList,
-    says="Prices that were, that hold and that are to come",
+    says="The past, present and planned prices of each model.",
 )
 async def list_prices(request: Request, caller: Caller) -> Response:
-    found = await prices.price_lists(services(request).database)
+    price_lists = await prices.price_lists(services(request).database)
     return json_answer(
         ModelPricesList(
             currency=services(request).settings.currency,
-            data=[_body(found[model]) for model in sorted(found) if _may_know(caller.allowed_models, model)],
+            data=[
+                _body(price_lists[model]) for model in sorted(price_lists) if _may_know(caller.allowed_models, model)
+            ],
         )
     )
 
 
 @routes.post(
     "/server/prices/{model:path}",
-    "Set a model's price from a moment on; what was used before keeps its own",
+    "Set a model's price from a moment on; earlier usage keeps its price",
     request=PriceRequest,
     answer=ModelPrices,
-    says="The model's prices",
+    says="The model's prices.",
 )
 async def set_price(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, PriceRequest)
@@ -107,10 +113,10 @@ async def set_price(request: Request, caller: Caller, model: str) -> Response:
 
 @routes.put(
     "/server/prices/{model:path}",
-    "Put a list of prices in the place of what was to come",
+    "Replace a model's planned prices with a list",
     request=PriceListRequest,
     answer=ModelPrices,
-    says="The model's prices",
+    says="The model's prices.",
 )
 async def set_price_list(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, PriceListRequest)

@@ -1,4 +1,4 @@
-"""``GET /v1/organization/statements/{month}``: a month in figures, as JSON or PDF."""
+"""``GET /v1/organization/statements/{month}``: the statement of a month, as JSON or PDF."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StatementLineBody(msgspec.Struct, frozen=True, kw_only=True):
     """Part of ``prompt_tokens``."""
     completion_tokens: int
     cost_microcents: int
-    """Exact."""
+    """The exact cost, not rounded."""
 
 
 class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
     month: str
     starts_at: int
     ends_at: int
-    """The first second that no longer counts."""
+    """The first second after the month."""
     final: bool
     """Whether the month is over."""
     currency: str
@@ -57,9 +57,9 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
 
 @routes.get(
     "/{month}",
-    "What a month cost, with VAT",
+    "Get the statement of a month's costs, with VAT",
     answer=StatementBody,
-    says="The statement; for a month that runs, until now",
+    says="The statement; for the present month, until now.",
     other="application/pdf",
     openapi_extra={
         "parameters": [
@@ -67,47 +67,44 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
                 "name": "format",
                 "in": "query",
                 "required": False,
-                "description": "How it is written.",
+                "description": "The format of the answer.",
                 "schema": {"type": "string", "enum": ["json", "pdf"], "default": "json"},
             },
             {
                 "name": "language",
                 "in": "query",
                 "required": False,
-                "description": "Of the PDF.",
+                "description": "The language of the PDF.",
                 "schema": {"type": "string", "enum": ["en", "fr"], "default": "en"},
             },
         ]
     },
 )
 async def get_statement(request: Request, caller: Caller, month: str) -> Response:
-    written = request.query_params.get("format", "json")
+    answer_format = request.query_params.get("format", "json")
     language = request.query_params.get("language", "en")
-    if written not in ("json", "pdf"):
-        raise invalid(f"format is '{written[:50]}'; it is json or pdf", param="format")
+    if answer_format not in ("json", "pdf"):
+        raise invalid(f"format is '{answer_format[:50]}'; it must be json or pdf", param="format")
     if language not in ("en", "fr"):
-        raise invalid(f"language is '{language[:50]}'; it is en or fr", param="language")
+        raise invalid(f"language is '{language[:50]}'; it must be en or fr", param="language")
     try:
-        asked = Month.read(month)
+        statement_month = Month.read(month)
     except ValueError as error:
         raise invalid(str(error), param="month") from None
-    found = services(request)
-    told = await statement(found.database, found.settings, caller, month=asked)
-    if written == "json":
-        return json_answer(statement_body(told))
+    state = services(request)
+    month_statement = await statement(state.database, state.settings, caller, month=statement_month)
+    if answer_format == "json":
+        return json_answer(statement_body(month_statement))
     try:
-        logo = (
-            None
-            if found.settings.seller_logo is None
-            else await asyncio.to_thread(read_logo, found.settings.seller_logo)
-        )
+        logo_path = state.settings.seller_logo
+        logo = None if logo_path is None else await asyncio.to_thread(read_logo, logo_path)
     except LogoError as error:
         raise ApiError(503, "server_error", str(error)) from error
     return Response(
-        statement_pdf(told, "fr" if language == "fr" else "en", logo),
+        statement_pdf(month_statement, "fr" if language == "fr" else "en", logo),
         media_type="application/pdf",
         headers={
-            "content-disposition": f'attachment; filename="statement-{told.number}.pdf"',
+            "content-disposition": f'attachment; filename="statement-{month_statement.number}.pdf"',
             "cache-control": "no-store",
         },
     )

@@ -1,4 +1,4 @@
-"""``GET /v1/usage`` for one's own, ``/v1/organization/usage`` for all of it: by day or hour, as JSON or CSV."""
+"""``GET /v1/usage`` for the caller's usage, ``/v1/organization/usage`` for everybody's: by day or hour, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ routes = Routes("/v1", tag="usage")
 
 
 class UsageEntry(msgspec.Struct, frozen=True):
-    """``key_id``, ``key``, ``member``, ``model`` and ``workspace`` are there when asked for by ``by``."""
+    """``key_id``, ``key``, ``member``, ``model`` and ``workspace`` are set if the parameter ``by`` names them."""
 
     starts_at: int
     requests: int
     batch_requests: int
-    """Those of them that were lines of batch jobs."""
+    """The part of ``requests`` that were lines of batch jobs."""
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -55,37 +55,43 @@ def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str,
 
 _PARAMETERS = {
     "parameters": [
-        _parameter("span", "What a row sums up.", {"type": "string", "enum": ["hour", "day"], "default": "day"}),
-        _parameter("since", "A day, a time (UTC) or seconds since 1970; 30 days ago by default.", {"type": "string"}),
-        _parameter("until", "The first moment that no longer counts; now by default.", {"type": "string"}),
-        _parameter("by", f"Group by: {', '.join(FACETS)}, with commas.", {"type": "string"}),
-        _parameter("format", "How it is written.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
+        _parameter("span", "The span of time of a row.", {"type": "string", "enum": ["hour", "day"], "default": "day"}),
+        _parameter(
+            "since",
+            "The first moment: a day, a time (UTC) or seconds since 1970; 30 days ago by default.",
+            {"type": "string"},
+        ),
+        _parameter("until", "The first moment after the report; now by default.", {"type": "string"}),
+        _parameter("by", f"What rows are grouped by, with commas: {', '.join(FACETS)}.", {"type": "string"}),
+        _parameter(
+            "format", "The format of the answer.", {"type": "string", "enum": ["json", "csv"], "default": "json"}
+        ),
     ]
 }
 
 
 @routes.get(
     "/usage",
-    "What you used",
+    "Report the caller's usage",
     openapi_extra=_PARAMETERS,
     answer=UsageReport,
     says="A row for each hour or day with usage, oldest first.",
     other="text/csv",
 )
 async def own_usage(request: Request, caller: Caller) -> Response:
-    """All of one's keys together; needs no administrator."""
+    """The usage of all of the caller's keys. A key needs the scope `usage`; no role is needed."""
     if "usage" not in caller.scopes:
-        raise forbidden("This API key is not for usage: its scopes don't have it", code="scope_missing")
+        raise forbidden("This API key can't read usage: its scopes don't include 'usage'", code="scope_missing")
     return await _report(request, Scope.of_user(caller))
 
 
 @routes.get(
     "/organization/usage",
-    "What everybody used: in the organization, or in one workspace",
+    "Report the usage of the organization or of one workspace",
     openapi_extra={
         "parameters": [
             *_PARAMETERS["parameters"],
-            _parameter("workspace", "A workspace's id or name; all of them by default.", {"type": "string"}),
+            _parameter("workspace", "A workspace's id or name; all workspaces by default.", {"type": "string"}),
         ]
     },
     answer=UsageReport,
@@ -93,33 +99,33 @@ async def own_usage(request: Request, caller: Caller) -> Response:
     other="text/csv",
 )
 async def organization_usage(request: Request, caller: Caller) -> Response:
-    """A workspace's administrators read that workspace's."""
-    asked = request.query_params.get("workspace")
-    if asked is None:
+    """An administrator of a workspace may read the usage of that workspace."""
+    workspace_name = request.query_params.get("workspace")
+    if workspace_name is None:
         require(caller, "usage.read")
         return await _report(request, Scope.of_organization(caller))
     async with services(request).database.reading() as session:
-        workspace = await workspace_for(session, caller, asked, action="usage.read")
+        workspace = await workspace_for(session, caller, workspace_name, action="usage.read")
     return await _report(request, Scope.of_organization(caller), workspace_id=workspace.id)
 
 
 async def _report(request: Request, scope: Scope, *, workspace_id: str | None = None) -> Response:
-    asked = request.query_params
-    written = asked.get("format", "json")
-    if written not in ("json", "csv"):
-        raise invalid(f"format is '{written[:50]}'; it is json or csv", param="format")
+    query = request.query_params
+    answer_format = query.get("format", "json")
+    if answer_format not in ("json", "csv"):
+        raise invalid(f"format is '{answer_format[:50]}'; it must be json or csv", param="format")
     try:
         question = UsageQuestion.read(
-            span=asked.get("span", "day"),
-            since=asked.get("since", ""),
-            until=asked.get("until", ""),
-            by=asked.get("by", ""),
+            span=query.get("span", "day"),
+            since=query.get("since", ""),
+            until=query.get("until", ""),
+            by=query.get("by", ""),
         )
     except ValueError as error:
         raise invalid(str(error)) from None
     async with services(request).database.reading() as session:
         rows = await question.answer(session, scope, workspace_id=workspace_id)
-    if written == "csv":
+    if answer_format == "csv":
         headers = {"content-disposition": 'attachment; filename="usage.csv"'}
         return Response(question.as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8")
     body = {

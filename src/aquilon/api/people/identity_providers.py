@@ -1,4 +1,4 @@
-"""``/v1/server/identity-providers``: whom the server trusts to say who somebody is."""
+"""``/v1/server/identity-providers``: the identity providers with which people sign in."""
 
 from __future__ import annotations
 
@@ -26,34 +26,40 @@ from aquilon.storage.sealing import SealError
 
 routes = Routes("/v1/server/identity-providers", tag="server")
 
-Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)]
+TextList = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class NewProviderRequest(Fields):
-    name: str = Field(min_length=1, max_length=40, description="In its addresses: a–z, 0–9 and hyphens.")
-    issuer: Text = Field(description="As its discovery document has it, such as https://login.example.org.")
+    name: str = Field(min_length=1, max_length=40, description="The name in the provider's URLs: a–z, 0–9 and hyphens.")
+    issuer: Text = Field(description="The issuer in the discovery document, such as https://login.example.org.")
     client_id: Text
-    client_secret: Text | None = Field(None, description="Kept encrypted and never shown; null for a public client.")
-    label: Name | None = Field(None, description="On the sign-in page; the name, if left out.")
-    organization: Id | None = Field(None, description="Whose people sign in by it, by id or name; the operator's own.")
-    scopes: Words = Field(list(DEFAULT_SCOPES))
-    email_domains: Words = Field([], description="Of newcomers; none is any.")
-    newcomer_role: Role | None = Field(None, description="null lets nobody in without an account or invitation.")
+    client_secret: Text | None = Field(None, description="Stored encrypted and never shown; null for a public client.")
+    label: Name | None = Field(None, description="The text on the sign-in page; the name, if left out.")
+    organization: Id | None = Field(
+        None, description="The organization whose people sign in with it, by id or name; the operator's if left out."
+    )
+    scopes: TextList = Field(list(DEFAULT_SCOPES))
+    email_domains: TextList = Field(
+        [], description="The e-mail domains of newcomers who are let in; an empty list lets in all."
+    )
+    newcomer_role: Role | None = Field(
+        None, description="The role of newcomers; null lets in only people with an account or an invitation."
+    )
     links_by_email: bool = Field(
         False,
-        description="Whether a verified address in email_domains finds the account that an administrator gave it to.",
+        description="Whether a verified address in email_domains signs in to the account an administrator gave it.",
     )
 
 
 class ProviderRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     client_id: Text = ""
     client_secret: Text | None = None
     label: Name | None = None
-    scopes: Words = Field([])
-    email_domains: Words = Field([])
+    scopes: TextList = Field([])
+    email_domains: TextList = Field([])
     newcomer_role: Role | None = None
     links_by_email: bool = False
     disabled: bool = False
@@ -74,13 +80,13 @@ class ProviderBody(msgspec.Struct, frozen=True, kw_only=True):
     newcomer_role: str | None
     links_by_email: bool
     callback_path: str
-    """After the server's address: what the provider must be told as the redirect URI."""
+    """The redirect URI to register at the provider, without the server's address."""
     disabled: bool
     created_at: int
 
 
 class ProviderCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider's discovery document says now."""
+    """The endpoints in the provider's current discovery document."""
 
     issuer: str
     authorization_endpoint: str
@@ -88,16 +94,18 @@ class ProviderCheck(msgspec.Struct, frozen=True, kw_only=True):
     jwks_uri: str
 
 
-@routes.get("", "Identity providers", answer=PageOf[ProviderBody], says="By name")
+@routes.get("", "List the identity providers", answer=PageOf[ProviderBody], says="The identity providers, by name.")
 async def list_providers(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    found = await identity_providers.visible(services(request).database, caller)
-    return page([provider_body(*each) for each in found], after, limit)
+    providers = await identity_providers.visible(services(request).database, caller)
+    return page([provider_body(row, organization) for row, organization in providers], after, limit)
 
 
-@routes.post("", "Trust an identity provider", request=NewProviderRequest, answer=ProviderBody, says="The provider")
+@routes.post(
+    "", "Add an identity provider", request=NewProviderRequest, answer=ProviderBody, says="The new identity provider."
+)
 async def create_provider(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewProviderRequest)
-    given = ProviderSettings(
+    settings = ProviderSettings(
         issuer=fields.issuer,
         client_id=fields.client_id,
         client_secret=fields.client_secret,
@@ -108,65 +116,72 @@ async def create_provider(request: Request, caller: Caller) -> Response:
         newcomer_role=fields.newcomer_role,
         links_by_email=fields.links_by_email,
     )
-    found = services(request)
+    state = services(request)
     with in_words("label"):
         try:
-            made = await identity_providers.create(
-                found.database, caller, found.sealer, name=fields.name, settings=given
+            provider = await identity_providers.create(
+                state.database, caller, state.sealer, name=fields.name, settings=settings
             )
         except SealError as error:
             raise server_error(str(error)) from None
-    return json_answer(provider_body(*made))
+    return json_answer(provider_body(*provider))
 
 
-@routes.get("/{provider_id}", "One identity provider", answer=ProviderBody, says="It")
+@routes.get("/{provider_id}", "Get an identity provider", answer=ProviderBody, says="The identity provider.")
 async def get_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     return json_answer(provider_body(*await identity_providers.get(services(request).database, caller, provider_id)))
 
 
 @routes.post(
-    "/{provider_id}", "Change an identity provider", request=ProviderRequest, answer=ProviderBody, says="As it is now"
+    "/{provider_id}",
+    "Change an identity provider",
+    request=ProviderRequest,
+    answer=ProviderBody,
+    says="The changed identity provider.",
 )
 async def change_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     fields = await read_body(request, ProviderRequest)
     changes = {name: getattr(fields, name) for name in ProviderRequest.model_fields if name in fields.model_fields_set}
-    found = services(request)
+    state = services(request)
     with in_words("label"):
         try:
-            changed = await identity_providers.change(
-                found.database, caller, found.sealer, id_or_name=provider_id, changes=changes
+            provider = await identity_providers.change(
+                state.database, caller, state.sealer, id_or_name=provider_id, changes=changes
             )
         except SealError as error:
             raise server_error(str(error)) from None
-    return json_answer(provider_body(*changed))
+    return json_answer(provider_body(*provider))
 
 
 @routes.post(
     "/{provider_id}/check",
-    "Ask an identity provider for its discovery document and keys",
+    "Check an identity provider's discovery document and keys",
     answer=ProviderCheck,
-    says="It answers, and what it says",
+    says="The endpoints in the discovery document that the provider sent.",
 )
 async def check_provider(request: Request, caller: Caller, provider_id: str) -> Response:
-    found = services(request)
+    state = services(request)
     try:
-        said = await identity_providers.check(
-            found.database, caller, found.sealer, providers=found.openid, id_or_name=provider_id
+        metadata = await identity_providers.check(
+            state.database, caller, state.sealer, providers=state.openid, id_or_name=provider_id
         )
     except SealError as error:
         raise server_error(str(error)) from None
     return json_answer(
         ProviderCheck(
-            issuer=said.issuer,
-            authorization_endpoint=said.authorization_endpoint,
-            token_endpoint=said.token_endpoint,
-            jwks_uri=said.jwks_uri,
+            issuer=metadata.issuer,
+            authorization_endpoint=metadata.authorization_endpoint,
+            token_endpoint=metadata.token_endpoint,
+            jwks_uri=metadata.jwks_uri,
         )
     )
 
 
 @routes.delete(
-    "/{provider_id}", "Trust an identity provider no more; its people keep their accounts", answer=Deleted, says="Done"
+    "/{provider_id}",
+    "Remove an identity provider; its people keep their accounts",
+    answer=Deleted,
+    says="The id of the removed identity provider.",
 )
 async def remove_provider(request: Request, caller: Caller, provider_id: str) -> Response:
     removed = await identity_providers.remove(services(request).database, caller, provider_id)

@@ -1,4 +1,4 @@
-"""Invitations: made and withdrawn under ``/v1/organization``, looked at and accepted by whoever has the token."""
+"""Invitations: created and withdrawn under ``/v1/organization``, read and accepted by a person with the token."""
 
 from __future__ import annotations
 
@@ -27,17 +27,26 @@ from aquilon.people.tables import Invitation
 
 routes = Routes(tag="invitations")
 
-Token = Annotated[str, Field(min_length=1, max_length=200, description="What the link carries after `#invite=`.")]
+Token = Annotated[str, Field(min_length=1, max_length=200, description="The part of the link after `#invite=`.")]
 
 
 class NewInvitationRequest(Fields):
-    role: Role = Field("member", description="In the organization and its workspaces; not above one's own.")
-    workspace_ids: list[Id] = Field([], max_length=100, description="Ids or names; the organization's first, if none.")
-    expires_in: int = Field(
-        invitations.DEFAULT_SECONDS, ge=60, le=invitations.MAX_SECONDS, description="Seconds from now."
+    role: Role = Field("member", description="The role in the organization and its workspaces; not above the caller's.")
+    workspace_ids: list[Id] = Field(
+        [], max_length=100, description="Workspaces by id or name; the organization's first one, if empty."
     )
-    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="How many people may join by it.")
-    note: str = Field("", max_length=invitations.MAX_NOTE_CHARACTERS, description="For oneself: whom it is for.")
+    expires_in: int = Field(
+        invitations.DEFAULT_SECONDS,
+        ge=60,
+        le=invitations.MAX_SECONDS,
+        description="Seconds until the invitation expires.",
+    )
+    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="How many people may join with it.")
+    note: str = Field(
+        "",
+        max_length=invitations.MAX_NOTE_CHARACTERS,
+        description="A note for administrators, such as the guest's name.",
+    )
 
 
 class InvitationRequest(Fields):
@@ -72,7 +81,7 @@ class InvitationBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class NewInvitationBody(InvitationBody, frozen=True, kw_only=True):
     token: str
-    """For ``/#invite=TOKEN`` on the page. Shown only now."""
+    """The page's link is ``/#invite=TOKEN``. The token is shown only once."""
 
 
 class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,18 +89,18 @@ class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     expires_at: int
     password: bool
-    """Whether one may join with a password; else through the organization's identity provider alone."""
+    """Whether a password is allowed; else people join through the organization's identity provider."""
 
 
 @routes.get(
     "/v1/organization/invitations",
-    "Invitations",
+    "List the organization's invitations",
     answer=PageOf[InvitationBody],
-    says="The newest first, never their tokens",
+    says="The invitations, newest first, without their tokens.",
 )
 async def list_invitations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    found = await invitations.visible(services(request).database, caller)
-    return page([invitation_body(row) for row in found], after, limit)
+    rows = await invitations.visible(services(request).database, caller)
+    return page([invitation_body(row) for row in rows], after, limit)
 
 
 @routes.post(
@@ -99,11 +108,11 @@ async def list_invitations(request: Request, caller: Caller, after: str | None =
     "Invite people",
     request=NewInvitationRequest,
     answer=NewInvitationBody,
-    says="The invitation, with its token",
+    says="The new invitation with its token, which is shown once.",
 )
 async def create_invitation(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewInvitationRequest)
-    made = await invitations.create(
+    invitation = await invitations.create(
         services(request).database,
         caller,
         fields.role,
@@ -112,12 +121,15 @@ async def create_invitation(request: Request, caller: Caller) -> Response:
         seconds=fields.expires_in,
         uses=fields.uses,
     )
-    shown = msgspec.structs.asdict(invitation_body(made.record))
-    return json_answer(NewInvitationBody(**shown, token=made.token))
+    body = msgspec.structs.asdict(invitation_body(invitation.record))
+    return json_answer(NewInvitationBody(**body, token=invitation.token))
 
 
 @routes.delete(
-    "/v1/organization/invitations/{invitation_id}", "Withdraw an invitation", answer=InvitationBody, says="As it is now"
+    "/v1/organization/invitations/{invitation_id}",
+    "Withdraw an invitation",
+    answer=InvitationBody,
+    says="The withdrawn invitation.",
 )
 async def revoke_invitation(request: Request, caller: Caller, invitation_id: str) -> Response:
     return json_answer(invitation_body(await invitations.revoke(services(request).database, caller, invitation_id)))
@@ -125,17 +137,17 @@ async def revoke_invitation(request: Request, caller: Caller, invitation_id: str
 
 @routes.post(
     "/auth/invitations",
-    "What an invitation's token is for",
+    "Read the invitation that a token is for",
     request=InvitationRequest,
     answer=InvitationToJoin,
-    says="Whose organization, in which role",
+    says="The organization, the role and the end of the invitation.",
 )
 async def look_at_invitation(request: Request) -> Response:
     require_page(request)
     fields = await read_body(request, InvitationRequest, most=MAX_SIGN_IN_BYTES)
-    found = services(request)
+    state = services(request)
     invitation = await invitations.look_at(
-        found.database, found.sign_in, fields.token, address=browser_of(request).address
+        state.database, state.sign_in, fields.token, address=browser_of(request).address
     )
     return json_answer(
         InvitationToJoin(
@@ -149,20 +161,20 @@ async def look_at_invitation(request: Request) -> Response:
 
 @routes.post(
     "/auth/join",
-    "Make the account that an invitation is for, with a password, and sign in",
+    "Create an account with an invitation and a password, and sign in",
     request=JoinRequest,
     answer=SessionBody,
-    says="Signed in; the cookie is set",
+    says="The new session; the answer sets its cookie.",
 )
 async def join(request: Request) -> Response:
     require_page(request)
     fields = await read_body(request, JoinRequest, most=MAX_SIGN_IN_BYTES)
-    found = services(request)
+    state = services(request)
     try:
         signed_in = await invitations.join(
-            found.database,
-            found.passwords,
-            found.sign_in,
+            state.database,
+            state.passwords,
+            state.sign_in,
             token=fields.token,
             name=fields.name,
             email=fields.email,

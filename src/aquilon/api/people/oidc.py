@@ -1,6 +1,6 @@
-"""``/auth/methods`` and ``/auth/oidc``: signing in at an identity provider, and the way back.
+"""``/auth/methods`` and ``/auth/oidc``: signing in with an identity provider.
 
-It begins with a same-origin POST and ends in the browser that sent it: `people.pending_sign_in`.
+A sign-in begins with a same-origin POST and ends in the same browser: `people.pending_sign_in`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_p
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import ApiError, invalid, not_found
-from aquilon.people.administration import profile as own
-from aquilon.people.administration import single_sign_on
+from aquilon.people.administration import profile, single_sign_on
 from aquilon.people.administration.identity_providers import client_of
 from aquilon.people.cookies import require_private_transport, session_id, set_session
 from aquilon.people.openid import OpenIdError
@@ -40,12 +39,12 @@ log = structlog.get_logger("aquilon.auth")
 
 class SignInMethod(msgspec.Struct, frozen=True):
     name: str
-    """In the address: ``POST /auth/oidc/NAME/start``."""
+    """The name in ``POST /auth/oidc/NAME/start``."""
     label: str
 
 
-class SignInMethods(msgspec.Struct, frozen=True):
-    """What a sign-in page offers. Nobody signs up without an invitation or a provider that lets newcomers in."""
+class SignInMethods(msgspec.Struct, frozen=True, kw_only=True):
+    """The ways to sign in. A new account needs an invitation or a provider that lets newcomers in."""
 
     password: bool
     link: bool
@@ -54,9 +53,13 @@ class SignInMethods(msgspec.Struct, frozen=True):
 
 
 class StartRequest(Fields):
-    to: Annotated[str, Field(max_length=500)] = Field("/", description="A path here to go on to afterwards.")
-    invitation: str | None = Field(None, min_length=1, max_length=200, description="The token to join by.")
-    link: bool = Field(False, description="Add the identity to the account that is signed in.")
+    to: Annotated[str, Field(max_length=500)] = Field(
+        "/", description="The path on this server to open after the sign-in."
+    )
+    invitation: str | None = Field(
+        None, min_length=1, max_length=200, description="The token of an invitation to join with."
+    )
+    link: bool = Field(False, description="Whether to add the identity to the account that is signed in.")
 
 
 class OwnIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,35 +67,39 @@ class OwnIdentity(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     label: str
     subject: str
-    """What the provider calls the person."""
+    """The person's id at the provider."""
     email: str | None
-    """As the provider verified it when the identity was added."""
+    """The address that the provider had verified when the identity was added."""
     created_at: int
 
 
 class StartBody(msgspec.Struct, frozen=True):
     url: str
-    """At the provider: open it in this browser."""
+    """The provider's page to open in this browser."""
 
 
-@routes.get("/auth/methods", "How one can sign in here", answer=SignInMethods, says="They")
+@routes.get(
+    "/auth/methods", "List the ways to sign in", answer=SignInMethods, says="The ways to sign in on this server."
+)
 async def methods(request: Request) -> Response:
     async with services(request).database.reading() as session:
-        found = await identity_providers.list_providers(session)
-    shown = [
+        rows = await identity_providers.list_providers(session)
+    providers = [
         SignInMethod(provider.name, provider.label)
-        for provider, organization in found
+        for provider, organization in rows
         if provider.disabled_at is None and organization.disabled_at is None
     ]
-    return json_answer(SignInMethods(True, True, shown, MIN_CHARACTERS))
+    return json_answer(
+        SignInMethods(password=True, link=True, providers=providers, min_password_characters=MIN_CHARACTERS)
+    )
 
 
 @routes.post(
     "/auth/oidc/{provider}/start",
-    "Begin to sign in at an identity provider",
+    "Begin to sign in with an identity provider",
     request=StartRequest,
     answer=StartBody,
-    says="Where to; a cookie remembers this sign-in for ten minutes",
+    says="The provider's page to open; a cookie keeps this sign-in for ten minutes.",
 )
 async def start(request: Request, provider: str) -> Response:
     require_page(request)
@@ -100,18 +107,19 @@ async def start(request: Request, provider: str) -> Response:
     if not is_own_path(fields.to):
         raise invalid("'to' is a path on this server, such as /console", param="to")
     link_to = (await signed_in(request)).principal.user_id if fields.link else None
-    found, row = services(request), await _provider(request, provider)
+    state = services(request)
+    row = await _provider(request, provider)
     pending = PendingSignIn(provider_id=row.id, to=fields.to, invitation=fields.invitation, link_to=link_to)
     try:
-        url = await found.openid.authorization_url(
-            client_of(row, found.sealer),
+        url = await state.openid.authorization_url(
+            client_of(row, state.sealer),
             _redirect_uri(request, row),
             state=pending.state,
             nonce=pending.nonce,
             verifier=pending.verifier,
         )
         answer = json_answer(StartBody(url))
-        remember(request, answer, found.sealer, pending=pending)
+        remember(request, answer, state.sealer, pending=pending)
     except (OpenIdError, SealError) as error:
         raise _unusable(row, error) from None
     return answer
@@ -119,8 +127,8 @@ async def start(request: Request, provider: str) -> Response:
 
 @routes.get(
     "/auth/oidc/{provider}/callback",
-    "Where an identity provider sends the browser back to",
-    says="Signed in, on to the page; else to `/#sign-in-failed=CODE` with an error's code",
+    "Finish a sign-in when the identity provider sends the browser back",
+    says="A redirect to the page with the session's cookie, or to `/#sign-in-failed=CODE` with an error's code.",
     status=303,
     status_code=303,
     response_class=Response,
@@ -131,26 +139,28 @@ async def callback(request: Request, provider: str) -> Response:
         row = await _provider(request, provider)
         pending = recall(request, services(request).sealer, row.id, state=request.query_params.get("state", ""))
         if pending is None:
-            raise invalid("This browser didn't begin this sign-in, or too long ago", code="not_begun_here")
-        found = await _finish(request, row, pending)
+            raise invalid(
+                "This browser didn't begin this sign-in, or began it more than ten minutes ago", code="not_begun_here"
+            )
+        session = await _finish(request, row, pending)
     except ApiError as error:
         log.info("A sign-in failed", provider=provider[:100], code=error.code, reason=error.message)
         answer: Response = RedirectResponse(f"/#sign-in-failed={error.code or 'unknown'}", 303)
     else:
         answer = RedirectResponse(pending.to, 303)
-        set_session(request, answer, found.session_id, seconds=SESSION_SECONDS)
+        set_session(request, answer, session.session_id, seconds=SESSION_SECONDS)
     forget(request, answer)
     return answer
 
 
 @routes.get(
     "/auth/identities",
-    "What identity providers call the person who is signed in",
+    "List the caller's identities at identity providers",
     answer=ListOf[OwnIdentity],
-    says="By provider",
+    says="The caller's identities, by provider.",
 )
 async def list_identities(request: Request, person: Person) -> Response:
-    found = await own.own_identities(services(request).database, person)
+    rows = await profile.own_identities(services(request).database, person)
     return json_answer(
         ListOf(
             data=[
@@ -161,39 +171,44 @@ async def list_identities(request: Request, person: Person) -> Response:
                     email=identity.email,
                     created_at=identity.created_at,
                 )
-                for identity, provider in found
+                for identity, provider in rows
             ]
         )
     )
 
 
-@routes.delete("/auth/identities/{provider}", "Sign in by this provider no more", says="Removed", status=204)
+@routes.delete(
+    "/auth/identities/{provider}",
+    "Remove one of the caller's identities",
+    says="The identity was removed.",
+    status=204,
+)
 async def remove_identity(request: Request, person: Person, provider: str) -> Response:
-    await own.remove_identity(services(request).database, person, provider)
+    await profile.remove_identity(services(request).database, person, provider)
     return Response(status_code=204)
 
 
 async def _finish(request: Request, row: IdentityProvider, pending: PendingSignIn) -> SignedIn:
     """Raises ApiError."""
-    found, query = services(request), request.query_params
+    state, query = services(request), request.query_params
     if pending.link_to is not None:
-        holder = await found.session_holders.of(session_id(request) or "")
+        holder = await state.session_holders.of(session_id(request) or "")
         if holder is None or holder.principal.user_id != pending.link_to:
-            raise invalid("The account that the identity is for is not signed in any more", code="not_begun_here")
+            raise invalid("The account to add the identity to is no longer signed in", code="not_begun_here")
     try:
-        client = client_of(row, found.sealer)
-        await found.openid.require_issuer(client, query.get("iss"))
+        client = client_of(row, state.sealer)
+        await state.openid.require_issuer(client, query.get("iss"))
         if "error" in query or not query.get("code"):
             reason = f"{query.get('error', 'no code')[:100]}: {query.get('error_description', '')[:300]}"
             log.warning("An identity provider refused", provider=row.name, reason=reason)
-            raise invalid("The identity provider signed nobody in", code="provider_refused")
-        claims = await found.openid.claims(
+            raise invalid("The identity provider refused the sign-in", code="provider_refused")
+        claims = await state.openid.claims(
             client, _redirect_uri(request, row), code=query["code"], nonce=pending.nonce, verifier=pending.verifier
         )
     except (OpenIdError, SealError) as error:
         raise _unusable(row, error) from None
     return await single_sign_on.sign_in(
-        found.database,
+        state.database,
         row.id,
         claims,
         browser=browser_of(request),
@@ -205,14 +220,16 @@ async def _finish(request: Request, row: IdentityProvider, pending: PendingSignI
 
 async def _provider(request: Request, name: str) -> IdentityProvider:
     async with services(request).database.reading() as session:
-        found = await identity_providers.provider_by(session, name)
-    if found is None or found[0].name != name or found[0].disabled_at is not None or found[1].disabled_at is not None:
-        raise not_found(f"There is no identity provider '{name[:100]}'", code="identity_provider_not_found")
-    return found[0]
+        row = await identity_providers.provider_by(session, name)
+    if row is not None:
+        provider, organization = row
+        if provider.name == name and provider.disabled_at is None and organization.disabled_at is None:
+            return provider
+    raise not_found(f"There is no identity provider '{name[:100]}'", code="identity_provider_not_found")
 
 
 def _redirect_uri(request: Request, row: IdentityProvider) -> str:
-    """As it is registered at the provider."""
+    """The redirect URI that is registered at the provider."""
     return f"{request.url.scheme}://{request.headers.get('host', '')}/auth/oidc/{row.name}/callback"
 
 
@@ -221,6 +238,6 @@ def _unusable(row: IdentityProvider, error: Exception) -> ApiError:
     return ApiError(
         502,
         "server_error",
-        f"Signing in with {row.label} doesn't work now; the server's log has the reason",
+        f"Signing in with {row.label} doesn't work now; the server's log says why",
         code="provider_unusable",
     )

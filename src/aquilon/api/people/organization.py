@@ -47,25 +47,25 @@ class NameRequest(Fields):
 
 
 class OrganizationRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     name: Name | None = None
     password_sign_in: bool | None = Field(
-        None, description="false: its people sign in with its identity provider, or a one-time link, alone."
+        None, description="false: its people sign in only with its identity provider or a one-time link."
     )
 
 
 class NewUserRequest(Fields):
     name: Name
     role: Role = "member"
-    email: Email | None = Field(None, description="Signs in wherever the name does.")
+    email: Email | None = Field(None, description="An address to sign in with, as with the name.")
 
 
 class UserRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     name: Name | None = None
-    email: Email | None = Field(None, description="null takes it away.")
+    email: Email | None = Field(None, description="null removes the address.")
     role: Role | None = None
     disabled: bool | None = None
 
@@ -79,83 +79,92 @@ class MemberRequest(Fields):
     role: Role
 
 
-@routes.get("", "The caller's organization", answer=OrganizationBody, says="It")
+@routes.get("", "Get the caller's organization", answer=OrganizationBody, says="The caller's organization.")
 async def get_organization(request: Request, caller: Caller) -> Response:
     return json_answer(organization_body(await workspaces.organization(services(request).database, caller)))
 
 
 @routes.post(
     "",
-    "Rename the organization, or say how its people sign in",
+    "Rename the organization, or allow or forbid passwords",
     request=OrganizationRequest,
     answer=OrganizationBody,
-    says="As it is now",
+    says="The changed organization.",
 )
 async def change_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, OrganizationRequest)
     with in_words():
-        found = await workspaces.change_organization(
+        organization = await workspaces.change_organization(
             services(request).database, caller, name=fields.name, password_sign_in=fields.password_sign_in
         )
-    return json_answer(organization_body(found))
+    return json_answer(organization_body(organization))
 
 
-@routes.get("/workspaces", "Workspaces", answer=PageOf[WorkspaceBody], says="Oldest first")
+@routes.get("/workspaces", "List the workspaces", answer=PageOf[WorkspaceBody], says="The workspaces, oldest first.")
 async def list_workspaces(
     request: Request, caller: Caller, after: str | None = None, limit: int = MOST, include_archived: bool = False
 ) -> Response:
-    found = await workspaces.visible(services(request).database, caller)
-    shown = [workspace_body(row) for row in found if include_archived or row.archived_at is None]
-    return page(shown, after, limit)
+    rows = await workspaces.visible(services(request).database, caller)
+    bodies = [workspace_body(row) for row in rows if include_archived or row.archived_at is None]
+    return page(bodies, after, limit)
 
 
-@routes.post("/workspaces", "Make a workspace", request=NameRequest, answer=WorkspaceBody, says="The new workspace")
+@routes.post("/workspaces", "Create a workspace", request=NameRequest, answer=WorkspaceBody, says="The new workspace.")
 async def create_workspace(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NameRequest)
     with in_words():
         return json_answer(workspace_body(await workspaces.create(services(request).database, caller, fields.name)))
 
 
-@routes.get("/workspaces/{workspace_id}", "One workspace", answer=WorkspaceBody, says="It")
+@routes.get("/workspaces/{workspace_id}", "Get a workspace", answer=WorkspaceBody, says="The workspace.")
 async def get_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     return json_answer(workspace_body(await workspaces.get(services(request).database, caller, workspace_id)))
 
 
 @routes.post(
-    "/workspaces/{workspace_id}", "Rename a workspace", request=NameRequest, answer=WorkspaceBody, says="As it is now"
+    "/workspaces/{workspace_id}",
+    "Rename a workspace",
+    request=NameRequest,
+    answer=WorkspaceBody,
+    says="The renamed workspace.",
 )
 async def rename_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NameRequest)
     with in_words():
-        found = await workspaces.rename(services(request).database, caller, workspace_id, name=fields.name)
-    return json_answer(workspace_body(found))
+        workspace = await workspaces.rename(services(request).database, caller, workspace_id, name=fields.name)
+    return json_answer(workspace_body(workspace))
 
 
 @routes.post(
     "/workspaces/{workspace_id}/archive",
     "Archive a workspace: its keys stop working, its usage stays",
     answer=WorkspaceBody,
-    says="As it is now",
+    says="The archived workspace.",
 )
 async def archive_workspace(request: Request, caller: Caller, workspace_id: str) -> Response:
     with in_words():
         return json_answer(workspace_body(await workspaces.archive(services(request).database, caller, workspace_id)))
 
 
-@routes.get("/workspaces/{workspace_id}/users", "Who is in a workspace", answer=PageOf[MemberBody], says="By name")
+@routes.get(
+    "/workspaces/{workspace_id}/users",
+    "List a workspace's members",
+    answer=PageOf[MemberBody],
+    says="The workspace's members, by name.",
+)
 async def list_members(
     request: Request, caller: Caller, workspace_id: str, after: str | None = None, limit: int = MOST
 ) -> Response:
-    found = await workspaces.members(services(request).database, caller, workspace_id)
-    return page([member_body(*each) for each in found], after, limit)
+    rows = await workspaces.members(services(request).database, caller, workspace_id)
+    return page([member_body(row, user) for row, user in rows], after, limit)
 
 
 @routes.post(
     "/workspaces/{workspace_id}/users",
-    "Take a user into a workspace",
+    "Add a user to a workspace",
     request=NewMemberRequest,
     answer=MemberBody,
-    says="The member",
+    says="The new member.",
 )
 async def add_member(request: Request, caller: Caller, workspace_id: str) -> Response:
     fields = await read_body(request, NewMemberRequest)
@@ -169,10 +178,10 @@ async def add_member(request: Request, caller: Caller, workspace_id: str) -> Res
 
 @routes.post(
     "/workspaces/{workspace_id}/users/{user_id}",
-    "Give a member another role in a workspace",
+    "Change a member's role in a workspace",
     request=MemberRequest,
     answer=MemberBody,
-    says="The member",
+    says="The member with the new role.",
 )
 async def set_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     fields = await read_body(request, MemberRequest)
@@ -183,40 +192,43 @@ async def set_member(request: Request, caller: Caller, workspace_id: str, user_i
 
 
 @routes.delete(
-    "/workspaces/{workspace_id}/users/{user_id}", "Take a member out of a workspace", answer=Deleted, says="Done"
+    "/workspaces/{workspace_id}/users/{user_id}",
+    "Remove a member from a workspace",
+    answer=Deleted,
+    says="The id of the removed member.",
 )
 async def remove_member(request: Request, caller: Caller, workspace_id: str, user_id: str) -> Response:
     await workspaces.remove_member(services(request).database, caller, workspace_id, user_id=user_id)
     return json_answer(Deleted(object="organization.workspace.user.deleted", id=user_id))
 
 
-@routes.get("/users", "The organization's people", answer=PageOf[UserBody], says="By name")
+@routes.get("/users", "List the organization's users", answer=PageOf[UserBody], says="The users, by name.")
 async def list_users(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    found = await members.visible(services(request).database, caller)
-    return page([user_body(row) for row in found], after, limit)
+    users = await members.visible(services(request).database, caller)
+    return page([user_body(user) for user in users], after, limit)
 
 
 @routes.post(
     "/users",
-    "Make an account",
+    "Create a user",
     request=NewUserRequest,
     answer=NewUserBody,
-    says="The new user, with a token that signs in once",
+    says="The new user with a token that signs in once.",
 )
 async def create_user(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewUserRequest)
     with in_words():
-        made = await members.create(
+        new_member = await members.create(
             services(request).database, caller, fields.name, role=fields.role, email=fields.email
         )
-    return json_answer(_new_user(made))
+    return json_answer(_new_user(new_member))
 
 
 @routes.post(
     "/users/{user_id}/reset",
-    "Sign a user out everywhere, take the password away, and give a link that signs in once",
+    "Sign a user out everywhere, remove the password, and create a link that signs in once",
     answer=NewUserBody,
-    says="The user, with the link's token",
+    says="The user with the link's token.",
 )
 async def reset_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(_new_user(await members.reset(services(request).database, caller, user_id)))
@@ -224,25 +236,25 @@ async def reset_user(request: Request, caller: Caller, user_id: str) -> Response
 
 @routes.post(
     "/users/{user_id}/link",
-    "Another link that signs a user in once, within a day",
+    "Create a link that signs a user in once, within a day",
     answer=NewUserBody,
-    says="The user, with the link's token",
+    says="The user with the link's token.",
 )
 async def link_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(_new_user(await members.login_link(services(request).database, caller, user_id)))
 
 
-@routes.get("/users/{user_id}", "One user", answer=UserBody, says="The user")
+@routes.get("/users/{user_id}", "Get a user", answer=UserBody, says="The user.")
 async def get_user(request: Request, caller: Caller, user_id: str) -> Response:
     return json_answer(user_body(await members.get(services(request).database, caller, user_id)))
 
 
 @routes.post(
     "/users/{user_id}",
-    "Give a user another name, address or role, or disable the account",
+    "Change a user's name, address or role, or disable the account",
     request=UserRequest,
     answer=UserBody,
-    says="As it is now",
+    says="The changed user.",
 )
 async def change_user(request: Request, caller: Caller, user_id: str) -> Response:
     fields = await read_body(request, UserRequest)
@@ -260,24 +272,29 @@ async def change_user(request: Request, caller: Caller, user_id: str) -> Respons
 
 
 @routes.delete(
-    "/users/{user_id}", "Disable an account: its sessions and keys end, its usage stays", answer=Deleted, says="Done"
+    "/users/{user_id}",
+    "Disable a user: sessions end, keys stop working, the usage stays",
+    answer=Deleted,
+    says="The id of the disabled user.",
 )
 async def disable_user(request: Request, caller: Caller, user_id: str) -> Response:
     await members.change(services(request).database, caller, user_id, changes=members.UserChanges(disabled=True))
     return json_answer(Deleted(object="organization.user.deleted", id=user_id))
 
 
-@routes.get("/audit_logs", "Who changed what", answer=PageOf[AuditBody], says="The newest first")
+@routes.get(
+    "/audit_logs", "List the audit log", answer=PageOf[AuditBody], says="The entries of the audit log, newest first."
+)
 async def list_audit_log(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     limit = bounded(limit)
     if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise invalid(f"'{after[:100]}' is no entry of the audit log", param="after")
+        raise invalid(f"'{after[:100]}' isn't the id of an entry of the audit log", param="after")
     before = None if after is None else int(after)
-    found = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
-    shown = [audit_body(row) for row in found[:limit]]
-    return json_answer(listed(shown, has_more=len(found) > limit))
+    rows = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
+    entries = [audit_body(row) for row in rows[:limit]]
+    return json_answer(listed(entries, has_more=len(rows) > limit))
 
 
-def _new_user(made: members.NewMember) -> NewUserBody:
-    user = made.user
-    return NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=made.login_token)
+def _new_user(new_member: members.NewMember) -> NewUserBody:
+    user = new_member.user
+    return NewUserBody(id=user.id, name=user.name, email=user.email, role=user.role, login_token=new_member.login_token)

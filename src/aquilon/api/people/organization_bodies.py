@@ -15,7 +15,7 @@ class OrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     password_sign_in: bool
-    """False where its people come by single sign-on, or a one-time link, alone."""
+    """False if its people sign in only with its identity provider or a one-time link."""
     operates: bool
     """Whether it runs the server."""
     created_at: int
@@ -49,7 +49,7 @@ class NewUserBody(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None
     role: str
     login_token: str
-    """Signs in once within a day, as ``/#login=TOKEN`` on the page or in ``POST /auth/login``. Shown only now."""
+    """Signs in once within a day, as ``/#login=TOKEN`` on the page or in ``POST /auth/login``. Shown only once."""
 
 
 class MemberBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,12 +69,12 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
     workspace_id: str
     user_id: str
     user_name: str | None = None
-    """In lists."""
+    """Set in lists only."""
     scopes: list[KeyScope]
     allowed_models: list[str] | None
-    """None is every model."""
+    """None allows every model."""
     allowed_addresses: list[str] | None
-    """None is anywhere."""
+    """None allows every address."""
     created_at: int
     expires_at: int | None
     last_used_at: int | None
@@ -84,7 +84,7 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class NewApiKeyBody(ApiKeyBody, frozen=True, kw_only=True):
     value: str
-    """The secret. Shown only now."""
+    """The secret. Shown only once."""
 
 
 class AuditActor(msgspec.Struct, frozen=True):

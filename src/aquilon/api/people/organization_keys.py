@@ -1,4 +1,4 @@
-"""``/v1/organization/api_keys…``: everybody's own, and all of them for those who manage keys."""
+"""``/v1/organization/api_keys…``: a user's own API keys, and all keys for those who manage them."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ Seconds = Annotated[int, Field(ge=0, le=2**53)]
 
 class NewApiKeyRequest(Fields):
     name: Name
-    workspace_id: Id | None = Field(None, description="The caller's own, if left out.")
-    user_id: Id | None = Field(None, description="Whose key; the caller's, if left out.")
+    workspace_id: Id | None = Field(None, description="The key's workspace by id or name; the caller's, if left out.")
+    user_id: Id | None = Field(None, description="The key's user; the caller, if left out.")
     scopes: list[KeyScope] = Field(list(DEFAULT_KEY_SCOPES), max_length=20)
-    allowed_models: Models | None = Field(None, description="null is every model.")
-    allowed_addresses: Addresses | None = Field(None, description="Addresses and networks; null is anywhere.")
+    allowed_models: Models | None = Field(None, description="The models that the key may use; null allows every model.")
+    allowed_addresses: Addresses | None = Field(
+        None, description="IP addresses and networks that may use the key; null allows every address."
+    )
     expires_at: Seconds | None = None
 
 
 class ApiKeyRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     name: Name = ""
     scopes: list[KeyScope] = Field([], max_length=20)
@@ -50,25 +52,32 @@ class ApiKeyRequest(Fields):
 
 class RotationRequest(Fields):
     keep_seconds: int = Field(
-        24 * 3600, ge=0, le=keys.MAX_ROTATION_SECONDS, description="How long the present secret works on."
+        24 * 3600,
+        ge=0,
+        le=keys.MAX_ROTATION_SECONDS,
+        description="For how many seconds the present secret still works.",
     )
 
 
 @routes.get(
     "/api_keys",
-    "API keys: one's own, or all of those who manage them",
+    "List the API keys: the caller's, or the organization's for those who manage keys",
     answer=PageOf[ApiKeyBody],
-    says="Oldest first, never their secrets",
+    says="The API keys, oldest first, without their secrets.",
 )
 async def list_api_keys(
     request: Request, caller: Caller, workspace_id: str | None = None, after: str | None = None, limit: int = MOST
 ) -> Response:
-    found = await keys.visible(services(request).database, caller, workspace_id)
-    return page([api_key_body(*each) for each in found], after, limit)
+    rows = await keys.visible(services(request).database, caller, workspace_id)
+    return page([api_key_body(key, user_name) for key, user_name in rows], after, limit)
 
 
 @routes.post(
-    "/api_keys", "Make an API key", request=NewApiKeyRequest, answer=NewApiKeyBody, says="The new key, with its secret"
+    "/api_keys",
+    "Create an API key",
+    request=NewApiKeyRequest,
+    answer=NewApiKeyBody,
+    says="The new key with its secret, which is shown once.",
 )
 async def create_api_key(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewApiKeyRequest)
@@ -80,7 +89,7 @@ async def create_api_key(request: Request, caller: Caller) -> Response:
     )
     await require_unlimited_key(services(request).database, caller)
     with in_words():
-        made = await keys.create(
+        key = await keys.create(
             services(request).database,
             caller,
             fields.name,
@@ -88,10 +97,10 @@ async def create_api_key(request: Request, caller: Caller) -> Response:
             user_id=fields.user_id,
             limits=limits,
         )
-    return json_answer(new_api_key_body(made.record, made.secret))
+    return json_answer(new_api_key_body(key.record, key.secret))
 
 
-@routes.get("/api_keys/{key_id}", "One API key", answer=ApiKeyBody, says="The key")
+@routes.get("/api_keys/{key_id}", "Get an API key", answer=ApiKeyBody, says="The key.")
 async def get_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     return json_answer(api_key_body(await keys.get(services(request).database, caller, key_id)))
 
@@ -101,7 +110,7 @@ async def get_api_key(request: Request, caller: Caller, key_id: str) -> Response
     "Change an API key's limits, block or unblock it",
     request=ApiKeyRequest,
     answer=ApiKeyBody,
-    says="As it is now",
+    says="The changed key.",
 )
 async def change_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     fields = await read_body(request, ApiKeyRequest)
@@ -112,20 +121,20 @@ async def change_api_key(request: Request, caller: Caller, key_id: str) -> Respo
 
 @routes.post(
     "/api_keys/{key_id}/rotate",
-    "A new secret for an API key; the present one works on for a while",
+    "Give an API key a new secret; the present one still works for a while",
     request=RotationRequest,
     answer=NewApiKeyBody,
-    says="The key, with its new secret",
+    says="The key with its new secret, which is shown once.",
 )
 async def rotate_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     fields = await read_body(request, RotationRequest)
     if key_id != caller.api_key_id:
         await require_unlimited_key(services(request).database, caller)
-    made = await keys.rotate(services(request).database, caller, key_id, keep_seconds=fields.keep_seconds)
-    return json_answer(new_api_key_body(made.record, made.secret))
+    key = await keys.rotate(services(request).database, caller, key_id, keep_seconds=fields.keep_seconds)
+    return json_answer(new_api_key_body(key.record, key.secret))
 
 
-@routes.delete("/api_keys/{key_id}", "Revoke an API key for ever", answer=Deleted, says="Done")
+@routes.delete("/api_keys/{key_id}", "Revoke an API key for ever", answer=Deleted, says="The id of the revoked key.")
 async def revoke_api_key(request: Request, caller: Caller, key_id: str) -> Response:
     await keys.revoke(services(request).database, caller, key_id)
     return json_answer(Deleted(object="organization.api_key.deleted", id=key_id))

@@ -1,4 +1,4 @@
-"""``/v1/server/organizations``: who shares this server."""
+"""``/v1/server/organizations``: the organizations that share this server."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ routes = Routes("/v1/server/organizations", tag="server")
 
 class NewOrganizationRequest(Fields):
     name: Name
-    owner: Name = Field("admin", description="The name of its first user.")
-    email: Email | None = Field(None, description="The owner's.")
+    owner: Name = Field("admin", description="The name of the first user, who owns the organization.")
+    email: Email | None = Field(None, description="The owner's e-mail address.")
 
 
 class ServerOrganizationRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     name: Name | None = None
-    disabled: bool | None = Field(None, description="true: nobody in it signs in, and no key of it works.")
+    disabled: bool | None = Field(None, description="true: none of its users can sign in, and none of its keys work.")
 
 
 class NewOrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,39 +41,39 @@ class NewOrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
     owner: NewUserBody
 
 
-@routes.get("", "Organizations", answer=PageOf[OrganizationBody], says="The oldest first")
+@routes.get("", "List the organizations", answer=PageOf[OrganizationBody], says="The organizations, oldest first.")
 async def list_organizations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    found = await organizations.visible(services(request).database, caller)
-    return page([organization_body(row) for row in found], after, limit)
+    rows = await organizations.visible(services(request).database, caller)
+    return page([organization_body(row) for row in rows], after, limit)
 
 
 @routes.post(
     "",
-    "Make an organization, with an owner",
+    "Create an organization and its owner",
     request=NewOrganizationRequest,
     answer=NewOrganizationBody,
-    says="It, with a token that signs its owner in once",
+    says="The new organization with a token that signs its owner in once.",
 )
 async def create_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, NewOrganizationRequest)
     with in_words():
-        made = await organizations.create(
+        created = await organizations.create(
             services(request).database, caller, fields.name, owner=fields.owner, email=fields.email
         )
-    owner = made.owner
+    organization, owner = created.organization, created.owner
     return json_answer(
         NewOrganizationBody(
-            id=made.organization.id,
-            name=made.organization.name,
-            created_at=made.organization.created_at,
+            id=organization.id,
+            name=organization.name,
+            created_at=organization.created_at,
             owner=NewUserBody(
-                id=owner.id, name=owner.name, email=owner.email, role=owner.role, login_token=made.login_token
+                id=owner.id, name=owner.name, email=owner.email, role=owner.role, login_token=created.login_token
             ),
         )
     )
 
 
-@routes.get("/{organization_id}", "One organization", answer=OrganizationBody, says="It")
+@routes.get("/{organization_id}", "Get an organization", answer=OrganizationBody, says="The organization.")
 async def get_organization(request: Request, caller: Caller, organization_id: str) -> Response:
     return json_answer(organization_body(await organizations.get(services(request).database, caller, organization_id)))
 
@@ -83,12 +83,12 @@ async def get_organization(request: Request, caller: Caller, organization_id: st
     "Rename, disable or enable an organization",
     request=ServerOrganizationRequest,
     answer=OrganizationBody,
-    says="As it is now",
+    says="The changed organization.",
 )
 async def change_organization(request: Request, caller: Caller, organization_id: str) -> Response:
     fields = await read_body(request, ServerOrganizationRequest)
     with in_words():
-        found = await organizations.change(
+        organization = await organizations.change(
             services(request).database, caller, organization_id, name=fields.name, disabled=fields.disabled
         )
-    return json_answer(organization_body(found))
+    return json_answer(organization_body(organization))

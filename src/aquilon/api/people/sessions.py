@@ -1,4 +1,4 @@
-"""Signing in and out, and what a person may see and change of their own account."""
+"""Signing in and out, and the account of the person who is signed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aquilon.api.listing import ListOf, in_words
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
-from aquilon.people.administration import profile as own
+from aquilon.people.administration import profile
 from aquilon.people.administration.members import UserChanges
 from aquilon.people.cookies import clear_session, require_private_transport, session_id, set_session
 from aquilon.people.identity import Principal
@@ -34,14 +34,17 @@ MAX_SIGN_IN_BYTES = 8192
 class LoginRequest(Fields):
     """Either ``token``, or ``name`` and ``password``."""
 
-    token: str | None = Field(None, min_length=1, max_length=200, description="What a link carries after `#login=`.")
+    token: str | None = Field(
+        None, min_length=1, max_length=200, description="The part of a one-time link after `#login=`."
+    )
     name: str | None = Field(None, min_length=1, max_length=254, description="An e-mail address, or a user's name.")
     password: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS)
     organization: str | None = Field(
         None,
         min_length=1,
         max_length=100,
-        description="By name or id. Without: an address in any, a name in the one that runs the server.",
+        description="The organization by name or id. If left out, an address may be in any organization, "
+        "a name only in the one that runs the server.",
     )
 
 
@@ -51,27 +54,27 @@ class PasswordRequest(Fields):
         None,
         min_length=1,
         max_length=MAX_CHARACTERS,
-        description="Needed where there is one, but not within 15 minutes of signing in by a one-time link.",
+        description="The present password, if there is one. Not needed for 15 minutes after a one-time link.",
     )
 
 
 class ProfileRequest(Fields):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     name: str | None = Field(None, min_length=1, max_length=100)
-    email: str | None = Field(None, max_length=254, description="null takes it away.")
+    email: str | None = Field(None, max_length=254, description="null removes the address.")
 
 
 class WorkspaceRequest(Fields):
-    workspace_id: str = Field(min_length=1, max_length=100, description="Its id or name.")
+    workspace_id: str = Field(min_length=1, max_length=100, description="The workspace's id or name.")
 
 
-class SessionUser(msgspec.Struct, frozen=True):
+class SessionUser(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     email: str | None
     role: str
-    """In the organization."""
+    """The role in the organization."""
     has_password: bool
 
 
@@ -79,19 +82,19 @@ class SessionOrganization(msgspec.Struct, frozen=True):
     id: str
     name: str
     operates: bool
-    """Whether it runs the server: its owners and administrators see models, upstreams, prices, organizations."""
+    """Whether it runs the server: its owners and administrators manage models, upstreams, prices, organizations."""
 
 
 class SessionWorkspace(msgspec.Struct, frozen=True):
     id: str
     name: str
     role: str | None
-    """Null where only the role in the organization reaches."""
+    """Null for a person whose access comes from the role in the organization alone."""
 
 
-class SessionBody(msgspec.Struct, frozen=True):
-    """``permissions`` are the actions that would be allowed now, in ``workspace`` or the organization as a whole;
-    ``workspace`` is null for somebody who is in none."""
+class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``permissions`` are the actions that are allowed now, in ``workspace`` or in the whole organization;
+    ``workspace`` is null for a person without a workspace."""
 
     user: SessionUser
     organization: SessionOrganization
@@ -106,23 +109,23 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "session"
     id: str
     current: bool
-    """Whether it is the one that asks."""
+    """Whether the request comes from this session."""
     method: str
-    """How it began: ``link``, ``password``, ``invitation`` or ``oidc:NAME``."""
+    """How the session began: ``link``, ``password``, ``invitation`` or ``oidc:NAME``."""
     user_agent: str
     address: str
     created_at: int
     last_used_at: int
-    """To the minute."""
+    """Exact to the minute."""
     expires_at: int
 
 
 @routes.post(
     "/auth/login",
-    "Sign in with a one-time link's token, or a name and password, for a session cookie",
+    "Sign in with a one-time link's token, or with a name and password",
     request=LoginRequest,
     answer=SessionBody,
-    says="Signed in; the cookie is set",
+    says="The new session; the answer sets its cookie.",
 )
 async def login(request: Request) -> Response:
     require_page(request)
@@ -140,12 +143,17 @@ async def login(request: Request) -> Response:
     return await signed_in_answer(request, signed_in)
 
 
-@routes.get("/auth/session", "Who is signed in, and what they may do", answer=SessionBody, says="The user")
+@routes.get(
+    "/auth/session",
+    "Get the caller's user, organization and permissions",
+    answer=SessionBody,
+    says="The caller's session.",
+)
 async def current_session(request: Request, caller: Caller) -> Response:
     return json_answer(await _session_body(request, caller))
 
 
-@routes.post("/auth/logout", "End the session", says="Signed out", status=204)
+@routes.post("/auth/logout", "End the session", says="The session has ended.", status=204)
 async def logout(request: Request) -> Response:
     response = Response(status_code=204)
     current = session_id(request)
@@ -157,63 +165,69 @@ async def logout(request: Request) -> Response:
     return response
 
 
-@routes.get("/auth/sessions", "Where one is signed in", answer=ListOf[OpenSession], says="Used last first")
+@routes.get(
+    "/auth/sessions",
+    "List the caller's sessions",
+    answer=ListOf[OpenSession],
+    says="The open sessions, last used first.",
+)
 async def list_sessions(request: Request, person: Person) -> Response:
-    found = await own.own_sessions(services(request).database, person)
-    return json_answer(ListOf(data=[_open_session(row, person) for row in found]))
+    rows = await profile.own_sessions(services(request).database, person)
+    return json_answer(ListOf(data=[_open_session(row, person) for row in rows]))
 
 
-@routes.delete("/auth/sessions/{session_id}", "Sign out somewhere else", says="That session is over", status=204)
+@routes.delete(
+    "/auth/sessions/{session_id}", "End one of the caller's sessions", says="The session has ended.", status=204
+)
 async def end_session(request: Request, person: Person, session_id: str) -> Response:
-    await own.end_session(services(request).database, person, session_id)
+    await profile.end_session(services(request).database, person, session_id)
     return Response(status_code=204)
 
 
 @routes.post(
     "/auth/workspace",
-    "Work in another workspace, in this session",
+    "Choose the workspace of this session",
     request=WorkspaceRequest,
     answer=SessionBody,
-    says="As it is now",
+    says="The session in its new workspace.",
 )
 async def choose_workspace(request: Request, person: Person) -> Response:
     fields = await read_body(request, WorkspaceRequest)
-    found = services(request)
-    await own.choose_workspace(found.database, person, fields.workspace_id)
+    await profile.choose_workspace(services(request).database, person, fields.workspace_id)
     return await _changed_session(request, person)
 
 
 @routes.post(
     "/auth/profile",
-    "Change one's own name or e-mail address",
+    "Change the caller's name or e-mail address",
     request=ProfileRequest,
     answer=SessionBody,
-    says="As it is now",
+    says="The session with the changed user.",
 )
 async def change_profile(request: Request, person: Person) -> Response:
     fields = await read_body(request, ProfileRequest)
     removes_email = "email" in fields.model_fields_set and fields.email is None
     changes = UserChanges(name=fields.name, email=fields.email, removes_email=removes_email)
     with in_words("name" if fields.email is None else "email"):
-        await own.change(services(request).database, person, changes)
+        await profile.change(services(request).database, person, changes)
     return await _changed_session(request, person)
 
 
 @routes.post(
     "/auth/password",
-    "Set or change one's password; every other session ends",
+    "Set or change the caller's password; every other session ends",
     request=PasswordRequest,
-    says="Set",
+    says="The password was set.",
     status=204,
 )
 async def set_password(request: Request, person: Person) -> Response:
     fields = await read_body(request, PasswordRequest, most=MAX_SIGN_IN_BYTES)
-    found = services(request)
+    state = services(request)
     try:
-        await own.set_password(
-            found.database,
-            found.passwords,
-            found.sign_in,
+        await profile.set_password(
+            state.database,
+            state.passwords,
+            state.sign_in,
             holder=person,
             new=fields.password,
             current=fields.current,
@@ -248,16 +262,18 @@ async def _changed_session(request: Request, person: SessionHolder) -> Response:
 
 
 async def _session_body(request: Request, principal: Principal) -> SessionBody:
-    found = await own.profile(services(request).database, principal)
-    places = [SessionWorkspace(place.id, place.name, role) for place, role in found.workspaces]
-    here = next((place for place in places if place.id == principal.workspace_id), None)
+    account = await profile.profile(services(request).database, principal)
+    user = account.user
+    workspaces = [SessionWorkspace(workspace.id, workspace.name, role) for workspace, role in account.workspaces]
     return SessionBody(
-        SessionUser(found.user.id, found.user.name, found.user.email, principal.role, found.has_password),
-        SessionOrganization(principal.organization_id, principal.organization_name, principal.operates),
-        here,
-        places,
-        list(found.permissions),
-        "session" if principal.api_key_id is None else "api_key",
+        user=SessionUser(
+            id=user.id, name=user.name, email=user.email, role=principal.role, has_password=account.has_password
+        ),
+        organization=SessionOrganization(principal.organization_id, principal.organization_name, principal.operates),
+        workspace=next((workspace for workspace in workspaces if workspace.id == principal.workspace_id), None),
+        workspaces=workspaces,
+        permissions=list(account.permissions),
+        by="session" if principal.api_key_id is None else "api_key",
     )
 
 
