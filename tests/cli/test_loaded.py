@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.web.running import RunningServer as RunningServerFile
+from aquilon.web.running import own_home
 
 
 def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> None:
@@ -24,17 +32,31 @@ def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> N
     assert run("ps", *home).out
 
 
-def test_the_operator_s_key_stays_in_the_home_and_is_made_anew_when_revoked(run: Run, server: RunningServer) -> None:
+def test_ps_leaves_no_key_behind(run: Run, server: RunningServer) -> None:
     home = ("--home", str(server.home))
+    before = run("keys", "list", "--json", *home).out
     assert run("ps", *home).code == 0
-    file = server.home / "cli-operator-key"
-    assert file.stat().st_mode & 0o077 == 0
-    key = file.read_text().strip()
-    [listed] = [row for row in json.loads(run("keys", "list", "--json", *home).out) if key.startswith(row["prefix"])]
-    assert listed["scopes"] == ["administration"]
-    run("keys", "revoke", listed["id"], *home)
-    assert run("ps", *home).code == 0
-    assert file.read_text().strip() != key
+    assert run("keys", "list", "--json", *home).out == before
+    assert not (server.home / "cli-operator-key").exists()
+
+
+def test_the_key_of_ps_is_short_lived_and_is_removed_when_ctrl_c_ends_the_command(run: Run, prepared: Path) -> None:
+    keys_before = run("keys", "list", "--json").out
+    with own_home(prepared) as announce, socket.create_server(("127.0.0.1", 0)) as never_answers:
+        announce(RunningServerFile(f"http://127.0.0.1:{never_answers.getsockname()[1]}", os.getpid()))
+        never_answers.settimeout(120)
+        with subprocess.Popen([sys.executable, "-m", "aquilon.cli.main", "ps"]) as process:
+            connection, _ = never_answers.accept()
+            with connection:
+                request = connection.recv(65536).decode()
+                [key] = [row for row in json.loads(run("keys", "list", "--json").out) if row["prefix"] in request]
+                assert key["scopes"] == ["administration"]
+                assert key["expires_at"] - key["created_at"] <= 60  # for the case that the process is killed
+                process.send_signal(signal.SIGINT)
+                assert process.wait(120) == 130
+    assert run("keys", "list", "--json").out == keys_before
+    secret = request.partition("Bearer ")[2].split()[0].encode()
+    assert not [file for file in prepared.rglob("*") if file.is_file() and secret in file.read_bytes()]
 
 
 def test_what_is_not_there_is_said(run: Run, server: RunningServer, prepared: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from aquilon.cli.options import AsJson, Home, model_store, settings_from
 
 if TYPE_CHECKING:
-    import httpx
+    from aquilon.storage import Database
 
 
 def run(
@@ -92,12 +92,13 @@ def _name_of(model: str, home: Path | None) -> str:
 
 
 def _ask(home: Path | None, method: str, path: str) -> Any:
-    """What the running server says to its operator. Raises CommandError."""
+    """The running server's answer to its operator, as JSON. Raises CommandError."""
     import httpx
 
+    from aquilon.cli.database import with_database
     from aquilon.cli.errors import CommandError
     from aquilon.cli.homes import require_home
-    from aquilon.cli.local_server import OPERATOR_KEY, key_for
+    from aquilon.people.first_run import operator_key
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
@@ -106,16 +107,14 @@ def _ask(home: Path | None, method: str, path: str) -> Any:
     if server is None:
         raise CommandError(f"No server is running on {settings.home}: start one with `aquilon up`")
 
-    def send(*, fresh: bool) -> httpx.Response:
-        headers = {"authorization": f"Bearer {key_for(settings, OPERATOR_KEY, fresh=fresh)}"}
-        try:
-            return httpx.request(method, server.url + path, headers=headers, timeout=60)
-        except httpx.HTTPError as error:
-            raise CommandError(f"{server.url} can't be reached: {error}") from None
+    async def send(database: Database) -> httpx.Response:
+        async with operator_key(database, "aquilon ps and stop") as key, httpx.AsyncClient(timeout=60) as client:
+            return await client.request(method, server.url + path, headers={"authorization": f"Bearer {key}"})
 
-    response = send(fresh=False)
-    if response.status_code == 401:  # the kept key was revoked, or is of another database
-        response = send(fresh=True)
+    try:
+        response = with_database(home, send)
+    except httpx.HTTPError as error:
+        raise CommandError(f"{server.url} can't be reached: {error}") from None
     body = response.json()
     if not response.is_success:
         raise CommandError(str(body.get("message", body)))

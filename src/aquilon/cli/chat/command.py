@@ -91,7 +91,7 @@ def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatC
         return client, client.models()
     from aquilon.cli.errors import CommandError
     from aquilon.cli.homes import require_home
-    from aquilon.cli.local_server import key_for
+    from aquilon.cli.local_server import chat_key
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
@@ -102,15 +102,14 @@ def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatC
             f"No server is running on {settings.home}. Start one in another terminal with `aquilon up`, "
             "or name another with --url and --key"
         )
-    client = ChatClient(server.url, key or key_for(settings))
+    client = ChatClient(server.url, key or chat_key(settings))
     try:
         return client, client.models()
     except ChatError as error:
         if error.status != 401 or key:
             raise
-        client = ChatClient(
-            server.url, key_for(settings, fresh=True)
-        )  # the kept key was revoked, or of another database
+        # The kept key was revoked, or is of another database.
+        client = ChatClient(server.url, chat_key(settings, fresh=True))
         return client, client.models()
 
 
