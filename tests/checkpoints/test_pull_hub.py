@@ -269,7 +269,7 @@ def test_a_name_taken_by_another_source_is_not_overwritten(hub: FakeHub, store: 
     pull(TINY, store)
     with pytest.raises(PullError, match=r"already a model 'Tiny-Llama', from hf:eagle/Tiny-Llama: .*--name"):
         pull("hf:hawk/Tiny-Llama", store)
-    assert pull("hf:hawk/Tiny-Llama", store, "hawk").name == "hawk"
+    assert pull("hf:hawk/Tiny-Llama", store, name="hawk").name == "hawk"
 
 
 @pytest.mark.parametrize(

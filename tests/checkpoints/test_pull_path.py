@@ -89,7 +89,7 @@ def test_another_folder_of_the_same_name_needs_a_name_of_its_own(folder: Path, s
     other = write_checkpoint(folder.parent / "other" / "Tiny-Llama", tiny_checkpoint(seed=1))
     with pytest.raises(PullError, match="choose another name with --name, or remove it first"):
         pull(str(other), store)
-    assert pull(str(other), store, "second").name == "second"
+    assert pull(str(other), store, name="second").name == "second"
 
 
 def test_a_model_without_a_chat_template_is_pulled_for_completions(tmp_path: Path, store: ModelStore) -> None:

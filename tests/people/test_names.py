@@ -129,7 +129,7 @@ async def test_aliases_and_upstreams_models_too(database: Database, settings: Se
 def test_a_pulled_model_is_called_what_no_other_is_but_for_capitals(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "source", tiny_checkpoint())
     store = ModelStore(tmp_path / "models")
-    pull(str(tmp_path / "source"), store, "tiny")
+    pull(str(tmp_path / "source"), store, name="tiny")
     with pytest.raises(PullError, match="taken for the model 'tiny'"):
-        pull(str(tmp_path / "source"), store, "Tiny")
-    pull(str(tmp_path / "source"), store, "tiny")
+        pull(str(tmp_path / "source"), store, name="Tiny")
+    pull(str(tmp_path / "source"), store, name="tiny")

@@ -48,7 +48,7 @@ class RunningServer:
 
 def prepare_home(home: Path, model_file: Path) -> None:
     """A store with the default model under its own name."""
-    pull(str(model_file), ModelStore(home / "models"), DEFAULT_MODEL)
+    pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
 
 
 def start_server(home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready") -> RunningServer:

@@ -60,10 +60,10 @@ def chat(
     from aquilon.cli.chat.conversation import Conversation
 
     piped = "" if sys.stdin.isatty() else sys.stdin.read()
-    asked = "\n\n".join(text for text in (" ".join(question or ()), piped.strip("\n")) if text.strip())
-    if not asked and not sys.stdin.isatty():
+    prompt = "\n\n".join(text for text in (" ".join(question or ()), piped.strip("\n")) if text.strip())
+    if not prompt and not sys.stdin.isatty():
         raise typer.BadParameter("Nothing was asked: standard input is empty", param_hint="QUESTION")
-    if as_json and not asked:
+    if as_json and not prompt:
         raise typer.BadParameter("A conversation has no JSON form: give a question with it", param_hint="--json")
     client, models = _connect(url, key, home)
     options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
@@ -73,8 +73,8 @@ def chat(
         system=system,
         options={name: value for name, value in options.items() if value is not None},
     )
-    if asked:
-        _answer_once(conversation, asked, plain=bool(piped), as_json=as_json)
+    if prompt:
+        _answer_once(conversation, prompt, plain=bool(piped), as_json=as_json)
     else:
         from aquilon.cli.chat.terminal import Terminal
 
@@ -82,7 +82,7 @@ def chat(
 
 
 def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatClient, list[Model]]:
-    """A client that the server lets in, and the server's models."""
+    """A client whose key the server accepts, and the server's models. Raises CommandError."""
     from aquilon.cli.chat.client import ChatClient, ChatError
 
     key = key or os.environ.get("AQUILON_API_KEY")
@@ -128,7 +128,7 @@ def _history_file(home: Path | None) -> Path:
 
 
 def _answer_once(conversation: Conversation, question: str, *, plain: bool, as_json: bool) -> None:
-    """Markdown where a person reads it, plain text where a program does, or one JSON object at the end."""
+    """Print markdown on a terminal, plain text to a program, or one JSON object at the end."""
     import contextlib
 
     from aquilon.cli.chat.markdown import StreamedMarkdown
