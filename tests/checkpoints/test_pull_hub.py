@@ -89,7 +89,7 @@ def test_a_server_without_ranges_is_asked_again_from_the_beginning(hub: FakeHub,
 
 def test_a_hub_that_stays_away_ends_the_pull_which_goes_on_with_the_next_one(hub: FakeHub, store: ModelStore) -> None:
     hub.break_after = [1000, 0, 0, 0]
-    with pytest.raises(PullError, match=r"broke at model\.safetensors .* the same command goes on from there"):
+    with pytest.raises(PullError, match=r"broke at model\.safetensors .* the same command resumes from there"):
         pull(TINY, store)
     assert store.list() == []
     hub.requests.clear()

@@ -295,7 +295,7 @@ class ModelStore:
             os.close(descriptor)
 
     def swap_in(self, name: str, folder: Path) -> None:
-        """Move a complete folder to a model's name. ``get`` restores the former model if the machine stops meanwhile."""
+        """Move a complete folder to a model's name. ``get`` restores the former model after a crash."""
         final, replaced = self.folder / name, self.folder / ".replaced" / name
         if final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
