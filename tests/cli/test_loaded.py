@@ -59,7 +59,7 @@ def test_the_key_of_ps_is_short_lived_and_is_removed_when_ctrl_c_ends_the_comman
     assert not [file for file in prepared.rglob("*") if file.is_file() and secret in file.read_bytes()]
 
 
-def test_what_is_not_there_is_said(run: Run, server: RunningServer, prepared: Path) -> None:
+def test_an_unknown_model_and_a_missing_server_are_reported(run: Run, server: RunningServer, prepared: Path) -> None:
     unknown = run("stop", "nonsense", "--home", str(server.home))
     assert (unknown.code, "There is no model 'nonsense'" in unknown.err) == (1, True)
     alone = run("ps")
@@ -78,7 +78,7 @@ def test_only_models_that_chat_are_offered(run: Run, home: Path) -> None:
         server.stop()
 
 
-def test_run_pulls_what_is_not_there(run: Run, home: Path, tmp_path: Path) -> None:
+def test_run_pulls_a_model_that_is_missing(run: Run, home: Path, tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "Tiny-Llama", tiny_checkpoint())
     shown = run("run", str(folder), "Hi")
     assert "No server is running" in shown.err

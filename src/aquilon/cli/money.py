@@ -262,7 +262,7 @@ def set_budget(
         raise typer.BadParameter("a budget is for a workspace or for a key", param_hint="--key")
     if budget_id is not None and (workspace or key or period is not None):
         raise typer.BadParameter(
-            "--id names a budget with its owner and period: give it without --workspace, --key and --period",
+            "--id names a budget with its owner and period: give --id alone",
             param_hint="--id",
         )
 
