@@ -1,7 +1,7 @@
 """``python -m bench [--list] [--quick] [NAME]...``: run the benchmarks named, or all.
 
-What they print they also keep, as JSON, in ``bench/results``. A machine that does
-other work meanwhile shifts every figure: trust the ratios, taken in turns.
+Their figures are also written, as JSON, to ``bench/results``. Other work on the machine
+shifts every figure: trust the ratios, whose sides are measured in turns.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what there is and stop")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: minutes become seconds, figures noisier")
     arguments = parser.parse_args()
-    there = benchmarks()
-    unknown = set(arguments.names) - there.keys()
+    known = benchmarks()
+    unknown = set(arguments.names) - known.keys()
     if unknown:
-        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(there)}")
-    for name in arguments.names or there:
-        print(f"{name}: {there[name]}", flush=True)
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    for name in arguments.names or known:
+        print(f"{name}: {known[name]}", flush=True)
         if not arguments.list:
             importlib.import_module(f"bench.{name}").main(quick=arguments.quick)
             print()

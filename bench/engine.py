@@ -1,7 +1,7 @@
 """Tokens a second of the default model against llama.cpp, each at its best format.
 
-Both are asked in turns, so that what else the machine does falls on both. Ours
-goes the whole way: client, socket, engine process, scheduler, greedy sampling.
+Both are measured in turns, so that other work on the machine affects both. Ours
+includes everything: client, socket, engine process, scheduler, greedy sampling.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench import llama_cpp, report
 
 _PROMPT, _ANSWER, _SHORT = 512, 128, 16
 _COLUMNS = {"prefill 512": 0.95, "1 stream": 0.4, "16 streams": 0.8, "32 streams": None}
-"""What is measured, and the share of llama.cpp that must be reached."""
+"""The measurements, and the share of llama.cpp's speed that we must reach."""
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -71,7 +71,7 @@ def _theirs(column: str, model: Path, threads: int) -> float:
     streams = int(column.split()[0])
     if streams == 1:
         return llama_cpp.decode(model, _ANSWER, threads)
-    return llama_cpp.decode_batch(model, streams, _SHORT, _ANSWER, threads)
+    return llama_cpp.decode_batch(model, sequences=streams, prompt=_SHORT, tokens=_ANSWER, threads=threads)
 
 
 class _Ours:
@@ -80,7 +80,7 @@ class _Ours:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._random = random.Random(0)
-        self._asked = 0
+        self._requests = 0
 
     async def measure(self, column: str) -> float:
         if column == "prefill 512":
@@ -112,11 +112,11 @@ class _Ours:
         return counted / (time.perf_counter() - max(first.values()))
 
     async def _answer(self, prompt: int, tokens: int, on_tokens: Callable[[int], None]) -> None:
-        self._asked += 1
+        self._requests += 1
         ids = [self._random.randrange(100, 49_000) for _ in range(prompt)]
         sampling = SamplingParameters(temperature=0, max_tokens=tokens, ignore_eos=True)
         async for output in self._engine.generate(
-            SequenceRequest(id=str(self._asked), model="model", prompt_ids=ids, sampling=sampling)
+            SequenceRequest(id=str(self._requests), model="model", prompt_ids=ids, sampling=sampling)
         ):
             on_tokens(len(output.token_ids))
 

@@ -1,9 +1,9 @@
 """Aquilon as a gateway beside LiteLLM's proxy: added time to first token, answers a second, memory.
 
-Both stand before the same paced server-sent-events stand-in, each in one process of
-its own, asked in turns in one run. Aquilon meters every answer into its SQLite
-database and pays it from a budget; LiteLLM has no database here, which is its
-fastest way to run. LiteLLM is installed from PyPI into an environment of its own.
+Both forward to the same paced stand-in, each in one process, and are measured in turns
+in one run. Aquilon records every answer in its SQLite database and charges a budget; LiteLLM
+has no database here, which is its fastest way to run. It is installed from PyPI into a
+separate environment.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def main(*, quick: bool = False) -> None:
             _aquilon(Path(folder), upstream) as ours,
             _litellm(Path(folder), upstream) as theirs,
         ):
-            found = _measure(words, upstream, ours, theirs, rounds, seconds)
-            found["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
-        _show(words, found)
-        figures[str(words)] = found
+            measured = _measure(words, upstream=upstream, ours=ours, theirs=theirs, rounds=rounds, seconds=seconds)
+            measured["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
+        _show(words, measured)
+        figures[str(words)] = measured
     print(f"\nkept in {keep('gateway', figures)}")
 
 
-def _measure(words: int, upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float) -> dict[str, Any]:
+def _measure(words: int, *, upstream: int, ours: Any, theirs: Any, rounds: int, seconds: float) -> dict[str, Any]:
     at: dict[str, tuple[int, str, int]] = {
         "direct": (upstream, "none", words),
         "aquilon": (ours[0], ours[1], words),
@@ -62,17 +62,17 @@ def _measure(words: int, upstream: int, ours: Any, theirs: Any, rounds: int, sec
     throughput: dict[str, list[float]] = {"aquilon": [], "litellm": []}
     busy = 0.0
     for name in at:
-        _load(*at[name], "clients", 8, 2)  # imports, caches
+        _load(*at[name], how="clients", many=8, seconds=2)  # fills imports and caches
     for _ in range(rounds):
         for name in ("direct", "aquilon"):
             before = _processor_seconds(ours[2])
-            firsts[name] += _load(*at[name], "rate", RATE, seconds)["first_ms"]
+            firsts[name] += _load(*at[name], how="rate", many=RATE, seconds=seconds)["first_ms"]
             if name == "aquilon":
                 busy = (_processor_seconds(ours[2]) - before) * 1000 / (RATE * (seconds + 1))
         for name in at:
-            firsts[f"alone {name}"] += _load(*at[name], "clients", 1, seconds)["first_ms"]
+            firsts[f"alone {name}"] += _load(*at[name], how="clients", many=1, seconds=seconds)["first_ms"]
         for name in throughput:
-            throughput[name].append(_load(*at[name], "clients", CLIENTS, seconds)["per_second"])
+            throughput[name].append(_load(*at[name], how="clients", many=CLIENTS, seconds=seconds)["per_second"])
     return {
         "rate": RATE,
         "clients": CLIENTS,
@@ -119,7 +119,7 @@ def _show(words: int, figures: dict[str, Any]) -> None:
     print(f"\nAquilon's processor time at {RATE}/s: {figures['processor_ms_a_request']} ms a request\n")
 
 
-def _load(port: int, key: str, words: int, how: str, many: float, seconds: float) -> dict[str, Any]:
+def _load(port: int, key: str, words: int, *, how: str, many: float, seconds: float) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
@@ -132,10 +132,10 @@ def _load(port: int, key: str, words: int, how: str, many: float, seconds: float
         str(many),
         str(seconds),
     ]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    if found["problems"]:
-        raise RuntimeError(f"port {port}: {found['problems']}")
-    return found
+    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if result["problems"]:
+        raise RuntimeError(f"port {port}: {result['problems']}")
+    return result
 
 
 @contextlib.contextmanager
@@ -246,22 +246,22 @@ def _running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
 
 
 def _tree(pid: int) -> list[int]:
-    found = [pid]
+    pids = [pid]
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found += _tree(int(child))
-    return found
+        pids += _tree(int(child))
+    return pids
 
 
 def _pss(pid: int) -> float:
     """Megabytes of the process tree."""
-    lines = (line for each in _tree(pid) for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines())
+    lines = (line for process in _tree(pid) for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines())
     return round(sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6, 1)
 
 
 def _processor_seconds(pid: int) -> float:
     ticks = os.sysconf("SC_CLK_TCK")
-    found = 0
-    for each in _tree(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        found += int(fields[11]) + int(fields[12])
-    return found / ticks
+    used = 0
+    for process in _tree(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / ticks

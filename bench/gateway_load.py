@@ -18,7 +18,7 @@ import uvloop
 from bench.gateway_standin import WORD
 
 _WARM_SECONDS = 1.0
-"""What comes first is not counted: connections are opened, code is read."""
+"""Answers in this first time aren't counted: connections are opened, code is loaded."""
 
 
 class _Client(asyncio.Protocol):
@@ -61,7 +61,7 @@ class _Client(asyncio.Protocol):
 
 
 class _Load:
-    def __init__(self, port: int, model: str, key: str, words: int) -> None:
+    def __init__(self, port: int, *, model: str, key: str, words: int) -> None:
         body = json.dumps(
             {
                 "model": model,
@@ -82,7 +82,7 @@ class _Load:
         self.problems: list[str] = []
 
     async def ask(self, *, since: float = 0.0, until: float = math.inf) -> None:
-        """Counts if it ends in this time."""
+        """Ask once; the answer counts if it ends between ``since`` and ``until``."""
         client = self._idle.pop() if self._idle else await self._connect()
         try:
             first = await client.ask()
@@ -105,9 +105,9 @@ class _Load:
     async def at_rate(self, per_second: float, seconds: float) -> float:
         """Requests start on time, whether or not others have ended."""
         loop, tasks = asyncio.get_running_loop(), []
-        begun, since = loop.time(), time.perf_counter() + _WARM_SECONDS
+        started_at, since = loop.time(), time.perf_counter() + _WARM_SECONDS
         for number in range(int(per_second * (seconds + _WARM_SECONDS))):
-            due = begun + number / per_second
+            due = started_at + number / per_second
             await asyncio.sleep(max(0.0, due - loop.time()))
             tasks.append(asyncio.create_task(self.ask(since=since)))
         await asyncio.gather(*tasks)
@@ -118,17 +118,17 @@ class _Load:
         counts_from = time.perf_counter() + _WARM_SECONDS
         ends = counts_from + seconds
 
-        async def one() -> None:
+        async def client() -> None:
             while time.perf_counter() < ends and len(self.problems) < 100:
                 await self.ask(since=counts_from, until=ends)
 
-        await asyncio.gather(*(one() for _ in range(clients)))
+        await asyncio.gather(*(client() for _ in range(clients)))
         return seconds
 
 
 async def _main() -> None:
     port, model, key, words, how, many, seconds = sys.argv[1:]
-    load = _Load(int(port), model, key, int(words))
+    load = _Load(int(port), model=model, key=key, words=int(words))
     if how == "rate":
         took = await load.at_rate(float(many), float(seconds))
     else:

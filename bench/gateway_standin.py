@@ -1,7 +1,7 @@
-"""A stand-in for an upstream: answers every chat completion with words, one after the other, as it was told.
+"""A stand-in for an upstream: it answers every chat completion with the same number of words, at a fixed pace.
 
-``python -m bench.gateway_standin FIRST_MS BETWEEN_MS WORDS`` prints its port. As little
-processor time as Python can do with: the figures shall be the gateway's.
+``python -m bench.gateway_standin FIRST_MS BETWEEN_MS WORDS`` prints its port. It uses as
+little processor time as possible, so that the figures are the gateway's.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class _StandIn(asyncio.Protocol):
             return
         self._loop.call_later(self._first, self._next, 0)
 
-    def _next(self, said: int) -> None:
+    def _next(self, sent: int) -> None:
         if self._transport.is_closing():
             return
-        last = said + 1 == self._words
-        self._transport.write((_HEAD + _ROLE if not said else b"") + _TEXT + (self._end if last else b""))
+        last = sent + 1 == self._words
+        self._transport.write((_HEAD + _ROLE if not sent else b"") + _TEXT + (self._end if last else b""))
         if not last:
-            self._loop.call_later(self._between, self._next, said + 1)
+            self._loop.call_later(self._between, self._next, sent + 1)
 
 
 async def _serve(first: float, between: float, words: int) -> None:

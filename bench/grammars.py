@@ -1,7 +1,7 @@
 """What a grammar costs: to the first token, and in tokens a second, alone and beside others.
 
-The same number of tokens is drawn with and without a grammar, in turns; ours goes the
-whole way: client, socket, engine process, matcher, sampler.
+The same number of tokens is sampled with and without a grammar, in turns, through the
+whole engine: client, socket, engine process, matcher, sampler.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ async def _compare(rounds: int) -> None:
     await engine.start()
     try:
         await engine.load("model", default_model())
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         await _first_token(engine, of_rules('start: "x"'))
-        print(f"the model's first grammar of all: {(time.perf_counter() - begun) * 1000:.0f} ms with its vocabulary")
+        print(
+            f"the model's first grammar of all: {(time.perf_counter() - started_at) * 1000:.0f} ms with its vocabulary"
+        )
         for _ in range(rounds):
             for name, grammar in _GRAMMARS.items():
                 row = figures[name]
@@ -75,9 +77,9 @@ def _checks() -> None:
         if grammar is not None:
             taken = []
             for _ in range(50):
-                begun = time.perf_counter()
+                started_at = time.perf_counter()
                 check(grammar)
-                taken.append((time.perf_counter() - begun) * 1000)
+                taken.append((time.perf_counter() - started_at) * 1000)
             print(f"checking '{name}': {statistics.median(taken):.2f} ms")
 
 
@@ -85,7 +87,7 @@ def _request(grammar: str | None, tokens: int) -> SequenceRequest:
     prompt = [random.randrange(100, 40_000) for _ in range(_PROMPT)]
     sampling = SamplingParameters(temperature=0.8, seed=1, max_tokens=tokens, ignore_eos=True)
     if grammar is not None:
-        grammar = grammar + " " * random.randrange(1, 10_000)  # another text: nothing is remembered of it
+        grammar = grammar + " " * random.randrange(1, 10_000)  # another text, so that no cached matcher is used
     return SequenceRequest(
         id=str(random.random()), model="model", prompt_ids=prompt, sampling=sampling, grammar=grammar
     )
@@ -94,16 +96,16 @@ def _request(grammar: str | None, tokens: int) -> SequenceRequest:
 async def _first_token(engine: Engine, grammar: str | None) -> float:
     taken = []
     for _ in range(10):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         async for _output in engine.generate(_request(grammar, 1)):
-            taken.append((time.perf_counter() - begun) * 1000)
+            taken.append((time.perf_counter() - started_at) * 1000)
     return statistics.median(taken)
 
 
 async def _rate(engine: Engine, grammars: list[str | None]) -> float:
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     counts = await asyncio.gather(*(_tokens(engine, grammar) for grammar in grammars))
-    return sum(counts) / (time.perf_counter() - begun)
+    return sum(counts) / (time.perf_counter() - started_at)
 
 
 async def _tokens(engine: Engine, grammar: str | None) -> int:

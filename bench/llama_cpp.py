@@ -57,10 +57,10 @@ def build() -> Path:
 def download(package: str) -> Path:
     """A package's wheel, kept in the cache."""
     name = package.partition("==")[0].replace("-", "_")
-    if not (kept := list(CACHE.glob(f"{name}-*.whl"))):
+    if not (wheels := list(CACHE.glob(f"{name}-*.whl"))):
         _run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(CACHE), package)
-        kept = list(CACHE.glob(f"{name}-*.whl"))
-    return kept[0]
+        wheels = list(CACHE.glob(f"{name}-*.whl"))
+    return wheels[0]
 
 
 def convert(model: Path, kind: str) -> Path:
@@ -83,7 +83,7 @@ def decode(model: Path, tokens: int, threads: int) -> float:
     return _bench(model, threads, "-p", "0", "-n", str(tokens))
 
 
-def decode_batch(model: Path, sequences: int, prompt: int, tokens: int, threads: int) -> float:
+def decode_batch(model: Path, *, sequences: int, prompt: int, tokens: int, threads: int) -> float:
     """Tokens a second of several sequences together, after their prompts."""
     context = sequences * (prompt + tokens)
     output = _run(

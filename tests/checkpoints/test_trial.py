@@ -94,7 +94,7 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.mark.parametrize(("files", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_could_not_be_served_is_refused_with_the_reason(
+def test_a_tokenizer_or_template_that_can_not_be_served_is_refused_with_the_reason(
     tmp_path: Path, store: ModelStore, files: Files, reason: str
 ) -> None:
     with pytest.raises(CheckpointError, match=reason):

@@ -20,9 +20,9 @@ def let_in(server: RunningServer, key: str) -> bool:
 
 def test_a_key_is_printed_alone_and_works_at_once_until_it_is_revoked(command: Run, server: RunningServer) -> None:
     home = ("--home", str(server.home))
-    made = command("keys", "create", "--name", "laptop", *home)
-    assert re.fullmatch(r"aq-[A-Za-z0-9]{43}\n", made.out)
-    key = made.out.strip()
+    created = command("keys", "create", "--name", "laptop", *home)
+    assert re.fullmatch(r"aq-[A-Za-z0-9]{43}\n", created.out)
+    key = created.out.strip()
     assert let_in(server, key)
     listed = [row for row in json.loads(command("keys", "list", "--json", *home).out) if row["name"] == "laptop"]
     assert len(listed) == 1
@@ -51,7 +51,7 @@ def test_a_person_gets_an_account_a_new_link_and_a_reset(run: Run, server: Runni
     assert {"zoé", "admin"} <= {user["name"] for user in json.loads(run("users", "list", "--json", *home).out)}
 
 
-def test_names_that_are_taken_or_unknown_are_told_in_words(run: Run, server: RunningServer) -> None:
+def test_names_that_are_taken_or_unknown_are_explained(run: Run, server: RunningServer) -> None:
     home = ("--home", str(server.home))
     taken = run("users", "create", "admin", *home)
     assert (taken.code, taken.err) == (1, "aquilon: There is a user 'admin' already\n")

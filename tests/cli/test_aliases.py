@@ -37,12 +37,12 @@ def test_a_plan_that_cannot_be_read_is_wrong_usage(run: Run, option: str, value:
     assert run("aliases", "set", "a", MODEL, option, value).code == 2
 
 
-def test_what_is_said_of_a_model_can_be_taken_back(run: Run) -> None:
-    said = json.loads(run("models", "set", MODEL, "--retires", "2099-06-30", "--description", "Ours", "--json").out)
-    assert said["deprecated_at"] is not None
-    assert said["description"] == "Ours"
-    back = json.loads(run("models", "set", MODEL, "--retires", "never", "--description", "", "--json").out)
-    assert (back["retires_at"], back["deprecated_at"], back["description"]) == (None, None, None)
+def test_a_model_s_note_can_be_removed(run: Run) -> None:
+    note = json.loads(run("models", "set", MODEL, "--retires", "2099-06-30", "--description", "Ours", "--json").out)
+    assert note["deprecated_at"] is not None
+    assert note["description"] == "Ours"
+    cleared = json.loads(run("models", "set", MODEL, "--retires", "never", "--description", "", "--json").out)
+    assert (cleared["retires_at"], cleared["deprecated_at"], cleared["description"]) == (None, None, None)
     assert "aren't in this server's store" in run("models", "set", MODEL, "--access", "open").err
     assert run("models", "set", MODEL, "--access", "secret").code == 2
     assert "There is no model 'nothing'" in run("models", "set", "nothing", "--access", "open").err

@@ -103,7 +103,7 @@ def test_a_restore_that_was_killed_half_way_is_completed_by_the_next_start(home:
     assert not (home / "restore-staged").exists()
 
 
-def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_refused(run: Run, home: Path, tmp_path: Path) -> None:
     server = start_server(home, environment=GATEWAY)
     headers = {"authorization": f"Bearer {server.api_key}"}
     httpx.post(f"{server.url}/v1/files", headers=headers, files={"file": ("a.txt", b"kept")}).raise_for_status()
@@ -128,7 +128,7 @@ def test_a_damaged_archive_is_known_for_it(run: Run, home: Path, tmp_path: Path)
     assert [member.name for member in members][:2] == ["manifest.json", "aquilon.db"]
 
 
-def test_what_is_no_backup_changes_nothing(run: Run, home: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_backup_changes_nothing(run: Run, home: Path, tmp_path: Path) -> None:
     assert "There is no Aquilon home" in run("backup").err
     begin_home(home)
     archive = tmp_path / "backup.tar"

@@ -16,8 +16,8 @@ def test_batch_jobs_and_files_can_be_seen_and_managed(run: Run, home: Path, tmp_
         with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {server.api_key}"}) as client:
             line = json.dumps({"custom_id": "a", "body": {"model": "nobody", "messages": []}}).encode()
             file = client.post("/v1/files", files={"file": ("in.jsonl", line), "purpose": (None, "batch")}).json()
-            wanted = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-            job = client.post("/v1/batches", json=wanted).json()
+            request = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+            job = client.post("/v1/batches", json=request).json()
             while client.get(f"/v1/batches/{job['id']}").json()["status"] != "completed":
                 pass
         [listed] = json.loads(run("batches", "list", "--json").out)

@@ -87,19 +87,19 @@ def test_the_local_key_is_made_once_and_anew_when_it_was_revoked(run: Run, serve
     assert (server.home / "cli-key").read_text().strip() != key
 
 
-def test_an_unknown_model_and_a_wrong_key_are_told_in_the_server_s_words(run: Run, server: RunningServer) -> None:
+def test_an_unknown_model_and_a_wrong_key_give_the_server_s_message(run: Run, server: RunningServer) -> None:
     unknown = run("chat", "Hi", "--model", "nonsense", "--home", str(server.home))
     assert (unknown.code, "'nonsense' does not exist" in unknown.err) == (1, True)
     wrong = run("chat", "Hi", "--url", server.url, "--key", "aq-wrong")
     assert (wrong.code, "(401)" in wrong.err) == (1, True)
 
 
-def test_no_server_is_said_with_how_to_start_one(run: Run, prepared: Path) -> None:
+def test_without_a_server_the_message_says_how_to_start_one(run: Run, prepared: Path) -> None:
     shown = run("chat", "Hi")
     assert (shown.code, "aquilon up" in shown.err, "--url" in shown.err) == (1, True, True)
 
 
-def test_nothing_asked_is_wrong_usage(run: Run) -> None:
+def test_an_empty_question_is_wrong_usage(run: Run) -> None:
     assert run("chat", stdin="\n").code == 2
 
 
@@ -126,13 +126,13 @@ def test_an_error_in_mid_answer_fails_after_what_came(run: Run) -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:1", "ftp://x", "http://"])
-def test_what_is_no_address_is_told_so(run: Run, url: str) -> None:
+def test_an_invalid_address_is_reported(run: Run, url: str) -> None:
     shown = run("chat", "Hi", "--url", url)
     assert shown.code == 1
     assert "Traceback" not in shown.err
 
 
-def test_a_server_that_is_not_there_is_told_so(run: Run) -> None:
+def test_an_unreachable_server_is_reported(run: Run) -> None:
     shown = run("chat", "Hi", "--url", "http://127.0.0.1:9")
     assert (shown.code, "http://127.0.0.1:9 can't be reached" in shown.err) == (1, True)
 

@@ -77,7 +77,7 @@ def test_retry_asks_the_last_question_again() -> None:
         talk.retry()
 
 
-def test_a_model_is_chosen_among_those_there_are() -> None:
+def test_a_model_is_chosen_among_those_of_the_server() -> None:
     talk = conversation(Parrot())
     models = [Model("a", 0, (), ""), Model("b", 0, (), "")]
     talk.choose("b", models)
@@ -117,7 +117,7 @@ def test_a_block_is_finished_once_nothing_can_change_it(text: str, finished: str
 
 
 @given(st.text(alphabet="a`~ -\n#", max_size=80), st.integers(1, 7))
-def test_whatever_the_pieces_all_of_the_text_is_kept_in_order(text: str, size: int) -> None:
+def test_the_text_is_kept_in_order_however_it_is_split(text: str, size: int) -> None:
     done, rest = "", ""
     for start in range(0, len(text), size):
         finished, rest = split_finished(rest + text[start : start + size])

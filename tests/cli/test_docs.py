@@ -31,7 +31,7 @@ collect(typer.main.get_command(app))
 
 def examples() -> list[tuple[str, str]]:
     """Every ``aquilon …`` line in a shell block, and every one between backticks, with its page."""
-    found = []
+    commands = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         lines = [
@@ -42,8 +42,8 @@ def examples() -> list[tuple[str, str]]:
         lines += re.findall(r"`([^`\n]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
         for line in lines:
             if match := re.search(r"(?:^|[|] ?|[.]venv/bin/)(aquilon [^#)]*)", line.replace("\\|", "|")):
-                found.append((page.name, match[1].strip()))
-    return found
+                commands.append((page.name, match[1].strip()))
+    return commands
 
 
 @pytest.mark.parametrize(("page", "example"), examples())

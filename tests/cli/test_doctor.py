@@ -62,9 +62,9 @@ def test_a_database_that_a_newer_version_wrote_fails(run: Run, home: Path) -> No
     with closing(sqlite3.connect(home / "aquilon.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
         database.commit()
-    told = run("doctor")
-    assert told.code == 1
-    assert "written by a newer Aquilon" in told.out
+    outcome = run("doctor")
+    assert outcome.code == 1
+    assert "written by a newer Aquilon" in outcome.out
 
 
 def test_a_taken_port_is_told_with_who_has_it(home: Path) -> None:
@@ -101,9 +101,9 @@ def test_a_check_that_breaks_is_a_failure_and_the_others_go_on(home: Path, monke
 
     monkeypatch.setattr(checks, "_CHECKS", {"odd": broken, "home": checks._CHECKS["home"]})
     home.mkdir(mode=0o700)
-    found = list(checks.run_checks(Settings(home=home)))
-    assert [(check.name, check.state) for check in found] == [("odd", "fail"), ("home", "ok")]
-    assert "odd machine" in found[0].finding
+    results = list(checks.run_checks(Settings(home=home)))
+    assert [(check.name, check.state) for check in results] == [("odd", "fail"), ("home", "ok")]
+    assert "odd machine" in results[0].finding
 
 
 @pytest.mark.parametrize(("mode", "who"), [(0o755, "every user of this machine"), (0o750, "all users of its group")])

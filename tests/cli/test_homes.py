@@ -68,7 +68,7 @@ def test_the_nearest_home_is_named(run: Run, prepared: Path) -> None:
     assert f"--home {prepared}" in run("doctor", "--home", str(typo)).out
 
 
-def test_a_folder_that_is_no_home_is_none(run: Run, prepared: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_home_s_files_is_not_a_home(run: Run, prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "hom").mkdir()
     shown = run("models", "list", "--home", str(tmp_path / "hom"))
     assert (shown.code, f"did you mean --home {prepared}?" in shown.err) == (1, True)
@@ -89,7 +89,7 @@ def test_a_home_with_models_alone_has_its_models_and_no_database(run: Run, home:
     assert (run("models", "list").code, run("users", "list").code) == (0, 1)
 
 
-def test_a_restore_of_no_archive_begins_no_home(run: Run, home: Path) -> None:
+def test_a_restore_of_a_missing_archive_makes_no_home(run: Run, home: Path) -> None:
     assert "No such file" in run("restore", "gone.tar").err
     assert not home.exists()
 

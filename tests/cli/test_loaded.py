@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.web.running import RunningServer as RunningServerFile
+from aquilon.web.running import own_home
 
 
 def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> None:
@@ -24,20 +32,34 @@ def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> N
     assert run("ps", *home).out
 
 
-def test_the_operator_s_key_stays_in_the_home_and_is_made_anew_when_revoked(run: Run, server: RunningServer) -> None:
+def test_ps_leaves_no_key_behind(run: Run, server: RunningServer) -> None:
     home = ("--home", str(server.home))
+    before = run("keys", "list", "--json", *home).out
     assert run("ps", *home).code == 0
-    file = server.home / "cli-operator-key"
-    assert file.stat().st_mode & 0o077 == 0
-    key = file.read_text().strip()
-    [listed] = [row for row in json.loads(run("keys", "list", "--json", *home).out) if key.startswith(row["prefix"])]
-    assert listed["scopes"] == ["administration"]
-    run("keys", "revoke", listed["id"], *home)
-    assert run("ps", *home).code == 0
-    assert file.read_text().strip() != key
+    assert run("keys", "list", "--json", *home).out == before
+    assert not (server.home / "cli-operator-key").exists()
 
 
-def test_what_is_not_there_is_said(run: Run, server: RunningServer, prepared: Path) -> None:
+def test_the_key_of_ps_is_short_lived_and_is_removed_when_ctrl_c_ends_the_command(run: Run, prepared: Path) -> None:
+    keys_before = run("keys", "list", "--json").out
+    with own_home(prepared) as announce, socket.create_server(("127.0.0.1", 0)) as never_answers:
+        announce(RunningServerFile(f"http://127.0.0.1:{never_answers.getsockname()[1]}", os.getpid()))
+        never_answers.settimeout(120)
+        with subprocess.Popen([sys.executable, "-m", "aquilon.cli.main", "ps"]) as process:
+            connection, _ = never_answers.accept()
+            with connection:
+                request = connection.recv(65536).decode()
+                [key] = [row for row in json.loads(run("keys", "list", "--json").out) if row["prefix"] in request]
+                assert key["scopes"] == ["administration"]
+                assert key["expires_at"] - key["created_at"] <= 60  # for the case that the process is killed
+                process.send_signal(signal.SIGINT)
+                assert process.wait(120) == 130
+    assert run("keys", "list", "--json").out == keys_before
+    secret = request.partition("Bearer ")[2].split()[0].encode()
+    assert not [file for file in prepared.rglob("*") if file.is_file() and secret in file.read_bytes()]
+
+
+def test_an_unknown_model_and_a_missing_server_are_reported(run: Run, server: RunningServer, prepared: Path) -> None:
     unknown = run("stop", "nonsense", "--home", str(server.home))
     assert (unknown.code, "There is no model 'nonsense'" in unknown.err) == (1, True)
     alone = run("ps")
@@ -56,7 +78,7 @@ def test_only_models_that_chat_are_offered(run: Run, home: Path) -> None:
         server.stop()
 
 
-def test_run_pulls_what_is_not_there(run: Run, home: Path, tmp_path: Path) -> None:
+def test_run_pulls_a_model_that_is_missing(run: Run, home: Path, tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "Tiny-Llama", tiny_checkpoint())
     shown = run("run", str(folder), "Hi")
     assert "No server is running" in shown.err

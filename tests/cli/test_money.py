@@ -48,15 +48,15 @@ def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
     assert run("budgets", "set", "60").out.strip() == whole
     assert run("budgets", "set", "2", "--period", "day", "--key", key["id"]).code == 0
     assert run("budgets", "set", "1", "--period", "once", "--workspace", "general").code == 0
-    found = {one["scope"]: one for one in json.loads(run("budgets", "list", "--json").out)}
-    assert (found["organization"]["limit_microcents"], found["organization"]["period"]) == (6000 * 10**6, "month")
-    assert (found["key"]["name"], found["key"]["spent_microcents"]) == (key["name"], 0)
-    assert (found["workspace"]["name"], found["workspace"]["resets_at"]) == ("general", None)
+    budgets = {budget["scope"]: budget for budget in json.loads(run("budgets", "list", "--json").out)}
+    assert (budgets["organization"]["limit_microcents"], budgets["organization"]["period"]) == (6000 * 10**6, "month")
+    assert (budgets["key"]["name"], budgets["key"]["spent_microcents"]) == (key["name"], 0)
+    assert (budgets["workspace"]["name"], budgets["workspace"]["resets_at"]) == ("general", None)
     assert "first key" in run("budgets", "list").out
     assert run("budgets", "set", "7000", "--id", whole).out.strip() == whole
     assert "give --id alone" in run("budgets", "set", "7000", "--id", whole, "--period", "day").err
     assert "There is no budget" in run("budgets", "set", "7000", "--id", "budget_never").err
-    changed = {one["id"]: one for one in json.loads(run("budgets", "list", "--json").out)}[whole]
+    changed = {budget["id"]: budget for budget in json.loads(run("budgets", "list", "--json").out)}[whole]
     assert (changed["limit_microcents"], changed["effective"]) == (700_000 * 10**6, False)
     assert "No model has a price" in run("budgets", "list").err
     assert run("budgets", "remove", whole).code == 0

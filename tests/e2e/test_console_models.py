@@ -39,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Ru
     home: Path = tmp_path_factory.mktemp("house")
     folder = tmp_path_factory.mktemp("models")
     for seed, name in enumerate(("one", "two")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name)
+        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name=name)
     running = start_server(home, environment={"AQUILON_MODELS": "one", "HF_ENDPOINT": hub.endpoint})
     yield running
     running.stop()

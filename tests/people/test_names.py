@@ -135,7 +135,7 @@ async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
 def test_a_pulled_model_s_name_must_differ_by_more_than_capitals(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "source", tiny_checkpoint())
     store = ModelStore(tmp_path / "models")
-    pull(str(tmp_path / "source"), store, "tiny")
+    pull(str(tmp_path / "source"), store, name="tiny")
     with pytest.raises(PullError, match="taken for the model 'tiny'"):
-        pull(str(tmp_path / "source"), store, "Tiny")
-    pull(str(tmp_path / "source"), store, "tiny")
+        pull(str(tmp_path / "source"), store, name="Tiny")
+    pull(str(tmp_path / "source"), store, name="tiny")

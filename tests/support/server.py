@@ -50,7 +50,7 @@ class RunningServer:
 
 def prepare_home(home: Path, model_file: Path) -> None:
     """Pull the model file into the home's store, under the default model's name."""
-    pull(str(model_file), ModelStore(home / "models"), DEFAULT_MODEL)
+    pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
 
 
 def start_server(home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready") -> RunningServer:

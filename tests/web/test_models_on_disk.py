@@ -46,7 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "slow": with_template(SLOW),
     }
     for name, files in contents.items():
-        pull(str(write_checkpoint(folder / name, files)), store, name)
+        pull(str(write_checkpoint(folder / name, files)), store, name=name)
     manifest = home / "models" / "older" / "manifest.json"
     recorded = json.loads(manifest.read_bytes())
     manifest.write_text(json.dumps({key: recorded[key] for key in recorded if key not in ("fim", "reasoning")}))
@@ -111,7 +111,11 @@ def test_a_model_loads_on_first_use(client: httpx.Client) -> None:
 def test_a_model_that_is_pulled_while_the_server_runs_can_be_used(
     small: RunningServer, client: httpx.Client, tmp_path: Path
 ) -> None:
-    pull(str(write_checkpoint(tmp_path / "late", tiny_checkpoint(seed=2))), ModelStore(small.home / "models"), "late")
+    pull(
+        str(write_checkpoint(tmp_path / "late", tiny_checkpoint(seed=2))),
+        ModelStore(small.home / "models"),
+        name="late",
+    )
     assert chat(client, "late").status_code == 200
 
 
@@ -159,7 +163,7 @@ def test_a_damaged_model_can_be_pulled_again_while_the_server_runs(
 ) -> None:
     store = ModelStore(small.home / "models")
     source = str(write_checkpoint(tmp_path / "altered", tiny_checkpoint(seed=3)))
-    pull(source, store, "altered")
+    pull(source, store, name="altered")
     weights = small.home / "models" / "altered" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -167,7 +171,7 @@ def test_a_damaged_model_can_be_pulled_again_while_the_server_runs(
     weights.write_bytes(content)
     for _ in range(2):
         assert "model.safetensors is altered" in chat(client, "altered").json()["message"]
-    pull(source, store, "altered")
+    pull(source, store, name="altered")
     assert chat(client, "altered").status_code == 200
 
 

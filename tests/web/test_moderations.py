@@ -59,7 +59,7 @@ def judge() -> Iterator[str]:
 def moderated(judge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home = tmp_path_factory.mktemp("moderated")
     folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), "tiny")
+    pull(str(folder), ModelStore(home / "models"), name="tiny")
     running = start_server(
         home,
         environment={

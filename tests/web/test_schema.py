@@ -41,7 +41,7 @@ CHECKS = [
 def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home = tmp_path_factory.mktemp("schema")
     folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint(fills=True, context=64))
-    pull(str(folder), ModelStore(home / "models"), "tiny")
+    pull(str(folder), ModelStore(home / "models"), name="tiny")
     running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MODEL_ALIASES": '{"*": "tiny"}'})
     yield running
     running.stop()

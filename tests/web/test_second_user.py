@@ -131,7 +131,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with a tiny model and two organizations on it."""
     home = tmp_path_factory.mktemp("shared")
     folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), "tiny")
+    pull(str(folder), ModelStore(home / "models"), name="tiny")
     running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
     yield running
     running.stop()

@@ -47,7 +47,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Ru
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
     store = ModelStore(home / "models")
     for seed, name in enumerate(("one", "two", "three", "four")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), store, name)
+        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), store, name=name)
     environment = {
         "AQUILON_MODELS": "one",
         "AQUILON_MODEL_ALIASES": json.dumps({"gpt-4o": "two", "*": "one"}),
@@ -268,7 +268,7 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     def state() -> str:
         return str(client.get("/v1/server/models/spare").json()["state"])
 
-    pull(str(write_checkpoint(tmp_path / "spare", tiny_checkpoint(9))), ModelStore(small.home / "models"), "spare")
+    pull(str(write_checkpoint(tmp_path / "spare", tiny_checkpoint(9))), ModelStore(small.home / "models"), name="spare")
     assert state() == "unloaded"
     assert client.post("/v1/server/models/spare/load").status_code == 202
     wait_until(lambda: state() == "ready")
@@ -404,8 +404,12 @@ def test_changes_are_in_the_audit_log(client: httpx.Client) -> None:
     assert actions == ["model.changed", "model_alias.set"]
 
 
-def test_a_pull_stops_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
-    pull(str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())), ModelStore(tmp_path / "home" / "models"), "tiny")
+def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
+    pull(
+        str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())),
+        ModelStore(tmp_path / "home" / "models"),
+        name="tiny",
+    )
     environment = {"AQUILON_MODELS": "tiny", "HF_ENDPOINT": hub.endpoint}
     first = start_server(tmp_path / "home", environment=environment, until="Listening")
     key = administrators_key(first)

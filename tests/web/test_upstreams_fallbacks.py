@@ -63,7 +63,7 @@ def upstream(received: list[Asked]) -> Iterator[str]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home, folder = tmp_path_factory.mktemp("house"), tmp_path_factory.mktemp("models")
     for seed, name in enumerate(("tiny", "local")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name)
+        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name=name)
     running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MAX_WAITING": "8"})
     yield running
     running.stop()

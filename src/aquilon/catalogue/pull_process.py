@@ -26,7 +26,7 @@ def main(order: PullOrder) -> int:
     threading.Thread(target=_end_with_input, daemon=True).start()
     reported_at = 0.0
 
-    def progress(phase: Phase, done: int, total: int | None, file: str) -> None:
+    def progress(phase: Phase, *, done: int, total: int | None, file: str) -> None:
         nonlocal reported_at
         if done == total or time.monotonic() - reported_at >= _REPORT_SECONDS:
             reported_at = time.monotonic()
@@ -36,7 +36,7 @@ def main(order: PullOrder) -> int:
         model = pull(
             order.source,
             ModelStore(Path(order.store)),
-            order.name,
+            name=order.name,
             file=order.file,
             progress=progress,
             agree=lambda _: order.agree,

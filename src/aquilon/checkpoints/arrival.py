@@ -1,4 +1,4 @@
-"""How files become a model in the store, wherever they come from: which ones, room for them, what they are."""
+"""How a source's files become a model in the store: which are taken, whether they fit, what model they are."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Phase = Literal["download", "unpack", "copy", "check"]
 
 
 class Progress(Protocol):
-    """Told how far a pull is: bytes done of a total (None: not known yet) in a phase, and the file at hand."""
+    """Called with a pull's phase, the bytes done, their total (None: not known yet) and the current file."""
 
-    def __call__(self, phase: Phase, done: int, total: int | None, file: str) -> None: ...
+    def __call__(self, phase: Phase, *, done: int, total: int | None, file: str) -> None: ...
 
 
-def no_progress(phase: Phase, done: int, total: int | None, file: str) -> None:
+def no_progress(phase: Phase, *, done: int, total: int | None, file: str) -> None:
     """For callers that show nothing."""
 
 
@@ -44,7 +44,7 @@ class PullError(StoreError):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source says about a model, before its own files are asked."""
+    """What a source says about a model, before the model's own files are read."""
 
     source: str
     revision: str = ""
@@ -78,19 +78,19 @@ _TOKENIZER_MODEL = re.compile(r"tokenizer\.model(\.v\w+)?")
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
 
 
-def choose_files(sizes: Mapping[str, int], wanted: str | None = None) -> list[str]:
-    """Of a repository's files, by path and size in bytes, the ones that make a model we can serve, weights last.
+def choose_files(sizes: Mapping[str, int], file: str | None = None) -> list[str]:
+    """The files, of a repository's paths and sizes in bytes, that make a model we can serve; weights come last.
 
-    Safetensors come before GGUF; ``wanted`` picks a GGUF file. Raises PullError
-    where there is no such file, nothing to serve, or a choice to make.
+    Safetensors are preferred to GGUF; ``file`` picks a GGUF file. Raises PullError for an
+    unknown file, where there is no model to serve, and where several GGUF files need a choice.
     """
-    if wanted is not None:
-        if wanted not in sizes:
-            near = [name for name in sizes if PurePosixPath(name).name == PurePosixPath(wanted).name]
-            raise PullError(f"There is no file '{wanted}' there. {_offer(near or _gguf(sizes), sizes)}")
-        if not wanted.endswith(".gguf"):
-            raise PullError(f"'{wanted}' is not a GGUF file: a single file can only be chosen among those")
-        return _with_shards(wanted, sizes)
+    if file is not None:
+        if file not in sizes:
+            near = [name for name in sizes if PurePosixPath(name).name == PurePosixPath(file).name]
+            raise PullError(f"There is no file '{file}' there. {_offer(near or _gguf(sizes), sizes)}")
+        if not file.endswith(".gguf"):
+            raise PullError(f"'{file}' is not a GGUF file: only a GGUF file can be chosen alone")
+        return _with_shards(file, sizes)
     top = [name for name in sizes if "/" not in name]
     small = sorted(name for name in top if name in _SMALL_FILES or _TOKENIZER_MODEL.fullmatch(name))
     safetensors = sorted(name for name in top if name.endswith(".safetensors"))
@@ -122,7 +122,7 @@ def choose_files(sizes: Mapping[str, int], wanted: str | None = None) -> list[st
 
 
 def make_room(store: ModelStore, needed: int, what: str) -> None:
-    """Raises PullError where the store's disk lacks the bytes that a pull still needs."""
+    """Raises PullError if the store's disk has less room than the pull still needs."""
     free = store.free_bytes()
     if needed + SPARE_BYTES > free:
         raise PullError(
@@ -133,8 +133,8 @@ def make_room(store: ModelStore, needed: int, what: str) -> None:
 
 
 @contextlib.contextmanager
-def disk_errors_in_words(staging: Staging) -> Iterator[None]:
-    """A full or read-only disk ends a pull with a PullError and leaves nothing behind."""
+def explained_disk_errors(staging: Staging) -> Iterator[None]:
+    """A full or read-only disk ends the pull with a PullError, and the partial folder is deleted."""
     try:
         yield
     except OSError as error:
@@ -155,7 +155,7 @@ def disk_errors_in_words(staging: Staging) -> Iterator[None]:
 def former_model(store: ModelStore, name: str, source: str) -> StoredModel | None:
     """The readable model that a pull would replace.
 
-    Raises PullError where it came from another source, or would be taken for another model but for capitals.
+    Raises PullError if it came from another source, or if another model's name differs only in capitals.
     """
     try:
         former = store.get(name)
@@ -163,7 +163,7 @@ def former_model(store: ModelStore, name: str, source: str) -> StoredModel | Non
         for other in store.list():
             if other.name != name and other.name.lower() == name.lower():
                 raise PullError(
-                    f"'{name}' would be taken for the model '{other.name}', which is there already: "
+                    f"'{name}' differs only in capitals from the model '{other.name}' in the store: "
                     "choose another name with --name"
                 ) from None
         return None
@@ -176,13 +176,13 @@ def former_model(store: ModelStore, name: str, source: str) -> StoredModel | Non
 
 
 def is_whole(store: ModelStore, name: str, progress: Progress) -> bool:
-    """Whether every byte of a stored model is as recorded; if not, it is to be pulled again."""
+    """Whether every byte of a stored model matches its manifest; if not, the model must be pulled again."""
     total, done = store.get(name).bytes, 0
 
     def advance(size: int) -> None:
         nonlocal done
         done += size
-        progress("check", done, total, name)
+        progress("check", done=done, total=total, file=name)
 
     try:
         store.verify(name, advance)
@@ -192,7 +192,7 @@ def is_whole(store: ModelStore, name: str, progress: Progress) -> bool:
 
 
 def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredModel:
-    """Look at the files that are in place, describe the model and commit it.
+    """Describe the model that the staged files make, and commit it.
 
     Raises CheckpointError for damaged files, UnsupportedArchitecture for a
     model that can't be served here.
@@ -201,9 +201,9 @@ def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredM
 
 
 def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin) -> StoredModel:
-    """The manifest of the model in a folder: what its source says, else what its own files say.
+    """The manifest of the model in a folder: the source's facts, else those of its own files.
 
-    Its tokenizer and template are tried out, see ``trial``.
+    The tokenizer and the template are tried out, see ``trial``.
     """
     from aquilon.checkpoints.opening import open_checkpoint
 
@@ -232,7 +232,7 @@ def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin
 
 
 def completed(store: ModelStore, model: StoredModel) -> StoredModel:
-    """With what the manifests of earlier versions don't say: read from the model's files, once, in some 0.2 s."""
+    """The model with the facts that manifests of earlier versions lack; reading them takes about 0.2 s, once."""
     if model.fim is not None and model.reasoning is not None:
         return model
     from aquilon.checkpoints.opening import open_checkpoint
@@ -241,15 +241,15 @@ def completed(store: ModelStore, model: StoredModel) -> StoredModel:
     try:
         text = load_text(open_checkpoint(model.path))
     except (ValueError, OSError):
-        return model  # a damaged model says so when it is loaded
+        return model  # loading reports a damaged model
     model = msgspec.structs.replace(model, fim=text.fill is not None, reasoning=text.reasoning is not None)
-    with contextlib.suppress(OSError):  # a read-only store is fine: the next start looks again
+    with contextlib.suppress(OSError):  # in a read-only store the next start reads the facts again
         store.rewrite(model)
     return model
 
 
 def _card(folder: Path, metadata: Mapping[str, Any]) -> Origin:
-    """What the files themselves say: GGUF's ``general.*`` keys, else the front matter of a README."""
+    """The facts in the files themselves: GGUF's ``general.*`` keys, else the front matter of README.md."""
     facts: Mapping[str, Any] = {
         "license": metadata.get("general.license"),
         "license_link": metadata.get("general.license.link"),
@@ -258,13 +258,13 @@ def _card(folder: Path, metadata: Mapping[str, Any]) -> Origin:
     if (folder / "README.md").is_file() and not any(facts.values()):
         from huggingface_hub.repocard import metadata_load
 
-        with contextlib.suppress(Exception):  # a README is for people: whatever it holds, the model is still the model
+        with contextlib.suppress(Exception):  # a README that can't be read is no reason to refuse the model
             facts = metadata_load(folder / "README.md") or {}
     return origin_from_card("", facts)
 
 
 def origin_from_card(source: str, card: Mapping[str, Any], revision: str = "") -> Origin:
-    """A model card's ``license``, ``license_name``, ``license_link`` and ``language``, each only if of its type."""
+    """A model card's ``license``, ``license_name``, ``license_link`` and ``language``, if of the right type."""
     license_name, language = card.get("license"), card.get("language")
     if license_name == "other":
         license_name = card.get("license_name") or "other"
@@ -279,12 +279,12 @@ def origin_from_card(source: str, card: Mapping[str, Any], revision: str = "") -
 
 
 def _plain(value: Any) -> str:
-    """One line of printable text, or nothing: a card is somebody else's text, and terminals obey control characters."""
+    """One line of printable text, else an empty one, because a card's control characters would steer the terminal."""
     return value if isinstance(value, str) and len(value) <= 300 and value.isprintable() else ""
 
 
 def size_text(size: float) -> str:
-    """``92.9 MB``: decimal units, as disks and downloads are sold."""
+    """``92.9 MB``: decimal units, as for disks and downloads."""
     for unit in ("bytes", "KB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.3g} {unit}"

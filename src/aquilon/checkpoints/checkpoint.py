@@ -1,4 +1,4 @@
-"""A checkpoint as the rest of the program knows it, whatever files it came in."""
+"""A checkpoint, in the same form for every file format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Format = Literal["gguf", "huggingface", "mistral"]
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What can be known without reading weights."""
+    """Everything about a checkpoint that is known without reading weights."""
 
     path: Path
     """The file, or the folder."""
@@ -24,12 +24,12 @@ class Checkpoint:
     metadata: Mapping[str, Any] = field(repr=False)
     """GGUF's key-values, else the content of config.json or params.json."""
     files: list[Path]
-    """Where the weights lie."""
+    """The files with the weights."""
     entries: Mapping[str, TensorEntry] = field(repr=False)
     eos_ids: frozenset[int] = frozenset()
     """Tokens that end an answer."""
     default_temperature: float | None = None
-    """What the model's authors recommend, where they say so."""
+    """The temperature that the model's authors recommend, if any."""
 
     def tensors(self) -> Mapping[str, TensorEntry]:
         """Every weight, by the names of ``Architecture.parameter_shapes``."""

@@ -1,4 +1,4 @@
-"""Values of a configuration file, each checked and named where it is wrong."""
+"""Checked values of a configuration file; an error names the field."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def integer(values: Mapping[str, Any], name: str, default: int, *, at_least: int = 1, at_most: int = 2**31) -> int:
-    """A whole number of a configuration; None or absent is the default. Raises ValueError naming it."""
+    """A field's whole number; ``default`` if it is absent or null. Raises ValueError, which names the field."""
     value = values.get(name)
     if value is None:
         value = default
@@ -18,7 +18,7 @@ def integer(values: Mapping[str, Any], name: str, default: int, *, at_least: int
 
 
 def number(values: Mapping[str, Any], name: str, default: float, *, above: float = -math.inf) -> float:
-    """A finite number of a configuration, likewise."""
+    """A field's finite number; ``default`` if it is absent or null. Raises ValueError, which names the field."""
     value = values.get(name)
     if value is None:
         value = default
@@ -28,7 +28,7 @@ def number(values: Mapping[str, Any], name: str, default: float, *, above: float
 
 
 def flag(values: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """A truth value of a configuration, likewise."""
+    """A field's truth value; ``default`` if it is absent or null. Raises ValueError, which names the field."""
     value = values.get(name)
     if value is None:
         return default

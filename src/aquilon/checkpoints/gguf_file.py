@@ -1,8 +1,8 @@
 """The GGUF container, versions 2 and 3: key-values, then tensor descriptions, then data.
 
 Written against the specification in ggml's docs/gguf.md. Every count and length in
-the header is checked before anything is allocated for it: a lying header costs no
-more time or memory than an honest one.
+the header is checked before memory is allocated for it: a header with false numbers
+costs no more time or memory than a correct one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_HEADER_BYTES = 256 * 2**20
 MAX_KEY_VALUES = 2**16
 MAX_TENSORS = 2**17
 MAX_ELEMENTS = 2**22
-"""Over all arrays of a header; the largest vocabularies with their merges come to a third of it."""
+"""For all arrays of a header together; the largest known vocabularies with their merges need a third of it."""
 MAX_NAME_BYTES = 2**16
 MAX_STRING_BYTES = 2**24
 
@@ -61,7 +61,7 @@ _TENSOR_TYPES = {
 class GGUFTensor:
     name: str
     shape: tuple[int, ...]
-    """Outermost first; the file counts the other way round."""
+    """Outermost dimension first; the file has it last."""
     block_type: str
     _: KW_ONLY
     offset: int
@@ -77,7 +77,7 @@ class GGUFFile:
 
 
 def read_gguf(path: Path) -> GGUFFile:
-    """Read a GGUF's header; raises CheckpointError for one that is damaged or not GGUF."""
+    """Read a GGUF file's header; raises CheckpointError for a damaged file and for another format."""
     try:
         with path.open("rb") as opened:
             size = opened.seek(0, 2)
@@ -90,7 +90,7 @@ def read_gguf(path: Path) -> GGUFFile:
 
 
 class _Header:
-    """A position in the header that only moves forward, and never past what is there."""
+    """A position in the header that only moves forward, and never past the end."""
 
     def __init__(self, path: Path, data: mmap.mmap, size: int) -> None:
         self.path = path
@@ -123,7 +123,7 @@ class _Header:
         return CheckpointError(self.path, problem)
 
     def advance(self, size: int, what: str) -> int:
-        """Where ``size`` bytes begin that lie within the header."""
+        """Move forward by ``size`` bytes and return where they begin. Raises CheckpointError past the header's end."""
         start = self.position
         if size > self.end - start:
             raise self.error(f"ends inside {what}" if self.end == self.size else f"{what} makes the header too large")
@@ -132,20 +132,20 @@ class _Header:
 
     def scalar(self, code: str, what: str = "the header") -> Any:
         start = self.advance(struct.calcsize("<" + code), what)
-        if code == "?":  # any byte but 0 would do for Python
+        if code == "?":  # a byte other than 0 and 1 counts as true
             return bool(self.data[start])
         return struct.unpack_from("<" + code, self.data, start)[0]
 
     def count(self, what: str, limit: int) -> int:
         count: int = self.scalar("Q")
         if count > limit:
-            raise self.error(f"claims {count} {what}: at most {limit} are believed")
+            raise self.error(f"claims {count} {what}: at most {limit} are allowed")
         return count
 
     def string(self, what: str, limit: int = MAX_STRING_BYTES) -> str:
         length = self.scalar("Q", what)
         if length > limit:
-            raise self.error(f"claims {length} bytes for {what}: at most {limit} are believed")
+            raise self.error(f"claims {length} bytes for {what}: at most {limit} are allowed")
         start = self.advance(length, what)
         try:
             return self.data[start : start + length].decode()
@@ -167,7 +167,7 @@ class _Header:
         kind = self.scalar("I", what)
         count = self.scalar("Q", what)
         if count > self.elements_left:
-            raise self.error(f"{what} claims {count} elements: at most {MAX_ELEMENTS} in a file are believed")
+            raise self.error(f"{what} claims {count} elements: at most {MAX_ELEMENTS} in a file are allowed")
         self.elements_left -= count
         if kind == _STRING:
             return self.strings(count, what)
@@ -179,7 +179,7 @@ class _Header:
         return [bool(number) for number in numbers] if kind == 7 else numbers
 
     def strings(self, count: int, what: str) -> list[str]:
-        """As ``string``, count times, without a call for each: vocabularies hold hundreds of thousands."""
+        """``count`` strings, read in one loop for speed: vocabularies hold hundreds of thousands."""
         data, position, end = self.data, self.position, self.end
         length_at = struct.Struct("<Q").unpack_from
         strings = []
@@ -212,7 +212,7 @@ class _Header:
         return GGUFTensor(name, shape, _TENSOR_TYPES[kind], offset=self.scalar("Q", what))
 
     def placed(self, described: list[GGUFTensor], metadata: dict[str, Any]) -> dict[str, GGUFTensor]:
-        """The tensors by name, offsets counted from the start of the file, none outside it or over another."""
+        """The tensors by name, with offsets from the start of the file; raises CheckpointError if two overlap."""
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 1 <= alignment <= 2**20 or alignment & (alignment - 1):
             raise self.error(f"general.alignment is {alignment!r:.60}: it must be a power of two")

@@ -1,4 +1,4 @@
-"""What a GGUF file says about a model, in llama.cpp's names."""
+"""The architecture and tensors of a model in a GGUF file, whose names are llama.cpp's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _IGNORED = re.compile(r"rope_freqs\.weight|blk\.\d+\.(attn_rot_embd|rope_freqs)\
 
 _SPLIT_NAME = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
-# Control tokens that end a turn whatever the file's own keys say: conversion often names only one of several.
+# Control tokens that end a turn, in addition to the file's own keys: converters often name only one of several.
 _END_TOKENS = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "</s>"}
 _CONTROL = 3
 
@@ -69,9 +69,7 @@ def open_gguf(path: Path) -> Checkpoint:
         entries = {entry.name: entry for entry in _entries(path, name=name, architecture=architecture, stored=stored)}
         eos_ids = _eos_ids(metadata, architecture.vocab_size)
         temperature = number(metadata, "general.sampling.temp", -1.0)
-    except UnsupportedArchitecture:
-        raise
-    except CheckpointError:
+    except (UnsupportedArchitecture, CheckpointError):
         raise
     except ValueError as error:
         raise CheckpointError(path, str(error)) from error
@@ -151,7 +149,7 @@ def _architecture(name: str, metadata: Mapping[str, Any], stored: _Stored) -> Ar
 
 
 def _rotary(own: Mapping[str, Any], stored: _Stored) -> tuple[Rotary, int]:
-    """llama.cpp's metadata in Hugging Face's terms, and the scaling that it stores as a tensor."""
+    """The rotary embedding and the context, from llama.cpp's metadata and the scaling that it stores as a tensor."""
     context = integer(own, "context_length", 2048)
     kind = own.get("rope.scaling.type", "linear" if own.get("rope.scale_linear") else "none")
     factor = own.get("rope.scaling.factor") or own.get("rope.scale_linear") or 1.0
@@ -222,7 +220,7 @@ def _entries(path: Path, *, name: str, architecture: Architecture, stored: _Stor
 def _experts(
     path: Path, part: GGUFFile, tensor: GGUFTensor, *, layer: str, module: str, kind: str
 ) -> Iterator[TensorEntry]:
-    """One entry an expert out of the tensor that stacks them."""
+    """One entry for each expert of a tensor that stacks them."""
     if len(tensor.shape) < 2 or tensor.shape[0] > 1024:
         raise CheckpointError(path, f"{tensor.name} has the shape {list(tensor.shape)}")
     values, size = BLOCK_SIZES[tensor.block_type]

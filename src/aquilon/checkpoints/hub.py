@@ -1,9 +1,9 @@
-"""What a Hugging Face hub answers: a repository's files at one commit, and a file's bytes from any offset.
+"""A client of a Hugging Face hub: a repository's files at one commit, and a file's bytes from any offset.
 
 The endpoints and headers are those of huggingface.co, which mirrors copy:
 ``/api/models/REPO/revision/REV?blobs=true`` and ``/REPO/resolve/COMMIT/FILE``
 (https://huggingface.co/docs/hub/api). ``HF_ENDPOINT`` names another hub,
-``HF_TOKEN`` an access token; it is sent to the hub alone, never to the content
+``HF_TOKEN`` an access token, which is sent to the hub only, never to the content
 servers that it redirects to.
 """
 
@@ -24,7 +24,7 @@ from aquilon.checkpoints.arrival import PullError
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 MAX_ANSWER_BYTES = 32 * 2**20
-"""Of the repository's description; the largest repositories list some 10,000 files in 4 MB."""
+"""Limit for a repository's description; the largest repositories list some 10,000 files in 4 MB."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TIMEOUT = httpx.Timeout(60, connect=15)
@@ -39,12 +39,12 @@ class HubFile(msgspec.Struct, frozen=True):
     rfilename: str
     size: int | None = None
     blobId: str | None = None
-    """SHA-1 of git's blob; of the pointer's, for a large file."""
+    """SHA-1 of git's blob; for a large file, of its pointer's blob."""
     lfs: LargeFile | None = None
 
 
 class GgufFacts(msgspec.Struct, frozen=True):
-    """What the hub read in the repository's GGUF files."""
+    """What the hub says about the repository's GGUF files."""
 
     architecture: str | None = None
 
@@ -61,14 +61,14 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class Interrupted(Exception):
-    """The connection broke; what came before it broke is good."""
+    """The connection broke; the bytes received before are valid."""
 
 
 class Hub:
-    """One hub, spoken to by one person's token. Use as a context manager."""
+    """One hub, with one access token. Use as a context manager."""
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        """``token``: None takes HF_TOKEN, an empty one sends none."""
+        """``token``: None takes HF_TOKEN; an empty string sends no token. Raises PullError for an invalid address."""
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
         self.token = (os.environ.get("HF_TOKEN") if token is None else token) or None
         if urlsplit(self.endpoint).scheme not in ("http", "https"):
@@ -85,11 +85,11 @@ class Hub:
         self._client.close()
 
     def page(self, repository: str) -> str:
-        """Where a person reads about a repository and accepts its licence."""
+        """The page where a person reads about a repository and accepts its licence."""
         return f"{self.endpoint}/{repository}"
 
     def repository(self, name: str, revision: str) -> Repository:
-        """Raises PullError, saying whether it is unknown, not open to this token, or the hub can't be reached."""
+        """Raises PullError: the repository is unknown, this token may not read it, or the hub can't be reached."""
         body = bytearray()
         try:
             with self._client.stream("GET", self.description_url(name, revision)) as response:
@@ -105,12 +105,14 @@ class Hub:
         except msgspec.DecodeError as error:
             raise PullError(f"{self.endpoint} does not answer like a model hub: {error}") from None
         if not _COMMIT.fullmatch(repository.sha):
-            raise PullError(f"{self.endpoint} does not answer like a model hub: '{repository.sha[:80]}' is no commit")
+            raise PullError(
+                f"{self.endpoint} does not answer like a model hub: '{repository.sha[:80]}' is not a commit"
+            )
         return repository
 
     @contextmanager
-    def content(self, name: str, commit: str, file: str, *, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """A file's bytes and the offset they begin at: the one asked for, or 0 where a server knows no ranges.
+    def content(self, name: str, *, commit: str, file: str, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """The offset where the bytes begin, and a file's bytes. The offset is 0 where a server doesn't support ranges.
 
         The iterator raises Interrupted where the connection breaks. Raises
         PullError where the hub refuses the file.
@@ -137,11 +139,11 @@ class Hub:
         return f"{self.endpoint}/{quote(name)}/resolve/{commit}/{quote(file)}"
 
     def described(self, body: bytes) -> Repository:
-        """What the answer to ``description_url`` says. Raises msgspec.DecodeError."""
+        """The repository in the answer of ``description_url``. Raises msgspec.DecodeError."""
         return msgspec.json.decode(body, type=Repository)
 
     def refuse(self, response: httpx.Response, name: str, *, revision: str, file: str | None) -> None:
-        """Raises PullError, in words, unless the answer is a good one."""
+        """Raises PullError, with the reason and what would help, unless the answer is a success."""
         status, code = response.status_code, response.headers.get("x-error-code", "")
         if response.is_success:
             return
@@ -163,7 +165,7 @@ class Hub:
             hint = "check the spelling" if self.token else "check the spelling; if it is private or gated, set HF_TOKEN"
             raise PullError(f"{self.endpoint} knows no repository {name}, or no revision '{revision}' of it: {hint}")
         if status == 429:
-            raise PullError(f"{self.endpoint} has had too many requests: try again in a few minutes, or set HF_TOKEN")
+            raise PullError(f"{self.endpoint} got too many requests: try again in a few minutes, or set HF_TOKEN")
         raise PullError(f"{self.endpoint} answered {status} for {name}: try again later")
 
 
@@ -179,13 +181,13 @@ def _begin(response: httpx.Response, offset: int) -> int:
         return 0
     span = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
     if span is None or int(span[1]) != offset:
-        raise Interrupted("the server sent another part of the file than was asked for")
+        raise Interrupted("the server sent another part of the file than was requested")
     return offset
 
 
 def _chunks(response: httpx.Response) -> Iterator[bytes]:
     try:
-        yield from response.iter_bytes()  # as they come: a chunker would lose what it holds when the connection breaks
+        yield from response.iter_bytes()  # fixed-size chunks would lose the last bytes before a break
     except httpx.HTTPError as error:
         raise Interrupted(_words(error)) from None
 

@@ -1,4 +1,4 @@
-"""Folders as transformers writes them: config.json and safetensors, in one file or many."""
+"""Folders in the format of transformers: config.json and safetensors, in one file or many."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _NAMES: tuple[tuple[str, str], ...] = (
 )
 _PATTERNS = tuple((re.compile(theirs), ours) for theirs, ours in _NAMES)
 
-# What surrounds the language model in an image-and-text model, and values that are derived or only used
-# to quantize activations.
+# Names of the language model inside an image-and-text model.
 _PREFIXES = (("model.language_model.", "model."), ("language_model.", ""))
+# The rest of such a model, values that are derived, and those only for quantized activations.
 _IGNORED = re.compile(
     r"(model\.)?(vision_tower|multi_modal_projector)\..*"
     r"|.*\.(rotary_emb\.inv_freq|activation_scale|input_scale|k_scale|v_scale)"
@@ -66,7 +66,7 @@ def open_hugging_face(folder: Path) -> Checkpoint:
     stored = _stored_tensors(folder)
     entries = dict(_entries(stored, architecture, scale_block))
     if architecture.tied_embeddings and "head.weight" in entries:
-        # As transformers does: what the config ties but the file holds twice, differing, isn't tied.
+        # As in transformers: weights that the config ties but that differ in the file aren't tied.
         if _same_values(entries["head.weight"], entries.get("embedding.weight")):
             del entries["head.weight"]
         else:
@@ -148,12 +148,12 @@ def _entries(
         yield name, tensor_entry(tensor, name, scale=scale, scale_block=scale_block)
 
 
-def _same_values(one: TensorEntry, other: TensorEntry | None) -> bool:
+def _same_values(head: TensorEntry, embedding: TensorEntry | None) -> bool:
     import numpy as np
 
-    if other is None or (one.shape, one.block_type) != (other.shape, other.block_type):
+    if embedding is None or (head.shape, head.block_type) != (embedding.shape, embedding.block_type):
         return False
-    return np.array_equal(one.raw(), other.raw())
+    return np.array_equal(head.raw(), embedding.raw())
 
 
 def _our_name(stored_name: str) -> str | None:
@@ -166,12 +166,12 @@ def _our_name(stored_name: str) -> str | None:
 
 
 def _eos_ids(generation: Mapping[str, Any], config: Mapping[str, Any], vocab_size: int) -> frozenset[int]:
-    """What generation_config.json says, else config.json."""
+    """The ids in generation_config.json, else those in config.json."""
     text = config.get("text_config")
     for values in (generation, config, text if isinstance(text, Mapping) else {}):
-        found = values.get("eos_token_id")
-        if found is not None:
-            ids = found if isinstance(found, list) else [found]
-            known = {integer({"eos_token_id": id}, "eos_token_id", 0, at_least=0) for id in ids}
-            return frozenset(id for id in known if id < vocab_size)
+        value = values.get("eos_token_id")
+        if value is not None:
+            ids = value if isinstance(value, list) else [value]
+            checked = {integer({"eos_token_id": id}, "eos_token_id", 0, at_least=0) for id in ids}
+            return frozenset(id for id in checked if id < vocab_size)
     return frozenset()

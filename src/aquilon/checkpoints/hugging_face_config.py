@@ -1,7 +1,7 @@
 """From a Hugging Face ``config.json`` to an architecture, with each family's defaults.
 
-The defaults are those of transformers' configuration classes: older files leave
-out what their authors took from there.
+The defaults are those of transformers' configuration classes, because older files
+leave out the values that are equal to them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aquilon.models.architecture import Architecture, UnsupportedArchitecture
 
 @dataclass(frozen=True)
 class _Defaults:
-    """What a family's configuration class assumes where the file says nothing."""
+    """The values of a family's configuration class for fields that a file leaves out."""
 
     family: str
     _: KW_ONLY
@@ -71,8 +71,8 @@ _MINISTRAL3_ROPE = {
 def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
     """The architecture that a ``config.json`` describes.
 
-    Raises UnsupportedArchitecture for any that isn't computed here, ValueError
-    naming the field for numbers that make no model.
+    Raises UnsupportedArchitecture for an architecture that isn't implemented, and ValueError,
+    which names the field, for an invalid value.
     """
     name = config.get("model_type")
     if name == "mistral3":
@@ -128,14 +128,12 @@ def _text_part(config: Mapping[str, Any]) -> Architecture:
 
 def _rope_parameters(config: Mapping[str, Any], name: str, defaults: _Defaults) -> dict[str, Any]:
     """``rope_parameters`` as transformers 5 writes them, or the older ``rope_theta`` and ``rope_scaling``."""
-    found = config.get("rope_scaling") or config.get("rope_parameters")
-    if found is None and name == "ministral3":
-        found = _MINISTRAL3_ROPE
-    if found is None:
-        found = {}
-    if not isinstance(found, Mapping):
-        raise ValueError(f"rope_parameters is {found!r}: it must be an object")
-    rope = dict(found)
+    parameters = config.get("rope_scaling") or config.get("rope_parameters")
+    if parameters is None:
+        parameters = _MINISTRAL3_ROPE if name == "ministral3" else {}
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"rope_parameters is {parameters!r}: it must be an object")
+    rope = dict(parameters)
     if any(isinstance(value, Mapping) for value in rope.values()):
         raise UnsupportedArchitecture(f"{name!r} with different rotary embeddings in different layers")
     if rope.get("rope_theta") is None:
@@ -151,10 +149,10 @@ def _sliding_windows(
 ) -> tuple[int | None, ...]:
     if name == "llama" or (name.startswith("qwen") and not flag(config, "use_sliding_window")):
         return (None,) * num_layers
-    given = config.get("sliding_window", defaults.sliding_window)
-    if given is None:
+    size = config.get("sliding_window", defaults.sliding_window)
+    if size is None:
         return (None,) * num_layers
-    window = integer(config, "sliding_window", given)
+    window = integer(config, "sliding_window", size)
     kinds = config.get("layer_types")
     if kinds is not None:
         if not isinstance(kinds, list) or not set(map(str, kinds)) <= {"sliding_attention", "full_attention"}:

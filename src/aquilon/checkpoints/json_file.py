@@ -1,4 +1,4 @@
-"""Small JSON files beside the weights, read with a bound."""
+"""JSON files beside the weights, read up to a size limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_JSON_BYTES = 64 * 2**20
 
 
 def parse_object(path: Path, text: bytes, what: str) -> dict[str, Any]:
-    """A JSON object, or CheckpointError saying that ``what`` in the file at ``path`` isn't one."""
+    """A JSON object; raises CheckpointError, which names ``what`` in the file at ``path``, for anything else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

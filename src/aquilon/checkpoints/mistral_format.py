@@ -1,7 +1,7 @@
 """Folders as Mistral publishes them: params.json and consolidated*.safetensors.
 
-Names are those of mistral-inference; queries and keys are stored with the two
-dimensions that rotary turns against each other side by side.
+Names are those of mistral-inference. Queries and keys are stored with the two dimensions
+of each rotary pair side by side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, check_tens
 from aquilon.models.architecture import Architecture, UnsupportedArchitecture
 
 EOS_ID = 2
-"""``</s>`` in every tokenizer of Mistral's."""
+"""``</s>`` in every tokenizer of Mistral."""
 
 _NAMES = (
     (r"tok_embeddings", "embedding"),
@@ -107,7 +107,7 @@ def architecture_from_params(params: Mapping[str, Any]) -> Architecture:
 
 
 def _rope_parameters(params: Mapping[str, Any], windows: tuple[int | None, ...]) -> dict[str, Any]:
-    """In Hugging Face's terms. mistral-inference's default base went with the sliding window."""
+    """Rotary parameters with Hugging Face's names. mistral-inference's default base depends on the sliding window."""
     rope: dict[str, Any] = {
         "rope_theta": number(params, "rope_theta", 1e6 if windows[0] is None else 1e4),
     }
@@ -129,9 +129,9 @@ def _rope_parameters(params: Mapping[str, Any], windows: tuple[int | None, ...])
 
 
 def _sliding_windows(params: Mapping[str, Any], num_layers: int) -> tuple[int | None, ...]:
-    """One window for all layers, or a list that repeats over them, null seeing everything."""
-    given = params.get("sliding_window")
-    pattern = given if isinstance(given, list) and given else [given]
+    """One window for all layers, or a list that repeats over them; null is no window."""
+    value = params.get("sliding_window")
+    pattern = value if isinstance(value, list) and value else [value]
     windows = [
         None if window is None else integer({"sliding_window": window}, "sliding_window", 0) for window in pattern
     ]

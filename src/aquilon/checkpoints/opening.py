@@ -1,4 +1,4 @@
-"""Open any checkpoint by looking at what it is, without torch and without reading weights."""
+"""Open a checkpoint in any format that we read, without torch and without reading weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Open a GGUF file, or a folder with one, or a folder in Hugging Face's or Mistral's format.
 
     Raises CheckpointError naming the file that is missing or damaged, and
-    UnsupportedArchitecture for a model that this program doesn't compute.
+    UnsupportedArchitecture for a model that this program can't run.
     """
     path = Path(path)
     if path.is_file():
@@ -44,5 +44,5 @@ def _gguf_files(folder: Path) -> list[Path]:
     stems = {file.name.split("-00")[0] if "-of-" in file.name else file.name for file in files}
     if len(stems) > 1:
         names = ", ".join(file.name for file in files[:8])
-        raise CheckpointError(folder, f"holds several GGUF models, so one must be named: {names}")
+        raise CheckpointError(folder, f"holds several GGUF models, so name one of them: {names}")
     return files

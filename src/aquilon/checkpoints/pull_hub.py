@@ -1,8 +1,8 @@
 """``hf:owner/repo[@revision]``: a model from a Hugging Face hub, whole or not at all.
 
-Every file is pinned to the commit that the revision stood for, compared with
-the sum that the hub lists for it, and goes on where it stopped: within a pull
-when the connection breaks, and in the next one after Ctrl-C.
+Every file is fetched at the revision's commit and compared with the sum that the hub
+lists. A transfer resumes where it stopped: within a pull after the connection broke,
+and in the next pull after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aquilon.checkpoints.arrival import (
     PullError,
     arrive,
     choose_files,
-    disk_errors_in_words,
+    explained_disk_errors,
     former_model,
     is_whole,
     make_room,
@@ -33,7 +33,7 @@ from aquilon.checkpoints.store import ModelDamaged, ModelStore, Staging, StoredF
 PULL_STATE = ".pull.json"
 
 _RETRY_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before the next try after that many in a row brought no byte; then the pull ends, to be resumed later."""
+"""Seconds before the next attempt after so many in a row brought no byte. After the last the pull ends, resumable."""
 _CHUNK = 4 * 2**20
 
 
@@ -57,7 +57,7 @@ class HubSource(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What the files in a partial folder are of."""
+    """The commit that the files in a partial folder belong to."""
 
     repository: str
     commit: str
@@ -84,51 +84,51 @@ def pull_hub(
     text: str, store: ModelStore, *, name: str | None, progress: Progress, file: str | None, agree: Agree
 ) -> StoredModel:
     """Raises PullError, ModelBusy, ModelDamaged; UnsupportedArchitecture before any weights are fetched."""
-    wanted = parse_hub_source(text, file)
-    source = f"hf:{wanted.repository}"
-    source += f"/{wanted.file}" if wanted.file else ""
-    source += f"@{wanted.revision}" if wanted.revision != "main" else ""
-    name = name or name_from(PurePosixPath(wanted.file).stem if wanted.file else wanted.repository.partition("/")[2])
+    source = parse_hub_source(text, file)
+    recorded = f"hf:{source.repository}"
+    recorded += f"/{source.file}" if source.file else ""
+    recorded += f"@{source.revision}" if source.revision != "main" else ""
+    name = name or name_from(PurePosixPath(source.file).stem if source.file else source.repository.partition("/")[2])
     with Hub() as hub:
-        return pull_from(hub, wanted, source=source, store=store, name=name, progress=progress, agree=agree)
+        return pull_from(hub, source, recorded=recorded, store=store, name=name, progress=progress, agree=agree)
 
 
 def pull_from(
-    hub: Hub, wanted: HubSource, *, source: str, store: ModelStore, name: str, progress: Progress, agree: Agree
+    hub: Hub, source: HubSource, *, recorded: str, store: ModelStore, name: str, progress: Progress, agree: Agree
 ) -> StoredModel:
-    """The same from a hub that is spoken to; ``source`` is what the manifest will say."""
-    former = former_model(store, name, source)
-    repository = hub.repository(wanted.repository, wanted.revision)
+    """Pull from an open hub, with the errors of ``pull_hub``; ``recorded`` is the source in the manifest."""
+    former = former_model(store, name, recorded)
+    repository = hub.repository(source.repository, source.revision)
     if former is not None and former.revision == repository.sha and is_whole(store, name, progress):
         return former
-    files = _files(repository, wanted)
+    files = _files(repository, source)
     if repository.gated:
-        _ask(hub, wanted.repository, repository=repository, agree=agree)
-    with store.staging(name) as staging, disk_errors_in_words(staging):
+        _ask(hub, source.repository, repository=repository, agree=agree)
+    with store.staging(name) as staging, explained_disk_errors(staging):
         staging.resumable = True
-        _resume_or_empty(staging, _State(wanted.repository, repository.sha))
+        _resume_or_empty(staging, _State(source.repository, repository.sha))
         total = sum(size for _, size in files)
         make_room(store, total - _bytes_there(staging.folder), f"'{name}'")
         transfer = _Transfer(
-            hub, wanted.repository, commit=repository.sha, folder=staging.folder, total=total, progress=progress
+            hub, source.repository, commit=repository.sha, folder=staging.folder, total=total, progress=progress
         )
         try:
             stored = _fetch_all(transfer, files, repository)
-            return arrive(staging, stored, origin_from_card(source, repository.cardData or {}, repository.sha))
+            return arrive(staging, stored, origin_from_card(recorded, repository.cardData or {}, repository.sha))
         except (PullError, ModelDamaged):
             raise
-        except ValueError:  # complete, but nothing that can be served: there is nothing to go on with
+        except ValueError:  # the files are complete but can't be served: nothing to resume
             staging.resumable = False
             raise
 
 
-def _files(repository: Repository, wanted: HubSource) -> list[tuple[HubFile, int]]:
+def _files(repository: Repository, source: HubSource) -> list[tuple[HubFile, int]]:
     files = {file.rfilename: file for file in repository.siblings if _is_plain(file.rfilename)}
     sizes = {path: file.lfs.size if file.lfs else file.size or 0 for path, file in files.items()}
     try:
-        chosen = choose_files(sizes, wanted.file)
+        chosen = choose_files(sizes, source.file)
     except PullError as error:
-        raise PullError(f"{wanted.repository}: {error}") from None
+        raise PullError(f"{source.repository}: {error}") from None
     return [(files[path], sizes[path]) for path in chosen]
 
 
@@ -154,7 +154,7 @@ def _ask(hub: Hub, name: str, *, repository: Repository, agree: Agree) -> None:
 
 
 def _resume_or_empty(staging: Staging, state: _State) -> None:
-    """Keep a partial folder only if it is of the same commit."""
+    """Empty the partial folder unless its files are of the same commit."""
     record = staging.folder / PULL_STATE
     try:
         same = msgspec.json.decode(record.read_bytes(), type=_State) == state
@@ -170,20 +170,20 @@ def _bytes_there(folder: Path) -> int:
 
 
 def _fetch_all(transfer: _Transfer, files: list[tuple[HubFile, int]], repository: Repository) -> list[StoredFile]:
-    """Small files first: an architecture that can't be served is refused before its weights are fetched."""
+    """Fetch small files first, so that an unsupported architecture is refused before its weights are fetched."""
     stored = []
-    looked = False
+    checked = False
     for file, size in files:
         name = PurePosixPath(file.rfilename).name
-        if not looked and name.endswith((".safetensors", ".gguf")):
+        if not checked and name.endswith((".safetensors", ".gguf")):
             _refuse_unsupported(transfer.folder, repository)
-            looked = True
+            checked = True
         stored.append(transfer.fetch(file, size, name))
     return stored
 
 
 def _refuse_unsupported(folder: Path, repository: Repository) -> None:
-    """Raises UnsupportedArchitecture; says nothing where only the weights can tell."""
+    """Raises UnsupportedArchitecture, where the files without weights already show it."""
     from aquilon.checkpoints.gguf_model import GGUF_FAMILIES
     from aquilon.checkpoints.hugging_face_config import architecture_from_config
     from aquilon.models.architecture import UnsupportedArchitecture
@@ -203,7 +203,7 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 
 class _Transfer:
-    """Fetches the files of one commit into a folder, each compared with the hub's sum before it gets its name."""
+    """Fetches the files of one commit into a folder. A file gets its name once its sum is the hub's."""
 
     def __init__(self, hub: Hub, repository: str, *, commit: str, folder: Path, total: int, progress: Progress) -> None:
         self.folder = folder
@@ -216,27 +216,27 @@ class _Transfer:
         """Bytes of the files that are complete."""
 
     def fetch(self, file: HubFile, size: int, name: str) -> StoredFile:
-        """Raises PullError where it can't be had, ModelDamaged where it isn't what the hub lists."""
+        """Raises PullError where the hub doesn't send the file, ModelDamaged where its sum isn't the hub's."""
         complete, part = self.folder / name, self.folder / f"{name}.part"
         if complete.is_file():
             part = complete.replace(part)
         part.touch()
         sums = self._sums(part, file, size)
-        fruitless = 0
+        failures = 0
         while sums.size < size:
             before = sums.size
             reason = self._attempt(file, part, sums=sums, size=size, name=name)
-            fruitless = 0 if sums.size > before else fruitless + 1
-            if fruitless == len(_RETRY_AFTER):
+            failures = 0 if sums.size > before else failures + 1
+            if failures == len(_RETRY_AFTER):
                 raise PullError(
                     f"The connection broke at {name} ({reason}). "
-                    "What has come is kept: the same command goes on from there"
+                    "What was received is kept: the same command resumes from there"
                 )
-            time.sleep(_RETRY_AFTER[fruitless])
+            time.sleep(_RETRY_AFTER[failures])
         if (wrong := sums.mismatch(file, size)) is not None:
             part.unlink()
             raise ModelDamaged(
-                f"{name} of {self._repository} is altered: {wrong}. It was thrown away; pull again to fetch it anew"
+                f"{name} of {self._repository} is altered: {wrong}. It was deleted: pull again to fetch it"
             )
         part.replace(complete)
         self._before += size
@@ -244,16 +244,19 @@ class _Transfer:
 
     def _sums(self, part: Path, file: HubFile, size: int) -> _Sums:
         sums = _Sums(size, is_large=file.lfs is not None)
-        with part.open("rb") as there:
-            while chunk := there.read(_CHUNK):
+        with part.open("rb") as partial:
+            while chunk := partial.read(_CHUNK):
                 sums.add(chunk)
-                self._progress("check", self._before + sums.size, self._total, part.stem)
+                self._progress("check", done=self._before + sums.size, total=self._total, file=part.stem)
         return sums
 
     def _attempt(self, file: HubFile, part: Path, *, sums: _Sums, size: int, name: str) -> str:
-        """Fetch on from where the part ends; why it broke off, or nothing. ``sums`` counts what came."""
+        """Fetch from the part's end on, counted in ``sums``; the reason if it ended early, else an empty string."""
         try:
-            with self._hub.content(self._repository, self._commit, file.rfilename, offset=sums.size) as (begin, chunks):
+            with self._hub.content(self._repository, commit=self._commit, file=file.rfilename, offset=sums.size) as (
+                begin,
+                chunks,
+            ):
                 if begin != sums.size:
                     part.write_bytes(b"")
                     sums.restart()
@@ -263,18 +266,18 @@ class _Transfer:
                             growing.truncate(0)
                             raise ModelDamaged(
                                 f"{name} of {self._repository} is longer than the {size:,} bytes that the hub lists; "
-                                "it was thrown away"
+                                "it was deleted"
                             )
                         growing.write(chunk)
                         sums.add(chunk)
-                        self._progress("download", self._before + sums.size, self._total, name)
+                        self._progress("download", done=self._before + sums.size, total=self._total, file=name)
         except Interrupted as error:
             return str(error)
         return "" if sums.size == size else "it ended early"
 
 
 class _Sums:
-    """Running sums of a file: SHA-256, and git's blob SHA-1, which is what the hub lists for small files."""
+    """Running sums of a file: SHA-256, and git's blob SHA-1, which the hub lists for small files."""
 
     def __init__(self, expected_size: int, *, is_large: bool) -> None:
         self._expected_size = expected_size
@@ -297,9 +300,9 @@ class _Sums:
         if self.size != size:
             return f"{self.size:,} bytes instead of {size:,}"
         if file.lfs is not None:
-            found, listed, kind = self.sha256.hexdigest(), file.lfs.sha256, "SHA-256"
+            actual, listed, kind = self.sha256.hexdigest(), file.lfs.sha256, "SHA-256"
         elif file.blobId is not None:
-            found, listed, kind = self._blob.hexdigest(), file.blobId, "git's SHA-1"
+            actual, listed, kind = self._blob.hexdigest(), file.blobId, "git's SHA-1"
         else:
             return None
-        return None if found == listed else f"its {kind} is {found[:16]}…, and the hub lists {listed[:16]}…"
+        return None if actual == listed else f"its {kind} is {actual[:16]}…, and the hub lists {listed[:16]}…"

@@ -1,10 +1,10 @@
 """A model that is already on this machine: a folder, or a GGUF file.
 
-Files are hard-linked into the store, which costs no space, and copied where
-that can't be (another disk, a file of somebody else). A link shares its bytes:
-a program that writes *into* such a file changes it here too, and the next load
-refuses it by name, since sums are compared whenever a file was written. Moving,
-renaming or deleting the original changes nothing.
+Files are hard-linked into the store, which costs no space, and copied where a link
+isn't possible (another disk, another user's file). A link shares its bytes: a program
+that writes *into* the original changes the model too. The next load then refuses the
+file by name, because sums are compared again after a file was written. Moving, renaming
+or deleting the original changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aquilon.checkpoints.arrival import (
     PullError,
     arrive,
     choose_files,
-    disk_errors_in_words,
+    explained_disk_errors,
     former_model,
     is_whole,
     make_room,
@@ -33,8 +33,8 @@ _CHUNK = 4 * 2**20
 def pull_path(
     path: Path, store: ModelStore, *, name: str | None, progress: Progress, file: str | None = None
 ) -> StoredModel:
-    """Same content, same name: nothing is done. Raises PullError where there is no model to serve."""
-    path = Path(os.path.abspath(path.expanduser()))  # without '.' and '..', links left as they are called
+    """Nothing is done for the same content under the same name. Raises PullError where there is no model to serve."""
+    path = Path(os.path.abspath(path.expanduser()))  # removes '.' and '..', but doesn't resolve links
     if not path.exists():
         raise PullError(f"There is no {path}. A source is a path, hf:owner/repo or pypi:package")
     if path.is_dir():
@@ -53,17 +53,17 @@ def pull_path(
     if name in store and _same_content(store.get(name), folder, chosen) and is_whole(store, name, progress):
         return store.get(name)
     former_model(store, name, str(path))
-    with store.staging(name) as staging, disk_errors_in_words(staging):
+    with store.staging(name) as staging, explained_disk_errors(staging):
         staging.empty()
         return arrive(
             staging,
-            _take(staging.folder, folder, chosen=chosen, store=store, progress=progress),
+            _link_or_copy(staging.folder, folder, chosen=chosen, store=store, progress=progress),
             Origin(source=str(path)),
         )
 
 
 def _same_content(former: StoredModel, folder: Path, chosen: list[str]) -> bool:
-    """Whether a folder's files are what the manifest tells; our own links to them are left to ``is_whole``."""
+    """Whether a folder's files match the manifest. Files that we linked are left to ``is_whole``."""
     known = {file.path: file for file in former.files}
     if set(known) != set(chosen) or any((folder / name).stat().st_size != known[name].size for name in chosen):
         return False
@@ -76,14 +76,16 @@ def _is_link(ours: Path, original: Path) -> bool:
     return ours.exists() and ours.samefile(original)
 
 
-def _take(target: Path, folder: Path, *, chosen: list[str], store: ModelStore, progress: Progress) -> list[StoredFile]:
+def _link_or_copy(
+    target: Path, folder: Path, *, chosen: list[str], store: ModelStore, progress: Progress
+) -> list[StoredFile]:
     total = sum((folder / name).stat().st_size for name in chosen)
     done = 0
 
     def advance(size: int, name: str) -> None:
         nonlocal done
         done += size
-        progress("copy", done, total, name)
+        progress("copy", done=done, total=total, file=name)
 
     files = []
     for name in chosen:

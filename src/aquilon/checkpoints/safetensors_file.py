@@ -1,8 +1,8 @@
-"""The safetensors container: a JSON header that places each tensor, then data.
+"""The safetensors container: a JSON header with each tensor's place, then data.
 
-Read by ourselves so that the API process can look at shapes without torch, and
-so that every error names the file and the tensor. The rules are those of the
-safetensors format: offsets begin at 0, leave no hole and end with the file.
+We read it ourselves so that the API process knows shapes without torch, and so that
+every error names the file and the tensor. The rules are those of the safetensors
+format: offsets begin at 0, leave no hole and end with the file.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
 
 
 def _described(path: Path, *, file: MappedFile, name: str, value: Any, base: int) -> tuple[StoredTensor, int]:
-    """One tensor of the header and where it ends."""
+    """One tensor of the header and the byte where it ends."""
     what = f"the tensor {name!r:.80}"
     match value:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(start), int(end)]}:
@@ -97,7 +97,7 @@ def _described(path: Path, *, file: MappedFile, name: str, value: Any, base: int
 
 
 def read_all(files: Iterable[Path]) -> dict[str, StoredTensor]:
-    """The tensors of a checkpoint in several files; raises CheckpointError for one that two files hold."""
+    """The tensors of a checkpoint in several files; raises CheckpointError if two files hold the same tensor."""
     tensors: dict[str, StoredTensor] = {}
     for file in files:
         for name, tensor in read_safetensors(file).items():
@@ -115,7 +115,7 @@ def tensor_entry(
     scale: StoredTensor | None = None,
     scale_block: tuple[int, int] | None = None,
 ) -> TensorEntry:
-    """A tensor under our name; raises CheckpointError for a type or a scale that makes no weight.
+    """A tensor under our name; raises CheckpointError for an unsupported type or scale.
 
     8-bit floats need a ``scale``: one value, or one for each ``scale_block`` (rows, columns) of the matrix.
     """

@@ -1,16 +1,16 @@
 """The model store: one folder a model under ``<home>/models``, described by its ``manifest.json``.
 
 ```
-models/smollm2-135m/manifest.json       what it is, where it came from, size and SHA-256 of every file
+models/smollm2-135m/manifest.json       the model's facts, its source, size and SHA-256 of every file
 models/smollm2-135m/*.gguf              the files themselves
-models/.partial/NAME/                   a pull on its way; never listed
+models/.partial/NAME/                   an unfinished pull; never listed
 models/.replaced/NAME/                  the former version, while a new one takes its place
 models/.locks/NAME.pull, NAME.use       held by a running pull, by a server that has the model loaded
 ```
 
-A model appears by one rename of a complete, flushed folder, so it is either
-there with every file or not there at all. Locks are the kernel's (``flock``):
-they end with the process that holds them, however it ends.
+A model appears by one rename of a complete, flushed folder, so it has either every
+file or is not listed. Locks are the kernel's (``flock``): they end with the process
+that holds them, also when it is killed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _CHUNK = 4 * 2**20
 
 BytesDone = Callable[[int], None]
-"""Told how many more bytes were read; for progress bars."""
+"""Called with the number of further bytes that were read."""
 
 
 class StoreError(ValueError):
@@ -44,11 +44,11 @@ class StoreError(ValueError):
 
 
 class ModelNotFound(StoreError):
-    pass
+    """There is no model with this name; the message names the nearest one."""
 
 
 class ModelBusy(StoreError):
-    """Another process is pulling it, or a running server has it loaded."""
+    """Another process is pulling the model, or a running server has it loaded."""
 
 
 class ModelDamaged(StoreError):
@@ -65,17 +65,17 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in the store, as its manifest tells."""
+    """A model in the store, as its manifest describes it."""
 
     name: str
     source: str
-    """What to pull again: ``hf:…``, ``pypi:…`` or an absolute path."""
+    """The source to pull it again from: ``hf:…``, ``pypi:…``, an address or an absolute path."""
     revision: str = ""
     """The commit or version that the source stood for; empty for a path."""
     pulled_at: str
     """ISO 8601, UTC."""
     license: str = ""
-    """SPDX identifier in lower case, or the hub's own word; empty if the files don't say."""
+    """SPDX identifier in lower case, or the hub's own name; empty if unknown."""
     license_url: str = ""
     languages: list[str] = []
     """ISO 639 codes, the best-known first."""
@@ -91,11 +91,11 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     fim: bool | None = None
     """Whether it fills gaps in texts; None in manifests of earlier versions, see `arrival.completed`."""
     reasoning: bool | None = None
-    """Whether it thinks before it answers; None as well."""
+    """Whether it thinks before it answers; None as for ``fim``."""
     files: list[StoredFile]
     manifest: int = MANIFEST_VERSION
     path: Path = Path()
-    """Its folder: what ``open_checkpoint`` takes. Set when read, not stored."""
+    """The model's folder, for ``open_checkpoint``. Set when the manifest is read, not stored."""
 
     @property
     def bytes(self) -> int:
@@ -103,7 +103,7 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hold:
-    """Keeps a model from being removed or replaced until released, or until the process ends."""
+    """Prevents the removal or replacement of a model until it is released or the process ends."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
@@ -121,22 +121,22 @@ class Hold:
 
 
 class Staging:
-    """A model on its way into the store; ``ModelStore.staging`` makes it and holds the pull lock."""
+    """A model that is being pulled; ``ModelStore.staging`` makes it and holds the pull lock."""
 
     def __init__(self, store: ModelStore, name: str, folder: Path) -> None:
         self.store = store
         self.name = name
         self.folder = folder
         self.resumable = False
-        """Keep the folder if the pull ends without a commit, for the next pull to go on from."""
+        """Keep the folder if the pull ends without a commit, so that the next pull can resume."""
 
     def empty(self) -> None:
-        """Throw away what a former pull left."""
+        """Delete what an earlier pull left."""
         shutil.rmtree(self.folder)
         self.folder.mkdir()
 
     def commit(self, model: StoredModel) -> StoredModel:
-        """Flush everything, then let the model appear in one rename; replaces an older one of that name.
+        """Flush every file, then move the model into the store in one rename; it replaces an older one of that name.
 
         Raises ModelBusy where the older one is loaded in a running server.
         """
@@ -164,21 +164,21 @@ class ModelStore:
         self.folder = Path(folder)
 
     def list(self) -> list[StoredModel]:
-        """Complete models by name; one whose manifest can't be read is left out (``doctor`` names it)."""
+        """Complete models by name, except those whose manifest can't be read (``unreadable`` lists them)."""
         return [model for name in self._names() if (model := self._read(name)) is not None]
 
     def unreadable(self) -> tuple[str, ...]:
-        """Folders that hold a manifest nobody can read."""
+        """Names of models whose manifest can't be read."""
         return tuple(name for name in self._names() if self._read(name) is None)
 
     def get(self, name: str) -> StoredModel:
-        """Raises ModelNotFound, with the nearest name that is there."""
+        """Raises ModelNotFound, which names the nearest model, or ModelDamaged for a manifest that can't be read."""
         self._restore(valid_name(name))
         if not (self.folder / name / MANIFEST).is_file():
             names = [model.name for model in self.list()]
             near = difflib.get_close_matches(name.lower(), [other.lower() for other in names], n=1)
-            meant = next((f"; did you mean '{other}'?" for other in names if [other.lower()] == near), "")
-            raise ModelNotFound(f"There is no model '{name}' in {self.folder}{meant}")
+            hint = next((f"; did you mean '{other}'?" for other in names if [other.lower()] == near), "")
+            raise ModelNotFound(f"There is no model '{name}' in {self.folder}{hint}")
         model = self._read(name)
         if model is None:
             raise ModelDamaged(
@@ -194,7 +194,7 @@ class ModelStore:
         return True
 
     def check(self, name: str) -> StoredModel:
-        """What a load does first: every file there with its size; SHA-256 again where the file was written since.
+        """Check a model before it is loaded: every file's size, and its SHA-256 if it was written since the last check.
 
         Raises ModelDamaged, naming the file.
         """
@@ -208,7 +208,7 @@ class ModelStore:
             files.append(file)
         if files != model.files:
             model = msgspec.structs.replace(model, files=files)
-            with contextlib.suppress(OSError):  # a read-only store is fine: the next load computes the sums again
+            with contextlib.suppress(OSError):  # in a read-only store the next load computes the sums again
                 self.rewrite(model)
         return model
 
@@ -221,13 +221,13 @@ class ModelStore:
         return model
 
     def remove(self, name: str) -> int:
-        """Remove a model, or what an unfinished pull of it left; gives the bytes freed.
+        """Remove a model and what an unfinished pull of it left; returns the bytes freed.
 
         Raises ModelNotFound, or ModelBusy while a running server has it loaded or a pull is running.
         """
         unfinished = self.unfinished().get(valid_name(name))
         if unfinished is not None:
-            with self.staging(name):  # gone when the block ends
+            with self.staging(name):  # the folder is deleted when the block ends
                 pass
         if unfinished is not None and not (self.folder / name / MANIFEST).is_file():
             return unfinished
@@ -244,12 +244,12 @@ class ModelStore:
         return freed + (unfinished or 0)
 
     def unfinished(self) -> dict[str, int]:
-        """Pulls that were broken off and can be gone on with: name and bytes there."""
+        """Unfinished pulls that can be resumed: name and bytes received."""
         partial = self.folder / ".partial"
         return {folder.name: _folder_bytes(folder) for folder in sorted(partial.iterdir())} if partial.is_dir() else {}
 
     def hold(self, name: str) -> Hold:
-        """Keep a model from being removed while a server uses it. Raises ModelBusy if it is being removed right now."""
+        """Prevent the removal of a model while a server uses it. Raises ModelBusy if it is being removed now."""
         self.get(name)
         descriptor = self._open_lock(f"{name}.use")
         try:
@@ -261,7 +261,7 @@ class ModelStore:
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """While a model is removed or replaced. Raises ModelBusy where a running server holds it."""
+        """A lock for the removal or replacement of a model. Raises ModelBusy if a running server holds the model."""
         descriptor = self._open_lock(f"{name}.use")
         try:
             try:
@@ -276,7 +276,7 @@ class ModelStore:
 
     @contextlib.contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """A folder to pull into; gone afterwards unless committed or resumable. Raises ModelBusy on a second pull."""
+        """A folder to pull into, deleted at the end unless it is resumable. Raises ModelBusy during another pull."""
         folder = self.folder / ".partial" / valid_name(name)
         descriptor = self._open_lock(f"{name}.pull")
         try:
@@ -295,7 +295,7 @@ class ModelStore:
             os.close(descriptor)
 
     def swap_in(self, name: str, folder: Path) -> None:
-        """Let a complete folder take a name; the former one is restored by ``get`` if the machine stops in between."""
+        """Move a complete folder to a model's name. ``get`` restores the former model after a crash."""
         final, replaced = self.folder / name, self.folder / ".replaced" / name
         if final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
@@ -322,8 +322,8 @@ class ModelStore:
         if not self.folder.is_dir():
             return []
         replaced = self.folder / ".replaced"
-        for lost in replaced.iterdir() if replaced.is_dir() else ():
-            self._restore(lost.name)
+        for former in replaced.iterdir() if replaced.is_dir() else ():
+            self._restore(former.name)
         return sorted(folder.name for folder in self.folder.iterdir() if (folder / MANIFEST).is_file())
 
     def _read(self, name: str) -> StoredModel | None:
@@ -336,7 +336,7 @@ class ModelStore:
         return msgspec.structs.replace(model, name=name, path=folder) if inside and model.files else None
 
     def rewrite(self, model: StoredModel) -> None:
-        """Put a model's manifest in place of the one that is there. Raises OSError where the store can't be written."""
+        """Replace a model's manifest. Raises OSError where the store can't be written."""
         temporary = model.path / f".{MANIFEST}.{os.getpid()}"
         temporary.write_bytes(_encode(model))
         _flush(temporary)
@@ -349,7 +349,7 @@ class ModelStore:
 
 
 def valid_name(name: str) -> str:
-    """The name itself; raises StoreError where it could not be a folder's or would leave the store."""
+    """The name itself; raises StoreError if it is no folder name or leads out of the store."""
     if not _NAME.fullmatch(name) or name.endswith(".") or ".." in name:
         raise StoreError(
             f"'{name}' can't be a model's name: "
@@ -359,7 +359,7 @@ def valid_name(name: str) -> str:
 
 
 def name_from(text: str) -> str:
-    """A valid name near to a folder's, file's or repository's."""
+    """A valid model name, similar to that of a folder, file or repository."""
     name = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", text)).strip("-._")[:96].rstrip("-._")
     return valid_name(name)
 
@@ -405,10 +405,10 @@ def _status(model: StoredModel, file: StoredFile) -> os.stat_result:
 
 def _verify(model: StoredModel, file: StoredFile, done: BytesDone | None = None) -> None:
     path = model.path / file.path
-    found = sha256_of(path, done)
-    if found != file.sha256:
+    sha256 = sha256_of(path, done)
+    if sha256 != file.sha256:
         raise ModelDamaged(
-            f"'{model.name}' is damaged: {path} is altered (SHA-256 {found[:12]}… instead of {file.sha256[:12]}…); "
+            f"'{model.name}' is damaged: {path} is altered (SHA-256 {sha256[:12]}… instead of {file.sha256[:12]}…); "
             f"pull it again: aquilon pull {model.source}"
         )
 

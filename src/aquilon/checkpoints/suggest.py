@@ -1,4 +1,4 @@
-"""Open models worth pulling on a machine with this much memory, European ones first."""
+"""Suggestions of open models for a machine with a given memory, European ones first."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CONTEXT = 8192
 """Tokens of context that a suggestion leaves room for."""
 
 _PROGRAM_BYTES = 700 * 10**6
-"""What the two processes hold beside weights and cache."""
+"""Memory of the two processes beside weights and cache."""
 _PACKED_FACTOR = 1.3
 """Blocks of a GGUF file are kept with wider scales in memory than on disk."""
 _QUICK_BYTES = 6 * 10**9
-"""Weights that a processor's memory bandwidth reads several times a second: an answer comes as fast as one reads."""
+"""Weights that a processor reads several times a second, so that an answer comes as fast as a person reads."""
 _USABLE_SHARE = 0.85
-"""Of the machine's memory; the rest is the system's."""
+"""The share of the machine's memory for models; the rest is the system's."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def memory_bytes(self) -> int:
-        """About what serving it takes, with ``CONTEXT`` tokens in the cache."""
+        """Estimated memory to serve it, with ``CONTEXT`` tokens in the cache."""
         is_packed = self.source.endswith(".gguf")
         weights = self.download_bytes * (_PACKED_FACTOR if is_packed else 1 if computes_in_16_bits() else 2)
         return int(weights + self.kv_bytes * min(CONTEXT, self.context) + _PROGRAM_BYTES)
@@ -63,7 +63,7 @@ def all_suggestions() -> tuple[Suggestion, ...]:
 
 
 def suggest(memory: int, language: str | None = None) -> list[Suggestion]:
-    """Those that fit ``memory`` bytes and speak a language (ISO 639 code): European first, then the larger first."""
+    """Models that fit ``memory`` bytes and speak a language (ISO 639 code); European ones first, then by size."""
     fitting = [
         model
         for model in all_suggestions()
@@ -73,14 +73,14 @@ def suggest(memory: int, language: str | None = None) -> list[Suggestion]:
 
 
 def good_starts(memory: int, *, gpu: bool) -> list[Suggestion]:
-    """At most three to go on with from the default model, the smallest first; without a GPU only quick ones."""
+    """At most three models to use after the default one, the smallest first; without a GPU only quick ones."""
     marked = [model for model in suggest(memory) if model.good_start and (gpu or model.download_bytes <= _QUICK_BYTES)]
     return sorted(marked or suggest(memory), key=lambda model: model.parameters)[-3:]
 
 
 @cache
 def computes_in_16_bits() -> bool:
-    """Whether weights of 16 bits stay so here; a processor without bfloat16 instructions holds them in 32."""
+    """Whether this machine keeps 16-bit weights; a processor without bfloat16 instructions needs 32 bits."""
     try:
         return has_gpu() or " avx512_bf16" in Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -88,12 +88,12 @@ def computes_in_16_bits() -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether NVIDIA's driver runs here; asks no library."""
+    """Whether NVIDIA's driver runs on this machine; no library is loaded for it."""
     return Path("/dev/nvidiactl").exists()
 
 
 def machine_memory() -> int:
-    """Bytes that programs on this machine may use: all of it, or what the container is limited to."""
+    """Bytes that programs on this machine may use: the installed memory, or the container's limit."""
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()

@@ -1,4 +1,4 @@
-"""A tensor inside a checkpoint's file: where its bytes lie, in which format, under which of our names."""
+"""A tensor in a checkpoint's file: its name in our architecture, its format, and where its bytes are."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class TensorEntry:
     """One weight: a matrix ``(outputs, inputs)`` or a vector, in the file's own block format."""
 
     name: str
-    """Ours, as ``Architecture.parameter_shapes`` lists them."""
+    """Our name, as in ``Architecture.parameter_shapes``."""
     shape: tuple[int, ...]
     block_type: str
     """A key of ``BLOCK_SIZES``."""
@@ -92,16 +92,16 @@ class TensorEntry:
     file: MappedFile = field(repr=False)
     offset: int
     paired_heads: int = 0
-    """Not 0: the file keeps the two dimensions that rotary turns against each other side by side in each
-    of so many heads; here they lie half a head apart."""
+    """If not 0: so many heads, in each of which the file stores the two dimensions of a rotary pair side by side.
+    We need them half a head apart."""
     scale: TensorEntry | None = None
-    """For 8-bit floats: what to multiply by."""
+    """The factor of 8-bit floats."""
     scale_block: tuple[int, int] | None = None
     """Rows and columns that share a value of the scale; None: all share one."""
 
     @property
     def rows(self) -> int:
-        """A matrix's outputs; a vector's values are rows of one."""
+        """A matrix's outputs; in a vector every value is a row."""
         return self.shape[0] if self.shape else 1
 
     @property
@@ -142,7 +142,7 @@ def parts(parameter: str) -> list[str]:
 
 
 def check_tensors(architecture: Architecture, tensors: Mapping[str, TensorEntry], path: Path) -> None:
-    """Raises CheckpointError unless the tensors are just those of the architecture, each in its shape."""
+    """Raises CheckpointError unless the tensors are exactly those of the architecture, with its shapes."""
     expected = architecture.parameter_shapes()
     for name, shape in expected.items():
         entry = tensors.get(name)

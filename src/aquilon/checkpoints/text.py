@@ -11,7 +11,7 @@ from aquilon.text.tokenizer import TokenizerError
 
 
 def load_text(checkpoint: Checkpoint) -> TextModel:
-    """Out of GGUF's own metadata, else from the files beside the weights. Raises TokenizerError."""
+    """Load them from GGUF's metadata, else from the files beside the weights. Raises TokenizerError."""
     rows = checkpoint.architecture.vocab_size
     if checkpoint.format == "gguf":
         return TextModel.from_gguf(checkpoint.metadata, rows=rows)
@@ -19,9 +19,9 @@ def load_text(checkpoint: Checkpoint) -> TextModel:
 
 
 def known_tokens(checkpoint: Checkpoint) -> tuple[int, Sequence[int]]:
-    """How many ids the vocabulary has, which may be fewer than the weights have rows, and which of them are unused.
+    """The vocabulary's size, which may be less than the weights' rows, and its unused ids.
 
-    Quick for GGUF, whose vocabulary is read already; a checkpoint without a vocabulary has a token for each row.
+    A checkpoint without a vocabulary has a token for each row. For GGUF this is quick: its vocabulary is read already.
     """
     rows = checkpoint.architecture.vocab_size
     try:
@@ -30,6 +30,6 @@ def known_tokens(checkpoint: Checkpoint) -> tuple[int, Sequence[int]]:
         else:
             tokenizer = load_text(checkpoint).tokenizer
             size, unused = tokenizer.vocab_size, sorted(tokenizer.unused_ids)
-    except TokenizerError:  # whoever asks in token ids needs no tokenizer
+    except TokenizerError:  # requests in token ids need no tokenizer
         return rows, ()
     return min(size, rows), [token_id for token_id in unused if token_id < rows]

@@ -1,9 +1,9 @@
 """A model's tokenizer and chat template, tried out before the model is taken into the store.
 
-Both are somebody else's programs: expressions that may search without end, replacements
-that grow a text without bound, a template of a megabyte. They are tried in a process of
-its own, ``python -m aquilon.checkpoints.trial FOLDER``, within limits of processor time
-and memory, so that what the server loads later has been seen to work.
+Both come from outside and may hold regular expressions that search without end,
+replacements that grow a text without bound, or a template of a megabyte. They are tried
+out in a separate process, ``python -m aquilon.checkpoints.trial FOLDER``, with limits on
+processor time and memory, so that the server loads only what worked there.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import msgspec
 from aquilon.checkpoints.tensors import CheckpointError
 
 CPU_SECONDS = 30
-"""For everything; the largest known vocabularies take two or three."""
+"""For the whole trial; the largest known vocabularies take two or three."""
 TEMPLATE_SECONDS = 2.0
 TEXT_SECONDS = 0.25
 """For one sample of a few thousand characters, which take milliseconds."""
 MEMORY = 2**30
 """Bytes; the largest known vocabularies take a third of it."""
 _WALL_SECONDS = 300
-"""Where the machine is busy with other things."""
+"""Much longer than ``CPU_SECONDS``, because the machine may be busy."""
 _MOST_TOKENS_A_CHARACTER = 32
 
 _RUNS = ("a", "A", "aA", "1", " ", "\n", "\t", "_", "-", "!", ".", ",", "'", "(", "<", "é", "你", "😀")
@@ -37,7 +37,7 @@ _SAMPLE_CHARACTERS = 4000
 
 
 class TextFacts(msgspec.Struct, frozen=True, tag="facts"):
-    """What a model's text side can do."""
+    """What a model's tokenizer and template support."""
 
     chat: bool
     fim: bool
@@ -55,17 +55,19 @@ def try_out(folder: Path) -> TextFacts:
     try:
         done = subprocess.run(command, capture_output=True, env=environment, timeout=_WALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise CheckpointError(folder, f"its tokenizer and template aren't tried out in {_WALL_SECONDS} s") from None
+        raise CheckpointError(
+            folder, f"its tokenizer and template couldn't be tried out within {_WALL_SECONDS} s"
+        ) from None
     try:
-        said: TextFacts | _Refused = msgspec.json.decode(done.stdout, type=TextFacts | _Refused)
+        result: TextFacts | _Refused = msgspec.json.decode(done.stdout, type=TextFacts | _Refused)
     except msgspec.MsgspecError:
-        raise CheckpointError(folder, _how_it_ended(done)) from None
-    if isinstance(said, _Refused):
-        raise CheckpointError(folder, said.reason.replace(f"{folder}{os.sep}", ""))
-    return said
+        raise CheckpointError(folder, _reason_of_exit(done)) from None
+    if isinstance(result, _Refused):
+        raise CheckpointError(folder, result.reason.replace(f"{folder}{os.sep}", ""))
+    return result
 
 
-def _how_it_ended(done: subprocess.CompletedProcess[bytes]) -> str:
+def _reason_of_exit(done: subprocess.CompletedProcess[bytes]) -> str:
     if -done.returncode in (signal.SIGXCPU, signal.SIGKILL):
         return f"its tokenizer or template takes more than {CPU_SECONDS} s of processor time"
     last = (done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"])[-1]
@@ -76,22 +78,22 @@ def main(folder: Path) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, CPU_SECONDS)
     _limit(resource.RLIMIT_DATA, MEMORY)
-    answer: TextFacts | _Refused
+    result: TextFacts | _Refused
     try:
-        answer = _facts(folder)
+        result = _facts(folder)
     except MemoryError:
-        answer = _Refused(f"its tokenizer or template takes more than {MEMORY // 2**20} MiB of memory")
-    except ValueError as error:  # in words, see text/ and checkpoints/
-        answer = _Refused(str(error))
+        result = _Refused(f"its tokenizer or template takes more than {MEMORY // 2**20} MiB of memory")
+    except ValueError as error:  # its message is for the user
+        result = _Refused(str(error))
     except Exception as error:
-        answer = _Refused(f"its tokenizer or template can't be used: {type(error).__name__}: {str(error)[:300]}")
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
+        result = _Refused(f"its tokenizer or template can't be used: {type(error).__name__}: {str(error)[:300]}")
+    sys.stdout.buffer.write(msgspec.json.encode(result))
 
 
-def _limit(what: int, most: int) -> None:
-    """Never above what this process may have already."""
-    _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+def _limit(kind: int, most: int) -> None:
+    """Set a resource limit, never above the one that this process has already."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _facts(folder: Path) -> TextFacts:
@@ -118,7 +120,7 @@ def _facts(folder: Path) -> TextFacts:
 
 
 def _samples() -> list[str]:
-    """Texts that make expressions search: long runs, with and without an end that doesn't fit; then every letter."""
+    """Texts that are hard for regular expressions: long runs, some with another end; and all printable characters."""
     runs = [(run * _SAMPLE_CHARACTERS)[:_SAMPLE_CHARACTERS] for run in (*_RUNS, *_WORDS)]
     letters = "".join(char for char in map(chr, range(0x20, 0xFFFE)) if char.isprintable())
     ended = [run + end for run in runs for end in ("!", "\n", " x", "1")]

@@ -1,4 +1,4 @@
-"""Read weights into a transformer, dequantized."""
+"""Read and dequantize weights into a transformer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _DTYPES = {
 }
 
 _VALUES_AT_ONCE = 2**22
-"""Weights pass through temporary arrays of several times their size: bounded by taking so many values at once."""
+"""Temporary arrays are several times as large as the weights, so that only so many values are read at once."""
 
 
 def load_tensor(entry: TensorEntry) -> Tensor:
-    """A weight in our shape: in its own dtype where the file holds plain floats, else dequantized to fp32."""
+    """A weight in our shape: plain floats in their own dtype, others dequantized to fp32."""
     plain = entry.scale is None and entry.block_type in _DTYPES
     values = torch.empty(entry.shape, dtype=_DTYPES[entry.block_type] if plain else torch.float32)
     copy_tensor(entry, values)
@@ -48,7 +48,7 @@ def copy_tensor(entry: TensorEntry, target: Tensor) -> None:
 
 
 def _decoded(blocks: NDArray[np.uint8], block_type: str) -> Tensor:
-    """Rows of blocks ``(rows, row_bytes)`` to values ``(rows, columns)``, fp32 or the file's own floats."""
+    """Rows of blocks ``(rows, row_bytes)`` as values ``(rows, columns)``, fp32 or the file's own floats."""
     if block_type in _DTYPES:
         return torch.from_numpy(np.array(blocks)).view(_DTYPES[block_type])
     from gguf import GGMLQuantizationType
@@ -58,7 +58,7 @@ def _decoded(blocks: NDArray[np.uint8], block_type: str) -> Tensor:
 
 
 def _spread(factors: Tensor, *, block: tuple[int, int] | None, start: int, shape: torch.Size) -> Tensor:
-    """The factor of each value in rows of a matrix from ``start``: one for all, or one a block."""
+    """The factor of each value in the rows from ``start``: one for all, or one for each block."""
     if block is None:
         return factors.reshape(())
     rows = torch.arange(start, start + shape[0]) // block[0]
@@ -73,7 +73,7 @@ def load_transformer(
     device: torch.device | str = "cpu",
     progress: Callable[[float], None] = lambda share: None,
 ) -> Transformer:
-    """The checkpoint's transformer with plain weights; ``progress`` hears the share of bytes read, 0 to 1."""
+    """The checkpoint's transformer with plain weights; ``progress`` is called with the share of bytes read, 0 to 1."""
     transformer = Transformer(checkpoint.architecture, dtype=dtype, device=device)
     tensors = checkpoint.tensors()
     done, total = 0, max(1, checkpoint.weight_bytes)

@@ -1,1 +1,1 @@
-"""Commands: parse, call, render. No logic lives here."""
+"""The commands: each parses its arguments, calls the program and renders the result."""

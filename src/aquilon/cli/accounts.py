@@ -1,4 +1,4 @@
-"""``aquilon users``: the people of an organization, their roles, and their ways in."""
+"""``aquilon users``: the people of an organization, their roles, passwords and sign-in links."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def list_users(organization: Organization = None, home: Home = None, as_json: As
     from aquilon.cli.tables import print_list
     from aquilon.people.administration import members
 
-    nobody: list[User] = []
+    no_users: list[User] = []
     print_list(
-        [user_body(user) for user in as_operator(home, organization, members.visible, before_first_start=nobody)],
+        [user_body(user) for user in as_operator(home, organization, members.visible, before_first_start=no_users)],
         {
             "name": lambda user: user.name,
             "e-mail": lambda user: user.email or "",
@@ -71,7 +71,7 @@ def create_user(
     async def create(database: Database, operator: Principal) -> NewMember:
         return await members.create(database, operator, name, role=checked, email=email)
 
-    print_link(home, name, as_operator(home, organization, create).login_token, as_json)
+    print_link(home, name, as_operator(home, organization, create).login_token, as_json=as_json)
 
 
 @users.command("update")
@@ -128,7 +128,7 @@ def link_user(
             database, operator, (await user_of(database, name, operator.organization_id)).id
         )
 
-    print_link(home, name, as_operator(home, organization, link).login_token, as_json)
+    print_link(home, name, as_operator(home, organization, link).login_token, as_json=as_json)
 
 
 @users.command("reset")
@@ -142,7 +142,7 @@ def reset_user(
     async def reset(database: Database, operator: Principal) -> NewMember:
         return await members.reset(database, operator, (await user_of(database, name, operator.organization_id)).id)
 
-    print_link(home, name, as_operator(home, organization, reset).login_token, as_json)
+    print_link(home, name, as_operator(home, organization, reset).login_token, as_json=as_json)
 
 
 @users.command("password")
@@ -162,8 +162,8 @@ def set_password(name: NameArgument, organization: Organization = None, home: Ho
     else:
         password = sys.stdin.readline().rstrip("\r\n")
 
-    async def set_it(database: Database, operator: Principal) -> User:
+    async def change(database: Database, operator: Principal) -> User:
         user = await user_of(database, name, operator.organization_id)
         return await members.set_password(database, operator, Passwords(), user_id=user.id, password=password)
 
-    print(f"{as_operator(home, organization, set_it).name} signs in with this password now")
+    print(f"{as_operator(home, organization, change).name} signs in with this password now")

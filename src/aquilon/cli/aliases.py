@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="ALIAS", show_default=False)]
 
 @app.command("list")
 def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
-    """List the aliases, with what is planned and shared."""
+    """List the aliases, with planned switches and shares."""
     from aquilon.cli.output import err, print_json
     from aquilon.cli.tables import Table, print_table
 
@@ -33,22 +33,24 @@ def list_aliases(home: Home = None, as_json: AsJson = False) -> None:
         catalogue = await catalogue_of(database, home)
         return [(alias, catalogue.annotations.is_stored(alias.name)) for alias in catalogue.annotations.aliases()]
 
-    none: list[tuple[Alias, bool]] = []
-    found = as_operator(home, None, read, before_first_start=none)
+    no_aliases: list[tuple[Alias, bool]] = []
+    listed = as_operator(home, None, read, before_first_start=no_aliases)
     if as_json:
-        print_json([describe(alias, in_settings=not ours) for alias, ours in found])
+        print_json([describe(alias, in_settings=not is_stored) for alias, is_stored in listed])
         return
-    if not found:
+    if not listed:
         err().print("No aliases yet. `aquilon aliases set small-latest MODEL` makes one")
         return
     rows = []
-    for alias, ours in found:
+    for alias, is_stored in listed:
         planned = ""
         if alias.switch_target is not None:
             planned = f"{alias.switch_target} from {minute(alias.switch_at)} on"
         if alias.share_target is not None:
             planned = ", ".join(filter(None, (planned, f"{alias.share_target} for {alias.share_percent} %")))
-        rows.append((alias.name, alias.target, alias.former or "", planned if ours else "set by AQUILON_MODEL_ALIASES"))
+        rows.append(
+            (alias.name, alias.target, alias.former or "", planned if is_stored else "set by AQUILON_MODEL_ALIASES")
+        )
     print_table(Table.of(("alias", "model", "before", "planned"), rows, spare=("before",)))
 
 
@@ -82,7 +84,7 @@ def set_alias(
         known = [card.name for card in catalogue.cards() if not catalogue.is_retired(card)]
         return await aliases.set_alias(database, operator, definition, models=known)
 
-    _tell(as_operator(home, None, change), as_json)
+    _print_change(as_operator(home, None, change), as_json)
 
 
 @app.command("rollback")
@@ -93,7 +95,7 @@ def roll_back(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     async def change(database: Database, operator: Principal) -> Alias:
         return await aliases.roll_back(database, operator, name)
 
-    _tell(as_operator(home, None, change), as_json)
+    _print_change(as_operator(home, None, change), as_json)
 
 
 @app.command("remove")
@@ -101,11 +103,11 @@ def remove_alias(name: Name, home: Home = None) -> None:
     """Remove an alias."""
     from aquilon.catalogue.administration import aliases
 
-    remove_one(home, None, aliases.remove, name)
+    remove_one(home, None, aliases.remove, name=name)
 
 
 async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
-    """All models that a server on this home would offer, with what is said of them."""
+    """All models that a server on this home would offer, with their notes and aliases."""
     from aquilon.catalogue.annotations import Annotations
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore
@@ -126,25 +128,25 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
 
 
 def describe(alias: Alias, *, in_settings: bool = False) -> dict[str, Any]:
-    """As HTTP has it."""
+    """The alias as the HTTP API describes it."""
     import msgspec
 
     from aquilon.api.catalogue.aliases import alias_body
 
-    told = msgspec.to_builtins(alias_body(alias, in_settings=in_settings))
-    assert isinstance(told, dict)
-    return told
+    body = msgspec.to_builtins(alias_body(alias, in_settings=in_settings))
+    assert isinstance(body, dict)
+    return body
 
 
 def moment(text: str, option: str) -> int:
-    """Seconds since 1970 of an ISO date or time, local where it names no zone. Raises BadParameter."""
+    """An ISO date or time as seconds since 1970; local time if it names no zone. Raises BadParameter."""
     from datetime import datetime
 
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except ValueError:
         raise typer.BadParameter(
-            f"'{text}' is no moment: write 2027-01-31 or 2027-01-31T06:00", param_hint=option
+            f"'{text}' is not a date or time: write 2027-01-31 or 2027-01-31T06:00", param_hint=option
         ) from None
 
 
@@ -153,7 +155,7 @@ def _share(text: str | None) -> tuple[str, int] | None:
         return None
     model, _, percent = text.rpartition(":")
     if not model or not percent.removesuffix("%").isdigit():
-        raise typer.BadParameter(f"'{text}' is no share: write MODEL:10", param_hint="--share")
+        raise typer.BadParameter(f"'{text}' is not a share: write MODEL:10", param_hint="--share")
     return model, int(percent.removesuffix("%"))
 
 
@@ -162,11 +164,13 @@ def _switch(text: str | None) -> tuple[str, int] | None:
         return None
     model, _, when = text.rpartition("@")
     if not model:
-        raise typer.BadParameter(f"'{text}' is no switch: write MODEL@2027-01-31T06:00", param_hint="--switch")
+        raise typer.BadParameter(
+            f"'{text}' is not a planned switch: write MODEL@2027-01-31T06:00", param_hint="--switch"
+        )
     return model, moment(when, "--switch")
 
 
-def _tell(alias: Alias, as_json: bool) -> None:
+def _print_change(alias: Alias, as_json: bool) -> None:
     from aquilon.cli.output import print_json
 
     if as_json:

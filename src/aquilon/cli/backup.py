@@ -41,11 +41,11 @@ def backup(
 
     settings = settings_from(home=home)
     require_database(settings)
-    written = asyncio.run(back_up(settings, file, with_key=not without_key))
+    archive = asyncio.run(back_up(settings, file, with_key=not without_key))
     if as_json:
-        print_json({"file": str(written), "bytes": written.stat().st_size})
+        print_json({"file": str(archive), "bytes": archive.stat().st_size})
     else:
-        print(written)
+        print(archive)
 
 
 def restore(
@@ -54,7 +54,7 @@ def restore(
 ) -> None:
     """Put a backup in place of the home's database and files, also while the server runs.
 
-    A running server finishes what it does, changes over and goes on; what was there is kept in HOME/backups.
+    A running server finishes its answers, takes the backup and goes on; the former database is kept in HOME/backups.
 
     \b
     Example:
@@ -71,17 +71,18 @@ def restore(
     settings = settings_from(home=home)
     asyncio.run(check_place(settings))
     if not file.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))  # before a home is begun for it
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))  # before a home is made for it
     restoring.stage(settings, file)
     try:
         with own_home(settings.home):
             asyncio.run(restoring.complete(settings))
     except HomeInUse:
-        _have_server_change_over(settings)
+        _restore_in_running_server(settings)
     print(f"Restored {file}")
 
 
-def _have_server_change_over(settings: Settings) -> None:
+def _restore_in_running_server(settings: Settings) -> None:
+    """Have the server take the staged backup, and wait until it has. Raises CommandError."""
     import os
     import time
 
@@ -98,5 +99,7 @@ def _have_server_change_over(settings: Settings) -> None:
         if running_server(settings.home) is None:
             raise CommandError("The server ended; its log has the reason. The backup is put in place when it starts")
         if time.monotonic() > end:
-            raise CommandError(f"The server has not changed over in {_MOST_SECONDS} seconds; its log has the reason")
+            raise CommandError(
+                f"The server has not taken the backup within {_MOST_SECONDS} seconds; its log has the reason"
+            )
         time.sleep(0.05)

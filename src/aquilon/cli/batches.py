@@ -36,9 +36,9 @@ def list_batches(
     async def newest(database: Database, operator: Principal) -> list[Batch]:
         return await _batches(database, home).page(operator, limit=limit)
 
-    none: list[Batch] = []
+    no_batches: list[Batch] = []
     print_list(
-        [openai_batch_body(job) for job in as_operator(home, organization, newest, before_first_start=none)],
+        [openai_batch_body(job) for job in as_operator(home, organization, newest, before_first_start=no_batches)],
         {
             "endpoint": lambda job: job.endpoint,
             "status": lambda job: job.status,
@@ -82,7 +82,7 @@ def cancel_batch(
 async def _id(database: Database, operator: Principal, beginning: str) -> str:
     from aquilon.jobs.tables import Batch
 
-    return await whole_id(database, operator, Batch, beginning)
+    return await whole_id(database, operator, Batch, beginning=beginning)
 
 
 def _batches(database: Database, home: Path | None) -> Batches:

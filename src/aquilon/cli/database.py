@@ -1,4 +1,4 @@
-"""The home's database, as commands work on it whether or not the server runs."""
+"""How commands work on the home's database, whether or not the server runs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", show_default=False)
 
 
 def with_database(home: Path | None, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Run ``work`` on the home's database; what it refuses (a taken name, say) is told in its own words.
+    """Run ``work`` on the home's database and return its result.
 
-    Raises CommandError for that, and where there is no database: none is made here.
+    Raises CommandError where ``work`` refuses (a name that is taken, say), and where there is no database.
     """
     import asyncio
 
@@ -59,7 +59,7 @@ def as_operator(
     *,
     before_first_start: Result | None = None,
 ) -> Result:
-    """Run ``work`` as whoever has this machine, in one organization; ``before_first_start`` where there is none yet."""
+    """Run ``work`` as the operator, in one organization; return ``before_first_start`` where there is none yet."""
     from aquilon.people.first_run import any_organization, operator
 
     async def run(database: Database) -> Result:
@@ -74,23 +74,24 @@ def remove_one(
     home: Path | None,
     organization: str | None,
     remove: Callable[[Database, Principal, str], Awaitable[object]],
-    which: str,
+    *,
+    name: str,
     table: type[Any] | None = None,
 ) -> None:
-    """Remove what has this id or name, and say so; with its ``table``, an id's beginning will do."""
+    """Call ``remove`` with an id or name and print it; with a ``table``, the beginning of an id is enough."""
 
     async def run(database: Database, operator: Principal) -> str:
-        found = which if table is None else await whole_id(database, operator, table, which)
-        await remove(database, operator, found)
-        return found
+        id_or_name = name if table is None else await whole_id(database, operator, table, beginning=name)
+        await remove(database, operator, id_or_name)
+        return id_or_name
 
     print(f"Removed {as_operator(home, organization, run)}")
 
 
-async def whole_id(database: Database, operator: Principal, table: type[Any], beginning: str) -> str:
-    """The one id in the organization that begins so, as a narrow table shows it; else what was given.
+async def whole_id(database: Database, operator: Principal, table: type[Any], *, beginning: str) -> str:
+    """The organization's id with this beginning, which a narrow table shows; ``beginning`` itself if there is none.
 
-    Raises LookupError where several do.
+    Raises LookupError where several ids have it.
     """
     from aquilon.people.scope import Scope
 
@@ -99,10 +100,10 @@ async def whole_id(database: Database, operator: Principal, table: type[Any], be
         return beginning
     async with database.reading() as session:
         query = Scope.of_organization(operator).select(table).where(table.id.startswith(beginning, autoescape=True))
-        found = [row.id for row in await session.scalars(query.limit(2))]
-    if len(found) > 1 and beginning not in found:
+        ids = [row.id for row in await session.scalars(query.limit(2))]
+    if len(ids) > 1 and beginning not in ids:
         raise LookupError(f"Several ids begin with '{beginning}': give more of it, as --json shows it")
-    return found[0] if len(found) == 1 else beginning
+    return ids[0] if len(ids) == 1 else beginning
 
 
 def minute(seconds: int | None, never: str = "never") -> str:
@@ -112,8 +113,8 @@ def minute(seconds: int | None, never: str = "never") -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else never
 
 
-def print_link(home: Path | None, name: str, token: str, as_json: bool, *, kind: str = "login") -> None:
-    """A link to sign in with (or to join by: ``invite``), and a hint where nothing would answer it."""
+def print_link(home: Path | None, name: str, token: str, *, as_json: bool, kind: str = "login") -> None:
+    """Print a link to sign in with (``login``) or to join by (``invite``), and a hint if no server runs."""
     from aquilon.cli.local_server import page_url
     from aquilon.cli.output import err, print_json
 

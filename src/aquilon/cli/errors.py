@@ -1,4 +1,4 @@
-"""What an error means to the person at the terminal."""
+"""Error messages for the person at the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CommandError(Exception):
 
 
 def words(error: BaseException) -> str:
-    """One paragraph. The program's own errors carry their words; the machine's are put into some; the rest is a bug."""
+    """One paragraph: our own errors' messages, the system's errors explained, and a request to report all others."""
     if _is_own(error):
         return str(error)
     if is_wrong_setting(error):
@@ -37,7 +37,7 @@ def words(error: BaseException) -> str:
 
 
 def is_wrong_setting(error: BaseException) -> bool:
-    """Whether an option, an environment variable or a line of aquilon.toml has a value that can't be."""
+    """Whether an option, an environment variable or a line of aquilon.toml has an invalid value."""
     if type(error).__name__ == "SettingsFileError":
         return True
     return type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic")
@@ -57,18 +57,18 @@ def _settings_words(error: BaseException) -> str:
 
 
 def _without_password(text: str) -> str:
-    """An address as it is, but for who signs in there."""
+    """The address without its user name and password."""
     return re.sub("//.*@", "//…@", text)
 
 
 def _unicode_words(error: UnicodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        found = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
-        return f"What was read isn't text in {error.encoding.upper()}: {found}"
+        place = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        return f"The input isn't text in {error.encoding.upper()}: {place}"
     if isinstance(error, UnicodeEncodeError):
         shown = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
         return f"{shown} can't be used here: it has characters that aren't {error.encoding.upper()}"
-    return f"What was given isn't text: {error}"
+    return f"The input isn't text: {error}"
 
 
 def _machine_words(error: OSError) -> str:

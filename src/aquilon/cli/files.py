@@ -37,9 +37,9 @@ def list_files(
     async def newest(database: Database, operator: Principal) -> list[StoredFile]:
         return await _files(database, home).page(operator, FileFilter(purpose), limit=limit)
 
-    none: list[StoredFile] = []
+    no_files: list[StoredFile] = []
     print_list(
-        [file_body(file) for file in as_operator(home, organization, newest, before_first_start=none)],
+        [file_body(file) for file in as_operator(home, organization, newest, before_first_start=no_files)],
         {
             "name": lambda file: file.filename,
             "purpose": lambda file: file.purpose,
@@ -74,8 +74,8 @@ def download_file(
     from aquilon.cli.errors import CommandError
 
     async def find(database: Database, operator: Principal) -> Path:
-        found = _files(database, home)
-        return found.content(await found.get(operator, await _id(database, operator, file)))
+        stored_files = _files(database, home)
+        return stored_files.content(await stored_files.get(operator, await _id(database, operator, file)))
 
     path = as_operator(home, organization, find)
     with path.open("rb") as reading:
@@ -102,7 +102,7 @@ def delete_file(file: FileArgument, organization: Organization = None, home: Hom
 async def _id(database: Database, operator: Principal, beginning: str) -> str:
     from aquilon.jobs.tables import StoredFile
 
-    return await whole_id(database, operator, StoredFile, beginning)
+    return await whole_id(database, operator, StoredFile, beginning=beginning)
 
 
 def _files(database: Database, home: Path | None) -> Files:

@@ -1,5 +1,7 @@
-"""Which folder is a home, and which one somebody meant who named another: only ``aquilon up``, ``pull`` and
-``restore`` begin one."""
+"""Whether a folder is a home, and the nearest home where it isn't.
+
+Only ``aquilon up``, ``pull``, ``run`` and ``restore`` make a home.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +17,24 @@ if TYPE_CHECKING:
     from aquilon.settings import Settings
 
 _CONTENT = ("aquilon.db", "server.lock", "models", "aquilon.toml")
-"""What a start, a pull or its operator leaves in a home."""
+"""A home holds at least one of these: from a start, a pull, or its operator."""
 _LEAST_LIKENESS = 0.7
-_MOST_PLACES = 20
-"""Folders of a like name that are looked into, at each level."""
+_MOST_FOLDERS = 20
+"""Folders with a similar name that are considered at each level of the path."""
 
 
 class NoHome(CommandError):
-    """There is no home where one was named, or no database in it; the message names the nearest one there is."""
+    """The folder is no home, or has no database; the message names the nearest home."""
 
 
 def require_home(settings: Settings) -> None:
-    """Raises NoHome where nothing was begun."""
+    """Raises NoHome if the settings' folder is no home."""
     if not is_home(settings.home):
         raise NoHome(f"There is no Aquilon home at {settings.home}: {_way_out(settings)}")
 
 
 def require_database(settings: Settings) -> None:
-    """Raises NoHome where a SQLite database isn't there; a server's database is asked when it is opened."""
+    """Raises NoHome if a SQLite file is missing. A PostgreSQL database is checked when it is opened."""
     from aquilon.storage.backup import sqlite_file
 
     file = sqlite_file(settings)
@@ -51,10 +53,10 @@ def is_home(folder: Path) -> bool:
 
 
 def nearest_home(settings: Settings) -> Path | None:
-    """The home whose path is written most like this one's; None where no home's is."""
-    alike = [folder for folder in _alike(settings.home) if is_home(folder) and folder != settings.home]
-    wanted = str(settings.home)
-    return max(alike, key=lambda folder: difflib.SequenceMatcher(None, wanted, str(folder)).ratio(), default=None)
+    """The home whose path is most similar to this one's; None if no path is similar."""
+    similar = [folder for folder in _similar(settings.home) if is_home(folder) and folder != settings.home]
+    path = str(settings.home)
+    return max(similar, key=lambda folder: difflib.SequenceMatcher(None, path, str(folder)).ratio(), default=None)
 
 
 def _way_out(settings: Settings) -> str:
@@ -65,19 +67,19 @@ def _way_out(settings: Settings) -> str:
     return begin if nearest is None else f"did you mean --home {shlex.quote(str(nearest))}? If not, {begin}"
 
 
-def _alike(path: Path) -> Iterator[Path]:
-    """Folders with each part of ``path`` as it is written, or almost so."""
-    places = [Path(path.anchor)]
+def _similar(path: Path) -> Iterator[Path]:
+    """Folders that exist and whose path has the same or similar parts."""
+    folders = [Path(path.anchor)]
     for part in path.parts[1:]:
-        places = [folder for place in places for folder in _children_like(place, part)][:_MOST_PLACES]
-    yield from places
+        folders = [child for folder in folders for child in _children_like(folder, part)][:_MOST_FOLDERS]
+    yield from folders
 
 
-def _children_like(place: Path, name: str) -> list[Path]:
-    exact = place / name
+def _children_like(parent: Path, name: str) -> list[Path]:
+    exact = parent / name
     try:
-        names = [folder.name for folder in place.iterdir() if folder.name != name and folder.is_dir()]
+        names = [folder.name for folder in parent.iterdir() if folder.name != name and folder.is_dir()]
     except OSError:
         names = []
-    close = difflib.get_close_matches(name, names, n=_MOST_PLACES, cutoff=_LEAST_LIKENESS)
-    return ([exact] if exact.is_dir() else []) + [place / each for each in close]
+    close = difflib.get_close_matches(name, names, n=_MOST_FOLDERS, cutoff=_LEAST_LIKENESS)
+    return ([exact] if exact.is_dir() else []) + [parent / child for child in close]

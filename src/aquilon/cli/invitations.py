@@ -51,8 +51,8 @@ def create_invitation(
             database, operator, checked, workspaces=workspace or (), note=note, seconds=days * 24 * 3600, uses=uses
         )
 
-    made = as_operator(home, organization, create)
-    print_link(home, note or made.record.id, made.token, as_json, kind="invite")
+    new = as_operator(home, organization, create)
+    print_link(home, note or new.record.id, new.token, as_json=as_json, kind="invite")
 
 
 @invitations.command("list")
@@ -62,11 +62,11 @@ def list_invitations(organization: Organization = None, home: Home = None, as_js
     from aquilon.cli.tables import print_list
     from aquilon.people.administration import invitations as administration
 
-    none: list[Invitation] = []
+    no_invitations: list[Invitation] = []
     print_list(
         [
             invitation_body(row)
-            for row in as_operator(home, organization, administration.visible, before_first_start=none)
+            for row in as_operator(home, organization, administration.visible, before_first_start=no_invitations)
         ],
         {
             "role": lambda row: row.role,
@@ -94,7 +94,7 @@ def revoke_invitation(
 
     async def revoke(database: Database, operator: Principal) -> Invitation:
         return await administration.revoke(
-            database, operator, await whole_id(database, operator, Invitation, invitation)
+            database, operator, await whole_id(database, operator, Invitation, beginning=invitation)
         )
 
     print(f"Revoked {as_operator(home, organization, revoke).id}")

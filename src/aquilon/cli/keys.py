@@ -78,17 +78,17 @@ def create_key(
         expires_at=_in_days(days),
     )
 
-    async def make(database: Database, operator: Principal) -> NewApiKey:
+    async def create(database: Database, operator: Principal) -> NewApiKey:
         owner = await user_of(database, user, operator.organization_id)
         return await administration.create(
             database, operator, name, workspace=workspace, user_id=owner.id, limits=limits
         )
 
-    made = as_operator(home, organization, make)
+    new = as_operator(home, organization, create)
     if as_json:
-        print_json({"id": made.record.id, "name": made.record.name, "key": made.secret})
+        print_json({"id": new.record.id, "name": new.record.name, "key": new.secret})
     else:
-        print(made.secret)
+        print(new.secret)
 
 
 @keys.command("list")
@@ -98,10 +98,13 @@ def list_keys(organization: Organization = None, home: Home = None, as_json: AsJ
     from aquilon.cli.tables import print_list
     from aquilon.people.administration import keys as administration
 
-    nothing: list[tuple[ApiKey, str]] = []
-    found = as_operator(home, organization, lambda *who: administration.visible(*who), before_first_start=nothing)
+    async def read(database: Database, operator: Principal) -> list[tuple[ApiKey, str]]:
+        return await administration.visible(database, operator)
+
+    no_keys: list[tuple[ApiKey, str]] = []
+    rows = as_operator(home, organization, read, before_first_start=no_keys)
     print_list(
-        [api_key_body(*each) for each in found],
+        [api_key_body(*row) for row in rows],
         {
             "name": lambda key: key.name,
             "key": lambda key: f"{key.prefix}…",
@@ -160,7 +163,7 @@ def update_key(
     """
     from aquilon.people.administration import keys as administration
 
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": name,
         "scopes": _scopes(scope),
         "allowed_models": model or None,
@@ -169,13 +172,13 @@ def update_key(
         "blocked": block,
     }
     lifted = {"allowed_models": model == [""], "allowed_addresses": address == [""], "expires_at": days == 0}
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes = {field: value for field, value in values.items() if value is not None}
     changes |= {field: None for field, is_lifted in lifted.items() if is_lifted}
 
     async def change(database: Database, operator: Principal) -> ApiKey:
         return await administration.change(database, operator, await _id(database, operator, key), changes=changes)
 
-    _tell("Changed", as_operator(home, organization, change), as_json)
+    _print_change("Changed", as_operator(home, organization, change), as_json)
 
 
 @keys.command("rotate")
@@ -201,11 +204,11 @@ def rotate_key(
             database, operator, await _id(database, operator, key), keep_seconds=hours * 3600
         )
 
-    made = as_operator(home, organization, rotate)
+    new = as_operator(home, organization, rotate)
     if as_json:
-        print_json({"id": made.record.id, "name": made.record.name, "key": made.secret})
+        print_json({"id": new.record.id, "name": new.record.name, "key": new.secret})
     else:
-        print(made.secret)
+        print(new.secret)
 
 
 @keys.command("revoke")
@@ -216,7 +219,7 @@ def revoke_key(key: KeyArgument, organization: Organization = None, home: Home =
     async def revoke(database: Database, operator: Principal) -> ApiKey:
         return await administration.revoke(database, operator, await _id(database, operator, key))
 
-    _tell("Revoked", as_operator(home, organization, revoke), as_json)
+    _print_change("Revoked", as_operator(home, organization, revoke), as_json)
 
 
 async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str:
@@ -224,9 +227,9 @@ async def _id(database: Database, operator: Principal, id_or_prefix: str) -> str
     from aquilon.people.store import api_keys
     from aquilon.people.tables import ApiKey
 
-    found = await whole_id(database, operator, ApiKey, id_or_prefix)
+    key_id = await whole_id(database, operator, ApiKey, beginning=id_or_prefix)
     async with database.reading() as session:
-        return (await api_keys.api_key_like(session, Scope.of_organization(operator), found)).id
+        return (await api_keys.api_key_like(session, Scope.of_organization(operator), key_id)).id
 
 
 def _scopes(names: list[str] | None) -> Any:
@@ -254,8 +257,8 @@ def _state(key: ApiKeyBody) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= time.time() else ""
 
 
-def _tell(what: str, key: ApiKey, as_json: bool) -> None:
+def _print_change(verb: str, key: ApiKey, as_json: bool) -> None:
     from aquilon.api.people.organization_bodies import api_key_body
     from aquilon.cli.output import tell
 
-    tell(api_key_body(key), f"{what} {key.name}", as_json=as_json)
+    tell(api_key_body(key), f"{verb} {key.name}", as_json=as_json)

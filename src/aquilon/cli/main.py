@@ -1,4 +1,4 @@
-"""The ``aquilon`` command: its groups, its version, and what becomes of an error.
+"""The ``aquilon`` command: its subcommands, its version, and how errors are reported.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
 Commands import what they need when they run, so that help comes at once.
@@ -42,11 +42,11 @@ _PANELS = _START, _MODELS, _PEOPLE, _MONEY, _FILES = (
     "Usage and money",
     "Jobs, files and backup",
 )
-"""The heads of the list of commands, in their order."""
+"""Titles of the groups in the list of commands, in their order."""
 
 
 class _GroupedHelp(typer.core.TyperGroup):
-    """Commands under the heads that they were added with."""
+    """Help with the commands under their group's title."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {title: [] for title in _PANELS}
@@ -75,15 +75,15 @@ _CommandLineError = next(kind for kind in typer.BadParameter.__mro__ if kind.__n
 _debug = False
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         typer.echo(f"aquilon {__version__}")
         raise typer.Exit
 
 
-def _set_debug(wanted: bool) -> None:
+def _set_debug(is_set: bool) -> None:
     global _debug
-    _debug = wanted or bool(os.environ.get("AQUILON_DEBUG"))
+    _debug = is_set or bool(os.environ.get("AQUILON_DEBUG"))
 
 
 @app.callback()
@@ -127,15 +127,15 @@ app.command("restore", rich_help_panel=_FILES, short_help="Put a backup in place
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command line and return its exit code; errors go to stderr in words."""
+    """Run one command line and return its exit code; errors are explained on stderr."""
     from aquilon.cli.errors import is_wrong_setting, words
     from aquilon.cli.streams import prepare_streams
 
     prepare_streams()
-    former = os.umask(0o077)  # what a command writes is its user's own
+    former = os.umask(0o077)  # files that a command writes are for its user alone
     try:
         result = app(args=arguments, prog_name="aquilon", standalone_mode=False)
-        sys.stdout.flush()  # here, where an output that is full or gone can still be reported
+        sys.stdout.flush()  # here, because a full or closed output can still be reported
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return 130
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _give_up_output() -> None:
-    """Throw away what could not be written: the interpreter flushes standard output once more when it ends."""
+    """Discard what could not be written, because the interpreter flushes standard output again when it ends."""
     try:
         sys.stdout.flush()
     except OSError:

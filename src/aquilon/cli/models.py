@@ -1,4 +1,4 @@
-"""``aquilon models``: what is in the store, what to pull."""
+"""``aquilon models``: the models in the store, and suggestions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
-    """Show what is known of a model, and its files."""
+    """Show a model's facts and files."""
     from aquilon.checkpoints.arrival import size_text
     from aquilon.cli.output import parameters_text, print_json
     from aquilon.cli.tables import print_facts
@@ -105,9 +105,9 @@ def verify_models(
 
     store = model_store(home)
     damaged: dict[str, str] = {}
-    chosen = names or [*(model.name for model in store.list()), *store.unreadable()]
+    selected = names or [*(model.name for model in store.list()), *store.unreadable()]
     with pull_progress() as progress:
-        for name in chosen:
+        for name in selected:
             done = 0
             try:
                 total = store.get(name).bytes
@@ -115,15 +115,15 @@ def verify_models(
                 def advance(size: int, name: str = name, total: int = total) -> None:
                     nonlocal done
                     done += size
-                    progress("check", done, total, name)
+                    progress("check", done=done, total=total, file=name)
 
                 store.verify(name, advance)
             except ModelDamaged as error:
                 damaged[name] = str(error)
     if as_json:
-        print_json([{"name": name, "whole": name not in damaged, "problem": damaged.get(name)} for name in chosen])
+        print_json([{"name": name, "whole": name not in damaged, "problem": damaged.get(name)} for name in selected])
     else:
-        for name in chosen:
+        for name in selected:
             if name in damaged:
                 err().print(damaged[name], markup=False)
             else:
@@ -154,7 +154,7 @@ def suggest_models(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--memory") from None
     suggestions = suggest(available, language)
-    here = {model.source for model in model_store(home, begin=True).list()}
+    pulled = {model.source for model in model_store(home, create=True).list()}
     if as_json:
         print_json(
             [
@@ -162,7 +162,7 @@ def suggest_models(
                     **msgspec.structs.asdict(suggestion),
                     "memory_bytes": suggestion.memory_bytes,
                     "command": suggestion.command,
-                    "pulled": suggestion.source in here,
+                    "pulled": suggestion.source in pulled,
                 }
                 for suggestion in suggestions
             ]
@@ -178,7 +178,7 @@ def suggest_models(
         "The larger the model, the better its answers; without a GPU, the smaller it is, the sooner they come.\n"
     )
     for suggestion in suggestions:
-        mark = " [green](already pulled)[/]" if suggestion.source in here else ""
+        mark = " [green](already pulled)[/]" if suggestion.source in pulled else ""
         facts = [
             f"{parameters_text(suggestion.parameters)} parameters",
             f"{size_text(suggestion.download_bytes)} to download",
@@ -228,8 +228,8 @@ def set_model(
 
     if access is not None and access not in ("", *ACCESSES):
         raise typer.BadParameter(f"'{access}' is none of {', '.join(ACCESSES)}", param_hint="--access")
-    words = {"access": access, "description": description, "license": licence, "replacement": replacement}
-    changes: dict[str, Any] = {key: value or None for key, value in words.items() if value is not None}
+    texts = {"access": access, "description": description, "license": licence, "replacement": replacement}
+    changes: dict[str, Any] = {key: value or None for key, value in texts.items() if value is not None}
     if temperature is not None:
         changes["default_temperature"] = temperature
     if retires is not None:
@@ -243,7 +243,7 @@ def set_model(
     if as_json:
         print_json(msgspec.to_builtins(note))
     else:
-        print(f"Changed of {name}: {', '.join(changes) or 'nothing'}")
+        print(f"Changed {name}: {', '.join(changes) or 'nothing'}")
 
 
 @app.command("fallbacks")
@@ -276,15 +276,15 @@ def fallbacks(
             await upstreams.set_fallbacks(database, operator, model, tuple(others or ()))
         return await upstreams.list_fallbacks(database, operator)
 
-    nothing: dict[str, tuple[str, ...]] | None = {} if model is None else None
-    found = as_operator(home, None, work, before_first_start=nothing)
+    no_fallbacks: dict[str, tuple[str, ...]] | None = {} if model is None else None
+    chains = as_operator(home, None, work, before_first_start=no_fallbacks)
     if as_json:
-        print_json({name: list(chain) for name, chain in found.items()})
+        print_json({name: list(chain) for name, chain in chains.items()})
         return
-    if not found:
+    if not chains:
         err().print("No model has fall-backs")
         return
-    print_table(Table.of(("model", "falls back to"), [(name, ", ".join(chain)) for name, chain in found.items()]))
+    print_table(Table.of(("model", "falls back to"), [(name, ", ".join(chain)) for name, chain in chains.items()]))
 
 
 def describe(model: StoredModel) -> dict[str, Any]:

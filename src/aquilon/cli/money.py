@@ -1,4 +1,4 @@
-"""``aquilon usage``, ``prices`` and ``budgets``: what was used, what it costs, what may be spent."""
+"""``aquilon usage``, ``prices``, ``budgets`` and ``statement``: usage, its cost, and what may be spent."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def usage(
         groups = [name for name in question.fields[1:-6] if name != "key_id"]
         counts = ("requests", "prompt", "cached", "completion", settings_from(home=home).currency)
 
-        def numbers(some: list[UsageRow]) -> list[str]:
+        def numbers(summed: list[UsageRow]) -> list[str]:
             columns = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens")
-            sums = [sum(getattr(row, name) for row in some) for name in columns]
-            return [*(f"{each:,}" for each in sums), amount(sum(row.cost for row in some))]
+            sums = [sum(getattr(row, name) for row in summed) for name in columns]
+            return [*(f"{count:,}" for count in sums), amount(sum(row.cost for row in summed))]
 
         lines = [
             [day(row.starts_at), *(getattr(row, name) or "(signed in)" for name in groups), *numbers([row])]
@@ -84,7 +84,7 @@ def usage(
 
 @prices.command("list")
 def list_prices(home: Home = None, as_json: AsJson = False) -> None:
-    """List every model's prices: those that were, the one that holds, those to come."""
+    """List every model's prices: past, present and planned ones."""
     import time
 
     from aquilon.cli.output import err, print_json
@@ -96,10 +96,10 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
         async with database.reading() as session:
             return await price_lists(session)
 
-    found = with_database(home, read)
-    told = [
+    price_lists_by_model = with_database(home, read)
+    prices_of_models = [
         (model, price, price is history.at(int(time.time())))
-        for model, history in found.items()
+        for model, history in price_lists_by_model.items()
         for price in history.prices
     ]
     if as_json:
@@ -107,11 +107,11 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
             [
                 {"model": model, "from": price.starts_at, "input": price.input, "cached_input": price.cached_input}
                 | {"output": price.output, "batch_discount": price.batch_discount, "holds": holds}
-                for model, price, holds in told
+                for model, price, holds in prices_of_models
             ]
         )
         return
-    if not told:
+    if not prices_of_models:
         err().print("No model has a price, so all are free: aquilon prices set MODEL --prompt 0.10 --completion 0.30")
         return
     rows = [
@@ -122,7 +122,7 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
             f"{price.batch_discount}\u00a0%",
             "now" if holds else "",
         )
-        for model, price, holds in told
+        for model, price, holds in prices_of_models
     ]
     numbers = ("prompt", "cached prompt", "completion", "batch discount")
     titles = ("model", "from", *numbers, "holds")
@@ -181,8 +181,13 @@ def set_price(
         if file is not None:
             await administration.set_price_list(database, operator, model, periods=read_periods(file.read_bytes()))
         elif computed is not None and cached is not None and generated is not None:
-            begins = moment(start) if start else int(time.time())
-            price = Price(begins, input=computed, cached_input=cached, output=generated, batch_discount=batch_discount)
+            price = Price(
+                moment(start) if start else int(time.time()),
+                input=computed,
+                cached_input=cached,
+                output=generated,
+                batch_discount=batch_discount,
+            )
             await administration.set_price(database, operator, model, price=price)
 
     as_operator(home, None, write)
@@ -191,17 +196,17 @@ def set_price(
 
 @budgets.command("list")
 def list_budgets(organization: Organization = None, home: Home = None, as_json: AsJson = False) -> None:
-    """List budgets: what each is, what was spent of it, and when it starts anew."""
+    """List budgets: limits, what was spent, and when each starts anew."""
     from aquilon.api.money.budgets import budget_body
     from aquilon.cli.output import err
     from aquilon.cli.tables import print_list
     from aquilon.money.administration import budgets as administration
     from aquilon.money.prices import amount, day
 
-    found = [budget_body(one) for one in as_operator(home, organization, administration.list_budgets)]
+    rows = [budget_body(budget) for budget in as_operator(home, organization, administration.list_budgets)]
     currency = settings_from(home=home).currency
     print_list(
-        found,
+        rows,
         {
             "for": lambda budget: budget.scope,
             "name": lambda budget: budget.name,
@@ -216,7 +221,7 @@ def list_budgets(organization: Organization = None, home: Home = None, as_json: 
         right=(f"limit {currency}", f"spent {currency}"),
         spare=("for", "starts anew", "id"),
     )
-    if any(not budget.effective for budget in found):
+    if any(not budget.effective for budget in rows):
         err().print(_NOTHING_COSTS)
 
 
@@ -235,7 +240,7 @@ def set_budget(
     """Set what an organization, a workspace or a key may spend in a period; a running server follows at once.
 
     Prints the budget's id. The amount is in euros, or in the currency of AQUILON_CURRENCY.
-    A budget that is there for the same period is changed: what was spent of it stays.
+    An existing budget for the same period is changed; what was spent of it still counts.
 
     \b
     Examples:
@@ -256,7 +261,10 @@ def set_budget(
     if workspace is not None and key is not None:
         raise typer.BadParameter("a budget is for a workspace or for a key", param_hint="--key")
     if budget_id is not None and (workspace or key or period is not None):
-        raise typer.BadParameter("a budget stays whose it is, and for its period: give --id alone", param_hint="--id")
+        raise typer.BadParameter(
+            "--id names a budget with its owner and period: give --id alone",
+            param_hint="--id",
+        )
 
     async def write(database: Database, operator: Principal) -> BudgetStanding:
         if budget_id is not None:
@@ -267,7 +275,7 @@ def set_budget(
             period=period or "month",
             amount=microcents,
             workspace=workspace,
-            key=None if key is None else await whole_id(database, operator, ApiKey, key),
+            key=None if key is None else await whole_id(database, operator, ApiKey, beginning=key),
         )
 
     standing = as_operator(home, organization, write)
@@ -288,7 +296,7 @@ def remove_budget(
     from aquilon.money.administration import budgets as administration
     from aquilon.money.tables import StoredBudget
 
-    remove_one(home, organization, administration.remove_budget, budget_id, StoredBudget)
+    remove_one(home, organization, administration.remove_budget, name=budget_id, table=StoredBudget)
 
 
 def _cents(text: str, option: str) -> int:
@@ -299,10 +307,10 @@ def _cents(text: str, option: str) -> int:
         cents = Decimal(text) * 100
         whole = int(cents)
     except (InvalidOperation, OverflowError, ValueError):
-        raise typer.BadParameter(f"'{text}' is no amount: write 50 or 12.50", param_hint=option) from None
+        raise typer.BadParameter(f"'{text}' is not an amount: write 50 or 12.50", param_hint=option) from None
     if whole != cents or not 0 <= whole <= _MOST_CENTS:
         raise typer.BadParameter(
-            f"'{text}' can't be: an amount goes from 0 to {_MOST_CENTS // 100:,} and has no part of a cent",
+            f"'{text}' is out of range: an amount goes from 0 to {_MOST_CENTS // 100:,} and has no part of a cent",
             param_hint=option,
         )
     return whole
@@ -338,21 +346,24 @@ def statement(
     async def write(database: Database, operator: Principal) -> Statement:
         return await statements.statement(database, settings, operator, month=Month.read(month))
 
-    told = as_operator(home, organization, write)
+    month_statement = as_operator(home, organization, write)
     if pdf is not None:
         from aquilon.money.statement_logo import read_logo
         from aquilon.money.statement_pdf import statement_pdf
 
         logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
-        pdf.write_bytes(statement_pdf(told, "fr" if language == "fr" else "en", logo))
+        pdf.write_bytes(statement_pdf(month_statement, "fr" if language == "fr" else "en", logo))
         print(f"Wrote {pdf}")
     elif as_json:
         from aquilon.api.money.statements import statement_body
 
-        print_json(msgspec.to_builtins(statement_body(told)))
+        print_json(msgspec.to_builtins(statement_body(month_statement)))
     else:
-        rows = [(line.workspace, line.model, f"{line.requests:,}", amount(line.cost)) for line in told.lines]
-        numbers = ("requests", told.currency)
+        rows = [(line.workspace, line.model, f"{line.requests:,}", amount(line.cost)) for line in month_statement.lines]
+        numbers = ("requests", month_statement.currency)
         print_table(Table.of(("workspace", "model", *numbers), rows, right=numbers, spare=("requests",)))
-        net, vat, total = (f"{cents // 100:,}.{cents % 100:02}" for cents in (told.net, told.vat, told.total))
-        print(f"Net {net}, VAT {vat}, total {total} {told.currency}")
+        net, vat, total = (
+            f"{cents // 100:,}.{cents % 100:02}"
+            for cents in (month_statement.net, month_statement.vat, month_statement.total)
+        )
+        print(f"Net {net}, VAT {vat}, total {total} {month_statement.currency}")

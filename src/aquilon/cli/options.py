@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings that they make."""
+"""Options that several commands share, and settings, secrets and the model store read from options."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LONGEST_SECRET = 8192
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def settings_from(**given: Any) -> Settings:
-    """Settings from the options that were given (not None), the rest from the environment, the file or the defaults."""
+def settings_from(**options: Any) -> Settings:
+    """Settings from the options that aren't None; the rest from the environment, the file or the defaults."""
     import tomllib
 
     from aquilon.settings import Settings
 
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         from aquilon.cli.errors import words
 
@@ -37,7 +37,7 @@ def settings_from(**given: Any) -> Settings:
 
 
 def secret_from(variable: str | None, file: TextIO | None, option: str) -> str | None:
-    """A secret out of a variable of the environment, else of a file, None where neither was named; BadParameter."""
+    """The secret in an environment variable, else in a file; None if neither is named. Raises BadParameter."""
     import os
 
     if variable is not None:
@@ -50,12 +50,12 @@ def secret_from(variable: str | None, file: TextIO | None, option: str) -> str |
         raise typer.BadParameter("the file isn't text", param_hint=option.replace("-env", "-file")) from None
 
 
-def model_store(home: Path | None, *, begin: bool = False) -> ModelStore:
-    """The home's models; ``begin`` where there need be no home yet. Raises NoHome."""
+def model_store(home: Path | None, *, create: bool = False) -> ModelStore:
+    """The home's model store. Raises NoHome if there is no home, unless the command may ``create`` one."""
     from aquilon.checkpoints.store import ModelStore
     from aquilon.cli.homes import require_home
 
     settings = settings_from(home=home)
-    if not begin:
+    if not create:
         require_home(settings)
     return ModelStore(settings.models_folder)

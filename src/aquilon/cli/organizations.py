@@ -1,4 +1,4 @@
-"""``aquilon orgs``, ``workspaces`` and ``members``: who shares this server, and who works where."""
+"""``aquilon orgs``, ``workspaces`` and ``members``: the organizations on this server, and who works where."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ def list_organizations(home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.cli.tables import print_list
     from aquilon.people.administration import organizations as administration
 
-    none: list[OrganizationRow] = []
+    no_organizations: list[OrganizationRow] = []
     print_list(
-        [organization_body(each) for each in as_operator(home, None, administration.visible, before_first_start=none)],
+        [
+            organization_body(row)
+            for row in as_operator(home, None, administration.visible, before_first_start=no_organizations)
+        ],
         {
-            "name": lambda each: each.name,
-            "created": lambda each: minute(each.created_at),
-            "state": lambda each: "disabled" if each.disabled_at else "runs this server" if each.operates else "",
-            "id": lambda each: each.id,
+            "name": lambda row: row.name,
+            "created": lambda row: minute(row.created_at),
+            "state": lambda row: "disabled" if row.disabled_at else "runs this server" if row.operates else "",
+            "id": lambda row: row.id,
         },
         spare=("created", "id"),
         as_json=as_json,
@@ -66,8 +69,8 @@ def create_organization(
     async def create(database: Database, operator: Principal) -> NewOrganization:
         return await administration.create(database, operator, name, owner=owner, email=email)
 
-    made = as_operator(home, None, create)
-    print_link(home, made.owner.name, made.login_token, as_json)
+    new = as_operator(home, None, create)
+    print_link(home, new.owner.name, new.login_token, as_json=as_json)
 
 
 @organizations.command("update")
@@ -102,8 +105,8 @@ def update_organization(
 
     async def change(database: Database, operator: Principal) -> OrganizationRow:
         if passwords is not None:
-            there = await operator_of(database, name)
-            await within.change_organization(database, there, password_sign_in=passwords)
+            its_operator = await operator_of(database, name)
+            await within.change_organization(database, its_operator, password_sign_in=passwords)
         return await administration.change(database, operator, name, name=to, disabled=disable)
 
     changed = organization_body(as_operator(home, None, change))
@@ -118,12 +121,12 @@ def list_workspaces(organization: Organization = None, home: Home = None, as_jso
     from aquilon.people.administration import workspaces as administration
 
     print_list(
-        [workspace_body(each) for each in as_operator(home, organization, administration.visible)],
+        [workspace_body(row) for row in as_operator(home, organization, administration.visible)],
         {
-            "name": lambda each: each.name,
-            "created": lambda each: minute(each.created_at),
-            "state": lambda each: "archived" if each.archived_at else "",
-            "id": lambda each: each.id,
+            "name": lambda workspace: workspace.name,
+            "created": lambda workspace: minute(workspace.created_at),
+            "state": lambda workspace: "archived" if workspace.archived_at else "",
+            "id": lambda workspace: workspace.id,
         },
         spare=("created", "id"),
         as_json=as_json,
@@ -140,7 +143,7 @@ def create_workspace(
     async def create(database: Database, operator: Principal) -> Workspace:
         return await administration.create(database, operator, name)
 
-    _tell("Created workspace", as_operator(home, organization, create), as_json)
+    _print_change("Created workspace", as_operator(home, organization, create), as_json)
 
 
 @workspaces.command("rename")
@@ -157,7 +160,7 @@ def rename_workspace(
     async def rename(database: Database, operator: Principal) -> Workspace:
         return await administration.rename(database, operator, name, name=to)
 
-    _tell("Renamed to", as_operator(home, organization, rename), as_json)
+    _print_change("Renamed to", as_operator(home, organization, rename), as_json)
 
 
 @workspaces.command("archive")
@@ -170,7 +173,7 @@ def archive_workspace(
     async def archive(database: Database, operator: Principal) -> Workspace:
         return await administration.archive(database, operator, name)
 
-    _tell("Archived workspace", as_operator(home, organization, archive), as_json)
+    _print_change("Archived workspace", as_operator(home, organization, archive), as_json)
 
 
 @members.command("list")
@@ -186,7 +189,7 @@ def list_members(
         return await administration.members(database, operator, workspace or operator.workspace_id)
 
     print_list(
-        [member_body(*each) for each in as_operator(home, organization, find)],
+        [member_body(*row) for row in as_operator(home, organization, find)],
         {
             "name": lambda member: member.name,
             "role": lambda member: member.role,
@@ -245,8 +248,8 @@ def remove_member(
     print(f"Removed {name}")
 
 
-def _tell(what: str, workspace: Workspace, as_json: bool) -> None:
+def _print_change(verb: str, workspace: Workspace, as_json: bool) -> None:
     from aquilon.api.people.organization_bodies import workspace_body
     from aquilon.cli.output import tell
 
-    tell(workspace_body(workspace), f"{what} {workspace.name}", as_json=as_json)
+    tell(workspace_body(workspace), f"{verb} {workspace.name}", as_json=as_json)

@@ -1,4 +1,4 @@
-"""Where words go: answers to stdout, everything else to stderr; colour only where a person sees it."""
+"""Printing: answers to stdout, everything else to stderr; colour on terminals only."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _UNBROKEN = 400
-"""Columns where no terminal tells how many: programs get a row a line."""
+"""Columns without a terminal: programs get each row on one line."""
 
 
 def out() -> Console:
-    """For answers. Plain where stdout is not a terminal; rich respects NO_COLOR and FORCE_COLOR."""
+    """The console for answers: plain where stdout is not a terminal. rich respects NO_COLOR and FORCE_COLOR."""
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_UNBROKEN)
 
 
 def err() -> Console:
-    """For progress, hints and warnings."""
+    """The console for progress, hints and warnings."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
-    """Without control characters: a model's answer or somebody's licence must not be able to steer the terminal."""
+    """Remove control characters, so that a model's answer or a licence's text can't control the terminal."""
     return _CONTROL.sub("", text)
 
 
 def print_json(value: Any) -> None:
-    """With letters as they are where standard output can hold them all, escaped where it can't: nothing is lost."""
+    """Letters are escaped only where standard output's encoding can't hold them."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     print(text if holds(sys.stdout, text) else json.dumps(value, indent=2))
 
 
-def tell(done: Struct, sentence: str, *, as_json: bool) -> None:
-    """What was done, or what came of it as JSON."""
+def tell(result: Struct, sentence: str, *, as_json: bool) -> None:
+    """Print ``sentence``, or the result as JSON."""
     if as_json:
-        print_structs(done)
+        print_structs(result)
     else:
         print(sentence)
 
 
-def print_structs(found: Struct | list[Any]) -> None:
+def print_structs(structs: Struct | list[Any]) -> None:
     """As JSON."""
     import msgspec
 
-    print_json(msgspec.to_builtins(found))
+    print_json(msgspec.to_builtins(structs))
 
 
 def parameters_text(count: int) -> str:

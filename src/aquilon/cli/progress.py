@@ -27,7 +27,7 @@ _VERBS = {"download": "Downloading", "unpack": "Unpacking", "copy": "Storing", "
 
 @contextmanager
 def pull_progress() -> Iterator[PullProgress]:
-    """Gives the callback for ``pull``; shows nothing where stderr is not a terminal."""
+    """The callback for ``pull``; it shows nothing where stderr is not a terminal."""
     console = err()
 
     def fixed() -> Column:
@@ -45,10 +45,10 @@ def pull_progress() -> Iterator[PullProgress]:
     task = TaskID(0)
     shown: tuple[str, str] | None = None
 
-    def show(phase: Phase, done: int, total: int | None, file: str) -> None:
+    def show(phase: Phase, *, done: int, total: int | None, file: str) -> None:
         nonlocal shown, task
         if shown is None:
-            bar.start()  # not before: a question about a licence comes first
+            bar.start()  # not earlier, because a question about a licence comes first
         if shown is None or shown[0] != phase:  # another phase has another speed
             for before in bar.task_ids:
                 bar.remove_task(before)

@@ -42,21 +42,18 @@ def pull(
       aquilon pull ./my-finetune --name support
     """
     from aquilon.checkpoints.pull import pull as pull_model
-    from aquilon.checkpoints.store import StoreError
     from aquilon.cli.models import describe
     from aquilon.cli.output import err, out, print_json
     from aquilon.cli.progress import pull_progress
 
-    store = model_store(home, begin=True)
+    store = model_store(home, create=True)
     before = {model.name: model for model in store.list()}
     try:
         with pull_progress() as progress:
-            model = pull_model(source, store, name, file=file, progress=progress, agree=agree(yes=yes))
+            model = pull_model(source, store, name=name, file=file, progress=progress, agree=agree(yes=yes))
     except KeyboardInterrupt:
         resumes = source.startswith("hf:")
         err().print("Stopped." + (" The same command goes on from here." if resumes else " Nothing was stored."))
-        raise
-    except StoreError:
         raise
     if as_json:
         print_json(describe(model))
@@ -69,7 +66,7 @@ def pull(
 
 
 def agree(*, yes: bool) -> Agree:
-    """Ask at a terminal whether a gated model's licence is agreed to; ``yes`` agrees unasked."""
+    """A function that asks whether a gated model's licence is agreed to; with ``yes`` it agrees without asking."""
 
     def decide(licence: Licence) -> bool:
         from rich.prompt import Confirm

@@ -65,7 +65,7 @@ def add(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trust an identity provider, and print the redirect URI that it must be told.
+    """Trust an identity provider, and print the redirect URI to register there.
 
     \b
     Example:
@@ -77,7 +77,7 @@ def add(
     from aquilon.people.administration import identity_providers as administration
     from aquilon.storage.sealing import Sealer
 
-    settings = administration.ProviderSettings(
+    provider = administration.ProviderSettings(
         issuer=issuer,
         client_id=client_id,
         client_secret=secret_from(secret_env, secret_file, "--secret-env"),
@@ -91,10 +91,10 @@ def add(
     sealer = Sealer.of(settings_from(home=home))
 
     async def create(database: Database, operator: Principal) -> tuple[IdentityProvider, OrganizationRow]:
-        return await administration.create(database, operator, sealer, name=name, settings=settings)
+        return await administration.create(database, operator, sealer, name=name, settings=provider)
 
-    made = provider_body(*as_operator(home, None, create))
-    tell(made, f"Redirect URI: https://YOUR-SERVER{made.callback_path}", as_json=as_json)
+    body = provider_body(*as_operator(home, None, create))
+    tell(body, f"Redirect URI: https://YOUR-SERVER{body.callback_path}", as_json=as_json)
 
 
 @sso.command("list")
@@ -104,16 +104,19 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.cli.tables import print_list
     from aquilon.people.administration import identity_providers as administration
 
-    none: list[tuple[IdentityProvider, OrganizationRow]] = []
+    no_providers: list[tuple[IdentityProvider, OrganizationRow]] = []
     print_list(
-        [provider_body(*each) for each in as_operator(home, None, administration.visible, before_first_start=none)],
+        [
+            provider_body(*row)
+            for row in as_operator(home, None, administration.visible, before_first_start=no_providers)
+        ],
         {
-            "name": lambda each: each.name,
-            "organization": lambda each: each.organization_name,
-            "issuer": lambda each: each.issuer,
-            "domains": lambda each: ", ".join(each.email_domains) or "any",
-            "newcomers": lambda each: each.newcomer_role or "by invitation",
-            "state": lambda each: "disabled" if each.disabled else "",
+            "name": lambda row: row.name,
+            "organization": lambda row: row.organization_name,
+            "issuer": lambda row: row.issuer,
+            "domains": lambda row: ", ".join(row.email_domains) or "any",
+            "newcomers": lambda row: row.newcomer_role or "by invitation",
+            "state": lambda row: "disabled" if row.disabled else "",
         },
         spare=("domains", "newcomers", "organization"),
         as_json=as_json,
@@ -123,13 +126,13 @@ def list_providers(home: Home = None, as_json: AsJson = False) -> None:
 
 @sso.command("remove")
 def remove(name: NameArgument, home: Home = None) -> None:
-    """Trust an identity provider no more; its people keep their accounts."""
+    """Stop trusting an identity provider; its people keep their accounts."""
     from aquilon.people.administration import identity_providers as administration
 
-    async def drop(database: Database, operator: Principal) -> IdentityProvider:
+    async def delete(database: Database, operator: Principal) -> IdentityProvider:
         return await administration.remove(database, operator, name)
 
-    print(f"Removed {as_operator(home, None, drop).name}")
+    print(f"Removed {as_operator(home, None, delete).name}")
 
 
 @sso.command("check")
@@ -145,5 +148,7 @@ def check(name: NameArgument, home: Home = None, as_json: AsJson = False) -> Non
     async def ask(database: Database, operator: Principal) -> Discovery:
         return await administration.check(database, operator, sealer, providers=OpenIdProviders(), id_or_name=name)
 
-    said = as_operator(home, None, ask)
-    tell(said, f"{said.issuer} answers; people sign in at {said.authorization_endpoint}", as_json=as_json)
+    discovery = as_operator(home, None, ask)
+    tell(
+        discovery, f"{discovery.issuer} answers; people sign in at {discovery.authorization_endpoint}", as_json=as_json
+    )

@@ -1,4 +1,4 @@
-"""Standard input, output and error, also where they are closed or in an encoding that can't hold every character."""
+"""Standard input, output and error, also where they are closed or their encoding lacks characters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any, TextIO
 def prepare_streams() -> None:
     """Make standard input, output and error usable before anything reads or writes.
 
-    A service may start the program with a stream closed: it then reads as empty or
-    swallows what is written, and its number isn't given to the next file that is
-    opened. What an output's encoding lacks is replaced by ``?``. Input is text in
-    UTF-8 where the locale knows ASCII alone, and bytes that aren't text raise
-    UnicodeDecodeError in place of becoming characters that nothing else accepts.
+    A service may start the program with a stream closed. Such an input reads as empty,
+    such an output discards what is written, and the next opened file doesn't get the
+    stream's number. Characters that an output's encoding lacks are replaced by ``?``.
+    Input is UTF-8 where the locale is ASCII; bytes that aren't text raise UnicodeDecodeError.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -26,7 +25,7 @@ def prepare_streams() -> None:
 
 
 def is_ascii(stream: TextIO) -> bool:
-    """Whether a stream's encoding has no letters beyond ASCII's."""
+    """Whether a stream's encoding is ASCII."""
     return (getattr(stream, "encoding", None) or "").lower().replace("_", "-") in (
         "ascii",
         "us-ascii",
@@ -44,7 +43,7 @@ def holds(stream: TextIO, text: str) -> bool:
 
 
 def _silence(number: int) -> TextIO:
-    """A stream in place of a closed one, at its number if that is still free."""
+    """An empty stream to replace a closed one, with its number if that is still free."""
     try:
         os.fstat(number)
     except OSError:
@@ -56,6 +55,6 @@ def _silence(number: int) -> TextIO:
     return open(os.devnull, "r" if number == 0 else "w", encoding="utf-8")
 
 
-def _reconfigure(stream: TextIO, **how: Any) -> None:
-    if hasattr(stream, "reconfigure"):  # not where a test or another program put a stream of its own
-        stream.reconfigure(**how)
+def _reconfigure(stream: TextIO, **options: Any) -> None:
+    if hasattr(stream, "reconfigure"):  # streams that a test or another program put there may lack it
+        stream.reconfigure(**options)

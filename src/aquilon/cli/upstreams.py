@@ -98,19 +98,19 @@ def add(
     import sys
 
     from aquilon.upstreams import administration
-    from aquilon.upstreams.check import check as look_at
+    from aquilon.upstreams.check import check as check_upstream
     from aquilon.upstreams.upstream import UPSTREAM_KINDS, Timeouts, Upstream
 
     if kind not in UPSTREAM_KINDS:
         raise typer.BadParameter(f"'{kind}' is none of {', '.join(UPSTREAM_KINDS)}", param_hint="--kind")
     key = secret_from(key_env, key_file, "--key-env")
     headers = {}
-    for each in header or ():
-        header_name, _, variable = each.partition("=")
+    for option in header or ():
+        header_name, _, variable = option.partition("=")
         headers[header_name] = secret_from(variable, None, "--header") or ""
 
     async def work(database: Database, operator: Principal) -> Upstream:
-        given = Upstream(
+        upstream = Upstream(
             id="",
             name=name,
             kind=kind,
@@ -118,25 +118,25 @@ def add(
             api_key=key,
             headers=headers,
             api_version=api_version,
-            timeouts=Timeouts(connect, first_token, between, total),
-            models=_provided(model or [], can, context or 8192, weight),
+            timeouts=Timeouts(connect=connect, first_token=first_token, between=between, total=total),
+            models=_provided(model or [], can=can, context=context or 8192, weight=weight),
         )
-        made = await administration.add(database, _sealer(home), operator, given, private=private)
+        upstream = await administration.add(database, _sealer(home), operator, upstream, private=private)
         if model and context is not None:
-            return made
-        found = await look_at(made)
-        if found.problem and not model:
-            print(f"aquilon: {found.problem}", file=sys.stderr)
-        models = _completed(made, found, can, context, weight)
-        return await administration.change(database, _sealer(home), operator, made.id, {"models": models})
+            return upstream
+        answer = await check_upstream(upstream)
+        if answer.problem and not model:
+            print(f"aquilon: {answer.problem}", file=sys.stderr)
+        models = _completed(upstream, answer, can=can, context=context, weight=weight)
+        return await administration.change(database, _sealer(home), operator, upstream.id, {"models": models})
 
-    made = as_operator(home, None, work)
+    added = as_operator(home, None, work)
     if as_json:
-        _print_json(_told(made))
-    elif made.models:
-        print(f"{made.name} provides {', '.join(each.name for each in made.models)}")
+        _print_json(_upstream_json(added))
+    elif added.models:
+        print(f"{added.name} provides {', '.join(provided.name for provided in added.models)}")
     else:
-        print(f"{made.name} is there, and provides no model yet: aquilon upstreams models {made.name} --model NAME")
+        print(f"{added.name} is added and provides no model yet: aquilon upstreams models {added.name} --model NAME")
 
 
 @upstreams.command("list")
@@ -149,23 +149,23 @@ def list_upstreams(home: Home = None, as_json: AsJson = False) -> None:
     async def read(database: Database, operator: Principal) -> list[Upstream]:
         return await administration.list_upstreams(database, _sealer(home), operator)
 
-    nothing: list[Upstream] = []
-    found = as_operator(home, None, read, before_first_start=nothing)
+    no_upstreams: list[Upstream] = []
+    listed = as_operator(home, None, read, before_first_start=no_upstreams)
     if as_json:
-        _print_json([_told(each) for each in found])
+        _print_json([_upstream_json(upstream) for upstream in listed])
         return
-    if not found:
+    if not listed:
         err().print("No upstreams: aquilon upstreams add NAME URL")
         return
     rows = [
         (
-            each.name,
-            each.kind,
-            each.base_url,
-            ", ".join(model.name for model in each.models),
-            each.problem or ("" if each.enabled else "disabled"),
+            upstream.name,
+            upstream.kind,
+            upstream.base_url,
+            ", ".join(model.name for model in upstream.models),
+            upstream.problem or ("" if upstream.enabled else "disabled"),
         )
-        for each in found
+        for upstream in listed
     ]
     print_table(Table.of(("name", "kind", "address", "models", "state"), rows, spare=("kind", "models")))
 
@@ -179,18 +179,18 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     async def work(database: Database, operator: Principal) -> tuple[Upstream, Check]:
         return await administration.check(database, _sealer(home), operator, name)
 
-    upstream, found = as_operator(home, None, work)
+    upstream, answer = as_operator(home, None, work)
     if as_json:
-        models = [{"name": each.name, "max_context": each.max_context} for each in found.models]
-        _print_json({"name": upstream.name, "problem": found.problem, "models": models, "ms": found.milliseconds})
-        if found.problem:
+        models = [{"name": model.name, "max_context": model.max_context} for model in answer.models]
+        _print_json({"name": upstream.name, "problem": answer.problem, "models": models, "ms": answer.milliseconds})
+        if answer.problem:
             raise typer.Exit(1)
         return
-    if found.problem:
-        raise CommandError(found.problem)
-    print(f"{upstream.name} answers in {found.milliseconds} ms")
-    for each in found.models:
-        print(f"  {each.name}" + (f", {counted(each.max_context, 'token')}" if each.max_context else ""))
+    if answer.problem:
+        raise CommandError(answer.problem)
+    print(f"{upstream.name} answers in {answer.milliseconds} ms")
+    for model in answer.models:
+        print(f"  {model.name}" + (f", {counted(model.max_context, 'token')}" if model.max_context else ""))
 
 
 @upstreams.command("models")
@@ -227,41 +227,45 @@ def models(
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
-        found = await administration.get(database, _sealer(home), operator, name)
-        known = {each.name: each for each in found.models}
-        for gone in drop or ():
-            if known.pop(gone, None) is None:
-                raise ValueError(f"The upstream '{found.name}' has no model '{gone}'")
-        for each in _provided(model or [], can, context or 8192, 100 if weight is None else weight):
-            before = known.get(each.name)
+        upstream = await administration.get(database, _sealer(home), operator, name)
+        models = {provided.name: provided for provided in upstream.models}
+        for dropped in drop or ():
+            if models.pop(dropped, None) is None:
+                raise ValueError(f"The upstream '{upstream.name}' has no model '{dropped}'")
+        new_weight = 100 if weight is None else weight
+        for provided in _provided(model or [], can=can, context=context or 8192, weight=new_weight):
+            before = models.get(provided.name)
             if before is not None:
-                each = replace(
-                    each,
-                    remote=each.remote if f"{each.name}={each.remote}" in (model or []) else before.remote,
-                    max_context=before.max_context if context is None else each.max_context,
-                    capabilities=before.capabilities if can is None else each.capabilities,
+                names_remote = f"{provided.name}={provided.remote}" in (model or [])
+                provided = replace(
+                    provided,
+                    remote=provided.remote if names_remote else before.remote,
+                    max_context=before.max_context if context is None else provided.max_context,
+                    capabilities=before.capabilities if can is None else provided.capabilities,
                     weight=before.weight if weight is None else weight,
                 )
-            known[each.name] = each
+            models[provided.name] = provided
         if model or drop:
-            changes = {"models": tuple(known.values())}
-            found = await administration.change(database, _sealer(home), operator, found.id, changes)
-        return found, await administration.list_fallbacks(database, operator)
+            changes = {"models": tuple(models.values())}
+            upstream = await administration.change(database, _sealer(home), operator, upstream.id, changes)
+        return upstream, await administration.list_fallbacks(database, operator)
 
-    found, chains = as_operator(home, None, work)
+    upstream, chains = as_operator(home, None, work)
     if as_json:
-        _print_json([_told_model(each) | {"fallbacks": list(chains.get(each.name, ()))} for each in found.models])
+        _print_json(
+            [_model_json(provided) | {"fallbacks": list(chains.get(provided.name, ()))} for provided in upstream.models]
+        )
         return
     rows = [
         (
-            each.name,
-            each.remote,
-            f"{each.max_context:,}",
-            str(each.weight),
-            ", ".join(sorted(each.capabilities)),
-            ", ".join(chains.get(each.name, ())),
+            provided.name,
+            provided.remote,
+            f"{provided.max_context:,}",
+            str(provided.weight),
+            ", ".join(sorted(provided.capabilities)),
+            ", ".join(chains.get(provided.name, ())),
         )
-        for each in found.models
+        for provided in upstream.models
     ]
     titles = ("model", "there", "context", "weight", "can", "falls back to")
     print_table(Table.of(titles, rows, right=("context", "weight"), spare=("weight", "falls back to", "can", "there")))
@@ -269,7 +273,7 @@ def models(
 
 @upstreams.command("remove")
 def remove(name: Name, home: Home = None) -> None:
-    """Remove an upstream and its models; answers that run end as they would have."""
+    """Remove an upstream and its models; running answers still end normally."""
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> Upstream:
@@ -284,29 +288,36 @@ def _sealer(home: Path | None) -> Sealer:
     return Sealer.of(settings_from(home=home))
 
 
-def _provided(given: list[str], can: list[str] | None, context: int, weight: int) -> tuple[ProvidedModel, ...]:
+def _provided(options: list[str], *, can: list[str] | None, context: int, weight: int) -> tuple[ProvidedModel, ...]:
+    """The models that ``--model`` options name, as ``HERE`` or ``HERE=THERE``."""
     from aquilon.upstreams.upstream import ProvidedModel
 
-    made = []
-    for each in given:
-        here, _, there = each.partition("=")
+    models = []
+    for option in options:
+        here, _, there = option.partition("=")
         capabilities: Any = frozenset(can or ("chat", "function_calling"))
-        made.append(ProvidedModel(here, there or here, context, capabilities, weight))
-    return tuple(made)
+        models.append(
+            ProvidedModel(
+                name=here, remote=there or here, max_context=context, capabilities=capabilities, weight=weight
+            )
+        )
+    return tuple(models)
 
 
 def _completed(
-    upstream: Upstream, found: Check, can: list[str] | None, context: int | None, weight: int
+    upstream: Upstream, answer: Check, *, can: list[str] | None, context: int | None, weight: int
 ) -> tuple[ProvidedModel, ...]:
-    """The models with the contexts that the upstream tells; all that it lists where none were named."""
+    """The models with the contexts that the upstream reports; all that it lists if none were named."""
     from dataclasses import replace
 
-    told = {each.name: each.max_context for each in found.models}
-    models = upstream.models or _provided(list(told), can, 8192, weight)
-    return tuple(replace(each, max_context=context or told.get(each.remote) or each.max_context) for each in models)
+    contexts = {model.name: model.max_context for model in answer.models}
+    models = upstream.models or _provided(list(contexts), can=can, context=8192, weight=weight)
+    return tuple(
+        replace(model, max_context=context or contexts.get(model.remote) or model.max_context) for model in models
+    )
 
 
-def _told(upstream: Upstream) -> dict[str, Any]:
+def _upstream_json(upstream: Upstream) -> dict[str, Any]:
     return {
         "id": upstream.id,
         "name": upstream.name,
@@ -316,11 +327,11 @@ def _told(upstream: Upstream) -> dict[str, Any]:
         "private": upstream.private,
         "enabled": upstream.enabled,
         "problem": upstream.problem,
-        "models": [_told_model(each) for each in upstream.models],
+        "models": [_model_json(model) for model in upstream.models],
     }
 
 
-def _told_model(model: ProvidedModel) -> dict[str, Any]:
+def _model_json(model: ProvidedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "remote": model.remote,

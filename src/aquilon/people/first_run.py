@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.first_organization import organization_name_here
-from aquilon.people.identity import DEFAULT_KEY_SCOPES, OPERATOR_ID, KeyScope, Principal, Role
+from aquilon.people.identity import OPERATOR_ID, Principal, Role
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, audit, sessions
 from aquilon.people.store.workspaces import first_workspace
@@ -16,6 +18,7 @@ from aquilon.people.tables import Organization, User
 from aquilon.storage import Database
 
 FIRST_ADMINISTRATOR = "admin"
+OPERATOR_KEY_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +71,7 @@ async def user_of(database: Database, name: str | None = None, organization: str
         return await _user(session, name, organization)
 
 
-async def create_api_key(
-    database: Database, name: str, user_name: str | None = None, *, scopes: Sequence[KeyScope] | None = None
-) -> str:
+async def create_api_key(database: Database, name: str, user_name: str | None = None) -> str:
     """Create a key in the first workspace, for the named user or the first administrator; returns its secret.
 
     Raises UnknownUser, or ValueError for an invalid name.
@@ -78,12 +79,50 @@ async def create_api_key(
     async with database.writing() as session:
         user = await _user(session, user_name)
         workspace = await first_workspace(session, Scope(user.organization_id))
-        key = await api_keys.create_api_key(session, user, workspace.id, name=name, scopes=scopes or DEFAULT_KEY_SCOPES)
+        key = await api_keys.create_api_key(session, user, workspace.id, name=name)
         actor = await _operator(session, user.organization_id)
         await audit.record(
             session, actor, "api_key.created", object_id=key.record.id, object_name=key.record.name, user_id=user.id
         )
         return key.secret
+
+
+@asynccontextmanager
+async def operator_key(database: Database, name: str) -> AsyncIterator[str]:
+    """The secret of a key for administration alone, which is deleted at the end of the block.
+
+    The key expires after ``OPERATOR_KEY_SECONDS``, in case the process is killed before that.
+    Raises UnknownUser before the first start.
+    """
+    async with database.writing() as session:
+        user = await _user(session, None)
+        actor = await _operator(session, user.organization_id)
+        key = await api_keys.create_api_key(
+            session,
+            user,
+            actor.workspace_id,
+            name=name,
+            scopes=["administration"],
+            expires_at=int(time.time()) + OPERATOR_KEY_SECONDS,
+        )
+        key_id = key.record.id
+        await audit.record(
+            session,
+            actor,
+            "api_key.created",
+            object_id=key_id,
+            object_name=name,
+            user_id=user.id,
+            scopes=key.record.scopes,
+        )
+    try:
+        yield key.secret
+    finally:
+        async with database.writing() as session:
+            record = await api_keys.api_key_by_id(session, Scope.of_organization(actor), key_id)
+            if record is not None:
+                await session.delete(record)
+                await audit.record(session, actor, "api_key.revoked", object_id=key_id, object_name=name)
 
 
 async def create_login_link(database: Database, user_name: str | None = None) -> str:

@@ -14,11 +14,11 @@ from aquilon import __version__
 from aquilon.cli.errors import CommandError
 
 _TIMEOUT = httpx.Timeout(None, connect=10)
-"""An answer may take as long as it takes; Ctrl-C is for whoever won't wait."""
+"""An answer has no time limit: Ctrl-C stops it."""
 
 
 class ChatError(CommandError):
-    """The server refused or broke off; the message is its own where it gave one."""
+    """The server refused or broke off; the message is the server's where it sent one."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -35,21 +35,21 @@ class Model:
 
 @dataclass
 class Answer:
-    """What came so far of one answer."""
+    """One answer, as far as it was received."""
 
     model: str
     text: str = ""
     finish_reason: str | None = None
-    """None: it was stopped here, or broke off."""
+    """None if we stopped it, or the connection broke."""
     prompt_tokens: int | None = None
     completion_tokens: int = 0
-    """As the server counts them, else one a piece."""
+    """The server's count, else one for each piece."""
     seconds_to_first: float | None = None
     seconds: float = 0.0
 
     @property
     def tokens_per_second(self) -> float | None:
-        """From the first token on: how fast it writes."""
+        """Speed from the first token on."""
         if self.seconds_to_first is None or self.completion_tokens < 2:
             return None
         writing = self.seconds - self.seconds_to_first
@@ -57,7 +57,7 @@ class Answer:
 
 
 class ChatClient:
-    """``url`` is the server's, with or without ``/v1``."""
+    """``url`` is the server's address, with or without ``/v1``. Raises ChatError for an invalid one."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
@@ -76,7 +76,7 @@ class ChatClient:
     def models(self) -> list[Model]:
         """The server's models that chat, its default first. Raises ChatError.
 
-        A server that doesn't tell what its models can has all of them listed.
+        All models are listed where the server doesn't report their capabilities.
         """
         try:
             response = self._http.get("/models")
@@ -98,21 +98,21 @@ class ChatClient:
             raise ChatError(f"{self.url} does not answer like an OpenAI-compatible server") from None
 
     def answer(
-        self, model: str, messages: Sequence[dict[str, str]], options: dict[str, Any], answer: Answer
+        self, model: str, messages: Sequence[dict[str, str]], *, options: dict[str, Any], answer: Answer
     ) -> Generator[str]:
-        """Pieces of the answer as they come, counted into ``answer``; closing the iterator cancels it on the server.
+        """Pieces of the answer as they come; ``answer`` is filled on the way. Closing the generator cancels the answer.
 
         Raises ChatError.
         """
         body = {"model": model, "messages": list(messages), "stream": True, "stream_options": {"include_usage": True}}
-        begun = time.monotonic()
+        started_at = time.monotonic()
         try:
             with self._http.stream("POST", "/chat/completions", json=body | options) as response:
                 if not response.is_success:
                     _refuse(response, response.read().decode(errors="replace"))
                 for event in _events(response):
-                    answer.seconds = time.monotonic() - begun
-                    for piece in _take(event, answer):
+                    answer.seconds = time.monotonic() - started_at
+                    for piece in _pieces(event, answer):
                         if answer.seconds_to_first is None:
                             answer.seconds_to_first = answer.seconds
                         answer.text += piece
@@ -137,7 +137,8 @@ def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
             yield event
 
 
-def _take(event: dict[str, Any], answer: Answer) -> Iterator[str]:
+def _pieces(event: dict[str, Any], answer: Answer) -> Iterator[str]:
+    """The event's text; its usage and finish reason are noted in ``answer``. Raises ChatError."""
     if event.get("error") or event.get("object") == "error":
         raise ChatError(_message(event))
     usage = event.get("usage")

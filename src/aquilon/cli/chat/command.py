@@ -60,10 +60,10 @@ def chat(
     from aquilon.cli.chat.conversation import Conversation
 
     piped = "" if sys.stdin.isatty() else sys.stdin.read()
-    asked = "\n\n".join(text for text in (" ".join(question or ()), piped.strip("\n")) if text.strip())
-    if not asked and not sys.stdin.isatty():
+    prompt = "\n\n".join(text for text in (" ".join(question or ()), piped.strip("\n")) if text.strip())
+    if not prompt and not sys.stdin.isatty():
         raise typer.BadParameter("Nothing was asked: standard input is empty", param_hint="QUESTION")
-    if as_json and not asked:
+    if as_json and not prompt:
         raise typer.BadParameter("A conversation has no JSON form: give a question with it", param_hint="--json")
     client, models = _connect(url, key, home)
     options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
@@ -73,8 +73,8 @@ def chat(
         system=system,
         options={name: value for name, value in options.items() if value is not None},
     )
-    if asked:
-        _answer_once(conversation, asked, plain=bool(piped), as_json=as_json)
+    if prompt:
+        _answer_once(conversation, prompt, plain=bool(piped), as_json=as_json)
     else:
         from aquilon.cli.chat.terminal import Terminal
 
@@ -82,7 +82,7 @@ def chat(
 
 
 def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatClient, list[Model]]:
-    """A client that the server lets in, and the server's models."""
+    """A client whose key the server accepts, and the server's models. Raises CommandError."""
     from aquilon.cli.chat.client import ChatClient, ChatError
 
     key = key or os.environ.get("AQUILON_API_KEY")
@@ -91,7 +91,7 @@ def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatC
         return client, client.models()
     from aquilon.cli.errors import CommandError
     from aquilon.cli.homes import require_home
-    from aquilon.cli.local_server import key_for
+    from aquilon.cli.local_server import chat_key
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
@@ -102,15 +102,14 @@ def _connect(url: str | None, key: str | None, home: Path | None) -> tuple[ChatC
             f"No server is running on {settings.home}. Start one in another terminal with `aquilon up`, "
             "or name another with --url and --key"
         )
-    client = ChatClient(server.url, key or key_for(settings))
+    client = ChatClient(server.url, key or chat_key(settings))
     try:
         return client, client.models()
     except ChatError as error:
         if error.status != 401 or key:
             raise
-        client = ChatClient(
-            server.url, key_for(settings, fresh=True)
-        )  # the kept key was revoked, or of another database
+        # The kept key was revoked, or is of another database.
+        client = ChatClient(server.url, chat_key(settings, fresh=True))
         return client, client.models()
 
 
@@ -129,7 +128,7 @@ def _history_file(home: Path | None) -> Path:
 
 
 def _answer_once(conversation: Conversation, question: str, *, plain: bool, as_json: bool) -> None:
-    """Markdown where a person reads it, plain text where a program does, or one JSON object at the end."""
+    """Print markdown on a terminal, plain text to a program, or one JSON object at the end."""
     import contextlib
 
     from aquilon.cli.chat.markdown import StreamedMarkdown

@@ -1,4 +1,4 @@
-"""What was said so far, and how it is asked on: no terminal in here."""
+"""A conversation's turns, and how the next question is asked; independent of the terminal."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Conversation:
     turns: list[dict[str, str]] = field(default_factory=list)
 
     def ask(self, question: str) -> tuple[Answer, Generator[str]]:
-        """The answer, filled as its pieces are taken. What came stays in the conversation, also if it is stopped."""
+        """The answer, filled while its pieces are read. What was received stays if it is stopped."""
         self.turns.append({"role": "user", "content": question})
         return self._answer()
 
     def retry(self) -> tuple[Answer, Generator[str]]:
-        """Ask the last question again. Raises CommandError where there is none."""
+        """Ask the last question again. Raises CommandError if there is none."""
         while self.turns and self.turns[-1]["role"] == "assistant":
             self.turns.pop()
         if not self.turns:
@@ -38,14 +38,14 @@ class Conversation:
         self.turns.clear()
 
     def choose(self, name: str, models: list[Model]) -> None:
-        """Go on with another model. Raises CommandError naming those there are."""
+        """Use another model from now on. Raises CommandError, with the server's models, for an unknown one."""
         names = [model.id for model in models]
         if name not in names:
             raise CommandError(f"There is no model '{name}'; there are: {', '.join(names) or 'none'}")
         self.model = name
 
     def save(self, path: Path) -> None:
-        """As JSON where the name ends so, else as markdown."""
+        """Write JSON if the name ends in ``.json``, else markdown."""
         if path.suffix == ".json":
             messages = self._messages()
             text = json.dumps({"model": self.model, "messages": messages}, ensure_ascii=False, indent=2) + "\n"
@@ -62,11 +62,11 @@ class Conversation:
         return answer, self._pieces(answer)
 
     def _pieces(self, answer: Answer) -> Generator[str]:
-        pieces = self.client.answer(self.model, self._messages(), self.options, answer)
+        pieces = self.client.answer(self.model, self._messages(), options=self.options, answer=answer)
         try:
             yield from pieces
         finally:
             if answer.text:
                 self.turns.append({"role": "assistant", "content": answer.text})
             elif answer.finish_reason is None:
-                self.turns.pop()  # the question was not answered at all: it can be asked again
+                self.turns.pop()  # without any answer the question can be asked again

@@ -1,4 +1,4 @@
-"""Markdown that is still being written: finished blocks are printed for good, the last one is redrawn."""
+"""Markdown that arrives in pieces: finished blocks are printed once, the last block is redrawn."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 
 
 class StreamedMarkdown:
-    """``with`` it, ``add`` pieces to it; on the way out everything is on the screen."""
+    """A context manager: ``add`` prints pieces, and leaving it prints the rest."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open = ""
-        self._any = False
+        self._has_printed = False
         self._live = Live("", console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> StreamedMarkdown:
@@ -46,14 +46,14 @@ class StreamedMarkdown:
 
     def _print(self, text: str) -> None:
         if text.strip():
-            if self._any:
+            if self._has_printed:
                 self._console.print()
             self._console.print(Markdown(text.strip("\n")), soft_wrap=False)
-            self._any = True
+            self._has_printed = True
 
 
 def split_finished(text: str) -> tuple[str, str]:
-    """Markdown so far → the blocks that nothing written later can change, and the rest.
+    """Split markdown into the blocks that later text can't change, and the rest.
 
     A block ends at an empty line outside a fence, once the next line has begun
     and is not indented (which would continue a list item).
@@ -76,7 +76,7 @@ def split_finished(text: str) -> tuple[str, str]:
 
 
 class _Tail:
-    """The end of a block, as much as the screen holds."""
+    """The last lines of a block, as many as fit the screen."""
 
     def __init__(self, text: str) -> None:
         self._text = text

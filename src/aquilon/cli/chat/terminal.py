@@ -35,7 +35,7 @@ COMMANDS = {
 
 
 class Terminal:
-    """``run`` until the person leaves."""
+    """``run`` returns when the person leaves."""
 
     def __init__(self, conversation: Conversation, models: list[Model], history_file: Path) -> None:
         self._conversation = conversation
@@ -72,7 +72,7 @@ class Terminal:
         self._console.print(f"[dim]/help for commands, {_BLOCK} begins and ends several lines, Ctrl-D ends[/]\n")
 
     def _read(self) -> str | None:
-        """One question, on several lines after a backslash or between triple quotes; None at the end."""
+        """One question, which a backslash or triple quotes continue over several lines; None at the end of input."""
         lines: list[str] = []
         block = False
         while True:
@@ -97,7 +97,7 @@ class Terminal:
                 return "\n".join([*lines, line])
 
     def _command(self, line: str) -> bool:
-        """Whether to go on."""
+        """Run one command; False if it ends the conversation. Raises CommandError for an unknown one."""
         name, _, rest = line.partition(" ")
         rest = rest.strip()
         match name:
@@ -168,7 +168,7 @@ def _figures(answer: Answer, stopped: bool) -> str:
 
 @contextlib.contextmanager
 def _noted_ctrl_c() -> Iterator[Event]:
-    """Ctrl-C raises as ever and is noted too: raised inside a callback that ignores exceptions it would be lost."""
+    """An event that Ctrl-C sets, besides raising: an exception in a callback that ignores them would be lost."""
     pressed = Event()
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -184,7 +184,7 @@ def _noted_ctrl_c() -> Iterator[Event]:
 
 @contextlib.contextmanager
 def _line_editor(history_file: Path) -> Iterator[None]:
-    """Line editing, history across conversations, and completion of commands; plain input where Python has none."""
+    """Line editing, history across conversations, and completion of commands, if this Python has readline."""
     try:
         import readline
     except ImportError:
@@ -196,8 +196,8 @@ def _line_editor(history_file: Path) -> Iterator[None]:
     names = [command.split()[0] for command in COMMANDS]
 
     def complete(text: str, state: int) -> str | None:
-        found = [name for name in names if readline.get_line_buffer().startswith("/") and name.startswith(text)]
-        return found[state] if state < len(found) else None
+        matches = [name for name in names if readline.get_line_buffer().startswith("/") and name.startswith(text)]
+        return matches[state] if state < len(matches) else None
 
     readline.set_completer_delims(" ")
     readline.set_completer(complete)
