@@ -86,7 +86,7 @@ def test_of_very_many_faults_some_are_told(http: httpx.Client) -> None:
     good = {"role": "user", "content": "x"}
     late = http.post(CHAT, json={"model": MODEL, "messages": [*[good] * 50, *[{"role": 1}] * 1000]})
     assert late.status_code == 422
-    assert "1000 values of a wrong kind" in late.json()["message"]
+    assert "1000 values of a wrong type" in late.json()["message"]
 
 
 def test_a_hundred_thousand_token_ids_become_text(http: httpx.Client) -> None:
