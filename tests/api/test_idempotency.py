@@ -29,19 +29,18 @@ async def claim(database: Database, owned_key: OwnedKey, holder: str, *, now: in
     return other is None
 
 
-async def test_of_many_at_once_one_has_the_turn(database: Database, owned_key: OwnedKey) -> None:
+async def test_one_of_many_concurrent_requests_gets_the_key(database: Database, owned_key: OwnedKey) -> None:
     claims = await asyncio.gather(*(claim(database, owned_key, f"holder {number}", now=100) for number in range(10)))
     assert sum(claims) == 1
 
 
-async def test_a_kill_frees_the_key_when_its_lease_is_over(database: Database, owned_key: OwnedKey) -> None:
+async def test_the_key_of_a_killed_process_is_free_when_its_lease_ends(database: Database, owned_key: OwnedKey) -> None:
     assert await claim(database, owned_key, "killed", now=100)
     assert not await claim(database, owned_key, "next", now=100 + LEASE - 1)
     assert await claim(database, owned_key, "next", now=100 + LEASE)
     async with database.writing() as session:
-        await idempotency.answer(
-            session, owned_key, "killed", sealed=b"too late", expires_at=100 + KEEP
-        )  # it was slow, not killed
+        # The first process was slow, not killed: its answer comes too late.
+        await idempotency.answer(session, owned_key, "killed", sealed=b"too late", expires_at=100 + KEEP)
         await idempotency.release(session, owned_key, "killed")
         await idempotency.extend(session, owned_key, "next", until=100 + 3 * LEASE)
     assert not await claim(database, owned_key, "third", now=100 + 2 * LEASE)
@@ -52,7 +51,7 @@ async def test_a_kill_frees_the_key_when_its_lease_is_over(database: Database, o
         assert await idempotency.used(session, owned_key.organization_id) == (1, len(b"answer"))
 
 
-async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_key(
+async def test_a_clock_that_is_set_back_does_not_keep_the_key_of_a_killed_process(
     database: Database, owned_key: OwnedKey
 ) -> None:
     assert await claim(database, owned_key, "dead", now=100 + KEEP)
@@ -63,7 +62,7 @@ async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_key(
     assert not await claim(database, owned_key, "third", now=100 - LEASE + 1)
 
 
-async def test_a_key_is_new_again_after_a_day(database: Database, owned_key: OwnedKey) -> None:
+async def test_a_key_can_be_used_again_after_a_day(database: Database, owned_key: OwnedKey) -> None:
     assert await claim(database, owned_key, "first", now=100)
     async with database.writing() as session:
         await idempotency.answer(session, owned_key, "first", sealed=None, expires_at=100 + KEEP)

@@ -32,7 +32,7 @@ def http(server: RunningServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def own_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with the default model for one module, whose tests change it or count what is there."""
+    """A server with the default model for one module whose tests change the server or count its rows."""
     home = tmp_path_factory.mktemp("own")
     prepare_home(home, default_model_file)
     running = start_server(home)
