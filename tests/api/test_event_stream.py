@@ -111,7 +111,7 @@ async def test_comments_are_sent_while_no_frames_come() -> None:
     assert client.body.replace(b": waiting\n\n", b"") == b"data: 0\n\n"
 
 
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("started", [False, True])
 async def test_a_client_that_leaves_ends_the_work_at_once(started: bool) -> None:
     working, ended = asyncio.Event(), asyncio.Event()
 

@@ -90,7 +90,7 @@ Kind = Literal["message", "reasoning", "function_call"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Item:
     """An output item while it is written."""
 
@@ -185,7 +185,7 @@ class Writing:
         if self._items and self._items[-1].kind != "function_call":
             yield from self._close(self._items[-1], "completed")
         prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc"}[kind]
-        item = _Item(len(self._items), new_id(prefix), kind, call_id, name)
+        item = _Item(index=len(self._items), id=new_id(prefix), kind=kind, call_id=call_id, name=name)
         self._items.append(item)
         yield OutputItemEvent("response.output_item.added", self._next(), item.index, item.body())
         if kind != "function_call":
