@@ -1,4 +1,4 @@
-"""What a client is told of a database's own errors, and of a limit that was reached."""
+"""The errors that clients get for a database's errors, and for a limit that was reached."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from aquilon.people.store import accounts
 from aquilon.storage import Database
 
 
-async def test_a_nul_in_a_name_is_the_client_s_mistake(database: Database) -> None:
-    """SQLite finds nobody of that name, PostgreSQL refuses to look: neither is a database that is away."""
+async def test_a_nul_character_in_a_name_is_refused_with_400(database: Database) -> None:
+    """SQLite has no such user, PostgreSQL refuses the query: neither means that the database is away."""
     refused = None
     try:
         async with database.reading() as session:
-            assert await accounts.organization_by(session, "a\0b") is None
+            assert (await accounts.claimants(session, "a\0b")).users == ()
     except DBAPIError as error:
         refused = api_error(error)
     assert refused is None or (refused.status, refused.code) == (400, "invalid_characters")

@@ -1,4 +1,4 @@
-"""Server-sent events at the ASGI border: what is sent when, and when the work behind them ends."""
+"""Server-sent events at the ASGI border: what is sent, when, and when the work for them ends."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Message = MutableMapping[str, Any]
 
 
 class Client:
-    """The server's side of a connection: collects what is sent, leaves when told."""
+    """A client at the ASGI border: collects the messages sent to it and leaves when ``left`` is set."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.left = asyncio.Event()
-        self.got = asyncio.Condition()
+        self.arrived = asyncio.Condition()
 
     async def receive(self) -> Message:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        async with self.got:
+        async with self.arrived:
             self.messages.append(message)
-            self.got.notify_all()
+            self.arrived.notify_all()
 
     async def has(self, data: bytes) -> None:
-        async with self.got, asyncio.timeout(5):
-            await self.got.wait_for(lambda: data in self.body)
+        async with self.arrived, asyncio.timeout(5):
+            await self.arrived.wait_for(lambda: data in self.body)
 
     @property
     def status(self) -> int:
@@ -65,7 +65,7 @@ async def test_frames_are_sent_in_order_and_the_end_is_marked() -> None:
     assert b"content-length" not in headers
 
 
-async def test_a_failure_before_the_first_frame_is_an_answer_with_its_status() -> None:
+async def test_a_failure_before_the_first_frame_is_answered_with_its_status() -> None:
     async def frames() -> AsyncGenerator[bytes]:
         raise overloaded("busy", retry_after=7)
         yield b""
@@ -78,7 +78,7 @@ async def test_a_failure_before_the_first_frame_is_an_answer_with_its_status() -
 
 
 @pytest.mark.parametrize("error", [server_error("the engine is gone"), ZeroDivisionError("secret")])
-async def test_a_failure_in_mid_stream_is_an_error_event_and_the_end(error: Exception) -> None:
+async def test_a_failure_in_mid_stream_sends_an_error_event_and_ends_the_stream(error: Exception) -> None:
     async def frames() -> AsyncGenerator[bytes]:
         yield frame(b"0")
         raise error
@@ -88,14 +88,14 @@ async def test_a_failure_in_mid_stream_is_an_error_event_and_the_end(error: Exce
     first, last = client.body.split(b"\n\n")[:2]
     assert first == b"data: 0"
     assert last.startswith(b"event: error\ndata: ")
-    told = json.loads(last.partition(b"data: ")[2])
-    assert told["error"]["type"] == "server_error"
-    assert (told["message"] == "the engine is gone") == isinstance(error, ApiError)
-    assert "secret" not in told["message"]
+    body = json.loads(last.partition(b"data: ")[2])
+    assert body["error"]["type"] == "server_error"
+    assert (body["message"] == "the engine is gone") == isinstance(error, ApiError)
+    assert "secret" not in body["message"]
     assert b"[DONE]" not in client.body
 
 
-async def test_comments_are_sent_while_there_is_nothing_else() -> None:
+async def test_comments_are_sent_while_no_frames_come() -> None:
     go_on = asyncio.Event()
 
     async def frames() -> AsyncGenerator[bytes]:
@@ -111,13 +111,13 @@ async def test_comments_are_sent_while_there_is_nothing_else() -> None:
     assert client.body.replace(b": waiting\n\n", b"") == b"data: 0\n\n"
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_a_client_that_leaves_ends_the_work_at_once(begun: bool) -> None:
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_client_that_leaves_ends_the_work_at_once(started: bool) -> None:
     working, ended = asyncio.Event(), asyncio.Event()
 
     async def frames() -> AsyncGenerator[bytes]:
         try:
-            if begun:
+            if started:
                 yield frame(b"0")
             working.set()
             await asyncio.Event().wait()
@@ -134,7 +134,7 @@ async def test_a_client_that_leaves_ends_the_work_at_once(begun: bool) -> None:
     assert ended.is_set()
 
 
-async def test_the_last_frame_of_an_answer_is_its_end() -> None:
+async def test_the_done_frame_ends_the_answer() -> None:
     async def frames() -> AsyncGenerator[bytes]:
         yield frame(b"0")
         yield DONE
@@ -146,7 +146,7 @@ async def test_the_last_frame_of_an_answer_is_its_end() -> None:
 
 
 class TestWorkUnlessTheClientIsGone:
-    async def test_its_result_is_given_and_nobody_is_cancelled_afterwards(self) -> None:
+    async def test_the_result_is_returned_and_a_later_disconnect_cancels_nothing(self) -> None:
         client = Client()
 
         async def work() -> int:
@@ -158,7 +158,7 @@ class TestWorkUnlessTheClientIsGone:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    async def test_a_client_that_leaves_ends_it_and_its_caller_goes_on(self) -> None:
+    async def test_a_client_that_leaves_cancels_the_work_but_not_its_caller(self) -> None:
         client, cleaned = Client(), asyncio.Event()
 
         async def work() -> None:
@@ -177,7 +177,7 @@ class TestWorkUnlessTheClientIsGone:
         assert not task.cancelling()
         await asyncio.sleep(0)
 
-    async def test_who_is_cancelled_from_outside_is_cancelled(self) -> None:
+    async def test_a_cancellation_from_outside_is_raised(self) -> None:
         client, working = Client(), asyncio.Event()
 
         async def work() -> None:
@@ -190,14 +190,14 @@ class TestWorkUnlessTheClientIsGone:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    async def test_its_failure_is_raised(self) -> None:
+    async def test_a_failure_of_the_work_is_raised(self) -> None:
         async def work() -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await unless_gone(Client().receive, work())
 
-    async def test_a_time_out_inside_is_a_time_out(self) -> None:
+    async def test_a_time_out_in_the_work_is_raised_as_a_time_out(self) -> None:
         async def work() -> None:
             async with asyncio.timeout(0.01):
                 await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""What a JSON text holds, counted without parsing it, is what a parser finds."""
+"""Counting a JSON text's values without parsing it gives the same number as a parser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def structures(value: Any) -> int:
 
 
 @given(contents, st.booleans())
-def test_objects_lists_and_fields_are_counted_outside_strings_alone(content: Any, ascii_only: bool) -> None:
+def test_objects_lists_and_fields_are_counted_only_outside_strings(content: Any, ascii_only: bool) -> None:
     data = json.dumps(content, ensure_ascii=ascii_only).encode()
     count = structures(content)
     assert not holds_too_much(data, structures=count)
@@ -37,7 +37,7 @@ def test_objects_lists_and_fields_are_counted_outside_strings_alone(content: Any
 
 
 @given(st.lists(st.integers(0, 9) | texts, max_size=30))
-def test_numbers_and_texts_are_counted_by_what_stands_between_them(entries: list[int | str]) -> None:
+def test_numbers_and_texts_are_counted_by_their_commas(entries: list[int | str]) -> None:
     data = json.dumps(entries).encode()
     between = max(0, len(entries) - 1)
     assert not holds_too_much(data, structures=1, values=1 + between)

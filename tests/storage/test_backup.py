@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import MetaData, insert, select, text
 
 from aquilon.api import idempotency_store as idempotency
-from aquilon.api.idempotency_store import KeyOwner
+from aquilon.api.idempotency_store import OwnedKey
 from aquilon.jobs.files import FileDescription, Files
 from aquilon.people import first_run
 from aquilon.people.store import audit
@@ -47,7 +47,7 @@ async def fill(database: Database, settings: Settings) -> str:
     """Create accounts, an audit entry, a stored answer and a file; return the file's id."""
     await first_run.prepare_first_run(database)
     principal = await first_run.operator(database)
-    key_owner = KeyOwner(principal.organization_id, principal.user_id, "key")
+    owned_key = OwnedKey(principal.organization_id, principal.user_id, "key")
     async with database.writing() as session:
         await audit.record(
             session,
@@ -57,8 +57,8 @@ async def fill(database: Database, settings: Settings) -> str:
             object_name="Größe \u2028 \\x",
             detail={"a": [1, None, "é"]},
         )
-        await idempotency.claim(session, key_owner, "me", "print", now=int(time.time()), lease=9, keep=9)
-        await idempotency.answer(session, key_owner, "me", bytes(range(256)), int(time.time()) + 9)
+        await idempotency.claim(session, owned_key, "me", fingerprint="print", now=int(time.time()), lease=9, keep=9)
+        await idempotency.answer(session, owned_key, "me", sealed=bytes(range(256)), expires_at=int(time.time()) + 9)
     files = Files(database, settings)
     file_id, part, _ = await files.begin(principal, None)
     part.add(b"content")

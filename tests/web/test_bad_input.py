@@ -1,4 +1,4 @@
-"""What no client should send: each a clear 4xx in both clients' shape, soon, and the server goes on."""
+"""Invalid requests: each is refused soon with a clear 4xx in both clients' shape, and the server goes on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def completion(**fields: Any) -> dict[str, Any]:
 
 
 def assert_error(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The one shape: flat, nested under ``error``, ``detail`` with 422 alone."""
+    """The shape of every error: flat, nested under ``error``, and ``detail`` only with 422."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"]
@@ -94,9 +94,9 @@ BAD_FIELDS = {
     "n huge": (CHAT, chat(n=10**9), 422),
     "too many stops": (CHAT, chat(stop=["x"] * 1000), 422),
     "an empty stop": (CHAT, chat(stop=""), 422),
-    "a stop that is none": (CHAT, chat(stop=[1]), 422),
+    "a stop that is a number": (CHAT, chat(stop=[1]), 422),
     "a long stop": (CHAT, chat(stop="x" * 100_000), 422),
-    "logit_bias for no token": (CHAT, chat(logit_bias={"word": 1}), 422),
+    "logit_bias for a word": (CHAT, chat(logit_bias={"word": 1}), 422),
     "logit_bias past the vocabulary": (CHAT, chat(logit_bias={"9999999": 1}), 400),
     "logit_bias too strong": (CHAT, chat(logit_bias={"1": 1000}), 422),
     "too many biases": (CHAT, chat(logit_bias={str(token_id): 1 for token_id in range(5000)}), 422),
@@ -105,7 +105,7 @@ BAD_FIELDS = {
     "top_logprobs above": (CHAT, chat(logprobs=True, top_logprobs=21), 422),
     "a tool without a name": (CHAT, chat(tools=[{"type": "function", "function": {}}]), 422),
     "a tool with a name of spaces": (CHAT, chat(tools=[tool("a b")]), 422),
-    "a tool that takes no object": (CHAT, chat(tools=[tool("f", {"type": "string"})]), 400),
+    "a tool whose parameters are not an object": (CHAT, chat(tools=[tool("f", {"type": "string"})]), 400),
     "a tool choice without a name": (CHAT, chat(tools=[tool("f")], tool_choice={"type": "function", "name": "f"}), 400),
     "too many tools": (CHAT, chat(tools=[tool(f"f{number}") for number in range(200)]), 422),
     "a tool nested deep": (CHAT, chat(tools=[tool("f", nested(300))]), 400),
@@ -118,11 +118,11 @@ BAD_FIELDS = {
         },
         400,
     ),
-    "a tool choice that is none": (CHAT, chat(tools=[tool("f")], tool_choice="perhaps"), 422),
+    "an unknown tool choice": (CHAT, chat(tools=[tool("f")], tool_choice="perhaps"), 422),
     "a tool choice by another name": (CHAT, chat(tools=[tool("f")], tool_choice={"function": {"name": "g"}}), 400),
     "a schema that is missing": (CHAT, chat(response_format={"type": "json_schema", "json_schema": {}}), 400),
     "a schema nested deep": (CHAT, chat(guided_json=nested(300)), 400),
-    "a schema nested past all measure": (CHAT, chat(guided_json='{"items":' * 50_000), 400),
+    "a schema nested 50000 deep": (CHAT, chat(guided_json='{"items":' * 50_000), 400),
     "no choice": (CHAT, chat(guided_choice=[]), 422),
     "two formats": (CHAT, chat(guided_choice=["a", "b"], guided_regex="a"), 400),
     "stream is text": (CHAT, chat(stream="yes"), 422),
@@ -133,7 +133,7 @@ BAD_FIELDS = {
     "prompt empty": (COMPLETION, completion(prompt=""), 400),
     "no prompts": (COMPLETION, completion(prompt=[]), 422),
     "no tokens": (COMPLETION, completion(prompt=[[]]), 422),
-    "a token that is none": (COMPLETION, completion(prompt=[1, 9_999_999]), 400),
+    "an unknown token": (COMPLETION, completion(prompt=[1, 9_999_999]), 400),
     "a negative token": (COMPLETION, completion(prompt=[-1]), 422),
     "mixed prompts": (COMPLETION, completion(prompt=["a", 1]), 422),
     "too many prompts": (COMPLETION, completion(prompt=["a"] * 300), 422),
@@ -145,14 +145,14 @@ BAD_FIELDS = {
     "tokenize nothing": ("/tokenize", {"model": MODEL}, 400),
     "tokenize both": ("/tokenize", {"model": MODEL, "prompt": "a", "messages": [USER]}, 400),
     "tokenize a book": ("/tokenize", {"model": MODEL, "prompt": "a" * 1_000_001}, 400),
-    "detokenize what is none": ("/detokenize", {"model": MODEL, "tokens": [9_999_999]}, 400),
+    "detokenize an unknown token": ("/detokenize", {"model": MODEL, "tokens": [9_999_999]}, 400),
     "detokenize text": ("/detokenize", {"model": MODEL, "tokens": "hi"}, 422),
-    "an object is wanted": (CHAT, [1, 2], 422),
+    "a list in place of an object": (CHAT, [1, 2], 422),
 }
 
 
 @pytest.mark.parametrize("case", BAD_FIELDS, ids=str)
-def test_a_wrong_field_is_refused_in_words(http: httpx.Client, case: str) -> None:
+def test_a_wrong_field_is_refused_with_the_reason(http: httpx.Client, case: str) -> None:
     path, body, status = BAD_FIELDS[case]
     assert_error(http.post(path, json=body), status)
 
@@ -165,13 +165,16 @@ def test_a_wrong_field_is_refused_in_words(http: httpx.Client, case: str) -> Non
         (completion(prompt=["a", 1]), "prompt.1: Input should be a valid string"),
         (completion(prompt=[3, -1]), "prompt.1: Input should be greater than or equal to 0"),
         (chat(n=0, seed="x"), "seed: Input should be a valid integer (and 1 more)"),
-        (chat(logit_bias={"word": 1}), "logit_bias: 'word' is not a token id"),
+        (
+            chat(logit_bias={"word": 1}),
+            "logit_bias: 'word' is not a token id: a token id is a number of at most 10 digits",
+        ),
     ],
 )
-def test_what_is_wrong_is_told_of_the_kind_that_was_meant(
+def test_the_error_for_a_union_is_that_of_the_nearest_type(
     http: httpx.Client, body: dict[str, Any], message: str
 ) -> None:
-    """A field that takes several kinds of values refuses with the reason of the one that comes nearest."""
+    """A field of several types refuses with the error of the type that the value is nearest to."""
     refused = assert_error(http.post(COMPLETION if "prompt" in body else CHAT, json=body), 422)
     assert refused["message"] == message
     assert refused["param"] == message.partition(":")[0]
@@ -179,7 +182,7 @@ def test_what_is_wrong_is_told_of_the_kind_that_was_meant(
 
 BAD_BODIES = {
     "nothing": (b"", 400),
-    "no JSON": (b"messages=hi", 400),
+    "not JSON": (b"messages=hi", 400),
     "cut short": (b'{"model": "smollm2', 400),
     "invalid UTF-8": (b'{"model": "smollm2-135m\xff\xfe"}', 400),
     "half a surrogate pair": (b'{"model": "\\ud800", "messages": []}', 400),
@@ -190,12 +193,12 @@ BAD_BODIES = {
     "deep and too much": (b"[" * 100_000, 413),
     "deep and closed": (b'{"messages":' + b"[" * 900 + b"]" * 900 + b"}", 422),
     "null": (b"null", 422),
-    "doubled braces": (b"{{}}", 400),
+    "double braces": (b"{{}}", 400),
 }
 
 
 @pytest.mark.parametrize("case", BAD_BODIES, ids=str)
-def test_a_body_that_is_no_request_is_refused(http: httpx.Client, case: str) -> None:
+def test_an_invalid_body_is_refused(http: httpx.Client, case: str) -> None:
     content, status = BAD_BODIES[case]
     assert_error(http.post(CHAT, content=content, headers={"content-type": "application/json"}), status)
 
@@ -209,7 +212,7 @@ def test_only_json_is_read(http: httpx.Client, kind: str) -> None:
 
 
 def test_a_large_body_is_refused_before_it_has_arrived(server: RunningServer) -> None:
-    """Ten megabytes are announced and one chunk is sent: the answer comes without the rest."""
+    """The head announces ten megabytes: the answer comes after the first kilobyte."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         head = (
@@ -244,7 +247,7 @@ def test_a_long_text_is_refused_without_being_encoded(
     assert work_of(server.pid, lambda: http.post(CHAT, json=asked)) < work(lambda: encode(text), 1) / 2
 
 
-def test_a_key_that_is_none_is_refused(server: RunningServer) -> None:
+def test_an_invalid_key_is_refused(server: RunningServer) -> None:
     wrong = ["Bearer", "Basic YTpi", "aq-" + "a" * 43, "Bearer aq-" + "a" * 43, "Bearer " + "x" * 5000, "é"]
     for authorization in wrong:
         answer = httpx.post(
@@ -264,7 +267,7 @@ def test_unknown_paths_and_methods_answer_in_the_same_shape(http: httpx.Client) 
     assert_error(http.get("/assets/%2e%2e/%2e%2e/app.py"), 404)
 
 
-def test_the_server_goes_on(http: httpx.Client) -> None:
+def test_the_server_still_answers_afterwards(http: httpx.Client) -> None:
     assert http.get("/ready").status_code == 200
     assert http.post(CHAT, json=chat()).status_code == 200
 

@@ -1,4 +1,4 @@
-"""A clock that jumps while the server runs: by an hour back, over the end of a period, by a month."""
+"""A clock that jumps while the server runs: back by an hour, past the end of a period, by a month."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUESTION = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "m
 
 
 class Jumping:
-    """A gateway with a priced model elsewhere, and a clock that tests set."""
+    """A gateway with a priced upstream model and a clock that tests set."""
 
     def __init__(self, server: RunningServer, owner: httpx.Client, clock: Path) -> None:
         self.server = server
@@ -40,16 +40,16 @@ class Jumping:
         temporary.replace(self._clock)
 
     def key(self, **limits: Any) -> tuple[str, httpx.Client]:
-        made = self.owner.post("/v1/organization/api_keys", json={"name": "a key", **limits}).raise_for_status().json()
-        headers = {"authorization": f"Bearer {made['value']}"}
-        return made["id"], httpx.Client(base_url=self.server.url, headers=headers, timeout=20)
+        key = self.owner.post("/v1/organization/api_keys", json={"name": "a key", **limits}).raise_for_status().json()
+        headers = {"authorization": f"Bearer {key['value']}"}
+        return key["id"], httpx.Client(base_url=self.server.url, headers=headers, timeout=20)
 
     def budget(self, key_id: str, cents: int, period: str = "day") -> None:
-        asked = {"key_id": key_id, "period": period, "limit_microcents": cents * CENT}
-        self.owner.post("/v1/organization/budgets", json=asked).raise_for_status()
+        budget = {"key_id": key_id, "period": period, "limit_microcents": cents * CENT}
+        self.owner.post("/v1/organization/budgets", json=budget).raise_for_status()
 
     def spent(self, key_id: str) -> int:
-        """Cents, by the database."""
+        """The cents on record in the database."""
         with closing(sqlite3.connect(self.server.home / "aquilon.db")) as database:
             query = "SELECT coalesce(sum(cost), 0) FROM usage_events WHERE api_key_id = ?"
             return int(database.execute(query, (key_id,)).fetchone()[0]) // CENT
@@ -70,21 +70,21 @@ async def upstream(line: Line) -> None:
 @pytest.fixture(scope="module")
 def jumping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jumping]:
     folder = tmp_path_factory.mktemp("clock")
-    (folder / "clock").write_text(str(-2 * MONTH))  # the price holds since then, wherever the clock is set
+    (folder / "clock").write_text(str(-2 * MONTH))  # the price is valid from then on, at every time that a test sets
     environment = {"AQUILON_MODELS": "none", "CLOCK_FILE": str(folder / "clock")}
     with stand_in(upstream) as url:
         server = start_server(folder / "home", environment=environment)
         scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
         secret = aquilon(server.home, "keys", "create", "--name", "o", *scopes)
         owner = httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {secret}"}, timeout=20)
-        there = {"name": "there", "base_url": url, "models": [{"name": "m"}]}
-        owner.post("/v1/server/upstreams", json=there).raise_for_status()
+        upstream_fields = {"name": "there", "base_url": url, "models": [{"name": "m"}]}
+        owner.post("/v1/server/upstreams", json=upstream_fields).raise_for_status()
         owner.post("/v1/server/prices/m", json={"input": 10**6, "output": 10**6}).raise_for_status()
-        made = Jumping(server, owner, folder / "clock")
-        made.set_ahead(0)
-        key_id, client = made.key()
-        wait_until(lambda: ask(client).status_code == 200 and made.spent(key_id) > 0)
-        yield made
+        gateway = Jumping(server, owner, folder / "clock")
+        gateway.set_ahead(0)
+        key_id, client = gateway.key()
+        wait_until(lambda: ask(client).status_code == 200 and gateway.spent(key_id) > 0)
+        yield gateway
         assert server.stop() == 0
         assert "Traceback" not in server.log
 
@@ -95,7 +95,7 @@ def _back_again(jumping: Jumping) -> Iterator[None]:
     jumping.set_ahead(0)
 
 
-def test_a_key_expires_by_the_clock_and_lives_again_when_that_was_wrong(jumping: Jumping) -> None:
+def test_a_key_expires_by_the_clock_and_is_valid_again_when_the_clock_is_corrected(jumping: Jumping) -> None:
     _, client = jumping.key(expires_at=int(time.time()) + DAY)
     statuses = []
     for ahead in (0, MONTH, 0, DAY - HOUR, DAY + 1, -HOUR):
@@ -104,7 +104,7 @@ def test_a_key_expires_by_the_clock_and_lives_again_when_that_was_wrong(jumping:
     assert statuses == [200, 401, 200, 200, 401, 200]
 
 
-def test_a_rate_limit_does_not_care_for_the_clock(jumping: Jumping) -> None:
+def test_a_rate_limit_does_not_depend_on_the_clock(jumping: Jumping) -> None:
     key_id, client = jumping.key()
     jumping.owner.post("/v1/organization/limits", json={"key_id": key_id, "requests_per_minute": 3}).raise_for_status()
     wait_until(lambda: "x-ratelimit-limit-requests" in ask(client).headers)
@@ -115,7 +115,7 @@ def test_a_rate_limit_does_not_care_for_the_clock(jumping: Jumping) -> None:
     assert 1 <= int(last.headers["retry-after"]) <= 200
 
 
-def test_a_budget_starts_anew_when_its_period_does_and_is_not_given_twice_by_a_clock_set_back(
+def test_a_budget_is_renewed_with_its_period_and_not_again_when_the_clock_is_set_back(
     jumping: Jumping,
 ) -> None:
     key_id, client = jumping.key()
@@ -128,13 +128,13 @@ def test_a_budget_starts_anew_when_its_period_does_and_is_not_given_twice_by_a_c
         pass
     tomorrow = jumping.spent(key_id) - today
     assert 0 < tomorrow <= 200
-    for ahead in (0, DAY, 0, DAY):  # whatever the clock says: of these days' money nothing is left
+    for ahead in (0, DAY, 0, DAY):  # both days' money is spent, whatever the clock says
         jumping.set_ahead(ahead)
         assert ask(client, max_tokens=1).status_code == 429
     assert jumping.spent(key_id) == today + tomorrow
 
 
-def test_prepaid_credit_does_not_come_back(jumping: Jumping) -> None:
+def test_prepaid_credit_is_not_renewed(jumping: Jumping) -> None:
     key_id, client = jumping.key()
     jumping.budget(key_id, 200, "once")
     wait_until(lambda: ask(client, max_tokens=1).status_code == 429)
@@ -145,7 +145,7 @@ def test_prepaid_credit_does_not_come_back(jumping: Jumping) -> None:
     assert jumping.spent(key_id) == spent
 
 
-def test_every_request_is_on_record_once_in_the_month_that_the_clock_told(jumping: Jumping) -> None:
+def test_every_request_is_recorded_once_in_the_month_of_the_clock(jumping: Jumping) -> None:
     key_id, client = jumping.key()
     aheads = [MONTH, 0, 2 * MONTH, -DAY, HOUR, MONTH, -HOUR]
     for ahead in aheads:
@@ -160,18 +160,18 @@ def test_every_request_is_on_record_once_in_the_month_that_the_clock_told(jumpin
     assert count == 2 * len(aheads)
     assert len(months) >= 3
     for month, cost in months:
-        told = jumping.owner.get(f"/v1/organization/statements/{month}").json()
-        assert told["cost_microcents"] == cost
+        statement = jumping.owner.get(f"/v1/organization/statements/{month}").json()
+        assert statement["cost_microcents"] == cost
 
 
-def test_an_answer_that_runs_over_a_jump_is_paid_once(jumping: Jumping) -> None:
+def test_an_answer_during_a_jump_of_the_clock_is_paid_once(jumping: Jumping) -> None:
     key_id, client = jumping.key()
     with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(ask, client, stream=True) for _ in range(40)]
+        requests = [threads.submit(ask, client, stream=True) for _ in range(40)]
         for ahead in (HOUR, -HOUR, DAY, -DAY, 0):
             jumping.set_ahead(ahead)
             jumping.owner.get("/v1/organization").raise_for_status()
-        answers = [each.result(20) for each in asked]
+        answers = [request.result(20) for request in requests]
     assert {answer.status_code for answer in answers} == {200}
     with closing(sqlite3.connect(jumping.server.home / "aquilon.db")) as database:
         query = "SELECT count(*), cost, outcome FROM usage_events WHERE api_key_id = ? GROUP BY cost, outcome"

@@ -1,4 +1,4 @@
-"""``docs/compatibility.md`` says of every path of both contracts what the route table says."""
+"""``docs/compatibility.md`` agrees with the route table on every path of both contracts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.support.contracts import (
 )
 
 
-def test_the_list_of_paths_is_the_route_table_s() -> None:
+def test_the_list_of_paths_equals_the_route_table() -> None:
     assert PAGE.read_text(encoding="utf-8").endswith(path_section()), "run scripts/compatibility-paths"
 
 
-def test_openai_s_paths_are_those_of_the_installed_client() -> None:
+def test_openais_paths_are_those_of_the_installed_client() -> None:
     assert read(CONTRACTS["OpenAI"]) == openai_operations(), "run scripts/compatibility-paths"
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
-def test_every_family_of_paths_that_is_not_there_has_its_reason(contract: str) -> None:
+def test_the_page_gives_a_reason_for_every_missing_family_of_paths(contract: str) -> None:
     here, page = served(), PAGE.read_text(encoding="utf-8").partition(HEADING)[0]
     reasons = set(re.findall(r"`([a-z_]+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", page, re.M))))
     missing = {family(path) for path, method in read(CONTRACTS[contract]) if (nameless(path), method) not in here}

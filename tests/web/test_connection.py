@@ -1,4 +1,4 @@
-"""What is on the wire: an answer's head and the first bytes behind it come together, and no head is held back."""
+"""Packets on the wire: an answer's head comes together with its first bytes, and no head is held back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def completion(server: RunningServer, *, stream: bool, more: tuple[str, ...] = (
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_first_packet_has_the_head_and_what_follows(
+def test_the_first_packet_has_the_head_and_the_first_bytes_of_the_body(
     server: RunningServer, wire: socket.socket, stream: bool
 ) -> None:
     wire.sendall(b"".join(completion(server, stream=stream)))
@@ -51,7 +51,7 @@ def test_the_first_packet_has_the_head_and_what_follows(
     assert b'"object":"chat.completion' in rest
 
 
-def test_a_streams_last_packet_has_its_end(server: RunningServer, wire: socket.socket) -> None:
+def test_the_last_packet_of_a_stream_has_its_end(server: RunningServer, wire: socket.socket) -> None:
     wire.sendall(b"".join(completion(server, stream=True)))
     packet = b""
     while not packet.endswith(b"0\r\n\r\n"):
@@ -59,7 +59,7 @@ def test_a_streams_last_packet_has_its_end(server: RunningServer, wire: socket.s
     assert b"data: [DONE]\n\n" in packet
 
 
-def test_a_head_without_a_body_is_sent_and_the_connection_goes_on(wire: socket.socket) -> None:
+def test_a_head_without_a_body_is_sent_and_the_connection_stays_open(wire: socket.socket) -> None:
     wire.sendall(head("HEAD", "/docs"))
     assert wire.recv(65536).startswith(b"HTTP/1.1 200 ")
     wire.sendall(head("GET", "/health") + head("GET", "/health"))
@@ -76,7 +76,7 @@ def test_a_head_is_sent_before_the_connection_is_closed(wire: socket.socket) -> 
     assert whole.startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_waits_to_be_told_to_go_on_is_told(server: RunningServer, wire: socket.socket) -> None:
+def test_a_client_that_expects_100_continue_gets_it(server: RunningServer, wire: socket.socket) -> None:
     top, body = completion(server, stream=False, more=("expect: 100-continue",))
     wire.sendall(top)
     assert wire.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -87,7 +87,7 @@ def test_who_waits_to_be_told_to_go_on_is_told(server: RunningServer, wire: sock
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("PUT", CHAT, 405), ("PATCH", CHAT, 405), ("POST", f"{CHAT}/", 307)]
 )
-def test_what_is_no_request_for_an_answer_is_refused_as_everywhere(
+def test_other_methods_and_paths_beside_a_direct_route_are_refused_as_usual(
     server: RunningServer, wire: socket.socket, method: str, path: str, status: int
 ) -> None:
     wire.sendall(head(method, path, "content-length: 0"))
@@ -100,7 +100,7 @@ def test_a_connection_made_just_before_the_server_stops_has_its_request_answered
     connections = [socket.create_connection((address.hostname, address.port), timeout=10) for _ in range(5)]
     server.process.terminate()
     wait_until(lambda: "Stopping" in (server.process.stdout.readline() if server.process.stdout else ""))
-    threading.Event().wait(0.2)  # uvicorn looks ten times a second whether it is to end its connections
+    threading.Event().wait(0.2)  # uvicorn checks ten times a second whether to end
     for connection in connections:
         with connection:
             connection.sendall(head("GET", "/health"))

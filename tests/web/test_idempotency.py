@@ -52,7 +52,7 @@ def test_another_request_under_the_same_key_is_refused(http: httpx.Client) -> No
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_request_that_is_being_answered_is_not_begun_again(http: httpx.Client, server: RunningServer) -> None:
+def test_a_request_that_is_being_answered_is_not_carried_out_again(http: httpx.Client, server: RunningServer) -> None:
     with http.stream(
         "POST",
         CHAT,
@@ -67,20 +67,18 @@ def test_a_request_that_is_being_answered_is_not_begun_again(http: httpx.Client,
 
 
 def test_a_stream_that_its_client_left_frees_the_key(http: httpx.Client) -> None:
-    asked = QUESTION | {"max_tokens": 300, "stream": True, "ignore_eos": True}
-    with http.stream("POST", CHAT, json=asked, headers={"idempotency-key": "left"}) as running:
+    body = QUESTION | {"max_tokens": 300, "stream": True, "ignore_eos": True}
+    with http.stream("POST", CHAT, json=body, headers={"idempotency-key": "left"}) as running:
         next(running.iter_lines())
     for _ in range(200):
-        again = http.post(CHAT, json=asked, headers={"idempotency-key": "left"})
+        again = http.post(CHAT, json=body, headers={"idempotency-key": "left"})
         if again.status_code != 409:
             break
         threading.Event().wait(0.05)
     assert (again.status_code, "idempotency-replayed" in again.headers) == (200, False)
 
 
-def test_a_wrong_request_stays_wrong_and_a_refused_caller_may_come_again(
-    http: httpx.Client, server: RunningServer
-) -> None:
+def test_a_refused_request_is_replayed_and_a_401_is_not(http: httpx.Client, server: RunningServer) -> None:
     wrong = [ask(http, "wrong", model="nobody") for _ in range(2)]
     assert [answer.status_code for answer in wrong] == [404, 404]
     assert wrong[1].headers["idempotency-replayed"] == "true"
@@ -90,7 +88,7 @@ def test_a_wrong_request_stays_wrong_and_a_refused_caller_may_come_again(
 
 @pytest.fixture(scope="module")
 def administrator(server: RunningServer) -> str:
-    """A key that may make keys."""
+    """A key that may create keys."""
 
     async def make() -> str:
         database = await Database.open(Settings(home=server.home))
@@ -100,14 +98,14 @@ def administrator(server: RunningServer) -> str:
             user = await accounts.first_administrator(session, scope)
             assert user is not None
             workspace = await first_workspace(session, scope)
-            made = await api_keys.create_api_key(session, user, workspace.id, name="all", scopes=KEY_SCOPES)
+            key = await api_keys.create_api_key(session, user, workspace.id, name="all", scopes=KEY_SCOPES)
         await database.close()
-        return made.secret
+        return key.secret
 
     return asyncio.run(make())
 
 
-def test_keys_are_their_owner_s_alone(http: httpx.Client, administrator: str) -> None:
+def test_two_owners_may_use_the_same_key(http: httpx.Client, administrator: str) -> None:
     ask(http, "mine")
     theirs = http.post(
         CHAT, json=QUESTION, headers={"idempotency-key": "mine", "authorization": f"Bearer {administrator}"}
@@ -115,26 +113,26 @@ def test_keys_are_their_owner_s_alone(http: httpx.Client, administrator: str) ->
     assert (theirs.status_code, "idempotency-replayed" in theirs.headers) == (200, False)
 
 
-def test_a_secret_in_an_answer_is_sealed_at_rest(http: httpx.Client, server: RunningServer, administrator: str) -> None:
+def test_a_stored_answer_is_encrypted(http: httpx.Client, server: RunningServer, administrator: str) -> None:
     headers = {"idempotency-key": "secret", "authorization": f"Bearer {administrator}"}
-    asked: dict[str, Any] = {"json": {"name": "sealed"}, "headers": headers}
-    first = http.post("/v1/organization/api_keys", **asked).json()
-    assert http.post("/v1/organization/api_keys", **asked).json() == first
+    request: dict[str, Any] = {"json": {"name": "sealed"}, "headers": headers}
+    first = http.post("/v1/organization/api_keys", **request).json()
+    assert http.post("/v1/organization/api_keys", **request).json() == first
     with sqlite3.connect(server.home / "aquilon.db") as database:
         [(kept,)] = database.execute("SELECT answer FROM idempotency_keys WHERE key = 'secret'").fetchall()
     assert first["value"].encode() not in kept
 
 
-def test_an_upload_is_taken_once(http: httpx.Client) -> None:
-    made = [
+def test_an_upload_is_stored_once(http: httpx.Client) -> None:
+    ids = [
         http.post("/v1/files", files={"file": ("a.txt", b"once")}, headers={"idempotency-key": "upload"}).json()["id"]
         for _ in range(2)
     ]
-    assert made[0] == made[1]
-    http.delete(f"/v1/files/{made[0]}")
+    assert ids[0] == ids[1]
+    http.delete(f"/v1/files/{ids[0]}")
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two\tparts"])
-def test_a_key_that_is_none_is_refused(http: httpx.Client, key: str) -> None:
+def test_an_invalid_key_is_refused(http: httpx.Client, key: str) -> None:
     answer = ask(http, key)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_idempotency_key")

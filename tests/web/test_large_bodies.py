@@ -1,4 +1,4 @@
-"""Bodies at and above the limits: read beside everybody else's requests, refused in words, and as they come."""
+"""Bodies at and above the limits: they don't hold up other requests, and their refusals say the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 
 
-def ask_for(server: RunningServer, path: str, body: bytes) -> bytes:
+def request_bytes(server: RunningServer, path: str, body: bytes) -> bytes:
     fields = [
         f"POST {path} HTTP/1.1",
         "host: 127.0.0.1",
@@ -39,10 +39,10 @@ def ask_for(server: RunningServer, path: str, body: bytes) -> bytes:
     ],
     ids=["many parts", "many wrong parts", "many wrong messages"],
 )
-def test_others_are_answered_while_a_large_body_is_read(server: RunningServer, body: dict[str, Any]) -> None:
-    """The large one comes first, and a probe that comes behind it is answered before."""
+def test_other_requests_are_answered_while_a_large_body_is_parsed(server: RunningServer, body: dict[str, Any]) -> None:
+    """The large body is sent first, and a probe that is sent after it is answered before it."""
     address = urlsplit(server.url)
-    large_one = ask_for(server, CHAT, json.dumps(body).encode())
+    large_request = request_bytes(server, CHAT, json.dumps(body).encode())
     with (
         socket.create_connection((address.hostname, address.port), timeout=60) as large,
         socket.create_connection((address.hostname, address.port), timeout=60) as probe,
@@ -50,7 +50,7 @@ def test_others_are_answered_while_a_large_body_is_read(server: RunningServer, b
     ):
         ready.register(large, selectors.EVENT_READ)
         ready.register(probe, selectors.EVENT_READ)
-        large.sendall(large_one)
+        large.sendall(large_request)
         probe.sendall(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         [(first, _), *_] = ready.select(60)
         assert first.fileobj is probe
@@ -67,43 +67,43 @@ def test_others_are_answered_while_a_large_body_is_read(server: RunningServer, b
     ],
     ids=["lists", "messages", "unknown fields", "token ids"],
 )
-def test_a_body_of_too_many_values_is_refused_unread(http: httpx.Client, path: str, body: bytes) -> None:
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(http: httpx.Client, path: str, body: bytes) -> None:
     answer = http.post(path, content=body, headers=JSON)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_many_values"
 
 
-def test_of_very_many_wrong_entries_the_first_is_told(http: httpx.Client) -> None:
+def test_of_very_many_wrong_entries_the_first_is_reported(http: httpx.Client) -> None:
     answer = http.post("/detokenize", json={"model": MODEL, "tokens": [0, "a", *["b"] * 100_000]})
     assert answer.status_code == 422
     assert [entry["loc"] for entry in answer.json()["detail"]] == [["body", "tokens", 1]]
 
 
-def test_of_very_many_faults_some_are_told(http: httpx.Client) -> None:
+def test_of_very_many_errors_some_are_reported(http: httpx.Client) -> None:
     early = http.post(CHAT, json={"model": MODEL, "messages": [{"content": 1}] * 1000})
     assert early.status_code == 422
     assert {tuple(entry["loc"][:2]) for entry in early.json()["detail"]} == {("body", "messages")}
     good = {"role": "user", "content": "x"}
     late = http.post(CHAT, json={"model": MODEL, "messages": [*[good] * 50, *[{"role": 1}] * 1000]})
     assert late.status_code == 422
-    assert "1000 values of a wrong kind" in late.json()["message"]
+    assert "1000 values of a wrong type" in late.json()["message"]
 
 
-def test_a_hundred_thousand_token_ids_become_text(http: httpx.Client) -> None:
+def test_a_hundred_thousand_token_ids_are_decoded(http: httpx.Client) -> None:
     [token] = http.post("/tokenize", json={"model": MODEL, "prompt": "a", "add_special_tokens": False}).json()["tokens"]
     answer = http.post("/detokenize", json={"model": MODEL, "tokens": [token] * 100_000})
     assert answer.json()["prompt"] == "a" * 100_000
 
 
 def test_a_byte_order_mark_before_a_body_is_skipped(http: httpx.Client) -> None:
-    """As programs on Windows write it: RFC 8259 8.1 lets a reader skip it."""
+    """Programs on Windows write one, and RFC 8259 8.1 lets a reader skip it."""
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
     assert http.post(CHAT, content=b"\xef\xbb\xbf" + json.dumps(body).encode(), headers=JSON).status_code == 200
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/files", "/v1/organization/limits"])
 @pytest.mark.parametrize("compress", [gzip.compress, bytes])
-def test_a_body_in_a_content_coding_is_named_so_and_not_called_bad_json(
+def test_a_body_in_a_content_coding_is_refused_with_415(
     http: httpx.Client, path: str, compress: Callable[[bytes], bytes]
 ) -> None:
     for headers in ({}, {"idempotency-key": f"coded-{compress.__name__}"}):
@@ -114,6 +114,6 @@ def test_a_body_in_a_content_coding_is_named_so_and_not_called_bad_json(
         assert answer.json()["error"]["code"] == "unsupported_content_encoding"
 
 
-def test_identity_is_no_coding(http: httpx.Client) -> None:
+def test_the_content_coding_identity_is_allowed(http: httpx.Client) -> None:
     answer = http.post(CHAT, content=b"{}", headers={"content-encoding": "identity", **JSON})
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""The log: one line an event, which nobody's text can break, and the same trouble once in ten seconds."""
+"""The log: one line for each event, whatever text it has, and a repeated error once in ten seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aquilon.web.repeated_lines import RepeatedLines
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What the program's own configuration writes."""
+    """The output of the logs as the program configures them."""
     stream, root = io.StringIO(), logging.getLogger()
     before, level = list(root.handlers), root.level
     monkeypatch.setattr("sys.stderr", stream)
@@ -30,8 +30,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 
 def handler() -> RepeatedLines:
-    [found] = [each for each in logging.getLogger().handlers if isinstance(each, RepeatedLines)]
-    return found
+    [repeated_lines] = [entry for entry in logging.getLogger().handlers if isinstance(entry, RepeatedLines)]
+    return repeated_lines
 
 
 def test_control_characters_are_escaped_in_every_log(written: io.StringIO) -> None:
@@ -57,7 +57,7 @@ def test_a_path_with_control_characters_is_one_line(server: RunningServer) -> No
     assert not [line for line in server.log.splitlines() if line.startswith("forged")]
 
 
-def test_the_same_trouble_is_one_line_and_then_a_count(written: io.StringIO) -> None:
+def test_a_repeated_error_is_written_once_and_then_counted(written: io.StringIO) -> None:
     log = structlog.get_logger("ours")
     for number in range(100):
         log.error("The database can't be used", error=f"locked {number}", request_id=f"req_{number}")
@@ -70,7 +70,7 @@ def test_the_same_trouble_is_one_line_and_then_a_count(written: io.StringIO) -> 
     assert written.getvalue().count("\n") == 3
 
 
-def test_what_differs_in_kind_is_written_each_time(written: io.StringIO) -> None:
+def test_errors_of_different_kinds_are_each_written(written: io.StringIO) -> None:
     log = structlog.get_logger("ours")
 
     def fail(kind: type[Exception]) -> None:
@@ -94,7 +94,7 @@ def test_what_differs_in_kind_is_written_each_time(written: io.StringIO) -> None
     assert len(lines) == 16
 
 
-def test_counts_that_are_due_at_the_end_are_not_lost(written: io.StringIO) -> None:
+def test_closing_the_log_writes_the_remaining_counts(written: io.StringIO) -> None:
     for _ in range(3):
         logging.getLogger("theirs").warning("Invalid %s", "request")
     handler().close()

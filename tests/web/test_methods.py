@@ -9,7 +9,7 @@ import pytest
 from tests.support.server import RunningServer
 
 
-def test_every_path_says_which_methods_it_has(server: RunningServer, http: httpx.Client) -> None:
+def test_options_lists_the_methods_of_every_path(server: RunningServer, http: httpx.Client) -> None:
     documented = http.get("/openapi.json").json()["paths"]
     assert "/v1/chat/completions" in documented
     for path, operations in documented.items():
@@ -21,20 +21,20 @@ def test_every_path_says_which_methods_it_has(server: RunningServer, http: httpx
         assert ("HEAD" in allowed) == ("GET" in allowed), path
 
 
-def test_a_browser_that_asks_first_is_answered_without_a_key(server: RunningServer) -> None:
-    asks = {"origin": "http://app.example", "access-control-request-method": "POST"}
-    answer = httpx.options(f"{server.url}/v1/chat/completions", headers=asks)
+def test_a_preflight_request_is_answered_without_a_key(server: RunningServer) -> None:
+    headers = {"origin": "http://app.example", "access-control-request-method": "POST"}
+    answer = httpx.options(f"{server.url}/v1/chat/completions", headers=headers)
     assert answer.status_code == 204
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-def test_pages_and_files_are_read_alone_and_what_is_not_there_is_not_found(server: RunningServer) -> None:
+def test_pages_and_files_have_only_get_and_an_unknown_path_is_404(server: RunningServer) -> None:
     for path in ("/", "/console/keys", "/docs", "/openapi.json"):
         assert httpx.options(server.url + path).headers["allow"] == "GET, HEAD, OPTIONS"
     assert httpx.options(f"{server.url}/v1/nothing").status_code == 404
 
 
-def test_a_wrong_method_is_told_all_that_are_right(http: httpx.Client) -> None:
+def test_the_answer_to_a_wrong_method_lists_all_allowed_methods(http: httpx.Client) -> None:
     for path, allowed in (
         ("/v1/files", "GET, HEAD, OPTIONS, POST"),
         ("/v1/models", "GET, HEAD, OPTIONS"),
@@ -47,7 +47,7 @@ def test_a_wrong_method_is_told_all_that_are_right(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/v1/models", "/v1/models/smollm2-135m",
                                   "/v1/files", "/openapi.json", "/docs"])  # fmt: skip
-def test_head_is_get_without_its_body(http: httpx.Client, path: str) -> None:
+def test_head_has_the_headers_of_get_and_no_body(http: httpx.Client, path: str) -> None:
     whole, head = http.get(path), http.head(path)
     assert head.status_code == whole.status_code == 200
     assert head.content == b""

@@ -1,4 +1,4 @@
-"""Mistral's own Python client against the real server; it refuses answers whose shape is wrong."""
+"""Mistral's own Python client against the real server. The client refuses answers of a wrong shape."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_random_seed_is_the_seed(mistral_client: Mistral) -> None:
     assert ask() == ask()
 
 
-def test_a_prefix_is_gone_on_with(mistral_client: Mistral) -> None:
+def test_an_answer_continues_a_prefix(mistral_client: Mistral) -> None:
     prefixed = [*QUESTION, {"role": "assistant", "content": "The capital of France is", "prefix": True}]
     answer = mistral_client.chat.complete(model=MODEL, messages=prefixed, temperature=0, max_tokens=3)
     assert str(answer.choices[0].message.content).startswith("The capital of France is Paris")
@@ -61,11 +61,11 @@ def test_models_are_cards_with_capabilities(mistral_client: Mistral) -> None:
     assert card.capabilities.completion_chat is True
     assert card.capabilities.function_calling is True
     assert card.max_context_length == 8192
-    one: Any = mistral_client.models.retrieve(model_id=MODEL)
-    assert one.id == MODEL
+    retrieved: Any = mistral_client.models.retrieve(model_id=MODEL)
+    assert retrieved.id == MODEL
 
 
-def test_wrong_fields_are_a_validation_error_with_their_places(mistral_client: Mistral) -> None:
+def test_a_wrong_field_is_a_validation_error_with_its_location(mistral_client: Mistral) -> None:
     with pytest.raises(HTTPValidationError) as caught:
         mistral_client.chat.complete(model=MODEL, messages=QUESTION, temperature=7)
     assert caught.value.data.detail is not None
@@ -100,14 +100,14 @@ def test_errors_are_flat(mistral_client: Mistral, server: RunningServer) -> None
     ],
     ids=["retrieve", "download", "delete", "job", "cancel", "model", "delete model", "moderate"],
 )
-def test_what_isn_t_there_is_a_flat_404(mistral_client: Mistral, ask: Callable[[Mistral], Any]) -> None:
+def test_an_unknown_object_is_a_flat_404(mistral_client: Mistral, ask: Callable[[Mistral], Any]) -> None:
     with pytest.raises(SDKError) as caught:
         ask(mistral_client)
     assert caught.value.status_code == 404
     assert json.loads(caught.value.body)["object"] == "error"
 
 
-def test_a_model_that_fills_no_gaps_says_so(mistral_client: Mistral) -> None:
+def test_a_model_that_cannot_fill_gaps_is_refused_with_the_reason(mistral_client: Mistral) -> None:
     with pytest.raises(SDKError) as caught:
         mistral_client.fim.complete(model=MODEL, prompt="def f(", suffix="return x")
     assert caught.value.status_code == 400

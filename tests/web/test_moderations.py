@@ -1,4 +1,4 @@
-"""Moderation by a server of the operator's: asked for, and before prompts are answered."""
+"""Moderation by the operator's server: on request, and of prompts before they are answered."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from aquilon.checkpoints.store import ModelStore
 
 
 class Judge(BaseHTTPRequestHandler):
-    """Finds violence where it reads "hit", the way Mistral's models say it; is out of order where it reads "break"."""
+    """Answers in Mistral's shape: "hit" is violence, and "break" makes it answer with HTML."""
 
-    asked: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        type(self).asked.append({"path": self.path, "key": self.headers["authorization"], **body})
+        type(self).requests.append({"path": self.path, "key": self.headers["authorization"], **body})
         texts = body["input"]
         results = [{"categories": {"violence": "hit" in text}, "category_scores": {"violence": 0.5}} for text in texts]
         broken = any("break" in text for text in texts)
@@ -48,7 +48,7 @@ class Judge(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[str]:
-    Judge.asked = []
+    Judge.requests = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Judge) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/v1"
@@ -79,7 +79,7 @@ def client(moderated: RunningServer) -> Iterator[OpenAI]:
         yield client
 
 
-def test_texts_are_judged_as_both_clients_ask(client: OpenAI, moderated: RunningServer) -> None:
+def test_both_clients_get_their_texts_judged(client: OpenAI, moderated: RunningServer) -> None:
     both = client.moderations.create(input=["I hit you", "I like you"])
     assert [result.flagged for result in both.results] == [True, False]
     assert both.model == "judge-1"
@@ -93,9 +93,9 @@ def test_texts_are_judged_as_both_clients_ask(client: OpenAI, moderated: Running
         assert conversation.categories == {"violence": True}
 
 
-def test_the_operator_s_key_goes_to_their_server_and_the_caller_s_does_not(client: OpenAI) -> None:
+def test_the_moderation_server_gets_the_operators_key_and_not_the_callers(client: OpenAI) -> None:
     client.moderations.create(input="hello")
-    assert Judge.asked[-1] == {"path": "/v1/moderations", "key": "Bearer judge-key", "input": ["hello"]}
+    assert Judge.requests[-1] == {"path": "/v1/moderations", "key": "Bearer judge-key", "input": ["hello"]}
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "completions", "responses"])
@@ -117,52 +117,52 @@ def test_a_flagged_prompt_is_refused_before_it_is_answered(moderated: RunningSer
     assert (unknown.status_code, unknown.json()["code"]) == (503, "moderation_unavailable")
 
 
-def test_what_the_assistant_said_is_not_judged_again(client: OpenAI) -> None:
+def test_messages_of_the_assistant_are_not_judged(client: OpenAI) -> None:
     messages: list[Any] = [
         {"role": "user", "content": "Tell me"},
         {"role": "assistant", "content": "They hit"},
         {"role": "user", "content": "More"},
     ]
     client.chat.completions.create(model="tiny", messages=messages, max_tokens=1)
-    assert Judge.asked[-1]["input"] == ["Tell me", "More"]
+    assert Judge.requests[-1]["input"] == ["Tell me", "More"]
 
 
-def test_token_ids_can_t_be_judged_and_are_refused(client: OpenAI) -> None:
+def test_a_prompt_of_token_ids_is_refused_because_it_cannot_be_judged(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="token ids"):
         client.completions.create(model="tiny", prompt=[1, 2, 3], max_tokens=1)
 
 
-def test_a_broken_judge_is_told(client: OpenAI) -> None:
+def test_an_invalid_answer_of_the_moderation_server_is_reported_with_502(client: OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         client.moderations.create(input="break it")
     assert caught.value.status_code == 502
 
 
-def test_where_nobody_judges_it_is_said(openai_client: OpenAI) -> None:
+def test_without_a_moderation_server_the_error_names_the_setting(openai_client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="AQUILON_MODERATION_URL") as caught:
         openai_client.moderations.create(input="hello")
     assert caught.value.code == "moderation_not_configured"
 
 
-def test_an_upstream_s_model_judges_too(judge: str, tmp_path: Path) -> None:
+def test_an_upstreams_model_can_judge(judge: str, tmp_path: Path) -> None:
     gateway = start_server(tmp_path, environment={"AQUILON_MODELS": "none", "AQUILON_MODERATION_MODEL": "guard"})
     try:
         aquilon(tmp_path, "upstreams", "add", "judge", judge, "--model", "guard=judge-1", "--can", "moderation")
         headers = {"authorization": f"Bearer {gateway.api_key}"}
-        asked = {"input": "I hit you"}
+        body = {"input": "I hit you"}
 
         def flagged() -> bool:
-            answer = httpx.post(f"{gateway.url}/v1/moderations", json=asked, headers=headers)
+            answer = httpx.post(f"{gateway.url}/v1/moderations", json=body, headers=headers)
             return answer.status_code == 200 and answer.json()["results"][0]["flagged"]
 
         wait_until(flagged)
-        assert Judge.asked[-1]["model"] == "judge-1"
+        assert Judge.requests[-1]["model"] == "judge-1"
     finally:
         gateway.stop()
 
 
 @pytest.mark.parametrize("settings", [{"AQUILON_MODERATION_PROMPTS": "true"}, {"AQUILON_MODERATION_URL": "nowhere"}])
-def test_settings_that_name_nobody_end_the_start_in_words(settings: dict[str, str], tmp_path: Path) -> None:
+def test_a_wrong_moderation_setting_ends_the_start_with_the_reason(settings: dict[str, str], tmp_path: Path) -> None:
     environment = {"AQUILON_MODELS": "none", "AQUILON_HOME": str(tmp_path), "AQUILON_PORT": "0", **settings}
     done = subprocess.run(
         [sys.executable, "-m", "aquilon.cli.main", "up"], env=environment, capture_output=True, text=True, timeout=60

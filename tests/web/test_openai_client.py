@@ -14,7 +14,7 @@ from tests.support.server import RunningServer
 
 MODEL = "smollm2-135m"
 EMOJI_PART = 23159
-"""A token of the first two bytes of a character of four."""
+"""The token of the first two bytes of a four-byte character."""
 QUESTION: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
 
 
@@ -23,7 +23,7 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
     [choice] = answer.choices
     assert "Paris" in (choice.message.content or "")
     assert choice.message.role == "assistant"
-    assert "refusal" in choice.message.model_fields_set  # OpenAI's document requires it
+    assert "refusal" in choice.message.model_fields_set  # OpenAI's schema requires it
     assert choice.finish_reason == "stop"
     assert answer.object == "chat.completion"
     assert answer.model == MODEL
@@ -32,9 +32,9 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
 
 
 def test_a_stream_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
-    whole = openai_client.chat.completions.create(**asked)
-    chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+    fields: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
+    whole = openai_client.chat.completions.create(**fields)
+    chunks = list(openai_client.chat.completions.create(**fields, stream=True))
     assert chunks[0].choices[0].delta.role == "assistant"
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
     assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
@@ -45,7 +45,7 @@ def test_a_stream_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
-def test_include_usage_puts_the_usage_into_one_more_chunk_alone(openai_client: OpenAI) -> None:
+def test_include_usage_puts_the_usage_into_a_separate_last_chunk(openai_client: OpenAI) -> None:
     stream = openai_client.chat.completions.create(
         model=MODEL, messages=QUESTION, max_tokens=4, stream=True, stream_options={"include_usage": True}
     )
@@ -57,10 +57,10 @@ def test_include_usage_puts_the_usage_into_one_more_chunk_alone(openai_client: O
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_a_stream_without_include_usage_tells_none_where_its_options_say_so(http: httpx.Client, path: str) -> None:
-    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 3, "stream": True, "prompt": "One", "messages": QUESTION}
+def test_a_stream_with_include_usage_false_has_no_usage(http: httpx.Client, path: str) -> None:
+    fields: dict[str, Any] = {"model": MODEL, "max_tokens": 3, "stream": True, "prompt": "One", "messages": QUESTION}
     with_usage, without = (
-        http.post(path, json=asked | more).text for more in ({}, {"stream_options": {"include_usage": False}})
+        http.post(path, json=fields | more).text for more in ({}, {"stream_options": {"include_usage": False}})
     )
     assert "usage" in with_usage
     assert "usage" not in without
@@ -76,20 +76,20 @@ def test_max_tokens_ends_an_answer_with_length(openai_client: OpenAI) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_stop_string_ends_the_answer_and_is_never_part_of_it(openai_client: OpenAI, stream: bool) -> None:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
-    asked["stop"] = ["ital of Fr", "never said"]
+    fields: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
+    fields["stop"] = ["ital of Fr", "never said"]
     if stream:
-        chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+        chunks = list(openai_client.chat.completions.create(**fields, stream=True))
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
         reason = chunks[-1].choices[0].finish_reason
     else:
-        choice = openai_client.chat.completions.create(**asked).choices[0]
+        choice = openai_client.chat.completions.create(**fields).choices[0]
         text, reason = choice.message.content or "", choice.finish_reason
     assert text == "The cap"
     assert reason == "stop"
 
 
-def test_the_same_seed_gives_the_same_answers_and_another_gives_others(openai_client: OpenAI) -> None:
+def test_the_same_seed_gives_the_same_answers_and_another_seed_gives_other_answers(openai_client: OpenAI) -> None:
     def ask(seed: int) -> list[str | None]:
         answer = openai_client.chat.completions.create(
             model=MODEL, messages=QUESTION, temperature=1.5, max_tokens=12, n=2, seed=seed
@@ -146,7 +146,7 @@ def test_content_may_come_in_text_parts(openai_client: OpenAI) -> None:
     assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
 
 
-def test_no_tokens_is_an_empty_answer(openai_client: OpenAI) -> None:
+def test_with_max_tokens_zero_the_answer_is_empty(openai_client: OpenAI) -> None:
     answer = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=0)
     assert answer.choices[0].message.content == ""
     assert answer.choices[0].finish_reason == "length"
@@ -165,7 +165,7 @@ def test_one_choice_may_stop_while_the_others_go_on(openai_client: OpenAI) -> No
     assert answer.usage.completion_tokens < 4 * 12
 
 
-def test_a_repeated_beginning_is_taken_from_the_cache(openai_client: OpenAI) -> None:
+def test_a_repeated_prefix_is_read_from_the_cache(openai_client: OpenAI) -> None:
     messages: list[Any] = [{"role": "user", "content": "A long beginning, said twice. " * 30}]
     usages = [
         openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=1).usage for _ in range(2)
@@ -187,8 +187,8 @@ def test_a_history_with_tool_calls_is_read(openai_client: OpenAI) -> None:
     assert answer.choices[0].finish_reason == "length"
 
 
-def test_a_refusal_is_what_the_assistant_said(openai_client: OpenAI) -> None:
-    """A message that comes back as it was answered elsewhere: its content is null."""
+def test_a_refusal_is_read_as_the_assistants_text(openai_client: OpenAI) -> None:
+    """OpenAI's clients send a refusal back with null as its content."""
 
     def prompt_tokens(message: dict[str, Any]) -> int:
         messages: list[Any] = [*QUESTION, message, *QUESTION]
@@ -200,18 +200,18 @@ def test_a_refusal_is_what_the_assistant_said(openai_client: OpenAI) -> None:
     assert prompt_tokens(refused) == prompt_tokens({"role": "assistant", "content": "No, I won't."})
 
 
-def test_the_smallest_nucleus_is_the_likeliest_token(openai_client: OpenAI) -> None:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 6}
-    sampled = openai_client.chat.completions.create(**asked, temperature=2, top_p=0)
-    greedy = openai_client.chat.completions.create(**asked, temperature=0)
+def test_top_p_zero_takes_the_likeliest_token(openai_client: OpenAI) -> None:
+    fields: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 6}
+    sampled = openai_client.chat.completions.create(**fields, temperature=2, top_p=0)
+    greedy = openai_client.chat.completions.create(**fields, temperature=0)
     assert sampled.choices[0].message.content == greedy.choices[0].message.content
 
 
 def test_unknown_fields_are_ignored_unless_the_client_asks_for_strict(openai_client: OpenAI) -> None:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 1, "extra_body": {"invented": 1}}
-    assert openai_client.chat.completions.create(**asked).choices
+    fields: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 1, "extra_body": {"invented": 1}}
+    assert openai_client.chat.completions.create(**fields).choices
     with pytest.raises(openai.UnprocessableEntityError, match="invented"):
-        openai_client.chat.completions.create(**asked, extra_headers={"x-aquilon-strict": "true"})
+        openai_client.chat.completions.create(**fields, extra_headers={"x-aquilon-strict": "true"})
 
 
 class TestCompletions:
@@ -230,17 +230,17 @@ class TestCompletions:
         assert len(texts) == 5
         assert len(set(texts)) == 1
 
-    def test_control_tokens_in_a_prompt_are_those_tokens(self, openai_client: OpenAI, http: Any) -> None:
-        """A client that renders the model's template itself is answered as a chat is."""
+    def test_control_tokens_named_in_a_prompt_become_control_tokens(self, openai_client: OpenAI, http: Any) -> None:
+        """A client that renders the model's template itself gets the same answer as a chat."""
         chat = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=5)
         rendered = http.post("/detokenize", json={"model": MODEL, "tokens": self._chat_ids(http)}).json()["prompt"]
-        asked: dict[str, Any] = {"model": MODEL, "prompt": rendered, "temperature": 0, "max_tokens": 5}
-        answer = openai_client.completions.create(**asked)
+        fields: dict[str, Any] = {"model": MODEL, "prompt": rendered, "temperature": 0, "max_tokens": 5}
+        answer = openai_client.completions.create(**fields)
         assert answer.choices[0].text == chat.choices[0].message.content
         assert answer.usage is not None
         assert chat.usage is not None
         assert answer.usage.prompt_tokens == chat.usage.prompt_tokens
-        plain = openai_client.completions.create(**asked, extra_body={"parse_special": False})
+        plain = openai_client.completions.create(**fields, extra_body={"parse_special": False})
         assert plain.usage is not None
         assert plain.usage.prompt_tokens > chat.usage.prompt_tokens
 
@@ -248,7 +248,7 @@ class TestCompletions:
         ids: list[int] = http.post("/tokenize", json={"model": MODEL, "messages": QUESTION}).json()["tokens"]
         return ids
 
-    def test_parts_of_a_character_are_told_by_their_bytes_and_begin_where_it_does(self, openai_client: OpenAI) -> None:
+    def test_parts_of_a_character_are_written_as_bytes_with_the_characters_offset(self, openai_client: OpenAI) -> None:
         prompt = "<|im_start|>Smile 😀𝔘!"
         answer = openai_client.completions.create(
             model=MODEL, prompt=prompt, echo=True, logprobs=5, max_tokens=8, logit_bias={str(EMOJI_PART): 100}
@@ -290,27 +290,27 @@ class TestCompletions:
         assert all(score < 0 for score in scores[1:])
         top: Any = choice.logprobs.top_logprobs
         assert top[0] is None
-        assert all(len(places) in (2, 3) for places in top[1:])
+        assert all(len(position) in (2, 3) for position in top[1:])
         assert " Paris" in top[-1]
         assert choice.logprobs.text_offset is not None
         assert choice.logprobs.text_offset[-1] == len("The capital of France is")
         assert answer.usage is not None
         assert answer.usage.completion_tokens == 0
 
-    def test_a_prompt_scores_the_same_as_when_it_was_generated(self, openai_client: OpenAI) -> None:
-        asked: dict[str, Any] = {"model": MODEL, "temperature": 0, "logprobs": 0}
-        made = openai_client.completions.create(**asked, prompt="One, two,", max_tokens=4).choices[0]
-        echo = openai_client.completions.create(**asked, prompt="One, two," + made.text, max_tokens=0, echo=True)
-        assert made.logprobs is not None
+    def test_a_text_has_the_same_scores_as_prompt_and_as_answer(self, openai_client: OpenAI) -> None:
+        fields: dict[str, Any] = {"model": MODEL, "temperature": 0, "logprobs": 0}
+        answer = openai_client.completions.create(**fields, prompt="One, two,", max_tokens=4).choices[0]
+        echo = openai_client.completions.create(**fields, prompt="One, two," + answer.text, max_tokens=0, echo=True)
+        assert answer.logprobs is not None
         assert echo.choices[0].logprobs is not None
-        generated, prompt = made.logprobs.token_logprobs or [], echo.choices[0].logprobs.token_logprobs or []
+        generated, prompt = answer.logprobs.token_logprobs or [], echo.choices[0].logprobs.token_logprobs or []
         assert prompt[-len(generated) :] == pytest.approx(generated, abs=1e-3)
 
     def test_a_stream_adds_up_to_the_whole(self, openai_client: OpenAI) -> None:
-        asked: dict[str, Any] = {"model": MODEL, "prompt": ["One, two,", "A, B,"], "temperature": 0, "max_tokens": 6}
-        whole = openai_client.completions.create(**asked)
+        fields: dict[str, Any] = {"model": MODEL, "prompt": ["One, two,", "A, B,"], "temperature": 0, "max_tokens": 6}
+        whole = openai_client.completions.create(**fields)
         texts = ["", ""]
-        for chunk in openai_client.completions.create(**asked, stream=True):
+        for chunk in openai_client.completions.create(**fields, stream=True):
             for choice in chunk.choices:
                 texts[choice.index] += choice.text
         assert texts == [choice.text for choice in whole.choices]
@@ -322,7 +322,7 @@ class TestModels:
         assert first.id == MODEL
         assert first.object == "model"
 
-    def test_a_card_says_what_the_model_is_good_for(self, openai_client: OpenAI) -> None:
+    def test_a_card_has_the_models_size_languages_license_and_capabilities(self, openai_client: OpenAI) -> None:
         card: Any = openai_client.models.retrieve(MODEL)
         assert card.parameters == 134_515_008
         assert card.languages == ["en"]
@@ -344,7 +344,7 @@ class TestErrors:
             assert caught.value.code == "invalid_api_key"
             assert caught.value.type == "authentication_error"
 
-    def test_an_unknown_model_is_named_with_those_that_are_there(self, openai_client: OpenAI) -> None:
+    def test_the_error_for_an_unknown_model_lists_the_known_models(self, openai_client: OpenAI) -> None:
         with pytest.raises(openai.NotFoundError, match=r"'gpt-9'.*'smollm2-135m'") as caught:
             openai_client.chat.completions.create(model="gpt-9", messages=QUESTION)
         assert caught.value.code == "model_not_found"
@@ -352,7 +352,7 @@ class TestErrors:
         with pytest.raises(openai.NotFoundError):
             openai_client.models.retrieve("gpt-9")
 
-    def test_an_overfull_context_is_told_with_both_numbers(self, openai_client: OpenAI) -> None:
+    def test_the_error_for_a_full_context_has_the_limit_and_the_requested_tokens(self, openai_client: OpenAI) -> None:
         with pytest.raises(openai.BadRequestError, match=r"8192 tokens.*10031 in the prompt|8192.*100\d\d") as caught:
             openai_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "one " * 10_000}])
         assert caught.value.code == "context_length_exceeded"
@@ -361,7 +361,7 @@ class TestErrors:
         with pytest.raises(openai.BadRequestError, match=r"8192 tokens.* 8200 to generate"):
             openai_client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=8200)
 
-    def test_what_this_server_cannot_do_is_refused_in_words(self, openai_client: OpenAI) -> None:
+    def test_unsupported_tools_and_images_are_refused_with_the_reason(self, openai_client: OpenAI) -> None:
         search: list[Any] = [{"type": "web_search", "web_search": {}}]
         with pytest.raises(openai.BadRequestError, match="Tools of type 'web_search' are not supported"):
             openai_client.chat.completions.create(model=MODEL, messages=QUESTION, tools=search)

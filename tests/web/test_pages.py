@@ -1,4 +1,4 @@
-"""The built pages as they are served; the files here stand for a build's."""
+"""Serving the built pages, with small files in place of a build's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def application(folder: Path) -> FastAPI:
     return app
 
 
-def test_the_page_is_asked_for_again_each_time(client: TestClient) -> None:
+def test_a_page_is_revalidated_each_time(client: TestClient) -> None:
     answer = client.get("/")
     assert answer.text == "<!doctype html>chat"
     assert answer.headers["cache-control"] == "no-cache"
@@ -49,13 +49,13 @@ def test_the_page_is_asked_for_again_each_time(client: TestClient) -> None:
     assert client.get("/", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
 
 
-def test_hashed_assets_are_kept_for_good(client: TestClient) -> None:
+def test_assets_with_a_hash_may_be_cached_for_ever(client: TestClient) -> None:
     headers = client.get("/assets/index-4f2a.js").headers
     assert headers["cache-control"] == "public, max-age=31536000, immutable"
     assert headers["content-type"] == "text/javascript; charset=utf-8"
 
 
-def test_the_compressed_file_goes_to_those_that_take_it(client: TestClient) -> None:
+def test_clients_that_accept_gzip_get_the_compressed_file(client: TestClient) -> None:
     packed = client.get("/assets/index-4f2a.js", headers={"accept-encoding": "gzip"})
     plain = client.get("/assets/index-4f2a.js", headers={"accept-encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -64,12 +64,12 @@ def test_the_compressed_file_goes_to_those_that_take_it(client: TestClient) -> N
     assert "accept-encoding" in packed.headers["vary"].lower()
 
 
-def test_a_person_who_goes_to_a_path_of_the_page_gets_the_page(client: TestClient) -> None:
+def test_a_browser_that_navigates_to_an_unknown_path_gets_the_page(client: TestClient) -> None:
     assert client.get("/c/123", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
     assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
 
 
-def test_every_address_of_the_console_is_its_one_page(client: TestClient) -> None:
+def test_every_path_of_the_console_is_the_same_page(client: TestClient) -> None:
     for path in ("/console", "/console/", "/console/keys", "/console/nothing/there"):
         assert client.get(path, headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>console"
     assert client.get("/consoles", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
@@ -88,18 +88,18 @@ def test_every_address_of_the_console_is_its_one_page(client: TestClient) -> Non
         ("/assets/%2e%2e/secret.key", {}),
     ],
 )
-def test_anything_else_is_not_found(client: TestClient, path: str, headers: dict[str, str]) -> None:
+def test_all_other_paths_are_not_found(client: TestClient, path: str, headers: dict[str, str]) -> None:
     answer = client.get(path, headers=headers)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "unknown_path"
 
 
-def test_only_reading_gets_a_page(client: TestClient) -> None:
+def test_only_get_and_head_get_a_page(client: TestClient) -> None:
     assert client.head("/").status_code == 200
     assert client.post("/", headers={"accept": "text/html"}).status_code == 404
 
 
-def test_a_checkout_without_a_build_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_built_front_end_the_answer_says_how_to_build_it(tmp_path: Path) -> None:
     bare = TestClient(application(tmp_path / "nothing"), base_url="http://127.0.0.1")
     assert bare.get("/").status_code == 503
     assert "make install" in bare.get("/docs-page").text

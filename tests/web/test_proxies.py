@@ -1,4 +1,4 @@
-"""Who a request comes from: the network says it, and a proxy only where the operator named it."""
+"""The address that a request comes from: the network's, or the one that a trusted proxy names."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def trusts(server: RunningServer, request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def limited_key(gateway: RunningServer) -> str:
-    """A key for 10.0.0.0/8 alone."""
-    asked = ["keys", "create", "--name", uuid.uuid4().hex, "--address", "10.0.0.0/8", "--home", str(gateway.home)]
-    command = [sys.executable, "-m", "aquilon.cli.main", *asked]
+    """A key that is valid only from 10.0.0.0/8."""
+    arguments = ["keys", "create", "--name", uuid.uuid4().hex, "--address", "10.0.0.0/8", "--home", str(gateway.home)]
+    command = [sys.executable, "-m", "aquilon.cli.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_key_for_certain_addresses_goes_by_the_network_and_named_proxies(
+def test_a_keys_addresses_are_checked_against_the_network_and_trusted_proxies(
     gateway: RunningServer, limited_key: str, request: pytest.FixtureRequest
 ) -> None:
     key = {"authorization": f"Bearer {limited_key}"}
@@ -47,19 +47,19 @@ def test_a_key_for_certain_addresses_goes_by_the_network_and_named_proxies(
     assert httpx.get(url, headers=key | spoofed).status_code == 403
 
 
-def test_the_scheme_goes_by_named_proxies_alone(gateway: RunningServer, request: pytest.FixtureRequest) -> None:
+def test_the_scheme_is_taken_only_from_trusted_proxies(gateway: RunningServer, request: pytest.FixtureRequest) -> None:
     headers = httpx.get(f"{gateway.url}/health", headers=FORWARDED).headers
     assert ("strict-transport-security" in headers) == trusts(gateway, request)
 
 
-def test_what_a_proxy_passed_on_is_never_from_this_machine(gateway: RunningServer) -> None:
-    """``/metrics`` is open to this machine alone, which a proxy beside the server must not stand for."""
+def test_a_forwarded_request_never_counts_as_local(gateway: RunningServer) -> None:
+    """``/metrics`` needs no key on this machine, but requests through a proxy on it do."""
     assert httpx.get(f"{gateway.url}/metrics").status_code == 200
     for name in ("x-forwarded-for", "x-real-ip", "forwarded"):
         assert httpx.get(f"{gateway.url}/metrics", headers={name: "127.0.0.1"}).status_code == 401
 
 
-def test_what_is_no_address_is_a_wrong_setting() -> None:
+def test_a_setting_that_is_not_an_address_is_refused() -> None:
     assert Settings(trusted_proxies="10.0.0.1, fd00::/8").trusted_proxies == ["10.0.0.1/32", "fd00::/8"]  # type: ignore[arg-type]
     for wrong in ("*", "proxy.example", "10.0.0.0/64"):
         with pytest.raises(ValueError, match="write addresses or networks"):

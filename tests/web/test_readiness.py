@@ -1,4 +1,4 @@
-"""``/ready`` says why nothing can be answered, and is well again by itself; what fails meanwhile fails in words."""
+"""``/ready`` gives the reason why nothing can be answered until it has passed; meanwhile errors are clear."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def http(own_server: RunningServer) -> Iterator[httpx.Client]:
 
 @contextmanager
 def full_disk(server: RunningServer) -> Iterator[None]:
-    """No file may grow beyond 4 KiB, as far as this process is concerned."""
+    """The server's process can't make a file larger than 4 KiB."""
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     try:
         yield
@@ -39,19 +39,19 @@ def reason_comes(http: httpx.Client, words: str) -> bool:
     return answer.status_code == 503 and not body["ready"] and words in body["reason"]
 
 
-def test_a_full_disk(own_server: RunningServer, http: httpx.Client) -> None:
+def test_with_a_full_disk_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     assert http.get("/ready").json()["ready"]
     with full_disk(own_server):
         wait_until(lambda: reason_comes(http, f"Nothing can be written to {own_server.home}"))
 
 
-def test_a_locked_database(own_server: RunningServer, http: httpx.Client) -> None:
+def test_with_a_locked_database_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     with closing(sqlite3.connect(own_server.home / "aquilon.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         wait_until(lambda: reason_comes(http, "can't be written: database is locked"))
 
 
-def test_a_database_that_is_away(own_server: RunningServer, http: httpx.Client) -> None:
+def test_with_a_moved_database_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     file = own_server.home / "aquilon.db"
     away = file.rename(file.with_name("elsewhere.db"))
     wait_until(lambda: reason_comes(http, "was moved, deleted or replaced"))
@@ -59,16 +59,14 @@ def test_a_database_that_is_away(own_server: RunningServer, http: httpx.Client) 
     away.rename(file)
 
 
-def test_a_model_that_was_deleted(own_server: RunningServer, http: httpx.Client) -> None:
+def test_with_a_deleted_model_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     folder = own_server.home / "models" / "smollm2-135m"
     away = folder.rename(own_server.home / "away")
     wait_until(lambda: reason_comes(http, "The model 'smollm2-135m' is gone from the store"))
     away.rename(folder)
 
 
-def test_an_upload_on_a_full_disk_is_refused_in_words_and_leaves_nothing(
-    own_server: RunningServer, http: httpx.Client
-) -> None:
+def test_an_upload_on_a_full_disk_is_refused_and_leaves_no_file(own_server: RunningServer, http: httpx.Client) -> None:
     with full_disk(own_server):
         answers = [
             http.post("/v1/files", files={"file": ("a.txt", b"x" * size)}, data={"purpose": "user_data"})
@@ -81,7 +79,7 @@ def test_an_upload_on_a_full_disk_is_refused_in_words_and_leaves_nothing(
     assert not list(own_server.home.glob("files/*/*"))
 
 
-def test_what_no_route_foresaw_is_told_in_the_one_shape_with_the_name_it_has_in_the_log(
+def test_an_unexpected_failure_is_answered_with_the_request_id_of_its_log_line(
     own_server: RunningServer, http: httpx.Client
 ) -> None:
     file = http.post("/v1/files", files={"file": ("a.txt", b"x")}, data={"purpose": "user_data"}).json()

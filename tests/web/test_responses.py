@@ -1,4 +1,4 @@
-"""``/v1/responses`` as OpenAI's own client asks and reads it; tools and formats have tests of their own."""
+"""``/v1/responses`` with OpenAI's own client; tools and formats have more tests in their own modules."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MODEL = "smollm2-135m"
 QUESTION = "What is the capital of France?"
 
 
-def asked(**more: Any) -> dict[str, Any]:
+def request(**more: Any) -> dict[str, Any]:
     return {"model": MODEL, "input": QUESTION, "temperature": 0, "max_output_tokens": 20} | more
 
 
 def test_a_question_is_answered(openai_client: OpenAI) -> None:
-    answer = openai_client.responses.create(**asked(metadata={"for": "test"}))
+    answer = openai_client.responses.create(**request(metadata={"for": "test"}))
     assert "Paris" in answer.output_text
     assert (answer.status, answer.object, answer.model) == ("completed", "response", MODEL)
     assert answer.metadata == {"for": "test"}
@@ -40,17 +40,17 @@ REQUIRED = (
     *("max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata"),
     *("safety_identifier", "prompt_cache_key"),
 )
-"""By the schema of Open Responses (https://www.openresponses.org), ``ResponseResource``."""
+"""The required fields of ``ResponseResource`` in the schema of Open Responses (https://www.openresponses.org)."""
 
 
-def test_an_answer_has_the_fields_that_open_responses_requires_with_what_was_used(http: httpx.Client) -> None:
+def test_an_answer_has_the_required_fields_with_the_values_that_were_used(http: httpx.Client) -> None:
     body: dict[str, Any] = {"model": MODEL, "input": QUESTION, "max_output_tokens": 2}
-    told = http.post("/v1/responses", json=body).json()
-    assert set(REQUIRED) <= set(told)
+    answer = http.post("/v1/responses", json=body).json()
+    assert set(REQUIRED) <= set(answer)
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-        assert isinstance(told[name], int | float)
-    assert (told["service_tier"], told["max_tool_calls"], told["prompt_cache_key"]) == ("default", None, None)
-    asked_for = {
+        assert isinstance(answer[name], int | float)
+    assert (answer["service_tier"], answer["max_tool_calls"], answer["prompt_cache_key"]) == ("default", None, None)
+    parameters = {
         "temperature": 0.5,
         "top_p": 0.9,
         "presence_penalty": 0.25,
@@ -60,29 +60,29 @@ def test_an_answer_has_the_fields_that_open_responses_requires_with_what_was_use
         "user": "u",
         "safety_identifier": "s",
     }
-    streamed = http.post("/v1/responses", json=body | asked_for | {"stream": True}).text
+    streamed = http.post("/v1/responses", json=body | parameters | {"stream": True}).text
     for line in streamed.splitlines():
         if line.startswith("data: {") and "response" in (event := json.loads(line.removeprefix("data: "))):
-            assert {name: event["response"][name] for name in asked_for} == asked_for
+            assert {name: event["response"][name] for name in parameters} == parameters
 
 
-def test_a_format_comes_back_with_all_of_its_fields(http: httpx.Client) -> None:
+def test_the_answer_repeats_the_format_with_all_of_its_fields(http: httpx.Client) -> None:
     format_ = {"type": "json_schema", "name": "a", "schema": {"type": "null"}}
-    told = http.post("/v1/responses", json={"model": MODEL, "input": "x", "text": {"format": format_}}).json()
-    assert told["text"]["format"] == format_ | {"description": None, "strict": True}
+    answer = http.post("/v1/responses", json={"model": MODEL, "input": "x", "text": {"format": format_}}).json()
+    assert answer["text"]["format"] == format_ | {"description": None, "strict": True}
 
 
-def test_penalties_are_what_they_are_in_chat(http: httpx.Client) -> None:
-    drawn = {"temperature": 0, "presence_penalty": 1.5, "frequency_penalty": 1.5}
-    told = http.post("/v1/responses", json={"model": MODEL, "input": "Say a a a", "max_output_tokens": 20} | drawn)
+def test_penalties_work_as_in_chat(http: httpx.Client) -> None:
+    sampling = {"temperature": 0, "presence_penalty": 1.5, "frequency_penalty": 1.5}
+    answer = http.post("/v1/responses", json={"model": MODEL, "input": "Say a a a", "max_output_tokens": 20} | sampling)
     messages = [{"role": "user", "content": "Say a a a"}]
-    chat = http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages, "max_tokens": 20} | drawn)
-    [item] = told.json()["output"]
+    chat = http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages, "max_tokens": 20} | sampling)
+    [item] = answer.json()["output"]
     assert item["content"][0]["text"] == chat.json()["choices"][0]["message"]["content"]
 
 
-def test_a_conversation_of_items_is_the_same_as_one_of_messages(openai_client: OpenAI) -> None:
-    said = "The capital of France is Paris."
+def test_a_conversation_of_items_is_answered_like_one_of_messages(openai_client: OpenAI) -> None:
+    answer = "The capital of France is Paris."
     items: list[Any] = [
         {"role": "developer", "content": "You know geography."},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": QUESTION}]},
@@ -91,7 +91,7 @@ def test_a_conversation_of_items_is_the_same_as_one_of_messages(openai_client: O
             "role": "assistant",
             "id": "msg_1",
             "status": "completed",
-            "content": [{"type": "output_text", "text": said, "annotations": []}],
+            "content": [{"type": "output_text", "text": answer, "annotations": []}],
         },
         {"type": "reasoning", "id": "rs_1", "summary": []},
         {"role": "user", "content": "And of Spain?"},
@@ -99,24 +99,24 @@ def test_a_conversation_of_items_is_the_same_as_one_of_messages(openai_client: O
     messages: list[Any] = [
         {"role": "system", "content": "You know geography."},
         {"role": "user", "content": QUESTION},
-        {"role": "assistant", "content": said},
+        {"role": "assistant", "content": answer},
         {"role": "user", "content": "And of Spain?"},
     ]
     chat = openai_client.chat.completions.create(model=MODEL, messages=messages, temperature=0, max_tokens=20)
-    assert openai_client.responses.create(**asked(input=items)).output_text == chat.choices[0].message.content
+    assert openai_client.responses.create(**request(input=items)).output_text == chat.choices[0].message.content
 
 
-def test_instructions_are_the_system_s_message(openai_client: OpenAI, http: httpx.Client) -> None:
-    told = openai_client.responses.create(**asked(instructions="Answer in one word."))
+def test_instructions_become_the_system_message(openai_client: OpenAI, http: httpx.Client) -> None:
+    answer = openai_client.responses.create(**request(instructions="Answer in one word."))
     messages = [{"role": "system", "content": "Answer in one word."}, {"role": "user", "content": QUESTION}]
     chat = http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages, "max_tokens": 1}).json()
-    assert told.usage is not None
-    assert told.usage.input_tokens == chat["usage"]["prompt_tokens"]
-    assert told.instructions == "Answer in one word."
+    assert answer.usage is not None
+    assert answer.usage.input_tokens == chat["usage"]["prompt_tokens"]
+    assert answer.instructions == "Answer in one word."
     counted = openai_client.responses.input_tokens.count(
         model=MODEL, input=QUESTION, instructions="Answer in one word."
     )
-    assert counted.input_tokens == told.usage.input_tokens
+    assert counted.input_tokens == answer.usage.input_tokens
 
 
 def test_calls_and_their_outputs_are_read_as_one_turn_and_its_results(openai_client: OpenAI) -> None:
@@ -125,11 +125,11 @@ def test_calls_and_their_outputs_are_read_as_one_turn_and_its_results(openai_cli
         {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"what": "France"}'},
         {"type": "function_call_output", "call_id": "c1", "output": "Paris"},
     ]
-    assert openai_client.responses.create(**asked(input=items)).status in ("completed", "incomplete")
+    assert openai_client.responses.create(**request(input=items)).status in ("completed", "incomplete")
 
 
-def test_an_answer_that_was_cut_is_incomplete(openai_client: OpenAI) -> None:
-    answer = openai_client.responses.create(**asked(max_output_tokens=2))
+def test_an_answer_at_the_token_limit_is_incomplete(openai_client: OpenAI) -> None:
+    answer = openai_client.responses.create(**request(max_output_tokens=2))
     assert answer.status == "incomplete"
     assert answer.incomplete_details is not None
     assert answer.incomplete_details.reason == "max_output_tokens"
@@ -137,9 +137,9 @@ def test_an_answer_that_was_cut_is_incomplete(openai_client: OpenAI) -> None:
     assert answer.usage.output_tokens == 2
 
 
-def test_a_stream_tells_every_step_and_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
-    whole = openai_client.responses.create(**asked())
-    with openai_client.responses.stream(**asked()) as stream:
+def test_a_stream_has_an_event_for_every_step_and_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
+    whole = openai_client.responses.create(**request())
+    with openai_client.responses.stream(**request()) as stream:
         events = list(stream)
         final = stream.get_final_response()
     types = [event.type for event in events]
@@ -162,15 +162,15 @@ def test_a_stream_tells_every_step_and_adds_up_to_the_whole_answer(openai_client
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == final.output_text
 
 
-def test_a_cut_stream_ends_with_incomplete(openai_client: OpenAI) -> None:
-    events = list(openai_client.responses.create(**asked(max_output_tokens=2), stream=True))
+def test_a_stream_at_the_token_limit_ends_with_incomplete(openai_client: OpenAI) -> None:
+    events = list(openai_client.responses.create(**request(max_output_tokens=2), stream=True))
     assert events[-1].type == "response.incomplete"
     assert events[-1].response.usage is not None
 
 
-def test_log_probabilities_come_where_they_are_asked_for(openai_client: OpenAI) -> None:
+def test_log_probabilities_are_sent_on_request(openai_client: OpenAI) -> None:
     answer = openai_client.responses.create(
-        **asked(max_output_tokens=4), top_logprobs=2, include=["message.output_text.logprobs"]
+        **request(max_output_tokens=4), top_logprobs=2, include=["message.output_text.logprobs"]
     )
     [message] = answer.output
     assert isinstance(message, ResponseOutputMessage)
@@ -191,11 +191,11 @@ def test_log_probabilities_come_where_they_are_asked_for(openai_client: OpenAI) 
         ({"model": "gpt-9"}, "model_not_found"),
     ],
 )
-def test_what_would_have_to_be_stored_is_not_found_in_words(
+def test_a_reference_to_a_stored_object_is_refused_with_404(
     openai_client: OpenAI, more: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        openai_client.responses.create(**asked(**more))
+        openai_client.responses.create(**request(**more))
     assert caught.value.code == code
 
 
@@ -220,13 +220,15 @@ def test_what_would_have_to_be_stored_is_not_found_in_words(
         ({"input": [{"type": "computer_call"}]}, "input.0.type"),
     ],
 )
-def test_what_can_t_be_answered_is_refused_with_its_place(http: httpx.Client, more: dict[str, Any], param: str) -> None:
-    refused = http.post("/v1/responses", json=asked(**more))
+def test_a_request_that_cannot_be_answered_is_refused_with_its_parameter(
+    http: httpx.Client, more: dict[str, Any], param: str
+) -> None:
+    refused = http.post("/v1/responses", json=request(**more))
     assert (refused.status_code, refused.json()["param"]) == (400, param), refused.text
 
 
-def test_a_context_that_overflows_is_refused_before_the_stream_begins(http: httpx.Client) -> None:
-    refused = http.post("/v1/responses", json=asked(input="word " * 9000, stream=True))
+def test_input_that_exceeds_the_context_is_refused_before_the_stream_starts(http: httpx.Client) -> None:
+    refused = http.post("/v1/responses", json=request(input="word " * 9000, stream=True))
     assert (refused.status_code, refused.json()["code"]) == (400, "context_length_exceeded")
 
 
@@ -259,13 +261,13 @@ WEATHER: Any = {
 }
 
 
-def test_a_call_is_an_item_of_its_own_and_streams_its_arguments(openai_client: OpenAI) -> None:
-    request = asked(tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, max_output_tokens=60)
-    answer = openai_client.responses.create(**request)
+def test_a_call_is_a_separate_item_and_streams_its_arguments(openai_client: OpenAI) -> None:
+    fields = request(tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, max_output_tokens=60)
+    answer = openai_client.responses.create(**fields)
     [call] = [item for item in answer.output if item.type == "function_call"]
     assert call.name == "get_weather"
     assert json.loads(call.arguments)["city"] in ("Paris", "Rome")
-    with openai_client.responses.stream(**request) as stream:
+    with openai_client.responses.stream(**fields) as stream:
         events = list(stream)
         [streamed] = [item for item in stream.get_final_response().output if item.type == "function_call"]
     assert streamed.arguments == call.arguments
@@ -276,18 +278,18 @@ def test_a_call_is_an_item_of_its_own_and_streams_its_arguments(openai_client: O
         call.model_dump(exclude_none=True),
         {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"},
     ]
-    assert openai_client.responses.create(**asked(input=following, tools=[WEATHER])).output
+    assert openai_client.responses.create(**request(input=following, tools=[WEATHER])).output
 
 
-def test_a_format_holds_the_answer_to_its_schema(openai_client: OpenAI) -> None:
+def test_an_answer_matches_its_schema(openai_client: OpenAI) -> None:
     class City(BaseModel):
         city: Literal["Paris", "Rome"]
         large: bool
 
-    parsed = openai_client.responses.parse(**asked(max_output_tokens=60), text_format=City).output_parsed
+    parsed = openai_client.responses.parse(**request(max_output_tokens=60), text_format=City).output_parsed
     assert isinstance(parsed, City)
     refused = openai_client.responses.with_raw_response
     with pytest.raises(openai.BadRequestError, match="schema"):
         refused.create(
-            **asked(text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "nothing such"}}})
+            **request(text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "nothing such"}}})
         )

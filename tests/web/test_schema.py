@@ -1,6 +1,6 @@
-"""``/openapi.json`` is what the server does: a small, seeded part of ``scripts/fuzz-api``, which asks thousands.
+"""The server does what ``/openapi.json`` says: a small, seeded part of ``scripts/fuzz-api``, which sends thousands.
 
-No answer is a 5xx, and none has a status, type or body that the document doesn't have.
+No answer is a 5xx, and none has a status, type or body that the document doesn't describe.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ def api_schema(tiny_server: RunningServer) -> BaseSchema:
 
 @pytest.fixture(scope="module")
 def key(tiny_server: RunningServer) -> str:
-    """A tenant's owner's, for everything: what all organizations share stays as it is."""
+    """A key with all rights in a tenant's organization, so that it can't change what all organizations share."""
     scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
     for arguments in (["orgs", "create", "tenants"], ["keys", "create", "--name", "all", "--org", "tenants", *scopes]):
-        made = aquilon(tiny_server.home, *arguments)
-    return made
+        secret = aquilon(tiny_server.home, *arguments)
+    return secret
 
 
 def test_every_route_answers_as_the_document_says(api_schema: BaseSchema, key: str) -> None:
     problems = []
-    for found in api_schema.get_all_operations():
-        operation = found.ok()
+    for result in api_schema.get_all_operations():
+        operation = result.ok()
 
         @given(case=operation.as_strategy())
         @settings(

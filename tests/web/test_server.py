@@ -1,4 +1,4 @@
-"""The server process: what it holds, how it starts, how it ends."""
+"""The server process: its memory, log and metrics, its start and its end."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LONG = {"model": MODEL, "messages": [{"role": "user", "content": "Tell a long st
 
 
 def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    direct = [int(child) for child in found.read_text().split()] if found.exists() else []
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    direct = [int(child) for child in listing.read_text().split()] if listing.exists() else []
     return direct + [grandchild for child in direct for grandchild in children(child)]
 
 
@@ -47,7 +47,7 @@ def frames(answer: httpx.Response) -> Iterator[str]:
 
 
 def engine_is_idle(server: RunningServer, *, within: float) -> bool:
-    """Whether nothing runs at the engine any more, asked until it is so or time is up."""
+    """Whether the engine has no running requests within these seconds."""
     until = time.monotonic() + within
     while time.monotonic() < until:
         page = httpx.get(f"{server.url}/metrics").text
@@ -107,12 +107,12 @@ def test_the_api_process_is_small(own_server: RunningServer) -> None:
     assert proportional_bytes(own_server.pid) <= 150e6
 
 
-def test_the_log_tells_who_asked_and_nothing_that_was_said(server: RunningServer, http: httpx.Client) -> None:
+def test_the_log_has_the_user_but_no_content_and_no_secret(server: RunningServer, http: httpx.Client) -> None:
     secret = "xylophone-42"
     body = {"model": MODEL, "messages": [{"role": "user", "content": secret}], "max_tokens": 1}
     answer = http.post(f"/v1/chat/completions?q={secret}", json=body, headers={"x-request-id": "asked-by-me"})
     assert answer.headers["x-request-id"] == "asked-by-me"
-    assert http.get("/v1/models").status_code == 200  # a line is written when its answer has been sent
+    assert http.get("/v1/models").status_code == 200  # a request's line is written after its answer is sent
     assert "request_id=asked-by-me" in server.log
     assert "user=user_" in server.log
     assert secret not in server.log
@@ -130,7 +130,7 @@ class TestPages:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
 
-    def test_the_document_describes_every_route_and_resolves(self, server: RunningServer) -> None:
+    def test_openapi_json_describes_every_route_and_its_references_resolve(self, server: RunningServer) -> None:
         document = httpx.get(f"{server.url}/openapi.json").json()
         written = {
             route.path.replace(":path}", "}")
@@ -158,7 +158,7 @@ class TestPages:
         assert never
         assert all(tags == ["not stored"] for tags in never)
 
-    def test_nothing_is_answered_without_a_key_but_what_says_so(self, server: RunningServer) -> None:
+    def test_every_route_with_security_refuses_a_request_without_a_key(self, server: RunningServer) -> None:
         document = httpx.get(f"{server.url}/openapi.json").json()
         locked = 0
         for path, operations in document["paths"].items():
@@ -180,7 +180,9 @@ class TestLife:
         if running.process.poll() is None:
             running.stop()
 
-    def test_sigterm_lets_running_answers_go_on_and_ends_the_tree_within_ten_seconds(self, own: RunningServer) -> None:
+    def test_sigterm_lets_running_answers_go_on_and_ends_all_processes_within_ten_seconds(
+        self, own: RunningServer
+    ) -> None:
         key = {"authorization": f"Bearer {own.api_key}"}
         tree = [own.pid, *children(own.pid)]
         assert len(tree) >= 2
@@ -199,7 +201,7 @@ class TestLife:
         ended = json.loads(own.process.stdout.read().splitlines()[-1])
         assert ended == {"report": "Ended", "torch": False}
 
-    def test_the_second_start_makes_no_new_key(self, tmp_path: Path) -> None:
+    def test_the_second_start_creates_no_new_key(self, tmp_path: Path) -> None:
         first = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
         assert first.stop() == 0
         second = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
@@ -210,8 +212,8 @@ class TestLife:
         finally:
             second.stop()
 
-    def test_a_database_that_cannot_be_written_keeps_nobody_from_an_answer(self, tmp_path: Path) -> None:
-        """Triggers that abort stand for a full disk."""
+    def test_requests_are_answered_although_the_database_cannot_be_written(self, tmp_path: Path) -> None:
+        """Triggers that abort have the effect of a full disk."""
         running = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
         try:
             with sqlite3.connect(tmp_path / "aquilon.db") as database:
@@ -227,7 +229,7 @@ class TestLife:
         finally:
             running.stop()
 
-    def test_a_killed_engine_gives_an_error_event_and_the_next_request_is_answered(
+    def test_a_killed_engine_sends_an_error_event_and_the_next_request_is_answered(
         self, own_server: RunningServer
     ) -> None:
         question: list[Any] = [{"role": "user", "content": "Tell a long story."}]
@@ -253,7 +255,7 @@ class TestStart:
         command = [sys.executable, "-m", "tests.support.serve"]
         return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
 
-    def test_a_taken_port_is_told_with_a_way_out(self, tmp_path: Path) -> None:
+    def test_the_error_for_a_taken_port_suggests_another(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             ended = self.start(tmp_path, AQUILON_PORT=str(port))
@@ -261,17 +263,17 @@ class TestStart:
         assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
         assert "--port" in ended.stderr
 
-    def test_one_server_a_home(self, server: RunningServer) -> None:
+    def test_a_second_server_on_a_home_is_refused(self, server: RunningServer) -> None:
         ended = self.start(server.home)
         assert ended.returncode == 1
         assert f"at {server.url} (process {server.pid})" in ended.stderr
 
-    def test_a_model_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+    def test_the_error_for_a_missing_model_names_the_model(self, tmp_path: Path) -> None:
         ended = self.start(tmp_path, AQUILON_MODELS="mistral-huge")
         assert ended.returncode == 1
         assert "'mistral-huge' does not exist" in ended.stderr
 
-    def test_a_newer_database_is_refused_by_name(self, tmp_path: Path) -> None:
+    def test_a_database_of_a_newer_version_is_refused_with_its_schema(self, tmp_path: Path) -> None:
         with sqlite3.connect(tmp_path / "aquilon.db") as database:
             database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
             database.execute("INSERT INTO alembic_version VALUES ('9999')")
@@ -282,21 +284,21 @@ class TestStart:
             in ended.stderr
         )
 
-    def test_a_database_that_is_none_is_refused_by_name(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_database_is_refused_with_its_path(self, tmp_path: Path) -> None:
         (tmp_path / "aquilon.db").write_bytes(b"not a database" * 100)
         ended = self.start(tmp_path)
         assert ended.returncode == 1
         assert f"{tmp_path / 'aquilon.db'} can't be used" in ended.stderr
 
-    def test_a_home_that_cannot_be_made_is_told(self, tmp_path: Path) -> None:
+    def test_the_error_for_a_home_that_cannot_be_created_suggests_another(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         ended = self.start(tmp_path / "file" / "home")
         assert ended.returncode == 1
         assert "choose another with --home" in ended.stderr
 
 
-def test_aliases_stand_for_models_and_a_star_for_all_other_names(server: RunningServer, tmp_path: Path) -> None:
-    """Asked in this process: an alias needs no engine to be resolved."""
+def test_an_alias_names_a_model_and_a_star_matches_all_other_names(server: RunningServer, tmp_path: Path) -> None:
+    """Resolved in this process: an alias needs no engine."""
     from aquilon.catalogue.annotations import Annotations
     from aquilon.catalogue.catalogue import Catalogue
     from aquilon.checkpoints.store import ModelStore

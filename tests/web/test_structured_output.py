@@ -1,4 +1,4 @@
-"""Answers in a format: what is asked for is what comes, whole and streamed, from the smallest model."""
+"""Answers in a format: even the smallest model keeps to it, whole and streamed."""
 
 from __future__ import annotations
 
@@ -40,35 +40,35 @@ FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "person", "schema"
 
 
 def ask(client: OpenAI, **fields: Any) -> Any:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 300}
-    return client.chat.completions.create(**(asked | fields))
+    defaults: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 300}
+    return client.chat.completions.create(**(defaults | fields))
 
 
-def said(answer: Any) -> str:
+def content(answer: Any) -> str:
     return str(answer.choices[0].message.content)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_answer_matches_its_schema_however_it_is_drawn(openai_client: OpenAI, seed: int) -> None:
+def test_an_answer_matches_its_schema_with_any_seed(openai_client: OpenAI, seed: int) -> None:
     answer = ask(openai_client, response_format=FORMAT, seed=seed, temperature=1.3)
     assert answer.choices[0].finish_reason == "stop"
-    jsonschema.validate(json.loads(said(answer)), SCHEMA)
+    jsonschema.validate(json.loads(content(answer)), SCHEMA)
 
 
-def test_a_stream_is_the_same_text(openai_client: OpenAI) -> None:
-    asked: dict[str, Any] = {"response_format": FORMAT, "seed": 3, "temperature": 1.0}
-    chunks = ask(openai_client, **asked, stream=True)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == said(ask(openai_client, **asked))
+def test_a_stream_has_the_same_text_as_the_whole_answer(openai_client: OpenAI) -> None:
+    fields: dict[str, Any] = {"response_format": FORMAT, "seed": 3, "temperature": 1.0}
+    chunks = ask(openai_client, **fields, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == content(ask(openai_client, **fields))
 
 
-def test_openais_client_parses_it_into_a_class(openai_client: OpenAI) -> None:
+def test_openais_client_parses_the_answer_into_a_class(openai_client: OpenAI) -> None:
     answer = openai_client.chat.completions.parse(
         model=MODEL, messages=QUESTION, response_format=Person, seed=5, max_tokens=400
     )
     assert isinstance(answer.choices[0].message.parsed, Person)
 
 
-def test_mistrals_client_parses_it_into_a_class(mistral_client: Mistral) -> None:
+def test_mistrals_client_parses_the_answer_into_a_class(mistral_client: Mistral) -> None:
     answer = mistral_client.chat.parse(Person, model=MODEL, messages=QUESTION, random_seed=5, max_tokens=400)
     assert answer.choices is not None
     message = answer.choices[0].message
@@ -76,10 +76,10 @@ def test_mistrals_client_parses_it_into_a_class(mistral_client: Mistral) -> None
     assert isinstance(message.parsed, Person)
 
 
-def test_a_json_object_is_one(openai_client: OpenAI) -> None:
-    drawn = {"temperature": 0, "frequency_penalty": 1.5, "presence_penalty": 1}
-    answer = ask(openai_client, response_format={"type": "json_object"}, **drawn)
-    assert isinstance(json.loads(said(answer)), dict)
+def test_json_object_gives_a_json_object(openai_client: OpenAI) -> None:
+    sampling = {"temperature": 0, "frequency_penalty": 1.5, "presence_penalty": 1}
+    answer = ask(openai_client, response_format={"type": "json_object"}, **sampling)
+    assert isinstance(json.loads(content(answer)), dict)
 
 
 @pytest.mark.parametrize(
@@ -95,22 +95,22 @@ def test_a_json_object_is_one(openai_client: OpenAI) -> None:
         ({"guided_json": '{"enum": ["a", "b"]}'}, '"[ab]"'),
     ],
 )
-def test_vllms_ways_to_ask_work_in_chat_and_in_completions(
+def test_vllms_format_fields_work_in_chat_and_in_completions(
     openai_client: OpenAI, extra: dict[str, Any], pattern: str
 ) -> None:
-    assert re.fullmatch(pattern, said(ask(openai_client, extra_body=extra)))
+    assert re.fullmatch(pattern, content(ask(openai_client, extra_body=extra)))
     answer = openai_client.completions.create(model=MODEL, prompt="Alice", max_tokens=100, extra_body=extra)
     assert re.fullmatch(pattern, answer.choices[0].text)
 
 
-def test_one_cut_short_ends_with_length(openai_client: OpenAI) -> None:
+def test_an_answer_at_the_token_limit_ends_with_length(openai_client: OpenAI) -> None:
     assert ask(openai_client, response_format=FORMAT, max_tokens=5).choices[0].finish_reason == "length"
 
 
-def test_log_probabilities_are_there_for_every_token_of_it(openai_client: OpenAI) -> None:
+def test_every_token_of_the_answer_has_a_log_probability(openai_client: OpenAI) -> None:
     answer = ask(openai_client, response_format=FORMAT, logprobs=True, top_logprobs=2)
     tokens = answer.choices[0].logprobs.content
-    assert "".join(token.token for token in tokens) == said(answer)
+    assert "".join(token.token for token in tokens) == content(answer)
     assert all(token.logprob <= 0 for token in tokens)
 
 
@@ -123,26 +123,26 @@ def prefixed(text: str) -> list[Any]:
     return [*QUESTION, {"role": "assistant", "content": text, "prefix": True}]
 
 
-@pytest.mark.parametrize("begun", ['{"name": "Ali', '{\n  "name": "Alice",\n  "age": 3'])
-def test_what_the_assistant_has_begun_and_the_answer_match_the_schema_together(
-    openai_client: OpenAI, mistral_client: Mistral, begun: str
+@pytest.mark.parametrize("prefix", ['{"name": "Ali', '{\n  "name": "Alice",\n  "age": 3'])
+def test_a_prefix_and_its_answer_match_the_schema_together(
+    openai_client: OpenAI, mistral_client: Mistral, prefix: str
 ) -> None:
-    answer = ask(openai_client, messages=prefixed(begun), response_format=FORMAT, seed=4, temperature=1.0, n=2)
+    answer = ask(openai_client, messages=prefixed(prefix), response_format=FORMAT, seed=4, temperature=1.0, n=2)
     for choice in answer.choices:
-        assert choice.message.content.startswith(begun)
+        assert choice.message.content.startswith(prefix)
         jsonschema.validate(json.loads(choice.message.content), SCHEMA)
     chunks = mistral_client.chat.stream(
-        model=MODEL, messages=prefixed(begun), response_format=FORMAT, random_seed=4, temperature=1.0, max_tokens=300
+        model=MODEL, messages=prefixed(prefix), response_format=FORMAT, random_seed=4, temperature=1.0, max_tokens=300
     )
     streamed = "".join(str(chunk.data.choices[0].delta.content or "") for chunk in chunks)
     jsonschema.validate(json.loads(streamed), SCHEMA)
-    plain = [*QUESTION, {"role": "assistant", "content": begun}]
-    wish = {"continue_final_message": True}
-    rest = said(ask(openai_client, messages=plain, response_format=FORMAT, seed=4, extra_body=wish))
-    jsonschema.validate(json.loads(begun + rest), SCHEMA)
+    plain = [*QUESTION, {"role": "assistant", "content": prefix}]
+    extra_body = {"continue_final_message": True}
+    rest = content(ask(openai_client, messages=plain, response_format=FORMAT, seed=4, extra_body=extra_body))
+    jsonschema.validate(json.loads(prefix + rest), SCHEMA)
 
 
-def test_a_beginning_that_the_format_does_not_allow_is_refused_before_anything_is_generated(
+def test_a_prefix_that_the_format_does_not_allow_is_refused_before_anything_is_generated(
     http: httpx.Client, server: RunningServer
 ) -> None:
     body = {"model": MODEL, "messages": prefixed('Sure: {"name"'), "response_format": FORMAT, "stream": True}
@@ -175,7 +175,9 @@ HOSTILE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("schema", HOSTILE, ids=lambda schema: next(iter(schema)))
-def test_a_schema_that_no_grammar_holds_is_refused_with_the_reason(http: httpx.Client, schema: dict[str, Any]) -> None:
+def test_a_schema_that_no_grammar_can_express_is_refused_with_the_reason(
+    http: httpx.Client, schema: dict[str, Any]
+) -> None:
     format_ = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
     body = {"model": MODEL, "messages": QUESTION, "response_format": format_, "max_tokens": 3}
     refused = http.post("/v1/chat/completions", json=body)
@@ -185,7 +187,7 @@ def test_a_schema_that_no_grammar_holds_is_refused_with_the_reason(http: httpx.C
 
 
 @pytest.mark.parametrize("schema", [5, 1.5, "text", ["object"], False])
-def test_what_is_no_schema_is_refused_with_the_reason(http: httpx.Client, schema: Any) -> None:
+def test_a_value_that_is_not_a_schema_is_refused_with_the_reason(http: httpx.Client, schema: Any) -> None:
     in_chat = [
         {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}},
         {"response_format": {"type": "json_object", "schema": schema}},
@@ -201,9 +203,9 @@ def test_what_is_no_schema_is_refused_with_the_reason(http: httpx.Client, schema
         assert refused.json()["message"].startswith("No grammar can hold this JSON schema: ")
 
 
-def test_an_answer_in_a_format_has_no_more_space_than_json_needs(openai_client: OpenAI) -> None:
+def test_an_answer_in_a_format_has_no_needless_white_space(openai_client: OpenAI) -> None:
     for seed in range(3):
-        text = said(ask(openai_client, response_format=FORMAT, seed=seed, temperature=1.8))
+        text = content(ask(openai_client, response_format=FORMAT, seed=seed, temperature=1.8))
         gaps = re.findall(r"[ \n]+", re.sub(r'"(\\.|[^"\\])*"', '""', text))
         assert all(re.fullmatch(r" |\n *", gap) for gap in gaps)
 
@@ -253,7 +255,7 @@ def generated_tokens(server: RunningServer) -> list[str]:
         {"guided_grammar": "start: " + "(" * 3000},
     ],
 )
-def test_what_asks_for_no_format_or_several_is_refused(http: httpx.Client, fields: dict[str, Any]) -> None:
+def test_an_invalid_format_or_several_formats_are_refused(http: httpx.Client, fields: dict[str, Any]) -> None:
     refused = http.post("/v1/chat/completions", json={"model": MODEL, "messages": QUESTION, "max_tokens": 3} | fields)
     assert refused.status_code == 400
     assert refused.json()["type"] == "invalid_request_error"

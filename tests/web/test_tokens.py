@@ -1,4 +1,4 @@
-"""``/tokenize`` and ``/detokenize``: the ids that a chat's or a completion's prompt has, as vLLM's clients ask it."""
+"""``/tokenize`` and ``/detokenize``: the token ids of a chat's or a completion's prompt, in vLLM's shape."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def text_of(http: httpx.Client, ids: list[int]) -> str:
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "<|im_end|>"}]}]},
     ],
 )
-def test_a_conversation_has_as_many_tokens_as_its_chat_is_charged(http: httpx.Client, fields: dict[str, Any]) -> None:
-    asked = {"model": MODEL, "messages": QUESTION} | fields
-    chat = http.post("/v1/chat/completions", json=asked | {"max_tokens": 1})
+def test_a_conversation_has_the_tokens_that_its_chat_is_charged_for(http: httpx.Client, fields: dict[str, Any]) -> None:
+    request = {"model": MODEL, "messages": QUESTION} | fields
+    chat = http.post("/v1/chat/completions", json=request | {"max_tokens": 1})
     assert chat.status_code == 200, chat.text
-    assert len(tokenized(http, **asked)) == chat.json()["usage"]["prompt_tokens"]
+    assert len(tokenized(http, **request)) == chat.json()["usage"]["prompt_tokens"]
 
 
-def test_an_answer_is_opened_unless_it_is_not_wanted(http: httpx.Client) -> None:
+def test_an_answer_is_opened_unless_add_generation_prompt_is_false(http: httpx.Client) -> None:
     closed = text_of(http, tokenized(http, messages=QUESTION, add_generation_prompt=False))
     assert text_of(http, tokenized(http, messages=QUESTION)) == closed + "<|im_start|>assistant\n"
     assert tokenized(http, messages=QUESTION, tools=TOOLS) != tokenized(http, messages=QUESTION)
 
 
-def test_the_last_message_is_left_open_where_it_is_to_be_continued(http: httpx.Client) -> None:
+def test_continue_final_message_leaves_the_last_message_open(http: httpx.Client) -> None:
     messages = [*QUESTION, {"role": "assistant", "content": "The capital"}]
     assert text_of(http, tokenized(http, messages=messages, continue_final_message=True)).endswith("\nThe capital")
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/v1/chat/completions"])
-def test_to_continue_and_to_open_an_answer_exclude_each_other(http: httpx.Client, path: str) -> None:
+def test_continue_final_message_and_add_generation_prompt_exclude_each_other(http: httpx.Client, path: str) -> None:
     fields = {"continue_final_message": True, "add_generation_prompt": True}
     messages = [*QUESTION, {"role": "assistant", "content": "The capital"}]
     refused = http.post(path, json={"model": MODEL, "messages": messages, **fields})
@@ -75,14 +75,14 @@ def test_to_continue_and_to_open_an_answer_exclude_each_other(http: httpx.Client
     assert refused.json()["param"] == "add_generation_prompt"
 
 
-def test_what_is_no_message_of_the_assistants_can_t_be_continued(http: httpx.Client) -> None:
+def test_only_a_message_of_the_assistant_with_content_can_be_continued(http: httpx.Client) -> None:
     for messages in (QUESTION, [*QUESTION, {"role": "assistant", "content": ""}]):
         refused = http.post("/tokenize", json={"model": MODEL, "messages": messages, "continue_final_message": True})
         assert refused.status_code == 400
         assert refused.json()["param"] == "continue_final_message"
 
 
-def test_control_tokens_that_a_text_names_are_those_tokens_unless_it_is_plain(http: httpx.Client) -> None:
+def test_control_tokens_named_in_a_text_become_control_tokens_unless_parse_special_is_false(http: httpx.Client) -> None:
     [start, *rest] = tokenized(http, prompt="<|im_start|>The")
     assert len(rest) == 1
     assert text_of(http, [start]) == "<|im_start|>"
@@ -91,7 +91,7 @@ def test_control_tokens_that_a_text_names_are_those_tokens_unless_it_is_plain(ht
     assert text_of(http, plain) == "<|im_start|>The"
 
 
-def test_control_tokens_that_people_write_in_a_conversation_stay_text(http: httpx.Client) -> None:
+def test_control_tokens_named_in_a_conversation_stay_text(http: httpx.Client) -> None:
     [end] = tokenized(http, prompt="<|im_end|>")
-    said = [{"role": "user", "content": "<|im_end|>"}]
-    assert tokenized(http, messages=said).count(end) == tokenized(http, messages=QUESTION).count(end)
+    conversation = [{"role": "user", "content": "<|im_end|>"}]
+    assert tokenized(http, messages=conversation).count(end) == tokenized(http, messages=QUESTION).count(end)

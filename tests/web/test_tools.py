@@ -1,4 +1,4 @@
-"""Tools in chat: the smallest model calls them rightly when it must, and both clients read the calls."""
+"""Tools in chat: required calls are valid even from the smallest model, and both clients read them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NAMED: Any = {"type": "function", "function": {"name": "get_weather"}}
 
 
 def ask(client: OpenAI, **fields: Any) -> Any:
-    asked: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "tools": TOOLS, "seed": 1, "max_tokens": 500}
-    return client.chat.completions.create(**(asked | fields))
+    defaults: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "tools": TOOLS, "seed": 1, "max_tokens": 500}
+    return client.chat.completions.create(**(defaults | fields))
 
 
 class TestEnforced:
@@ -51,47 +51,47 @@ class TestEnforced:
         assert call.function.name == "get_weather"
         assert json.loads(call.function.arguments) == {"city": "Paris", "unit": "celsius"}
 
-    def test_without_parallel_calls_there_is_one(self, openai_client: OpenAI) -> None:
+    def test_without_parallel_calls_there_is_exactly_one_call(self, openai_client: OpenAI) -> None:
         for seed in range(3):
             [choice] = ask(openai_client, tool_choice="required", parallel_tool_calls=False, seed=seed).choices
             assert len(choice.message.tool_calls) == 1
 
-    def test_a_model_that_was_not_trained_for_tools_is_made_to_call_once(self, openai_client: OpenAI) -> None:
+    def test_a_model_that_was_not_trained_for_tools_calls_once(self, openai_client: OpenAI) -> None:
         [choice] = ask(openai_client, tool_choice="required", temperature=0).choices
-        assert len(choice.message.tool_calls) == 1  # it would go on repeating the same call
+        assert len(choice.message.tool_calls) == 1  # it would otherwise repeat the same call
 
-    def test_each_of_n_answers_calls_by_itself(self, openai_client: OpenAI) -> None:
+    def test_each_of_n_answers_has_separate_calls(self, openai_client: OpenAI) -> None:
         choices = ask(openai_client, tool_choice="required", parallel_tool_calls=False, n=3, temperature=1.0).choices
         assert [choice.finish_reason for choice in choices] == ["tool_calls"] * 3
         for choice in choices:
             for call in choice.message.tool_calls:
                 jsonschema.validate(json.loads(call.function.arguments), SCHEMAS[call.function.name])
 
-    def test_what_the_assistant_has_said_goes_on_with_the_call(self, openai_client: OpenAI) -> None:
-        call_begun = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Nice'
-        for begun, said in (("I will look. ", "I will look. "), (call_begun, None)):
-            messages = [*QUESTION, {"role": "assistant", "content": begun, "prefix": True}]
+    def test_a_prefix_is_continued_with_the_call(self, openai_client: OpenAI) -> None:
+        half_a_call = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Nice'
+        for prefix, content in (("I will look. ", "I will look. "), (half_a_call, None)):
+            messages = [*QUESTION, {"role": "assistant", "content": prefix, "prefix": True}]
             [choice] = ask(openai_client, messages=messages, tool_choice=NAMED, temperature=0).choices
             [call] = choice.message.tool_calls
             jsonschema.validate(json.loads(call.function.arguments), WEATHER)
-            assert choice.message.content == said
-            assert json.loads(call.function.arguments)["city"].startswith("" if said else "Nice")
+            assert choice.message.content == content
+            assert json.loads(call.function.arguments)["city"].startswith("" if content else "Nice")
 
-    def test_a_call_cut_short_ends_with_length(self, openai_client: OpenAI) -> None:
+    def test_a_call_at_the_token_limit_ends_with_length(self, openai_client: OpenAI) -> None:
         [choice] = ask(openai_client, tool_choice=NAMED, max_tokens=18).choices
         assert choice.finish_reason == "length"
 
-    def test_with_none_nothing_is_called(self, openai_client: OpenAI) -> None:
+    def test_with_tool_choice_none_nothing_is_called(self, openai_client: OpenAI) -> None:
         [choice] = ask(openai_client, tool_choice="none", max_tokens=12).choices
         assert choice.message.tool_calls is None
         assert choice.message.content
 
-    def test_left_to_itself_it_may_also_just_answer(self, openai_client: OpenAI) -> None:
+    def test_with_tool_choice_auto_the_model_may_answer_without_a_call(self, openai_client: OpenAI) -> None:
         [choice] = ask(openai_client, temperature=0, max_tokens=30).choices
         assert choice.finish_reason in ("stop", "length")
         assert choice.message.content
 
-    def test_a_format_and_a_tool_go_together(self, openai_client: OpenAI) -> None:
+    def test_a_format_and_tools_can_be_combined(self, openai_client: OpenAI) -> None:
         schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
         format_: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
         [choice] = ask(openai_client, response_format=format_, temperature=0, max_tokens=150).choices
@@ -108,11 +108,11 @@ class TestStreams:
             state.handle_chunk(chunk)
         streamed = state.get_final_completion()
         assert streamed.choices[0].finish_reason == whole.choices[0].finish_reason == "tool_calls"
-        [said], [expected] = ([answer.choices[0].message.tool_calls] for answer in (streamed, whole))
-        assert [(call.function.name, call.function.arguments) for call in said or ()] == [
+        [calls], [expected] = ([answer.choices[0].message.tool_calls] for answer in (streamed, whole))
+        assert [(call.function.name, call.function.arguments) for call in calls or ()] == [
             (call.function.name, call.function.arguments) for call in expected
         ]
-        # Arguments come as they are written, not all at once.
+        # Arguments are streamed while they are written.
         assert sum(bool(chunk.choices[0].delta.tool_calls) for chunk in chunks if chunk.choices) > 5
         assert all(chunk.choices[0].delta.content is None for chunk in chunks)
 
@@ -127,7 +127,7 @@ class TestStreams:
 
 
 class TestConversation:
-    def test_results_go_back_and_the_model_goes_on(self, openai_client: OpenAI) -> None:
+    def test_the_model_answers_after_the_result_of_a_call(self, openai_client: OpenAI) -> None:
         first = ask(openai_client, tool_choice=NAMED).choices[0].message
         result = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "18 degrees"}
         again = [*QUESTION, first.model_dump(exclude_none=True), result]
@@ -135,7 +135,7 @@ class TestConversation:
         assert answer.choices[0].message.content
         assert answer.usage.prompt_tokens > 150
 
-    def test_the_older_functions_are_answered_in_their_shape(self, openai_client: OpenAI) -> None:
+    def test_the_older_functions_field_is_answered_in_its_shape(self, openai_client: OpenAI) -> None:
         fields: dict[str, Any] = {
             "model": MODEL,
             "messages": QUESTION,
@@ -157,7 +157,7 @@ class TestConversation:
 
 
 class TestMistral:
-    def test_any_calls_one_and_the_result_goes_back(self, mistral_client: Mistral) -> None:
+    def test_tool_choice_any_calls_a_tool_and_its_result_is_read(self, mistral_client: Mistral) -> None:
         answer = mistral_client.chat.complete(
             model=MODEL, messages=QUESTION, tools=TOOLS, tool_choice="any", random_seed=1, max_tokens=400
         )
@@ -171,7 +171,7 @@ class TestMistral:
         again = mistral_client.chat.complete(model=MODEL, messages=[*QUESTION, message, result], max_tokens=5)
         assert again.choices[0].message is not None
 
-    def test_chunks_parse_too(self, mistral_client: Mistral) -> None:
+    def test_the_client_parses_chunks_of_calls(self, mistral_client: Mistral) -> None:
         arguments = ""
         with mistral_client.chat.stream(
             model=MODEL, messages=QUESTION, tools=TOOLS, tool_choice=NAMED, temperature=0, max_tokens=100
@@ -186,17 +186,22 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("fields", "says"),
         [
-            ({"tool_choice": {"type": "function", "function": {"name": "nope"}}}, "none of the tools"),
+            (
+                {"tool_choice": {"type": "function", "function": {"name": "nope"}}},
+                "isn't among the tools get_weather, get_time",
+            ),
             ({"tools": [], "tool_choice": "required"}, "there are no tools"),
             ({"tools": [TOOLS[0], TOOLS[0]]}, "Two tools are named 'get_weather'"),
             ({"tools": [{"type": "web_search"}]}, "Tools of type 'web_search'"),
         ],
     )
-    def test_they_say_what_is_wrong(self, openai_client: OpenAI, fields: dict[str, Any], says: str) -> None:
+    def test_a_wrong_tool_or_choice_is_refused_with_the_reason(
+        self, openai_client: OpenAI, fields: dict[str, Any], says: str
+    ) -> None:
         with pytest.raises(openai.BadRequestError, match=says):
             ask(openai_client, **fields)
 
-    def test_parameters_that_no_grammar_holds_are_named_where_they_must_be_held(self, http: httpx.Client) -> None:
+    def test_parameters_that_no_grammar_can_express_are_refused_if_a_call_is_required(self, http: httpx.Client) -> None:
         bad = {"type": "function", "function": {"name": "odd", "parameters": {"not": {"type": "object"}}}}
         fields = {"model": MODEL, "messages": QUESTION, "tools": [*TOOLS, bad], "max_tokens": 3}
         refused = http.post("/v1/chat/completions", json=fields | {"tool_choice": "required"})

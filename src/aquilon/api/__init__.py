@@ -1,4 +1,4 @@
-"""The routes: what clients send becomes canonical requests, and canonical events become their answers.
+"""The routes: they turn clients' bodies into canonical requests, and canonical events into answers.
 
-Here is what every route needs; the routes themselves stand in a folder for each wing.
+The modules here serve every route; the routes themselves are in a folder for each wing.
 """

@@ -1,4 +1,4 @@
-"""Headers that a request earns on its way, for its answer: good or bad, whole or streamed."""
+"""Headers that a request collects for its answer, whether that is whole, streamed or an error."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from aquilon.catalogue.card import ModelCard
 
 
 def answer_headers(connection: HTTPConnection) -> MutableMapping[str, str]:
-    """To be added to until the answer's first byte; names in lower case."""
-    return earned_headers(connection.scope)
+    """The headers to add to this request's answer, until its first byte is sent. Names are in lower case."""
+    return collected_headers(connection.scope)
 
 
-def earned_headers(scope: Scope) -> MutableMapping[str, str]:
+def collected_headers(scope: Scope) -> MutableMapping[str, str]:
+    """The same mapping, for a caller that has only the ASGI scope."""
     headers: MutableMapping[str, str] = scope["state"].setdefault("answer_headers", {})
     return headers
 
 
 def model_answer_headers(connection: HTTPConnection, model: str) -> MutableMapping[str, str]:
-    """`answer_headers` of an answer by the model of exactly this name, with those that tell of its end."""
+    """`answer_headers`, with those that announce the retirement of the model of exactly this name."""
     headers = answer_headers(connection)
     card = services(connection).catalogue.get(model)
     if card is not None:
@@ -33,7 +34,7 @@ def model_answer_headers(connection: HTTPConnection, model: str) -> MutableMappi
 
 
 def retirement_headers(card: ModelCard) -> dict[str, str]:
-    """``Sunset`` (RFC 8594), ``Deprecation`` (RFC 9745) and a link to the successor; empty while no end is planned."""
+    """``Sunset`` (RFC 8594), ``Deprecation`` (RFC 9745) and a link to the successor; empty without a retirement."""
     if card.retires_at is None:
         return {}
     headers = {"sunset": formatdate(card.retires_at, usegmt=True)}

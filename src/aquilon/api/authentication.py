@@ -40,21 +40,21 @@ async def authenticate(request: Request) -> Principal:
 
 
 async def authenticate_unless_loopback(request: Request) -> None:
-    """For routes that an operator's scraper on the same machine may read without a key."""
+    """For routes that an operator's scraper on the same machine may read without a key. Raises ApiError 401."""
     if not comes_from_loopback(request) or "authorization" in request.headers:
         await authenticate(request)
 
 
 async def signed_in(request: Request) -> SessionHolder:
-    """The session of a request, for actions that only a person may do on their account, not a key.
+    """The session behind a request: for actions on a person's own account, which an API key may not take.
 
     Raises ApiError 401, or 403 with an API key.
     """
     if "authorization" in request.headers:
-        raise forbidden("This is for a person who is signed in, not for an API key", code="session_required")
+        raise forbidden("Only a person who is signed in may do this; an API key may not", code="session_required")
     holder = await _session_holder(request)
     if holder is None:
-        raise unauthenticated("Sign in first: this is for a person, not for an API key", code="session_required")
+        raise unauthenticated("Sign in first: only a person who is signed in may do this", code="session_required")
     request.state.principal = holder.principal
     return holder
 
@@ -79,7 +79,7 @@ async def _by_api_key(request: Request, authorization: str) -> Principal:
 
 
 def _require_address(request: Request, holder: KeyHolder) -> None:
-    """Raises ApiError 403 for a key that isn't for the address that the request comes from."""
+    """Raises ApiError 403 unless the key may be used from the address that the request comes from."""
     if holder.allowed_addresses is None:
         return
     try:
@@ -89,7 +89,9 @@ def _require_address(request: Request, holder: KeyHolder) -> None:
     else:
         allowed = any(address in ipaddress.ip_network(network) for network in holder.allowed_addresses)
     if not allowed:
-        raise forbidden("This API key is not for the address that the request comes from", code="address_not_allowed")
+        raise forbidden(
+            "This API key may not be used from the address that the request comes from", code="address_not_allowed"
+        )
 
 
 async def _by_session(request: Request) -> Principal:

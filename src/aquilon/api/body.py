@@ -16,21 +16,21 @@ from aquilon.api.services import services
 from aquilon.errors import ApiError, invalid
 
 STRICT_HEADER = "x-aquilon-strict"
-"""``true`` refuses fields that are unknown here, with 422; otherwise they are ignored."""
+"""With ``true``, unknown fields are refused with 422; otherwise they are ignored."""
 
 BODY_SECONDS = 60
-"""A body that takes longer to arrive is given up."""
+"""A body that takes longer to arrive is refused with 408."""
 
 _MOST_DETAILED = 200
-"""Of more faults than these, those in the first few entries of each list are told."""
+"""With more errors than this, only those in the first entries of each list are reported."""
 
 
 FIRST_FAULT_ENDS: Any = Field(fail_fast=True)
-"""For lists without a bound of their own: half a million wrong entries are as many errors, made in one long call."""
+"""For lists without a maximum length: pydantic would otherwise build one error for each of half a million entries."""
 
 
 class Fields(BaseModel):
-    """A request body: JSON types as they are, no text for numbers, unknown fields kept aside."""
+    """A request body. Types are strict (no text for a number); unknown fields are kept in ``model_extra``."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
@@ -41,40 +41,40 @@ F = TypeVar("F", bound=Fields)
 async def read_body(
     request: Request, fields: type[F], *, most: int | None = None, structures: int = MOST_STRUCTURES
 ) -> F:
-    """The validated body, of at most ``most`` bytes where that is less than the server's own limit.
+    """The validated body, of at most ``most`` bytes or the server's own limit, whichever is less.
 
-    A large one is read in a thread, one at a time: other requests go on meanwhile.
+    Large bodies are parsed in one thread, one after the other, so that other requests go on.
     Raises ApiError: 413 above the limit (without reading on) and for too many values, 415
-    for what isn't JSON, 400 for what can't be parsed, 422 for wrong fields.
+    for another content type than JSON, 400 for invalid JSON, 408 for a slow body, 422 for wrong fields.
     """
     _require_json(request)
-    found = services(request)
-    limit = found.settings.max_body_bytes
+    state = services(request)
+    limit = state.settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))
     if is_small(data):
         body = _validated(data, fields, structures)
     else:
         loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(found.large_bodies, _validated, data, fields, structures)
+        body = await loop.run_in_executor(state.large_bodies, _validated, data, fields, structures)
     if request.headers.get(STRICT_HEADER, "").lower() in ("true", "1") and body.model_extra:
         raise _unknown_fields(list(body.model_extra))
     return body
 
 
 async def read_bytes(request: Request) -> bytes:
-    """A body as it came. Raises ApiError: 413 above the server's limit (without reading on), 408 for one too slow,
-    415 for one that is compressed."""
+    """The raw body. Raises ApiError: 413 above the server's limit (without reading on), 408 for a slow body,
+    415 for a compressed body."""
     return await _read(request, services(request).settings.max_body_bytes)
 
 
 def require_plain(request: Request) -> None:
-    """Raises ApiError 415 for a body in a content coding: none is read here (RFC 9110 15.5.16)."""
+    """Raises ApiError 415 for a body in a content coding: no coding is supported (RFC 9110 15.5.16)."""
     coding = request.headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
         raise ApiError(
             415,
             "invalid_request_error",
-            f"The body must come as it is, without 'Content-Encoding: {coding[:100]}'",
+            f"The body must be sent uncompressed, without 'Content-Encoding: {coding[:100]}'",
             code="unsupported_content_encoding",
             headers={"accept-encoding": "identity"},
         )
@@ -114,7 +114,10 @@ async def _read(request: Request, limit: int) -> bytes:
 
 def _too_large(limit: int) -> ApiError:
     return ApiError(
-        413, "invalid_request_error", f"The body has more than {limit} bytes, the limit here", code="body_too_large"
+        413,
+        "invalid_request_error",
+        f"The body has more than {limit} bytes, the limit of this server",
+        code="body_too_large",
     )
 
 
@@ -123,7 +126,8 @@ def _validated(data: bytes, fields: type[F], structures: int) -> F:
         raise ApiError(
             413,
             "invalid_request_error",
-            f"The body holds too much: at most {structures} objects, lists and fields, and {MOST_VALUES} values in all",
+            f"The body has too many values: at most {structures} objects, lists and fields, and {MOST_VALUES} values "
+            "in all",
             code="too_many_values",
         )
     content = _parse(data)
@@ -131,18 +135,18 @@ def _validated(data: bytes, fields: type[F], structures: int) -> F:
         return fields.model_validate(content)
     except ValidationError as error:
         refusal = _refusal(error, fields, content)
-    raise refusal  # here, where it holds on to no fault that isn't told
+    raise refusal  # outside the except block: its context would keep all of pydantic's errors in memory
 
 
 def _refusal(error: ValidationError, fields: type[Fields], content: Any) -> ApiError:
-    """Of very many faults, pydantic would describe each at length before the first few could be told."""
+    """With very many errors, pydantic would describe them all before the first few could be reported."""
     if error.error_count() <= _MOST_DETAILED:
         return invalid_fields(error, name="body")
     try:
         fields.model_validate(_shortened(content))
-    except ValidationError as fewer:
-        return invalid_fields(fewer, name="body")
-    message = f"The body has {error.error_count()} values of a wrong kind"
+    except ValidationError as shortened_error:
+        return invalid_fields(shortened_error, name="body")
+    message = f"The body has {error.error_count()} values of a wrong type"
     detail = [{"loc": ["body"], "msg": message, "type": "value_error"}]
     return ApiError(422, "invalid_request_error", message, code="value_error", detail=detail)
 

@@ -1,4 +1,4 @@
-"""What is asked hundreds of times a second: called straight from its path, past FastAPI's matching and solving."""
+"""The busiest routes: called directly by their path, without FastAPI's routing and dependency injection."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from aquilon.errors import ApiError
 
 
 class DirectRoute(APIRoute):
-    """A POST to one path, whose function takes the request and its caller; described in the document as any other."""
+    """A POST to one path, whose function takes the request and its caller. `/openapi.json` describes it as usual."""
 
 
 class DirectRoutes:
-    """ASGI middleware before the router, which keeps all that isn't a POST to a `DirectRoute`'s own path."""
+    """ASGI middleware before the router: answers each POST to a `DirectRoute`'s path and passes everything else on."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[object]) -> None:
         self._app = app
@@ -32,7 +32,7 @@ class DirectRoutes:
             return
         request = Request(scope, receive)
         try:
-            answer = await endpoint(request, await authenticate(request))
+            response = await endpoint(request, await authenticate(request))
         except (ApiError, DBAPIError) as error:
-            answer = error_response(api_error(error))
-        await answer(scope, receive, send)
+            response = error_response(api_error(error))
+        await response(scope, receive, send)

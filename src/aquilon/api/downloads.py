@@ -1,4 +1,4 @@
-"""A file as an answer, whole or the ranges of it that are asked for (RFC 9110, section 14)."""
+"""A file as an answer, whole or in the requested ranges (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from aquilon.errors import ApiError
 _REFUSALS = (400, 416)
 
 ASKED_BY_HEAD = "aquilon.asked_by_head"
-"""In the ASGI scope of a HEAD that is answered as a GET, without its body."""
+"""Key in the ASGI scope of a HEAD request that is routed as a GET."""
 
 
 class Download(FileResponse):
-    """Refuses ranges in the API's own words."""
+    """Refuses invalid ranges with the API's error body in place of Starlette's plain text."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = False
 
-        async def tell(message: Message) -> None:
+        async def send_or_refuse(message: Message) -> None:
             nonlocal refused
             if message["type"] == "http.response.start" and message["status"] in _REFUSALS:
                 refused = True
@@ -33,25 +33,26 @@ class Download(FileResponse):
                 await send(message)
 
         method = "HEAD" if ASKED_BY_HEAD in scope else scope["method"]
-        await super().__call__({**scope, "method": method}, receive, tell)
+        await super().__call__({**scope, "method": method}, receive, send_or_refuse)
 
 
-def _refusal(begun: Message) -> ApiError:
-    if begun["status"] == 400:
+def _refusal(start: Message) -> ApiError:
+    """``start``: the start of Starlette's own refusal."""
+    if start["status"] == 400:
         return ApiError(
             400,
             "invalid_request_error",
-            "The header 'Range' can't be read: it is like bytes=0-99",
+            "The header 'Range' is invalid: send it like 'Range: bytes=0-99'",
             code="invalid_range",
         )
-    has = Headers(raw=begun["headers"])["content-range"]
-    size = has.rpartition("/")[2]
+    content_range = Headers(raw=start["headers"])["content-range"]
+    size = content_range.rpartition("/")[2]
     return ApiError(
         416,
         "invalid_request_error",
-        f"The file has {size} bytes, and none in this range",
+        f"The requested range is outside the file, which has {size} bytes",
         code="range_not_satisfiable",
-        headers={"content-range": has},
+        headers={"content-range": content_range},
     )
 
 
@@ -64,11 +65,11 @@ def download_answers(description: str) -> dict[int | str, dict[str, Any]]:
         **answers(None, description=description),
         200: {"description": description, "content": {"application/octet-stream": _BYTES}},
         206: {
-            "description": "The range that was asked for; several as parts",
+            "description": "The requested range; several ranges come as the parts of one body.",
             "headers": {"Content-Range": {"schema": {"type": "string"}}},
             "content": {"application/octet-stream": _BYTES, "multipart/byteranges": _BYTES},
         },
-        416: error_answer("There is nothing in this range; `Content-Range` has the size"),
+        416: error_answer("The range is outside the file; `Content-Range` has its size."),
     }
 
 
@@ -77,7 +78,7 @@ RANGE = {
         {
             "name": "Range",
             "in": "header",
-            "description": "The bytes wanted, such as `bytes=0-1023`; all of them without it.",
+            "description": "The bytes to send, such as `bytes=0-1023`. Without it the whole file is sent.",
             "schema": {"type": "string", "pattern": r"^bytes=\d+-\d*$"},
         }
     ]

@@ -1,4 +1,4 @@
-"""Errors as both kinds of client read them: flat for Mistral's, nested under ``error`` for OpenAI's, in one body."""
+"""Error bodies that both kinds of client read: flat fields for Mistral's, the same under ``error`` for OpenAI's."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _MOST_DETAILS = 20
 _DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 REQUEST_ID = "request_id"
-"""In the state of an ASGI scope, from the outermost middleware on."""
+"""Key in the state of an ASGI scope; the outermost middleware sets it."""
 _UNTRANSLATABLE = "22021"
-"""PostgreSQL's refusal of a NUL in a text that it is asked for; SQLite finds nothing of that name."""
+"""PostgreSQL's error code for a NUL in a query's text; SQLite returns no row for such a text."""
 
 
 class ErrorFields(msgspec.Struct, frozen=True):
@@ -50,9 +50,9 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``error`` repeats the flat fields.
+    """``error`` repeats the flat fields. ``limit`` tells the limit that was reached, if one was.
 
-    ``limit`` is there where one was reached; ``detail`` lists the fields at fault, with status 422 alone.
+    ``detail`` lists the wrong fields, only with status 422.
     """
 
     message: str
@@ -86,7 +86,7 @@ def error_response(error: ApiError) -> Response:
 
 
 def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
-    """Status 422: each field at fault with what is wrong, never with its value."""
+    """Status 422: each wrong field with its error, never with its value. ``name`` stands for the body as a whole."""
     detail = []
     for entry in error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_DETAILS]:
         location = [part for part in entry["loc"] if not _names_a_union_member(part)]
@@ -103,28 +103,28 @@ def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
 
 
 def api_error(error: Exception) -> ApiError:
-    """What a client is told of any exception; the unexpected is logged and told without its text."""
+    """The error that a client gets for any exception. The text of an unexpected exception goes only to the log."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
-        return invalid("A text holds a NUL character, which no name or id here has", code="invalid_characters")
+        return invalid("A text contains a NUL character, which no name or id contains", code="invalid_characters")
     log.error("unexpected", exc_info=error)
     if isinstance(error, DBAPIError):
         return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
-    return server_error("Something went wrong here; the server's log has it under this answer's x-request-id")
+    return server_error("Something went wrong on the server; its log has the reason under this answer's x-request-id")
 
 
 def unexpected_error(error: Exception, request_id: str) -> ApiError:
-    """What a client is told of an exception that no route foresaw and that was logged."""
+    """The error that a client gets for an exception that no route handles; the caller has logged it."""
     if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
         return overloaded("The server's disk is full: nothing can be written now", retry_after=60)
     if isinstance(error, (DBAPIError, sqlite3.Error)):
         return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
-    return server_error(f"Something went wrong here; the server's log has it under {request_id}")
+    return server_error(f"Something went wrong on the server; its log has the reason under {request_id}")
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    """In place of Starlette's plain text; the exception goes on to where it is logged."""
+    """In place of Starlette's plain text. Starlette raises the exception again, and `Boundary` logs it."""
     return error_response(unexpected_error(error, request.scope["state"].get(REQUEST_ID, "")))
 
 
@@ -133,7 +133,7 @@ async def on_api_error(_request: Request, error: Exception) -> Response:
 
 
 async def on_invalid_parameters(_request: Request, error: Exception) -> Response:
-    """Path and query parameters of the wrong type, which FastAPI checks."""
+    """For path and query parameters of the wrong type, which FastAPI checks."""
     assert isinstance(error, RequestValidationError)
     detail = [
         {"loc": list(entry["loc"]), "msg": entry["msg"], "type": entry["type"]}
@@ -148,7 +148,7 @@ async def on_invalid_parameters(_request: Request, error: Exception) -> Response
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:
-    """Starlette's own: no such route, wrong method."""
+    """For Starlette's own errors: no such route, wrong method."""
     assert isinstance(error, HTTPException)
     type_ = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
     response = error_response(ApiError(error.status_code, type_, str(error.detail)))
@@ -157,13 +157,13 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
 
 
 def _nearness(entry: dict[str, Any]) -> tuple[int, list[int], bool]:
-    """Of a field that takes several kinds of values, the kind that a value was read as the furthest was meant."""
-    places = [part for part in entry["loc"] if isinstance(part, int)]
-    return len(entry["loc"]), places, not entry["type"].endswith("_type")
+    """Ranks the errors of a union: the client most likely meant the member in which validation got furthest."""
+    positions = [part for part in entry["loc"] if isinstance(part, int)]
+    return len(entry["loc"]), positions, not entry["type"].endswith("_type")
 
 
 def _names_a_union_member(part: str | int) -> bool:
-    """Pydantic puts the tried type of a union into the path, as in ``stop.list[str].0``; no client has such a field."""
+    """Whether pydantic put this part into the path for a member of a union, as in ``stop.list[str].0``."""
     return isinstance(part, str) and (
         part in ("str", "int", "bool") or part[:1].isupper() or "[" in part or part.startswith("constrained-")
     )

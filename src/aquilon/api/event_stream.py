@@ -1,4 +1,4 @@
-"""Server-sent events: one answer that arrives in pieces."""
+"""Server-sent events: an answer that is sent in pieces."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def frame(data: bytes) -> bytes:
 
 
 class EventStream(Response):
-    """Sends frames as they come, comments while there are none, and ends the generator as soon as the client is gone.
+    """Sends frames as they come, comments while none come, and closes the generator when the client leaves.
 
-    A failure before the first frame is an ordinary error answer with its status;
-    after it, an ``error`` event and the end.
+    A failure before the first frame becomes an ordinary error answer with its status;
+    a failure after it becomes an ``error`` event, and the stream ends.
     """
 
     def __init__(self, frames: AsyncGenerator[bytes], *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -43,7 +43,7 @@ class EventStream(Response):
         self.raw_headers = list(_HEADERS)
         self._frames = frames
         self._heartbeat_seconds = heartbeat_seconds
-        self._begun = False
+        self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientDisconnect):
@@ -60,7 +60,7 @@ class EventStream(Response):
         except Exception as error:
             if ended:
                 raise
-            if not self._begun:
+            if not self._started:
                 await error_response(api_error(error))(scope, receive, send)
                 return
             await self._send(b"event: error\n" + frame(error_body(api_error(error))), send)
@@ -70,14 +70,14 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, data: bytes, send: Send, *, more: bool = True) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._started:
+            self._started = True
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 class _Silence:
-    """Says something whenever nothing was said for a while. One timer, however much is said."""
+    """Calls ``say`` whenever ``broken`` was not called for some seconds. One timer, however often it is called."""
 
     def __init__(self, seconds: float, say: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._seconds = seconds
@@ -110,7 +110,8 @@ async def answer_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> 
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Works in the caller's task, so that it begins at once; the client's leaving cancels it as a time-out would."""
+    """As `answer_unless_gone`. The work runs in the caller's task, so that it starts at once, and is cancelled as by a
+    time-out."""
     task = asyncio.current_task()
     assert task is not None
     before, working, gone = task.cancelling(), True, False
@@ -142,7 +143,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _end(task: asyncio.Future[Any]) -> None:
-    """Cancel and wait until it has cleaned up; its outcome, if any, was looked at before."""
+    """Cancel a task and wait until it has cleaned up. Its result is ignored."""
     task.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await task

@@ -1,9 +1,9 @@
-"""``Idempotency-Key``: a POST that is sent again is not carried out again, but answered as it was.
+"""``Idempotency-Key``: a POST that is repeated with the same key is not carried out again; it gets the first answer.
 
-An answer is kept for a day, sealed, for the API key or user who asked: whole answers
-below 500 that are not 401, 408, 409 or 429, and streams that reached their end. What
-is answered otherwise, or not at all because its client left or the server was killed,
-frees the key. A kept stream is sent again in one piece.
+An answer is stored for a day, encrypted, for the API key or user that sent the request: whole answers
+with a status below 500 that is not 401, 408, 409, 413 or 429, and streams that reached their end. Any
+other answer frees the key, and so does a client that leaves or a server that is killed before the answer.
+A stored stream is sent again in one piece.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import base64
 import hashlib
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import msgspec
 import structlog
@@ -21,11 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aquilon.api import idempotency_store as stored
+from aquilon.api import idempotency_store as store
 from aquilon.api.authentication import authenticate
 from aquilon.api.body import read_bytes
 from aquilon.api.errors import error_response
-from aquilon.api.idempotency_store import KeyOwner
+from aquilon.api.idempotency_store import OwnedKey
 from aquilon.api.services import services
 from aquilon.errors import ApiError, LimitReached
 from aquilon.jobs.tables import IdempotencyKey
@@ -35,13 +35,13 @@ from aquilon.storage.sealing import Sealer, SealError
 
 KEEP_SECONDS = 86_400
 LEASE_SECONDS = 30
-"""After a kill the key is free again so soon; while its request runs, the lease is renewed."""
+"""After a kill the key is free after this time. While its request runs, the lease is renewed."""
 MOST_ANSWER_BYTES = 1024 * 1024
-"""Of one answer; a larger one isn't kept, and its key can't be used again."""
+"""A larger answer isn't stored, and its key can't be used again."""
 MOST_KEPT_BYTES = 256 * 1024 * 1024
-"""Of an organization together: above, answers are not kept any more."""
+"""The most that is stored for an organization; further answers are not stored."""
 MOST_KEYS = 200_000
-"""Of an organization in a day: above, new ones are refused."""
+"""The most that an organization may use in a day; further keys are refused."""
 REPLAYED = "idempotency-replayed"
 
 _HEADER = b"idempotency-key"
@@ -64,8 +64,8 @@ class Idempotency:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._known: dict[str, tuple[float, int, int]] = {}
-        """Of an organization: when it was looked at, its keys, and the bytes of its answers."""
+        self._counts: dict[str, tuple[float, int, int]] = {}
+        """By organization: the time of the count, the number of its keys, and the bytes of its answers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
@@ -76,62 +76,69 @@ class Idempotency:
             await self._app(scope, receive, send)
             return
         try:
-            await self._once(keys, scope, receive, send)
+            await self._once(keys, scope, receive=receive, send=send)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
 
-    async def _once(self, keys: list[bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _once(self, keys: list[bytes], scope: Scope, *, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         key = _checked(keys)
         principal = await authenticate(request)
-        whose = KeyOwner(principal.organization_id, principal.api_key_id or principal.user_id, key)
+        owned_key = OwnedKey(principal.organization_id, principal.api_key_id or principal.user_id, key)
         body: bytes | None = None
         if not request.headers.get("content-type", "").lower().startswith("multipart/"):
             body = await read_bytes(request)
             receive = _again(body, receive)
-        count, kept_bytes = await self._used(request, principal)
-        if count >= MOST_KEYS:
+        num_keys, kept_bytes = await self._used(request, principal)
+        if num_keys >= MOST_KEYS:
             raise _too_many()
-        turn = _Turn(request, whose, _fingerprint(request, body), keeps=kept_bytes < MOST_KEPT_BYTES)
+        turn = _Turn(request, owned_key, _fingerprint(request, body), keeps=kept_bytes < MOST_KEPT_BYTES)
         other = await turn.claim()
         if other is not None:
             await turn.replay(other, send)
             return
         renewing = asyncio.create_task(turn.keep_lease())
         try:
-            await self._app(scope, receive, _Recorder(turn, send).send)
+            await self._app(scope, receive, _Recorder(turn, onward=send).send)
         finally:
             renewing.cancel()
             await asyncio.shield(turn.end())
 
     async def _used(self, request: Request, principal: Principal) -> tuple[int, int]:
-        known, now = self._known.get(principal.organization_id), time.monotonic()
-        if known is None or now - known[0] > _COUNTED_EVERY_SECONDS:
+        """How many keys the organization uses, and how many bytes of answers it has. Counted every few seconds."""
+        count, now = self._counts.get(principal.organization_id), time.monotonic()
+        if count is None or now - count[0] > _COUNTED_EVERY_SECONDS:
             async with services(request).database.reading() as session:
-                known = now, *await stored.used(session, principal.organization_id)
-            self._known[principal.organization_id] = known
-        return known[1], known[2]
+                count = now, *await store.used(session, principal.organization_id)
+            self._counts[principal.organization_id] = count
+        return count[1], count[2]
 
 
 class _Turn:
-    """One request's hold of its key."""
+    """One request that holds, or wants to hold, an idempotency key."""
 
-    def __init__(self, request: Request, whose: KeyOwner, fingerprint: str, *, keeps: bool) -> None:
-        found = services(request)
-        self._database = found.database
-        self._sealer = Sealer.of(found.settings)
-        self._whose = whose
+    def __init__(self, request: Request, owned_key: OwnedKey, fingerprint: str, *, keeps: bool) -> None:
+        state = services(request)
+        self._database = state.database
+        self._sealer = Sealer.of(state.settings)
+        self._owned_key = owned_key
         self._fingerprint = fingerprint
         self._keeps = keeps
         self._holder = new_id("turn")
         self._ended = False
 
     async def claim(self) -> IdempotencyKey | None:
-        """The row of whoever has the key otherwise. Raises ApiError where it can't be used for this."""
+        """None if the key is now held, or the row of an answered request. Raises ApiError if the key can't be used."""
         now = int(time.time())
         async with self._database.writing() as session:
-            other = await stored.claim(
-                session, self._whose, self._holder, self._fingerprint, now=now, lease=LEASE_SECONDS, keep=KEEP_SECONDS
+            other = await store.claim(
+                session,
+                self._owned_key,
+                self._holder,
+                fingerprint=self._fingerprint,
+                now=now,
+                lease=LEASE_SECONDS,
+                keep=KEEP_SECONDS,
             )
         if other is None:
             return None
@@ -139,7 +146,7 @@ class _Turn:
             raise ApiError(
                 422,
                 "invalid_request_error",
-                f"The idempotency key '{self._whose.key[:100]}' was used for another request: take a new one",
+                f"The idempotency key '{self._owned_key.key[:100]}' was used for another request: use a new key",
                 param="Idempotency-Key",
                 code="idempotency_key_reused",
                 detail=[
@@ -149,7 +156,7 @@ class _Turn:
         if other.holder is not None:
             raise _conflict("is being answered now", "idempotency_in_flight", other.lease_until - now)
         if other.answer is None:
-            raise _conflict("was answered, with more than is kept here", "idempotency_not_kept", None)
+            raise _conflict("was answered, but its answer was too large to store", "idempotency_not_kept", None)
         return other
 
     async def replay(self, other: IdempotencyKey, send: Send) -> None:
@@ -158,7 +165,7 @@ class _Turn:
             kept = msgspec.msgpack.decode(base64.b64decode(opened), type=KeptAnswer)
         except (SealError, msgspec.MsgspecError, ValueError):
             raise _conflict(
-                "was answered, and its answer can't be read any more", "idempotency_not_kept", None
+                "was answered, but its stored answer can't be read any more", "idempotency_not_kept", None
             ) from None
         headers = [*kept.headers, ("content-length", str(len(kept.body))), (REPLAYED, "true")]
         raw = [(name.encode(), value.encode()) for name, value in headers]
@@ -170,37 +177,40 @@ class _Turn:
             await asyncio.sleep(LEASE_SECONDS / 3)
             with suppress(DBAPIError):
                 async with self._database.writing() as session:
-                    await stored.extend(session, self._whose, self._holder, int(time.time()) + LEASE_SECONDS)
+                    until = int(time.time()) + LEASE_SECONDS
+                    await store.extend(session, self._owned_key, self._holder, until=until)
 
     async def keep(self, answer: KeptAnswer | None) -> None:
-        """What the client is about to be told; None for more than can be kept."""
+        """Store the answer that is about to be sent; None for one that is too large."""
         self._ended = True
         sealed = None
         if answer is not None and self._keeps:
             sealed = self._sealer.seal(base64.b64encode(msgspec.msgpack.encode(answer)).decode()).encode()
         try:
             async with self._database.writing() as session:
-                await stored.answer(session, self._whose, self._holder, sealed, int(time.time()) + KEEP_SECONDS)
+                expires_at = int(time.time()) + KEEP_SECONDS
+                await store.answer(session, self._owned_key, self._holder, sealed=sealed, expires_at=expires_at)
         except (DBAPIError, SealError) as error:
             log.warning("An answer can't be kept for its idempotency key", error=str(error))
 
     async def end(self) -> None:
-        """Free the key where nothing was kept."""
+        """Free the key if no answer was stored."""
         if self._ended:
             return
         self._ended = True
         try:
             async with self._database.writing() as session:
-                await stored.release(session, self._whose, self._holder)
+                await store.release(session, self._owned_key, self._holder)
         except DBAPIError as error:
             log.warning("An idempotency key is free again when its lease ends", error=str(error))
 
 
 @dataclass
 class _Recorder:
-    """Passes an answer on and keeps it; its last piece goes out when it is kept."""
+    """Sends an answer on and records it; its last piece is sent when the answer is stored."""
 
     turn: _Turn
+    _: KW_ONLY
     onward: Send
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -213,7 +223,8 @@ class _Recorder:
             self.headers = [
                 (name, value)
                 for name, value in (
-                    (raw.decode("latin-1"), found.decode("latin-1")) for raw, found in message["headers"]
+                    (raw_name.decode("latin-1"), raw_value.decode("latin-1"))
+                    for raw_name, raw_value in message["headers"]
                 )
                 if name.lower() in _KEPT_HEADERS
             ]
@@ -225,7 +236,8 @@ class _Recorder:
                     self.body.clear()
             if not message.get("more_body", False) and self._is_kept():
                 kept = None if self.too_large else KeptAnswer(self.status, self.headers, bytes(self.body))
-                await asyncio.shield(self.turn.keep(kept))  # it is billed: a client that leaves now finds it kept
+                # The request is billed: a client that leaves now can get its answer later.
+                await asyncio.shield(self.turn.keep(kept))
         await self.onward(message)
 
     def _is_kept(self) -> bool:
@@ -242,7 +254,7 @@ def _checked(keys: list[bytes]) -> str:
         raise ApiError(
             400,
             "invalid_request_error",
-            f"One Idempotency-Key, of 1 to {_MOST_KEY} printable ASCII characters",
+            f"Send one Idempotency-Key, of 1 to {_MOST_KEY} printable ASCII characters",
             param="Idempotency-Key",
             code="invalid_idempotency_key",
         )
@@ -250,14 +262,14 @@ def _checked(keys: list[bytes]) -> str:
 
 
 def _fingerprint(request: Request, body: bytes | None) -> str:
-    """Of an upload only its length counts: clients put another boundary into each try."""
+    """A hash of the request. For an upload, its length stands for its body: clients send another boundary each time."""
     digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\n".encode())
     digest.update(request.headers.get("content-length", "").encode() if body is None else body)
     return digest.hexdigest()
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """What was read already, and then whatever comes: that the client has left."""
+    """Gives the body, which was read already, and then the messages that follow, such as the client's disconnect."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def read() -> Message:
@@ -270,7 +282,7 @@ def _too_many() -> ApiError:
     return ApiError(
         429,
         "rate_limit_error",
-        f"Your organization used {MOST_KEYS} idempotency keys within a day, the most that are kept",
+        f"Your organization used {MOST_KEYS} idempotency keys within a day, the most that are allowed",
         param="Idempotency-Key",
         code="too_many_idempotency_keys",
         retry_after=3600,
@@ -278,11 +290,11 @@ def _too_many() -> ApiError:
     )
 
 
-def _conflict(what: str, code: str, retry_after: int | None) -> ApiError:
+def _conflict(status: str, code: str, retry_after: int | None) -> ApiError:
     return ApiError(
         409,
         "invalid_request_error",
-        f"A request with this idempotency key {what}",
+        f"A request with this idempotency key {status}",
         param="Idempotency-Key",
         code=code,
         retry_after=None if retry_after is None else max(1, retry_after),

@@ -1,4 +1,4 @@
-"""A struct as a JSON answer that no cache keeps."""
+"""A struct as a JSON answer that no cache may store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists as OpenAI's administration API has them: a page after an id, and whether there is more."""
+"""Lists in the shape of OpenAI's administration API: the page after an id, and whether more rows follow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageOf(ListOf[Item], Generic[Item], frozen=True, kw_only=True):
 
 
 def page(rows: Sequence[Any], after: str | None, limit: int) -> Response:
-    """The rows after the one with the id ``after``; all of them, should it be gone. Raises ApiError 400."""
+    """The rows after the row with the id ``after``; the first rows if that row is gone. Raises ApiError 400."""
     limit = bounded(limit)
     begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
     return json_answer(listed(rows[begin : begin + limit], has_more=len(rows) > begin + limit))
@@ -41,15 +41,15 @@ def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:
 
 
 def bounded(limit: int) -> int:
-    """Raises ApiError 400."""
+    """The limit itself. Raises ApiError 400 unless it is 1 to `MOST`."""
     if not 1 <= limit <= MOST:
-        raise invalid(f"limit is 1 to {MOST}", param="limit")
+        raise invalid(f"limit is {limit}; it must be 1 to {MOST}", param="limit")
     return limit
 
 
 @contextmanager
 def in_words(param: str = "name") -> Iterator[None]:
-    """What a name may not be, as a 400."""
+    """Turns a ValueError about a name into ApiError 400."""
     try:
         yield
     except ValueError as error:

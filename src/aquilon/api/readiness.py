@@ -1,4 +1,4 @@
-"""What keeps a server that runs from answering: a full disk, a database that is away, models that are gone."""
+"""Whether a running server can answer: room on the disk, a writable database, models in the store."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from aquilon.settings import Settings
 from aquilon.storage import Database
 
 FRESH_SECONDS = 2.0
-"""However often it is asked, the machine is looked at once in this time."""
+"""A result is reused for this long, however often it is asked for."""
 _WAIT_SECONDS = 3.0
-"""For a database that is locked or doesn't answer."""
+"""The longest wait for a database that is locked or doesn't answer."""
 _PROBE_BYTES = 64 * 1024
-"""Less room than this is none: SQLite's log grows by more at once."""
+"""With less room than this the disk counts as full: SQLite's log grows by more at once."""
 
 
 class Readiness:
     def __init__(
-        self, settings: Settings, database: Database, catalogue: Catalogue, startup_models: Sequence[LocalModel]
+        self, settings: Settings, *, database: Database, catalogue: Catalogue, startup_models: Sequence[LocalModel]
     ) -> None:
         self._folders = sorted({settings.home, settings.uploads_folder})
         self._database = database
         self._catalogue = catalogue
         self._startup_models = startup_models
         self._file = None if database.is_shared or database.name == ":memory:" else Path(database.name)
-        self._looked_at = -FRESH_SECONDS
+        self._checked_at = -FRESH_SECONDS
         self._problem = ""
         self._turn = asyncio.Lock()
 
     async def problem(self) -> str:
-        """Why requests can't be answered now, for an operator; empty if they can."""
+        """The reason why requests can't be answered now, for an operator; empty if they can."""
         async with self._turn:
-            if time.monotonic() - self._looked_at >= FRESH_SECONDS:
-                self._problem = await self._look()
-                self._looked_at = time.monotonic()
+            if time.monotonic() - self._checked_at >= FRESH_SECONDS:
+                self._problem = await self._check()
+                self._checked_at = time.monotonic()
             return self._problem
 
-    async def _look(self) -> str:
+    async def _check(self) -> str:
         return (
             await asyncio.to_thread(self._disk_problem)
             or await self._database_problem()
@@ -60,7 +60,7 @@ class Readiness:
             if not folder.is_dir():
                 if folder == self._folders[0]:
                     return f"The folder {folder} is gone"
-                continue  # of uploads, made with the first of them
+                continue  # the uploads' folder, which the first upload creates
             probe = folder / f".room-{os.getpid()}"
             try:
                 try:
@@ -84,7 +84,7 @@ class Readiness:
             return f"The database doesn't answer within {_WAIT_SECONDS:g} seconds"
         except (DBAPIError, OSError) as error:
             return f"The database can't be used: {error.orig if isinstance(error, DBAPIError) else error}"
-        return "The database can be read alone: it is a standby" if reads_only else ""
+        return "The database is a standby: it can be read but not written" if reads_only else ""
 
     def _sqlite_problem(self, file: Path) -> str:
         try:

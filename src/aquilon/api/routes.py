@@ -1,4 +1,4 @@
-"""Routes that name what they read and write, so that `/openapi.json` describes it without a list beside them."""
+"""Routes that name the types of their bodies, from which `/openapi.json` is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class Routes:
-    """One module's routes. ``direct``: its POSTs are called past the router, as `DirectRoute` says."""
+    """One module's routes. ``direct``: its POSTs are called without the router, see `DirectRoute`."""
 
     def __init__(self, prefix: str = "", *, tag: str, direct: bool = False) -> None:
         self.router = APIRouter(prefix=prefix, tags=[tag], route_class=DirectRoute if direct else APIRoute)
@@ -53,14 +53,14 @@ class Routes:
         other: str | None = None,
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
-        """``says`` describes the good answer: without it, ``options`` describe the answers themselves.
+        """Add a route. ``summary`` is an imperative phrase; ``says`` is a sentence that describes the good answer.
 
-        ``stream`` and ``other`` as in `schemas.answers`; ``options`` are FastAPI's.
+        ``stream`` and ``other`` as in `schemas.answers`. Without ``says``, FastAPI's ``options`` describe the answers.
         """
         if request is not None:
             self.request_types.append(request)
             options["openapi_extra"] = request_body(request)
         if says is not None:
-            self.answer_types.extend(each for each in (answer, *stream) if each is not None)
+            self.answer_types.extend(type_ for type_ in (answer, *stream) if type_ is not None)
             options["responses"] = answers(answer, description=says, status=status, stream=stream, other=other)
         return self.router.api_route(path, methods=[method], summary=summary, **options)

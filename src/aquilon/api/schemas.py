@@ -1,4 +1,4 @@
-"""What ``/openapi.json`` says of bodies: requests are pydantic models, answers are msgspec structs."""
+"""The schemas of bodies in ``/openapi.json``: requests are pydantic models, answers are msgspec structs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def answers(
     stream: Sequence[type[msgspec.Struct]] = (),
     other: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
-    """For a route's ``responses``: the good answer, and the one shape that every error has.
+    """For a route's ``responses``: the good answer, and the shape that every error has.
 
-    ``stream``: what its events may be, if it comes in pieces; an error may be one of them.
-    ``other`` is a media type that the good answer may have instead, as for a download.
+    ``stream``: the types of its events, if it may be streamed; an error may be one of them.
+    ``other``: a media type that the good answer may have instead, as for a download.
     """
     content: dict[str, Any] = {}
     if ok is not None:
@@ -50,8 +50,8 @@ def answers(
         good["content"] = content
     return {
         status: good,
-        "4XX": error_answer("What is wrong with the request"),
-        "5XX": error_answer("What is wrong with the server"),
+        "4XX": error_answer("The request is refused; the body says why."),
+        "5XX": error_answer("The server can't answer; the body says why."),
     }
 
 
@@ -117,7 +117,7 @@ def _name(struct: Answer) -> str:
 
 
 def _event(stream: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
-    """One of a stream's events, as OpenAPI 3.2 describes them: text, all of which is JSON but a last ``[DONE]``."""
+    """A stream's event, described as in OpenAPI 3.2: its data is JSON, except for the last, which is ``[DONE]``."""
     data = {"anyOf": [*map(_reference, stream), _ERROR]}
     text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
     return {"type": "object", "required": ["data"], "properties": {"event": {"type": "string"}, "data": text}}

@@ -1,4 +1,4 @@
-"""What the routes work with: made once at start-up, handed to each request."""
+"""The objects that the routes work with: built once at start-up, shared by all requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from aquilon.storage.sealing import Sealer
 from aquilon.upstreams.registry import UpstreamRegistry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
     settings: Settings
     engine: Engine
@@ -67,14 +67,14 @@ class Services:
     job_runner: JobRunner
     readiness: Readiness
     startup_models: tuple[LocalModel, ...]
-    """Loaded at start-up: the server is not ready before they are."""
+    """The models to load at start-up: the server is ready when they are loaded."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when they were."""
+    """Set when all `startup_models` are loaded."""
     large_bodies: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aquilon-bodies"))
-    """One thread: several would hold the interpreter in turns, and the event loop would wait for all of them."""
+    """Has one thread: several would share the interpreter's lock, and the event loop would wait for all of them."""
 
 
 def services(connection: HTTPConnection) -> Services:
-    found = connection.app.state.services
-    assert isinstance(found, Services)
-    return found
+    state = connection.app.state.services
+    assert isinstance(state, Services)
+    return state

@@ -1,1 +1,1 @@
-"""Where all routes are put together into one application, with the built front end."""
+"""Puts all routes and the built front end together into one application, and serves it."""

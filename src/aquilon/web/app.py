@@ -27,11 +27,11 @@ from aquilon.web.pages import STATIC, Files, page, page_or_file
 from aquilon.web.routes import ROUTES
 
 _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
-"""FastAPI's own, which would follow ``OTEL_*`` of the environment: `Metrics` is what operators have here."""
+"""FastAPI's telemetry would follow ``OTEL_*`` of the environment. Operators use `Metrics` here."""
 
 
 class _Application(FastAPI):
-    """Our middlewares stand before FastAPI's own: an answer of a `DirectRoute` passes ours alone."""
+    """Puts our middlewares around FastAPI's: a `DirectRoute` is answered without FastAPI's."""
 
     def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(**options)
@@ -45,7 +45,7 @@ class _Application(FastAPI):
 
 
 def _routes() -> list[BaseRoute]:
-    return [route for each in ROUTES for route in each.router.routes]
+    return [route for routes in ROUTES for route in routes.router.routes]
 
 
 def create_app(services: Services) -> FastAPI:
@@ -60,7 +60,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(Exception, on_unexpected)
 
     async def on_refused_method(request: Request, error: Exception) -> Response:
-        """Starlette names the methods of the first route at a path alone."""
+        """Names the methods of all routes at a path; Starlette names only those of the first."""
         response = await on_http_exception(request, error)
         if response.status_code == 405:
             response.headers["allow"] = ", ".join(methods.at(request.scope["path"]))
@@ -84,5 +84,5 @@ def create_app(services: Services) -> FastAPI:
     async def front_end(scope: Scope, receive: Receive, send: Send) -> None:
         await page_or_file(Request(scope), static)(scope, receive, send)
 
-    app.router.default = front_end  # where no route's path matches
+    app.router.default = front_end  # for paths that no route matches
     return app

@@ -1,4 +1,4 @@
-"""What holds for every answer: an id, security headers, an error body where something broke, one line in the log."""
+"""What every answer gets: a request id, security headers, an error body after a failure, one line in the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aquilon.api.answer_headers import earned_headers
+from aquilon.api.answer_headers import collected_headers
 from aquilon.api.errors import REQUEST_ID, error_response, unexpected_error
 from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
@@ -52,15 +52,15 @@ SECURITY_HEADERS = {
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 PROBES = frozenset({"/health", "/ready", "/metrics"})
-"""Asked every few seconds by machines: logged at ``debug``."""
+"""Monitoring asks for these every few seconds, so they are logged at ``debug``."""
 
 log = structlog.get_logger("aquilon.access")
 _access = logging.getLogger("aquilon.access")
-"""Each request writes a line: past structlog's processors, which take a fifth of a short request's time."""
+"""For the line that each request writes: structlog's processors would take a fifth of a short request's time."""
 
 
 class Boundary:
-    """ASGI middleware around all routes. ``x-request-id`` is the client's where it is well-formed, else ours."""
+    """ASGI middleware around all routes. ``x-request-id`` is the client's if it is well-formed, else a new one."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -70,42 +70,42 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.monotonic()
+        started = time.monotonic()
         headers = Headers(scope=scope)
-        asked = headers.get("x-request-id", "")
-        request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{random.getrandbits(96):024x}"
+        client_id = headers.get("x-request-id", "")
+        request_id = client_id if _REQUEST_ID.fullmatch(client_id) else f"req_{random.getrandbits(96):024x}"
         scope.setdefault("state", {})[REQUEST_ID] = request_id
         status = 0
 
-        async def send_marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _marked(message.get("headers", ()), request_id, scope)
+                message["headers"] = _with_common_headers(message.get("headers", ()), request_id, scope)
             await send(message)
 
         try:
             refused = self._hosts.refuse(headers.get("host", ""))
             if refused is None:
-                await self._app(scope, receive, send_marked)
+                await self._app(scope, receive, send_with_headers)
             else:
-                await error_response(refused)(scope, receive, send_marked)
+                await error_response(refused)(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
             log.exception("unexpected", request_id=request_id)
             if not status:
-                await error_response(unexpected_error(error, request_id))(scope, receive, send_marked)
+                await error_response(unexpected_error(error, request_id))(scope, receive, send_with_headers)
         finally:
-            self._write_log(scope, request_id, status, begun)
+            self._write_log(scope, request_id, status=status, started=started)
 
-    def _write_log(self, scope: Scope, request_id: str, status: int, begun: float) -> None:
-        """No query, no body, no header: nothing that a person wrote."""
+    def _write_log(self, scope: Scope, request_id: str, *, status: int, started: float) -> None:
+        """Writes no query, body or header: nothing that a person wrote."""
         principal = scope["state"].get("principal")
         level = logging.DEBUG if scope["path"] in PROBES or IN_PROCESS in scope else logging.INFO
         if _access.isEnabledFor(level):
             user = f" user={principal.user_id}" if principal is not None else ""
-            took = round((time.monotonic() - begun) * 1000, 1)
+            took = round((time.monotonic() - started) * 1000, 1)
             path = quote(scope["path"][:200])
             line = f"event=request method={scope['method']} path={path} status={status} ms={took}{user}"
             write_line(_access.name, level, f"{line} request_id={request_id}")
@@ -116,25 +116,28 @@ _DEFAULTS = [
 ]
 
 
-def _marked(headers: Iterable[tuple[bytes, bytes]], request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:
-    """An answer's headers with what every answer has; what is there already stays."""
-    made = [pair for pair in headers if pair[0] != b"x-request-id"]
-    made.append((b"x-request-id", request_id.encode()))
-    there = {name for name, _ in made}
-    for name, value in earned_headers(scope).items():
-        if (key := name.encode("latin-1")) not in there:
-            made.append((key, value.encode("latin-1")))
-            there.add(key)
-    made += [pair for pair in _DEFAULTS if pair[0] not in there]
+def _with_common_headers(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, scope: Scope
+) -> list[tuple[bytes, bytes]]:
+    """An answer's headers and those that every answer gets. The answer's own headers take precedence."""
+    pairs = [pair for pair in headers if pair[0] != b"x-request-id"]
+    pairs.append((b"x-request-id", request_id.encode()))
+    names = {name for name, _ in pairs}
+    for name, value in collected_headers(scope).items():
+        if (raw_name := name.encode("latin-1")) not in names:
+            pairs.append((raw_name, value.encode("latin-1")))
+            names.add(raw_name)
+    pairs += [pair for pair in _DEFAULTS if pair[0] not in names]
     if scope["scheme"] == "https":
-        made.append((b"strict-transport-security", b"max-age=31536000"))
-    return made
+        pairs.append((b"strict-transport-security", b"max-age=31536000"))
+    return pairs
 
 
 class TrustedHosts:
-    """Against DNS rebinding: a server on loopback answers to this machine's names alone.
+    """Refuses unknown host names, against DNS rebinding.
 
-    On other addresses any name is answered unless ``trusted_hosts`` lists those that are.
+    A server on loopback accepts the names of this machine and those in ``trusted_hosts``. On another address the
+    server accepts any name, unless ``trusted_hosts`` lists names.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -143,6 +146,7 @@ class TrustedHosts:
         self._names.add(settings.host.lower())
 
     def refuse(self, header: str) -> ApiError | None:
+        """The error for a ``Host`` header that isn't accepted, else None."""
         name = host_name(header)
         if self._open or name in self._names or is_loopback_name(name):
             return None

@@ -1,4 +1,4 @@
-"""Everything that the routes work with, made from the settings in one place."""
+"""Builds `Services` from the settings, in one place."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 
 
 def build_services(settings: Settings, database: Database) -> Services:
-    """Nothing runs yet: the engine, the jobs and what follows upstreams are started by the server.
+    """Builds the services; the server starts the engine, the jobs and the refreshing of upstreams.
 
-    Raises ValueError for settings that can't go together, ApiError 404 for a model
-    named in them that isn't in the store.
+    Raises ValueError for settings that contradict each other, ApiError 404 for a model in the settings
+    that isn't in the store.
     """
     store = None if settings.is_gateway else ModelStore(settings.models_folder)
     engine = Engine(
@@ -116,6 +116,6 @@ def build_services(settings: Settings, database: Database) -> Services:
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
         ),
-        readiness=Readiness(settings, database, catalogue, startup_models),
+        readiness=Readiness(settings, database=database, catalogue=catalogue, startup_models=startup_models),
         startup_models=startup_models,
     )

@@ -1,5 +1,8 @@
-"""A client's connection: uvicorn's, with an answer's head and the first bytes behind it in one packet, an end
-that refuses no first request, and bounds on what a client may send or keep open before anybody asks who it is."""
+"""A client's connection: uvicorn's, with three changes.
+
+An answer's head and its first bytes are sent in one packet. A server that ends still answers the first request of a new
+connection. What a client may send or keep open before it is authenticated is limited.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +18,41 @@ from aquilon.errors import ApiError, overloaded
 from aquilon.web.open_connections import OpenConnections, nearly_exhausted
 
 KEEP_ALIVE_SECONDS = 65
-"""An idle connection is kept so long after its last answer."""
+"""An idle connection is closed after this time."""
 MOST_HEAD_BYTES = 64 * 1024
-"""Of a request's line and header fields together."""
+"""The most bytes in a request's line and header fields together."""
 MOST_HEAD_FIELDS = 100
 
 _HEAD = b"HTTP/1.1 "
 _FIRST_REQUEST_SECONDS = 0.5
-"""Until when a connection that was just made is waited for at the end: its client wouldn't try again."""
+"""When the server ends, a new connection has this time for its first request: its client wouldn't try again."""
 _LINGER_SECONDS = 2.0
-"""So long a refused client may read why; a connection that is closed at once may lose the answer."""
+"""A refused client has this time to read the answer, which may be lost if the connection is closed at once."""
 _STALLED_SECONDS = 120.0
-"""A client that reads so little in this time that no room comes free is cut off."""
+"""The connection is cut if the client reads so little that the send buffer stays full for this time."""
 
 log = structlog.get_logger("aquilon.connections")
 
 
 class HeadTooLarge(Exception):
-    """Raised into the parser, which ends the connection with it."""
+    """Raised in a callback of the parser, which then refuses the request."""
 
 
 class Connection(HttpToolsProtocol):
-    """``end_if_late`` is to be called about once a second: cheaper than a timer for each request."""
+    """The server calls ``end_if_late`` about once a second, which costs less than a timer for each request."""
 
     def __init__(self, *args: Any, open_connections: OpenConnections, **options: Any) -> None:
         super().__init__(*args, **options)
         self._open_connections = open_connections
         self._counted = False
         self._deadline = math.inf
-        """Of the event loop's clock: when this connection is closed unless a request's head has arrived."""
+        """The event loop's time at which this connection is closed unless a request's head has arrived."""
         self._write_deadline = math.inf
         self._unused_bytes = 0
-        """Received since a head, a piece of a body or a whole message came of it."""
+        """Bytes received since the parser last completed a head, a piece of a body or a message."""
         self._reads_head = False
         self._refused = False
-        """An answer has said that this connection ends: what still comes is not read."""
+        """An answer has announced the end of this connection: what the client still sends is not read."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(_JoiningTransport(cast(asyncio.Transport, transport), self.loop))
@@ -104,7 +107,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None and self._deadline == math.inf:
-            # The rest of a body that nobody wanted is waited for no longer than a head.
+            # The rest of a body that the answer didn't need is waited for no longer than a head.
             seconds = self._open_connections.head_seconds if self.cycle.more_body else KEEP_ALIVE_SECONDS
             self._deadline = self.loop.time() + seconds
 
@@ -117,7 +120,7 @@ class Connection(HttpToolsProtocol):
         self._write_deadline = math.inf
 
     def end_if_late(self, now: float) -> None:
-        """``now`` is the event loop's time."""
+        """Close or cut the connection if a deadline has passed. ``now``: the event loop's time."""
         if now >= self._write_deadline or (self._refused and now >= self._deadline):
             self.transport.abort()
         elif now >= self._deadline and not self._answers:
@@ -129,7 +132,7 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser refuses. ``msg`` is uvicorn's."""
+        """Called by uvicorn for a request that the parser refuses; ``msg`` is uvicorn's."""
         if len(self.headers or ()) > MOST_HEAD_FIELDS or self._head_is_large():
             self._refuse(_head_too_large())
         else:
@@ -147,7 +150,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _answers(self) -> bool:
-        """Whether an answer is on its way, or half sent."""
+        """Whether a request is being answered."""
         return cast(RequestResponseCycle | None, self.cycle) is not None and not self.cycle.response_complete
 
     def _head_is_large(self) -> bool:
@@ -156,7 +159,7 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer, take nothing more, and close when the client has had time to read."""
+        """Send the error, read nothing more, and close when the client has had time to read it."""
         if self.transport.is_closing():
             return
         self._refused = True
@@ -190,7 +193,7 @@ def _head_too_large() -> ApiError:
 
 
 class _JoiningTransport(asyncio.Transport):
-    """Holds a head until something follows it, at most to the end of this turn of the loop."""
+    """Holds an answer's head back until its first bytes follow, at most until the event loop's next turn."""
 
     def __init__(self, onward: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()

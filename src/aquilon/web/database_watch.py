@@ -1,4 +1,4 @@
-"""A server whose database's file was removed or replaced answers nothing more: it would be lost, or wrong."""
+"""Refuses requests while the database's file is removed or replaced: writes would be lost and reads wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("aquilon.storage")
 
 
 class WhileDatabaseIsThere:
-    """ASGI middleware: status 503 for all but the operator's probes while `Database.problem` says why."""
+    """ASGI middleware: answers 503 to all but the operator's probes while `Database.problem` names a problem."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class WhileDatabaseIsThere:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PROBES and self._database.problem():
             refused = overloaded(
-                "The database is gone, so nothing is answered; the server's log has the reason", retry_after=5
+                "The database is gone, so no request can be answered; the server's log has the reason", retry_after=5
             )
             await error_response(refused)(scope, receive, send)
         else:
@@ -36,16 +36,16 @@ class WhileDatabaseIsThere:
 
 
 async def watch(database: Database) -> None:
-    """Tell the log when the database's file is gone, and when it is back; find a lost marker of changes. For ever."""
-    known = ""
+    """Log when the database's file is gone and when it is back; restore a lost marker of changes. Runs for ever."""
+    logged = ""
     while True:
         problem = database.problem()
-        if problem and problem != known:
+        if problem and problem != logged:
             log.error("Nothing is answered any more", reason=problem)
-        elif known and not problem:
+        elif logged and not problem:
             log.warning("The database is there again: requests are answered")
-        known = problem
+        logged = problem
         if not problem:
-            with suppress(OSError):  # on a full disk, say: the next second tries again
+            with suppress(OSError):  # such as a full disk: the next second tries again
                 database.changes.find_marker_again()
         await asyncio.sleep(_EVERY_SECONDS)

@@ -1,4 +1,4 @@
-"""One structured line an event, on standard error: ours, the engine client's and uvicorn's alike."""
+"""The log: one structured line for each event on standard error, from our modules and from libraries."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from aquilon.web.repeated_lines import RepeatedLines
 
 
 def configure(level: str) -> None:
-    """``level``: debug, info, warning or error."""
-    before: list[Any] = [
+    """Set up all loggers. ``level``: debug, info, warning or error."""
+    shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -26,7 +26,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *before,
+            *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -36,7 +36,7 @@ def configure(level: str) -> None:
     handler = RepeatedLines(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _rendered,
@@ -54,24 +54,24 @@ _logfmt = structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "
 
 
 def _rendered(logger: WrappedLogger, name: str, event: EventDict) -> str:
-    """One line, whatever a client, a file's name or an upstream put into it."""
+    """One printable line, even if a client, a file's name or an upstream put control characters into it."""
     return printable(_logfmt(logger, name, event))
 
 
 def write_counts() -> None:
-    """To be called now and then, so that the count of what was repeated is written though nothing else is."""
+    """Write the due counts of repeated lines. To be called regularly: otherwise only the next line writes them."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, RepeatedLines):
             handler.write_counts()
 
 
 def write_line(logger: str, level: int, line: str) -> None:
-    """A line of logfmt as it is, behind its time, level and logger, to wherever `configure` lets all others go."""
+    """Write a finished line of logfmt, after its time, level and logger, to the handlers that `configure` set."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, RepeatedLines):
             handler.write_counts()
             name = logging.getLevelName(level).lower()
-            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more: no reason to fail a request
+            with contextlib.suppress(OSError, ValueError):  # a closed standard error must not fail a request
                 handler.stream.write(f"timestamp={now} level={name} logger={logger} {line}\n")
                 handler.stream.flush()

@@ -1,4 +1,4 @@
-"""What every path answers besides its own methods: HEAD where GET is, and OPTIONS (RFC 9110, 9.3.2 and 9.3.7)."""
+"""HEAD for every path that has GET, and OPTIONS for every path (RFC 9110, 9.3.2 and 9.3.7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aquilon.web.pages import API_PATHS
 
 
 class Methods:
-    """Which methods there are at a path."""
+    """The methods that a path has."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._routes = [route for route in routes if isinstance(route, Route)]
@@ -29,7 +29,7 @@ class Methods:
         }
 
     def at(self, path: str) -> list[str]:
-        """In alphabetical order; none where the API has nothing. Elsewhere pages and files are read."""
+        """In alphabetical order; none for an unknown path of the API. Any other path is a page or a file: GET."""
         methods = self.of_routes(path)
         if not methods and not path.startswith(tuple(f"/{name}" for name in API_PATHS)):
             methods = {"GET"}
@@ -39,7 +39,7 @@ class Methods:
 
 
 class OtherMethods:
-    """ASGI middleware before the router."""
+    """ASGI middleware before the router: answers OPTIONS, and routes HEAD as GET."""
 
     def __init__(self, app: ASGIApp, methods: Methods) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class OtherMethods:
         elif scope["method"] == "OPTIONS":
             await self._options(scope["path"])(scope, receive, send)
         elif "GET" in self._methods.of_routes(scope["path"]):
-            # The server sends no body for a HEAD; a file need not even be read.
+            # uvicorn drops the body of an answer to a HEAD; `Download` doesn't even read the file.
             await self._app({**scope, "method": "GET", ASKED_BY_HEAD: True}, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""How many connections are open, in all and by address, and which new one is one too many."""
+"""Counts open connections, in all and by address, and refuses a new one above the limits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from aquilon.people.proxies import TrustedProxies
 from aquilon.settings import Settings
 
 _MOST_RESERVED = 256
-"""File descriptors that clients can't take: for the database, files and upstreams. Fewer where there are few."""
+"""File descriptors kept for the database, files and upstreams; at most a quarter of the process's limit."""
 _ENOUGH_DESCRIPTORS = 10_240
-"""Where the system names no limit, though the kernel may have one."""
+"""The limit that is requested if the system has none; the kernel may still have one."""
 
 
 class OpenConnections:
-    """A trusted proxy stands for many clients, and is counted in all alone."""
+    """The limit by address doesn't apply to trusted proxies, each of which stands for many clients."""
 
     def __init__(self, settings: Settings) -> None:
         self.head_seconds = settings.head_seconds
@@ -28,7 +28,7 @@ class OpenConnections:
         self._open = 0
 
     def enter(self, address: str, descriptor: int) -> str | None:
-        """Count a new connection, or say why there is no room for it."""
+        """Count a new connection and return None, or return the reason why there is no room for it."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         usable = limit - _reserved(limit)
         if descriptor >= usable:
@@ -43,7 +43,7 @@ class OpenConnections:
         return None
 
     def leave(self, address: str) -> None:
-        """For each connection that was counted."""
+        """To be called once when a counted connection ends."""
         network = network_of(address)
         self._open -= 1
         self._by_network[network] -= 1
@@ -52,16 +52,16 @@ class OpenConnections:
 
 
 def nearly_exhausted(descriptor: int) -> bool:
-    """Whether even a refusal must not keep this descriptor."""
+    """Whether so few descriptors are left that a refused client gets no answer."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return descriptor >= limit - _reserved(limit) // 2
 
 
 def raise_descriptor_limit() -> None:
-    """As many file descriptors as the system lets this process have; each client and upstream takes one."""
+    """Raise the limit on file descriptors as far as the system allows; each client and upstream takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(soft, _ENOUGH_DESCRIPTORS) if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = max(soft, _ENOUGH_DESCRIPTORS) if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def network_of(address: str) -> str:
@@ -69,10 +69,10 @@ def network_of(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
+        ipv6 = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
-    return str(found.ipv4_mapped) if found.ipv4_mapped else str(ipaddress.ip_network((int(found), 64), strict=False))
+    return str(ipv6.ipv4_mapped) if ipv6.ipv4_mapped else str(ipaddress.ip_network((int(ipv6), 64), strict=False))
 
 
 def _reserved(limit: int) -> int:

@@ -1,4 +1,4 @@
-"""``/openapi.json``: the routes that are there, with the bodies they read and write."""
+"""``/openapi.json``: all routes, with the bodies that they read and write."""
 
 from __future__ import annotations
 
@@ -55,21 +55,24 @@ _TAGS = {
 
 def document(app: FastAPI) -> bytes:
     """OpenAPI 3.1 as JSON."""
-    found = get_openapi(
+    openapi = get_openapi(
         title="Aquilon",
         version=__version__,
-        description="For OpenAI's clients the base URL is this server's address with `/v1`, for Mistral's without.",
+        description="The base URL is this server's address, with `/v1` for OpenAI's clients and without it for "
+        "Mistral's.",
         routes=app.routes,
     )
-    found["tags"] = [{"name": name, "description": description} for name, description in _TAGS.items()]
-    found.setdefault("components", {}).setdefault("schemas", {}).update(_bodies())
-    found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key"}}
-    for path, operations in found["paths"].items():
+    openapi["tags"] = [{"name": name, "description": description} for name, description in _TAGS.items()]
+    openapi.setdefault("components", {}).setdefault("schemas", {}).update(_bodies())
+    openapi["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key."}
+    }
+    for path, operations in openapi["paths"].items():
         for operation in operations.values():
             operation["security"] = [] if path in _OPEN_PATHS else [{"key": []}]
-    return msgspec.json.encode(found)
+    return msgspec.json.encode(openapi)
 
 
 def _bodies() -> dict[str, Any]:
-    requests = [each for routes in ROUTES for each in routes.request_types]
-    return components(requests, [*(each for routes in ROUTES for each in routes.answer_types), ErrorBody])
+    requests = [type_ for routes in ROUTES for type_ in routes.request_types]
+    return components(requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody])

@@ -30,7 +30,7 @@ API_PATHS = ("v1/", "auth/")
 
 
 class Files:
-    """A folder's files as they were at start-up; what isn't among them has no path that leads to it."""
+    """The files that a folder had at start-up. Only these can be read, whatever path a client sends."""
 
     def __init__(self, folder: Path) -> None:
         self._files = {
@@ -43,7 +43,7 @@ class Files:
         return name in self._files
 
     def response(self, request: Request, name: str) -> Response:
-        """A file under ``assets/`` has its content's hash in its name and never changes."""
+        """The file of this name. A file under ``assets/`` has a hash of its content in its name and never changes."""
         path = self._files[name]
         headers = {
             "cache-control": _IMMUTABLE if name.startswith("assets/") else _REVALIDATED,
@@ -56,13 +56,13 @@ class Files:
             path = compressed
         response = FileResponse(path, headers=headers, media_type=media_type, stat_result=path.stat())
         if request.headers.get("if-none-match") == response.headers["etag"]:
-            kept = {name: response.headers[name] for name in ("cache-control", "etag", "vary")}
-            return Response(status_code=304, headers=kept)
+            cache_headers = {name: response.headers[name] for name in ("cache-control", "etag", "vary")}
+            return Response(status_code=304, headers=cache_headers)
         return response
 
 
 def page(request: Request, files: Files, name: str) -> Response:
-    """One of the pages; 503 where the front end was never built."""
+    """The page of this name, or 503 if the front end isn't built."""
     if name in files:
         return files.response(request, name)
     return PlainTextResponse(
@@ -71,7 +71,7 @@ def page(request: Request, files: Files, name: str) -> Response:
 
 
 def page_or_file(request: Request, files: Files) -> Response:
-    """A file, or else a page: for a path that the page knows and we don't, if a person went there."""
+    """The file at the path, or a page if a browser navigates there: the page knows paths that the server doesn't."""
     name = request.url.path.removeprefix("/")
     reads = request.method in ("GET", "HEAD")
     if reads and name in files:

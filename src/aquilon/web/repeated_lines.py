@@ -1,4 +1,4 @@
-"""The same trouble a hundred times a second is one line of the log, and then a count."""
+"""A warning that is repeated many times a second is written once, and then a count of its repetitions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TextIO
 
 SECONDS = 10.0
-"""A kind of warning or error is written once in this time; the next line has how often it came meanwhile."""
+"""A kind of warning or error is written once in this interval; then a line says how often it was repeated."""
 
 _TELLING_FIELDS = ("upstream", "model", "provider", "process", "name", "what")
-"""Of two lines that differ in one of these, each is news."""
+"""Two lines that differ in one of these fields are different kinds."""
 _MOST_KINDS = 1000
 
 
@@ -22,13 +22,15 @@ _MOST_KINDS = 1000
 class _Kind:
     until: float
     record: logging.LogRecord
-    """The last one."""
+    """The latest record of the kind."""
     unwritten: int = 0
 
 
 class RepeatedLines(logging.StreamHandler[TextIO]):
-    """Writes warnings and errors once for each kind and interval. A kind is the logger, the level, the event, whom it
-    is about and where an exception was raised."""
+    """Writes warnings and errors once for each kind and interval.
+
+    A kind is the logger, the level, the event, `_TELLING_FIELDS` and the place where an exception was raised.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -42,14 +44,14 @@ class RepeatedLines(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def write_counts(self, *, all_kinds: bool = False) -> None:
-        """A line for each kind whose interval is over and that was left out of the log meanwhile."""
+        """Write a line for each kind whose interval has ended and that was repeated in it."""
         now = time.monotonic()
         if now < self._next_end and not all_kinds:
             return
         self.acquire()
         try:
-            over = [key for key, kind in self._kinds.items() if all_kinds or now >= kind.until]
-            kinds = [self._kinds.pop(key) for key in over]
+            ended = [key for key, kind in self._kinds.items() if all_kinds or now >= kind.until]
+            kinds = [self._kinds.pop(key) for key in ended]
             self._next_end = min((kind.until for kind in self._kinds.values()), default=math.inf)
             for kind in kinds:
                 if kind.unwritten:
@@ -63,10 +65,10 @@ class RepeatedLines(logging.StreamHandler[TextIO]):
 
     def _is_repeated(self, record: logging.LogRecord) -> bool:
         key = _key(record)
-        known = self._kinds.get(key)
-        if known is not None:
-            known.unwritten += 1
-            known.record = record
+        kind = self._kinds.get(key)
+        if kind is not None:
+            kind.unwritten += 1
+            kind.record = record
             return True
         if len(self._kinds) < _MOST_KINDS:
             until = time.monotonic() + SECONDS
@@ -77,18 +79,18 @@ class RepeatedLines(logging.StreamHandler[TextIO]):
 
 def _key(record: logging.LogRecord) -> Hashable:
     fields = record.msg if isinstance(record.msg, dict) else {"event": record.msg}
-    about = tuple(str(fields.get(name)) for name in _TELLING_FIELDS)
+    subject = tuple(str(fields.get(name)) for name in _TELLING_FIELDS)
     return (
         record.name,
         record.levelno,
         str(fields.get("event")),
-        about,
+        subject,
         _place(record, str(fields.get("exception", ""))),
     )
 
 
 def _place(record: logging.LogRecord, exception: str) -> str:
-    """The last line of code in a traceback."""
+    """The last line of a traceback: the place where the exception was raised."""
     if record.exc_info and (traceback := record.exc_info[2]) is not None:
         while traceback.tb_next is not None:
             traceback = traceback.tb_next

@@ -1,4 +1,4 @@
-"""What is forgotten after a while: usage events, whose totals stay, ended batch jobs, files, idempotency keys."""
+"""Deletes old rows and files: usage events (their totals stay), ended batch jobs, files, idempotency keys."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from aquilon.settings import Settings
 from aquilon.storage import Database
 
 _PAUSE_SECONDS = 0.1
-"""Between two steps, so that answers' events never wait long for the database."""
+"""Between two steps, so that requests never wait long for the database."""
 _EVERY_SECONDS = 3600
 _AT_ONCE = 500
 _DAY = 86_400
 
 Pruning = tuple[str, Callable[[], Awaitable[int]]]
-"""What goes, for the log, and one small step of it, which tells how many went: 0 when nothing is left to do."""
+"""A name for the log, and a function that deletes a few rows or files and returns how many: 0 if none are left."""
 
 log = structlog.get_logger("aquilon.retention")
 
 
 def prunings(database: Database, files: Files, settings: Settings) -> list[Pruning]:
+    """All prunings, in the order in which they run."""
+
     async def usage_events() -> int:
         async with database.writing() as session:
             return await usage.prune(session, before=int(time.time()) - settings.usage_days * _DAY)
 
     async def batch_lines() -> int:
-        """Of jobs whose result files have them, where a kill came before they were deleted."""
+        """Lines of jobs whose result files are complete, if a kill came before the lines were deleted."""
         async with database.reading() as session:
             job = await batches.with_leftover_lines(session)
         if job is None:
@@ -60,29 +62,29 @@ def prunings(database: Database, files: Files, settings: Settings) -> list[Pruni
     ]
 
 
-async def keep_pruned(what: Sequence[Pruning], *, stop: asyncio.Event) -> None:
-    """Prune in small steps, every hour until ``stop`` is set."""
+async def keep_pruned(prunings: Sequence[Pruning], *, stop: asyncio.Event) -> None:
+    """Run all prunings every hour, in small steps, until ``stop`` is set."""
     while not await _waited(stop, _EVERY_SECONDS):
-        for name, step in what:
+        for name, step in prunings:
             await prune(name, step, stop)
 
 
 async def prune(name: str, step: Callable[[], Awaitable[int]], stop: asyncio.Event) -> int:
-    """Step by step until nothing is left, or ``stop`` is set; gives how many went."""
-    gone, last = 0, 1
+    """Run a pruning until nothing is left or ``stop`` is set; returns how many rows or files were deleted."""
+    total, deleted = 0, 1
     try:
-        while last and not await _waited(stop, _PAUSE_SECONDS):
-            last = await step()
-            gone += last
+        while deleted and not await _waited(stop, _PAUSE_SECONDS):
+            deleted = await step()
+            total += deleted
     except (DBAPIError, OSError) as error:
         log.warning("Pruning can't go on now", what=name, error=str(error))
-    if gone:
-        log.info("Pruned", what=name, number=gone)
-    return gone
+    if total:
+        log.info("Pruned", what=name, number=total)
+    return total
 
 
 async def _waited(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait; true as soon as it is time to stop."""
+    """Wait for the time or for ``stop``, whichever is first; returns whether ``stop`` is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -1,4 +1,4 @@
-"""Every route of the API, in the order in which they are tried and described."""
+"""Every route of the API, in the order in which they are matched and described."""
 
 from __future__ import annotations
 

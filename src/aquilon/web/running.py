@@ -1,4 +1,4 @@
-"""Which server runs on a home: one at most, and other commands find it. Light to import."""
+"""The server that runs on a home: at most one, which other commands can find. Imports only light modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 REOPEN_SIGNAL = signal.SIGUSR2
-"""What `aquilon restore` sends to a running server: finish what runs, put the staged backup in place, go on."""
+"""`aquilon restore` sends it to a running server: finish running requests, restore the staged backup, go on."""
 
 
 class ServerError(RuntimeError):
@@ -32,7 +32,7 @@ class RunningServer(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
-    """Hold the home for one server, and let other commands find it."""
+    """Lock the home for this server. The yielded function announces the server to other commands."""
     file = home / "server.json"
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise HomeInUse(
-                f"A server runs on the home {home} already{_where(file)}: stop it, or use another --home"
+                f"Another server already runs on the home {home}{_where(file)}: stop it, or use another --home"
             ) from None
 
         def announce(server: RunningServer) -> None:
@@ -57,7 +57,7 @@ def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
 
 
 def others_who_read(home: Path) -> str:
-    """In words who else may enter or read the home, by its permissions; empty where nobody may."""
+    """In words, who else may enter or read the home by its permissions; empty if nobody may."""
     mode = home.stat().st_mode
     if mode & 0o005:
         return "every user of this machine"

@@ -1,4 +1,4 @@
-"""The server process from its first line to its last: database, engine, models, HTTP, and an orderly end."""
+"""The server process: opens the database, starts the engine and HTTP, loads models, and ends in order."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, others_who_read, own_home
 
 _DRAIN_SECONDS = 4.0
-"""Running requests may go on this long after SIGTERM; then they end with an error event."""
+"""Running requests may go on for this time after SIGTERM; then they end with an error event."""
 _CLOSE_SECONDS = 7
-"""After this, connections are cut."""
+"""After this time, connections are cut."""
 _TICKS_A_SECOND = 10
-"""Of uvicorn's main loop."""
+"""How often uvicorn's main loop runs."""
 
 log = structlog.get_logger("aquilon.server")
 
@@ -73,13 +73,13 @@ class Ready:
     models: tuple[str, ...]
     """The default first."""
     seconds: float
-    """Since ``run`` was called."""
+    """The time since ``run`` was called."""
 
 
 @dataclass(frozen=True)
 class Stopping:
     unfinished: int
-    """Answers that still run, here or at upstreams, and are waited for."""
+    """The number of answers that still run, here or at upstreams; the server waits for them."""
 
 
 Report = Listening | FirstStart | ModelLoading | Ready | Stopping
@@ -89,17 +89,18 @@ Reporter = Callable[[Report], None]
 def run(settings: Settings, report: Reporter = lambda _: None) -> None:
     """Serve until SIGTERM or SIGINT. ``settings.models`` are names in the store, ``none`` for no engine.
 
-    Raises ServerError where the port is taken, the home is in use, the database is
-    unusable, or a model is missing or doesn't load.
+    Raises ServerError if the port is taken, the home is in use, the database can't be used,
+    or a model is missing or can't be loaded.
     """
     configure(settings.log_level)
-    os.umask(0o077)  # what it writes is its own
+    os.umask(0o077)  # only this user may read its files
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(serve(settings, report))
 
 
 async def serve(settings: Settings, report: Reporter) -> None:
-    begun = time.monotonic()
+    """As `run`, on the running event loop."""
+    started = time.monotonic()
     with _listen(settings) as listener, own_home(settings.home) as announce:
         url = _url(settings.host, listener.getsockname()[1])
         if readers := others_who_read(settings.home):
@@ -118,26 +119,26 @@ async def serve(settings: Settings, report: Reporter) -> None:
                 if first is not None:
                     report(FirstStart(first, f"{url}/#login={first.login_token}"))
                 if server is None or server.again:
-                    server = _Server(settings, database, report, begun)
+                    server = _Server(settings, database, report=report, started=started)
                     await server.serve(listener.dup(), url, announce)
             finally:
                 await database.close()
 
 
 class _Server:
-    def __init__(self, settings: Settings, database: Database, report: Reporter, begun: float) -> None:
+    def __init__(self, settings: Settings, database: Database, *, report: Reporter, started: float) -> None:
         self._settings = settings
         self._database = database
         self._report = report
-        self._begun = begun
+        self._started = started
         self._stop = asyncio.Event()
         self.again = False
-        """Whether all is to be opened anew, with a backup that was staged; connections that come meanwhile wait."""
+        """Whether the server starts again to restore a staged backup; new connections wait meanwhile."""
         try:
             self._services = services = build_services(settings, database)
-        except ValueError as error:  # settings that can't go together
+        except ValueError as error:  # settings that contradict each other
             raise ServerError(str(error)) from error
-        except ApiError as error:  # a model that isn't there
+        except ApiError as error:  # a model that isn't in the store
             raise ServerError(error.message) from error
         self._app = create_app(services)
         self._prunings = prunings(database, services.files, settings)
@@ -185,7 +186,7 @@ class _Server:
             if jobs is not None:
                 await jobs
             await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
-            # What still runs ends with an error event, and with it the last connections.
+            # Answers that still run now end with an error event, and then the last connections end.
             await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
             await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())
@@ -210,7 +211,7 @@ class _Server:
             stopping.cancel()
 
     async def _load(self, url: str) -> None:
-        """Load the models that were named, one after the other, the default first."""
+        """Load the models of the settings, one after the other, the default first."""
         services = self._services
         for card in services.startup_models:
             loading = asyncio.create_task(
@@ -228,13 +229,13 @@ class _Server:
         services.started.set()
         _freeze()
         names = tuple(card.name for card in services.startup_models)
-        self._report(Ready(url, names, time.monotonic() - self._begun))
+        self._report(Ready(url, names, time.monotonic() - self._started))
 
 
 class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are ours: uvicorn would end the process by the signal again, in place of status 0."""
+        """Keeps our signal handlers: uvicorn's would end the process by the signal, not with status 0."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
@@ -247,7 +248,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _freeze() -> None:
-    """Take what was imported and made so far out of garbage collection: each full one would stop all answers for it."""
+    """Exclude all present objects from garbage collection: each full collection would pause all answers."""
     gc.collect()
     gc.freeze()
 
@@ -265,7 +266,7 @@ def _listen(settings: Settings) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise ServerError(f"'{host}' is no address to listen on: {error.strerror or error}") from error
+        raise ServerError(f"The server can't listen on '{host}': {error.strerror or error}") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -275,9 +276,12 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         if isinstance(error, PermissionError):
-            raise ServerError(f"Port {port} needs more rights than this user has: try --port 8080") from error
+            raise ServerError(
+                f"Port {port} needs more rights than this user has: use another port, such as --port 8080"
+            ) from error
         raise PortTaken(
-            f"Port {port} on {host} is taken, perhaps by another Aquilon: stop what uses it, or try --port {port + 1}"
+            f"Port {port} on {host} is taken, perhaps by another Aquilon: stop the program that uses it, "
+            f"or use --port {port + 1}"
         ) from error
     return listener
 

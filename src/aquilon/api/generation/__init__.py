@@ -1,1 +1,1 @@
-"""Routes that models answer: OpenAI's and Mistral's contracts, read and written as one."""
+"""Routes that models answer. Each serves OpenAI's and Mistral's clients with one set of fields."""

@@ -23,7 +23,7 @@ routes = Routes(tag="chat", direct=True)
     "Answer a conversation",
     request=ChatCompletionRequest,
     answer=ChatCompletion,
-    says="The answer, or its chunks",
+    says="The answer, or a stream of its chunks.",
     stream=[ChatCompletionChunk],
 )
 async def chat_completions(request: Request, caller: Caller) -> Response:

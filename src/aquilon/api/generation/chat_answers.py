@@ -1,4 +1,4 @@
-"""``POST /v1/chat/completions``, the answer: one object, or chunks as the tokens come."""
+"""The answer of ``POST /v1/chat/completions``: one object, or a stream of chunks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChoiceLogprobs(msgspec.Struct, frozen=True):
 
 
 class FunctionCallBody(msgspec.Struct, frozen=True):
-    """In chunks ``arguments`` is to be appended, and only a call's first has its name: the others' are empty."""
+    """In chunks ``arguments`` is to be appended, and ``name`` is empty in all but the first chunk of a call."""
 
     name: str
     arguments: str
@@ -47,7 +47,7 @@ class ToolCallBody(msgspec.Struct, frozen=True):
     function: FunctionCallBody
     type: str = "function"
     extra_content: dict[str, Any] | UnsetType = UNSET
-    """Google's, of an upstream: it is to come back with the call."""
+    """Google's field, from an upstream. Clients send it back with the call."""
 
 
 class ToolCallChunk(msgspec.Struct, frozen=True):
@@ -61,13 +61,13 @@ class ToolCallChunk(msgspec.Struct, frozen=True):
 class AssistantMessage(msgspec.Struct, frozen=True):
     role: str
     content: str | None
-    """null where there are calls alone."""
+    """null if the message has only tool calls."""
     refusal: None = None
-    """OpenAI's document requires it; models here refuse in their content."""
+    """OpenAI's schema requires it; models here refuse in ``content``."""
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallBody] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
-    """OpenAI's older shape, for requests in it."""
+    """OpenAI's older shape of a call, for requests in that shape."""
 
 
 class ChatChoice(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "chat.completion"
     created: int
     model: str
-    """Who answered: the model that was asked, or the fall-back in its place."""
+    """The model that answered: the requested one, or its fall-back."""
     choices: list[ChatChoice]
     usage: UsageBody
 
@@ -112,22 +112,22 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same for all of an answer."""
+    """The values that all chunks and choices of an answer share."""
 
     id: str
     model: str
     n: int
     logprobs: bool = False
-    usage: StreamedUsage = "with the last"
+    usage: StreamedUsage = "in last chunk"
     functions: bool = False
-    """Calls in OpenAI's older shape."""
+    """Whether calls are written in OpenAI's older shape."""
 
     def reason(self, finished: Finished) -> str:
         return "function_call" if self.functions and finished.reason == "tool_calls" else finished.reason
 
 
 class _Choice:
-    """One whole answer as it grows."""
+    """One choice of an answer that isn't streamed, while it grows."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -163,7 +163,7 @@ class _Choice:
 
 
 async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
-    """The ChatCompletion as JSON, when every choice has finished."""
+    """The ChatCompletion as JSON, once every choice has finished."""
     choices = [_Choice() for _ in range(shape.n)]
     model, usage = shape.model, Usage(0, 0)
     async with aclosing(events):
@@ -179,24 +179,24 @@ async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
                     usage = event
                 case Started():
                     model = event.stand_in or model
-    made = [
+    bodies = [
         ChatChoice(index, choice.message(shape), choice.reason, _logprobs(choice.tokens) if shape.logprobs else None)
         for index, choice in enumerate(choices)
     ]
     return msgspec.json.encode(
-        ChatCompletion(id=shape.id, created=int(time.time()), model=model, choices=made, usage=usage_body(usage))
+        ChatCompletion(id=shape.id, created=int(time.time()), model=model, choices=bodies, usage=usage_body(usage))
     )
 
 
 async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[bytes]:
     """Server-sent frames.
 
-    Each choice's first chunk has the role, its last the ``finish_reason``. There is no
-    empty content where there are calls alone: clients would show it as an answer.
+    Each choice's first chunk has the role, its last the ``finish_reason``. A choice with only
+    calls has no content, not an empty one: clients would show that as an answer.
     """
     encoder, created = msgspec.json.Encoder(), int(time.time())
-    no_usage: UnsetType | None = None if shape.usage == "by itself" else UNSET
-    begun, calls = [False] * shape.n, [False] * shape.n
+    no_usage: UnsetType | None = None if shape.usage == "in own chunk" else UNSET
+    has_role, has_calls = [False] * shape.n, [False] * shape.n
     model = shape.model
     unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
 
@@ -204,31 +204,31 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
         body = ChatCompletionChunk(id=shape.id, created=created, model=model, choices=choices, usage=usage)
         return frame(encoder.encode(body))
 
-    held = b""  # goes out with what comes next: a packet less, and the first word in the first one
+    held = b""  # sent together with the next chunk: one packet less
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Delta | ToolCallDelta | Finished) and not begun[event.index]:
-                begun[event.index] = True
-                speaks = isinstance(event, Finished) or (isinstance(event, Delta) and not event.reasoning)
-                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", "" if speaks else None))], no_usage)
+            if isinstance(event, Delta | ToolCallDelta | Finished) and not has_role[event.index]:
+                has_role[event.index] = True
+                has_text = isinstance(event, Finished) or (isinstance(event, Delta) and not event.reasoning)
+                held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", "" if has_text else None))], no_usage)
             if isinstance(event, Delta):
                 scores = _logprobs(list(event.tokens)) if shape.logprobs else None
                 yield held + chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
                 held = b""
             elif isinstance(event, ToolCallDelta):
-                calls[event.index] = True
+                has_calls[event.index] = True
                 yield held + chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
                 held = b""
             elif isinstance(event, Finished):
                 unfinished -= 1
-                content: str | UnsetType = UNSET if calls[event.index] else ""
+                content: str | UnsetType = UNSET if has_calls[event.index] else ""
                 last = ChunkChoice(event.index, ChunkDelta(content=content), shape.reason(event))
                 if unfinished:
                     yield held + chunk([last], no_usage)
                     held = b""
             elif isinstance(event, Usage):
-                held += chunk([last], usage_body(event) if shape.usage == "with the last" else no_usage)
-                if shape.usage == "by itself":
+                held += chunk([last], usage_body(event) if shape.usage == "in last chunk" else no_usage)
+                if shape.usage == "in own chunk":
                     held += chunk([], usage_body(event))
             elif isinstance(event, Started):
                 model = event.stand_in or model
@@ -245,8 +245,8 @@ def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
     function = FunctionCallBody(event.name, event.arguments)
     if shape.functions:
         return ChunkDelta(function_call=function)
-    named = "function" if event.id else UNSET
-    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, named, event.extra or UNSET)])
+    type_ = "function" if event.id else UNSET
+    return ChunkDelta(tool_calls=[ToolCallChunk(event.call, function, event.id or UNSET, type_, event.extra or UNSET)])
 
 
 def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:

@@ -1,4 +1,4 @@
-"""``POST /v1/chat/completions``, the request: the union of what OpenAI's and Mistral's clients send."""
+"""The request of ``POST /v1/chat/completions``: the union of OpenAI's and Mistral's fields."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class ImageUrl(Fields):
 class ContentPart(Fields):
     type: str = Field(max_length=100)
     text: str | None = None
-    image_url: str | ImageUrl | None = Field(None, description="`data:image/…;base64,…` or an https address.")
+    image_url: str | ImageUrl | None = Field(None, description="A `data:image/…;base64,…` address or an https address.")
 
 
 class FunctionCallFields(Fields):
     name: str = Field(min_length=1, max_length=256)
-    arguments: str | dict[str, Any] = Field("", description="A JSON object, as text or as it is.")
+    arguments: str | dict[str, Any] = Field("", description="A JSON object, or its text.")
 
 
 class ToolCallFields(Fields):
@@ -49,12 +49,14 @@ class ToolCallFields(Fields):
 class MessageFields(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | Annotated[list[ContentPart], FIRST_FAULT_ENDS] | None = None
-    refusal: str | None = Field(None, description="What the assistant said in place of an answer (OpenAI).")
+    refusal: str | None = Field(None, description="The text with which the assistant refused (OpenAI).")
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
     function_call: FunctionCallFields | None = Field(None, description="OpenAI's older shape of a tool call.")
-    prefix: bool | None = Field(None, description="On a last assistant message: begin the answer with it (Mistral).")
+    prefix: bool | None = Field(
+        None, description="In the last message, the assistant's: start the answer with its text (Mistral)."
+    )
 
 
 class NamedFunction(Fields):
@@ -62,7 +64,7 @@ class NamedFunction(Fields):
 
 
 class ChatCompletionRequest(SamplingFields):
-    """Both clients' fields; unknown ones are ignored unless the header `x-aquilon-strict: true` is sent."""
+    """Both clients' fields. Unknown fields are ignored unless the header `x-aquilon-strict: true` is sent."""
 
     FOR_UPSTREAMS = (
         *SamplingFields.FOR_UPSTREAMS,
@@ -78,16 +80,18 @@ class ChatCompletionRequest(SamplingFields):
     logprobs: bool | None = None
     top_logprobs: TopLogprobs | None = None
     continue_final_message: bool | None = Field(
-        None, description="Go on with the last message, the assistant's, without repeating it (vLLM)."
+        None, description="Continue the last message, the assistant's, without repeating it (vLLM)."
     )
     add_generation_prompt: bool | None = Field(
-        None, description="false: go on behind the last message's end, with no answer opened (vLLM)."
+        None, description="With false, the prompt ends after the last message and opens no answer (vLLM)."
     )
-    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions that may be called.")
+    tools: list[ToolFields] | None = Field(
+        None, max_length=MAX_TOOLS, description="The functions that the model may call."
+    )
     tool_choice: ToolChoiceWord | ToolChoice | None = Field(
-        None, description="Whether tools are called: auto, none, required (or any), or the one to call."
+        None, description="Whether tools are called: auto, none, required (or any), or the tool to call."
     )
-    parallel_tool_calls: bool | None = Field(None, description="false: one call an answer at most.")
+    parallel_tool_calls: bool | None = Field(None, description="With false, an answer has at most one call.")
     functions: list[FunctionFields] | None = Field(None, max_length=MAX_TOOLS, description="OpenAI's older `tools`.")
     function_call: Literal["auto", "none"] | NamedFunction | None = Field(
         None, description="OpenAI's older `tool_choice`."
@@ -96,10 +100,10 @@ class ChatCompletionRequest(SamplingFields):
     prompt_mode: Any = Field(None, description="Without effect on this server's own models.")
     reasoning_effort: Any = Field(None, description="Without effect on this server's own models.")
     prediction: Any = Field(None, description="Without effect on this server's own models.")
-    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are cached by themselves.")
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
 
     def generation(self) -> GenerationRequest:
-        """Raises ApiError 400 for what can't be answered."""
+        """The canonical request. Raises ApiError 400 for a request that can't be answered."""
         if self.top_logprobs and not self.logprobs:
             raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
         max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
@@ -123,7 +127,7 @@ class ChatCompletionRequest(SamplingFields):
 
     @property
     def calls_functions(self) -> bool:
-        """Whether calls are answered in OpenAI's older shape."""
+        """Whether calls are written in OpenAI's older shape."""
         return bool(self.functions) and not self.tools
 
     def _tool_use(self) -> ToolUse | None:
@@ -142,7 +146,7 @@ class ChatCompletionRequest(SamplingFields):
         continues = bool(last.prefix or self.continue_final_message)
         if last.role == "assistant" and continues:
             if not _text(last, len(self.messages) - 1):
-                raise invalid("The assistant message to go on with is empty", param="messages")
+                raise invalid("The assistant's message to continue is empty", param="messages")
             return True
         if last.role in ("assistant", "system"):
             raise invalid(
@@ -153,7 +157,9 @@ class ChatCompletionRequest(SamplingFields):
             )
         if self.continue_final_message:
             raise invalid(
-                "continue_final_message needs a last message of the assistant", param="continue_final_message"
+                "continue_final_message needs a last message of the assistant, "
+                f"and the last message is the {last.role}'s",
+                param="continue_final_message",
             )
         return False
 
@@ -166,21 +172,21 @@ def chat_prompt(
     tool_use: ToolUse | None = None,
     generation_prompt: bool = True,
 ) -> ChatPrompt:
-    """Raises ApiError 400, naming the message at fault."""
-    made: list[Message] = []
-    called: dict[str, str] = {}
+    """The canonical conversation. Raises ApiError 400, which names the wrong message."""
+    prompt_messages: list[Message] = []
+    function_names: dict[str, str] = {}
     for position, fields in enumerate(messages):
-        message = _message(fields, position, called)
-        called |= {call.id: call.function.name for call in message.tool_calls}
-        made.append(message)
-    return ChatPrompt(tuple(made), continue_final, repeats_final, tool_use, generation_prompt)
+        message = _message(fields, position, function_names)
+        function_names |= {call.id: call.function.name for call in message.tool_calls}
+        prompt_messages.append(message)
+    return ChatPrompt(tuple(prompt_messages), continue_final, repeats_final, tool_use, generation_prompt)
 
 
 def opens_answer(continue_final_message: bool | None, add_generation_prompt: bool | None) -> bool:
-    """Whether the template opens an answer behind the last message. Raises ApiError 400 where both are asked for."""
+    """Whether the template opens an answer after the last message. Raises ApiError 400 if both fields are true."""
     if continue_final_message and add_generation_prompt:
         raise invalid(
-            "continue_final_message and add_generation_prompt exclude each other: one goes on with the last message, "
+            "continue_final_message and add_generation_prompt exclude each other: one continues the last message, "
             "the other opens a new one",
             param="add_generation_prompt",
         )
@@ -190,13 +196,13 @@ def opens_answer(continue_final_message: bool | None, add_generation_prompt: boo
 _ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
 
 
-def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Message:
-    """``called`` names the function of each call so far, which a tool's message may leave out."""
+def _message(fields: MessageFields, position: int, function_names: dict[str, str]) -> Message:
+    """``function_names``: by id, the function of each call so far. It completes a tool's message."""
     role: Role = _ROLES.get(fields.role) or cast(Role, fields.role)
-    asked = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
-    if fields.content is None and not (role == "assistant" and (asked or fields.refusal)):
+    requested = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
+    if fields.content is None and not (role == "assistant" and (requested or fields.refusal)):
         raise invalid(f"Message {position} has no content", param=f"messages.{position}.content")
-    if asked and role != "assistant":
+    if requested and role != "assistant":
         raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
     calls = tuple(
         ToolCall(
@@ -204,13 +210,15 @@ def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Me
             FunctionCall(call.function.name, _arguments(call.function)),
             {name: value for name, value in (call.model_extra or {}).items() if name != "type"},
         )
-        for number, call in enumerate(asked)
+        for number, call in enumerate(requested)
     )
     call_id, name = fields.tool_call_id, fields.name
     if role == "tool":
         if call_id is None:
-            call_id = next((id_ for id_, function in reversed(called.items()) if name in (None, function)), None)
-        name = name or called.get(call_id or "")
+            call_id = next(
+                (id_ for id_, function in reversed(function_names.items()) if name in (None, function)), None
+            )
+        name = name or function_names.get(call_id or "")
     parts = _parts(fields, position)
     text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
     return Message(
@@ -225,23 +233,25 @@ def _message(fields: MessageFields, position: int, called: dict[str, str]) -> Me
 
 
 def _for_upstreams(fields: MessageFields) -> dict[str, Any]:
-    """What a message of our own shape doesn't hold: unknown fields, a refusal, a content's parts."""
+    """The fields that `Message` doesn't have: unknown fields, a refusal, the parts of the content."""
     more = dict(fields.model_extra or {})
     if fields.refusal is not None:
         more |= {"refusal": fields.refusal, "content": fields.content}
     if isinstance(fields.content, list):
         more["content"] = [
-            _sent(part) for part in fields.content if part.type != "thinking" or fields.role == "assistant"
+            _part_for_upstreams(part)
+            for part in fields.content
+            if part.type != "thinking" or fields.role == "assistant"
         ]
     return more
 
 
-def _sent(part: ContentPart) -> dict[str, Any]:
-    """A part as it came, but for an image's address by itself, which is Mistral's alone."""
-    sent = part.model_dump(exclude_unset=True)
+def _part_for_upstreams(part: ContentPart) -> dict[str, Any]:
+    """The part as the client sent it. An image's address as plain text, Mistral's shape, becomes OpenAI's object."""
+    body = part.model_dump(exclude_unset=True)
     if isinstance(part.image_url, str):
-        sent["image_url"] = {"url": part.image_url}
-    return sent
+        body["image_url"] = {"url": part.image_url}
+    return body
 
 
 def _text(fields: MessageFields, position: int) -> str:
@@ -261,14 +271,14 @@ def _parts(fields: MessageFields, position: int) -> list[Part]:
             if not isinstance(text, str):
                 raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
             parts.append(TextPart(text))
-        elif part.type != "thinking":  # what a model said to itself is not said again
+        elif part.type != "thinking":  # a model doesn't read its earlier thoughts
             raise unsupported(f"Content of type '{part.type}' is", param=f"messages.{position}.content")
     return parts
 
 
 def _image(part: ContentPart, position: int) -> ImagePart:
-    given = part.image_url
-    url, detail = (given.url, given.detail) if isinstance(given, ImageUrl) else (given, None)
+    image = part.image_url
+    url, detail = (image.url, image.detail) if isinstance(image, ImageUrl) else (image, None)
     if url is None or not url.startswith(("data:image/", "https://")):
         raise invalid(
             f"Message {position} has an image that is neither 'data:image/…;base64,…' nor an https address",

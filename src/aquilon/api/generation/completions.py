@@ -1,10 +1,14 @@
-"""``POST /v1/completions``."""
+"""``POST /v1/completions``: continues text or token ids, with one object or a stream of chunks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Annotated
 
+import msgspec
+from msgspec import UNSET, UnsetType
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,32 +16,45 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import FIRST_FAULT_ENDS, read_body
-from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.completion_answers import Completion, Echo, chunks, pieces, shown_token, whole_answer
+from aquilon.api.event_stream import DONE, EventStream, answer_unless_gone, frame
 from aquilon.api.generation.sampling_fields import SamplingFields, TokenId, TopLogprobs
+from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid, unsupported
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.generation.local import LocalSequence
 from aquilon.generation.prepared import Prepared
+from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
-from aquilon.request import FillPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
+from aquilon.request import (
+    Delta,
+    Event,
+    FillPrompt,
+    Finished,
+    GenerationRequest,
+    Prompt,
+    ScoredToken,
+    Started,
+    TextPrompt,
+    TokenPrompt,
+)
 from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.tokenizer import Tokenizer
 
 routes = Routes(tag="completions", direct=True)
 
-
 MAX_PROMPTS = 256
 MAX_SEQUENCES = 256
 """Prompts times ``n``."""
+
+_PLAIN_BYTES = frozenset(range(0x20, 0x7F)) - {ord("\\")}
 
 TokenIds = Annotated[list[TokenId], Field(min_length=1), FIRST_FAULT_ENDS]
 
 
 class CompletionRequest(SamplingFields):
-    """Text, or token ids, to continue; one prompt or a list of them."""
+    """Text or token ids to continue: one prompt or a list of prompts."""
 
     prompt: (
         str
@@ -45,29 +62,33 @@ class CompletionRequest(SamplingFields):
         | TokenIds
         | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_PROMPTS)]
     )
-    echo: bool | None = Field(None, description="Begin the answer with the prompt.")
+    echo: bool | None = Field(None, description="Whether the answer starts with the prompt.")
     logprobs: TopLogprobs | None = Field(
-        None, description="Most likely tokens to report in each place; with `echo` the prompt's too."
+        None,
+        description="How many of the likeliest tokens to report at each position; with `echo` also for the prompt.",
     )
     add_special_tokens: bool = Field(True, description="Whether text prompts get the model's beginning token (vLLM).")
     parse_special: bool = Field(
         True,
-        description="Whether control tokens that a text prompt names are those tokens (llama.cpp); false keeps text "
-        "of other people's plain.",
+        description="Whether the name of a control token in a text prompt becomes that token (llama.cpp). Send false "
+        "for text that other people wrote.",
     )
     best_of: int | None = Field(None, description="Must equal `n`.")
     suffix: str | None = Field(
-        None, max_length=10_000_000, description="What follows the gap that is to be filled, for models that fill gaps."
+        None, max_length=10_000_000, description="The text after the gap, for models that can fill gaps."
     )
 
     def generations(self) -> list[GenerationRequest]:
-        """One a prompt. Raises ApiError 400 for what can't be answered."""
+        """A canonical request for each prompt. Raises ApiError 400 for a request that can't be answered."""
         n = self.n or 1
         if self.best_of and self.best_of != n:
             raise unsupported("A 'best_of' that differs from 'n' is", param="best_of")
         prompts = self._prompts()
         if len(prompts) * n > MAX_SEQUENCES:
-            raise invalid(f"{len(prompts)} prompts times n = {n} is more than {MAX_SEQUENCES}", param="prompt")
+            raise invalid(
+                f"{len(prompts)} prompts times n = {n} is more than {MAX_SEQUENCES} answers, the limit",
+                param="prompt",
+            )
         sampling = self.sampling(
             max_tokens=self.max_tokens, logprobs=self.logprobs, prompt_logprobs=self.logprobs if self.echo else None
         )
@@ -90,13 +111,13 @@ class CompletionRequest(SamplingFields):
         if self.suffix:
             texts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
             if self.echo or not all(isinstance(text, str) for text in texts):
-                raise invalid("'suffix' goes with prompts that are text, and without 'echo'", param="suffix")
+                raise invalid("'suffix' needs prompts that are text, and can't be combined with 'echo'", param="suffix")
             return [FillPrompt(str(text), self.suffix) for text in texts]
         if isinstance(self.prompt, str):
             return [self._text(self.prompt)]
-        single = [item for item in self.prompt if isinstance(item, int)]
-        if single:
-            return [TokenPrompt(tuple(single))]
+        token_ids = [item for item in self.prompt if isinstance(item, int)]
+        if token_ids:
+            return [TokenPrompt(tuple(token_ids))]
         return [
             self._text(item) if isinstance(item, str) else TokenPrompt(tuple(item))
             for item in self.prompt
@@ -107,12 +128,53 @@ class CompletionRequest(SamplingFields):
         return TextPrompt(text, self.add_special_tokens, self.parse_special)
 
 
+class CompletionLogprobs(msgspec.Struct, frozen=True):
+    """Four lists of the same length. The first token of a prompt has no log probability: null.
+
+    A token that is a part of a character is written ``bytes:\\xf0\\x9f``. Offsets count characters of the text.
+    """
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
+    text_offset: list[int]
+
+
+class CompletionChoice(msgspec.Struct, frozen=True):
+    index: int
+    text: str
+    finish_reason: str | None = None
+    logprobs: CompletionLogprobs | None = None
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer, or a chunk of a streamed answer."""
+
+    id: str
+    object: str = "text_completion"
+    created: int
+    model: str
+    """The model that answered: the requested one, or its fall-back."""
+    choices: list[CompletionChoice]
+    usage: UsageBody | UnsetType | None = UNSET
+
+
+class Echo(msgspec.Struct, frozen=True):
+    """A prompt as its answers repeat it at their beginning."""
+
+    text: str
+    tokens: Sequence[str]
+    """The prompt's tokens as log probabilities show them."""
+    offsets: Sequence[int]
+    """Where in the text each token begins, in characters."""
+
+
 @routes.post(
     "/v1/completions",
     "Continue text or token ids",
     request=CompletionRequest,
     answer=Completion,
-    says="The continuations, or their chunks",
+    says="The continuations, or a stream of their chunks.",
     stream=[Completion],
 )
 async def completions(request: Request, caller: Caller) -> Response:
@@ -138,7 +200,7 @@ def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
     if isinstance(prepared, Unprepared):
         raise prepared.reason
     if not isinstance(prepared, LocalSequence):
-        raise invalid("'echo' works with models of this server's own engine alone", param="echo")
+        raise invalid("'echo' works only with models that run on this server", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
     text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
     tokens = [shown_token(tokenizer.token_text(token_id), tokenizer.token_bytes(token_id)) for token_id in ids]
@@ -146,7 +208,7 @@ def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
 
 
 def _offsets(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
-    """Where in a text each of its tokens begins; control tokens take room where the text names them."""
+    """Where each token begins in the text, in characters. A control token has a length only where the text names it."""
     detokenizer, position, offsets = Detokenizer(tokenizer), 0, []
     for token_id in ids:
         offsets.append(min(position, len(text)))
@@ -156,3 +218,156 @@ def _offsets(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
         else:
             position += len(detokenizer.add([token_id]))
     return offsets
+
+
+class _Choice:
+    """One choice while it grows: returns the piece that each event adds."""
+
+    def __init__(self, index: int, echo: Echo | None, *, scored: bool) -> None:
+        self._index = index
+        self._echo = echo
+        self._scored = scored
+        self._begin = 0 if echo is None else len(echo.text)
+        """Where the continuation begins in the choice's text."""
+        self._shown = self._offset = self._begin
+
+    def begin(self, prompt_logprobs: Sequence[ScoredToken | None] | None) -> CompletionChoice | None:
+        echo = self._echo
+        if echo is None:
+            return None
+        logprobs = CompletionLogprobs([], [], [], []) if self._scored else None
+        if logprobs is not None:
+            for score, token, offset in zip(prompt_logprobs or (), echo.tokens, echo.offsets, strict=False):
+                _append(logprobs, token, offset=offset, score=score)
+        return CompletionChoice(self._index, echo.text, None, logprobs)
+
+    def more(self, delta: Delta) -> CompletionChoice:
+        self._shown += len(delta.text)
+        return CompletionChoice(self._index, delta.text, None, self._logprobs(delta.tokens))
+
+    def end(self, finished: Finished) -> CompletionChoice:
+        return CompletionChoice(self._index, "", finished.reason, self._logprobs(()))
+
+    def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
+        if not self._scored:
+            return None
+        logprobs = CompletionLogprobs([], [], [], [])
+        for token in tokens:
+            text = shown_token(token.text, token.bytes)
+            offset = self._offset if token.offset is None else self._begin + token.offset
+            _append(logprobs, text, offset=min(offset, self._shown), score=token)
+            self._offset = offset + len(token.text)
+        return logprobs
+
+
+def shown_token(text: str, data: bytes) -> str:
+    """A token's text, or its bytes if they are only parts of characters, as OpenAI writes them."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(chr(byte) if byte in _PLAIN_BYTES else f"\\x{byte:02x}" for byte in data)
+    return text
+
+
+def _append(logprobs: CompletionLogprobs, token: str, *, offset: int, score: ScoredToken | None) -> None:
+    logprobs.tokens.append(token)
+    logprobs.text_offset.append(offset)
+    if score is None:
+        logprobs.token_logprobs.append(None)
+        logprobs.top_logprobs.append(None)
+        return
+    logprobs.token_logprobs.append(score.logprob)
+    top: dict[str, float] = {}
+    for other in score.top:
+        top.setdefault(
+            shown_token(other.text, other.bytes), other.logprob
+        )  # of two tokens with the same text the likelier stays
+    logprobs.top_logprobs.append(top | {token: score.logprob})
+
+
+Piece = CompletionChoice | Started | Usage
+"""A ``Started`` names the fall-back that answers."""
+
+
+async def pieces(
+    events: AsyncGenerator[Event], *, n: int, echoes: Sequence[Echo | None], logprobs: bool
+) -> AsyncGenerator[Piece]:
+    """The piece that each event adds to a choice, of all prompts together, and at the end their total usage."""
+    choices = [_Choice(index, echoes[index // n], scored=logprobs) for index in range(len(echoes) * n)]
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Started):
+                if event.stand_in:
+                    yield event
+                for choice in choices[event.prompt * n : (event.prompt + 1) * n]:
+                    if (piece := choice.begin(event.prompt_logprobs)) is not None:
+                        yield piece
+            elif isinstance(event, Delta):
+                yield choices[event.index].more(event)
+            elif isinstance(event, Finished):
+                yield choices[event.index].end(event)
+            elif isinstance(event, Usage):
+                yield event
+
+
+async def whole_answer(pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int) -> bytes:
+    """The Completion as JSON, once each of ``count`` choices has finished."""
+    collected: list[list[CompletionChoice]] = [[] for _ in range(count)]
+    usage = Usage(0, 0)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                usage = piece
+            elif isinstance(piece, Started):
+                model = piece.stand_in
+            else:
+                collected[piece.index].append(piece)
+    return msgspec.json.encode(
+        Completion(
+            id=id_,
+            created=int(time.time()),
+            model=model,
+            choices=[_joined(index, parts) for index, parts in enumerate(collected)],
+            usage=usage_body(usage),
+        )
+    )
+
+
+async def chunks(
+    pieces: AsyncGenerator[Piece], *, id_: str, model: str, count: int, usage: StreamedUsage
+) -> AsyncGenerator[bytes]:
+    """Server-sent frames. ``usage`` says which chunk has the usage."""
+    encoder, created = msgspec.json.Encoder(), int(time.time())
+    no_usage: UnsetType | None = None if usage == "in own chunk" else UNSET
+    unfinished, last = count, CompletionChoice(0, "", "stop")
+
+    def chunk(choices: list[CompletionChoice], usage: UsageBody | UnsetType | None) -> bytes:
+        return frame(encoder.encode(Completion(id=id_, created=created, model=model, choices=choices, usage=usage)))
+
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                yield chunk([last], usage_body(piece) if usage == "in last chunk" else no_usage)
+                if usage == "in own chunk":
+                    yield chunk([], usage_body(piece))
+            elif isinstance(piece, Started):
+                model = piece.stand_in
+            elif piece.finish_reason is not None and (unfinished := unfinished - 1) == 0:
+                last = piece
+            else:
+                yield chunk([piece], no_usage)
+    yield DONE
+
+
+def _joined(index: int, parts: list[CompletionChoice]) -> CompletionChoice:
+    logprobs = None
+    if parts and parts[0].logprobs is not None:
+        logprobs = CompletionLogprobs([], [], [], [])
+        for part in parts:
+            if part.logprobs is not None:
+                logprobs.tokens.extend(part.logprobs.tokens)
+                logprobs.token_logprobs.extend(part.logprobs.token_logprobs)
+                logprobs.top_logprobs.extend(part.logprobs.top_logprobs)
+                logprobs.text_offset.extend(part.logprobs.text_offset)
+    reason = next((part.finish_reason for part in parts if part.finish_reason is not None), "stop")
+    return CompletionChoice(index, "".join(part.text for part in parts), reason, logprobs)

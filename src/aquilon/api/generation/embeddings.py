@@ -1,9 +1,9 @@
-"""``POST /v1/embeddings``, as OpenAI's and Mistral's clients ask it."""
+"""``POST /v1/embeddings``, for OpenAI's and Mistral's clients."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import Field
@@ -33,35 +33,35 @@ Ids = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=10
 class EmbeddingsRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
     input: str | Ids | Annotated[list[str], FIRST_FAULT_ENDS] | Annotated[list[Ids], FIRST_FAULT_ENDS] = Field(
-        description="A text, token ids, or a list of either."
+        description="A text, a list of token ids, or a list of either."
     )
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1, le=100_000)
-    output_dimension: int | None = Field(None, ge=1, le=100_000, description="Mistral's name of `dimensions`.")
+    output_dimension: int | None = Field(None, ge=1, le=100_000, description="Mistral's name for `dimensions`.")
     output_dtype: DataType | None = None
     input_type: Literal["query", "passage", "document"] | None = Field(
-        None, description="Whether a text is a question or what may answer it; `query` if left out."
+        None, description="Whether the texts are questions (`query`, the default) or texts to search in."
     )
     user: str | None = None
 
     def embedding(self) -> EmbeddingRequest:
-        """Raises ApiError 400."""
-        given = self.input
+        """The canonical request. Raises ApiError 400 for no input, too many inputs, or an empty one."""
+        inputs = self.input
         texts: tuple[str, ...] = ()
         ids: tuple[tuple[int, ...], ...] = ()
-        if isinstance(given, str):
-            texts = (given,)
-        elif given and isinstance(given[0], str):
-            texts = tuple(text for text in given if isinstance(text, str))
-        elif given and isinstance(given[0], int):
-            ids = (tuple(token for token in given if isinstance(token, int)),)
+        if isinstance(inputs, str):
+            texts = (inputs,)
+        elif inputs and isinstance(inputs[0], str):
+            texts = tuple(text for text in inputs if isinstance(text, str))
+        elif inputs and isinstance(inputs[0], int):
+            ids = (tuple(token_id for token_id in inputs if isinstance(token_id, int)),)
         else:
-            ids = tuple(tuple(each) for each in given if isinstance(each, list))
+            ids = tuple(tuple(token_ids) for token_ids in inputs if isinstance(token_ids, list))
         count = len(texts) or len(ids)
         if not 1 <= count <= MAX_INPUTS:
-            raise invalid(f"input has {count} texts; 1 to {MAX_INPUTS} are taken at once", param="input")
-        for number, each in enumerate(texts or ids):
-            if not each:
+            raise invalid(f"input has {count} texts; it must have 1 to {MAX_INPUTS}", param="input")
+        for number, text in enumerate(texts or ids):
+            if not text:
                 raise invalid(f"Input {number} is empty: there is nothing to embed", param="input")
         return EmbeddingRequest(
             model=self.model,
@@ -69,14 +69,16 @@ class EmbeddingsRequest(Fields):
             token_ids=ids,
             purpose="passage" if self.input_type in ("passage", "document") else "query",
             dimensions=self.output_dimension if self.dimensions is None else self.dimensions,
-            upstream_fields=_given(self, "user", "input_type"),
+            upstream_fields={
+                name: value for name in ("user", "input_type") if (value := getattr(self, name)) is not None
+            },
         )
 
 
 class Embedding(msgspec.Struct, frozen=True):
     index: int
     embedding: list[float] | str
-    """Numbers, or their bytes in base64."""
+    """The numbers, or their bytes in base64."""
     object: str = "embedding"
 
 
@@ -89,41 +91,40 @@ class EmbeddingUsage(msgspec.Struct, frozen=True):
 class EmbeddingList(ListOf[Embedding], frozen=True, kw_only=True):
     id: str
     model: str
-    """Whose they are: the model that answered, whatever name was asked."""
+    """The model that answered, by its own name even if an alias was requested."""
     usage: EmbeddingUsage
 
 
 @routes.post(
     "/v1/embeddings",
-    "Texts as vectors",
+    "Turn texts into vectors",
     request=EmbeddingsRequest,
     answer=EmbeddingList,
-    says="One vector an input, in order",
+    says="The vectors, one for each input, in order.",
 )
 async def embeddings(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, EmbeddingsRequest)
-    catalogue = services(request).catalogue
+    state = services(request)
+    catalogue = state.catalogue
     await catalogue.refresh()
     headers = model_answer_headers(request, catalogue.embedding_card(fields.model, caller).name)
-    body = await answer_unless_gone(request, embeddings_answer(services(request), fields, caller, headers))
+    body = await answer_unless_gone(request, _answer(state, fields, caller=caller, headers=headers))
     return Response(body, media_type="application/json")
 
 
-async def embeddings_answer(
-    found: Services, fields: EmbeddingsRequest, caller: Principal, headers: MutableMapping[str, str] | None = None
+async def _answer(
+    state: Services, fields: EmbeddingsRequest, *, caller: Principal, headers: MutableMapping[str, str]
 ) -> bytes:
-    """The answer's JSON; ``headers`` gets its headers. Raises ApiError."""
+    """The EmbeddingList as JSON. Adds the answer's headers to ``headers``. Raises ApiError."""
     id_ = new_id("embd")
-    made = await found.embeddings.answer(fields.embedding(), caller, id_, headers)
+    answer = await state.embeddings.answer(fields.embedding(), caller, id_, headers)
     kind = fields.output_dtype or "float"
     as_text = fields.encoding_format == "base64"
     data = [
         Embedding(index, encoded(vector, kind) if as_text else [*numbers(vector, kind)])
-        for index, vector in enumerate(made.embedded.vectors)
+        for index, vector in enumerate(answer.embedded.vectors)
     ]
-    tokens = made.embedded.tokens
-    return msgspec.json.encode(EmbeddingList(id=id_, data=data, model=made.model, usage=EmbeddingUsage(tokens, tokens)))
-
-
-def _given(fields: Fields, *names: str) -> dict[str, Any]:
-    return {name: value for name in names if (value := getattr(fields, name)) is not None}
+    tokens = answer.embedded.tokens
+    return msgspec.json.encode(
+        EmbeddingList(id=id_, data=data, model=answer.model, usage=EmbeddingUsage(tokens, tokens))
+    )

@@ -1,4 +1,4 @@
-"""``POST /v1/fim/completions``: Mistral's filling of a gap in a text, answered in the chat's shape."""
+"""``POST /v1/fim/completions``, Mistral's route that fills a gap in a text. Its answer is a chat completion."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ routes = Routes(tag="completions", direct=True)
 
 
 class FillRequest(SamplingFields):
-    """A text with a gap: what stands before it and what follows it."""
+    """A text with a gap: the text before it and the text after it."""
 
-    prompt: str = Field(max_length=10_000_000, description="What stands before the gap.")
-    suffix: str | None = Field(None, max_length=10_000_000, description="What follows it.")
+    prompt: str = Field(max_length=10_000_000, description="The text before the gap.")
+    suffix: str | None = Field(None, max_length=10_000_000, description="The text after the gap.")
 
     def generation(self) -> GenerationRequest:
         """Raises ApiError 400."""
@@ -45,7 +45,7 @@ class FillRequest(SamplingFields):
     "Fill a gap in a text",
     request=FillRequest,
     answer=ChatCompletion,
-    says="What goes into the gap, or its chunks",
+    says="The text for the gap, or a stream of its chunks.",
     stream=[ChatCompletionChunk],
 )
 async def fill(request: Request, caller: Caller) -> Response:

@@ -1,4 +1,4 @@
-"""What an answer must look like, as each kind of client asks for it."""
+"""The fields for an answer's format, in OpenAI's, Mistral's and vLLM's shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aquilon.text.grammar import MAX_GRAMMAR_BYTES
 
 MAX_OPTIONS = 1024
 MAX_DEPTH = 100
-"""Of a JSON schema."""
+"""The most levels of nesting in a JSON schema."""
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_GRAMMAR_BYTES)]
 Options = Annotated[
@@ -23,24 +23,24 @@ Options = Annotated[
 Schema = Annotated[
     Any, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "boolean"}, {"type": "string"}], "title": "Schema"})
 ]
-"""A JSON schema, or its text: what is neither is refused with the reason."""
+"""A JSON schema, or its text. `schema_object` checks it, and its errors say more than pydantic's."""
 
 
 class JsonSchemaFields(Fields):
     name: str = Field("answer", max_length=256)
     description: str | None = None
     schema_: Schema | None = Field(None, alias="schema")
-    strict: bool | None = Field(None, description="For upstreams: here an answer always matches its schema.")
+    strict: bool | None = Field(None, description="For upstreams. Here an answer always matches its schema.")
 
 
 class ResponseFormat(Fields):
-    """OpenAI's and Mistral's: `text`, `json_object`, or `json_schema` with the schema."""
+    """OpenAI's and Mistral's shape: `text`, `json_object`, or `json_schema` with the schema."""
 
     type: str = Field(max_length=100)
     json_schema: JsonSchemaFields | None = None
 
     def format(self) -> OutputFormat | None:
-        """None is free text. Raises ApiError 400."""
+        """The canonical format; None for free text. Raises ApiError 400."""
         if self.type == "text":
             return None
         if self.type == "json_object":
@@ -48,58 +48,59 @@ class ResponseFormat(Fields):
             return JsonObject() if extra is None else JsonSchema(schema_object(extra, "response_format.schema"))
         if self.type != "json_schema":
             raise unsupported(f"response_format '{self.type}' is", param="response_format")
-        asked = self.json_schema
-        if asked is None or asked.schema_ is None:
+        fields = self.json_schema
+        if fields is None or fields.schema_ is None:
             raise invalid(
                 "response_format 'json_schema' needs 'json_schema' with 'schema'", param="response_format.json_schema"
             )
-        schema = schema_object(asked.schema_, "response_format.json_schema")
-        return JsonSchema(schema, asked.name, asked.description, asked.strict)
+        schema = schema_object(fields.schema_, "response_format.json_schema")
+        return JsonSchema(schema, fields.name, fields.description, fields.strict)
 
 
 class StructuredOutputs(Fields):
-    """vLLM's: one of these."""
+    """vLLM's shape: exactly one of these fields."""
 
-    json_: Schema | None = Field(None, alias="json", description="A JSON schema, as it is or as text.")
+    json_: Schema | None = Field(None, alias="json", description="A JSON schema, or its text.")
     regex: Pattern | None = None
     choice: Options | None = None
-    grammar: Pattern | None = Field(None, description="Lark as llguidance reads it, or GBNF.")
+    grammar: Pattern | None = Field(None, description="A grammar in llguidance's Lark dialect or in GBNF.")
     json_object: bool | None = None
 
     def format(self, param: str = "structured_outputs") -> OutputFormat:
-        """Raises ApiError 400 unless exactly one is there."""
-        made: list[OutputFormat] = []
+        """The canonical format. Raises ApiError 400 unless exactly one field is set."""
+        formats: list[OutputFormat] = []
         if self.json_ is not None:
-            made.append(JsonSchema(schema_object(self.json_, param, may_be_text=True)))
+            formats.append(JsonSchema(schema_object(self.json_, param, may_be_text=True)))
         if self.regex is not None:
-            made.append(Regex(self.regex))
+            formats.append(Regex(self.regex))
         if self.choice is not None:
-            made.append(Choice(tuple(self.choice)))
+            formats.append(Choice(tuple(self.choice)))
         if self.grammar is not None:
-            made.append(Grammar(self.grammar))
+            formats.append(Grammar(self.grammar))
         if self.json_object:
-            made.append(JsonObject())
-        if len(made) != 1:
+            formats.append(JsonObject())
+        if len(formats) != 1:
             raise invalid(
-                f"{param} takes exactly one of json, json_object, regex, choice and grammar; {len(made)} are there",
+                f"{param} takes exactly one of json, json_object, regex, choice and grammar; {len(formats)} are set",
                 param=param,
             )
-        return made[0]
+        return formats[0]
 
 
 def one_format(*formats: OutputFormat | None) -> OutputFormat | None:
-    """The one that was asked for, if any. Raises ApiError 400 where there are several."""
-    asked = [format_ for format_ in formats if format_ is not None]
-    if len(asked) > 1:
+    """The format that is set, if any. Raises ApiError 400 for several formats."""
+    present = [format_ for format_ in formats if format_ is not None]
+    if len(present) > 1:
         raise invalid(
-            "An answer has one format: ask by response_format, by structured_outputs or by a guided_ field",
+            f"{len(present)} formats are set, but an answer has one: "
+            "send response_format, structured_outputs or a guided_ field",
             param="response_format",
         )
-    return asked[0] if asked else None
+    return present[0] if present else None
 
 
 def require_shallow(value: Any, param: str) -> None:
-    """Raises ApiError 400 for JSON that nobody nests so deep by hand."""
+    """Raises ApiError 400 for JSON that is nested more than `MAX_DEPTH` levels deep."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -114,7 +115,7 @@ def require_shallow(value: Any, param: str) -> None:
 
 
 def schema_object(schema: Any, param: str, *, may_be_text: bool = False) -> dict[str, Any]:
-    """Raises ApiError 400 for what is no JSON schema, for one that nothing matches, and for one nested too deeply."""
+    """The schema as a dict. Raises ApiError 400 unless it is a JSON schema that something can match, not too deep."""
     if isinstance(schema, str) and may_be_text:
         try:
             schema = msgspec.json.decode(schema)

@@ -1,4 +1,4 @@
-"""``GET /v1/models`` and one of them, as OpenAI's and Mistral's clients read a model's card."""
+"""``GET /v1/models`` and ``/v1/models/{id}``: models' cards, for OpenAI's and Mistral's clients."""
 
 from __future__ import annotations
 
@@ -38,70 +38,68 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """Contexts are tokens, sizes bytes, times unix seconds."""
+    """A model's card. Contexts are in tokens, sizes in bytes, times in unix seconds."""
 
     id: str
     object: str = "model"
     created: int
     owned_by: str
-    """``aquilon`` for a model that runs on this server, else the upstream that what is asked of it goes to."""
+    """``aquilon`` for a model that runs on this server, else the upstream that gets its requests."""
     local: bool
-    """Whether what is asked of it stays on this machine."""
+    """Whether requests to it stay on this machine."""
     name: str
     description: str
     capabilities: Capabilities
     max_context_length: int
     aliases: list[str]
     deprecation: str | None = None
-    """When it stops answering, as RFC 3339 has it."""
+    """The time at which it stops answering, in the format of RFC 3339."""
     shutdown_date: str | None = None
-    """The same, as OpenAI calls it."""
+    """OpenAI's name for ``deprecation``."""
     deprecation_replacement_model: str | None = None
     default_model_temperature: float | None = None
     type: str = "base"
     parameters: int
-    """0 where nobody says."""
+    """0 if unknown."""
     languages: list[str]
-    """ISO 639 codes, the best-known first; empty where the model's makers don't say."""
+    """ISO 639 codes, the best-supported first; empty if the model's makers name none."""
     license: str
     access: Access
-    """``open``: its files can be downloaded; ``commercial``: it answers over the API only."""
+    """``open`` if its files may be downloaded; ``commercial`` if it only answers requests."""
     source: str
-    """What it was pulled from; a folder of the server is told as such, not by its path."""
+    """The source that it was pulled from; ``a folder`` for a folder of the server, without its path."""
     size_bytes: int
     loaded: bool
-    """Whether its first answer needn't wait for it."""
+    """Whether it can answer at once, without being loaded first."""
 
 
 @routes.get(
     "/v1/models",
-    "The models here, the default first",
+    "List the models",
     answer=ListOf[Model],
-    says="Every model that the caller may use, the default chat model first",
+    says="The models that the caller may use, the default chat model first.",
 )
 async def list_models(request: Request, caller: Caller) -> Response:
-    found = services(request)
-    catalogue = found.catalogue
+    state = services(request)
+    catalogue = state.catalogue
     await catalogue.refresh()
     usable = [card for card in catalogue.cards() if is_for(caller, card) and not catalogue.is_retired(card)]
-    return json_answer(ListOf(data=[model_body(card, found.engine, found.texts) for card in usable]))
+    return json_answer(ListOf(data=[model_body(card, state.engine, state.texts) for card in usable]))
 
 
-@routes.get(
-    "/v1/models/{model_id:path}", "One model", answer=Model, says="The model that this name or alias stands for"
-)
+@routes.get("/v1/models/{model_id:path}", "Read a model's card", answer=Model, says="The model of this name or alias.")
 async def get_model(request: Request, caller: Caller, model_id: str) -> Response:
-    found = services(request)
-    card = await visible_card(found, caller, model_id)
-    return json_answer(model_body(card, found.engine, found.texts))
+    state = services(request)
+    card = await visible_card(state, caller, model_id)
+    return json_answer(model_body(card, state.engine, state.texts))
 
 
-async def visible_card(found: Services, caller: Principal, asked: str) -> ModelCard:
-    """The model of this name or alias. Raises ApiError 404, also for one that the caller's key isn't for, or 410."""
-    await found.catalogue.refresh()
-    card = found.catalogue.card(asked, caller)
-    if not is_for(caller, card, asked):
-        raise not_found(f"This API key has no model '{asked[:100]}'", param="model", code="model_not_found")
+async def visible_card(state: Services, caller: Principal, name: str) -> ModelCard:
+    """The model of this name or alias. Raises ApiError 404 if it is unknown or the caller may not use it, or 410."""
+    await state.catalogue.refresh()
+    card = state.catalogue.card(name, caller)
+    if not is_for(caller, card, name):
+        raise not_found(f"This API key may not use a model '{name[:100]}'", param="model", code="model_not_found")
     return card
 
 
@@ -111,9 +109,9 @@ def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
 
 
 def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
-    state = engine.states.get(card.name) if card.local else None
-    ends = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
-    end = None if ends is None else ends.isoformat().replace("+00:00", "Z")
+    engine_state = engine.states.get(card.name) if card.local else None
+    retires = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
+    retirement = None if retires is None else retires.isoformat().replace("+00:00", "Z")
     return Model(
         id=card.name,
         created=card.created,
@@ -129,10 +127,10 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
             reasoning=card.reasoning,
             embeddings=card.embeddings,
         ),
-        max_context_length=(state.max_context if state is not None else 0) or card.max_context,
+        max_context_length=(engine_state.max_context if engine_state is not None else 0) or card.max_context,
         aliases=list(card.aliases),
-        deprecation=end,
-        shutdown_date=end,
+        deprecation=retirement,
+        shutdown_date=retirement,
         deprecation_replacement_model=card.replacement,
         default_model_temperature=texts.default_temperature(card),
         parameters=card.parameters,
@@ -141,5 +139,5 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
         access=card.access,
         source="a folder" if card.source.startswith("/") else card.source,
         size_bytes=card.size_bytes,
-        loaded=not isinstance(card, LocalModel) or (state is not None and state.state == "ready"),
+        loaded=not isinstance(card, LocalModel) or (engine_state is not None and engine_state.state == "ready"),
     )

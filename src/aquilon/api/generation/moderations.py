@@ -1,4 +1,4 @@
-"""``POST /v1/moderations``, and Mistral's for conversations: texts judged by the operator's moderation."""
+"""``POST /v1/moderations`` and ``/v1/chat/moderations``: the operator's moderation model judges texts."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ ModelName = Annotated[str, Field(max_length=1000)]
 
 
 class ModerationRequest(Fields):
-    model: ModelName | None = Field(None, description="Accepted, without effect: the operator chose who judges.")
+    model: ModelName | None = Field(
+        None, description="Accepted, without effect: the operator chooses the moderation model."
+    )
     input: (
         str
         | Annotated[list[str], Field(min_length=1, max_length=MAX_INPUTS)]
         | Annotated[list[ContentPart], Field(min_length=1, max_length=MAX_INPUTS)]
-    ) = Field(description="A text, a list of texts, or the text parts of one.")
+    ) = Field(description="A text, a list of texts, or a text as a list of parts.")
 
     def texts(self) -> list[str]:
-        """Raises ApiError 400 for parts that aren't text."""
+        """The texts to judge. Raises ApiError 400 for parts that aren't text."""
         if isinstance(self.input, str):
             return [self.input]
         parts = [part for part in self.input if isinstance(part, ContentPart)]
@@ -51,21 +53,23 @@ class ModerationRequest(Fields):
 
 
 class ChatModerationRequest(Fields):
-    model: ModelName | None = Field(None, description="Accepted, without effect: the operator chose who judges.")
+    model: ModelName | None = Field(
+        None, description="Accepted, without effect: the operator chooses the moderation model."
+    )
     input: Conversation | Annotated[list[Conversation], Field(min_length=1, max_length=MAX_INPUTS)] = Field(
-        description="A conversation or a list of them; each is judged as one text."
+        description="A conversation or a list of conversations; each is judged as one text."
     )
 
     def texts(self) -> list[str]:
-        """Raises ApiError 400, naming the message at fault."""
-        alone = [message for message in self.input if isinstance(message, MessageFields)]
-        conversations = [alone] if alone else [each for each in self.input if isinstance(each, list)]
+        """A text for each conversation. Raises ApiError 400, which names the wrong message."""
+        single = [message for message in self.input if isinstance(message, MessageFields)]
+        conversations = [single] if single else [entry for entry in self.input if isinstance(entry, list)]
         prompts = [chat_prompt(messages, continue_final=False) for messages in conversations]
         return ["\n\n".join(message.content for message in prompt.messages) for prompt in prompts]
 
 
 class ModerationResult(msgspec.Struct, frozen=True):
-    """The categories are those of whoever judged; scores go from 0 to 1."""
+    """The categories are those of the moderation model; scores go from 0 to 1."""
 
     flagged: bool
     categories: dict[str, bool]
@@ -84,7 +88,7 @@ class ModerationBody(msgspec.Struct, frozen=True):
     "Judge texts",
     request=ModerationRequest,
     answer=ModerationBody,
-    says="One verdict a text, in order",
+    says="The verdicts, one for each text, in order.",
 )
 async def moderate(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ModerationRequest)
@@ -96,7 +100,7 @@ async def moderate(request: Request, caller: Caller) -> Response:
     "Judge conversations",
     request=ChatModerationRequest,
     answer=ModerationBody,
-    says="One verdict a conversation, in order",
+    says="The verdicts, one for each conversation, in order.",
 )
 async def moderate_chat(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ChatModerationRequest)
@@ -110,6 +114,6 @@ async def _judged(request: Request, caller: Principal, texts: list[str]) -> Resp
 
 
 def _result(verdict: Verdict) -> ModerationResult:
-    categories = {name: bool(found) for name, found in verdict.categories.items()}
+    categories = {name: bool(applies) for name, applies in verdict.categories.items()}
     scores = {name: score or 0.0 for name, score in verdict.category_scores.items()}
     return ModerationResult(verdict.is_flagged, categories, scores, {name: ["text"] for name in categories})

@@ -1,4 +1,4 @@
-"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation, without a store behind it."""
+"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ routes = Routes(tag="responses", direct=True)
     "Answer a conversation, in OpenAI's newer shape",
     request=ResponsesRequest,
     answer=ResponseBody,
-    says="The answer, or the events of its making",
+    says="The answer, or a stream of events while it is written.",
     stream=STREAM_EVENTS,
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
-    asked = _asked(fields, prepared.model, _temperature(request, fields, prepared.model))
+    response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
     events = pipeline.answer(
-        [prepared], caller, asked.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+        [prepared], caller, response.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
     )
     if fields.stream:
-        return EventStream(frames(events, asked))
-    return _json(await answer_unless_gone(request, whole_answer(events, asked)))
+        return EventStream(frames(events, response))
+    return _json(await answer_unless_gone(request, whole_answer(events, response)))
 
 
 @routes.post(
     "/v1/responses/input_tokens",
-    "How many tokens a request's input has",
+    "Count the tokens of a request's input",
     request=ResponsesRequest,
     answer=InputTokens,
-    says="The count",
+    says="The number of input tokens.",
 )
 async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
@@ -71,22 +71,22 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
 def _default_model(request: Request) -> str:
     cards = services(request).catalogue.cards()
     if not cards:
-        raise invalid("Name a 'model': there is no default one here", param="model")
+        raise invalid("Send a 'model': this server has no model to use by default", param="model")
     return cards[0].name
 
 
 def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:
-    """The one that is used; OpenAI's default where only an upstream knows its own."""
+    """The temperature that is used; OpenAI's default for an upstream's model, whose default is unknown."""
     if fields.temperature is not None:
         return fields.temperature
-    catalogue = services(request).catalogue
-    card = catalogue.get(model)
-    known = None if card is None else services(request).texts.default_temperature(card)
-    return 1.0 if known is None else known
+    state = services(request)
+    card = state.catalogue.get(model)
+    default = None if card is None else state.texts.default_temperature(card)
+    return 1.0 if default is None else default
 
 
-def _asked(fields: ResponsesRequest, model: str, temperature: float) -> ResponseBody:
-    """The answer before its first item: what was asked for."""
+def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> ResponseBody:
+    """The response before its first item, with the request's own fields."""
     format_ = fields.text.format if fields.text is not None else None
     return ResponseBody(
         id=new_id("resp"),

@@ -1,4 +1,4 @@
-"""``POST /v1/responses``, the answer: one object with the items that the model wrote."""
+"""The answer of ``POST /v1/responses``: an object with the items that the model wrote."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OutputText(msgspec.Struct, frozen=True, tag_field="type", tag="output_text
     text: str
     logprobs: list[OutputLogprob] = []
     annotations: list[str] = []
-    """Always empty: hosted tools would write them."""
+    """Always empty: only OpenAI's hosted tools write annotations."""
 
 
 class ReasoningText(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning_text"):
@@ -55,7 +55,7 @@ class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasonin
     status: str
     content: list[ReasoningText]
     summary: list[str] = []
-    """Always empty: what the model thought is in ``content``."""
+    """Always empty: the model's thoughts are in ``content``."""
 
 
 OutputItem = MessageItem | FunctionCallItem | ReasoningItem
@@ -97,7 +97,7 @@ class ToolEcho(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormatEcho(msgspec.Struct, frozen=True, kw_only=True):
-    """``type`` alone, or all of a ``json_schema``."""
+    """Only ``type``, or all fields of a ``json_schema``."""
 
     type: str
     name: str | UnsetType = UNSET
@@ -116,7 +116,7 @@ class ReasoningEcho(msgspec.Struct, frozen=True):
 
 
 class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Times are unix seconds. What was asked comes back beside what was answered."""
+    """The answer, with the fields of its request. Times are in unix seconds."""
 
     id: str
     object: str = "response"
@@ -147,7 +147,7 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float = 0.0
     truncation: str = "disabled"
     service_tier: str = "default"
-    """There is one."""
+    """The only tier."""
     max_tool_calls: int | None = None
     user: str | None = None
     safety_identifier: str | None = None

@@ -1,4 +1,4 @@
-"""``POST /v1/responses``: from generation events to output items, and to the typed events of a stream."""
+"""``POST /v1/responses``: turns generation events into output items and into a stream's typed events."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ Kind = Literal["message", "reasoning", "function_call"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Item:
     """An output item while it is written."""
 
@@ -100,7 +100,7 @@ class _Item:
     call_id: str = ""
     name: str = ""
     text: str = ""
-    """A call's arguments."""
+    """For a call: its arguments."""
     tokens: list[ScoredToken] = field(default_factory=list)
     status: ItemStatus = "in_progress"
 
@@ -113,18 +113,18 @@ class _Item:
     def body(self) -> OutputItem:
         if self.kind == "function_call":
             return FunctionCallItem(self.id, self.status, self.call_id, self.name, self.text)
-        part, whole = self.part, self.status != "in_progress"
+        part, ended = self.part, self.status != "in_progress"
         if isinstance(part, ReasoningText):
-            return ReasoningItem(self.id, self.status, [part] if whole else [])
-        return MessageItem(self.id, self.status, [part] if whole else [])
+            return ReasoningItem(self.id, self.status, [part] if ended else [])
+        return MessageItem(self.id, self.status, [part] if ended else [])
 
 
 class Writing:
-    """Puts one answer together. Each call gives the events that a stream tells of it."""
+    """Builds one response. Each method returns the events that a stream sends for it."""
 
-    def __init__(self, asked: ResponseBody) -> None:
-        """``asked``: the answer as it is before its first item."""
-        self.response = asked
+    def __init__(self, response: ResponseBody) -> None:
+        """``response``: as it is before its first item."""
+        self.response = response
         self._number = -1
         self._items: list[_Item] = []
         self._calls: dict[int, _Item] = {}
@@ -135,7 +135,7 @@ class Writing:
         yield self._lifecycle("response.in_progress")
 
     def add(self, event: Event) -> Iterator[StreamEvent]:
-        """The answer is whole with its Usage, which comes when it is on record."""
+        """The last event of a response is its Usage, which comes once it is recorded."""
         if isinstance(event, Delta):
             yield from self._text("reasoning", event.reasoning, ())
             yield from self._text("message", event.text, event.tokens)
@@ -149,12 +149,12 @@ class Writing:
             self.response = msgspec.structs.replace(self.response, model=event.stand_in)
 
     def fail(self, error: Exception) -> Iterator[StreamEvent]:
-        told = api_error(error)
+        failure = api_error(error)
         self.response = msgspec.structs.replace(
             self.response,
             status="failed",
             output=[item.body() for item in self._items],
-            error=ResponseError(told.code or told.type, told.message),
+            error=ResponseError(failure.code or failure.type, failure.message),
         )
         yield self._lifecycle("response.failed")
 
@@ -181,11 +181,11 @@ class Writing:
             yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=event.arguments)
 
     def _open(self, kind: Kind, call_id: str = "", name: str = "") -> Generator[StreamEvent, None, _Item]:
-        """Text ends where another item begins; calls may go on beside each other until the end."""
+        """A text or thought ends when the next item starts; calls may grow side by side until the end."""
         if self._items and self._items[-1].kind != "function_call":
             yield from self._close(self._items[-1], "completed")
         prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc"}[kind]
-        item = _Item(len(self._items), new_id(prefix), kind, call_id, name)
+        item = _Item(index=len(self._items), id=new_id(prefix), kind=kind, call_id=call_id, name=name)
         self._items.append(item)
         yield OutputItemEvent("response.output_item.added", self._next(), item.index, item.body())
         if kind != "function_call":
@@ -218,15 +218,15 @@ class Writing:
     def _end(self, usage: Usage) -> Iterator[StreamEvent]:
         if not self._items:
             yield from self._open("message")
-        cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
+        incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
         for item in self._items:
             last = item is self._items[-1]
-            yield from self._close(item, "incomplete" if cut and last else "completed")
+            yield from self._close(item, "incomplete" if incomplete and last else "completed")
         self.response = msgspec.structs.replace(
             self.response,
-            status="incomplete" if cut else "completed",
-            completed_at=None if cut else int(time.time()),
-            incomplete_details=IncompleteDetails(cut) if cut else None,
+            status="incomplete" if incomplete else "completed",
+            completed_at=None if incomplete else int(time.time()),
+            incomplete_details=IncompleteDetails(incomplete) if incomplete else None,
             output=[item.body() for item in self._items],
             usage=response_usage(usage),
         )
@@ -240,9 +240,9 @@ class Writing:
         return self._number
 
 
-async def whole_answer(events: AsyncGenerator[Event], asked: ResponseBody) -> bytes:
-    """The ResponseBody as JSON, when the answer is whole."""
-    writing = Writing(asked)
+async def whole_answer(events: AsyncGenerator[Event], response: ResponseBody) -> bytes:
+    """The ResponseBody as JSON, once the answer is whole. ``response``: as it is before its first item."""
+    writing = Writing(response)
     async with aclosing(events):
         async for event in events:
             for _ in writing.add(event):
@@ -250,21 +250,21 @@ async def whole_answer(events: AsyncGenerator[Event], asked: ResponseBody) -> by
     return msgspec.json.encode(writing.response)
 
 
-async def frames(events: AsyncGenerator[Event], asked: ResponseBody) -> AsyncGenerator[bytes]:
-    """Server-sent frames. What fails before the first is raised; what fails later is told as ``response.failed``."""
-    writing, encoder = Writing(asked), msgspec.json.Encoder()
+async def frames(events: AsyncGenerator[Event], response: ResponseBody) -> AsyncGenerator[bytes]:
+    """Server-sent frames. A failure before the first frame is raised; a later one becomes ``response.failed``."""
+    writing, encoder = Writing(response), msgspec.json.Encoder()
 
-    def sent(told: StreamEvent) -> bytes:
-        return f"event: {told.type}\n".encode() + frame(encoder.encode(told))
+    def event_frame(event: StreamEvent) -> bytes:
+        return f"event: {event.type}\n".encode() + frame(encoder.encode(event))
 
     async with aclosing(events):
-        begun = list(writing.add(await anext(events)))  # a Started: who answers
-        for told in (*writing.begin(), *begun):
-            yield sent(told)
+        first = list(writing.add(await anext(events)))  # a Started, which sets the model of the events below
+        for stream_event in (*writing.begin(), *first):
+            yield event_frame(stream_event)
         try:
             async for event in events:
-                for told in writing.add(event):
-                    yield sent(told)
+                for stream_event in writing.add(event):
+                    yield event_frame(stream_event)
         except Exception as error:
-            for told in writing.fail(error):
-                yield sent(told)
+            for stream_event in writing.fail(error):
+                yield event_frame(stream_event)

@@ -1,4 +1,4 @@
-"""``POST /v1/responses``, the request."""
+"""The request of ``POST /v1/responses``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from aquilon.text.messages import Tool
 
 MAX_ITEMS = 4096
 WITH_LOGPROBS = "message.output_text.logprobs"
-"""In ``include``: every token of the answer with its log probability."""
+"""In ``include`` it asks for the log probability of every token of the answer."""
 
 ShortText = Annotated[str, Field(max_length=512)]
 
@@ -38,11 +38,11 @@ class FunctionTool(Fields):
     description: str | None = None
     parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
     strict: bool | None = Field(
-        None, description="For upstreams: here calls match their schema wherever a grammar holds it."
+        None, description="For upstreams. Here calls always match a schema that a grammar can express."
     )
 
     def tool(self, position: int) -> Tool:
-        """Raises ApiError 400 for what isn't a function."""
+        """The canonical tool. Raises ApiError 400 unless it is a function."""
         if self.type != "function":
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}.type")
         if self.name is None:
@@ -53,7 +53,7 @@ class FunctionTool(Fields):
 
 
 class ChosenTool(Fields):
-    """`{"type": "function", "name": ...}`, or `allowed_tools` with a list of such."""
+    """`{"type": "function", "name": ...}`, or `allowed_tools` with a list of these."""
 
     type: str = Field(max_length=100)
     name: str | None = Field(None, max_length=256)
@@ -61,10 +61,10 @@ class ChosenTool(Fields):
     tools: Annotated[list[ChosenTool], Field(max_length=MAX_TOOLS)] | None = None
 
     def choice(self) -> ToolChoice:
-        """As chat completions have it."""
+        """The choice in the shape of chat completions."""
         if self.type == "allowed_tools":
-            among = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
-            return ToolChoice(type=self.type, allowed_tools=among)
+            allowed = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
+            return ToolChoice(type=self.type, allowed_tools=allowed)
         return ToolChoice(type=self.type, function=ToolChoiceFunction(name=self.name or ""))
 
 
@@ -91,44 +91,49 @@ class ResponsesStreamOptions(Fields):
 
 
 class ResponsesRequest(Fields):
-    """OpenAI's newer shape of a conversation. Nothing is stored: each request brings all items that matter."""
+    """OpenAI's newer shape of a conversation. Nothing is stored: each request has all items of its conversation."""
 
-    model: str | None = Field(None, min_length=1, max_length=1000, description="Left out: the default chat model.")
+    model: str | None = Field(
+        None, min_length=1, max_length=1000, description="The model; without it, the default chat model."
+    )
     input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
-    instructions: str | None = Field(None, description="A system message before all others.")
+    instructions: str | None = Field(None, description="A system message, placed before all others.")
     tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoiceWord | ChosenTool | None = Field(
-        None, description="Whether tools are called: auto, none, required, the one to call, or those that may be."
+        None,
+        description="Whether tools are called: auto, none, required, the tool to call, or the allowed tools.",
     )
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
-    max_output_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
+    max_output_tokens: TokenCount | None = Field(None, description="With null, the answer may fill the context.")
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     top_logprobs: TopLogprobs | None = None
     include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
-        None, description=f"`{WITH_LOGPROBS}`; others are without effect."
+        None, description=f"`{WITH_LOGPROBS}` adds log probabilities; other values have no effect."
     )
     reasoning: ReasoningOptions | None = None
     metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
-        None, description="Comes back with the answer; not stored."
+        None, description="Repeated in the answer, not stored."
     )
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
-    store: bool | None = Field(None, description="Without effect: nothing is stored, and the answer says so.")
-    previous_response_id: str | None = Field(None, description="Not found: nothing is stored.")
-    conversation: Any = Field(None, description="Not found: nothing is stored.")
-    prompt: Any = Field(None, description="Not found: there are no stored prompts.")
-    background: bool | None = Field(None, description="`true` is refused.")
-    truncation: ShortText | None = Field(None, description="Without effect: what doesn't fit the context is refused.")
-    max_tool_calls: int | None = Field(None, description="Comes back: it counts calls of hosted tools.")
-    user: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
-    safety_identifier: ShortText | None = Field(None, description="Comes back with the answer, without effect.")
-    prompt_cache_key: ShortText | None = Field(
-        None, description="For upstreams: here prefixes are cached by themselves."
+    store: bool | None = Field(None, description="Without effect: nothing is stored, and the answer has `false`.")
+    previous_response_id: str | None = Field(None, description="Refused with 404: responses aren't stored.")
+    conversation: Any = Field(None, description="Refused with 404: conversations aren't stored.")
+    prompt: Any = Field(None, description="Refused with 404: prompts aren't stored.")
+    background: bool | None = Field(None, description="With `true`, the request is refused.")
+    truncation: ShortText | None = Field(
+        None, description="Without effect: input that doesn't fit the context is refused."
     )
+    max_tool_calls: int | None = Field(
+        None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
+    )
+    user: ShortText | None = Field(None, description="Repeated in the answer, without effect.")
+    safety_identifier: ShortText | None = Field(None, description="Repeated in the answer, without effect.")
+    prompt_cache_key: ShortText | None = Field(None, description="For upstreams. Here prefixes are always cached.")
     service_tier: ShortText | None = Field(None, description="For upstreams.")
 
     @property
@@ -136,14 +141,14 @@ class ResponsesRequest(Fields):
         return bool(self.top_logprobs) or WITH_LOGPROBS in (self.include or ())
 
     def generation(self, default_model: str) -> GenerationRequest:
-        """Raises ApiError: 404 for what would have to be stored, 400 for what can't be answered."""
+        """The canonical request. Raises ApiError: 404 for a stored object, 400 for a request that can't be answered."""
         self._refuse_stored()
         if self.background:
             raise unsupported("'background' is", param="background")
-        given = {
+        fields = {
             name: getattr(self, name) for name in ("prompt_cache_key", "service_tier", "safety_identifier", "user")
         }
-        upstream_fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        upstream_fields: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
         if self.reasoning is not None and self.reasoning.effort is not None:
             upstream_fields["reasoning_effort"] = self.reasoning.effort
         if self.text is not None and self.text.verbosity is not None:
@@ -173,20 +178,22 @@ class ResponsesRequest(Fields):
             )
         for name in ("conversation", "prompt"):
             if getattr(self, name) is not None:
-                raise not_found(f"There is no such {name}: none are stored here", param=name, code=f"{name}_not_found")
+                raise not_found(
+                    f"There is no such {name}: this server stores none", param=name, code=f"{name}_not_found"
+                )
 
     def _format(self) -> OutputFormat | None:
-        asked = self.text.format if self.text is not None else None
-        if asked is None or asked.type == "text":
+        fields = self.text.format if self.text is not None else None
+        if fields is None or fields.type == "text":
             return None
-        if asked.type == "json_object":
+        if fields.type == "json_object":
             return JsonObject()
-        if asked.type != "json_schema":
-            raise unsupported(f"text.format '{asked.type}' is", param="text.format.type")
-        if asked.schema_ is None:
+        if fields.type != "json_schema":
+            raise unsupported(f"text.format '{fields.type}' is", param="text.format.type")
+        if fields.schema_ is None:
             raise invalid("A format 'json_schema' needs a 'schema'", param="text.format.schema")
-        schema = schema_object(asked.schema_, "text.format.schema")
-        return JsonSchema(schema, asked.name or "answer", asked.description, asked.strict)
+        schema = schema_object(fields.schema_, "text.format.schema")
+        return JsonSchema(schema, fields.name or "answer", fields.description, fields.strict)
 
     def _tool_use(self) -> ToolUse | None:
         tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]

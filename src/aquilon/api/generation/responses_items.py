@@ -1,4 +1,4 @@
-"""``POST /v1/responses``, the input: items of a conversation as messages."""
+"""The input of ``POST /v1/responses``: turns the items of a conversation into messages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class InputPart(Fields):
     type: str = Field(max_length=100)
     text: str | None = None
     refusal: str | None = None
-    image_url: str | None = Field(None, description="`data:image/…;base64,…` or an https address.")
+    image_url: str | None = Field(None, description="A `data:image/…;base64,…` address or an https address.")
     detail: str | None = Field(None, max_length=100)
 
 
 class InputItem(Fields):
-    """A message, a call of a function, or its output; which fields count depends on the type."""
+    """A message, a call of a function, or its output; the type decides which fields are used."""
 
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
@@ -35,28 +35,28 @@ class InputItem(Fields):
 
 
 def messages(instructions: str | None, items: str | list[InputItem] | None) -> tuple[Message, ...]:
-    """What the model gets to read; without any input it is a user who says nothing.
+    """The conversation for the model. Without input it ends with an empty message of the user.
 
-    Raises ApiError: 400 for what can't be answered, naming the item; 404 for a reference to a stored one.
+    Raises ApiError, which names the wrong item: 400 for an invalid item, 404 for a reference to a stored item.
     """
-    found = [] if instructions is None else [Message("system", instructions)]
+    conversation = [] if instructions is None else [Message("system", instructions)]
     if items is None or isinstance(items, str):
-        return (*found, Message("user", items or ""))
+        return (*conversation, Message("user", items or ""))
     calls: list[ToolCall] = []
-    called: dict[str, str] = {}
+    function_names: dict[str, str] = {}
     for position, item in enumerate(items):
         if item.type != "function_call":
-            _attach(found, calls)
+            _attach(conversation, calls)
         match item.type:
             case "message":
-                found.append(_message(item, position))
+                conversation.append(_message(item, position))
             case "function_call":
                 calls.append(call := _call(item, position))
-                called[call.id] = call.function.name
+                function_names[call.id] = call.function.name
             case "function_call_output":
-                found.append(_output(item, position, called))
+                conversation.append(_output(item, position, function_names))
             case "reasoning":
-                pass  # a model reads its earlier answers, not what it thought before them
+                pass  # a model doesn't read its earlier thoughts
             case "item_reference":
                 raise not_found(
                     f"Item {position} refers to '{(item.id or '')[:100]}': send the item itself",
@@ -65,23 +65,23 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
                 )
             case _:
                 raise unsupported(f"An item of type '{item.type}' is", param=f"input.{position}.type")
-    _attach(found, calls)
-    if not found or found[-1].role in ("assistant", "system"):
-        last = f"it is the {found[-1].role}'s" if found else "there is none"
+    _attach(conversation, calls)
+    if not conversation or conversation[-1].role in ("assistant", "system"):
+        last = f"it is the {conversation[-1].role}'s" if conversation else "there is none"
         raise invalid(
             f"The last item must be a user's message or the output of a function; {last}",
             param="input",
             code="invalid_last_role",
         )
-    return tuple(found)
+    return tuple(conversation)
 
 
-def _attach(found: list[Message], calls: list[ToolCall]) -> None:
-    """Calls are part of the assistant's turn that they follow."""
+def _attach(conversation: list[Message], calls: list[ToolCall]) -> None:
+    """Moves ``calls`` into the assistant's message that they follow, or into a new one."""
     if not calls:
         return
-    turn = found.pop() if found and found[-1].role == "assistant" else Message("assistant")
-    found.append(Message("assistant", turn.content, tool_calls=(*turn.tool_calls, *calls), parts=turn.parts))
+    turn = conversation.pop() if conversation and conversation[-1].role == "assistant" else Message("assistant")
+    conversation.append(Message("assistant", turn.content, tool_calls=(*turn.tool_calls, *calls), parts=turn.parts))
     calls.clear()
 
 
@@ -101,16 +101,16 @@ def _call(item: InputItem, position: int) -> ToolCall:
     return ToolCall(item.call_id, FunctionCall(item.name, item.arguments or "{}"))
 
 
-def _output(item: InputItem, position: int, called: dict[str, str]) -> Message:
-    """``called`` names the function of each call so far."""
+def _output(item: InputItem, position: int, function_names: dict[str, str]) -> Message:
+    """``function_names``: by id, the function of each call so far."""
     if not item.call_id or item.output is None:
         raise invalid(f"Item {position} is an output without a 'call_id' or an 'output'", param=f"input.{position}")
     text, parts = _content(item.output, f"input.{position}.output")
-    return Message("tool", text, name=called.get(item.call_id), tool_call_id=item.call_id, parts=parts)
+    return Message("tool", text, name=function_names.get(item.call_id), tool_call_id=item.call_id, parts=parts)
 
 
 def _content(content: str | list[InputPart], param: str) -> tuple[str, tuple[Part, ...]]:
-    """The text of all parts, and the parts themselves where there are images among them."""
+    """The text of all parts, and the parts themselves if any is an image."""
     if isinstance(content, str):
         return content, ()
     parts = tuple(_part(part, param) for part in content)
@@ -125,8 +125,8 @@ def _part(part: InputPart, param: str) -> Part:
         return TextPart(part.refusal)
     if part.type == "input_image" and part.image_url is not None:
         if not part.image_url.startswith(("data:image/", "https://")):
-            raise invalid("An image is 'data:image/…;base64,…' or an https address", param=param)
+            raise invalid("image_url must be 'data:image/…;base64,…' or an https address", param=param)
         return ImagePart(part.image_url, part.detail)
     if part.type in (*_TEXTS, "refusal", "input_image"):
-        raise invalid(f"A part of type '{part.type}' comes without its content", param=param)
+        raise invalid(f"A part of type '{part.type}' has no content", param=param)
     raise unsupported(f"Content of type '{part.type}' is", param=param)

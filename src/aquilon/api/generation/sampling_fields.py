@@ -1,4 +1,4 @@
-"""The fields that chat and text completions share: how tokens are drawn, and where the answer ends."""
+"""The fields that chat and text completions share: sampling, stopping and the answer's format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 
 class StreamOptions(Fields):
     include_usage: bool = Field(
-        False, description="One more chunk at the end, with the usage and no choices; false: no usage."
+        False,
+        description="With true, the stream ends with a chunk that has the usage and no choices; false omits the usage.",
     )
 
 
@@ -32,25 +33,29 @@ class SamplingFields(Fields):
     FOR_UPSTREAMS: ClassVar[tuple[str, ...]] = ("user", "metadata", "service_tier", "store")
 
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 is greedy; null takes the model's own default.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="0 always takes the likeliest token; null uses the model's default."
+    )
     top_p: float | None = Field(None, ge=0, le=1, description="0 takes the likeliest token.")
     top_k: int | None = Field(None, ge=-1, le=MAX_TOKEN_COUNT, description="0 and -1 keep the whole vocabulary.")
     min_p: float | None = Field(None, ge=0, le=1)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
-    max_tokens: TokenCount | None = Field(None, description="null: to the end of the context.")
+    max_tokens: TokenCount | None = Field(None, description="With null, the answer may fill the context.")
     min_tokens: TokenCount | None = None
     stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_STRINGS)] | None = Field(
-        None, description="Ends the answer; never part of it."
+        None, description="Texts that end the answer; they are not part of it."
     )
     stop_token_ids: Annotated[list[TokenId], Field(max_length=64)] | None = None
     ignore_eos: bool | None = None
-    seed: Seed | None = Field(None, description="Same seed, same answer, whatever else the server does.")
+    seed: Seed | None = Field(None, description="The same seed gives the same answer, whatever other requests run.")
     random_seed: Seed | None = Field(None, description="Mistral's name for `seed`.")
-    n: int | None = Field(None, ge=1, le=MAX_CHOICES, description="Answers; the prompt is computed and counted once.")
+    n: int | None = Field(
+        None, ge=1, le=MAX_CHOICES, description="The number of answers. The prompt is computed and counted once."
+    )
     logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=1024)] | None = Field(
-        None, description="Token id to what is added to its logit."
+        None, description="By token id, the number that is added to its logit."
     )
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -58,9 +63,9 @@ class SamplingFields(Fields):
     metadata: Any = Field(None, description="Accepted, without effect.")
     service_tier: Any = Field(None, description="Accepted, without effect.")
     store: Any = Field(None, description="Accepted, without effect.")
-    response_format: ResponseFormat | None = Field(None, description="What the answer must match.")
-    structured_outputs: StructuredOutputs | None = Field(None, description="The same, in vLLM's shape.")
-    guided_json: Schema | None = Field(None, description="A JSON schema: vLLM's older shape.")
+    response_format: ResponseFormat | None = Field(None, description="The format that the answer must have.")
+    structured_outputs: StructuredOutputs | None = Field(None, description="vLLM's shape of `response_format`.")
+    guided_json: Schema | None = Field(None, description="A JSON schema, in vLLM's older shape.")
     guided_regex: Pattern | None = None
     guided_choice: Options | None = None
     guided_grammar: Pattern | None = None
@@ -68,12 +73,12 @@ class SamplingFields(Fields):
     @field_validator("logit_bias")
     @classmethod
     def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        """A bias of zero changes nothing, whatever its key: OpenAI's own suite sends such."""
-        strong = {key: value for key, value in (bias or {}).items() if value}
-        for key in strong:
+        """The biases other than zero. A zero may have any key: OpenAI's test suite sends such."""
+        biases = {key: value for key, value in (bias or {}).items() if value}
+        for key in biases:
             if not (key.isascii() and key.isdigit() and len(key) <= 10):
-                raise ValueError(f"'{key[:20]}' is not a token id")
-        return strong
+                raise ValueError(f"'{key[:20]}' is not a token id: a token id is a number of at most 10 digits")
+        return biases
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -82,12 +87,12 @@ class SamplingFields(Fields):
     @property
     def streamed_usage(self) -> StreamedUsage:
         if self.stream_options is None:
-            return "with the last"
-        return "by itself" if self.stream_options.include_usage else "none"
+            return "in last chunk"
+        return "in own chunk" if self.stream_options.include_usage else "none"
 
     @property
     def format(self) -> OutputFormat | None:
-        """What the answer must match. Raises ApiError 400 for a format that isn't there, or several."""
+        """The format that the answer must have. Raises ApiError 400 for an unknown format, and for several formats."""
         guided = None
         if self.guided_json is not None or self.guided_regex or self.guided_choice or self.guided_grammar:
             guided = StructuredOutputs.model_construct(
@@ -101,7 +106,7 @@ class SamplingFields(Fields):
 
     @property
     def upstream_fields(self) -> dict[str, Any]:
-        """What means something to an upstream alone, as it came; unknown fields are among it."""
+        """The fields that only upstreams use, unknown fields among them, as the client sent them."""
         return {
             **(self.model_extra or {}),
             **{name: value for name in self.FOR_UPSTREAMS if (value := getattr(self, name, None)) is not None},
@@ -110,7 +115,7 @@ class SamplingFields(Fields):
     def sampling(
         self, *, max_tokens: int | None, logprobs: int | None, prompt_logprobs: int | None = None
     ) -> SamplingParameters:
-        """All but the temperature."""
+        """All parameters but the temperature, whose default is the model's."""
         seed = self.seed if self.seed is not None else self.random_seed
         return SamplingParameters(
             top_p=_or(self.top_p, 1.0),

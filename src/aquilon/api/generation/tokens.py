@@ -1,4 +1,4 @@
-"""``POST /tokenize`` and ``/detokenize``: what a model makes of a text, as vLLM's clients ask it."""
+"""``POST /tokenize`` and ``/detokenize``: a text's tokens for a model, in vLLM's shape."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ routes = Routes(tag="tokens")
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 500_000
 _INLINE_TOKENS = 8192
-"""More are turned into text in a thread."""
+"""More tokens than this are decoded in a thread."""
 
 
 class TokenizeRequest(Fields):
@@ -35,29 +35,36 @@ class TokenizeRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
     prompt: str | None = None
     messages: Annotated[list[MessageFields], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
-    add_special_tokens: bool = Field(True, description="Whether a text gets the model's beginning token.")
+    add_special_tokens: bool = Field(True, description="Whether the model's beginning token comes before a text.")
     parse_special: bool = Field(
-        True, description="Whether control tokens that a text names are those tokens (llama.cpp), else plain text."
+        True, description="Whether the name of a control token in a text becomes that token (llama.cpp)."
     )
     add_generation_prompt: bool | None = Field(
-        None, description="Whether an answer is opened behind the last message; true unless the message is continued."
+        None,
+        description="Whether an answer is opened after the last message; by default unless that message is continued.",
     )
-    continue_final_message: bool | None = Field(None, description="Leave the last message, the assistant's, open.")
-    tools: list[ToolFields] | None = Field(None, max_length=MAX_TOOLS, description="Functions, as a chat has them.")
-    tool_choice: ToolChoiceWord | ToolChoice | None = Field(None, description="As a chat has it: none hides the tools.")
+    continue_final_message: bool | None = Field(
+        None, description="Whether the last message, the assistant's, stays open."
+    )
+    tools: list[ToolFields] | None = Field(
+        None, max_length=MAX_TOOLS, description="The functions, as in a chat completion."
+    )
+    tool_choice: ToolChoiceWord | ToolChoice | None = Field(
+        None, description="The choice of tools, as in a chat completion; none hides the tools."
+    )
     return_token_strs: bool | None = None
 
     def to_encode(self) -> Prompt:
-        """Raises ApiError 400."""
+        """The canonical prompt. Raises ApiError 400."""
         if (self.prompt is None) == (self.messages is None):
-            raise invalid("Send either 'prompt' or 'messages'", param="prompt")
+            raise invalid("Send either 'prompt' or 'messages', and not both", param="prompt")
         if self.messages is None:
             return TextPrompt(self.prompt or "", self.add_special_tokens, self.parse_special)
         generation_prompt = opens_answer(self.continue_final_message, self.add_generation_prompt)
         last = self.messages[-1]
         if self.continue_final_message and (last.role != "assistant" or not last.content):
             raise invalid(
-                "continue_final_message needs a last message of the assistant that says something",
+                "continue_final_message needs a last message of the assistant that has content",
                 param="continue_final_message",
             )
         tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
@@ -85,12 +92,12 @@ class Text(msgspec.Struct, frozen=True):
     prompt: str
 
 
-@routes.post("/tokenize", "Text to token ids", request=TokenizeRequest, answer=Tokens, says="The token ids")
+@routes.post("/tokenize", "Turn a text into token ids", request=TokenizeRequest, answer=Tokens, says="The token ids.")
 async def tokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, TokenizeRequest)
     prompt = fields.to_encode()
     if (length := characters(prompt)) > MAX_CHARACTERS:
-        raise invalid(f"The text has {length} characters; {MAX_CHARACTERS} are taken at once", param="prompt")
+        raise invalid(f"The text has {length} characters; at most {MAX_CHARACTERS} are allowed", param="prompt")
     local = services(request).local_models
     card, loaded = await local.text(fields.model, caller)
     ids = await encode(prompt, card, loaded)
@@ -100,17 +107,18 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-@routes.post("/detokenize", "Token ids to text", request=DetokenizeRequest, answer=Text, says="The text")
+@routes.post("/detokenize", "Turn token ids into text", request=DetokenizeRequest, answer=Text, says="The text.")
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
-    _, loaded = await services(request).local_models.text(fields.model, caller)
+    state = services(request)
+    _, loaded = await state.local_models.text(fields.model, caller)
 
-    def decoded() -> str:
+    def decode() -> str:
         check_token_ids(fields.tokens, loaded, param="tokens")
         return loaded.text.tokenizer.decode(fields.tokens, skip_special=False)
 
     if len(fields.tokens) <= _INLINE_TOKENS:
-        text = decoded()
+        text = decode()
     else:
-        text = await asyncio.get_running_loop().run_in_executor(services(request).large_bodies, decoded)
+        text = await asyncio.get_running_loop().run_in_executor(state.large_bodies, decode)
     return Response(msgspec.json.encode(Text(text)), media_type="application/json")

@@ -1,4 +1,4 @@
-"""The functions that a model may call, as each kind of client lists them."""
+"""The fields for the functions that a model may call, and for the choice among them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FunctionFields(Fields):
     description: str | None = None
     parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
     strict: bool | None = Field(
-        None, description="For upstreams: here calls match their schema wherever a grammar holds it."
+        None, description="For upstreams. Here calls always match a schema that a grammar can express."
     )
 
 
@@ -32,11 +32,11 @@ class ToolFields(Fields):
     function: FunctionFields | None = None
 
     def tool(self, position: int) -> Tool:
-        """Raises ApiError 400 for what isn't a function."""
+        """The canonical tool. Raises ApiError 400 unless it is a function."""
         if self.type != "function" or self.function is None:
             raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}")
         require_object(self.function.parameters, f"tools.{position}")
-        return made_tool(self.function, self.model_extra or {})
+        return _tool(self.function, self.model_extra or {})
 
 
 class ToolChoiceFunction(Fields):
@@ -60,30 +60,30 @@ ToolChoiceWord = Literal["auto", "none", "any", "required"]
 
 
 def require_object(parameters: dict[str, Any] | None, param: str) -> None:
-    """Raises ApiError 400 for a schema of arguments that is nested past all measure, or that objects don't match."""
+    """Raises ApiError 400 for a schema of arguments that is nested too deeply, or whose type isn't object."""
     require_shallow(parameters, param)
     kind = (parameters or {}).get("type", "object")
     if isinstance(kind, str) and kind != "object":
         raise invalid(
-            f"A function's arguments are an object: 'type' is 'object' in its parameters, not '{kind[:100]}'",
+            f"The 'type' of a function's parameters must be 'object', not '{kind[:100]}'",
             param=param,
             code="invalid_schema",
         )
 
 
-def made_tool(function: FunctionFields, beside: dict[str, Any]) -> Tool:
-    """``beside``: the client's other fields of the tool."""
+def _tool(function: FunctionFields, tool_fields: dict[str, Any]) -> Tool:
+    """``tool_fields``: the tool's other fields, which are for upstreams."""
     more = dict(function.model_extra or {})
     if function.strict is not None:
         more["strict"] = function.strict
     if function.parameters == {}:
         more["parameters"] = {}
     inner = {"function": more} if more else {}
-    return Tool(function.name, function.description or "", function.parameters or {}, beside | inner)
+    return Tool(function.name, function.description or "", function.parameters or {}, tool_fields | inner)
 
 
 def tool_use(tools: Sequence[Tool], choice: ToolChoiceWord | ToolChoice | None, *, parallel: bool) -> ToolUse | None:
-    """Raises ApiError 400 for a choice that the tools don't have."""
+    """None without tools. Raises ApiError 400 for a choice that isn't among the tools."""
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -100,7 +100,7 @@ def tool_use(tools: Sequence[Tool], choice: ToolChoiceWord | ToolChoice | None, 
         return ToolUse(tuple(tools), "named", name, parallel=False)
     if not tools:
         if choice in ("any", "required"):
-            raise invalid(f"tool_choice is '{choice}' and there are no tools", param="tool_choice")
+            raise invalid(f"tool_choice is '{choice}', but there are no tools", param="tool_choice")
         return None
     return ToolUse(tuple(tools), "required" if choice == "any" else choice or "auto", parallel=parallel)
 
@@ -109,14 +109,13 @@ def _name(choice: ToolChoice) -> str:
     if choice.type != "function":
         raise unsupported(f"tool_choice of type '{choice.type}' is", param="tool_choice")
     if choice.function is None:
-        raise invalid('A function is chosen as {"type": "function", "function": {"name": …}}', param="tool_choice")
+        raise invalid(
+            'tool_choice has no function: send {"type": "function", "function": {"name": …}}', param="tool_choice"
+        )
     return choice.function.name
 
 
 def _require(name: str, names: list[str]) -> None:
     if name not in names:
-        known = ", ".join(names[:20]) or "there are none"
-        raise invalid(
-            f"tool_choice names '{name[:100]}', which is none of the tools: {known}",
-            param="tool_choice",
-        )
+        known = f"isn't among the tools {', '.join(names[:20])}" if names else "isn't a tool: there are none"
+        raise invalid(f"tool_choice names '{name[:100]}', which {known}", param="tool_choice")

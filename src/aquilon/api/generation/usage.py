@@ -1,4 +1,4 @@
-"""Token counts, as both kinds of client read them."""
+"""Token counts in answers, in the shape that both kinds of client read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 from aquilon.money.usage_event import Usage
 
-StreamedUsage = Literal["with the last", "by itself", "none"]
-"""Where a stream tells its usage: with the last choice's end, which is what Mistral's clients read, or in a chunk of
-its own, which is what OpenAI's ask for."""
+StreamedUsage = Literal["in last chunk", "in own chunk", "none"]
+"""Where a stream has its usage: in the last choice's last chunk, where Mistral's clients read it, or in a separate
+chunk without choices, for which OpenAI's clients ask."""
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):
