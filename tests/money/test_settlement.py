@@ -118,17 +118,24 @@ class House:
         )
         request = GenerationRequest(model=MODEL, prompt=TokenPrompt((1,) * PROMPT), sampling=sampling, n=n, stop=stop)
         most = 4096 - PROMPT if tokens is None else tokens
-        return LocalSequence(self.local, card, self.loaded, sequence, request, most)
+        return LocalSequence(
+            backend=self.local,
+            card=card,
+            loaded=self.loaded,
+            sequence=sequence,
+            request=request,
+            most_tokens=most,
+        )
 
     def answer(self, request_id: str, *prepared: LocalSequence) -> AsyncGenerator[Event]:
-        return self.pipeline.answer(prepared, self.principal, request_id)
+        return self.pipeline.answer(prepared, self.principal, request_id=request_id)
 
     async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
         return [event async for event in self.answer(request_id, *prepared)]
 
     async def stream(self, request_id: str, brought: list[str], *prepared: LocalSequence) -> None:
         """Adds to ``brought`` what a stream brings its client."""
-        async for event in self.pipeline.answer(prepared, self.principal, request_id, streamed=True):
+        async for event in self.pipeline.answer(prepared, self.principal, request_id=request_id, streamed=True):
             if isinstance(event, Delta):
                 brought.append(event.text)
 
@@ -354,7 +361,7 @@ async def test_a_changed_budget_counts_at_once(house: House) -> None:
     await house.set_budget(10**6)
     assert await house.whole("r2", house.prepared(1))
     other = replace(house.principal, api_key_id="key_other")
-    assert [event async for event in house.pipeline.answer([house.prepared(1)], other, "r3")]
+    assert [event async for event in house.pipeline.answer([house.prepared(1)], other, request_id="r3")]
 
 
 class Trouble:

@@ -117,13 +117,13 @@ async def test_aliases_and_upstreams_models_too(database: Database, settings: Se
         with pytest.raises(ValueError, match="which is there already"):
             await aliases.set_alias(database, actor, Wish(name=name, target="small"), ["small"])
     await aliases.set_alias(database, actor, Wish(name="latest", target="small-2"), ["small", "small-2"])
-    first = await upstreams.add(database, sealer, actor, upstream("first", "large", "medium"))
-    await upstreams.add(database, sealer, actor, upstream("second", "large"))
+    first = await upstreams.add(database, sealer, actor, upstream=upstream("first", "large", "medium"))
+    await upstreams.add(database, sealer, actor, upstream=upstream("second", "large"))
     for model in ("Large", "lаrge", "LATEST"):
         with pytest.raises(ValueError, match="is taken for"):
-            await upstreams.add(database, sealer, actor, upstream("third", model))
+            await upstreams.add(database, sealer, actor, upstream=upstream("third", model))
     kept = tuple(ProvidedModel(model, model) for model in ("large", "medium"))
-    await upstreams.change(database, sealer, actor, first.id, {"models": kept})
+    await upstreams.change(database, sealer, actor, id_or_name=first.id, changes={"models": kept})
 
 
 def test_a_pulled_model_is_called_what_no_other_is_but_for_capitals(tmp_path: Path) -> None:

@@ -118,17 +118,19 @@ def add(
             api_key=key,
             headers=headers,
             api_version=api_version,
-            timeouts=Timeouts(connect, first_token, between, total),
+            timeouts=Timeouts(connect=connect, first_token=first_token, between=between, total=total),
             models=_provided(model or [], can, context or 8192, weight),
         )
-        made = await administration.add(database, _sealer(home), operator, given, private=private)
+        made = await administration.add(database, _sealer(home), operator, upstream=given, private=private)
         if model and context is not None:
             return made
         found = await look_at(made)
         if found.problem and not model:
             print(f"aquilon: {found.problem}", file=sys.stderr)
         models = _completed(made, found, can, context, weight)
-        return await administration.change(database, _sealer(home), operator, made.id, {"models": models})
+        return await administration.change(
+            database, _sealer(home), operator, id_or_name=made.id, changes={"models": models}
+        )
 
     made = as_operator(home, None, work)
     if as_json:
@@ -177,7 +179,7 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, Check]:
-        return await administration.check(database, _sealer(home), operator, name)
+        return await administration.check(database, _sealer(home), operator, id_or_name=name)
 
     upstream, found = as_operator(home, None, work)
     if as_json:
@@ -227,7 +229,7 @@ def models(
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
-        found = await administration.get(database, _sealer(home), operator, name)
+        found = await administration.get(database, _sealer(home), operator, id_or_name=name)
         known = {each.name: each for each in found.models}
         for gone in drop or ():
             if known.pop(gone, None) is None:
@@ -245,7 +247,7 @@ def models(
             known[each.name] = each
         if model or drop:
             changes = {"models": tuple(known.values())}
-            found = await administration.change(database, _sealer(home), operator, found.id, changes)
+            found = await administration.change(database, _sealer(home), operator, id_or_name=found.id, changes=changes)
         return found, await administration.list_fallbacks(database, operator)
 
     found, chains = as_operator(home, None, work)
@@ -273,7 +275,7 @@ def remove(name: Name, home: Home = None) -> None:
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> Upstream:
-        return await administration.remove(database, _sealer(home), operator, name)
+        return await administration.remove(database, _sealer(home), operator, id_or_name=name)
 
     print(f"Removed {as_operator(home, None, work).name}")
 
@@ -291,7 +293,7 @@ def _provided(given: list[str], can: list[str] | None, context: int, weight: int
     for each in given:
         here, _, there = each.partition("=")
         capabilities: Any = frozenset(can or ("chat", "function_calling"))
-        made.append(ProvidedModel(here, there or here, context, capabilities, weight))
+        made.append(ProvidedModel(here, there or here, max_context=context, capabilities=capabilities, weight=weight))
     return tuple(made)
 
 

@@ -178,14 +178,16 @@ async def add_upstream(request: Request, caller: Caller) -> Response:
             enabled=fields.enabled,
             models=_models(fields.models),
         )
-        made = await upstreams.add(services(request).database, _sealer(request), caller, given, private=fields.private)
+        made = await upstreams.add(
+            services(request).database, _sealer(request), caller, upstream=given, private=fields.private
+        )
     await services(request).upstreams.refresh()
     return json_answer(_body(request, made))
 
 
 @routes.get("/upstreams/{upstream_id}", "One upstream", answer=UpstreamBody, says="It")
 async def get_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    found = await upstreams.get(services(request).database, _sealer(request), caller, upstream_id)
+    found = await upstreams.get(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     return json_answer(_body(request, found))
 
 
@@ -206,7 +208,12 @@ async def change_upstream(request: Request, caller: Caller, upstream_id: str) ->
         if "models" in said:
             changes["models"] = _models(fields.models)
         made = await upstreams.change(
-            services(request).database, _sealer(request), caller, upstream_id, changes, private=fields.private
+            services(request).database,
+            _sealer(request),
+            caller,
+            id_or_name=upstream_id,
+            changes=changes,
+            private=fields.private,
         )
     await services(request).upstreams.refresh()
     return json_answer(_body(request, made))
@@ -219,7 +226,7 @@ async def change_upstream(request: Request, caller: Caller, upstream_id: str) ->
     says="It is gone",
 )
 async def remove_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    gone = await upstreams.remove(services(request).database, _sealer(request), caller, upstream_id)
+    gone = await upstreams.remove(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     await services(request).upstreams.refresh()
     return json_answer(DeletedUpstream(id=gone.id))
 
@@ -231,7 +238,7 @@ async def remove_upstream(request: Request, caller: Caller, upstream_id: str) ->
     says="What it answered",
 )
 async def check_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    _, found = await upstreams.check(services(request).database, _sealer(request), caller, upstream_id)
+    _, found = await upstreams.check(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     return json_answer(
         UpstreamCheck(
             ok=not found.problem,
@@ -265,7 +272,7 @@ async def list_fallbacks(request: Request, caller: Caller) -> Response:
 async def set_fallbacks(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, FallbacksRequest)
     with _in_words():
-        await upstreams.set_fallbacks(services(request).database, caller, model, tuple(fields.models))
+        await upstreams.set_fallbacks(services(request).database, caller, model=model, models=tuple(fields.models))
     await services(request).upstreams.refresh()
     return json_answer(FallbacksBody(model=model, models=fields.models))
 
@@ -275,13 +282,19 @@ def _sealer(request: Request) -> Sealer:
 
 
 def _timeouts(fields: TimeoutFields) -> Timeouts:
-    return Timeouts(fields.connect, fields.first_token, fields.between, fields.total)
+    return Timeouts(connect=fields.connect, first_token=fields.first_token, between=fields.between, total=fields.total)
 
 
 def _models(fields: list[ProvidedModelFields]) -> tuple[ProvidedModel, ...]:
     return tuple(
-        ProvidedModel(each.name, each.remote or each.name, each.max_context, frozenset(each.capabilities), each.weight)
-        for each in fields
+        ProvidedModel(
+            model.name,
+            model.remote or model.name,
+            max_context=model.max_context,
+            capabilities=frozenset(model.capabilities),
+            weight=model.weight,
+        )
+        for model in fields
     )
 
 

@@ -114,7 +114,7 @@ async def embeddings_answer(
 ) -> bytes:
     """The answer's JSON; ``headers`` gets its headers. Raises ApiError."""
     id_ = new_id("embd")
-    made = await found.embeddings.answer(fields.embedding(), caller, id_, headers)
+    made = await found.embeddings.answer(fields.embedding(), caller, request_id=id_, headers=headers)
     kind = fields.output_dtype or "float"
     as_text = fields.encoding_format == "base64"
     data = [
