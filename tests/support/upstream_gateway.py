@@ -17,7 +17,7 @@ from aquilon.embeddings.process import EmbeddingProcess
 from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.generation.metrics import Metrics
+from aquilon.generation.metrics import Metrics, UpstreamCollector
 from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.upstream import UpstreamModels
 from aquilon.money.admission import Admission
@@ -121,6 +121,7 @@ async def open_gateway(home: Path) -> AsyncIterator[Gateway]:
     writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, writer)
     registry = UpstreamRegistry(database, Sealer.of(settings))
+    metrics.registry.register(UpstreamCollector(registry))
     local_embeddings = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
     catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, local_embeddings))
     models = UpstreamModels(registry, metrics)
