@@ -1,4 +1,4 @@
-"""Why a request gets no answer, in words and numbers that both kinds of client understand."""
+"""The error that answers a request, in the fields that OpenAI's and Mistral's clients understand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LimitReached(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """Answered as it is: ``status`` is HTTP's, ``param`` the field at fault, ``code`` for programs to branch on."""
+    """Sent to the client: ``status`` is HTTP's, ``param`` names the wrong field, programs branch on ``code``."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class ApiError(Exception):
         """Seconds, sent as ``Retry-After``."""
         self.limit = limit
         self.detail = detail
-        """One entry a field at fault, for 422: ``loc``, ``msg`` and ``type``."""
+        """With status 422: an entry for each wrong field, with ``loc``, ``msg`` and ``type``."""
         self.headers = dict(headers or {})
-        """More headers of the answer, with lower-case names."""
+        """Further headers of the answer, with lower-case names."""
 
 
 def invalid(
@@ -85,8 +85,9 @@ def invalid(
     return ApiError(400, "invalid_request_error", message, param=param, code=code, limit=limit)
 
 
-def unsupported(what: str, *, param: str) -> ApiError:
-    return invalid(f"{what} not supported yet by this server", param=param, code="unsupported")
+def unsupported(subject_and_verb: str, *, param: str) -> ApiError:
+    """``subject_and_verb``: such as "Tools of type 'x' are"."""
+    return invalid(f"{subject_and_verb} not supported yet by this server", param=param, code="unsupported")
 
 
 def unauthenticated(message: str, *, code: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""The one request and the few events that every API's requests and answers are translated to and from."""
+"""The canonical generation request and its events: every API's requests and answers are translated to and from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aquilon.text.messages import Message, Tool
 
 
 class ToolUse(msgspec.Struct, frozen=True):
-    """The functions that the model may call in its answer, and whether it must."""
+    """The functions that the model may call in its answer, and whether it must call one."""
 
     tools: tuple[Tool, ...]
     choice: Literal["auto", "none", "required", "named"] = "auto"
     named: str | None = None
-    """The one function to call, with ``choice`` named."""
+    """With ``choice`` named: the function to call."""
     parallel: bool = True
     """Whether one answer may hold several calls."""
 
@@ -25,12 +25,12 @@ class ToolUse(msgspec.Struct, frozen=True):
 class ChatPrompt(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     continue_final: bool = False
-    """Go on with the last message, which is the assistant's, in place of answering it."""
+    """Continue the last message, which is the assistant's, instead of answering it."""
     repeats_final: bool = False
-    """Whether the answer then begins with that message."""
+    """With ``continue_final``: whether the answer repeats that message at its beginning."""
     tool_use: ToolUse | None = None
     generation_prompt: bool = True
-    """Open an answer behind the last message; without it the model goes on behind the end of that."""
+    """Open an answer after the last message; otherwise the model continues after the end of that message."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class TextPrompt(msgspec.Struct, frozen=True):
     add_special: bool = True
     """Whether the tokenizer adds its beginning-of-sequence token."""
     parse_special: bool = True
-    """Whether control tokens that the text names are those tokens; else they are plain text."""
+    """Whether names of control tokens in the text become those tokens; otherwise they are plain text."""
 
 
 class TokenPrompt(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class TokenPrompt(msgspec.Struct, frozen=True):
 
 
 class FillPrompt(msgspec.Struct, frozen=True):
-    """What stands before and after the gap that is to be filled (fill in the middle)."""
+    """The text before and after the gap to fill (fill in the middle)."""
 
     prefix: str
     suffix: str
@@ -64,7 +64,7 @@ class JsonSchema(msgspec.Struct, frozen=True, tag=True):
     name: str = "answer"
     description: str | None = None
     strict: bool | None = None
-    """For upstreams, as are name and description: here an answer always matches."""
+    """Passed on to upstreams, as name and description are: a local answer always matches."""
 
 
 class Regex(msgspec.Struct, frozen=True, tag=True):
@@ -72,13 +72,13 @@ class Regex(msgspec.Struct, frozen=True, tag=True):
 
 
 class Choice(msgspec.Struct, frozen=True, tag=True):
-    """One of these texts, as it is."""
+    """Exactly one of these texts."""
 
     options: tuple[str, ...]
 
 
 class Grammar(msgspec.Struct, frozen=True, tag=True):
-    """In llguidance's variant of Lark's notation."""
+    """Rules in llguidance's variant of Lark's notation."""
 
     text: str
 
@@ -87,36 +87,36 @@ OutputFormat = JsonObject | JsonSchema | Regex | Choice | Grammar
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to generate, whoever asked and however."""
+    """What to generate, whichever API the request came through."""
 
     model: str
-    """As the client named it: a model's name or an alias."""
+    """The name that the client sent: a model's name or an alias."""
     prompt: Prompt
     sampling: SamplingParameters
     temperature: float | None = None
-    """None takes the model's own default; ``sampling.temperature`` is set from this."""
+    """None takes the model's default. The local backend sets ``sampling.temperature`` from this."""
     stop: tuple[str, ...] = ()
     n: int = 1
     format: OutputFormat | None = None
-    """What every answer must match; None is free text."""
+    """What every answer must match; None for free text."""
     batch: bool = False
-    """Part of a batch job: computed when nobody waits, at the batch price."""
+    """Whether it is part of a batch job: computed when no other request waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
-    """The client's fields that mean something to an upstream alone, as they came."""
+    """The client's fields that only upstreams understand, unchanged."""
     limits_completion: bool = False
-    """Whether the client named the most tokens ``max_completion_tokens``, not ``max_tokens``."""
+    """Whether the client sent ``max_completion_tokens`` instead of ``max_tokens``."""
     hops: int = 0
-    """As `Principal.hops`."""
+    """See `Principal.hops`."""
 
     @property
     def prefix(self) -> str:
-        """What the answer begins with already: the assistant's message that is to be gone on with."""
+        """The text that the answer begins with: the assistant's message that the model continues."""
         prompt = self.prompt
         return prompt.messages[-1].content if isinstance(prompt, ChatPrompt) and prompt.continue_final else ""
 
 
 class Alternative(msgspec.Struct, frozen=True):
-    """A token that could have come, with its natural log probability."""
+    """Another token that was possible, with its natural log probability."""
 
     id: int
     text: str
@@ -125,7 +125,7 @@ class Alternative(msgspec.Struct, frozen=True):
 
 
 class ScoredToken(msgspec.Struct, frozen=True):
-    """A token with its natural log probability, and the most likely ones in its place."""
+    """A token with its natural log probability, and the most likely tokens at its position."""
 
     id: int
     text: str
@@ -133,44 +133,44 @@ class ScoredToken(msgspec.Struct, frozen=True):
     logprob: float
     top: tuple[Alternative, ...]
     offset: int | None = None
-    """Where in the continuation's text it begins, in characters; None where nobody says."""
+    """Where the token begins in the continuation's text, in characters; None if that is unknown."""
 
 
 class Started(msgspec.Struct, frozen=True):
-    """The engine has computed one of the request's prompts."""
+    """The backend has processed one of the request's prompts."""
 
     prompt: int
-    """Which one, from 0."""
+    """The prompt's number, from 0."""
     prompt_logprobs: tuple[ScoredToken | None, ...] | None = None
-    """One entry a prompt token, None for the first; only if they were asked for."""
+    """One entry for each prompt token, None for the first token; only if the client asked for them."""
     stand_in: str = ""
-    """The model that answers, where that is a fall-back of the one that was asked."""
+    """The fall-back model that answers; empty if the requested model answers."""
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """More of one continuation: text that is complete, and the tokens that came with it if they were asked for.
+    """More of one continuation: whole characters of text, and its scored tokens if the client asked for them.
 
-    Continuations are counted through all prompts of the request.
+    Continuations are numbered through all prompts of the request.
     """
 
     index: int
     text: str
     tokens: tuple[ScoredToken, ...] = ()
     reasoning: str = ""
-    """What a reasoning model says to itself before its answer."""
+    """A reasoning model's thoughts before its answer."""
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):
-    """More of one tool call: the first of a call has its id and name, all have arguments to append."""
+    """More of one tool call. A call's first delta has its id and name; each delta has arguments to append."""
 
     index: int
     call: int
-    """Which call of the continuation, from 0."""
+    """The call's number in the continuation, from 0."""
     id: str = ""
     name: str = ""
     arguments: str = ""
     extra: dict[str, Any] = {}
-    """With the first: what an upstream wants back with the call (Google's ``extra_content``)."""
+    """In the first delta: fields that the upstream wants back with the call (Google's ``extra_content``)."""
 
 
 FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]

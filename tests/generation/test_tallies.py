@@ -1,4 +1,4 @@
-"""Counters and histograms show what prometheus_client's own would."""
+"""Our counters and histograms export the same as prometheus_client's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VALUES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([*BUCKETS, 0.
 
 
 def shown(registry: CollectorRegistry) -> list[str]:
-    """All but when each was made, which ours don't tell."""
+    """The exported lines, without the creation times that our metrics don't export."""
     return [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line]
 
 

@@ -119,17 +119,24 @@ class Billing:
         )
         request = GenerationRequest(model=MODEL, prompt=TokenPrompt((1,) * PROMPT), sampling=sampling, n=n, stop=stop)
         most = 4096 - PROMPT if tokens is None else tokens
-        return LocalSequence(self.local, card, self.loaded, sequence, request, most)
+        return LocalSequence(
+            backend=self.local,
+            card=card,
+            loaded=self.loaded,
+            sequence=sequence,
+            request=request,
+            most_tokens=most,
+        )
 
     def answer(self, request_id: str, *prepared: LocalSequence) -> AsyncGenerator[Event]:
-        return self.pipeline.answer(prepared, self.principal, request_id)
+        return self.pipeline.answer(prepared, self.principal, request_id=request_id)
 
     async def whole(self, request_id: str, *prepared: LocalSequence) -> list[Event]:
         return [event async for event in self.answer(request_id, *prepared)]
 
     async def stream(self, request_id: str, delivered: list[str], *prepared: LocalSequence) -> None:
         """Adds to ``delivered`` what a stream brings its client."""
-        async for event in self.pipeline.answer(prepared, self.principal, request_id, streamed=True):
+        async for event in self.pipeline.answer(prepared, self.principal, request_id=request_id, streamed=True):
             if isinstance(event, Delta):
                 delivered.append(event.text)
 
@@ -362,7 +369,7 @@ async def test_a_changed_budget_counts_at_once(billing: Billing) -> None:
     await billing.set_budget(10**6)
     assert await billing.whole("r2", billing.prepared(1))
     other = replace(billing.principal, api_key_id="key_other")
-    assert [event async for event in billing.pipeline.answer([billing.prepared(1)], other, "r3")]
+    assert [event async for event in billing.pipeline.answer([billing.prepared(1)], other, request_id="r3")]
 
 
 class Trouble:

@@ -123,13 +123,13 @@ async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
     await aliases.set_alias(
         database, actor, AliasDefinition(name="latest", target="small-2"), models=["small", "small-2"]
     )
-    first = await upstreams.add(database, sealer, actor, upstream("first", "large", "medium"))
-    await upstreams.add(database, sealer, actor, upstream("second", "large"))
+    first = await upstreams.add(database, sealer, actor, upstream=upstream("first", "large", "medium"))
+    await upstreams.add(database, sealer, actor, upstream=upstream("second", "large"))
     for model in ("Large", "lаrge", "LATEST"):
         with pytest.raises(ValueError, match="is taken for"):
-            await upstreams.add(database, sealer, actor, upstream("third", model))
+            await upstreams.add(database, sealer, actor, upstream=upstream("third", model))
     kept = tuple(ProvidedModel(model, model) for model in ("large", "medium"))
-    await upstreams.change(database, sealer, actor, first.id, {"models": kept})
+    await upstreams.change(database, sealer, actor, id_or_name=first.id, changes={"models": kept})
 
 
 def test_a_pulled_model_s_name_must_differ_by_more_than_capitals(tmp_path: Path) -> None:

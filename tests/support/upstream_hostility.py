@@ -1,4 +1,4 @@
-"""What upstreams send that break every rule, down to the byte: answers to read all the same, and what is none."""
+"""Scripts of upstreams that break rules: answers that must be read all the same, and answers that must fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = "".join(WORDS)
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 PAUSE = 0.05
-"""Seconds between two pieces, so that each comes by itself."""
+"""Seconds between two pieces, so that each is received separately."""
 MIB = 2**20
 
 
@@ -33,7 +33,7 @@ ALL = SAID + FINISHED + COUNTED + DONE
 
 
 def sends(*pieces: bytes) -> Script:
-    """These bytes after a head, one piece a while after the other, then the end of the answer."""
+    """Send a head, these pieces with a pause between them, and the end of the answer."""
 
     async def script(line: Line) -> None:
         await line.begin()
@@ -46,7 +46,7 @@ def sends(*pieces: bytes) -> Script:
 
 
 def raw(*pieces: bytes, then: str = "") -> Script:
-    """These bytes, from the first of the connection's answer on."""
+    """Send these pieces with a pause between them, without a head."""
 
     async def script(line: Line) -> None:
         for number, piece in enumerate(pieces):
@@ -73,7 +73,7 @@ def floods(begin: bytes, piece: bytes, times: int) -> Script:
 
 
 async def drips(line: Line) -> None:
-    """Of its answer's head, a byte at a time, and never all."""
+    """Send an endless head, one byte at a time."""
     for byte in HEAD * 20:
         await line.raw(bytes([byte]))
         await asyncio.sleep(0.02)
@@ -162,7 +162,7 @@ WELL: dict[str, tuple[Script, int]] = {
     "unknown_fields": (sends(b'data: {"choices": [], "x": {"y": [1, {"z": null}]}, "id": 7}\n\n' + ALL), 3),
     "says_more_after_its_end": (sends(ALL, event({"content": " four"})), 3),
 }
-"""Bytes that hold the whole answer, and the completion tokens that are paid."""
+"""Scripts that send the whole answer, and the completion tokens that are charged."""
 
 BAD: dict[str, tuple[Script, int]] = {
     "hangs": (raw(then="hang"), 504),
@@ -206,7 +206,7 @@ BAD: dict[str, tuple[Script, int]] = {
         502,
     ),
 }
-"""What comes before the first word is no answer: the status that the client gets."""
+"""Scripts that fail before the first word, and the status that the client gets."""
 
 BREAKS: dict[str, tuple[Script, int]] = {
     "cut": (raw(OK, b"%x\r\n%s\r\n" % (len(SAID), SAID), then="cut"), 502),
@@ -222,11 +222,11 @@ BREAKS: dict[str, tuple[Script, int]] = {
     "failed": (sends(SAID, b'event: error\ndata: {"message": "at http://10.1.2.3 with sk-very-secret-key"}\n\n'), 502),
     "ended_for_an_error": (sends(SAID, event({}, finish_reason="error")), 502),
 }
-"""What comes behind the first words: the error's status."""
+"""Scripts that fail after the first words, and the status of the error."""
 
 
 async def calls_without_numbers(line: Line) -> None:
-    """Each chunk repeats its call's id, the second call's name comes with its second piece as well."""
+    """Each chunk repeats its call's id; the second call's second piece repeats its name too."""
     pieces = [("a", "f", '{"x"'), ("a", None, ":1}"), ("b", "g", "{"), ("b", "g", "}")]
     await line.begin()
     for id_, name, arguments in pieces:
@@ -257,7 +257,7 @@ async def never_stops_in_one_word(line: Line) -> None:
 
 
 async def speaks_unasked(line: Line) -> None:
-    """A second answer behind the first, for whoever asks next on this connection."""
+    """Send a second answer after the first, which the connection's next request could take for its own."""
     await line.raw(HEAD + b"content-length: %d\r\n\r\n" % len(ALL) + ALL)
     stolen = event({"content": "stolen"}) + FINISHED + DONE
     await line.raw(HEAD + b"content-length: %d\r\n\r\n" % len(stolen) + stolen)

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told, down to the byte: well, badly, or not at all."""
+"""A server on loopback whose script decides each byte of its answers: right, wrong, or none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Asked:
+    """A request that the server received."""
+
     method: str
     path: str
     headers: dict[str, str]
@@ -25,7 +27,7 @@ class Asked:
 
 
 class Line:
-    """One request's connection, to answer on."""
+    """The connection of one request, on which a script answers."""
 
     def __init__(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked = asked
@@ -40,7 +42,7 @@ class Line:
         await self.raw(OK)
 
     async def data(self, text: str | bytes) -> None:
-        """A piece of the body, as it is."""
+        """A piece of the body, unchanged."""
         piece = text.encode() if isinstance(text, str) else text
         await self.raw(b"%x\r\n%s\r\n" % (len(piece), piece))
 
@@ -67,7 +69,7 @@ class Line:
         await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
 
     async def gone(self) -> None:
-        """Returns when the other side has closed the connection."""
+        """Wait until the client has closed the connection."""
         while await self._reader.read(4096):
             pass
 
@@ -75,7 +77,7 @@ class Line:
         self._writer.transport.abort()
 
     def close(self) -> None:
-        """After what was sent."""
+        """Close the connection when all data is sent."""
         self._writer.close()
 
 
@@ -83,21 +85,21 @@ Script = Callable[[Line], Awaitable[None]]
 
 
 async def well(line: Line) -> None:
-    """Three words, counted."""
+    """Answer with three words and their usage."""
     await line.begin()
     await line.say("One ", "two ", "three")
     await line.finish(usage={"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}})
     await line.end()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class UpstreamServer:
     url: str = ""
     script: Script = well
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     busy: int = 0
-    """Answers that are not over yet."""
+    """Answers that have not ended."""
     open: set[asyncio.StreamWriter] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -131,7 +133,8 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    return Asked(method, path, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Asked(method=method, path=path, headers=headers, body=body)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What stands for a vLLM server and for Azure OpenAI where a guide names one: well-behaved, with words of their own."""
+"""Stand-ins for the vLLM server and the Azure OpenAI that guides name. Both answer correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.upstream_server import Line, Script, upstream_server
 
 @contextmanager
 def stand_in(script: Script) -> Iterator[str]:
-    """An `upstream_server` in a thread of its own; gives its address."""
+    """An `upstream_server` in a separate thread; yields its address."""
     loop = asyncio.new_event_loop()
     started: list[str] = []
     ready, stop = threading.Event(), asyncio.Event()
@@ -42,7 +42,7 @@ async def _say(line: Line, *words: str) -> None:
 
 
 async def vllm(line: Line) -> None:
-    """One model, which tells its context, as vLLM does."""
+    """One model, with its context in the list of models, as vLLM has it."""
     if line.asked.path == "/v1/models":
         model = {"id": "mistralai/Ministral-8B-Instruct-2410", "object": "model", "max_model_len": 32768}
         await line.answer(200, {"object": "list", "data": [model]})
@@ -53,7 +53,7 @@ async def vllm(line: Line) -> None:
 
 
 async def azure(line: Line) -> None:
-    """A deployment called ``chat-eu``, for whoever has the key, with the version in the query."""
+    """A deployment called ``chat-eu``, which needs the key, and the version in the query."""
     if line.asked.headers.get("api-key") != "azure-secret":
         await line.answer(401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}})
     elif line.asked.path == "/openai/models?api-version=2024-10-21":

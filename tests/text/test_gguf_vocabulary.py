@@ -121,7 +121,7 @@ def test_the_tokens_that_end_an_answer_are_known(default_tokenizer: SubwordToken
         ({"tokenizer.ggml.pre": ["gpt-2"]}, "pre-tokenizer '['gpt-2']'"),
         ({"tokenizer.ggml.tokens": []}, "no vocabulary"),
         ({"tokenizer.ggml.token_type": [1]}, "1 token types"),
-        ({"tokenizer.ggml.merges": ["ab"]}, "no pair"),
+        ({"tokenizer.ggml.merges": ["ab"]}, "not a pair"),
         ({"tokenizer.ggml.merges": ["never seen"]}, "does not fit"),
         ({"tokenizer.ggml.merges": [1, 2]}, "not a list of the right kind"),
         ({"tokenizer.ggml.tokens": "abc"}, "not a list of the right kind"),

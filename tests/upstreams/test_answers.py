@@ -1,4 +1,4 @@
-"""Answers that upstreams compute: passed on as they come, metered, and ended cleanly whatever the upstream does."""
+"""Upstreams' answers are streamed to the client and metered, and end cleanly whatever the upstream does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.polling import until
-from tests.support.upstream_house import MODEL, QUICK, House, beside, gateway, text
+from tests.support.upstream_gateway import MODEL, QUICK, Gateway, another_process, open_gateway, text
 from tests.support.upstream_server import Line, UpstreamServer, upstream_server, well
 
 from aquilon.engine.protocol import SamplingParameters
@@ -41,34 +41,34 @@ INPUT, CACHED, OUTPUT = 2, 1, 3
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with gateway(tmp_path) as made:
-        yield made
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with open_gateway(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def elsewhere() -> AsyncIterator[UpstreamServer]:
+async def upstream() -> AsyncIterator[UpstreamServer]:
     async with upstream_server() as running:
         yield running
 
 
-async def set_price(house: House) -> None:
-    async with house.database.writing() as session:
+async def set_price(gateway: Gateway) -> None:
+    async with gateway.database.writing() as session:
         await prices.set_price(session, MODEL, Price(int(time.time()), input=INPUT, cached_input=CACHED, output=OUTPUT))
 
 
-async def refused(house: House, **more: object) -> ApiError:
+async def refused(gateway: Gateway, **more: object) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        await house.whole(**more)  # type: ignore[arg-type]
+        await gateway.whole(**more)  # type: ignore[arg-type]
     return caught.value
 
 
 class TestPassedOn:
-    async def test_text_comes_as_it_is_streamed_and_is_paid_as_counted_there(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_text_is_streamed_and_charged_with_the_upstream_s_count(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        await house.add(f"{elsewhere.url}/v1")
-        events = await house.whole()
+        await gateway.add(f"{upstream.url}/v1")
+        events = await gateway.whole()
         assert events == [
             Started(0),
             Delta(0, "One "),
@@ -77,10 +77,10 @@ class TestPassedOn:
             Finished(0, "stop"),
             Usage(7, 3, 2),
         ]
-        row = house.events()["r1"]
+        row = gateway.events()["r1"]
         assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (7, 2, 3)
         assert (row["model"], row["outcome"]) == (MODEL, "completed")
-        [asked] = elsewhere.asked
+        [asked] = upstream.asked
         assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
         assert asked.headers["authorization"] == "Bearer sk-very-secret-key"
         assert asked.json == {
@@ -91,7 +91,7 @@ class TestPassedOn:
         }
 
     async def test_each_piece_is_passed_on_before_the_next_one_comes(
-        self, house: House, elsewhere: UpstreamServer
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         seen = asyncio.Event()
 
@@ -103,25 +103,25 @@ class TestPassedOn:
             await line.finish()
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url, timeouts=Timeouts())
-        async with asyncio.timeout(5), aclosing(await house.answer(house.request())) as events:
+        upstream.script = script
+        await gateway.add(upstream.url, timeouts=Timeouts())
+        async with asyncio.timeout(5), aclosing(await gateway.answer(gateway.request())) as events:
             async for event in events:
                 if event == Delta(0, "One "):
                     seen.set()
         assert seen.is_set()
 
-    async def test_connections_are_used_again(self, house: House, elsewhere: UpstreamServer) -> None:
-        await house.add(elsewhere.url)
+    async def test_connections_are_used_again(self, gateway: Gateway, upstream: UpstreamServer) -> None:
+        await gateway.add(upstream.url)
         for number in range(5):
-            await house.whole(request_id=f"r{number}")
+            await gateway.whole(request_id=f"r{number}")
             await asyncio.sleep(0.01)
-        assert elsewhere.connections == 1
+        assert upstream.connections == 1
 
     async def test_tools_images_formats_and_sampling_are_sent_unrendered(
-        self, house: House, elsewhere: UpstreamServer
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        await house.add(elsewhere.url)
+        await gateway.add(upstream.url)
         picture = "data:image/png;base64,AAAA"
         messages = (
             Message("system", "Be brief."),
@@ -130,7 +130,7 @@ class TestPassedOn:
             Message("tool", "a bird", tool_call_id="c1"),
         )
         tools = ToolUse((Tool("look", "Looks.", {"type": "object"}),), "named", "look", parallel=False)
-        await house.whole(
+        await gateway.whole(
             ChatPrompt(messages, tool_use=tools),
             format=JsonSchema({"type": "object"}, "bird"),
             sampling=SamplingParameters(top_p=0.5, seed=7, max_tokens=99, logit_bias={5: -1.0}, logprobs=2),
@@ -138,7 +138,7 @@ class TestPassedOn:
             stop=("END",),
             upstream_fields={"reasoning_effort": "low", "model": "another", "api_base": "http://x", "models": ["y"]},
         )
-        body = elsewhere.asked[0].json
+        body = upstream.asked[0].json
         assert body["messages"] == [
             {"role": "system", "content": "Be brief."},
             {
@@ -164,8 +164,8 @@ class TestPassedOn:
         }
         assert body["tool_choice"] == {"type": "function", "function": {"name": "look"}}
         assert body["response_format"]["json_schema"] == {"name": "bird", "schema": {"type": "object"}}
-        told = {name: body[name] for name in ("top_p", "seed", "max_tokens", "logit_bias", "stop", "temperature")}
-        assert told == {
+        sampling = {name: body[name] for name in ("top_p", "seed", "max_tokens", "logit_bias", "stop", "temperature")}
+        assert sampling == {
             "top_p": 0.5,
             "seed": 7,
             "max_tokens": 99,
@@ -174,11 +174,11 @@ class TestPassedOn:
             "temperature": 0.0,
         }
         assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
-        assert not {"api_base", "models"} & set(body)  # the operator's to choose
+        assert not {"api_base", "models"} & set(body)  # only the operator chooses these
         assert (body["parallel_tool_calls"], body["reasoning_effort"], body["model"]) == (False, "low", "there")
 
     async def test_tool_calls_reasoning_and_log_probabilities_come_back(
-        self, house: House, elsewhere: UpstreamServer
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
@@ -191,20 +191,20 @@ class TestPassedOn:
             await line.finish("tool_calls")
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        events = await house.whole()
-        assert Delta(0, "", (), "Hm.") in events
+        upstream.script = script
+        await gateway.add(upstream.url)
+        events = await gateway.whole()
+        assert Delta(0, "", reasoning="Hm.") in events
         [scored] = [event for event in events if isinstance(event, Delta) and event.tokens]
         assert (scored.tokens[0].text, scored.tokens[0].logprob) == ("a", -0.5)
         assert [event for event in events if isinstance(event, ToolCallDelta)] == [
-            ToolCallDelta(0, 0, "x", "look", '{"a'),
-            ToolCallDelta(0, 0, "", "", '":1}'),
-            ToolCallDelta(0, 1, "y", "see", '{"b":2}'),
+            ToolCallDelta(0, 0, id="x", name="look", arguments='{"a'),
+            ToolCallDelta(0, 0, arguments='":1}'),
+            ToolCallDelta(0, 1, id="y", name="see", arguments='{"b":2}'),
         ]
         assert Finished(0, "tool_calls") in events
 
-    async def test_several_continuations_are_told_apart(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_several_continuations_are_kept_apart(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.say("a", index=1)
@@ -213,12 +213,12 @@ class TestPassedOn:
             await line.finish("length", index=0, usage={"prompt_tokens": 3, "completion_tokens": 2})
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        events = await house.whole(n=2)
+        upstream.script = script
+        await gateway.add(upstream.url)
+        events = await gateway.whole(n=2)
         assert events[1:] == [Delta(1, "a"), Delta(0, "b"), Finished(1, "stop"), Finished(0, "length"), Usage(3, 2)]
 
-    async def test_plain_text_is_continued(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_plain_text_is_continued(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             scores = {"tokens": [" upon"], "token_logprobs": [-1.5], "top_logprobs": [{" upon": -1.5, " more": -2}]}
@@ -226,10 +226,10 @@ class TestPassedOn:
             await line.chunk({"choices": [{"index": 0, "text": "", "finish_reason": "length"}]})
             await line.end()
 
-        elsewhere.script = script
-        await house.add(f"{elsewhere.url}/v1")
-        events = await house.whole(TextPrompt("Once"), sampling=SamplingParameters(max_tokens=1, logprobs=2))
-        assert (elsewhere.asked[0].path, elsewhere.asked[0].json["prompt"]) == ("/v1/completions", "Once")
+        upstream.script = script
+        await gateway.add(f"{upstream.url}/v1")
+        events = await gateway.whole(TextPrompt("Once"), sampling=SamplingParameters(max_tokens=1, logprobs=2))
+        assert (upstream.asked[0].path, upstream.asked[0].json["prompt"]) == ("/v1/completions", "Once")
         assert text(events) == " upon"
         [scored] = [event for event in events if isinstance(event, Delta) and event.tokens]
         assert [other.text for other in scored.tokens[0].top] == [" upon", " more"]
@@ -241,68 +241,70 @@ class TestPassedOn:
             ("azure_ai", "/models/chat/completions?api-version=2024-10-21"),
         ],
     )
-    async def test_azure_s_paths_and_key(self, house: House, elsewhere: UpstreamServer, kind: str, path: str) -> None:
-        await house.add(elsewhere.url, kind=kind, api_version="2024-10-21")  # type: ignore[arg-type]
-        await house.whole()
-        [asked] = elsewhere.asked
+    async def test_azure_s_paths_and_key(
+        self, gateway: Gateway, upstream: UpstreamServer, kind: str, path: str
+    ) -> None:
+        await gateway.add(upstream.url, kind=kind, api_version="2024-10-21")  # type: ignore[arg-type]
+        await gateway.whole()
+        [asked] = upstream.asked
         assert asked.path == path
         assert asked.headers["api-key"] == "sk-very-secret-key"
         assert "authorization" not in asked.headers
 
-    async def test_a_format_that_this_kind_can_t_be_asked_is_told(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_a_format_that_azure_does_not_support_is_refused(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        await house.add(elsewhere.url, kind="azure", api_version="2024-10-21")
-        error = await refused(house, format=Regex("a+"))
-        assert (error.status, "JSON formats alone" in error.message) == (400, True)
-        assert elsewhere.asked == []
+        await gateway.add(upstream.url, kind="azure", api_version="2024-10-21")
+        error = await refused(gateway, format=Regex("a+"))
+        assert (error.status, "JSON formats only" in error.message) == (400, True)
+        assert upstream.asked == []
 
-    async def test_what_the_model_can_t_is_refused_before_it_is_asked(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_a_request_beyond_the_model_s_capabilities_is_refused_at_once(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        await house.add(elsewhere.url, capabilities=frozenset({"chat"}))
+        await gateway.add(upstream.url, capabilities=frozenset({"chat"}))
         image = ChatPrompt((Message("user", "", parts=(ImagePart("data:image/png;base64,AA"),)),))
-        assert (await refused(house, prompt=image)).code == "no_vision"
+        assert (await refused(gateway, prompt=image)).code == "no_vision"
         tools = ChatPrompt((Message("user", "x"),), tool_use=ToolUse((Tool("f"),)))
-        assert (await refused(house, prompt=tools)).code == "no_function_calling"
-        assert (await refused(house, prompt=TextPrompt("x"))).code == "not_a_completion_model"
-        assert (await refused(house, prompt="x" * 300_000)).code == "context_length_exceeded"
-        assert elsewhere.asked == []
+        assert (await refused(gateway, prompt=tools)).code == "no_function_calling"
+        assert (await refused(gateway, prompt=TextPrompt("x"))).code == "not_a_completion_model"
+        assert (await refused(gateway, prompt="x" * 300_000)).code == "context_length_exceeded"
+        assert upstream.asked == []
 
 
 class TestMetering:
-    async def test_without_usage_our_own_count_is_paid(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_without_usage_our_own_count_is_charged(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.say(*["word "] * 50)
             await line.finish()
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        events = await house.whole("x" * 400)
+        upstream.script = script
+        await gateway.add(upstream.url)
+        events = await gateway.whole("x" * 400)
         assert events[-1] == Usage(104, 50)
 
-    @pytest.mark.parametrize("told", [0, 1, 100_000])
-    async def test_a_lie_about_tokens_is_not_paid(
-        self, house: House, elsewhere: UpstreamServer, told: int, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize("reported", [0, 1, 100_000])
+    async def test_a_usage_that_can_t_be_true_is_not_charged(
+        self, gateway: Gateway, upstream: UpstreamServer, reported: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.say(*["word "] * 50)
-            await line.finish(usage={"prompt_tokens": told and 10**9, "completion_tokens": told})
+            await line.finish(usage={"prompt_tokens": reported and 10**9, "completion_tokens": reported})
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        await set_price(house)
-        events = await house.whole("x" * 400)
+        upstream.script = script
+        await gateway.add(upstream.url)
+        await set_price(gateway)
+        events = await gateway.whole("x" * 400)
         assert events[-1] == Usage(104, 50)
-        assert house.events()["r1"]["cost"] == 104 * INPUT + 50 * OUTPUT
-        assert b'aquilon:upstream_implausible_usage_total{upstream="elsewhere"}' in house.metrics.text()
+        assert gateway.events()["r1"]["cost"] == 104 * INPUT + 50 * OUTPUT
+        assert b'aquilon:upstream_implausible_usage_total{upstream="elsewhere"}' in gateway.metrics.text()
 
-    async def test_tokens_that_a_reasoning_model_hides_are_paid_as_far_as_the_budget_goes(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_hidden_reasoning_tokens_are_charged_as_far_as_the_budget_goes(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
@@ -312,74 +314,74 @@ class TestMetering:
             await line.finish(usage=usage)
             await line.end()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url, capabilities=frozenset({"chat", "reasoning"}))
-        await set_price(house)
-        assert (await house.whole())[-1] == Usage(9, 2001, reasoning_tokens=2000)
-        scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
+        upstream.script = script
+        await gateway.add(upstream.url, capabilities=frozenset({"chat", "reasoning"}))
+        await set_price(gateway)
+        assert (await gateway.whole())[-1] == Usage(9, 2001, reasoning_tokens=2000)
+        scope, key = Scope.of_organization(gateway.principal), gateway.principal.api_key_id
         assert key is not None
         limit = 2000 * OUTPUT
-        async with house.database.writing() as session:
+        async with gateway.database.writing() as session:
             await budgets.set_budget(session, scope, subject_kind="key", subject_id=key, period="once", amount=limit)
-        await asyncio.sleep(1.1)  # budgets that were read a second ago are read anew
-        await house.whole(request_id="r2")
-        assert 0 < house.events()["r2"]["cost"] <= limit
+        await asyncio.sleep(1.1)  # budgets that were read a second ago are read again
+        await gateway.whole(request_id="r2")
+        assert 0 < gateway.events()["r2"]["cost"] <= limit
 
-    async def test_an_answer_ends_for_its_length_where_the_budget_does(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_an_answer_ends_with_length_when_the_budget_is_spent(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             while True:
                 await line.say("word ")
 
-        elsewhere.script = script
-        await house.add(elsewhere.url, timeouts=Timeouts())
-        await set_price(house)
-        scope, key = Scope.of_organization(house.principal), house.principal.api_key_id
+        upstream.script = script
+        await gateway.add(upstream.url, timeouts=Timeouts())
+        await set_price(gateway)
+        scope, key = Scope.of_organization(gateway.principal), gateway.principal.api_key_id
         assert key is not None
-        async with house.database.writing() as session:
+        async with gateway.database.writing() as session:
             await budgets.set_budget(session, scope, subject_kind="key", subject_id=key, period="once", amount=10_000)
-        events = await house.whole()
+        events = await gateway.whole()
         assert events[-2] == Finished(0, "length")
-        assert 0 < house.events()["r1"]["cost"] <= 10_000
-        await until(lambda: not elsewhere.busy)
+        assert 0 < gateway.events()["r1"]["cost"] <= 10_000
+        await until(lambda: not upstream.busy)
 
-    async def test_a_client_that_leaves_ends_the_upstream_s_work_and_pays_for_what_came(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_a_client_that_leaves_ends_the_upstream_s_work_and_pays_for_received_tokens(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.say(*["word "] * 10)
             await line.gone()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url, timeouts=Timeouts())
+        upstream.script = script
+        await gateway.add(upstream.url, timeouts=Timeouts())
         seen = 0
-        async with aclosing(await house.answer(house.request())) as events:
+        async with aclosing(await gateway.answer(gateway.request())) as events:
             async for event in events:
                 seen += isinstance(event, Delta)
                 if seen == 10:
                     break
-        await until(lambda: bool(house.events()) and not elsewhere.busy)
-        row = house.events()["r1"]
+        await until(lambda: bool(gateway.events()) and not upstream.busy)
+        row = gateway.events()["r1"]
         assert (row["outcome"], row["completion_tokens"]) == ("cancelled", 10)
 
-    async def test_a_client_that_leaves_before_the_first_token_ends_it_too(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_a_client_that_leaves_before_the_first_token_ends_the_upstream_s_work(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.gone()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url, timeouts=Timeouts())
-        waiting = asyncio.create_task(house.whole())
-        await until(lambda: bool(elsewhere.asked))
+        upstream.script = script
+        await gateway.add(upstream.url, timeouts=Timeouts())
+        waiting = asyncio.create_task(gateway.whole())
+        await until(lambda: bool(upstream.asked))
         waiting.cancel()
-        await until(lambda: not elsewhere.busy)
-        await until(lambda: bool(house.events()))
-        assert house.events()["r1"]["completion_tokens"] == 0
+        await until(lambda: not upstream.busy)
+        await until(lambda: bool(gateway.events()))
+        assert gateway.events()["r1"]["completion_tokens"] == 0
 
 
 async def collect(answer: AsyncGenerator[Event], seen: list[Event], shown: asyncio.Event) -> None:
@@ -523,38 +525,38 @@ BAD = [
 
 class TestMisbehaviour:
     @pytest.mark.parametrize(("script", "status"), BAD, ids=lambda value: getattr(value, "__name__", ""))
-    async def test_alone_it_is_an_error_without_a_word_of_where_or_with_what(
-        self, house: House, elsewhere: UpstreamServer, script: object, status: int
+    async def test_without_another_upstream_it_is_an_error_without_secrets_and_addresses(
+        self, gateway: Gateway, upstream: UpstreamServer, script: object, status: int
     ) -> None:
-        elsewhere.script = script  # type: ignore[assignment]
-        await house.add(elsewhere.url)
+        upstream.script = script  # type: ignore[assignment]
+        await gateway.add(upstream.url)
         async with asyncio.timeout(5):
-            error = await refused(house)
+            error = await refused(gateway)
         assert error.status == status
-        told = json.dumps([error.message, error.code, error.detail, error.headers])
+        answer = json.dumps([error.message, error.code, error.detail, error.headers])
         for secret in ("sk-very", "127.0.0.1", "10.1.2.3", "169.254", "internal.example", "there", "elsewhere"):
-            assert secret not in told
-        assert len(elsewhere.asked) == 1  # no redirection is followed, nothing is tried twice
-        await until(lambda: bool(house.events()))
-        row = house.events()["r1"]
+            assert secret not in answer
+        assert len(upstream.asked) == 1  # no redirection is followed, nothing is tried twice
+        await until(lambda: bool(gateway.events()))
+        row = gateway.events()["r1"]
         assert (row["outcome"], row["completion_tokens"], row["prompt_tokens"]) == ("failed", 0, 0)
-        await until(lambda: not elsewhere.busy)
+        await until(lambda: not upstream.busy)
 
     @pytest.mark.parametrize("script", [script for script, _ in BAD], ids=lambda script: script.__name__)
-    async def test_before_the_first_token_another_one_answers(
-        self, house: House, elsewhere: UpstreamServer, script: object
+    async def test_before_the_first_token_another_upstream_answers(
+        self, gateway: Gateway, upstream: UpstreamServer, script: object
     ) -> None:
-        elsewhere.script = script  # type: ignore[assignment]
-        await house.add(elsewhere.url, "first")
+        upstream.script = script  # type: ignore[assignment]
+        await gateway.add(upstream.url, "first")
         async with upstream_server() as other:
-            await house.add(other.url, "standby", weight=0)
-            events = await house.whole()
+            await gateway.add(other.url, "standby", weight=0)
+            events = await gateway.whole()
         assert text(events) == "One two three"
-        assert house.events()["r1"]["outcome"] == "completed"
+        assert gateway.events()["r1"]["outcome"] == "completed"
 
     @pytest.mark.parametrize("how", ["cut", "end", "hang", "error", "garbage", "drip"])
-    async def test_in_mid_answer_it_is_an_error_and_what_came_is_paid(
-        self, house: House, elsewhere: UpstreamServer, how: str
+    async def test_in_mid_answer_it_is_an_error_and_received_tokens_are_charged(
+        self, gateway: Gateway, upstream: UpstreamServer, how: str
     ) -> None:
         shown = asyncio.Event()
 
@@ -578,79 +580,81 @@ class TestMisbehaviour:
             if how == "hang":
                 await line.gone()
 
-        elsewhere.script = script
-        timeouts = Timeouts(1, 0.5, 0.3, 1.0) if how == "drip" else QUICK
-        await house.add(elsewhere.url, timeouts=timeouts)
+        upstream.script = script
+        timeouts = Timeouts(connect=1, first_token=0.5, between=0.3, total=1.0) if how == "drip" else QUICK
+        await gateway.add(upstream.url, timeouts=timeouts)
         async with upstream_server() as other:
-            await house.add(other.url, "standby", weight=0)
+            await gateway.add(other.url, "standby", weight=0)
             seen: list[Event] = []
-            answer = await house.answer(house.request())
+            answer = await gateway.answer(gateway.request())
             with pytest.raises(ApiError) as caught:
                 await collect(answer, seen, shown)
             assert other.asked == []  # never after the first token
         assert caught.value.status == (504 if how in ("hang", "drip") else 502)
         assert text(seen) == "One two "
-        await until(lambda: bool(house.events()))
-        row = house.events()["r1"]
+        await until(lambda: bool(gateway.events()))
+        row = gateway.events()["r1"]
         assert (row["outcome"], row["completion_tokens"]) == ("failed", 2)
-        await until(lambda: not elsewhere.busy)
+        await until(lambda: not upstream.busy)
 
-    async def test_an_upstream_that_is_not_there(self, house: House) -> None:
+    async def test_an_upstream_that_is_not_running_is_unreachable(self, gateway: Gateway) -> None:
         async with upstream_server() as gone:
             url = gone.url
-        await house.add(url)
-        error = await refused(house)
+        await gateway.add(url)
+        error = await refused(gateway)
         assert (error.status, error.code) == (502, "upstream_unreachable")
 
-    async def test_an_answer_without_its_last_word_is_whole(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_an_answer_that_is_cut_after_its_finish_reason_is_complete(
+        self, gateway: Gateway, upstream: UpstreamServer
+    ) -> None:
         async def script(line: Line) -> None:
             await line.begin()
             await line.say("One")
             await line.finish()
             line.cut()
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        assert (await house.whole())[-2:] == [Finished(0, "stop"), Usage(6, 1)]
+        upstream.script = script
+        await gateway.add(upstream.url)
+        assert (await gateway.whole())[-2:] == [Finished(0, "stop"), Usage(6, 1)]
 
-    async def test_what_the_client_did_wrong_is_passed_on_without_names_and_addresses(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_an_error_of_the_client_is_passed_on_without_names_and_addresses(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
-            message = f"there at {elsewhere.url}/v1 (key sk-very-secret-key) wants temperature <= 1"
+            message = f"there at {upstream.url}/v1 (key sk-very-secret-key) wants temperature <= 1"
             await line.answer(400, {"error": {"message": message, "code": "bad_temperature"}})
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
+        upstream.script = script
+        await gateway.add(upstream.url)
         async with upstream_server() as other:
-            await house.add(other.url, "standby", weight=0)
-            error = await refused(house)
+            await gateway.add(other.url, "standby", weight=0)
+            error = await refused(gateway)
             assert other.asked == []
         assert (error.status, error.code) == (400, "bad_temperature")
         assert error.message == "m at [address] (key [secret]) wants temperature <= 1"
 
-    async def test_one_that_is_full_is_left_alone_as_long_as_it_asks(
-        self, house: House, elsewhere: UpstreamServer
+    async def test_a_full_upstream_is_not_asked_for_as_long_as_it_says(
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         async def script(line: Line) -> None:
             await line.answer(429, {"error": {"message": "slow down"}}, retry_after="30")
 
-        elsewhere.script = script
-        await house.add(elsewhere.url)
-        error = await refused(house)
+        upstream.script = script
+        await gateway.add(upstream.url)
+        error = await refused(gateway)
         assert (error.status, error.type, error.retry_after) == (503, "overloaded", 30)
-        error = await refused(house, request_id="r2")
+        error = await refused(gateway, request_id="r2")
         assert (error.status, error.code) == (503, "upstream_unavailable")
         assert error.retry_after is not None
         assert 25 <= error.retry_after <= 30
-        assert len(elsewhere.asked) == 1
+        assert len(upstream.asked) == 1
 
-    async def test_the_operator_s_log_says_which_and_why_without_the_key(
-        self, house: House, elsewhere: UpstreamServer, capsys: pytest.CaptureFixture[str]
+    async def test_the_operator_s_log_names_upstream_and_reason_without_the_key(
+        self, gateway: Gateway, upstream: UpstreamServer, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        elsewhere.script = denied
-        await house.add(elsewhere.url)
-        await refused(house)
+        upstream.script = denied
+        await gateway.add(upstream.url)
+        await refused(gateway)
         logged = capsys.readouterr().out
         assert "elsewhere" in logged
         assert "401" in logged
@@ -658,78 +662,84 @@ class TestMisbehaviour:
 
 
 class TestRouting:
-    async def test_each_gets_its_share_by_weight(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_each_upstream_gets_its_share_by_weight(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         async with upstream_server() as other, upstream_server() as standby:
-            await house.add(elsewhere.url, "a", weight=300)
-            await house.add(other.url, "b", weight=100)
-            await house.add(standby.url, "c", weight=0)
+            await gateway.add(upstream.url, "a", weight=300)
+            await gateway.add(other.url, "b", weight=100)
+            await gateway.add(standby.url, "c", weight=0)
             for number in range(40):
-                await house.whole(request_id=f"r{number}")
-            assert (len(elsewhere.asked), len(other.asked), len(standby.asked)) == (30, 10, 0)
+                await gateway.whole(request_id=f"r{number}")
+            assert (len(upstream.asked), len(other.asked), len(standby.asked)) == (30, 10, 0)
 
     async def test_a_circuit_opens_after_failures_and_closes_after_a_probe(
-        self, house: House, elsewhere: UpstreamServer
+        self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         now = 1000.0
-        elsewhere.script = teapot
-        await house.add(elsewhere.url)
-        [target] = house.registry.targets(MODEL)
+        upstream.script = teapot
+        await gateway.add(upstream.url)
+        [target] = gateway.registry.targets(MODEL)
         target.health.clock = lambda: now
         for number in range(5):
-            await refused(house, request_id=f"r{number}")
-        assert len(elsewhere.asked) == 3
+            await refused(gateway, request_id=f"r{number}")
+        assert len(upstream.asked) == 3
         assert target.health.state == "open"
-        assert b'aquilon:upstream_available{model_name="m",upstream="elsewhere"} 0.0' in house.metrics.text()
+        assert b'aquilon:upstream_available{model_name="m",upstream="elsewhere"} 0.0' in gateway.metrics.text()
         now += 2.1
-        await refused(house, request_id="r5")  # the probe
-        assert (len(elsewhere.asked), target.health.state) == (4, "open")
+        await refused(gateway, request_id="r5")  # the probe
+        assert (len(upstream.asked), target.health.state) == (4, "open")
         now += 2.1
-        await refused(house, request_id="r6")  # twice the pause
-        assert len(elsewhere.asked) == 4
+        await refused(gateway, request_id="r6")  # twice the pause
+        assert len(upstream.asked) == 4
         now += 2.1
-        elsewhere.script = well
-        assert text(await house.whole(request_id="r7")) == "One two three"
+        upstream.script = well
+        assert text(await gateway.whole(request_id="r7")) == "One two three"
         assert target.health.state == "closed"
 
-    async def test_only_one_probes(self, house: House, elsewhere: UpstreamServer) -> None:
+    async def test_only_one_request_probes_a_half_open_circuit(
+        self, gateway: Gateway, upstream: UpstreamServer
+    ) -> None:
         now = 1000.0
-        elsewhere.script = teapot
-        await house.add(elsewhere.url)
-        [target] = house.registry.targets(MODEL)
+        upstream.script = teapot
+        await gateway.add(upstream.url)
+        [target] = gateway.registry.targets(MODEL)
         target.health.clock = lambda: now
         for number in range(3):
-            await refused(house, request_id=f"r{number}")
+            await refused(gateway, request_id=f"r{number}")
         now += 2.1
-        elsewhere.script = well
+        upstream.script = well
         answers = await asyncio.gather(
-            *(house.whole(request_id=f"p{number}") for number in range(10)), return_exceptions=True
+            *(gateway.whole(request_id=f"p{number}") for number in range(10)), return_exceptions=True
         )
-        assert len(elsewhere.asked) == 4
+        assert len(upstream.asked) == 4
         assert sum(isinstance(answer, list) for answer in answers) == 1
 
-    async def test_a_chain_of_fallbacks_is_asked_in_its_order(self, house: House, elsewhere: UpstreamServer) -> None:
-        elsewhere.script = teapot
-        await house.add(elsewhere.url)
+    async def test_a_chain_of_fallbacks_is_asked_in_its_order(self, gateway: Gateway, upstream: UpstreamServer) -> None:
+        upstream.script = teapot
+        await gateway.add(upstream.url)
         async with upstream_server(teapot) as second, upstream_server() as third:
-            await house.add(second.url, "second", model="m2")
-            await house.add(third.url, "third", model="m3", remote="m-three")
-            await administration.set_fallbacks(house.database, house.operator, MODEL, ("m2", "nobody", "m3"))
-            await house.registry.refresh()
-            assert text(await house.whole()) == "One two three"
+            await gateway.add(second.url, "second", model="m2")
+            await gateway.add(third.url, "third", model="m3", remote="m-three")
+            await administration.set_fallbacks(
+                gateway.database, gateway.operator, model=MODEL, models=("m2", "nobody", "m3")
+            )
+            await gateway.registry.refresh()
+            assert text(await gateway.whole()) == "One two three"
             assert third.asked[0].json["model"] == "m-three"
-            assert (len(elsewhere.asked), len(second.asked)) == (1, 1)
-        assert house.events()["r1"]["model"] == MODEL
+            assert (len(upstream.asked), len(second.asked)) == (1, 1)
+        assert gateway.events()["r1"]["model"] == MODEL
 
 
-async def test_a_change_by_another_process_counts_within_a_second(house: House, elsewhere: UpstreamServer) -> None:
+async def test_a_change_by_another_process_counts_within_a_second(gateway: Gateway, upstream: UpstreamServer) -> None:
     assert _LOOK_SECONDS < 1, "which is how long one look is from the next"
     stop = asyncio.Event()
-    following = asyncio.create_task(house.registry.keep_fresh(stop))
-    async with beside(house) as other:
-        await other.add(elsewhere.url)
-        await until(lambda: bool(house.registry.cards()))
-        [upstream] = await administration.list_upstreams(other.database, other.sealer, other.operator)
-        await administration.change(other.database, other.sealer, other.operator, upstream.id, {"enabled": False})
-        await until(lambda: not house.registry.cards())
+    following = asyncio.create_task(gateway.registry.keep_fresh(stop))
+    async with another_process(gateway) as other:
+        await other.add(upstream.url)
+        await until(lambda: bool(gateway.registry.cards()))
+        [stored] = await administration.list_upstreams(other.database, other.sealer, other.operator)
+        await administration.change(
+            other.database, other.sealer, other.operator, id_or_name=stored.id, changes={"enabled": False}
+        )
+        await until(lambda: not gateway.registry.cards())
     stop.set()
     await following

@@ -1,4 +1,4 @@
-"""What upstreams are asked: the one request in each kind's own fields."""
+"""The canonical request is sent in the fields of each kind of upstream."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aquilon.upstreams.upstream import UpstreamKind
 
 
 @pytest.mark.parametrize(
-    ("kind", "repeats", "asked"),
+    ("kind", "repeats", "expected"),
     [
         ("mistral", True, {"prefix": True}),
         ("aquilon", True, {"prefix": True}),
@@ -26,26 +26,26 @@ from aquilon.upstreams.upstream import UpstreamKind
         ("openai", False, {"continue_final_message": True, "echo": False}),
     ],
 )
-def test_an_answer_that_is_begun_is_asked_for_with_its_beginning_or_without(
-    kind: UpstreamKind, repeats: bool, asked: dict[str, Any]
+def test_a_message_to_continue_is_sent_in_the_fields_of_each_kind(
+    kind: UpstreamKind, repeats: bool, expected: dict[str, Any]
 ) -> None:
     messages = (Message("user", "Count."), Message("assistant", "1, 2"))
     prompt = ChatPrompt(messages, continue_final=True, repeats_final=repeats)
     request = GenerationRequest(model="m", prompt=prompt, sampling=SamplingParameters())
     body = json.loads(body_of(request, kind, "remote", reasoning=False))
     fields = body | body["messages"][-1]
-    assert {name: fields.get(name) for name in asked} == asked
-    assert ("prefix" in fields) == ("prefix" in asked)
+    assert {name: fields.get(name) for name in expected} == expected
+    assert ("prefix" in fields) == ("prefix" in expected)
 
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 HELLO = {"role": "user", "content": "Hello"}
 
 
-def asked(kind: UpstreamKind = "openai", *, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
-    """What an upstream is asked where a client asks this."""
-    given = {"model": "m", "messages": [HELLO]} | fields
-    request = ChatCompletionRequest.model_validate(given).generation()
+def sent_body(kind: UpstreamKind = "openai", *, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
+    """The body that an upstream gets for a client's fields."""
+    client_fields = {"model": "m", "messages": [HELLO]} | fields
+    request = ChatCompletionRequest.model_validate(client_fields).generation()
     body: dict[str, Any] = json.loads(body_of(request, kind, "remote", reasoning=reasoning))
     return body
 
@@ -55,7 +55,7 @@ class TestAsTheClientSentIt:
     def test_a_schema_is_strict_where_the_client_says_so(self, strict: bool | None) -> None:
         more = {} if strict is None else {"strict": strict}
         sent = {"name": "p", "description": "A thing.", "schema": SCHEMA} | more
-        body = asked(response_format={"type": "json_schema", "json_schema": sent})
+        body = sent_body(response_format={"type": "json_schema", "json_schema": sent})
         assert body["response_format"] == {"type": "json_schema", "json_schema": sent}
 
     @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class TestAsTheClientSentIt:
     )
     def test_a_function_has_the_fields_that_were_sent(self, function: dict[str, Any]) -> None:
         tool = {"type": "function", "function": function, "cache_control": {"type": "ephemeral"}}
-        assert asked(tools=[tool])["tools"] == [tool]
+        assert sent_body(tools=[tool])["tools"] == [tool]
 
     def test_messages_keep_thoughts_signatures_and_parts(self) -> None:
         call = {
@@ -86,7 +86,7 @@ class TestAsTheClientSentIt:
             {"role": "assistant", "content": None, "refusal": "No."},
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a/b", "detail": "low"}}]},
         ]
-        assert asked(messages=messages)["messages"] == messages
+        assert sent_body(messages=messages)["messages"] == messages
 
     @pytest.mark.parametrize(
         ("kind", "reasoning", "sent", "there"),
@@ -97,25 +97,25 @@ class TestAsTheClientSentIt:
             ("mistral", False, "max_completion_tokens", "max_tokens"),
         ],
     )
-    def test_the_most_tokens_keep_their_name_where_it_is_known(
+    def test_max_tokens_is_sent_under_the_name_that_the_upstream_knows(
         self, kind: UpstreamKind, reasoning: bool, sent: str, there: str
     ) -> None:
-        body = asked(kind, reasoning=reasoning, **{sent: 5})
+        body = sent_body(kind, reasoning=reasoning, **{sent: 5})
         assert {name: value for name, value in body.items() if "tokens" in name} == {there: 5}
 
 
 class TestMistralsContract:
-    """It refuses a request with a field that it doesn't know."""
+    """Mistral refuses a request with a field that it doesn't know."""
 
-    def test_openais_fields_stay_here(self) -> None:
-        body = asked("mistral", user="u", store=True, service_tier="auto", metadata={"a": "b"}, safe_prompt=True)
+    def test_openais_fields_are_not_sent(self) -> None:
+        body = sent_body("mistral", user="u", store=True, service_tier="auto", metadata={"a": "b"}, safe_prompt=True)
         assert set(body) == {"model", "messages", "stream", "metadata", "safe_prompt"}
-        assert asked("openai")["stream_options"] == {"include_usage": True}
+        assert sent_body("openai")["stream_options"] == {"include_usage": True}
 
     def test_messages_and_calls_have_the_fields_that_it_knows(self) -> None:
         call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
         thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "a"}]
-        body = asked(
+        body = sent_body(
             "mistral",
             messages=[
                 HELLO | {"name": "Ada"},
@@ -130,16 +130,16 @@ class TestMistralsContract:
         assert body["messages"][3] == {"role": "assistant", "content": thoughts}
 
     def test_a_function_without_parameters_has_an_empty_schema(self) -> None:
-        body = asked("mistral", tools=[{"type": "function", "function": {"name": "f", "strict": True, "odd": 1}}])
+        body = sent_body("mistral", tools=[{"type": "function", "function": {"name": "f", "strict": True, "odd": 1}}])
         function = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
         assert body["tools"] == [{"type": "function", "function": function}]
 
 
-def test_thoughts_as_a_part_of_content_are_sent_where_they_are_known() -> None:
+def test_thoughts_in_content_parts_are_sent_to_kinds_that_know_them() -> None:
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "a"}]
     messages = [HELLO, {"role": "assistant", "content": parts}, HELLO]
     for kind, content in (("openai", parts[1:]), ("aquilon", parts)):
-        assert asked(kind, messages=messages)["messages"][1]["content"] == content  # type: ignore[arg-type]
+        assert sent_body(kind, messages=messages)["messages"][1]["content"] == content  # type: ignore[arg-type]
 
 
 def test_thoughts_are_counted_as_part_of_the_prompt() -> None:

@@ -273,7 +273,7 @@ def fallbacks(
 
     async def work(database: Database, operator: Principal) -> dict[str, tuple[str, ...]]:
         if model is not None:
-            await upstreams.set_fallbacks(database, operator, model, tuple(others or ()))
+            await upstreams.set_fallbacks(database, operator, model=model, models=tuple(others or ()))
         return await upstreams.list_fallbacks(database, operator)
 
     no_fallbacks: dict[str, tuple[str, ...]] | None = {} if model is None else None

@@ -121,14 +121,16 @@ def add(
             timeouts=Timeouts(connect=connect, first_token=first_token, between=between, total=total),
             models=_provided(model or [], can=can, context=context or 8192, weight=weight),
         )
-        upstream = await administration.add(database, _sealer(home), operator, upstream, private=private)
+        upstream = await administration.add(database, _sealer(home), operator, upstream=upstream, private=private)
         if model and context is not None:
             return upstream
         answer = await check_upstream(upstream)
         if answer.problem and not model:
             print(f"aquilon: {answer.problem}", file=sys.stderr)
         models = _completed(upstream, answer, can=can, context=context, weight=weight)
-        return await administration.change(database, _sealer(home), operator, upstream.id, {"models": models})
+        return await administration.change(
+            database, _sealer(home), operator, id_or_name=upstream.id, changes={"models": models}
+        )
 
     added = as_operator(home, None, work)
     if as_json:
@@ -177,7 +179,7 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, Check]:
-        return await administration.check(database, _sealer(home), operator, name)
+        return await administration.check(database, _sealer(home), operator, id_or_name=name)
 
     upstream, answer = as_operator(home, None, work)
     if as_json:
@@ -227,7 +229,7 @@ def models(
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> tuple[Upstream, dict[str, tuple[str, ...]]]:
-        upstream = await administration.get(database, _sealer(home), operator, name)
+        upstream = await administration.get(database, _sealer(home), operator, id_or_name=name)
         models = {provided.name: provided for provided in upstream.models}
         for dropped in drop or ():
             if models.pop(dropped, None) is None:
@@ -247,7 +249,9 @@ def models(
             models[provided.name] = provided
         if model or drop:
             changes = {"models": tuple(models.values())}
-            upstream = await administration.change(database, _sealer(home), operator, upstream.id, changes)
+            upstream = await administration.change(
+                database, _sealer(home), operator, id_or_name=upstream.id, changes=changes
+            )
         return upstream, await administration.list_fallbacks(database, operator)
 
     upstream, chains = as_operator(home, None, work)
@@ -277,7 +281,7 @@ def remove(name: Name, home: Home = None) -> None:
     from aquilon.upstreams import administration
 
     async def work(database: Database, operator: Principal) -> Upstream:
-        return await administration.remove(database, _sealer(home), operator, name)
+        return await administration.remove(database, _sealer(home), operator, id_or_name=name)
 
     print(f"Removed {as_operator(home, None, work).name}")
 

@@ -1,4 +1,4 @@
-"""Embeddings: from a request to its vectors, by the model on this machine or an upstream."""
+"""Answers embedding requests with vectors, from the model on this machine or from an upstream."""
 
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
 

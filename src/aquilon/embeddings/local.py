@@ -21,9 +21,9 @@ MAX_TOKENS = 8192
 """Of one text. The model reads windows of 512 tokens: a longer text's vector is the mean of its windows'."""
 MAX_TOKENS_IN_ALL = 131_072
 _CHARACTERS_A_TOKEN = 64
-"""No real text has more on average: a longer one is refused before it is read."""
+"""No real text has more on average: a longer text is refused before its tokens are counted."""
 _TOKENS_AT_ONCE = 1024
-"""After so many it is another request's turn."""
+"""After so many tokens another request has its turn."""
 _TEXTS_AT_ONCE = 256
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
 
@@ -32,11 +32,11 @@ Answer = TypeVar("Answer", TokenCounts, Vectors)
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingModel(ModelCard):
-    """Computed in the embedding process."""
+    """A model that the embedding process computes."""
 
 
 class LocalEmbeddings:
-    """A source of one model's card, and who embeds for it."""
+    """The source of the local model's card, and its embedding backend."""
 
     def __init__(self, process: EmbeddingProcess | None = None) -> None:
         self._process = process or EmbeddingProcess()
@@ -49,7 +49,7 @@ class LocalEmbeddings:
         await self._process.close()
 
     async def count(self, request: EmbeddingRequest, card: EmbeddingModel) -> int:
-        """Raises ApiError 400 for token ids, for an empty text, for one that is too long."""
+        """Raises ApiError 400 for token ids, for wrong dimensions and for texts that are too long."""
         if request.token_ids:
             raise invalid(
                 f"'{card.name}' reads text: token ids belong to another model's tokenizer. Send strings",
@@ -67,7 +67,7 @@ class LocalEmbeddings:
                 raise _too_long(number, tokens)
         if sum(counts) > MAX_TOKENS_IN_ALL:
             raise invalid(
-                f"The inputs have {sum(counts)} tokens together; {MAX_TOKENS_IN_ALL} are taken at once",
+                f"The inputs have {sum(counts)} tokens together; a request may have {MAX_TOKENS_IN_ALL}",
                 param="input",
                 code="too_many_tokens",
             )
@@ -77,7 +77,7 @@ class LocalEmbeddings:
         query = request.purpose == "query"
         vectors: list[bytes] = []
         counts = await self._counts(request)
-        for begin, end in _portions(counts):
+        for begin, end in _batches(counts):
             vectors += (await self._ask(EmbedTexts(list(request.texts[begin:end]), query), Vectors)).vectors
         if request.dimensions is not None:
             vectors = [shortened(vector, request.dimensions) for vector in vectors]
@@ -91,7 +91,7 @@ class LocalEmbeddings:
         try:
             return await self._process.ask(question, kind)
         except TooManyWaiting:
-            raise overloaded("Too many texts wait to be embedded; try again in a moment", retry_after=5) from None
+            raise overloaded("Too many embedding requests are waiting; try again in a moment", retry_after=5) from None
         except (EmbeddingError, OSError) as error:
             raise server_error(f"The embeddings can't be computed: {error}", code="embedding_failed") from error
 
@@ -121,8 +121,8 @@ def _cards() -> Sequence[ModelCard]:
     ]
 
 
-def _portions(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Begin and end of what is embedded at once."""
+def _batches(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Begin and end of each range of texts to embed at once."""
     begin, tokens = 0, 0
     for number, count in enumerate(counts):
         if number > begin and (tokens + count > _TOKENS_AT_ONCE or number - begin >= _TEXTS_AT_ONCE):

@@ -1,4 +1,7 @@
-"""Vectors as clients want them: fewer dimensions, fewer bits, base64. A vector is 32-bit floats, little end first."""
+"""Vectors in the forms that clients ask for: fewer dimensions, fewer bits, base64.
+
+A vector is 32-bit floats, little end first.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def shortened(vector: bytes, dimensions: int) -> bytes:
-    """The first dimensions, of length 1 again."""
+    """The first ``dimensions`` of a vector, scaled to length 1."""
     import numpy as np
 
     kept = np.frombuffer(vector, "<f4")[:dimensions]
@@ -21,17 +24,17 @@ def shortened(vector: bytes, dimensions: int) -> bytes:
 
 
 def numbers(vector: bytes, kind: DataType) -> list[float] | list[int]:
-    """What is written in JSON.
+    """The vector's numbers for JSON.
 
-    ``int8`` fills -127 to 127 with each vector's own largest value, so that angles
-    between vectors stay; ``uint8`` is that and 128. ``binary`` and ``ubinary`` keep
-    the signs, eight to a number, the first as its highest bit; ``binary`` less 128.
+    ``int8`` scales each vector's largest value to 127, so that angles between vectors
+    stay; ``uint8`` is that plus 128. ``ubinary`` packs eight signs into a number, the first
+    as its highest bit; ``binary`` is that minus 128.
     """
     return _array(vector, kind).tolist()  # type: ignore[no-any-return]
 
 
 def encoded(vector: bytes, kind: DataType) -> str:
-    """The same numbers as bytes in base64: floats of 32 bits, else one byte a number."""
+    """The same numbers as bytes in base64: 32-bit floats, or one byte for each number."""
     if kind == "float":
         return base64.b64encode(vector).decode()
     return base64.b64encode(_array(vector, kind).tobytes()).decode()

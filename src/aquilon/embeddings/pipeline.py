@@ -1,4 +1,4 @@
-"""An embedding request from admission to its usage event, whoever computes it."""
+"""An embedding request from admission to its usage event, whichever backend computes it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ log = structlog.get_logger("aquilon.fallbacks")
 
 
 class EmbeddingBackend(Protocol):
-    """Whoever embeds for one kind of model. Both methods raise ApiError."""
+    """Embeds for one kind of model. Both methods raise ApiError."""
 
     async def count(self, request: EmbeddingRequest, card: Any) -> int:
-        """The tokens of all inputs, or more: what is paid at most."""
+        """The tokens of all inputs, or an upper bound: the request is charged for no more."""
 
     async def embed(self, request: EmbeddingRequest, card: Any) -> Embedded:
-        """A vector for each input, of ``request.dimensions`` where that is given."""
+        """A vector for each input, with ``request.dimensions`` if the request has them."""
 
 
 @dataclass(frozen=True)
 class Embeddings:
     model: str
-    """The own name of the model that embedded."""
+    """The name of the model that embedded, not an alias."""
     embedded: Embedded
 
 
@@ -44,9 +44,10 @@ class EmbeddingPipeline:
         catalogue: Catalogue,
         settlement: Settlement,
         backends: Mapping[type[ModelCard], EmbeddingBackend],
+        *,
         fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``backends``: who embeds, by the kind of the model's card; ``fallbacks``: the models that do in its place."""
+        """``backends`` by the kind of the model's card; ``fallbacks`` gives the names of a model's fall-backs."""
         self._catalogue = catalogue
         self._settlement = settlement
         self._backends = backends
@@ -56,13 +57,14 @@ class EmbeddingPipeline:
         self,
         request: EmbeddingRequest,
         principal: Principal,
+        *,
         request_id: str,
         headers: MutableMapping[str, str] | None = None,
     ) -> Embeddings:
-        """Returns when the request's usage event is committed. ``headers`` gets the headers that the answer has.
+        """Returns when the request's usage event is committed. The answer's headers are added to ``headers``.
 
-        Raises ApiError: 404 for an unknown model, 410 for a retired one, 403 for one
-        that isn't the caller's to use, 400 for what can't be embedded, 429 where it
+        Raises ApiError: 404 for an unknown model, 410 for a retired one, 403 for one that
+        the caller may not use, 400 for inputs that can't be embedded, 429 if the request
         isn't admitted.
         """
         await self._catalogue.refresh()
@@ -71,53 +73,60 @@ class EmbeddingPipeline:
         backend = self._backend(card)
         if backend is None:
             raise invalid(
-                f"The model '{card.name}' makes no embeddings: it generates text",
+                f"The model '{card.name}' generates text and makes no embeddings: ask an embedding model",
                 param="model",
                 code="not_an_embedding_model",
             )
         if principal.hops:
             request = replace(request, hops=principal.hops)
-        names = () if request.token_ids or principal.hops else self._fallbacks(card.name)  # as of generations
-        failed: ApiError | None = None
+        has_fallbacks = not request.token_ids and not principal.hops  # see generation.fallbacks.Fallbacks.of
+        fallbacks = self._fallbacks(card.name) if has_fallbacks else ()
+        first_error: ApiError | None = None
         try:
-            most = await backend.count(request, card)
+            most_tokens = await backend.count(request, card)
         except ApiError as error:
-            if not names or not may_fall_back(error):
+            if not fallbacks or not may_fall_back(error):
                 raise
-            most, failed = request.most_tokens, error
+            most_tokens, first_error = request.most_tokens, error
         charge = await self._settlement.open(
-            principal, request_id, card.name, prompt_tokens=most, completion_tokens=0, headers=headers
+            principal, request_id, card.name, prompt_tokens=most_tokens, completion_tokens=0, headers=headers
         )
         outcome: Outcome = "cancelled"
         try:
-            made = await self._first(backend, card, request, names, principal, failed)
-            charge.computed(made.embedded.tokens, 0)
+            embeddings = await self._embed(
+                request, card, backend, fallbacks=fallbacks, principal=principal, first_error=first_error
+            )
+            charge.computed(embeddings.embedded.tokens, 0)
             await charge.complete()
         except Exception:
             outcome = "failed"
             raise
         finally:
             charge.close(outcome)
-        return Embeddings(made.model, replace(made.embedded, tokens=charge.prompt_tokens))
+        return Embeddings(embeddings.model, replace(embeddings.embedded, tokens=charge.prompt_tokens))
 
-    async def _first(
+    async def _embed(
         self,
-        backend: EmbeddingBackend,
-        card: ModelCard,
         request: EmbeddingRequest,
-        names: Sequence[str],
+        card: ModelCard,
+        backend: EmbeddingBackend,
+        *,
+        fallbacks: Sequence[str],
         principal: Principal,
-        failed: ApiError | None,
+        first_error: ApiError | None,
     ) -> Embeddings:
-        """Of the model and its fall-backs, the first that embeds. ``failed``: why the model itself can't."""
-        if failed is None:
+        """The embeddings of the first that embeds: the model, or one of its fall-backs.
+
+        ``first_error``: why the model itself can't, if that is known already.
+        """
+        if first_error is None:
             try:
                 return Embeddings(card.name, await backend.embed(request, card))
             except ApiError as error:
-                if not names or not may_fall_back(error):
+                if not fallbacks or not may_fall_back(error):
                     raise
-                failed = error
-        for name in names:
+                first_error = error
+        for name in fallbacks:
             other = self._catalogue.get(name)
             if other is None or self._catalogue.is_retired(other) or (other_backend := self._backend(other)) is None:
                 continue
@@ -130,7 +139,7 @@ class EmbeddingPipeline:
             else:
                 log.info("A fall-back answers", model=card.name, fallback=name)
                 return Embeddings(name, embedded)
-        raise failed
+        raise first_error
 
     def _backend(self, card: ModelCard) -> EmbeddingBackend | None:
         return self._backends.get(type(card)) if card.embeddings else None

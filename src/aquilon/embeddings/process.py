@@ -1,4 +1,4 @@
-"""The API process's end of the embedding process: started when it is needed, ended when it isn't."""
+"""Starts the embedding process when it is needed, asks it questions, and ends it when it is idle."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from aquilon.embeddings.protocol import LENGTH_BYTES, Failed, FromWorker, ToWork
 
 IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
-"""A slower answer is none: the process is killed."""
+"""The longest wait for an answer: then the process is killed."""
 
 MOST_WAITING = 256
-"""Questions in the queue, each with its texts in memory."""
+"""Questions in the queue. Each keeps its texts in memory."""
 
 log = structlog.get_logger("aquilon.embeddings")
 
@@ -58,7 +58,7 @@ class EmbeddingProcess:
         return None if self._process is None else self._process.pid
 
     async def ask(self, question: ToWorker, kind: type[A]) -> A:
-        """Raises EmbeddingError, TooManyWaiting. A question whose asker leaves is answered all the same, to nobody."""
+        """Raises EmbeddingError, TooManyWaiting. If the caller is cancelled, the answer is computed and dropped."""
         if self._waiting >= self._most_waiting:
             raise TooManyWaiting
         return await asyncio.shield(asyncio.create_task(self._ask(question, kind)))
@@ -91,9 +91,9 @@ class EmbeddingProcess:
                 raise EmbeddingError(f"the embedding process gave no answer in {self._answer_seconds:g} s") from None
             except (OSError, EOFError, msgspec.MsgspecError):
                 await self._end(process)
-                raise EmbeddingError(f"the embedding process {_how(process.returncode)}") from None
+                raise EmbeddingError(f"the embedding process {_ending(process.returncode)}") from None
             finally:
-                self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._rest)
+                self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._let_idle_end)
         if isinstance(answer, Failed):
             raise EmbeddingError(answer.message)
         assert isinstance(answer, kind)
@@ -116,14 +116,14 @@ class EmbeddingProcess:
             "aquilon.embeddings.worker",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the server, which then ends this
+            start_new_session=True,  # a Ctrl-C at the terminal goes to the server only, which then ends this process
             env=os.environ | {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"},
         )
         log.info("The embedding process is started", pid=process.pid)
         return process
 
-    def _rest(self) -> None:
-        """Its standard input ends, and so does it."""
+    def _let_idle_end(self) -> None:
+        """Close the standard input of a process without questions: then it ends by itself."""
         if self._process is not None and not self._turn.locked() and self._process.stdin is not None:
             self._process.stdin.close()
             self._process = None
@@ -137,7 +137,7 @@ class EmbeddingProcess:
         await process.wait()
 
 
-def _how(status: int | None) -> str:
+def _ending(status: int | None) -> str:
     if status is not None and status < 0:
         with contextlib.suppress(ValueError):
             return f"was ended by {signal.Signals(-status).name}"

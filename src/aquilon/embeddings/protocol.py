@@ -1,6 +1,6 @@
-"""What crosses the pipes between the API process and the embedding process.
+"""The messages between the API process and the embedding process.
 
-One request at a time, one answer to each, as length-prefixed MessagePack.
+Each request gets one answer before the next is sent, as length-prefixed MessagePack.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class EmbedTexts(msgspec.Struct, frozen=True, tag="embed"):
 
 class TokenCounts(msgspec.Struct, frozen=True, tag="counts"):
     tokens: list[int]
-    """Of each text, with those that the model adds."""
+    """The tokens of each text, including those that the model adds."""
 
 
 class Vectors(msgspec.Struct, frozen=True, tag="vectors"):

@@ -1,4 +1,4 @@
-"""The one embedding request that every API's requests are translated to, and what comes back."""
+"""The canonical embedding request, which every API's requests are translated to, and its result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Purpose = Literal["query", "passage"]
-"""What a text is for: models that tell a question from the text that answers it embed the two differently."""
+"""The use of a text: some models embed a question differently from the passages that answer it."""
 
 DataType = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
@@ -14,17 +14,17 @@ DataType = Literal["float", "int8", "uint8", "binary", "ubinary"]
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingRequest:
     model: str
-    """As the client named it: a model's name or an alias."""
+    """The name that the client sent: a model's name or an alias."""
     texts: tuple[str, ...] = ()
     token_ids: tuple[tuple[int, ...], ...] = ()
-    """In place of texts, in the model's own vocabulary."""
+    """Instead of texts: ids of the model's own vocabulary."""
     purpose: Purpose = "query"
     dimensions: int | None = None
-    """None is all that the model has."""
+    """None for all dimensions of the model."""
     upstream_fields: dict[str, Any] = field(default_factory=dict)
-    """The client's fields that mean something to an upstream alone, as they came."""
+    """The client's fields that only upstreams understand, unchanged."""
     hops: int = 0
-    """As `Principal.hops`."""
+    """See `Principal.hops`."""
 
     @property
     def inputs(self) -> int:
@@ -32,12 +32,12 @@ class EmbeddingRequest:
 
     @property
     def most_tokens(self) -> int:
-        """No tokenizer makes more of a text than it has bytes, but for its frame."""
+        """An upper bound: no tokenizer makes more tokens of a text than it has bytes, plus a few around it."""
         return sum(len(text.encode()) + 8 for text in self.texts) + sum(len(ids) for ids in self.token_ids)
 
     @property
     def usual_tokens(self) -> int:
-        """Counted where whoever embeds doesn't tell."""
+        """An estimate, for upstreams that don't report their count."""
         size = sum(len(text.encode()) for text in self.texts)
         return max(1, -(-size // 4) + sum(len(ids) for ids in self.token_ids))
 
@@ -45,6 +45,6 @@ class EmbeddingRequest:
 @dataclass(frozen=True)
 class Embedded:
     vectors: list[bytes]
-    """One an input, in order: 32-bit floats, little end first."""
+    """A vector for each input, in order: 32-bit floats, little end first."""
     tokens: int
-    """That the model read."""
+    """The tokens that the model read."""

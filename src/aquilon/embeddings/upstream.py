@@ -1,4 +1,4 @@
-"""Embeddings that upstreams compute."""
+"""Embeddings by upstreams."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aquilon.upstreams.failures import UpstreamFailure, broken
 from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
 from aquilon.upstreams.routing import Target, in_turn
 
-_MOST = 3.4e38
-"""No larger number is a float of 32 bits."""
+_LARGEST = 3.4e38
+"""The largest number that fits a 32-bit float."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -41,12 +41,12 @@ class UpstreamEmbeddings:
         self._metrics = metrics
 
     async def count(self, request: EmbeddingRequest, card: UpstreamModel) -> int:
-        """An upper bound: the tokenizer is elsewhere."""
+        """An upper bound, since the tokenizer is at the upstream."""
         return request.most_tokens
 
     async def embed(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
-        """By the first of the model's upstreams that does. Raises ApiError."""
-        failed: ApiError | None = None
+        """The vectors of the first of the model's upstreams that answers. Raises ApiError."""
+        first_error: ApiError | None = None
         for target in in_turn(self._registry.targets(card.name)):
             target.health.begin()
             try:
@@ -56,7 +56,7 @@ class UpstreamEmbeddings:
                 note(self._metrics, target, failure)
                 if not failure.elsewhere:
                     raise failure.answer from failure
-                failed = failed or failure.answer
+                first_error = first_error or failure.answer
             except BaseException:
                 target.health.abandon()
                 raise
@@ -64,7 +64,7 @@ class UpstreamEmbeddings:
                 target.health.succeed()
                 self._metrics.upstream_requests.labels(target.upstream.name, card.name, "completed").inc()
                 return embedded
-        raise failed or paused(card.name, self._registry.targets(card.name))
+        raise first_error or paused(card.name, self._registry.targets(card.name))
 
     async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
         model, timeouts = target.model, target.upstream.timeouts
@@ -80,42 +80,43 @@ class UpstreamEmbeddings:
             seconds=timeouts.first_token,
             hops=request.hops,
         )
-        data = await target.client.whole(response, timeouts.total)
+        data = await target.client.read_body(response, timeouts.total)
         try:
             answer = msgspec.json.decode(data, type=_Answer)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise broken(f"sent what are no embeddings: {error}") from None
-        return Embedded([_vector(each) for each in _in_order(request, answer)], self._tokens(target, request, answer))
+            raise broken(f"sent embeddings that can't be read: {error}") from None
+        vectors = [_packed(vector) for vector in _in_order(request, answer)]
+        return Embedded(vectors, self._tokens(target, request, answer))
 
     def _tokens(self, target: Target, request: EmbeddingRequest, answer: _Answer) -> int:
-        """What the upstream counted where it can be true, else a token for every four bytes."""
-        told = answer.usage.prompt_tokens if answer.usage is not None else None
-        if told is not None and 0 < told <= request.most_tokens:
-            return told
-        if told is not None:
-            doubt(self._metrics, target, "prompt", told, request.usual_tokens)
+        """The upstream's count if it can be true, else a token for every four bytes."""
+        reported = answer.usage.prompt_tokens if answer.usage is not None else None
+        if reported is not None and 0 < reported <= request.most_tokens:
+            return reported
+        if reported is not None:
+            doubt(self._metrics, target, kind="prompt", reported=reported, counted=request.usual_tokens)
         return request.usual_tokens
 
 
 def _in_order(request: EmbeddingRequest, answer: _Answer) -> list[list[float]]:
-    """A vector for each input. Raises UpstreamFailure where there is none that could be."""
+    """A vector for each input. Raises UpstreamFailure if the answer doesn't have them."""
     entries = answer.data
     if any(entry.index is not None for entry in entries):
         if sorted(-1 if entry.index is None else entry.index for entry in entries) != list(range(len(entries))):
-            raise broken("numbered its embeddings so that nobody knows whose they are")
+            raise broken(f"sent embeddings whose numbers are not those from 0 to {len(entries) - 1}")
         entries = sorted(entries, key=lambda entry: entry.index or 0)
     vectors = [entry.embedding for entry in entries]
     sizes = {len(vector) for vector in vectors}
     if len(vectors) != request.inputs or len(sizes) != 1 or 0 in sizes:
         raise broken(f"sent {len(vectors)} embeddings of {sorted(sizes)[:10]} numbers for {request.inputs} inputs")
     if request.dimensions not in (None, *sizes):
-        raise broken(f"sent embeddings of {min(sizes)} numbers in place of {request.dimensions}")
-    if not all(min(vector) >= -_MOST and max(vector) <= _MOST for vector in vectors):
-        raise broken("sent an embedding with a number that no float of 32 bits is")
+        raise broken(f"sent embeddings of {min(sizes)} numbers instead of {request.dimensions}")
+    if not all(min(vector) >= -_LARGEST and max(vector) <= _LARGEST for vector in vectors):
+        raise broken("sent an embedding with a number that doesn't fit a 32-bit float")
     return vectors
 
 
-def _vector(numbers: list[float]) -> bytes:
+def _packed(numbers: list[float]) -> bytes:
     floats = array("f", numbers)
     if sys.byteorder == "big":
         floats.byteswap()

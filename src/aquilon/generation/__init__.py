@@ -1,1 +1,1 @@
-"""From a canonical request to its events: templates, tokens, local models and upstreams."""
+"""Answers canonical requests with events: encodes prompts, asks local models and upstreams, decodes tokens."""

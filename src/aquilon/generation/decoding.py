@@ -1,4 +1,4 @@
-"""From one continuation's token ids to the text and scores that may be shown."""
+"""Turns one continuation's token ids into the text, scores and tool calls that clients get."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from aquilon.text.tool_calls import AnswerReader, CallBegun, CallGrown, Said, Th
 
 @dataclass
 class Reading:
-    """How one continuation is taken apart, and the control tokens that mark its parts."""
+    """Splits one continuation into thoughts, text and calls; ``markers`` are the control tokens around them, by id."""
 
     reader: AnswerReader
     markers: Mapping[int, str]
 
 
 def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence[int]) -> Reading | None:
-    """None where an answer is all text."""
+    """None if the answer is text only."""
     use = tools_in_use(request)
     tools, reasoning = text.tools if use is not None else None, text.reasoning
     if not isinstance(request.prompt, ChatPrompt) or (tools is None and reasoning is None):
@@ -45,7 +45,7 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
         markers |= {marker: tools.controls[marker] for marker in tools.markers if marker in tools.controls}
     prefix = request.prefix
     for marker in markers:
-        prefix = prefix.replace(marker, "")  # as text it is none
+        prefix = prefix.replace(marker, "")  # in a message it is text, not the control token
     reader = AnswerReader(
         tools=tools,
         names=frozenset(tool.name for tool in use.tools) if use is not None else frozenset(),
@@ -57,25 +57,26 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
 
 
 def repeated(request: GenerationRequest, reading: Reading | None) -> str:
-    """What of the prompt each answer is to begin with: what the assistant's message says, but for a call in it."""
+    """The part of the prompt that each answer repeats: the text of the assistant's message, without a call in it."""
     if not isinstance(request.prompt, ChatPrompt) or not request.prompt.repeats_final:
         return ""
     return request.prefix if reading is None else reading.reader.said
 
 
 class Decoding:
-    """Turns what the engine adds to one continuation into events; nothing after the end of a stop string counts."""
+    """Turns the engine's outputs for one continuation into events; tokens after a stop string don't count."""
 
     def __init__(
         self,
         tokenizer: Tokenizer,
         prompt_ids: Sequence[int],
-        stop: Sequence[str],
+        *,
         index: int,
+        stop: Sequence[str] = (),
         reading: Reading | None = None,
         prefix: str = "",
     ) -> None:
-        """``prefix``: shown before anything else."""
+        """``prefix`` is shown before everything else."""
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, prompt_ids)
         self._matcher = StopMatcher(stop)
@@ -84,21 +85,21 @@ class Decoding:
         self._reading = reading
         self._prefix = prefix
         self._unshown: list[tuple[int, int, ScoredToken]] = []
-        """Where in all of the text a token's begins and ends, for those that may yet be part of a stop string."""
+        """Tokens that may still be part of a stop string: begin and end in the whole text, and score."""
         self._decoded = self._shown = 0
         """Characters."""
         self._held_scores: list[ScoredToken] = []
-        """Of tokens that may be part of a call or of thoughts, which are reported without."""
-        self._saying = True
-        """Whether what came last is text for the person."""
+        """Scores of tokens that may be part of a call or of thoughts, which are reported without scores."""
+        self._in_text = True
+        """Whether the last piece was text, not thoughts or a call."""
         self._calls = 0
         self.completion_tokens = 0
-        """Tokens computed, the one that ended it included."""
+        """Tokens computed, including the token that ended the continuation."""
         self.reasoning_tokens = 0
-        """Of those: the thoughts, with what marks them."""
+        """The thoughts among them, with the thoughts' markers."""
         self.finished = False
         self.stopped_early = False
-        """A stop string ended it: the engine must be told."""
+        """A stop string ended the continuation: the engine must be told to stop."""
 
     def add(self, output: SequenceOutput) -> list[Event]:
         shown = output.token_ids
@@ -138,15 +139,19 @@ class Decoding:
         return self._detokenizer.add([token_id]) if marker is None else marker
 
     def _scores_of_shown(self, matched: bool, ends: bool) -> list[ScoredToken]:
-        """Of tokens whose text is shown, with those that began their characters; at a stop string, of which some is."""
-        shown, kept, self._unshown = self._shown, self._unshown, []
+        """Scores of the tokens whose whole text is shown, and of those that hold the first bytes of its characters.
+
+        At a stop string: of the tokens with any text that is shown.
+        """
+        shown, unshown, self._unshown = self._shown, self._unshown, []
         if matched:
-            return [score for begins, _, score in kept if begins < shown]
-        known = len(kept)
+            return [score for begins, _, score in unshown if begins < shown]
+        count = len(unshown)
         if self._may_stop and not ends:
-            known = max((place + 1 for place, (begins, end, _) in enumerate(kept) if begins < end <= shown), default=0)
-        self._unshown = kept[known:]
-        return [score for _, _, score in kept[:known]]
+            shown_places = (place for place, (begins, end, _) in enumerate(unshown) if begins < end <= shown)
+            count = max((place + 1 for place in shown_places), default=0)
+        self._unshown = unshown[count:]
+        return [score for _, _, score in unshown[:count]]
 
     def _reason(self, output: SequenceOutput, matched: bool) -> FinishedReason:
         if output.finish_reason == "length" and not matched:
@@ -157,11 +162,11 @@ class Decoding:
         if self._reading is None:
             return [Delta(self._index, text, tuple(scores))] if text or scores else []
         reader = self._reading.reader
-        thought = reader.thinking
+        was_thinking = reader.thinking
         pieces = reader.add(text)
-        if thought or reader.thinking:
+        if was_thinking or reader.thinking:
             self.reasoning_tokens = self.completion_tokens
-            self._saying = False
+            self._in_text = False
         if ends:
             pieces += reader.finish()
         self._held_scores += scores
@@ -169,26 +174,26 @@ class Decoding:
         for piece in pieces:
             match piece:
                 case Said():
-                    self._saying = True
-                    events.append(Delta(self._index, piece.text, self._scores()))
+                    self._in_text = True
+                    events.append(Delta(self._index, piece.text, self._take_scores()))
                 case Thought():
-                    self._scores()  # thoughts and calls are reported without
+                    self._take_scores()  # thoughts and calls are reported without scores
                     events.append(Delta(self._index, "", reasoning=piece.text))
                 case CallBegun():
-                    self._scores()
-                    self._saying = False
+                    self._take_scores()
+                    self._in_text = False
                     self._calls += 1
-                    events.append(ToolCallDelta(self._index, self._calls - 1, new_id("call"), piece.name))
+                    events.append(ToolCallDelta(self._index, self._calls - 1, id=new_id("call"), name=piece.name))
                 case CallGrown():
-                    self._scores()
+                    self._take_scores()
                     events.append(ToolCallDelta(self._index, self._calls - 1, arguments=piece.arguments))
         if self._held_scores and reader.reads_text:
-            scores_alone = Delta(self._index, "", self._scores())
-            if self._saying:  # the marks behind thoughts and calls are part of them
+            scores_alone = Delta(self._index, "", self._take_scores())
+            if self._in_text:  # markers that end thoughts and calls are part of them
                 events.append(scores_alone)
         return events
 
-    def _scores(self) -> tuple[ScoredToken, ...]:
+    def _take_scores(self) -> tuple[ScoredToken, ...]:
         scores, self._held_scores = tuple(self._held_scores), []
         return scores
 
@@ -196,13 +201,13 @@ class Decoding:
 def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs, offset: int | None = None) -> ScoredToken:
     token_id = logprobs.token_id
     return ScoredToken(
-        token_id,
-        tokenizer.token_text(token_id),
-        tokenizer.token_bytes(token_id),
-        logprobs.logprob,
-        tuple(
-            Alternative(other, tokenizer.token_text(other), tokenizer.token_bytes(other), logprob)
+        id=token_id,
+        text=tokenizer.token_text(token_id),
+        bytes=tokenizer.token_bytes(token_id),
+        logprob=logprobs.logprob,
+        top=tuple(
+            Alternative(id=other, text=tokenizer.token_text(other), bytes=tokenizer.token_bytes(other), logprob=logprob)
             for other, logprob in logprobs.top
         ),
-        offset,
+        offset=offset,
     )

@@ -1,4 +1,4 @@
-"""The models that answer in a model's place, here or elsewhere: asked in order, until the first word has come."""
+"""Fall-back models, local or upstream: asked in order until one begins to answer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = structlog.get_logger("aquilon.fallbacks")
 
 
 class Backend(Protocol):
-    """Whoever answers for one kind of model: the engine here, upstreams."""
+    """Answers requests for one kind of model: the local engine, or upstreams."""
 
     async def prepare(
         self, request: GenerationRequest, card: Any, principal: Principal, *, patient: bool = True
     ) -> Prepared:
-        """``card`` is of the kind that the backend is for; ``patient``: wait for what will be back in a while.
+        """``card`` is of the backend's kind; ``patient``: wait for an engine that restarts.
 
         Raises ApiError.
         """
@@ -36,17 +36,17 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Unprepared(Bounded):
-    """A `Prepared` for a model that can't be asked now: its fall-backs alone may answer."""
+    """A `Prepared` for a model that can't answer now: only its fall-backs may."""
 
     reason: ApiError
 
     async def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
         raise self.reason
-        yield  # type: ignore[unreachable]  # what makes it a generator
+        yield  # type: ignore[unreachable]  # makes the method a generator
 
 
 class Fallbacks:
-    """Who takes whose place. A fall-back's own fall-backs are never asked, so that no chain loops."""
+    """Asks the fall-backs of a model. The fall-backs of a fall-back are never asked, so that no chain loops."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Fallbacks:
         self._backends = backends
 
     def of(self, model: str, request: GenerationRequest, principal: Principal) -> Sequence[str]:
-        """None for a request in token ids, which are of one model's vocabulary, and for one by another Aquilon.
+        """The names of the model's fall-backs; empty for token ids, which belong to one model's vocabulary.
 
-        Two servers that fall back to each other would pass it to and fro: the one that
-        was asked first has fall-backs, or has none.
+        A request from another Aquilon has none either: two servers that fall back to each
+        other would pass it to and fro, so only the first server asks fall-backs.
         """
         names = self._chains(model)
         if not names or principal.hops or _in_token_ids(request):
@@ -71,9 +71,9 @@ class Fallbacks:
         return names
 
     async def prepare(
-        self, backend: Backend, request: GenerationRequest, card: ModelCard, principal: Principal
+        self, backend: Backend, request: GenerationRequest, *, card: ModelCard, principal: Principal
     ) -> Prepared:
-        """A model with fall-backs isn't waited for. Raises ApiError for what is the client's to change."""
+        """Prepare a model with fall-backs, without waiting for it. Raises ApiError for errors of the client."""
         try:
             return await backend.prepare(request, card, principal, patient=False)
         except ApiError as error:
@@ -82,13 +82,13 @@ class Fallbacks:
             return Unprepared(card, request, error)
 
     async def stream(
-        self, first: Prepared, names: Sequence[str], principal: Principal, position: int, charge: Charge
+        self, first: Prepared, names: Sequence[str], *, principal: Principal, position: int, charge: Charge
     ) -> AsyncGenerator[Event]:
-        """The events of the first that begins. Its Started tells who answers, where that isn't ``first``.
+        """The events of the first model that begins to answer. Its Started names the model, unless it is ``first``.
 
-        Raises ApiError: the first's own where no fall-back can answer either.
+        Raises ApiError: the error of ``first``, if no fall-back can answer either.
         """
-        failed: ApiError | None = None
+        first_error: ApiError | None = None
         for place, name in enumerate(("", *names)):
             last = place == len(names)
             prepared = await self._stand_in(first, name, principal, patient=last) if name else first
@@ -98,11 +98,11 @@ class Fallbacks:
                 try:
                     first_event = await anext(events)
                 except ApiError as error:
-                    if failed is None and not may_fall_back(error):
+                    if first_error is None and not may_fall_back(error):
                         raise
-                    if failed is not None:
+                    if first_error is not None:
                         _log_refusal(first.model, name, error)
-                    failed = failed or error
+                    first_error = first_error or error
                     continue
                 if name and isinstance(first_event, Started):
                     log.info("A fall-back answers", model=first.model, fallback=name)
@@ -111,11 +111,11 @@ class Fallbacks:
                 async for event in events:
                     yield event
                 return
-        assert failed is not None
-        raise failed
+        assert first_error is not None
+        raise first_error
 
     async def _stand_in(self, first: Prepared, name: str, principal: Principal, *, patient: bool) -> Prepared | None:
-        """None where it can't be asked this: it is the model asked for that is told of, not its fall-back."""
+        """None if the fall-back can't answer this. Its error is logged: clients get the requested model's error."""
         card = self._catalogue.get(name)
         backend = self._backends.get(type(card)) if card is not None else None
         if card is None or backend is None or self._catalogue.is_retired(card):
@@ -129,7 +129,7 @@ class Fallbacks:
 
 
 def may_fall_back(error: ApiError) -> bool:
-    """Whether it is the model's trouble; what is the client's is told as it is."""
+    """Whether the server is at fault; an error of the client's is sent to the client."""
     return error.status >= 500
 
 

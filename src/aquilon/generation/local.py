@@ -1,4 +1,4 @@
-"""Models that the engine on this machine computes."""
+"""Generation by the engine on this machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from aquilon.people.secrets import new_id
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
 
 _RETRY_AFTER = 5
-"""Seconds that a client is asked to wait where nothing better is known."""
+"""Seconds to ask a client to wait if nothing better is known."""
 _BATCH_PRIORITY = -1
 
 
 class LocalModels:
-    """Prepares requests for the engine. Raises ApiError alone."""
+    """Prepares requests for the engine. Raises only ApiError."""
 
     def __init__(
         self, engine: Engine, catalogue: Catalogue, *, texts: TextModels, metrics: Metrics, max_waiting: int
@@ -42,10 +42,10 @@ class LocalModels:
         self._max_waiting = max_waiting
         self._constraints = Constraints()
         self.unfinished = 0
-        """Sequences that have been admitted and have not ended."""
+        """Sequences that were admitted and have not ended."""
 
     async def text(self, model: str, principal: Principal) -> tuple[LocalModel, LoadedText]:
-        """The model that a name stands for, with its tokenizer. Raises ApiError."""
+        """The local model with this name or alias, with its tokenizer. Raises ApiError."""
         await self._catalogue.refresh()
         card = self._catalogue.card(model, principal)
         require_generation(principal, card.name, model)
@@ -58,17 +58,17 @@ class LocalModels:
         return card, await self._text(card)
 
     def context(self, card: LocalModel, loaded: LoadedText) -> int:
-        """Tokens that prompt and answer may have together: what the engine has room for, else the model's own."""
+        """Tokens that prompt and answer may have together: the engine's limit, or the model's if it isn't loaded."""
         state = self.engine.states.get(card.name)
         return (state.max_context if state is not None else 0) or loaded.max_context
 
     async def prepare(
         self, request: GenerationRequest, card: LocalModel, principal: Principal, *, patient: bool = True
     ) -> LocalSequence:
-        """``patient``: wait where the engine restarts.
+        """``patient``: wait for an engine that restarts.
 
-        Raises ApiError: 400 for what can't be answered, 500 where the model's files are
-        damaged, 503 when too many wait.
+        Raises ApiError: 400 for a request that can't be answered, 500 if the model's files
+        are damaged, 503 if too many requests wait.
         """
         if self.unfinished + request.n > self._max_waiting:
             raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
@@ -76,19 +76,21 @@ class LocalModels:
             raise overloaded("The engine is being restarted; try again in a moment", retry_after=_RETRY_AFTER)
         loaded = await self._text(card)
         context = self.context(card, loaded)
-        prompt_ids = await encode_to_fit(request.prompt, card, loaded, context)
+        prompt_ids = await encode_to_fit(request.prompt, card, loaded, context=context)
         sampling = request.sampling
-        wanted = sampling.max_tokens
-        if (len(prompt_ids) >= context and wanted != 0) or len(prompt_ids) + (wanted or 0) > context:
-            raise too_long(prompt_tokens=len(prompt_ids), max_tokens=wanted, context=context)
-        if wanted is not None and sampling.min_tokens > wanted:
-            raise invalid(f"min_tokens is {sampling.min_tokens}, more than max_tokens, {wanted}", param="min_tokens")
+        max_tokens = sampling.max_tokens
+        if (len(prompt_ids) >= context and max_tokens != 0) or len(prompt_ids) + (max_tokens or 0) > context:
+            raise too_long(prompt_tokens=len(prompt_ids), max_tokens=max_tokens, context=context)
+        if max_tokens is not None and sampling.min_tokens > max_tokens:
+            raise invalid(
+                f"min_tokens is {sampling.min_tokens}, more than max_tokens, {max_tokens}", param="min_tokens"
+            )
         check_token_ids(list(sampling.logit_bias), loaded, param="logit_bias")
         check_token_ids(sampling.stop_token_ids, loaded, param="stop_token_ids")
         temperature = request.temperature
         if temperature is None:
-            chat = loaded.default_temperature if card.default_temperature is None else card.default_temperature
-            temperature = chat if isinstance(request.prompt, ChatPrompt) else 1.0
+            default = loaded.default_temperature if card.default_temperature is None else card.default_temperature
+            temperature = default if isinstance(request.prompt, ChatPrompt) else 1.0
         grammar = await self._constraints.grammar(request, loaded.text, prompt_ids)
         if isinstance(request.prompt, FillPrompt) and loaded.text.fill is not None:
             ends = (*sampling.stop_token_ids, *loaded.text.fill.end_ids)
@@ -104,8 +106,14 @@ class LocalModels:
             grammar_prefix="" if grammar is None else request.prefix,
             priority=_BATCH_PRIORITY if request.batch else 0,
         )
-        most_tokens = context - len(prompt_ids) if wanted is None else wanted
-        return LocalSequence(self, card, loaded, sequence, request, most_tokens)
+        return LocalSequence(
+            backend=self,
+            card=card,
+            loaded=loaded,
+            sequence=sequence,
+            request=request,
+            most_tokens=context - len(prompt_ids) if max_tokens is None else max_tokens,
+        )
 
     async def _text(self, card: LocalModel) -> LoadedText:
         try:
@@ -114,7 +122,7 @@ class LocalModels:
             raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_unusable") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LocalSequence:
     """A `generation.prepared.Prepared` for the engine: its prompt is encoded and fits the model."""
 
@@ -145,10 +153,10 @@ class LocalSequence:
             Decoding(
                 tokenizer,
                 sequence.prompt_ids,
-                self.request.stop,
-                position * sequence.n + index,
-                reading,
-                repeated(self.request, reading),
+                index=position * sequence.n + index,
+                stop=self.request.stop,
+                reading=reading,
+                prefix=repeated(self.request, reading),
             )
             for index, reading in enumerate(readings)
         ]
@@ -173,15 +181,15 @@ class LocalSequence:
                     measure.tokens(output.index, len(output.token_ids))
                     if output.finish_reason == "cancelled":
                         raise overloaded("The request was cancelled by the server", retry_after=_RETRY_AFTER)
-                    paid = _within(output, await charge.grant(len(output.token_ids)))
-                    before = decoding.completion_tokens
-                    events = decoding.add(paid)
-                    charge.generated(decoding.completion_tokens - before)
+                    paid_output = _cut(output, await charge.grant(len(output.token_ids)))
+                    tokens_before = decoding.completion_tokens
+                    events = decoding.add(paid_output)
+                    charge.generated(decoding.completion_tokens - tokens_before)
                     for event in events:
                         if isinstance(event, Finished):
                             measure.finished(event.reason)
                         yield event
-                    if decoding.stopped_early or paid is not output:
+                    if decoding.stopped_early or paid_output is not output:
                         backend.engine.cancel(sequence.id, output.index)
                     if all(decoding.finished for decoding in decodings):
                         break
@@ -194,8 +202,8 @@ class LocalSequence:
             measure.close()
 
 
-def _within(output: SequenceOutput, tokens: int) -> SequenceOutput:
-    """The output as far as it is paid for; where that isn't all of it, it ends there for its length."""
+def _cut(output: SequenceOutput, tokens: int) -> SequenceOutput:
+    """The first ``tokens`` of an output; if that isn't all, it ends there with the reason ``length``."""
     if tokens == len(output.token_ids):
         return output
     logprobs = None if output.logprobs is None else output.logprobs[:tokens]

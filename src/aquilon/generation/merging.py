@@ -1,4 +1,4 @@
-"""Several generations as one."""
+"""Merges several generations into one stream of events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aquilon.request import Event
 
 
 def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
-    """Events in the order they come; the first failure ends all."""
+    """Events in the order in which they come; the first failure ends all generations."""
     return generations[0] if len(generations) == 1 else _merged(generations)
 
 
@@ -30,13 +30,13 @@ async def _merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerato
     unfinished = len(tasks)
     try:
         while unfinished:
-            came = await queue.get()
-            if isinstance(came, Exception):
-                raise came
-            if came is None:
+            item = await queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
                 unfinished -= 1
             else:
-                yield came
+                yield item
     finally:
         for task in tasks:
             task.cancel()

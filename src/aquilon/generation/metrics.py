@@ -1,7 +1,7 @@
-"""What ``/metrics`` shows: vLLM's names with our prefix, so that its dashboards work after one replacement.
+"""The metrics on ``/metrics``: vLLM's names with our prefix, so that its dashboards work after one replacement.
 
-Requests and tokens are counted here; what only the engine knows is read from
-its last statistics when the page is asked for.
+Requests and tokens are counted here. The engine's own numbers are read from its last
+statistics when the page is requested.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LENGTH_BUCKETS = tuple(float(digit * 10**power) for power in range(6) for digit
 class Metrics:
     def __init__(self, engine: Engine) -> None:
         self.registry = registry = CollectorRegistry()
-        """Where other parts register what they count."""
+        """Other parts register their metrics here."""
         registry.register(_EngineCollector(engine))
         label = ("model_name",)
         self.prompt_tokens = Counters("aquilon:prompt_tokens", "Prompt tokens processed", label, registry=registry)
@@ -83,27 +83,27 @@ class Metrics:
 
         self.upstream_requests = Counters(
             "aquilon:upstream_requests",
-            "Requests that an upstream was asked: completed, length (the budget ended), abandoned, failed or refused",
+            "Requests sent to an upstream: completed, length (the budget ended), abandoned, failed or refused",
             ("upstream", "model_name", "outcome"),
             registry=registry,
         )
         self.upstream_first_token = Histograms(
             "aquilon:upstream_time_to_first_token_seconds",
-            "From asking an upstream to the first piece of its answer",
+            "From a request to an upstream to the first piece of its answer",
             ("upstream",),
             buckets=_FIRST_TOKEN_BUCKETS,
             registry=registry,
         )
         self.upstream_doubts = Counters(
             "aquilon:upstream_implausible_usage",
-            "Answers whose usage, as the upstream told it, can't be true",
+            "Answers whose usage, as the upstream reported it, can't be true",
             ("upstream",),
             registry=registry,
         )
 
     def measure(self, model: str, *, n: int, prompt_tokens: int) -> Measure:
         """``n``: continuations."""
-        return Measure(self, model, n, prompt_tokens)
+        return Measure(self, model, n=n, prompt_tokens=prompt_tokens)
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""
@@ -111,33 +111,33 @@ class Metrics:
 
 
 class Measure:
-    """Times one request; ``close`` when it has ended, however it ended."""
+    """Times one request; call ``close`` when it has ended, for whatever reason."""
 
-    def __init__(self, metrics: Metrics, model: str, n: int, prompt_tokens: int) -> None:
+    def __init__(self, metrics: Metrics, model: str, *, n: int, prompt_tokens: int) -> None:
         self._metrics = metrics
         self._model = model
         self._n = n
         self._prompt_tokens = prompt_tokens
-        self._begun = time.monotonic()
-        self._first = 0.0
-        self._last = [0.0] * n
+        self._started_at = time.monotonic()
+        self._first_at = 0.0
+        self._last_at = [0.0] * n
         self._tokens = 0
         self._ended = 0
         self._between = metrics.inter_token_latency.labels(model)
         self._generated = metrics.generation_tokens.labels(model)
 
     def tokens(self, index: int, count: int) -> None:
-        """A step brought this many tokens of one continuation."""
+        """Record that a step brought ``count`` tokens of one continuation."""
         now = time.monotonic()
-        if not self._first:
-            self._first = now
-            self._metrics.time_to_first_token.labels(self._model).observe(now - self._begun)
+        if not self._first_at:
+            self._first_at = now
+            self._metrics.time_to_first_token.labels(self._model).observe(now - self._started_at)
             self._metrics.prompt_tokens.labels(self._model).inc(self._prompt_tokens)
         if count:
-            if self._last[index]:
+            if self._last_at[index]:
                 for _ in range(count):
-                    self._between.observe((now - self._last[index]) / count)
-            self._last[index] = now
+                    self._between.observe((now - self._last_at[index]) / count)
+            self._last_at[index] = now
             self._tokens += count
             self._generated.inc(count)
 
@@ -148,15 +148,15 @@ class Measure:
     def close(self) -> None:
         for _ in range(self._n - self._ended):
             self._metrics.request_success.labels(self._model, "abort").inc()
-        if not self._first:
+        if not self._first_at:
             return
         now = time.monotonic()
-        self._metrics.request_latency.labels(self._model).observe(now - self._begun)
+        self._metrics.request_latency.labels(self._model).observe(now - self._started_at)
         self._metrics.request_prompt_tokens.labels(self._model).observe(self._prompt_tokens)
         self._metrics.request_generation_tokens.labels(self._model).observe(self._tokens)
-        between = self._tokens - self._n
-        if between > 0:
-            mean = (max(self._last) - self._first) * self._n / between
+        intervals = self._tokens - self._n
+        if intervals > 0:
+            mean = (max(self._last_at) - self._first_at) * self._n / intervals
             self._metrics.time_per_output_token.labels(self._model).observe(mean)
 
 
@@ -165,18 +165,18 @@ class UpstreamCollector(Collector):
         self.registry = registry
 
     def collect(self) -> Iterable[Metric]:
-        found = GaugeMetricFamily(
+        available = GaugeMetricFamily(
             "aquilon:upstream_available",
-            "Whether an upstream's model may be asked now; 0 while its circuit is open or it wants to be left alone",
+            "Whether an upstream's model may be asked now; 0 while its circuit is open or it has asked for a pause",
             labels=("upstream", "model_name"),
         )
         for upstream, model, state in self.registry.states():
-            found.add_metric((upstream, model), float(state in ("closed", "half-open")))
-        yield found
+            available.add_metric((upstream, model), float(state in ("closed", "half-open")))
+        yield available
 
 
 class _EngineCollector(Collector):
-    """The engine's own numbers as of its last statistics, at most a second old; zeros while there is no engine."""
+    """The numbers in the engine's last statistics, at most a second old; zeros while there is no engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -185,13 +185,15 @@ class _EngineCollector(Collector):
         return _engine_metrics(self._engine.statistics or EngineStatistics())
 
 
-def _engine_metrics(now: EngineStatistics) -> Iterator[Metric]:
-    yield GaugeMetricFamily("aquilon:num_requests_running", "Sequences in the running batch", now.running)
-    yield GaugeMetricFamily("aquilon:num_requests_waiting", "Sequences waiting for room", now.waiting)
-    yield GaugeMetricFamily("aquilon:kv_cache_usage_perc", "Share of KV blocks in use, 0 to 1", now.kv_cache_usage)
+def _engine_metrics(last: EngineStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily("aquilon:num_requests_running", "Sequences in the running batch", last.running)
+    yield GaugeMetricFamily("aquilon:num_requests_waiting", "Sequences waiting for room", last.waiting)
+    yield GaugeMetricFamily("aquilon:kv_cache_usage_perc", "Share of KV blocks in use, 0 to 1", last.kv_cache_usage)
     yield CounterMetricFamily(
-        "aquilon:prefix_cache_queries", "Prompt tokens looked up in the prefix cache", now.prefix_cache_queries
+        "aquilon:prefix_cache_queries", "Prompt tokens looked up in the prefix cache", last.prefix_cache_queries
     )
-    yield CounterMetricFamily("aquilon:prefix_cache_hits", "Prompt tokens found there", now.prefix_cache_hits)
-    yield CounterMetricFamily("aquilon:num_preemptions", "Sequences that gave up their KV blocks", now.preemptions)
-    yield CounterMetricFamily("aquilon:engine_steps", "Steps since the engine process started", now.steps)
+    yield CounterMetricFamily(
+        "aquilon:prefix_cache_hits", "Prompt tokens found in the prefix cache", last.prefix_cache_hits
+    )
+    yield CounterMetricFamily("aquilon:num_preemptions", "Sequences that gave up their KV blocks", last.preemptions)
+    yield CounterMetricFamily("aquilon:engine_steps", "Steps since the engine process started", last.steps)

@@ -1,4 +1,4 @@
-"""What is asked of the operator's moderation, and what follows from its verdicts."""
+"""Asks the operator's moderation to judge texts, and refuses prompts that it flags."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from aquilon.upstreams.client import UpstreamClient
 
 HOOK_SECONDS = 10.0
-"""A verdict that takes longer is none."""
+"""The longest wait for a verdict."""
 
 log = structlog.get_logger("aquilon.moderation")
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """On one text. The categories are those of whoever judged; scores go from 0 to 1."""
+    """The moderation's verdict on one text. Its categories are the moderation's own; scores go from 0 to 1."""
 
     categories: dict[str, bool | None] = {}
     category_scores: dict[str, float | None] = {}
     flagged: bool | None = None
-    """None where whoever judged says it by the categories alone, as Mistral's models do."""
+    """None if the moderation sets categories only, as Mistral's models do."""
 
     @property
     def reasons(self) -> list[str]:
-        return sorted(name for name, found in self.categories.items() if found)
+        return sorted(name for name, applies in self.categories.items() if applies)
 
     @property
     def is_flagged(self) -> bool:
@@ -48,10 +48,10 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Moderation:
-    """``await close()`` in the end."""
+    """Asks the operator's URL or an upstream's model; ``await close()`` at the end."""
 
     def __init__(self, settings: Settings, upstreams: UpstreamRegistry) -> None:
-        """Raises ValueError where the settings name no place to ask."""
+        """Raises ValueError if the settings have prompts checked and name no moderation."""
         self._model = settings.moderation_model or ""
         self._prompts = settings.moderation_prompts
         self._upstreams = upstreams
@@ -78,24 +78,30 @@ class Moderation:
         return self._hook is not None or bool(self._model)
 
     async def judge(self, texts: Sequence[str]) -> tuple[str, list[Verdict]]:
-        """Who judged, and a verdict a text. Raises ApiError: 404 where nobody does, 502 to 504 without an answer."""
+        """The name of the moderation and its verdict on each text.
+
+        Raises ApiError: 404 where none is set up, 502 to 504 where it gives no answer.
+        """
         if not self._configured:
             raise not_found(
                 "This server has no moderation: its operator sets it up with AQUILON_MODERATION_URL or "
                 "AQUILON_MODERATION_MODEL",
                 code="moderation_not_configured",
             )
-        failed: ApiError | None = None
-        for client, remote in self._places():
+        first_error: ApiError | None = None
+        for client, remote in self._clients():
             try:
                 return await self._ask(client, remote, texts)
             except UpstreamFailure as failure:
                 log.warning("Moderation failed", upstream=client.upstream.name, reason=str(failure))
-                failed = failed or failure.answer
-        raise failed or overloaded("The upstream that moderates can't be asked now", retry_after=5)
+                first_error = first_error or failure.answer
+        raise first_error or overloaded(
+            f"No upstream can be asked for the moderation model '{self._model}' now; try again in a moment",
+            retry_after=5,
+        )
 
     async def require_clean(self, prompt: Prompt) -> None:
-        """Where prompts are checked: raises ApiError 400 for one that is flagged, 503 where that can't be known."""
+        """If prompts are checked, raises ApiError: 400 for a flagged prompt, 503 if the moderation gives no answer."""
         if not self._prompts:
             return
         texts = _texts(prompt)
@@ -121,12 +127,12 @@ class Moderation:
         if self._client is not None:
             await self._client.close()
 
-    def _places(self) -> list[tuple[UpstreamClient, str]]:
-        """Whom to ask, with the model's name there."""
+    def _clients(self) -> list[tuple[UpstreamClient, str]]:
+        """The clients to ask, each with the model's name at its server."""
         if self._hook is None:
             return [(target.client, target.model.remote) for target in in_turn(self._upstreams.targets(self._model))]
         if self._client is None:
-            from aquilon.upstreams.client import UpstreamClient  # aiohttp: only where it is asked
+            from aquilon.upstreams.client import UpstreamClient  # aiohttp is loaded only if needed
 
             self._client = UpstreamClient(self._hook)
         return [(self._client, self._model)]
@@ -134,18 +140,18 @@ class Moderation:
     async def _ask(self, client: UpstreamClient, remote: str, texts: Sequence[str]) -> tuple[str, list[Verdict]]:
         body = msgspec.json.encode({"input": list(texts)} | ({"model": remote} if remote else {}))
         response = await client.post("moderations", body, model=self._model, remote=remote, seconds=HOOK_SECONDS)
-        data = await client.whole(response, HOOK_SECONDS)
+        data = await client.read_body(response, HOOK_SECONDS)
         try:
             answer = msgspec.json.decode(data, type=_Answer)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise broken(f"sent what are no verdicts: {error}") from None
+            raise broken(f"sent verdicts that can't be read: {error}") from None
         if len(answer.results) != len(texts):
             raise broken(f"sent {len(answer.results)} verdicts on {len(texts)} texts")
         return self._model or answer.model or "moderation", answer.results
 
 
 def _texts(prompt: Prompt) -> list[str]:
-    """What people wrote in it; the assistant's own words are not judged again. Raises ApiError 400 for token ids."""
+    """The texts that people wrote in a prompt, not the assistant's messages. Raises ApiError 400 for token ids."""
     if isinstance(prompt, ChatPrompt):
         texts = [message.content for message in prompt.messages if message.role != "assistant"]
     elif isinstance(prompt, FillPrompt):

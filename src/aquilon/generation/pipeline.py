@@ -1,4 +1,4 @@
-"""A generation from admission to its last event, whoever computes it."""
+"""A generation from admission to its last event, whichever backend computes it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from aquilon.request import Delta, Event, GenerationRequest, ToolCallDelta
 
 
 class Pipeline:
-    """``prepare`` a request's prompts, then ``answer`` them. Both raise ApiError alone."""
+    """``prepare`` a request's prompts, then ``answer`` them. Both raise only ApiError."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         settlement: Settlement,
         backends: Mapping[type[ModelCard], Backend],
+        *,
         moderation: Moderation | None = None,
         fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``backends``: who answers, by the kind of the model's card; ``fallbacks``: who does in a model's place."""
+        """``backends`` by the kind of the model's card; ``fallbacks`` gives the names of a model's fall-backs."""
         self._catalogue = catalogue
         self._settlement = settlement
         self._moderation = moderation
@@ -42,8 +43,8 @@ class Pipeline:
     async def prepare(self, request: GenerationRequest, principal: Principal) -> Prepared:
         """Raises ApiError.
 
-        404 for an unknown model, 410 for a retired one, 403 for one that isn't the caller's to use, 400 for
-        what can't be answered, 503 when too many wait.
+        404 for an unknown model, 410 for a retired one, 403 for one that the caller may not use, 400 for a request
+        that can't be answered, 503 if too many requests wait.
         """
         await self._catalogue.refresh()
         card = self._catalogue.card(request.model, principal)
@@ -60,39 +61,41 @@ class Pipeline:
         if self._moderation is not None:
             await self._moderation.require_clean(request.prompt)
         if self._fallbacks.of(card.name, request, principal):
-            return await self._fallbacks.prepare(backend, request, card, principal)
+            return await self._fallbacks.prepare(backend, request, card=card, principal=principal)
         return await backend.prepare(request, card, principal)
 
     async def answer(
         self,
         prepared: Sequence[Prepared],
         principal: Principal,
+        *,
         request_id: str,
         headers: MutableMapping[str, str] | None = None,
-        *,
         streamed: bool = False,
     ) -> AsyncGenerator[Event]:
-        """Each prompt's Started, deltas, one Finished for each continuation; in the end the Usage of them together.
+        """Each prompt's Started, deltas, one Finished for each continuation; at the end the Usage of all together.
 
         The Usage comes when the request's usage event is committed. Closing the
-        iterator cancels the work; what was generated until then is on record all the
-        same. Continuations are counted through: prompt by prompt, ``n`` each. ``headers``
-        gets the headers that the answer has, before the first event. ``streamed``: the
-        client gets each event as it comes, and has had it when the next one is asked for;
-        an answer that is sent as a whole has brought nothing until its end, and costs
-        nothing if it fails before.
+        iterator cancels the work; the tokens generated until then are recorded.
+        Continuations are numbered prompt by prompt, ``n`` for each. The answer's headers
+        are added to ``headers`` before the first event. ``streamed``: the client gets each
+        event as it comes, and has it when the next one is requested. An answer that is
+        sent as a whole delivers nothing before its end, and costs nothing if it fails.
         """
         charge = await self._settlement.open(
             principal,
             request_id,
             prepared[0].model,
-            prompt_tokens=sum(one.prompt_tokens for one in prepared),
-            completion_tokens=sum(one.most_tokens * one.n for one in prepared),
+            prompt_tokens=sum(prompt.prompt_tokens for prompt in prepared),
+            completion_tokens=sum(prompt.most_tokens * prompt.n for prompt in prepared),
             headers=headers,
         )
         outcome: Outcome = "cancelled"
         try:
-            generations = [self._stream(one, principal, position, charge) for position, one in enumerate(prepared)]
+            generations = [
+                self._stream(prompt, principal=principal, position=position, charge=charge)
+                for position, prompt in enumerate(prepared)
+            ]
             async with aclosing(merged(generations)) as events:
                 async for event in events:
                     tokens = charge.completion_tokens
@@ -107,8 +110,10 @@ class Pipeline:
         finally:
             charge.close(outcome)
 
-    def _stream(self, prepared: Prepared, principal: Principal, position: int, charge: Charge) -> AsyncGenerator[Event]:
+    def _stream(
+        self, prepared: Prepared, *, principal: Principal, position: int, charge: Charge
+    ) -> AsyncGenerator[Event]:
         names = self._fallbacks.of(prepared.model, prepared.request, principal)
         if names:
-            return self._fallbacks.stream(prepared, names, principal, position, charge)
+            return self._fallbacks.stream(prepared, names, principal=principal, position=position, charge=charge)
         return prepared.stream(position, charge)

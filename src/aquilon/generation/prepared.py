@@ -1,4 +1,4 @@
-"""The seam between the pipeline and whatever computes an answer: the engine here, or an upstream."""
+"""The contract between the pipeline and its backends: the local engine, and upstreams."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from aquilon.upstreams.counting import PromptSize, prompt_size
 
 
 class Prepared(Protocol):
-    """A prompt that can be answered: it is understood, allowed, and fits the model."""
+    """A prompt that is ready to be answered: it is valid and allowed, and fits the model."""
 
     @property
     def model(self) -> str:
-        """The model's own name, which usage is recorded and priced under."""
+        """The model's own name, under which usage is recorded and priced."""
 
     @property
     def request(self) -> GenerationRequest: ...
 
     @property
     def n(self) -> int:
-        """Continuations."""
+        """The number of continuations."""
 
     @property
     def prompt_tokens(self) -> int:
-        """What the prompt costs at most: exact where the tokenizer is here."""
+        """The most tokens that the prompt can cost: exact if the tokenizer is here."""
 
     @property
     def most_tokens(self) -> int:
-        """That each continuation may have."""
+        """The most tokens that each continuation may have."""
 
     def stream(self, position: int, charge: Charge) -> AsyncGenerator[Event]:
         """Started, deltas, one Finished for each continuation; no Usage.
 
-        Continuations count from ``position * n``. Tells ``charge`` of the prompt
-        (``computed``) and of tokens before they are shown (``await grant``, ``generated``).
-        Closing it ends the work. Raises ApiError.
+        Continuations are numbered from ``position * n``. Reports the prompt to ``charge``
+        (``computed``), and tokens before they are shown (``await grant``, ``generated``).
+        Closing the generator ends the work. Raises ApiError.
         """
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """All of a `Prepared` but its ``stream``, where no tokenizer is at hand: the prompt is bounded, not counted."""
+    """A `Prepared` without ``stream``, for models without a tokenizer here: prompt tokens are bounded, not counted."""
 
     card: ModelCard
     request: GenerationRequest
@@ -69,5 +69,5 @@ class Bounded:
 
     @property
     def most_tokens(self) -> int:
-        wanted = self.request.sampling.max_tokens
-        return self.card.max_context if wanted is None else wanted
+        max_tokens = self.request.sampling.max_tokens
+        return self.card.max_context if max_tokens is None else max_tokens

@@ -1,4 +1,4 @@
-"""From a request's prompt to token ids that fit the model."""
+"""Encodes a request's prompt to token ids that fit the model."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from aquilon.text.tool_calls.preamble import with_tools
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
 _CHARACTERS_A_MESSAGE = 200
-"""Of a short prompt: what rendering a message takes beside its text."""
+"""The work of rendering a message beside its text, counted as characters."""
 
 CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer prompt is refused before it is encoded."""
 
 
 async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[int]:
-    """Token ids; of a conversation control tokens only where the template or the tokenizer itself put them.
+    """The prompt's token ids. In a conversation, only the template and the tokenizer write control tokens.
 
     Raises ApiError 400 for a prompt that can't be encoded or that the template refuses.
     """
@@ -38,10 +38,10 @@ async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[in
     return await asyncio.to_thread(_encode, prompt, card, loaded, brief=False)
 
 
-async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, context: int) -> list[int]:
-    """The same for a prompt that is to be answered: at least one token, and not hopelessly many.
+async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, context: int) -> list[int]:
+    """The same for a prompt that will be answered: at least one token.
 
-    Raises ApiError 400. A prompt that can't fit ``context`` tokens is refused without being encoded.
+    Raises ApiError 400. A prompt that is far too long for ``context`` tokens is refused before it is encoded.
     """
     least = characters(prompt) // CHARACTERS_A_TOKEN
     if least > context:
@@ -53,7 +53,7 @@ async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, con
 
 
 def characters(prompt: Prompt) -> int:
-    """Of text; token ids count one each."""
+    """The characters of a prompt's text; each token id counts as one."""
     if isinstance(prompt, ChatPrompt):
         size = sum(len(message.content) for message in prompt.messages)
         size += sum(len(call.function.arguments) for message in prompt.messages for call in message.tool_calls)
@@ -72,14 +72,14 @@ def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> No
 
 
 def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_least: bool = False) -> ApiError:
-    wanted = prompt_tokens + (max_tokens or 0)
+    total = prompt_tokens + (max_tokens or 0)
     parts = f" ({prompt_tokens} in the prompt and {max_tokens} to generate)" if max_tokens else " in its prompt"
     return invalid(
         f"This model's context holds {context} tokens, and the request has {'at least ' if at_least else ''}"
-        f"{wanted} tokens{parts}: shorten the prompt or ask for less",
+        f"{total} tokens{parts}: shorten the prompt or ask for less",
         param="messages" if not max_tokens else "max_tokens",
         code="context_length_exceeded",
-        limit=LimitReached("context_tokens", context, needed=wanted),
+        limit=LimitReached("context_tokens", context, needed=total),
     )
 
 
@@ -91,8 +91,8 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
     if isinstance(prompt, FillPrompt):
         if loaded.text.fill is None:
             raise invalid(
-                f"The model '{card.name}' can't fill a gap in a text: it has no tokens for what stands before and "
-                "after one. Code models have, such as Qwen2.5-Coder, StarCoder, CodeLlama and Codestral",
+                f"The model '{card.name}' can't fill a gap in a text: it has no tokens that mark the text before and "
+                "after the gap. Code models have them, such as Qwen2.5-Coder, StarCoder, CodeLlama and Codestral",
                 param="model",
                 code="not_a_fim_model",
             )
@@ -121,7 +121,7 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
 
 
 def shown_tools(prompt: ChatPrompt) -> tuple[Tool, ...]:
-    """The tools that the model is told of: none where it may not call any."""
+    """The tools that the prompt shows to the model: none if it may not call any."""
     use = prompt.tool_use
     return use.tools if use is not None and use.choice != "none" else ()
 

@@ -1,7 +1,7 @@
-"""Counters and histograms that one thread adds to, shown by prometheus_client.
+"""Counters and histograms that one thread adds to, exported by prometheus_client.
 
-Its own are made for many threads and look each bucket up in turn: with three of
-them for each token of each stream that is a twentieth of a gateway's time.
+Its own counters are made for many threads and try one bucket after the other: three of
+them for each token of each stream take a twentieth of a gateway's time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Histogram:
     __slots__ = ("bounds", "counts", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        """``bounds`` rise; a value belongs to the first that isn't below it."""
+        """``bounds`` are in rising order; a value belongs to the first bound that isn't below it."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
@@ -42,29 +42,29 @@ class Histogram:
 
 
 class Counters(Collector):
-    """A counter for each combination of labels that came up. ``name`` without the ``_total`` that is shown."""
+    """A counter for each combination of labels in use. ``name`` is without the ``_total`` that the page adds."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
-        self._described = (name, documentation, labels)
-        self._found: dict[tuple[str, ...], Counter] = {}
+        self._description = (name, documentation, labels)
+        self._counters: dict[tuple[str, ...], Counter] = {}
         registry.register(self)
 
     def labels(self, *values: str) -> Counter:
-        found = self._found.get(values)
-        if found is None:
-            found = self._found[values] = Counter()
-        return found
+        counter = self._counters.get(values)
+        if counter is None:
+            counter = self._counters[values] = Counter()
+        return counter
 
     def collect(self) -> Iterable[Metric]:
-        name, documentation, labels = self._described
+        name, documentation, labels = self._description
         family = CounterMetricFamily(name, documentation, labels=labels)
-        for values, counter in self._found.items():
+        for values, counter in self._counters.items():
             family.add_metric(values, counter.value)
         yield family
 
 
 class Histograms(Collector):
-    """A histogram for each combination of labels that came up."""
+    """A histogram for each combination of labels in use."""
 
     def __init__(
         self,
@@ -75,21 +75,21 @@ class Histograms(Collector):
         buckets: Sequence[float],
         registry: CollectorRegistry,
     ) -> None:
-        self._described = (name, documentation, labels)
+        self._description = (name, documentation, labels)
         self._bounds = tuple(buckets)
-        self._found: dict[tuple[str, ...], Histogram] = {}
+        self._histograms: dict[tuple[str, ...], Histogram] = {}
         registry.register(self)
 
     def labels(self, *values: str) -> Histogram:
-        found = self._found.get(values)
-        if found is None:
-            found = self._found[values] = Histogram(self._bounds)
-        return found
+        histogram = self._histograms.get(values)
+        if histogram is None:
+            histogram = self._histograms[values] = Histogram(self._bounds)
+        return histogram
 
     def collect(self) -> Iterable[Metric]:
-        name, documentation, labels = self._described
+        name, documentation, labels = self._description
         family = HistogramMetricFamily(name, documentation, labels=labels)
-        for values, histogram in self._found.items():
+        for values, histogram in self._histograms.items():
             bounds = map(floatToGoString, (*self._bounds, inf))
             family.add_metric(values, list(zip(bounds, accumulate(histogram.counts), strict=True)), histogram.sum)
         yield family

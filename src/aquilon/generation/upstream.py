@@ -1,4 +1,4 @@
-"""Models that upstreams compute: asked by weight and health, metered like our own."""
+"""Generation by upstreams: chosen by weight and health, metered like local models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger("aquilon.upstreams")
 
 
 class UpstreamModels:
-    """Prepares requests for upstreams. Raises ApiError alone."""
+    """Prepares requests for upstreams. Raises only ApiError."""
 
     def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
         self.registry = registry
@@ -41,32 +41,32 @@ class UpstreamModels:
     async def prepare(
         self, request: GenerationRequest, card: UpstreamModel, principal: Principal, *, patient: bool = True
     ) -> UpstreamSequence:
-        """Raises ApiError 400 for what the model can't be asked."""
+        """Raises ApiError 400 if the model can't do what the request asks for."""
         _require_ability(request, card)
         least = characters(request.prompt) // CHARACTERS_A_TOKEN
-        wanted = request.sampling.max_tokens
-        if least > card.max_context or (wanted or 0) > card.max_context:
-            raise too_long(prompt_tokens=least, max_tokens=wanted, context=card.max_context, at_least=True)
+        max_tokens = request.sampling.max_tokens
+        if least > card.max_context or (max_tokens or 0) > card.max_context:
+            raise too_long(prompt_tokens=least, max_tokens=max_tokens, context=card.max_context, at_least=True)
         return UpstreamSequence(card, request, self)
 
     async def begin(self, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
-        """The first answer of the model's upstreams that begins. Raises ApiError."""
-        model, failed = sequence.model, None
+        """The answer of the first of the model's upstreams that begins one. Raises ApiError."""
+        model, first_error = sequence.model, None
         for target in in_turn(self.registry.targets(model)):
             try:
                 return await self._ask(target, sequence, offset)
             except UpstreamFailure as failure:
                 if not failure.elsewhere:
                     raise failure.answer from failure
-                failed = failed or failure.answer
-            except ApiError as refused:  # this kind of upstream can't be asked it, another may
-                failed = failed or refused
-        if failed is not None:
-            raise failed
+                first_error = first_error or failure.answer
+            except ApiError as refusal:  # this kind of upstream can't do it, another may
+                first_error = first_error or refusal
+        if first_error is not None:
+            raise first_error
         raise paused(model, self.registry.targets(model))
 
     async def _ask(self, target: Target, sequence: UpstreamSequence, offset: int) -> UpstreamAnswer:
-        from aquilon.upstreams.answer import UpstreamAnswer  # aiohttp: only where there are upstreams
+        from aquilon.upstreams.answer import UpstreamAnswer  # aiohttp is loaded only if needed
 
         request, upstream = sequence.request, target.upstream
         reasoning = "reasoning" in target.model.capabilities
@@ -100,7 +100,7 @@ class UpstreamSequence(Bounded):
         outcome = "abandoned"
         measure = backend.metrics.measure(self.model, n=self.n, prompt_tokens=self.size.usual)
         metering = _Metering(self, charge)
-        open_ = {position * self.n + index for index in range(self.n)}
+        unfinished = {position * self.n + index for index in range(self.n)}
         try:
             charge.computed(self.size.usual, 0)
             yield Started(position)
@@ -108,13 +108,13 @@ class UpstreamSequence(Bounded):
             while pieces:
                 for event, size in pieces:
                     if isinstance(event, Finished):
-                        open_.discard(event.index)
+                        unfinished.discard(event.index)
                         measure.finished(event.reason)
                     else:
                         tokens = metering.tally.add(size)
                         if (tokens and await charge.grant(tokens) < tokens) or metering.tally.too_long:
                             outcome = "length"
-                            for index in sorted(open_):
+                            for index in sorted(unfinished):
                                 measure.finished("length")
                                 yield Finished(index, "length")
                             return
@@ -139,43 +139,44 @@ class UpstreamSequence(Bounded):
 
 
 class _Metering:
-    """What is paid: the upstream's count where it can be true, else our own."""
+    """Charges the upstream's count of tokens if it can be true, else our own."""
 
     def __init__(self, sequence: UpstreamSequence, charge: Charge) -> None:
         self._sequence = sequence
-        self._account = charge
+        self._charge = charge
         self.tally = Tally(sequence.most_tokens * sequence.n)
 
     async def settle(self, answer: UpstreamAnswer) -> None:
-        """The answer is whole: put the upstream's count in place of ours."""
-        sequence, charge, usage = self._sequence, self._account, answer.usage
+        """Replace our count with the upstream's when the answer is complete."""
+        sequence, charge, usage = self._sequence, self._charge, answer.usage
         if usage is None:
             return
-        told = usage.prompt_tokens
-        if told is not None and 0 < told <= sequence.size.most:
-            details = usage.prompt_tokens_details
-            cached = (details.cached_tokens or 0) if details is not None else 0
-            charge.computed(told - sequence.size.usual, min(max(cached, 0), told))
-        elif told is not None:
-            doubt(sequence.backend.metrics, answer.target, "prompt", told, sequence.size.usual)
-        told = usage.completion_tokens
-        if told is None:
+        metrics, target = sequence.backend.metrics, answer.target
+        tokens = usage.prompt_tokens
+        if tokens is not None and 0 < tokens <= sequence.size.most:
+            prompt_details = usage.prompt_tokens_details
+            cached = (prompt_details.cached_tokens or 0) if prompt_details is not None else 0
+            charge.computed(tokens - sequence.size.usual, min(max(cached, 0), tokens))
+        elif tokens is not None:
+            doubt(metrics, target, kind="prompt", reported=tokens, counted=sequence.size.usual)
+        tokens = usage.completion_tokens
+        if tokens is None:
             return
-        extra = usage.completion_tokens_details
-        reasoned = (extra.reasoning_tokens or 0) if extra is not None else 0
-        hidden = sequence.card.reasoning or bool(reasoned)
-        if not self.tally.believes(told, n=sequence.n, hidden=hidden):
-            doubt(sequence.backend.metrics, answer.target, "completion", told, self.tally.tokens)
+        details = usage.completion_tokens_details
+        reasoning = (details.reasoning_tokens or 0) if details is not None else 0
+        hidden = sequence.card.reasoning or bool(reasoning)
+        if not self.tally.believes(tokens, n=sequence.n, hidden=hidden):
+            doubt(metrics, target, kind="completion", reported=tokens, counted=self.tally.tokens)
             return
-        charge.reasoning_tokens += min(max(reasoned, 0), told)
-        if told <= self.tally.tokens:
-            charge.generated(told - self.tally.tokens)
+        charge.reasoning_tokens += min(max(reasoning, 0), tokens)
+        if tokens <= self.tally.tokens:
+            charge.generated(tokens - self.tally.tokens)
         else:
-            charge.generated(await charge.grant(told - self.tally.tokens))
+            charge.generated(await charge.grant(tokens - self.tally.tokens))
 
 
 def note(metrics: Metrics, target: Target, failure: UpstreamFailure) -> None:
-    """Tell the operator of a failed attempt."""
+    """Count a failed attempt, and log it for the operator."""
     outcome = "failed" if failure.elsewhere else "refused"
     metrics.upstream_requests.labels(target.upstream.name, target.model.name, outcome).inc()
     if failure.elsewhere:
@@ -188,17 +189,21 @@ def note(metrics: Metrics, target: Target, failure: UpstreamFailure) -> None:
         )
 
 
-def doubt(metrics: Metrics, target: Target, what: str, told: int, ours: int) -> None:
-    """Tell the operator of a count of ``what`` tokens that can't be true."""
+def doubt(metrics: Metrics, target: Target, *, kind: str, reported: int, counted: int) -> None:
+    """Count a reported number of ``kind`` tokens that can't be true, and log it for the operator."""
     upstream = target.upstream.name
     log.warning(
-        "An upstream's usage can't be true: ours counts", upstream=upstream, tokens=what, told=told, counted=ours
+        "An upstream's usage can't be true: our own count is charged",
+        upstream=upstream,
+        tokens=kind,
+        told=reported,
+        counted=counted,
     )
     metrics.upstream_doubts.labels(upstream).inc()
 
 
 def paused(model: str, targets: Sequence[Target]) -> ApiError:
-    """Nobody may be asked now."""
+    """The error while none of a model's upstreams may be asked."""
     waits = [target.health.seconds_left for target in targets]
     return overloaded(
         f"The upstreams of '{model}' failed just now and are given a pause; try again in a moment",
@@ -211,7 +216,7 @@ def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:
     prompt = request.prompt
     if isinstance(prompt, ChatPrompt):
         if not card.chat:
-            raise invalid(f"The model '{card.name}' answers no conversations", param="model", code="not_a_chat_model")
+            raise invalid(f"The model '{card.name}' can't answer chats", param="model", code="not_a_chat_model")
         if prompt.tool_use is not None and not card.function_calling:
             raise invalid(f"The model '{card.name}' can't call functions", param="tools", code="no_function_calling")
         if not card.vision and any(
@@ -223,7 +228,7 @@ def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:
             raise invalid(f"The model '{card.name}' can't fill a gap in a text", param="model", code="not_a_fim_model")
     elif not card.completions:
         raise invalid(
-            f"The model '{card.name}' continues no text: ask /v1/chat/completions",
+            f"The model '{card.name}' can't continue a text: ask /v1/chat/completions",
             param="model",
             code="not_a_completion_model",
         )

@@ -1,18 +1,18 @@
-"""What one rendering of a chat template may spend: steps that stand for time, characters that stand for memory."""
+"""The budget of one rendering of a chat template: steps limit its time, characters its memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _NANOSECONDS = 300_000_000
-"""A rendering's time: nominal nanoseconds of work, counted and not read from a clock, so the same on every machine."""
+"""A rendering's time in nominal nanoseconds: they are counted, not measured, so they are the same on every machine."""
 _NANOSECONDS_PER_INPUT_CHARACTER = 2_000
 _MOST_NANOSECONDS = 1_000_000_000
 BRIEF = 5_000_000
 """Enough for nearly every conversation, and short enough to keep others waiting for it."""
 _CHARACTERS = 32 * 2**20
 _CHARACTERS_PER_INPUT_CHARACTER = 64
-"""Templates trim, split and join what they are given; a few copies of it are no attack."""
+"""Templates trim, split and join their input: a few copies of it are normal."""
 
 NODE = 100
 """Nominal nanoseconds to evaluate one node of a template's syntax tree."""
@@ -21,19 +21,19 @@ ITEM = 400
 
 
 class BudgetExceeded(Exception):
-    """The template wants more time or memory than a rendering has."""
+    """The template needs more time or memory than a rendering may have."""
 
 
 class Budget:
-    """Counts down while a template runs. ``input_size`` is the number of characters that it is given."""
+    """Counts down while a template runs."""
 
     def __init__(self, input_size: int, most: int = _MOST_NANOSECONDS) -> None:
-        """``most`` nanoseconds, and fewer for a small input."""
+        """``input_size`` in characters; a small input has fewer than ``most`` nanoseconds."""
         self._time = min(_NANOSECONDS + _NANOSECONDS_PER_INPUT_CHARACTER * input_size, most)
         self._characters = _CHARACTERS + _CHARACTERS_PER_INPUT_CHARACTER * input_size
 
     def spend(self, nanoseconds: int) -> bool:
-        """Take time; true, so that it can stand in a condition."""
+        """Take time. Returns true, so that the call can be part of a condition."""
         self._time -= nanoseconds
         if self._time < 0:
             raise BudgetExceeded("the chat template runs for too long")
@@ -52,7 +52,7 @@ class Budget:
         self.spend(ITEM * items)
 
     def weigh(self, value: Any) -> int:
-        """Take the time to walk through a value, each shared part as often as it is met; its size in characters."""
+        """The size of a value in characters; takes the time to walk through it, shared parts each time they occur."""
         size = 0
         pending = [value]
         while pending:

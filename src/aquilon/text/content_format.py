@@ -1,8 +1,8 @@
-"""How a chat template reads a message's content: as one text, or as a list of parts.
+"""Finds out how a chat template reads a message's content: as one text, or as a list of parts.
 
-Most templates print the content. Some walk through ``[{"type": "text", "text": …}]``
-(Llama Guard 3's does) and print nothing where it is a text: so each template is tried
-out, on a conversation whose contents are known again in what it renders.
+Most templates print the content. Some read ``[{"type": "text", "text": …}]`` (Llama
+Guard 3's does) and print nothing for a text. So each template renders trial conversations,
+whose contents are recognizable in the rendered text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _MARKS = {role: f"qz{role}qz" for role in ("system", "user", "assistant", "tool")}
-"""What each role says in a trial: letters alone, so that a template may trim it or change its case."""
+"""Each role's content in a trial: only letters, so that a template may trim it or change its case."""
 _CALL = {"id": "call00001", "type": "function", "function": {"name": "look", "arguments": {"at": "it"}}}
 _TOOL = {
     "type": "function",
@@ -38,16 +38,16 @@ TRIALS: Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = (
     (_said("user"), []),
     (_CALLING, [_TOOL]),
 )
-"""Conversations with their tools, as templates read them."""
+"""Conversations and their tools, in the fields that templates read."""
 
 
 class ContentFormat:
-    """What one template reads, found out by rendering trials: some milliseconds."""
+    """How one template reads contents; the trials take some milliseconds."""
 
     def __init__(self, render: Callable[[list[dict[str, Any]], list[dict[str, Any]]], str]) -> None:
-        """``render`` gets messages and tools; it raises ValueError where the template doesn't take them."""
+        """``render`` gets messages and tools; it raises ValueError if the template doesn't take them."""
         self.failure: ValueError | None = None
-        """Why the template renders none of the trials, if so."""
+        """Why the template renders none of the trials; None if it renders one."""
         unseen, in_parts, renders = set(_MARKS), set[str](), False
         for as_parts in (False, True):
             for messages, tools in TRIALS:
@@ -59,20 +59,20 @@ class ContentFormat:
                     self.failure = self.failure or error
                     continue
                 renders = True
-                found = {role for role in unseen if _says(text.lower(), _MARKS[role])}
-                unseen -= found
-                in_parts |= found if as_parts else set()
+                seen = {role for role in unseen if _says(text.lower(), _MARKS[role])}
+                unseen -= seen
+                in_parts |= seen if as_parts else set()
         if renders:
             self.failure = None
         self._in_parts = frozenset(in_parts | unseen if "user" in in_parts else in_parts)
 
     def shape(self, message: dict[str, Any]) -> dict[str, Any]:
-        """A message whose content is a text, as the template reads it."""
+        """A message with a text as its content, in the form that the template reads."""
         return _in_parts(message) if message["role"] in self._in_parts else message
 
 
 def _says(text: str, mark: str) -> bool:
-    """Whether a mark was rendered by itself, and not within a list of parts that was printed whole."""
+    """Whether a mark was rendered as text, not inside a list of parts that was printed whole."""
     return mark in text and f"'text': '{mark}" not in text and f'"text": "{mark}' not in text
 
 

@@ -1,4 +1,4 @@
-"""Fill in the middle: how models are given the text before and after a gap.
+"""Fill in the middle: the prompts with the text before and after a gap.
 
 Bavarian et al., "Efficient Training of Language Models to Fill in the Middle", arXiv:2207.14255.
 """
@@ -38,7 +38,7 @@ _KEYS = (
 
 
 def fill_format(tokenizer: Tokenizer, metadata: Mapping[str, Any] | None = None) -> FillFormat | None:
-    """The format that GGUF's metadata names, else that of the vocabulary's control tokens; None without either."""
+    """The format in GGUF's metadata, else the one of the vocabulary's control tokens; None without either."""
     controls = tokenizer.control_tokens
     ends = tuple(controls[name] for name in _ENDS if name in controls)
     for keys in _KEYS:

@@ -1,4 +1,4 @@
-"""The vocabulary that a GGUF file carries in its metadata (keys ``tokenizer.ggml.*``)."""
+"""Reads the vocabulary in a GGUF file's metadata (keys ``tokenizer.ggml.*``)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _END_OF_TURN = (
     "<|endoftext|>",
     "<|end_of_text|>",
 )
-"""Control tokens that end an answer by their name: files name one such token at most."""
+"""Names of control tokens that end an answer; a file's metadata names only one of its end tokens."""
 
 
 def tokenizer_from_gguf(metadata: Mapping[str, Any], *, rows: int | None = None) -> SubwordTokenizer:
-    """The tokenizer that this metadata describes, for a model with so many ``rows`` of weights.
+    """The tokenizer that this metadata describes, for a model with ``rows`` rows of weights.
 
-    Raises TokenizerError for a damaged or unknown one.
+    Raises TokenizerError if it is damaged or of an unknown kind.
     """
     kind = metadata.get("tokenizer.ggml.model")
     if kind == "gpt2":
@@ -51,7 +51,7 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any], *, rows: int | None = None)
     if kind == "llama":
         return _sentencepiece(metadata, rows)
     raise TokenizerError(
-        f"this file's vocabulary is of the kind '{kind}'; 'gpt2' (byte-level BPE) and 'llama' work here"
+        f"this file's vocabulary is of the kind '{kind}'; 'gpt2' (byte-level BPE) and 'llama' are supported"
     )
 
 
@@ -107,18 +107,18 @@ def _sentencepiece(metadata: Mapping[str, Any], rows: int | None) -> SubwordToke
 
 
 def size_and_unused(metadata: Mapping[str, Any]) -> tuple[int, list[int]]:
-    """How many tokens this metadata lists, and which are unused. Raises TokenizerError where it lists none."""
+    """The number of tokens in this metadata, and the unused ids. Raises TokenizerError if it has no tokens."""
     tokens = _tokens(metadata)
     return len(tokens), [*_unused(_types(metadata, len(tokens)))]
 
 
 def _unused(types: Sequence[int]) -> Iterator[int]:
-    """What llama.cpp's converter fills a vocabulary up with, so that it has a token for each row of the weights."""
+    """The ids that llama.cpp's converter adds so that each row of the weights has a token."""
     return (token_id for token_id, kind in enumerate(types) if kind == TokenType.UNUSED)
 
 
 def _list(metadata: Mapping[str, Any], key: str, kind: type | UnionType) -> list[Any]:
-    """A list in the metadata, empty where it is missing."""
+    """A list in the metadata; empty if it is missing."""
     values = metadata.get(key)
     if values is None:
         return []
@@ -144,7 +144,7 @@ def _types(metadata: Mapping[str, Any], count: int) -> list[int]:
 def _pair(merge: str) -> tuple[str, str]:
     left, separator, right = merge.partition(" ")
     if not separator:
-        raise TokenizerError(f"the merge '{merge}' is no pair of tokens")
+        raise TokenizerError(f"the merge '{merge}' is not a pair of tokens")
     return left, right
 
 
@@ -160,7 +160,7 @@ def _added(tokens: Sequence[str], types: Sequence[int]) -> list[AddedToken]:
 def _special(
     metadata: Mapping[str, Any], tokens: Sequence[str], added: Sequence[AddedToken], *, add_bos: bool
 ) -> SpecialTokens:
-    # A SentencePiece file that names none has Llama's: the vocabulary's second and third.
+    # A SentencePiece file without these keys has Llama's ids: the vocabulary's second and third token.
     bos_default, eos_default = (1, 2) if metadata.get("tokenizer.ggml.model") == "llama" else (None, None)
 
     def named(key: str, default: int | None = None) -> int | None:

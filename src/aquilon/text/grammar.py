@@ -1,6 +1,6 @@
-"""Grammars as llguidance reads them: what an answer must match, token by token.
+"""Grammars for llguidance, which an answer must match token by token.
 
-The API process checks a grammar's text, the engine follows it; both within the same limits.
+The API process checks a grammar's text, the engine follows it, both within the same limits.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 MAX_GRAMMAR_BYTES = 128 * 2**10
-MAX_BEGUN_BYTES = 8 * 1024
-"""Of an answer that is to be gone on with."""
+MAX_PREFIX_BYTES = 8 * 1024
+"""Of the assistant's message that an answer continues."""
 _MOST_PATTERNS = 100
-"""Of properties' names, in a schema: each takes some 0.5 ms to look at."""
+"""For properties' names, in a schema: each takes some 0.5 ms to check."""
 _MOST_NAMES = 10_000
-"""That are compared with a pattern, at 15 µs each."""
+"""Comparisons of a name with a pattern, which take 15 µs each."""
 _PIECE_BYTES = 128
-"""Of a grammar's text. What it unfolds to has limits of its own, see ``limits``."""
+"""Bytes of a prefix that are read at once."""
 
 COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""JSON as ``json.dumps`` writes it, which models have read most: nothing to choose between two values."""
+"""JSON as ``json.dumps`` writes it, which models have read most: the space between values is fixed."""
 SPACED = {"whitespace_pattern": r" |\n {0,32}"}
-"""One blank, or a line's end with its indentation, between two tokens: small models lose themselves in space."""
+"""One space, or a line's end with indentation, between two tokens: small models may write endless space otherwise."""
 
 
 class GrammarError(ValueError):
-    """A grammar that nothing can be held to; says why."""
+    """A grammar that can't be followed; the message says why."""
 
 
 def limits() -> LLParserLimits:
-    """What a grammar may cost: some 10 ms to build, 14 ms and 30 MB of states to follow at worst."""
+    """The most that a grammar may cost: some 10 ms to build, 14 ms and 30 MB of states to follow at worst."""
     from llguidance import LLParserLimits
 
     return LLParserLimits(
@@ -51,7 +51,7 @@ def limits() -> LLParserLimits:
 
 
 def check(grammar: str) -> None:
-    """Raises GrammarError for one that can't be followed. Bounded in time and memory, and fit for a thread."""
+    """Raises GrammarError if the grammar can't be followed. Its time and memory are bounded; it may run in a thread."""
     if len(grammar) > MAX_GRAMMAR_BYTES or len(grammar.encode(errors="replace")) > MAX_GRAMMAR_BYTES:
         raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
     from llguidance import LLMatcher
@@ -62,27 +62,28 @@ def check(grammar: str) -> None:
 
 
 def check_prefix(grammar: str, prefix: str, *, vocab_size: int) -> None:
-    """Raises GrammarError unless a text is the beginning of an answer, and not all of it.
+    """Raises GrammarError unless the prefix begins an answer that goes on after it.
 
-    ``vocab_size`` is the model's, whose control tokens the grammar names. Bounded like
-    ``check``, piece by piece: llguidance lets no other thread run while it reads one.
+    ``vocab_size`` is the model's, whose control tokens the grammar names. Time and memory
+    are bounded as in ``check``. The prefix is read in pieces, because no other thread runs
+    while llguidance reads one.
     """
-    given = prefix.encode(errors="replace")
-    if len(given) > MAX_BEGUN_BYTES:
-        raise GrammarError(f"it has more than {MAX_BEGUN_BYTES // 1024} KiB, the most that a grammar is held to")
+    data = prefix.encode(errors="replace")
+    if len(data) > MAX_PREFIX_BYTES:
+        raise GrammarError(f"it has more than {MAX_PREFIX_BYTES // 1024} KiB, the most that a grammar is held to")
     from llguidance import LLMatcher
 
     matcher = LLMatcher(_bytes_alone(vocab_size), grammar, log_level=0, limits=limits())
-    held = 0
-    for start in range(0, len(given), _PIECE_BYTES):
-        piece = given[start : start + _PIECE_BYTES]
-        held += matcher.try_consume_tokens([vocab_size + byte for byte in piece])
-        if held < start + len(piece) or matcher.is_error():
+    accepted = 0
+    for start in range(0, len(data), _PIECE_BYTES):
+        piece = data[start : start + _PIECE_BYTES]
+        accepted += matcher.try_consume_tokens([vocab_size + byte for byte in piece])
+        if accepted < start + len(piece) or matcher.is_error():
             break
     if matcher.is_error():
         raise GrammarError(_reason(matcher.get_error()))
-    if held < len(given):
-        before, wrong = given[:held].decode(errors="ignore"), given[held:].decode(errors="ignore")
+    if accepted < len(data):
+        before, wrong = data[:accepted].decode(errors="ignore"), data[accepted:].decode(errors="ignore")
         raise GrammarError(
             f"it can't go on with {_shown(wrong[:20])} after {_shown(before[-20:])}"
             if before
@@ -98,14 +99,14 @@ def _shown(text: str) -> str:
 
 @lru_cache(maxsize=4)
 def _bytes_alone(first: int) -> LLTokenizer:
-    """A vocabulary of bytes, counted from ``first``: what it means to a grammar is the same for every model."""
+    """A vocabulary of the 256 bytes, with ids from ``first``: a grammar means the same for it as for every model."""
     import llguidance
 
     return llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Bytes(first)), n_vocab=first + 257, slices=[])
 
 
 class _Bytes:
-    """As llguidance asks for it; the token after the last byte ends an answer."""
+    """The tokenizer of this vocabulary, for llguidance; the token after the last byte ends an answer."""
 
     def __init__(self, first: int) -> None:
         self.tokens = [b""] * first + [bytes((byte,)) for byte in range(256)] + [b"<|end|>"]
@@ -114,28 +115,28 @@ class _Bytes:
         self.special_token_ids = [self.eos_token_id]
 
     def __call__(self, text: str | bytes) -> list[int]:
-        """For looking ahead, which grammars here forbid."""
+        """Used to look ahead, which `_OPTIONS` forbids."""
         return []
 
 
 _OPTIONS = '%llguidance {"no_forcing": true}'
-"""Look no further than the next token. Otherwise llguidance follows text that has no alternative to its end, and
-``start: "a" start``, or a JSON schema that requires itself, has none: it would never come back."""
+"""Look no further than the next token. Otherwise llguidance follows text without alternatives to its end, and
+``start: "a" start``, or a JSON schema that requires itself, has no end: it would never return."""
 
 
 def of_rules(rules: str, others: Mapping[str, str] | None = None) -> str:
-    """A grammar from rules in llguidance's variant of Lark; ``others`` are rules that they name, as ``@name``."""
+    """A grammar from rules in llguidance's variant of Lark; they refer to ``others`` as ``@name``."""
     named = [{"name": name, "lark_grammar": text} for name, text in (others or {}).items()]
     return json.dumps({"grammars": [{"lark_grammar": f"{_OPTIONS}\n{rules}"}, *named]})
 
 
 def is_bounded(grammar: str) -> bool:
-    """Whether a grammar is one of ``of_rules``, which each token's work is bounded for."""
+    """Whether ``of_rules`` made the grammar, so that the work for each token is bounded."""
     return json.dumps(_OPTIONS)[1:-1] in grammar
 
 
 def literal(text: str) -> str:
-    """A text as rules write it. JSON's escapes are Lark's."""
+    """A text as a literal in rules. Lark has JSON's escapes."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -144,7 +145,7 @@ def one_of(texts: Sequence[str]) -> str:
 
 
 def lark(text: str) -> str:
-    """Rules in llguidance's notation out of those, or out of llama.cpp's GBNF. Raises GrammarError."""
+    """Rules in llguidance's notation, from the same notation or from llama.cpp's GBNF. Raises GrammarError."""
     if len(text) > MAX_GRAMMAR_BYTES:
         raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
     if "::=" not in text:
@@ -153,19 +154,19 @@ def lark(text: str) -> str:
     from llguidance.gbnf_to_lark import any_to_lark
 
     try:
-        made: str = any_to_lark(text)
-    except Exception as error:  # whatever its reader runs into: the text is at fault
+        rules: str = any_to_lark(text)
+    except Exception as error:  # any failure of its reader means that the text is wrong
         raise GrammarError(f"it can't be read as GBNF: {str(error)[:300] or type(error).__name__}") from None
-    return made
+    return rules
 
 
 def _check_schemas_in(rules: str) -> None:
-    """A rule may be ``%json`` and a schema, which is as deep as any. Raises GrammarError."""
-    for found in re.finditer(r"%json\s*", rules):
+    """Check the schemas in rules of the form ``%json`` and a schema. Raises GrammarError."""
+    for match in re.finditer(r"%json\s*", rules):
         try:
-            schema, _ = json.JSONDecoder().raw_decode(rules, found.end())
+            schema, _ = json.JSONDecoder().raw_decode(rules, match.end())
         except ValueError:
-            continue  # what can't be read is refused with the reason
+            continue  # llguidance refuses it, and says why
         except RecursionError:
             raise GrammarError("a schema in it is nested too deeply") from None
         if isinstance(schema, dict):
@@ -173,7 +174,7 @@ def _check_schemas_in(rules: str) -> None:
 
 
 def pattern(regex: str) -> str:
-    """A regular expression as rules write it: all of the answer, whether it is anchored or not."""
+    """A regular expression in rules. It matches the whole answer, whether it is anchored or not."""
     from llguidance import regex_to_lark
 
     if len(regex) > MAX_GRAMMAR_BYTES:
@@ -185,25 +186,25 @@ def pattern(regex: str) -> str:
 
 
 def json_value(schema: dict[str, Any], *, writing: dict[str, Any], lenient: bool = False) -> str:
-    """JSON by a schema, as rules write it. ``lenient`` passes over keywords that no grammar can hold.
+    """JSON that matches a schema, in rules. ``lenient`` ignores keywords that no grammar can hold.
 
-    Raises GrammarError for a schema that is nested past all measure, or that only something endless would match.
+    Raises GrammarError for a schema that is nested too deeply, or that only an endless value would match.
     """
     try:
         if len(json.dumps(schema)) > MAX_GRAMMAR_BYTES:
             raise GrammarError(f"it has more than {MAX_GRAMMAR_BYTES // 1024} KiB, the limit here")
-        made = prepared(schema, _Names())
-        return "%json " + json.dumps({**made, "x-guidance": {**writing, "lenient": lenient}})
+        closed = prepared(schema, _Names())
+        return "%json " + json.dumps({**closed, "x-guidance": {**writing, "lenient": lenient}})
     except SchemaError as error:
         raise GrammarError(str(error)) from None
     except (RecursionError, ValueError) as error:
         if isinstance(error, GrammarError):
             raise
-        raise GrammarError(f"it can't be written down: {error}") from None
+        raise GrammarError(f"it can't be written as JSON: {error}") from None
 
 
 class _Names:
-    """Which names the patterns of a schema's properties match: llguidance says, whose expressions never backtrack."""
+    """Matches properties' names with a schema's patterns, in llguidance, whose expressions never backtrack."""
 
     def __init__(self) -> None:
         self._matchers: dict[str, LLMatcher | None] = {}
@@ -214,12 +215,12 @@ class _Names:
         known = self._known.get((pattern, name))
         if known is None:
             if len(self._known) == _MOST_NAMES:
-                raise GrammarError(f"more than {_MOST_NAMES} of its properties' names stand beside patterns")
+                raise GrammarError(f"it has more than {_MOST_NAMES} pairs of a property's name and a pattern")
             known = self._known[pattern, name] = self._match(pattern, name)
         return known
 
     def exhausted(self, pattern: str, names: Sequence[str]) -> bool:
-        """Whether a pattern that is anchored at both ends matches none but these names."""
+        """Whether a pattern that is anchored at both ends matches only these names."""
         if not names or not pattern.startswith("^") or not pattern.endswith("$"):
             return False
         from llguidance import regex_to_lark
@@ -232,7 +233,7 @@ class _Names:
         if matcher is None:
             return False
         matcher.compute_bitmask()
-        return matcher.is_error()  # nothing may come
+        return matcher.is_error()  # no token is allowed
 
     def _match(self, pattern: str, name: str) -> bool:
         if pattern not in self._matchers:
@@ -241,8 +242,8 @@ class _Names:
         matcher = self._matchers[pattern]
         if matcher is None:
             return False
-        given = json.dumps(name, ensure_ascii=False).encode(errors="replace")
-        return matcher.deep_copy().try_consume_tokens(list(given)) == len(given)
+        data = json.dumps(name, ensure_ascii=False).encode(errors="replace")
+        return matcher.deep_copy().try_consume_tokens(list(data)) == len(data)
 
     def _matcher(self, rules: str) -> LLMatcher | None:
         from llguidance import LLMatcher
@@ -255,15 +256,15 @@ class _Names:
 
 
 def _escaped(text: str) -> str:
-    """As a regular expression between slashes."""
-    return re.sub(r"[^\w ]", lambda found: f"\\x{{{ord(found[0]):x}}}", text)
+    """The text as a regular expression between slashes."""
+    return re.sub(r"[^\w ]", lambda match: f"\\x{{{ord(match[0]):x}}}", text)
 
 
 _PLACE = re.compile(r"^(at )?\d+\(\d+\): |^failed to compile JSON schema: ", re.MULTILINE)
 
 
 def _reason(message: str) -> str:
-    """The library's message without its picture of the place, which is in rules that nobody wrote."""
+    """The library's message without the quoted rules, which the client didn't write."""
     lines = [line.strip() for line in _PLACE.sub("", _PLACE.sub("", message)).splitlines()]
     kept = [line for line in lines if line.strip("^~ ") and not re.match(r"\d+ \||\| ", line)]
     return " ".join(kept)[:500]

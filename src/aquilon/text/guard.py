@@ -1,10 +1,10 @@
-"""Keeps what people write apart from what a template writes: text from outside can't spell a control token.
+"""Protects chat templates: text from outside can't become a control token.
 
-A template is rendered to text, and only then cut into tokens. So that a message that
-says ``<|im_end|>`` stays a message that says so, a mark is put inside every markup token
-that stands in a string from outside, or could be completed by what comes after it. The
-mark is a character that occurs nowhere else; it is taken out after the rendered text was
-cut at its control tokens (``SubwordTokenizer.encode_markup``).
+A template is rendered to text, and only then split into tokens. So that ``<|im_end|>`` in
+a message stays plain text, a mark is put inside every markup token in a string from
+outside, and inside every beginning of one at a string's end. The mark is a character that
+occurs nowhere else; it is removed after the rendered text was split at its control tokens
+(``SubwordTokenizer.encode_markup``).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Guard:
             self._infixes = "\n".join(texts).lower()
 
     def protect(self, text: str, mark: str) -> str:
-        """The string with ``mark`` wherever a token would otherwise stand or be completed.
+        """The string with ``mark`` inside every token, and inside every part that could become one.
 
-        An empty string and white space stay as they are: templates ask whether there is any content.
+        An empty string and white space stay unchanged, because templates test for empty contents.
         """
         if self._inside is None or not text.strip():
             return text
@@ -68,7 +68,7 @@ class Guard:
 
 
 def unused_character(strings: Iterable[str]) -> str:
-    """A noncharacter, or else a private one, that occurs in none of these; raises ValueError where all do."""
+    """A noncharacter, or else a private-use character, that is in none of the strings. Raises ValueError if all are."""
     joined = "\0".join(strings)
     for code in _NONCHARACTERS:
         if chr(code) not in joined:
@@ -81,7 +81,7 @@ def unused_character(strings: Iterable[str]) -> str:
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    """Every string in plain data, names of fields included."""
+    """Every string in plain data, including names of fields."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -91,7 +91,7 @@ def strings_in(value: Any) -> Iterator[str]:
 
 
 def protect_all(value: Any, guard: Guard, mark: str) -> Any:
-    """Plain data with every string in it protected, names of fields included."""
+    """Plain data with every string in it protected, including names of fields."""
     if isinstance(value, str):
         return guard.protect(value, mark)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Tokenizers and chat templates as Hugging Face folders hold them.
+"""Reads tokenizers and chat templates from Hugging Face folders.
 
 ``tokenizer.json`` is the ``tokenizers`` library's own file; ``tokenizer_config.json``,
 ``special_tokens_map.json``, ``generation_config.json`` and ``config.json`` say which
@@ -29,9 +29,9 @@ _MOST_GROWTH = 256
 
 
 def tokenizer_from_folder(folder: Path, *, rows: int | None = None) -> SubwordTokenizer:
-    """The tokenizer of a folder with a ``tokenizer.json``, for a model with so many ``rows`` of weights.
+    """The tokenizer of a folder with a ``tokenizer.json``, for a model with ``rows`` rows of weights.
 
-    Raises TokenizerError for a damaged or unknown one.
+    Raises TokenizerError if it is damaged or of an unknown kind.
     """
     path = folder / "tokenizer.json"
     with as_tokenizer_error(f"{path} can't be read"):
@@ -70,7 +70,7 @@ def tokenizer_from_folder(folder: Path, *, rows: int | None = None) -> SubwordTo
 
 
 def templates_from_folder(folder: Path) -> dict[str, str]:
-    """The folder's chat templates by name (``default``, ``tool_use``, ...); none is an empty dict.
+    """The folder's chat templates by name (``default``, ``tool_use``, ...); an empty dict if it has none.
 
     Raises TokenizerError.
     """
@@ -93,9 +93,9 @@ def _text(path: Path) -> str:
 
 
 class _Config:
-    """One of the JSON files beside the tokenizer, empty where it is missing; its values are of the types that are due.
+    """One of the JSON files beside the tokenizer, with checked types; empty if the file is missing.
 
-    Raises TokenizerError, naming the file and the field.
+    Raises TokenizerError, which names the file and the field.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,13 +106,13 @@ class _Config:
         try:
             fields = json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
         except (ValueError, RecursionError) as error:
-            raise TokenizerError(f"{path} is no JSON: {error}") from None
+            raise TokenizerError(f"{path} is not JSON: {error}") from None
         if not isinstance(fields, dict):
             raise TokenizerError(f"{path} holds no JSON object")
         self._fields = fields
 
     def flag(self, name: str) -> bool | None:
-        """None where nothing is said."""
+        """None if the file doesn't have it."""
         value = self._fields.get(name)
         if value is None or isinstance(value, bool):
             return value
@@ -157,8 +157,10 @@ class _Config:
         named: Any = stated
         if isinstance(stated, str):
             named = {"default": stated}
-        elif isinstance(stated, list) and all(isinstance(one, dict) and type(one.get("name")) is str for one in stated):
-            named = {one["name"]: one.get("template") for one in stated}
+        elif isinstance(stated, list) and all(
+            isinstance(entry, dict) and type(entry.get("name")) is str for entry in stated
+        ):
+            named = {entry["name"]: entry.get("template") for entry in stated}
         if not isinstance(named, dict) or not all(isinstance(source, str) for source in named.values()):
             raise self._wrong("chat_template", stated, "a text, or texts with their names")
         return named
@@ -172,7 +174,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _growth(normalizer: Any) -> int:
-    """How many times as long a text may be after what a normalizer replaces and puts in front, at most."""
+    """The most times as long as before that a normalizer can make a text."""
     kind = normalizer.get("type")
     if kind == "Sequence":
         return math.prod(map(_growth, normalizer["normalizers"]))
@@ -209,7 +211,7 @@ def _state(component: Any) -> str:
 
 
 def _not_first(words: pre_tokenizers.PreTokenizer) -> pre_tokenizers.PreTokenizer:
-    """The same pre-tokenizer for text that begins nothing: without a space before its first word."""
+    """The same pre-tokenizer for text in the middle: it writes no space before the first word."""
     state = _state(words)
     later = pre_tokenizers.Sequence([])
     later.__setstate__(state.replace('"prepend_scheme":"first"', '"prepend_scheme":"never"').encode())
@@ -217,7 +219,7 @@ def _not_first(words: pre_tokenizers.PreTokenizer) -> pre_tokenizers.PreTokenize
 
 
 def _spelling(pipeline: tokenizers.Tokenizer) -> tuple[Spelling, bool]:
-    """How pieces are written, and whether a text's leading space is the tokenizer's and not its own."""
+    """How pieces are spelled, and whether the tokenizer adds a text's leading space."""
     decoder = _state(pipeline.decoder) if pipeline.decoder is not None else ""
     if "ByteLevel" in decoder:
         return byte_level_bytes, False

@@ -1,7 +1,7 @@
-"""JSON schemas as a grammar can hold them: what matches the prepared schema matches the given one.
+"""Prepares JSON schemas for grammars: every value that matches the prepared schema matches the client's schema.
 
-What is open is closed, what leads nowhere is cut off, and what llguidance refuses or runs into a dead end with is
-written another way, where there is one.
+Open objects are closed, and parts that no finite value matches are removed. Parts that llguidance refuses, or that lead
+it into a dead end, are written in another way where there is one.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ _MAPS = ("properties", "patternProperties", "dependentSchemas", "$defs", "defini
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri", "unknown"}
 )
-"""Those that a grammar holds. Every other is an annotation (JSON Schema 2020-12, validation, section 7.2)."""
+"""Formats that a grammar can hold. Every other is an annotation (JSON Schema 2020-12, validation, section 7.2)."""
 _WIDEST = 2**63 - 1024
-"""The largest float below 2**63: further bounds can't be told."""
+"""The largest float below 2**63: llguidance can't have wider bounds."""
 _PLAIN, _OPEN, _EXACT = range(3)
-"""What a schema may be narrowed to. Plain: whatever matches it. Open: something else is said of the same values, which
-may name more properties, so that it isn't closed. Exact: nothing, since what doesn't match it counts too."""
+"""How a schema may be narrowed. Plain: it may allow fewer values. Open: another schema applies to the same values and
+may name more properties, so that objects aren't closed. Exact: it must stay as it is, because values that don't match
+it count too."""
 _MOST_VARIANTS = 32
-"""Of an object whose properties are counted: choices of those that are there."""
+"""Sets of properties, for an object whose number of properties is limited."""
 _MOST_LEVELS = 500
 """llguidance enters schemas recursively: at some 1,500 levels its stack overflows, and the process ends."""
 _MOST_BRANCHES = 64
-"""Of a ``oneOf`` that is looked into."""
+"""Of a ``oneOf`` whose branches are compared."""
 _MOST_WORK = 20_000
 """Comparisons of two schemas."""
 _MOST_PASSES = 50
@@ -52,24 +53,24 @@ _EXACT_KEYS = re.compile(r"\^(?:\(\?:|\()([\w -]+(?:\|[\w -]+)*)\)\$|\^([\w -]+)
 
 
 class SchemaError(ValueError):
-    """A schema that nothing can match; says why."""
+    """A schema that no value can match; the message says why."""
 
 
 class Names(Protocol):
-    """Which names patterns match."""
+    """Matches names with patterns."""
 
     def match(self, pattern: str, name: str) -> bool: ...
 
     def exhausted(self, pattern: str, names: Sequence[str]) -> bool:
-        """Whether a pattern matches none but these."""
+        """Whether a pattern matches only these names."""
         ...
 
 
 def prepared(schema: dict[str, Any], names: Names) -> dict[str, Any]:
-    """The schema with no properties but those it names, where it leaves that open, and without dead ends.
+    """The schema without dead ends; objects that are open get no properties but the named ones.
 
-    A model asked for a name and an age is to answer with a name and an age. Raises SchemaError where nothing that
-    ends matches it, for references that lead out of it, and where it goes too deep for llguidance.
+    A model that is asked for a name and an age must answer with a name and an age. Raises SchemaError if no finite
+    value matches the schema, for references to other documents, and for schemas too deep for llguidance.
     """
     document = _Document(schema)
     if document.levels() > _MOST_LEVELS:
@@ -90,65 +91,67 @@ class _Document:
                 raise SchemaError("a schema within it has an address ('$id'): refer to schemas as '#/$defs/NAME'")
 
     def target(self, node: dict[str, Any]) -> Any:
-        """What its ``$ref`` leads to; None where it has none. Raises SchemaError for what isn't in the schema."""
+        """The schema that the node's ``$ref`` refers to; None without one. Raises SchemaError if it isn't here."""
         if "$ref" not in node:
             return None
-        given, own = node["$ref"], self.root.get("$id")
+        written, own = node["$ref"], self.root.get("$id")
         reference = (
-            given.removeprefix(own.partition("#")[0]) if isinstance(given, str) and isinstance(own, str) else given
+            written.removeprefix(own.partition("#")[0])
+            if isinstance(written, str) and isinstance(own, str)
+            else written
         )
-        found = self._found(reference) if isinstance(reference, str) and reference.startswith("#") else None
-        if not isinstance(found, dict | bool):
-            raise SchemaError(f"it refers to {str(given)[:100]!r}, which isn't in it")
-        return found
+        target = self._resolve(reference) if isinstance(reference, str) and reference.startswith("#") else None
+        if not isinstance(target, dict | bool):
+            raise SchemaError(f"it refers to {str(written)[:100]!r}, which isn't in it")
+        return target
 
-    def _found(self, reference: str) -> Any:
+    def _resolve(self, reference: str) -> Any:
         if not reference.startswith("#/"):
             return self.root if reference == "#" else self.anchors.get(reference[1:])
-        found: Any = self.root
+        node: Any = self.root
         for part in reference[2:].split("/"):
             name = unquote(part).replace("~1", "/").replace("~0", "~")
-            if isinstance(found, dict) and name in found:
-                found = found[name]
-            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
+            if isinstance(node, dict) and name in node:
+                node = node[name]
+            elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
+                node = node[int(name)]
             else:
                 return None
-        return found
+        return node
 
     def levels(self) -> int:
-        """How many schemas may be entered one within the other at most, through references too.
+        """The most schemas that may be nested, through references too.
 
-        The longest path through the graph of schemas, in which each circle counts whole.
+        It is the longest path through the graph of schemas, where each cycle counts with all its schemas.
         """
         order = self.in_order()
         places = {id(node): place for place, node in enumerate(order)}
-        within = [[places[id(each)] for each in self._entered(node)] for node in order]
-        around: list[list[int]] = [[] for _ in order]
-        for place, inner in enumerate(within):
-            for each in inner:
-                around[each].append(place)
-        circles: list[list[int]] = []  # S. R. Kosaraju's algorithm: the outer ones come first
-        circle_of = [-1] * len(order)
+        children = [[places[id(child)] for child in self._entered(node)] for node in order]
+        parents: list[list[int]] = [[] for _ in order]
+        for place, inner in enumerate(children):
+            for child in inner:
+                parents[child].append(place)
+        components: list[list[int]] = []  # strongly connected, by S. R. Kosaraju's algorithm: the outer ones first
+        component_of = [-1] * len(order)
         for start in reversed(range(len(order))):
-            if circle_of[start] >= 0:
+            if component_of[start] >= 0:
                 continue
-            circles.append([])
+            components.append([])
             pending = [start]
             while pending:
                 place = pending.pop()
-                if circle_of[place] < 0:
-                    circle_of[place] = len(circles) - 1
-                    circles[-1].append(place)
-                    pending += around[place]
-        deep = [0] * len(circles)
-        for number in reversed(range(len(circles))):
-            entered = {circle_of[each] for place in circles[number] for each in within[place]} - {number}
-            deep[number] = len(circles[number]) + max((deep[each] for each in entered), default=0)
-        return max(deep, default=0)
+                if component_of[place] < 0:
+                    component_of[place] = len(components) - 1
+                    components[-1].append(place)
+                    pending += parents[place]
+        depths = [0] * len(components)
+        for number in reversed(range(len(components))):
+            entered = {component_of[child] for place in components[number] for child in children[place]} - {number}
+            depths[number] = len(components[number]) + max((depths[inner] for inner in entered), default=0)
+        return max(depths, default=0)
 
     def in_order(self) -> list[dict[str, Any]]:
-        """All that can be reached, first what others are made of."""
+        """All schemas that can be reached, inner ones before the schemas that contain them."""
         order: list[dict[str, Any]] = []
         seen: set[int] = set()
         pending = [(self.root, False)]
@@ -159,17 +162,17 @@ class _Document:
             elif id(node) not in seen:
                 seen.add(id(node))
                 pending.append((node, True))
-                pending += [(each, False) for each in self._entered(node)]
+                pending += [(child, False) for child in self._entered(node)]
         return order
 
     def _entered(self, node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The schemas that a schema is made of; definitions only where it refers to them."""
-        for each in (*_children(node, definitions=False), self.target(node)):
-            if isinstance(each, dict):
-                yield each
+        for child in (*_children(node, definitions=False), self.target(node)):
+            if isinstance(child, dict):
+                yield child
 
     def resolved(self, node: Any) -> Any:
-        """Through references that stand by themselves, and ``allOf`` of one."""
+        """The schema behind a node with only a reference, or only an ``allOf`` of one schema."""
         for _ in range(_MOST_RESOLVED):
             if not isinstance(node, dict):
                 return node
@@ -206,14 +209,14 @@ def _children(node: dict[str, Any], *, definitions: bool = True) -> Iterator[Any
 
 
 def _types(node: dict[str, Any]) -> tuple[str, ...]:
-    """Those that a schema's ``type`` allows."""
-    given = node.get("type")
-    if isinstance(given, str):
-        return (given,)
-    return tuple(type_ for type_ in given if isinstance(type_, str)) if isinstance(given, list) else _TYPES
+    """The types that a schema's ``type`` allows."""
+    types = node.get("type")
+    if isinstance(types, str):
+        return (types,)
+    return tuple(type_ for type_ in types if isinstance(type_, str)) if isinstance(types, list) else _TYPES
 
 
-def _names(node: dict[str, Any]) -> list[str]:
+def _required(node: dict[str, Any]) -> list[str]:
     required = node.get("required")
     return [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
 
@@ -227,9 +230,9 @@ def _list(value: Any) -> list[Any]:
 
 
 class _Endings:
-    """Which schemas something finite matches: those that don't require themselves, however far around.
+    """The schemas that finite values match: those that don't require themselves, directly or through others.
 
-    A least fixed point. ``false`` counts as such a schema: that nothing matches it is seen elsewhere.
+    They are computed as a least fixed point. ``false`` counts among them; other code sees that no value matches it.
     """
 
     def __init__(self, document: _Document, names: Names) -> None:
@@ -246,7 +249,7 @@ class _Endings:
                 break
 
     def add(self, node: dict[str, Any]) -> None:
-        """A schema made of others."""
+        """Add a new schema that was made of others."""
         self._ending.add(id(node))
 
     def ends(self, node: Any) -> bool:
@@ -255,9 +258,9 @@ class _Endings:
     def ends_as(self, node: dict[str, Any], type_: str) -> bool:
         if "$ref" in node and not self.ends(self._document.target(node)):
             return False
-        if together := _list(node.get("allOf")):
-            kinds = [_kinds(each) for each in together if isinstance(each, dict)]
-            if not all(map(self.ends, together)) or (kinds and not set.intersection(*kinds)):
+        if parts := _list(node.get("allOf")):
+            kinds = [_kinds(part) for part in parts if isinstance(part, dict)]
+            if not all(map(self.ends, parts)) or (kinds and not set.intersection(*kinds)):
                 return False
         for key in ("anyOf", "oneOf"):
             if (branches := _list(node.get(key))) and not any(map(self.ends, branches)):
@@ -265,7 +268,7 @@ class _Endings:
         if "const" in node or "enum" in node:
             return True
         if type_ == "object":
-            return all(self.ends(self._property(node, name)) for name in _names(node))
+            return all(self.ends(self._property(node, name)) for name in _required(node))
         if type_ == "array":
             least = node.get("minItems", 0)
             prefix, rest = _items(node)
@@ -275,7 +278,7 @@ class _Endings:
         return True
 
     def _property(self, node: dict[str, Any], name: str) -> Any:
-        """The schema of one property; the first where several apply."""
+        """The schema of one property; the first if several apply."""
         if name in (properties := _dict(node.get("properties"))):
             return properties[name]
         for pattern, schema in _dict(node.get("patternProperties")).items():
@@ -285,7 +288,7 @@ class _Endings:
 
 
 def _items(node: dict[str, Any]) -> tuple[list[Any], Any]:
-    """Of a list's first places, and of all others."""
+    """The schemas of an array's first items, and the schema of all others."""
     items = node.get("items", True)
     if isinstance(items, list):
         return items, node.get("additionalItems", True)
@@ -301,27 +304,27 @@ class _Preparation:
         self._values: dict[int, set[str] | None] = {}
         self._references: dict[tuple[int, int], str] = {}
         self._pending: list[tuple[str, dict[str, Any], int]] = []
-        """What references lead to, and isn't built yet."""
+        """Targets of references that aren't built yet: name, schema and use."""
         self._definitions: dict[str, Any] = {}
         self._kept: list[Any] = []
-        """Schemas made here, so that no other gets their identity."""
+        """New schemas, kept alive so that no other object gets their ``id``."""
 
     def schema(self) -> dict[str, Any]:
         root = self._document.root
         if not self._endings.ends(root):
             raise SchemaError("nothing that ends matches it: it leads back to itself, and nowhere else")
-        made = self._build(root, _PLAIN)
-        if made is False:
+        schema = self._build(root, _PLAIN)
+        if schema is False:
             raise SchemaError("nothing matches it")
-        made = {} if made is True else made
+        schema = {} if schema is True else schema
         while self._pending:
             name, target, use = self._pending.pop()
             self._definitions[name] = self._build(target, use)
         if "$schema" in root:
-            made["$schema"] = root["$schema"]
+            schema["$schema"] = root["$schema"]
         if self._definitions:
-            made["$defs"] = self._definitions
-        return made
+            schema["$defs"] = self._definitions
+        return schema
 
     def _build(self, node: Any, use: int) -> Any:
         if not isinstance(node, dict):
@@ -393,38 +396,38 @@ class _Preparation:
     # Unions
 
     def _apart(self, branches: list[Any], use: int) -> list[Any] | None:
-        """The branches of a ``oneOf`` of which no value matches two; None where that can't be seen.
+        """The branches of a ``oneOf`` if no value can match two of them; None if that can't be seen.
 
-        Where only the value of one property tells them apart, each requires it.
+        If only the value of one property distinguishes them, each branch requires it.
         """
         if len(branches) > _MOST_BRANCHES:
             return None
         pairs = list(itertools.combinations(branches, 2))
         if all(self._exclude(one, other) for one, other in pairs):
             return branches
-        found = [self._document.resolved(branch) for branch in branches]
-        if use == _EXACT or not all(isinstance(each, dict) and each.get("type") == "object" for each in found):
+        objects = [self._document.resolved(branch) for branch in branches]
+        if use == _EXACT or not all(isinstance(node, dict) and node.get("type") == "object" for node in objects):
             return None
-        for name in _dict(found[0].get("properties")):
-            told = [_dict(each.get("properties")).get(name) for each in found]
-            if all(isinstance(each, dict) for each in told) and all(
-                self._exclude(one, other) for one, other in itertools.combinations(told, 2)
+        for name in _dict(objects[0].get("properties")):
+            values = [_dict(node.get("properties")).get(name) for node in objects]
+            if all(isinstance(value, dict) for value in values) and all(
+                self._exclude(one, other) for one, other in itertools.combinations(values, 2)
             ):
-                return [self._requiring(each, name) for each in found]
+                return [self._requiring(node, name) for node in objects]
         return None
 
     def _requiring(self, node: dict[str, Any], name: str) -> dict[str, Any]:
-        return self._new(node | {"required": list(dict.fromkeys([*_names(node), name]))})
+        return self._new(node | {"required": list(dict.fromkeys([*_required(node), name]))})
 
     def _new(self, node: dict[str, Any]) -> dict[str, Any]:
-        """A schema that is made of given ones."""
+        """Register a new schema, so that its ``id`` stays its own and `_Endings` knows it."""
         self._kept.append(node)
         if any(self._endings.ends_as(node, type_) for type_ in _types(node)):
             self._endings.add(node)
         return node
 
     def _exclude(self, one: Any, other: Any, depth: int = 4) -> bool:
-        """Whether it can be seen that nothing matches both."""
+        """Whether it can be seen that no value matches both schemas."""
         one, other = self._document.resolved(one), self._document.resolved(other)
         if one is False or other is False:
             return True
@@ -445,7 +448,7 @@ class _Preparation:
             return False
         for a, b in ((one, other), (other, one)):
             theirs = _dict(b.get("properties"))
-            for name in _names(a):
+            for name in _required(a):
                 ours = _dict(a.get("properties")).get(name)
                 if name in theirs and self._exclude(ours, theirs[name], depth - 1):
                     return True
@@ -462,19 +465,21 @@ class _Preparation:
 
     def _build_object(self, made: dict[str, Any], use: int) -> dict[str, Any]:
         patterns = dict(_dict(made.pop("patternProperties", None)))
-        given = dict(_dict(made.get("properties")))
+        named = dict(_dict(made.get("properties")))
         rest = made.get("additionalProperties", True)
         for pattern in list(patterns):
             if (exact := _EXACT_KEYS.fullmatch(pattern)) is not None:
                 schema = patterns.pop(pattern)
                 for name in (exact[1] or exact[2]).split("|"):
-                    given[name] = self._new({"allOf": [given[name], schema]}) if name in given else schema
-        properties = {name: self._property_of(schema, name, patterns, use) for name, schema in given.items()}
-        required = _names(made)
+                    named[name] = self._new({"allOf": [named[name], schema]}) if name in named else schema
+        properties = {
+            name: self._property_of(schema, name, patterns=patterns, use=use) for name, schema in named.items()
+        }
+        required = _required(made)
         for name in required:
             if name not in properties:
-                properties[name] = self._property_of(None, name, patterns, use, otherwise=rest)
-                if properties[name] is None:  # nothing may have this name: let it be refused
+                properties[name] = self._property_of(None, name, patterns=patterns, use=use, otherwise=rest)
+                if properties[name] is None:  # no property may have this name: llguidance refuses it
                     del properties[name]
         patterns = {
             pattern: self._build(schema, use)
@@ -494,23 +499,26 @@ class _Preparation:
             made["patternProperties"] = patterns
         return made if use == _EXACT else self._counted(made)
 
-    def _property_of(self, schema: Any, name: str, patterns: dict[str, Any], use: int, *, otherwise: Any = None) -> Any:
-        """With what patterns say of it too."""
-        said = [] if schema is None else [schema]
-        said += [each for pattern, each in patterns.items() if self._names.match(pattern, name)]
-        if not said:
+    def _property_of(self, schema: Any, name: str, *, patterns: dict[str, Any], use: int, otherwise: Any = None) -> Any:
+        """A property's schema, with the schemas of the patterns that its name matches."""
+        parts = [] if schema is None else [schema]
+        parts += [part for pattern, part in patterns.items() if self._names.match(pattern, name)]
+        if not parts:
             return None if otherwise is False else self._build(otherwise, use)
-        if len(said) == 1:
-            return self._build(said[0], use)
-        return {"allOf": [self._build(each, max(use, _OPEN)) for each in said]}
+        if len(parts) == 1:
+            return self._build(parts[0], use)
+        return {"allOf": [self._build(part, max(use, _OPEN)) for part in parts]}
 
     def _counted(self, made: dict[str, Any]) -> dict[str, Any]:
-        """How many properties there are, told by which: llguidance counts only where all that are named are there."""
+        """Limits on the number of properties, written as sets of properties.
+
+        llguidance can count properties only if all named ones are required.
+        """
         least, most = made.get("minProperties", 0), made.get("maxProperties")
         if not isinstance(least, int) or not isinstance(most, int | None):
             return made
         properties = {name: each for name, each in _dict(made.get("properties")).items() if each is not False}
-        required = {name: None for name in _names(made) if name in properties}
+        required = {name: None for name in _required(made) if name in properties}
         free = [name for name in properties if name not in required]
         closed = made.get("additionalProperties") is False and not made.get("patternProperties")
         if least <= len(required):
@@ -521,23 +529,23 @@ class _Preparation:
         if not {"minProperties", "maxProperties"} & made.keys() or not free:
             return made
         if not closed and (most is None or most >= len(properties)):
-            return made | {"required": [*_names(made), *free]}
+            return made | {"required": [*_required(made), *free]}
         needed, room = max(0, least - len(required)), len(free) if most is None else most - len(required)
         if needed > len(free) or room < needed:
-            return made  # refused with the reason
+            return made  # llguidance refuses it, and says why
         bare = {key: value for key, value in made.items() if key not in ("minProperties", "maxProperties")}
         bare = {key: value for key, value in bare.items() if key != "patternProperties"}
         size = needed if room >= len(free) else room
         variants = []
         for chosen in itertools.islice(itertools.combinations(free, size), _MOST_VARIANTS):
-            there = properties if room >= len(free) else {*required, *chosen}
-            kept = {name: self._shared(each) for name, each in properties.items() if name in there}
-            one = bare | {"properties": kept, "additionalProperties": False}
-            variants.append(one | {"required": [*_names(made), *chosen[:needed]]})
+            allowed = properties if room >= len(free) else {*required, *chosen}
+            kept = {name: self._shared(schema) for name, schema in properties.items() if name in allowed}
+            variant = bare | {"properties": kept, "additionalProperties": False}
+            variants.append(variant | {"required": [*_required(made), *chosen[:needed]]})
         return variants[0] if len(variants) == 1 else {"anyOf": variants}
 
     def _shared(self, schema: Any) -> Any:
-        """The same schema in several places, written down once."""
+        """A reference to a schema that is used in several places, so that it is written once."""
         if not isinstance(schema, dict) or schema.keys() <= {"type", "$ref"}:
             return schema
         key = id(schema), _PLAIN
@@ -549,14 +557,14 @@ class _Preparation:
 
 
 def _values(node: dict[str, Any]) -> set[str] | None:
-    """All that a schema allows, where it lists them; each as text."""
+    """All values that a schema allows, as texts; None if it doesn't list them."""
     if "const" in node:
         return {_text(node["const"])}
     return set(map(_text, node["enum"])) if isinstance(node.get("enum"), list) else None
 
 
 def _text(value: Any) -> str:
-    """The same for values that JSON Schema takes for equal."""
+    """A value as a text, the same for values that are equal in JSON Schema."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return json.dumps(value, sort_keys=True)
@@ -586,7 +594,7 @@ def _above(count: Any, most: int) -> bool:
 
 
 def _narrow_bounds(made: dict[str, Any]) -> None:
-    """Bounds are floats to llguidance: the next ones within, and none as far out as a 64-bit integer goes."""
+    """Replace bounds by floats, as llguidance reads them: the nearest within the bound, and within `_WIDEST`."""
     for key, inward in (("minimum", math.inf), ("exclusiveMinimum", math.inf)):
         _narrow(made, key, inward)
     for key, inward in (("maximum", -math.inf), ("exclusiveMaximum", -math.inf)):

@@ -1,4 +1,4 @@
-"""Messages and tools as every part of the program passes them, whatever API they came in by."""
+"""Messages and tools in the form that all parts of the program use, whichever API they came through."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     id: str
     function: FunctionCall
     more: dict[str, Any] = {}
-    """The client's other fields, as they came: for upstreams."""
+    """The client's other fields, unchanged, for upstreams."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Tool(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] = {}
     """JSON schema of its arguments."""
     more: dict[str, Any] = {}
-    """The client's other fields, those of the function under ``function``, as they came: for upstreams."""
+    """The client's other fields, unchanged, for upstreams; those of the function are under ``function``."""
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):
@@ -56,6 +56,6 @@ class Message(msgspec.Struct, frozen=True):
     tool_call_id: str | None = None
     """On a ``tool`` message: the call it answers."""
     parts: tuple[Part, ...] = ()
-    """All of the content in its order, where it isn't text alone."""
+    """All parts of the content in order, if it has other parts than text."""
     more: dict[str, Any] = {}
-    """The client's other fields as they came, and ``content`` where it came in parts: for upstreams."""
+    """The client's other fields, unchanged, for upstreams; also ``content`` if it came in parts."""

@@ -22,7 +22,7 @@ from aquilon.text.template import TemplateError
 from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 
 _FREE_CALL_IDS = 13
-"""The first version of the format that takes tool calls' ids as they are."""
+"""The first version of the format that accepts any id of a tool call."""
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _LETTERS = string.ascii_letters + string.digits
 
@@ -123,7 +123,7 @@ class MistralTemplate:
         self.encode([Message("user", "a")])
 
     def encode_fill(self, prefix: str, suffix: str) -> list[int]:
-        """What stands before and after a gap, for a model that fills it. Raises TemplateError."""
+        """The prompt with the text before and after a gap, for a model that fills it. Raises TemplateError."""
         from mistral_common.exceptions import MistralCommonException
         from mistral_common.protocol.fim.request import FIMRequest
 
@@ -180,7 +180,7 @@ def _plain_message(message: Message, short_ids: bool) -> dict[str, Any]:
 
 
 def _short_id(call_id: str) -> str:
-    """The nine letters and digits that these formats want, the same ones for the same id of any other form."""
+    """An id of nine letters and digits, which these formats require; the same for the same ``call_id``."""
     if _SHORT_ID.fullmatch(call_id):
         return call_id
     number = int.from_bytes(hashlib.sha256(call_id.encode()).digest())

@@ -1,4 +1,4 @@
-"""A model's text side in one value: its tokenizer, its chat template, and the formats that go with them."""
+"""A model's tokenizer, its chat template, and its formats of tool calls, thoughts and gaps, in one value."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from aquilon.text.tool_calls.detection import mistral_tool_format
 
 @dataclass(frozen=True)
 class TextModel:
-    """What turns conversations into token ids for a model, and its token ids into text."""
+    """Turns conversations into a model's token ids, and its token ids into text."""
 
     tokenizer: Tokenizer
     template: ChatTemplate | None
     """None for a model that only continues text."""
     fill: FillFormat | None = None
-    """None for a model that fills no gaps."""
+    """None for a model that can't fill gaps."""
 
     @cached_property
     def tools(self) -> ToolFormat:
@@ -39,7 +39,7 @@ class TextModel:
 
     @cached_property
     def reasoning(self) -> ReasoningFormat | None:
-        """How this model marks its thoughts; None for one that has none."""
+        """How this model marks its thoughts; None for a model without them."""
         controls = self.tokenizer.control_tokens
         if isinstance(self.template, MistralTemplate):
             return reasoning_format(" ".join(controls), controls)
@@ -51,7 +51,7 @@ class TextModel:
 
     @classmethod
     def from_gguf(cls, metadata: Mapping[str, Any], *, rows: int | None = None) -> TextModel:
-        """From a GGUF file's key-value pairs (``tokenizer.*``), for a model with so many ``rows`` of weights.
+        """From a GGUF file's key-value pairs (``tokenizer.*``), for a model with ``rows`` rows of weights.
 
         Raises TokenizerError.
         """
@@ -66,7 +66,7 @@ class TextModel:
 
     @classmethod
     def from_folder(cls, folder: Path, *, rows: int | None = None) -> TextModel:
-        """From a folder of files: Mistral's own tokenizer where there is one, else Hugging Face's.
+        """From a folder: Mistral's own tokenizer if it has one, else Hugging Face's.
 
         ``rows`` as in ``from_gguf``. Raises TokenizerError.
         """

@@ -1,8 +1,8 @@
 """How each family of byte-level BPE vocabularies cuts text into words before merging.
 
-A GGUF names the rule in ``tokenizer.ggml.pre``; the rules are those that llama.cpp
-gives the names, written as the models' own ``tokenizer.json`` write them. Several
-patterns apply one after the other, each cutting what the ones before left.
+A GGUF names the rule in ``tokenizer.ggml.pre``. The names are llama.cpp's; the rules are
+written as in the models' own ``tokenizer.json``. Several patterns apply one after the
+other, each to the text that the patterns before it left.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _DEFAULT = (r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")
 
 @dataclass(frozen=True)
 class WordRule:
-    """``patterns`` cut text into words; with ``whole_words`` a word that is a token needs no merges."""
+    """``patterns`` split text into words; with ``whole_words``, a word that is a token needs no merges."""
 
     patterns: tuple[str, ...]
     whole_words: bool = False
     add_bos: bool = False
-    """What holds where the file does not say ``add_bos_token``."""
+    """The default for files without ``add_bos_token``."""
 
 
 _GPT2_RULE = WordRule((_GPT2,))
@@ -78,11 +78,11 @@ WORD_RULES: dict[str, WordRule] = {
 
 
 def word_rule(name: object) -> WordRule:
-    """The rule that a GGUF names; none named is ``default``, as in files older than the key. Raises TokenizerError."""
+    """The rule that a GGUF names; ``default`` if it names none, as older files do. Raises TokenizerError."""
     rule = WORD_RULES.get(name or "default") if name is None or isinstance(name, str) else None
     if rule is None:
         raise TokenizerError(
-            f"this file's vocabulary wants the pre-tokenizer '{name}', which is not among those that work here: "
+            f"this file's vocabulary needs the pre-tokenizer '{name}'; the supported ones are "
             + ", ".join(sorted(WORD_RULES))
         )
     return rule

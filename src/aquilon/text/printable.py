@@ -1,10 +1,12 @@
-"""Text that steers no terminal and breaks no line, for logs."""
+"""Makes texts safe for logs: they can't steer a terminal or break a line."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    r"""Each control character, and all else that isn't to be seen, written as its escape: ``\x1b``, ``\u202e``."""
+    r"""The text with control characters and other invisible ones as escapes: ``\x1b``, ``\u202e``."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

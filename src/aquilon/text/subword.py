@@ -18,17 +18,17 @@ from aquilon.text.cutting import Cutter
 from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 
 Spelling = Callable[[str], bytes]
-"""A piece as the vocabulary writes it, to the bytes that it stands for."""
+"""Turns a piece of the vocabulary into the bytes that it stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpecialTokens:
-    """What begins and ends a text for this model, by id."""
+    """The ids of the tokens that begin and end this model's texts."""
 
     bos_id: int | None = None
     eos_id: int | None = None
     unk_id: int | None = None
-    """What a vocabulary without bytes writes for characters that it lacks."""
+    """The token for characters that a vocabulary without byte tokens doesn't have."""
     add_bos: bool = False
     add_eos: bool = False
     eos_ids: frozenset[int] = field(default_factory=frozenset)
@@ -37,11 +37,11 @@ class SpecialTokens:
 
 
 @contextmanager
-def as_tokenizer_error(what: str) -> Iterator[None]:
-    """Turn what the library raises into a TokenizerError that begins with ``what``, its panics too.
+def as_tokenizer_error(problem: str) -> Iterator[None]:
+    """Turn the library's errors and panics into a TokenizerError whose message begins with ``problem``.
 
-    A panic is Rust's word for a broken promise; it reaches Python as a BaseException and
-    leaves nothing behind: the value under construction is dropped.
+    A panic of Rust code reaches Python as a BaseException; the value under construction
+    is dropped.
     """
     try:
         yield
@@ -50,7 +50,7 @@ def as_tokenizer_error(what: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise TokenizerError(f"{what}: {error}") from None
+        raise TokenizerError(f"{problem}: {error}") from None
 
 
 def merging_model(
@@ -72,7 +72,7 @@ def merging_model(
             byte_fallback=byte_fallback,
             fuse_unk=byte_fallback,
         )
-    raise AssertionError  # for the type checker, which takes the context for one that may swallow errors
+    raise AssertionError  # for the type checker, which assumes that the context may swallow errors
 
 
 class SubwordTokenizer:
@@ -96,30 +96,30 @@ class SubwordTokenizer:
         unused_ids: Iterable[int] = (),
         rows: int | None = None,
     ) -> None:
-        """``rows`` are those of the model's weights: added tokens past them can't be computed, and aren't made of text.
+        """``rows`` is the number of rows of the model's weights: text never becomes an added token beyond them.
 
-        Raises TokenizerError where other tokens lie past them too, or the one that texts begin or end with.
+        Raises TokenizerError if other tokens are beyond them too, or the tokens that texts begin or end with.
         """
         self._first = first
         self._rest = rest
-        everyone = {token.id: token for token in added}
+        all_added = {token.id: token for token in added}
         known = vocab_size if rows is None else min(vocab_size, rows)
-        pieces = set(rest.get_vocab(with_added_tokens=False).values()) - everyone.keys()
+        pieces = set(rest.get_vocab(with_added_tokens=False).values()) - all_added.keys()
         _require_rows(known, pieces, special)
-        self._added = {token_id: token for token_id, token in everyone.items() if token_id < known}
+        self._added = {token_id: token for token_id, token in all_added.items() if token_id < known}
         self._control_ids = frozenset(token.id for token in self._added.values() if token.control)
         # One character can't be marked as text, so a control token of one character is never read out of text.
-        self._markup = AddedTokens(token for token in everyone.values() if not token.control or len(token.text) > 1)
-        self._all = AddedTokens(everyone.values())
+        self._markup = AddedTokens(token for token in all_added.values() if not token.control or len(token.text) > 1)
+        self._all = AddedTokens(all_added.values())
         self._plain = AddedTokens(token for token in self._added.values() if not token.control)
-        never_text = [token for token in everyone.values() if token.control or token.id >= known]
+        never_text = [token for token in all_added.values() if token.control or token.id >= known]
         self._controls = AddedTokens(never_text)
         self._never_text = {token.id for token in never_text} - {special.unk_id}
         self._cutter = Cutter(rest)
         self._spelling = spelling
         self._leading_space = leading_space
         self.vocab_size = known
-        holes = set(range(known)) - pieces - everyone.keys()
+        holes = set(range(known)) - pieces - all_added.keys()
         self.unused_ids = frozenset(holes.union(token_id for token_id in unused_ids if token_id < known))
         self.special = _within(known, special)
 
@@ -145,10 +145,10 @@ class SubwordTokenizer:
         return begin + ids + end
 
     def encode_markup(self, text: str, *, ignored: str = "") -> list[int]:
-        """Ids of text whose control tokens are meant: a chat template's. ``ignored`` breaks up what is not meant.
+        """Ids of a chat template's text, in which names of control tokens become control tokens.
 
-        The character ``ignored`` is taken out after the text was cut at its control
-        tokens, so a token with it inside is plain text.
+        The character ``ignored`` is removed after the text was split at its control tokens,
+        so a token with it inside is plain text.
         """
         require_unicode(text)
         return self._encode_pieces(self._markup.split(text), ignored)
@@ -201,15 +201,15 @@ class SubwordTokenizer:
     def _encode_plain(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
         ids: list[int] = []
         for part in self._cutter.cut(text):
-            found = _ids(pipeline, part)
-            if not self._never_text.isdisjoint(found):
-                found = self._encode_apart(part, pipeline)
-            ids.extend(found)
+            part_ids = _ids(pipeline, part)
+            if not self._never_text.isdisjoint(part_ids):
+                part_ids = self._encode_apart(part, pipeline)
+            ids.extend(part_ids)
             pipeline = self._rest
         return ids
 
     def _encode_apart(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
-        """Ids of text that spells a control token which the vocabulary would make of it: letter by letter there."""
+        """Ids of text that spells a control token, and that the vocabulary would encode as one: letter by letter."""
         ids: list[int] = []
         for piece in self._controls.split(text):
             for part in piece.text if isinstance(piece, AddedToken) else (piece,):
@@ -221,7 +221,7 @@ class SubwordTokenizer:
 
 
 def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
-    """Raises TokenizerError for text that the vocabulary's own rules fail on, such as an expression without end."""
+    """Raises TokenizerError if the vocabulary's own rules fail on the text, such as an expression without end."""
     with as_tokenizer_error("the model's tokenizer fails on this text"):
         ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
         return ids
@@ -229,7 +229,7 @@ def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
 
 
 def _require_rows(known: int, pieces: Iterable[int], special: SpecialTokens) -> None:
-    """Every token that a text may be made of has a row of weights: those of its ``pieces``, its begin, its end."""
+    """Raises TokenizerError unless the tokens of texts have rows of weights: ``pieces``, begin and end."""
     needed = [*pieces]
     needed += [special.bos_id] if special.add_bos and special.bos_id is not None else []
     needed += [special.eos_id] if special.add_eos and special.eos_id is not None else []
@@ -241,7 +241,7 @@ def _require_rows(known: int, pieces: Iterable[int], special: SpecialTokens) -> 
 
 
 def _within(known: int, special: SpecialTokens) -> SpecialTokens:
-    """Those of the tokens that have a row of weights."""
+    """The special tokens without those that have no row of weights."""
     ids = (special.bos_id, special.eos_id, special.unk_id)
     bos_id, eos_id, unk_id = (None if token_id is None or token_id >= known else token_id for token_id in ids)
     eos_ids = frozenset(token_id for token_id in special.eos_ids if token_id < known)

@@ -1,4 +1,4 @@
-"""Chat templates: a conversation to the token ids that a model expects."""
+"""Chat templates: turn a conversation into the token ids that a model expects."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _COMPILED_FILE = "<template>"
 
 
 class TemplateError(ValueError):
-    """A template that is malformed, refuses these messages, or does not end; says which, and in which line."""
+    """A template that is malformed, refuses these messages, or does not end; the message says which, and the line."""
 
 
 class TemplateRefusal(TemplateError):
-    """The template works, and says that it doesn't take these messages."""
+    """The template works, and refuses these messages."""
 
 
 class NotBrief(Exception):
-    """A conversation takes longer to render than somebody has who keeps others waiting meanwhile."""
+    """Rendering a conversation would take so long that other requests would have to wait."""
 
 
 class ChatTemplate(Protocol):
-    """A conversation to token ids, whoever defines the format."""
+    """Turns a conversation into token ids, in any format."""
 
     def compile(self) -> None:
-        """Make ready what the first ``encode`` would otherwise have to; what is malformed is told by that one."""
+        """Compile in advance, so that the first ``encode`` doesn't have to. Errors are raised by ``encode``."""
         ...
 
     def try_out(self) -> None:
-        """Compile and render everything once. Raises TemplateError for what can't serve the model."""
+        """Compile and render every template once. Raises TemplateError for one that can't serve the model."""
         ...
 
     def encode(
@@ -62,21 +62,21 @@ class ChatTemplate(Protocol):
     ) -> list[int]:
         """Token ids of a conversation.
 
-        ``continue_final`` leaves the last message open for the model to go on with;
-        it excludes ``add_generation_prompt``, which opens a new one, and wins over it.
-        Raises TemplateError, and with ``brief`` NotBrief where it takes more than a few milliseconds.
+        ``continue_final`` leaves the last message open for the model to continue;
+        ``add_generation_prompt``, which opens a new message, has no effect then.
+        Raises TemplateError, and with ``brief`` NotBrief if it takes more than a few milliseconds.
         """
         ...
 
 
 class JinjaTemplate:
-    """A template in Jinja, as Hugging Face folders and GGUF files carry it.
+    """A template in Jinja, from a Hugging Face folder or a GGUF file.
 
-    The ids are those of transformers' ``apply_chat_template``, but for one thing: text
-    from outside never becomes a control token. What is trusted: the template itself;
-    the roles; and, in what an assistant said, markup that is no control token
-    (``<think>``, ``<tool_call>``), because the model wrote it that way and templates
-    look for it. Everything else, down to the names in a tool's schema, is plain text.
+    The ids are those of transformers' ``apply_chat_template``, with one exception: text
+    from outside never becomes a control token. Trusted are the template itself, the roles,
+    and markup in assistants' messages that is not a control token (``<think>``,
+    ``<tool_call>``), because the model wrote it and templates look for it. Everything
+    else is plain text, down to the names in a tool's schema.
     """
 
     def __init__(self, source: str | Mapping[str, str], tokenizer: SubwordTokenizer) -> None:
@@ -126,11 +126,11 @@ class JinjaTemplate:
                 try:
                     text = compiled.render(shaped, tools)
                 except TemplateError:
-                    continue  # not for conversations of this kind
+                    continue  # the template doesn't take this kind of conversation
                 try:
                     self._tokenizer.encode_markup(text)
                 except ValueError as error:
-                    raise TemplateError(f"what the chat template writes can't be encoded: {error}") from None
+                    raise TemplateError(f"the chat template's text can't be encoded: {error}") from None
 
     def render(
         self,
@@ -140,7 +140,7 @@ class JinjaTemplate:
         add_generation_prompt: bool = True,
         continue_final: bool = False,
     ) -> str:
-        """The conversation as text, for people to read: encoding it again is not safe, ``encode`` is."""
+        """The conversation as text for people to read. To encode it, call ``encode``: the text is not protected."""
         text, mark = self._render(
             messages,
             tools=tools,
@@ -159,7 +159,7 @@ class JinjaTemplate:
         continue_final: bool,
         brief: bool,
     ) -> tuple[str, str]:
-        """The rendered text, and the mark in it where text from outside looked like a token."""
+        """The rendered text, and the mark inside it that keeps text from outside from being a token."""
         if not messages:
             raise TemplateError("a conversation needs at least one message")
         compiled = self._compile("tool_use" if tools and "tool_use" in self._sources else "default")
@@ -176,7 +176,7 @@ class JinjaTemplate:
         except RecursionError:
             raise TemplateError("the tools or their calls are nested too deeply") from None
         if continue_final:
-            # The space shows whether the template trims what it is given, see _open_end.
+            # The space shows whether the template trims contents, see _open_end.
             protected[-1]["content"] += cut + " "
         text = compiled.render(
             [compiled.content_format.shape(message) for message in protected],
@@ -190,7 +190,7 @@ class JinjaTemplate:
     def _compile(self, name: str) -> _Compiled:
         if name not in self._sources:
             raise TemplateError(
-                f"this model has chat templates named {', '.join(self._sources)}, and none named '{name}'"
+                f"this model has no chat template named '{name}'; its templates are {', '.join(self._sources)}"
             )
         compiled = self._compiled.get(name)
         if compiled is None:
@@ -205,7 +205,7 @@ class JinjaTemplate:
 
 
 class _Compiled:
-    """One template, compiled, with what its tokens need for protection."""
+    """One compiled template, with the guards for its tokens."""
 
     def __init__(self, source: str, tokenizer: SubwordTokenizer) -> None:
         if len(source) > MAX_TEMPLATE_CHARACTERS:
@@ -225,15 +225,15 @@ class _Compiled:
         literals += [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
         added = list(tokenizer.added_tokens)
         self.outside = Guard((token.text for token in added if token.is_markup), template_literals=literals)
-        """For all that people and tools write."""
+        """For texts of people and tools."""
         self.assistant = Guard((token.text for token in added if token.control), template_literals=literals)
-        """For what the model wrote."""
+        """For texts of the model."""
         self._names = tokenizer.special.names
 
         self.content_format = ContentFormat(
             lambda messages, tools: self.render(messages, tools, within=Budget(0, _TRIAL))
         )
-        """How the template reads contents, as trials show."""
+        """How the template reads contents, found out by trials."""
 
     def render(
         self,
@@ -266,7 +266,7 @@ class _Compiled:
             if type(error) is jinja2.TemplateError:  # what raise_exception raises
                 raise TemplateRefusal(f"the model's chat template refuses these messages: {error.message}") from None
             raise TemplateError(f"the chat template fails in line {self._line(error)}: {error.message}") from None
-        except Exception as error:  # whatever the template's own code runs into: it is at fault, not the program
+        except Exception as error:  # the template's own code fails, not the program
             raise TemplateError(f"the chat template fails in line {self._line(error)}: {error}") from None
         finally:
             budget.reset(token)
@@ -306,7 +306,7 @@ def _plain_message(message: Message) -> dict[str, Any]:
 
 
 def _arguments(text: str) -> Any:
-    """Templates print arguments as JSON themselves, so they get an object; what is none stays text."""
+    """The arguments as an object, since templates print JSON themselves; as the text if they are not an object."""
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):
@@ -320,7 +320,7 @@ def _plain_tool(tool: Tool) -> dict[str, Any]:
 
 
 def _protected(message: dict[str, Any], compiled: _Compiled, mark: str) -> dict[str, Any]:
-    """A message whose strings spell no token; its role and the fields' names are ours."""
+    """A message whose strings can't become tokens; its role and its fields' names are trusted."""
     content = compiled.assistant if message["role"] == "assistant" else compiled.outside
     protected = {**message, "content": content.protect(message["content"], mark)}
     for field in ("name", "tool_call_id"):

@@ -1,4 +1,4 @@
-"""What the rest of the program asks of a tokenizer, whichever format it came in."""
+"""The interface of tokenizers of all formats."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Protocol
 
 
 class TokenizerError(ValueError):
-    """A vocabulary that can't be used; says what is wrong with it."""
+    """A vocabulary that can't be used; the message says what is wrong with it."""
 
 
 class Tokenizer(Protocol):
     """Text to token ids and back.
 
-    A *control token* (begin of sequence, end of turn, ...) steers the model and
-    has no text of its own. ``encode`` never makes one out of text, whatever the
-    text spells, unless it is asked to ``parse_special``; else only ``add_special``
-    and chat templates put them in.
+    A *control token* (begin of sequence, end of turn, ...) steers the model and has no
+    text. ``encode`` never turns text into one without ``parse_special``; otherwise only
+    ``add_special`` and chat templates write them.
     """
 
     @property
@@ -24,7 +23,7 @@ class Tokenizer(Protocol):
 
     @property
     def unused_ids(self) -> frozenset[int]:
-        """Ids below ``vocab_size`` that stand for nothing: holes, and what only fills up a matrix."""
+        """Ids below ``vocab_size`` without a token: gaps, and padding of the weights."""
         ...
 
     @property
@@ -38,14 +37,14 @@ class Tokenizer(Protocol):
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         """Token ids of a text; ``add_special`` adds the begin and end tokens that the model was trained with.
 
-        With ``parse_special`` a control token's name in the text is that token: for text
-        that is wholly the caller's own, such as a conversation that it rendered itself.
+        With ``parse_special``, a control token's name in the text becomes that token. Use it
+        only for text that the caller wrote, such as a conversation that it rendered itself.
         Raises ValueError for text that has no UTF-8 form (lone surrogates).
         """
         ...
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
-        """The text of token ids; bytes that are no UTF-8 become U+FFFD. Raises ValueError for an id out of range."""
+        """The text of token ids; bytes that aren't UTF-8 become U+FFFD. Raises ValueError for an id out of range."""
         ...
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -69,7 +68,7 @@ class Tokenizer(Protocol):
 
 
 def decode_tokens(tokenizer: Tokenizer, ids: Sequence[int], *, skip_special: bool) -> str:
-    """What every ``decode`` comes to: the tokens' bytes in a row, without the space that only begins a text."""
+    """The common ``decode``: the tokens' bytes in a row, without the space that the tokenizer adds to a text."""
     starts = tokenizer.starts_text(())
     parts: list[bytes] = []
     for token_id in ids:
@@ -91,5 +90,5 @@ def require_unicode(text: str) -> None:
         position = error.start
         raise ValueError(
             f"the text holds half a surrogate pair (U+{ord(text[position]):04X}) at character {position}, "
-            "which is no valid Unicode"
+            "which is not valid Unicode"
         ) from None

@@ -1,4 +1,4 @@
-"""Where an upstream's name may lead: each address is looked at, and the one that was looked at is connected to."""
+"""Checks the addresses of an upstream's host; only checked addresses are connected to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aquilon.upstreams.upstream import Upstream, is_forbidden, is_private, liter
 
 
 class AddressRefused(OSError):
-    """An upstream's host is, or leads to, an address that it must not have."""
+    """An upstream's host is, or resolves to, an address that it must not have."""
 
 
 class VettedResolver(AbstractResolver):
-    """Resolves one upstream's name. What it gives is connected to as it is: nobody resolves the name again."""
+    """Resolves one upstream's name. aiohttp connects to the returned addresses, and never resolves the name again."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -24,11 +24,11 @@ class VettedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().getaddrinfo(
+        entries = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
         )
         results = []
-        for address_family, _, protocol, _, address in found:
+        for address_family, _, protocol, _, address in entries:
             require_allowed(self._upstream, str(address[0]))
             results.append(
                 ResolveResult(
@@ -54,24 +54,24 @@ def require_allowed(upstream: Upstream, text: str) -> None:
     if is_private(address) and not upstream.private:
         raise AddressRefused(
             f"{upstream.host} leads to the private address {address}, which it did not when the upstream was added: "
-            "set it anew with `private` if that is meant"
+            "set the upstream's `private` if it may lead there"
         )
 
 
 def require_allowed_literal(upstream: Upstream) -> None:
-    """The same for a base URL with an address in place of a name, which nobody resolves. Raises AddressRefused."""
+    """The same for a base URL with an address instead of a name: no resolver sees it. Raises AddressRefused."""
     address = literal_address(upstream.host)
     if address is not None:
         require_allowed(upstream, str(address))
 
 
 async def leads_to_private(host: str) -> bool:
-    """Whether a host, as an operator wrote it, is in a private network or on this machine; False if it isn't known."""
+    """Whether an operator's host is in a private network or on this machine; False if it can't be resolved."""
     address = literal_address(host)
     if address is not None:
         return is_private(address)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    return any(is_private(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found)
+    return any(is_private(ipaddress.ip_address(str(entry[4][0]).partition("%")[0])) for entry in entries)

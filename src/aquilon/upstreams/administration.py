@@ -1,4 +1,4 @@
-"""Upstreams: the operator's to add, change, look at and remove. Secrets go in and never come out."""
+"""The operator's actions on upstreams: add, change, list, check and remove. Secrets are stored and never shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aquilon.storage import Database
 from aquilon.storage.sealing import Sealer
 from aquilon.upstreams import store as stored
 from aquilon.upstreams.check import Check
-from aquilon.upstreams.check import check as look_at
+from aquilon.upstreams.check import check as check_upstream
 from aquilon.upstreams.upstream import MAX_FALLBACKS, Upstream, checked_base_url
 
 
@@ -25,94 +25,103 @@ async def list_upstreams(database: Database, sealer: Sealer, principal: Principa
         return await stored.upstreams(session, sealer)
 
 
-async def get(database: Database, sealer: Sealer, principal: Principal, id_or_name: str) -> Upstream:
+async def get(database: Database, sealer: Sealer, principal: Principal, *, id_or_name: str) -> Upstream:
     """Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.reading() as session:
-        found = await stored.upstream(session, sealer, id_or_name)
-    if found is None:
+        upstream = await stored.upstream(session, sealer, id_or_name)
+    if upstream is None:
         raise no_such("upstream", id_or_name)
-    return found
+    return upstream
 
 
 async def add(
-    database: Database, sealer: Sealer, principal: Principal, given: Upstream, *, private: bool | None = None
+    database: Database, sealer: Sealer, principal: Principal, *, upstream: Upstream, private: bool | None = None
 ) -> Upstream:
-    """``private``: whether its host may be in a private network; None finds out where it is now.
+    """``private``: whether the host may be in a private network; None allows it if the host is in one now.
 
-    Raises ApiError 403, ValueError for what won't do, SealError where a secret can't be sealed.
+    Raises ApiError 403, ValueError for settings that are not valid, SealError if a secret can't be sealed.
     """
     require_operator(principal)
-    found = await _placed(replace(given, id="", base_url=checked_base_url(given.base_url)), private)
+    placed = await _with_private(replace(upstream, id="", base_url=checked_base_url(upstream.base_url)), private)
     async with database.writing(alone=True) as session:
-        made = await stored.store(session, sealer, found)
+        added = await stored.store(session, sealer, placed)
         await audit.record(
-            session, principal, "upstream.created", object_id=made.id, object_name=made.name, **_told(made)
+            session, principal, "upstream.created", object_id=added.id, object_name=added.name, **_audited(added)
         )
-        return made
+        return added
 
 
 async def change(
     database: Database,
     sealer: Sealer,
     principal: Principal,
+    *,
     id_or_name: str,
     changes: Mapping[str, Any],
-    *,
     private: bool | None = None,
 ) -> Upstream:
-    """``changes``: some of an `Upstream`'s fields; with another scheme, host or port all secrets are among them.
+    """``changes``: fields of an `Upstream`; a new scheme, host or port needs all secrets among them.
 
     Raises as `add`, and ApiError 404.
     """
-    before = await get(database, sealer, principal, id_or_name)
+    before = await get(database, sealer, principal, id_or_name=id_or_name)
     after = replace(before, **changes)
     if before.problem and not {"api_key", "headers"} & set(changes):
-        raise ValueError(f"{before.problem}. Its other settings can be changed together with its key")
+        raise ValueError(f"{before.problem}. Its other settings can be changed only together with its key")
     if private is not None or "base_url" in changes:
-        after = await _placed(replace(after, base_url=checked_base_url(after.base_url)), private)
-        _require_secrets_anew(before, after, changes)
+        after = await _with_private(replace(after, base_url=checked_base_url(after.base_url)), private)
+        _require_new_secrets(before, after, changes)
     async with database.writing(alone=True) as session:
         if await stored.upstream(session, sealer, before.id) is None:
             raise no_such("upstream", id_or_name)
-        made = await stored.store(session, sealer, after)
-        secrets = {"new_key": True} if "api_key" in changes else {}
+        changed = await stored.store(session, sealer, after)
+        key = {"new_key": True} if "api_key" in changes else {}
         await audit.record(
-            session, principal, "upstream.changed", object_id=made.id, object_name=made.name, **_told(made), **secrets
+            session,
+            principal,
+            "upstream.changed",
+            object_id=changed.id,
+            object_name=changed.name,
+            **_audited(changed),
+            **key,
         )
-        return made
+        return changed
 
 
-async def remove(database: Database, sealer: Sealer, principal: Principal, id_or_name: str) -> Upstream:
+async def remove(database: Database, sealer: Sealer, principal: Principal, *, id_or_name: str) -> Upstream:
     """Raises ApiError 403 or 404."""
     require_operator(principal)
     async with database.writing(alone=True) as session:
-        found = await stored.upstream(session, sealer, id_or_name)
-        if found is None:
+        upstream = await stored.upstream(session, sealer, id_or_name)
+        if upstream is None:
             raise no_such("upstream", id_or_name)
-        await stored.remove(session, found.id)
-        await audit.record(session, principal, "upstream.removed", object_id=found.id, object_name=found.name)
-        return found
+        await stored.remove(session, upstream.id)
+        await audit.record(session, principal, "upstream.removed", object_id=upstream.id, object_name=upstream.name)
+        return upstream
 
 
-async def check(database: Database, sealer: Sealer, principal: Principal, id_or_name: str) -> tuple[Upstream, Check]:
+async def check(database: Database, sealer: Sealer, principal: Principal, *, id_or_name: str) -> tuple[Upstream, Check]:
     """Ask an upstream for its models. Raises ApiError 403 or 404."""
-    found = await get(database, sealer, principal, id_or_name)
-    return found, await look_at(found)
+    upstream = await get(database, sealer, principal, id_or_name=id_or_name)
+    return upstream, await check_upstream(upstream)
 
 
 async def list_fallbacks(database: Database, principal: Principal) -> dict[str, tuple[str, ...]]:
-    """By model, in the order they are asked. Raises ApiError 403."""
+    """The fall-backs of each model, in the order in which they are asked. Raises ApiError 403."""
     require_operator(principal)
     async with database.reading() as session:
         return await stored.fallbacks(session)
 
 
-async def set_fallbacks(database: Database, principal: Principal, model: str, models: tuple[str, ...]) -> None:
-    """The models that answer in a model's place; none removes them. Raises ApiError 403, ValueError."""
+async def set_fallbacks(database: Database, principal: Principal, *, model: str, models: tuple[str, ...]) -> None:
+    """Set the fall-backs of a model; an empty tuple removes them. Raises ApiError 403, ValueError."""
     require_operator(principal)
     if len(models) > MAX_FALLBACKS or len(set(models)) < len(models) or model in models:
-        raise ValueError(f"A model has up to {MAX_FALLBACKS} fall-backs, each once, and never itself")
+        raise ValueError(
+            f"A model has up to {MAX_FALLBACKS} different fall-backs, and not itself; "
+            f"'{model[:100]}' would have {', '.join(models)[:300]}"
+        )
     if not all(0 < len(name) <= 256 and name.isprintable() for name in (model, *models)):
         raise ValueError("A model's name has 1 to 256 printable characters")
     async with database.writing(alone=True) as session:
@@ -120,27 +129,28 @@ async def set_fallbacks(database: Database, principal: Principal, model: str, mo
         await audit.record(session, principal, "fallbacks.set", object_id=model, object_name=model, models=list(models))
 
 
-def _require_secrets_anew(before: Upstream, after: Upstream, changes: Mapping[str, Any]) -> None:
-    """What was given for one server isn't sent to another. Raises ValueError."""
+def _require_new_secrets(before: Upstream, after: Upstream, changes: Mapping[str, Any]) -> None:
+    """Raises ValueError if secrets that were given for one server would be sent to another."""
     if before.origin == after.origin:
         return
     kept = [name for name in ("api_key", "headers") if getattr(before, name) and name not in changes]
     if kept:
         raise ValueError(
-            f"'{before.name}' moves from {before.origin} to {after.origin}, and its secrets were given for the "
-            f"former: send {' and '.join(kept)} with the change, null or empty where the new place needs none"
+            f"'{before.name}' moves from {before.origin} to {after.origin}, and its secrets were given for "
+            f"{before.origin}: send {' and '.join(kept)} with the change, null or empty if the new server needs none"
         )
 
 
-async def _placed(given: Upstream, private: bool | None) -> Upstream:
+async def _with_private(upstream: Upstream, private: bool | None) -> Upstream:
     if private is None:
         from aquilon.upstreams.addresses import leads_to_private
 
-        private = await leads_to_private(given.host)
-    return replace(given, private=private)
+        private = await leads_to_private(upstream.host)
+    return replace(upstream, private=private)
 
 
-def _told(upstream: Upstream) -> dict[str, Any]:
+def _audited(upstream: Upstream) -> dict[str, Any]:
+    """The fields of an upstream that the audit log records."""
     return {
         "kind": upstream.kind,
         "base_url": upstream.base_url,

@@ -1,4 +1,4 @@
-"""One upstream's stream as events, from the request to its last word."""
+"""Reads one upstream's streamed answer as events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import msgspec
 
 from aquilon.request import Alternative, Delta, Finished, FinishedReason, ScoredToken, ToolCallDelta
 from aquilon.upstreams.calls import StreamedCalls
-from aquilon.upstreams.chunks import CallPiece, ChunkChoice, ChunkUsage, ContentPart, HalvesJoined, Logprobs, read_chunk
+from aquilon.upstreams.chunks import (
+    CallPiece,
+    ChunkChoice,
+    ChunkUsage,
+    ContentPart,
+    Logprobs,
+    SurrogateJoiner,
+    read_chunk,
+)
 from aquilon.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
 from aquilon.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
 from aquilon.upstreams.routing import Target
@@ -21,15 +29,15 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 _USAGE_SECONDS = 5.0
-"""After the last continuation has finished, its usage is waited for so long."""
+"""The longest wait for the usage after the last continuation has finished."""
 _DRAIN_SECONDS = 2.0
-"""After its last event, so long for the connection's end of the answer, so that it can be used again."""
+"""The longest wait for the end of the response after its last event, so that the connection can be used again."""
 
 _LENGTHS = frozenset(
     {"length", "model_length", "max_tokens", "max_output_tokens", "max_new_tokens", "token_limit", "error_limit"}
 )
-"""With which servers say that they cut an answer, in small letters; those below, that a filter did, or that they broke
-off. All other words are for an end: whether that is of calls is seen from the answer."""
+"""Finish reasons of servers that cut an answer at a limit, in small letters. `_FILTERS`: a filter cut it; `_FAILURES`:
+the server failed. All other reasons are a regular end; the answer itself shows whether it ends with calls."""
 _FILTERS = frozenset(
     {"content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
     | {"refusal", "error_toxic", "guardrail_intervened"}
@@ -40,11 +48,11 @@ _FAILURES = frozenset({"error", "abort", "insufficient_system_resource"})
 class Piece(NamedTuple):
     event: Delta | ToolCallDelta | Finished
     size: int
-    """Bytes that the model wrote; 0 for an end."""
+    """Bytes of text and calls that the model wrote; 0 for `Finished`."""
 
 
 class UpstreamAnswer:
-    """``await open(…)``, then its ``first`` pieces and ``await more()`` until there are none; ``close`` in any case."""
+    """``await open(…)``, then read ``first`` and ``await more()`` until it returns no pieces; always ``close``."""
 
     def __init__(self, target: Target, response: ClientResponse, *, offset: int, n: int, ends_at: float) -> None:
         self.target = target
@@ -58,20 +66,20 @@ class UpstreamAnswer:
         self._timer: asyncio.TimerHandle | None = None
         self._decoder = EventDecoder()
         self._finished: set[int] = set()
-        self._halves = HalvesJoined()
-        self._calls = [StreamedCalls(offset + index, self._halves) for index in range(n)]
+        self._surrogates = SurrogateJoiner()
+        self._calls = [StreamedCalls(offset + index, self._surrogates) for index in range(n)]
         self._done = False
         self._failure: UpstreamFailure | None = None
-        """Came behind pieces that are to be shown first."""
+        """A failure to raise after the pieces before it are returned."""
         self.first: list[Piece] = []
         self.usage: ChunkUsage | None = None
-        """What the upstream says it counted; known at the end."""
+        """The upstream's own count; known at the end."""
 
     @classmethod
     async def open(
         cls, target: Target, path: str, body: bytes, *, offset: int, n: int, hops: int = 0
     ) -> UpstreamAnswer:
-        """An answer that has begun. Continuations count from ``offset``. Raises UpstreamFailure: nothing came yet."""
+        """An answer with its first pieces. Continuations are numbered from ``offset``. Raises UpstreamFailure."""
         timeouts, loop = target.upstream.timeouts, asyncio.get_running_loop()
         started_at = loop.time()
         target.health.begin()
@@ -91,7 +99,7 @@ class UpstreamAnswer:
                     left = started_at + timeouts.first_token - loop.time()
                     answer.first = await answer._read(left, "the first token", timeouts.first_token)
                 if answer._failure is not None:
-                    raise answer._failure  # nothing was shown yet: another may still answer
+                    raise answer._failure  # nothing was returned yet: another upstream may still answer
                 if not answer.first:
                     raise broken("ended without an answer")
             except BaseException:
@@ -107,7 +115,7 @@ class UpstreamAnswer:
         return answer
 
     async def more(self) -> list[Piece]:
-        """The next pieces; none at the end. Raises UpstreamFailure where it breaks off."""
+        """The next pieces; an empty list at the end. Raises UpstreamFailure if the answer breaks off."""
         between = self.target.upstream.timeouts.between
         while not self._done:
             finished = len(self._finished) == self._n
@@ -115,7 +123,7 @@ class UpstreamAnswer:
                 pieces = await self._read(_USAGE_SECONDS if finished else between, "the next token", between)
             except UpstreamFailure as failure:
                 if finished:
-                    return []  # all was said; only its count did not come
+                    return []  # the answer is complete; only its usage is missing
                 if failure.unhealthy:
                     self.target.health.fail()
                 raise
@@ -124,7 +132,7 @@ class UpstreamAnswer:
         return []
 
     def close(self) -> None:
-        """End the upstream's work, or where it has ended give its connection back."""
+        """Close the connection of an unfinished answer; keep the connection of a finished one for other requests."""
         self.target.client.running.discard(self._response)
         if self._timer is not None:
             self._timer.cancel()
@@ -138,26 +146,33 @@ class UpstreamAnswer:
     def _require_stream(self) -> None:
         kind = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
-            raise broken(f"answered with '{kind[:100] or 'nothing'}' in place of a stream")
+            raise broken(f"answered with the content type '{kind[:100]}' instead of 'text/event-stream'")
 
-    async def _read(self, seconds: float, what: str, allowed: float) -> list[Piece]:
+    async def _read(self, seconds: float, awaited: str, allowed: float) -> list[Piece]:
+        """The pieces in the next bytes, which must come within ``seconds``.
+
+        ``awaited`` and ``allowed`` name what is late and its time-out, for the failure.
+        """
         if self._failure is not None:
             raise self._failure
         if (left := self._ends_at - self._loop.time()) < seconds:
-            seconds, what, allowed = left, "the whole answer", self.target.upstream.timeouts.total
+            seconds, awaited, allowed = left, "the whole answer", self.target.upstream.timeouts.total
         try:
             self._expect(seconds)
             data = await self._response.content.readany()
         except Exception as error:
             if self._late:
-                raise too_slow(what, allowed) from None
+                raise too_slow(awaited, allowed) from None
             if self.target.client.closed:
                 raise stopping() from None
             raise broken(f"ended in the middle of an answer: {error or type(error).__name__}") from error
         finally:
             self._due = math.inf
         if not data:
-            return self._end("ended in the middle of an answer")
+            if len(self._finished) < self._n:
+                raise broken("ended in the middle of an answer")
+            self._done = True
+            return []
         try:
             events = self._decoder.feed(data)
         except EventTooLong as error:
@@ -165,7 +180,7 @@ class UpstreamAnswer:
         pieces: list[Piece] = []
         try:
             for event in events:
-                self._take(event, pieces)
+                self._add_event(event, pieces)
                 if self._done:
                     break
         except UpstreamFailure as failure:
@@ -175,38 +190,33 @@ class UpstreamAnswer:
         return pieces
 
     def _expect(self, seconds: float) -> None:
-        """Close the connection unless something comes in this time.
+        """Close the connection unless something comes within ``seconds``.
 
-        One timer an answer, not one a read: it looks again when it would have been time.
+        There is one timer for each answer, not for each read: it checks again when the time has passed.
         """
         self._due = self._loop.time() + max(0.0, seconds)
         if self._timer is None or self._timer.when() > self._due:
-            self._look_at(self._due)
+            self._check_at(self._due)
 
-    def _look_at(self, moment: float) -> None:
+    def _check_at(self, moment: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(moment, self._look)
+        self._timer = self._loop.call_at(moment, self._check_due)
 
-    def _look(self) -> None:
+    def _check_due(self) -> None:
         self._timer = None
         if self._due <= self._loop.time():
             self._late = True
             self._response.close()
         elif self._due < math.inf:
-            self._look_at(self._due)
+            self._check_at(self._due)
 
-    def _end(self, otherwise: str) -> list[Piece]:
-        if len(self._finished) < self._n:
-            raise broken(otherwise)
-        self._done = True
-        return []
-
-    def _take(self, event: ServerEvent, pieces: list[Piece]) -> None:
+    def _add_event(self, event: ServerEvent, pieces: list[Piece]) -> None:
+        """Add an event's pieces to ``pieces``, where those before a failure stay."""
         data = event.data
         if data == b"[DONE]":
             self._done = True
-            for index in range(self._n):  # some servers leave the reason out
+            for index in range(self._n):  # some servers send no finish reason
                 if index not in self._finished:
                     self._finish(index, "stop", pieces)
             return
@@ -214,23 +224,23 @@ class UpstreamAnswer:
         if event.name == b"error":
             raise of_event(data, self.target.upstream, model=model.name, remote=model.remote)
         try:
-            chunk, loose = read_chunk(data)
+            chunk, has_halves = read_chunk(data)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise broken(f"sent what is no chunk: {error}") from None
+            raise broken(f"sent a chunk that can't be read: {error}") from None
         if chunk.error is not None:
             raise of_event(data, self.target.upstream, model=model.name, remote=model.remote)
         if chunk.usage is not None:
             self.usage = chunk.usage
         for choice in chunk.choices or ():
-            self._take_choice(choice, loose, pieces)
+            self._add_choice(choice, has_halves, pieces)
 
-    def _take_choice(self, choice: ChunkChoice, loose: bool, pieces: list[Piece]) -> None:
+    def _add_choice(self, choice: ChunkChoice, has_halves: bool, pieces: list[Piece]) -> None:
         index = choice.index
         if not 0 <= index < self._n:
-            raise broken(f"sent choice {index} of {self._n} that were asked for")
+            raise broken(f"sent the choice {index}; the request has the choices from 0 to {self._n - 1}")
         if index in self._finished:
             return
-        at = self._offset + index
+        continuation = self._offset + index
         text, reasoning = choice.text or "", ""
         if (delta := choice.delta) is not None:
             if isinstance(delta.content, str):
@@ -239,36 +249,45 @@ class UpstreamAnswer:
                 text, reasoning = _parts(delta.content)
             text += delta.refusal or ""
             reasoning += delta.reasoning_content or delta.reasoning or ""
-        if loose or self._halves:
-            text = self._halves.join(at, "text", text)
-            reasoning = self._halves.join(at, "reasoning", reasoning)
+        if has_halves or self._surrogates:
+            text = self._surrogates.join(continuation, "text", text)
+            reasoning = self._surrogates.join(continuation, "reasoning", reasoning)
         scores = () if choice.logprobs is None else _scores(choice.logprobs)
         if text or reasoning or scores:
-            pieces.append(Piece(Delta(at, text, scores, reasoning), len(text.encode()) + len(reasoning.encode())))
+            pieces.append(_text_piece(Delta(continuation, text, tokens=scores, reasoning=reasoning)))
         if delta is not None:
             for call in delta.tool_calls or ():
-                self._take_call(index, call, pieces)
+                self._add_call(index, call, pieces)
             if delta.function_call is not None:
-                self._take_call(index, CallPiece(function=delta.function_call), pieces)
-        if choice.finish_reason:  # some servers write an empty one until then
+                self._add_call(index, CallPiece(function=delta.function_call), pieces)
+        if choice.finish_reason:  # some servers send an empty one in each chunk before the last
             self._finish(index, choice.finish_reason.lower(), pieces)
 
-    def _take_call(self, index: int, call: CallPiece, pieces: list[Piece]) -> None:
+    def _add_call(self, index: int, call: CallPiece, pieces: list[Piece]) -> None:
         if (event := self._calls[index].add(call)) is not None:
             pieces.append(_call_piece(event))
 
-    def _finish(self, index: int, word: str, pieces: list[Piece]) -> None:
-        """An answer ends with ``tool_calls`` if and only if it calls and wasn't cut, whatever the server says."""
-        if word in _FAILURES:
-            raise broken(f"ended an answer with the reason '{word}'")
-        reason: FinishedReason = "length" if word in _LENGTHS else "content_filter" if word in _FILTERS else "stop"
-        calls, at = self._calls[index], self._offset + index
-        rest, reasoning = self._halves.take_rest(at, "text"), self._halves.take_rest(at, "reasoning")
-        if rest or reasoning:
-            pieces.append(Piece(Delta(at, rest, (), reasoning), len(rest.encode()) + len(reasoning.encode())))
+    def _finish(self, index: int, server_reason: str, pieces: list[Piece]) -> None:
+        """An answer ends with ``tool_calls`` if and only if it has calls and wasn't cut, whatever the server says."""
+        if server_reason in _FAILURES:
+            raise broken(f"ended an answer with the reason '{server_reason}'")
+        reason: FinishedReason = "stop"
+        if server_reason in _LENGTHS:
+            reason = "length"
+        elif server_reason in _FILTERS:
+            reason = "content_filter"
+        calls, continuation = self._calls[index], self._offset + index
+        text = self._surrogates.take_rest(continuation, "text")
+        reasoning = self._surrogates.take_rest(continuation, "reasoning")
+        if text or reasoning:
+            pieces.append(_text_piece(Delta(continuation, text, reasoning=reasoning)))
         pieces.extend(map(_call_piece, calls.finish(cut=reason != "stop")))
         self._finished.add(index)
-        pieces.append(Piece(Finished(at, "tool_calls" if reason == "stop" and calls else reason), 0))
+        pieces.append(Piece(Finished(continuation, "tool_calls" if reason == "stop" and calls else reason), 0))
+
+
+def _text_piece(event: Delta) -> Piece:
+    return Piece(event, len(event.text.encode()) + len(event.reasoning.encode()))
 
 
 def _call_piece(event: ToolCallDelta) -> Piece:
@@ -279,7 +298,7 @@ _draining: set[asyncio.Task[None]] = set()
 
 
 async def _drain(response: ClientResponse) -> None:
-    """Read the end of an answer; whatever goes wrong then, the connection is closed."""
+    """Read the end of a response. If it doesn't end, the connection is closed."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             if await response.content.readany():
@@ -303,29 +322,31 @@ def _scores(logprobs: Logprobs) -> tuple[ScoredToken, ...]:
     if logprobs.content is not None:
         return tuple(
             ScoredToken(
-                -1 if score.token_id is None else score.token_id,
-                score.token,
-                _bytes(score.token, score.bytes),
-                _finite(score.logprob),
-                tuple(
+                id=-1 if score.token_id is None else score.token_id,
+                text=score.token,
+                bytes=_bytes(score.token, score.bytes),
+                logprob=_finite(score.logprob),
+                top=tuple(
                     Alternative(
-                        -1 if other.token_id is None else other.token_id,
-                        other.token,
-                        _bytes(other.token, other.bytes),
-                        _finite(other.logprob),
+                        id=-1 if other.token_id is None else other.token_id,
+                        text=other.token,
+                        bytes=_bytes(other.token, other.bytes),
+                        logprob=_finite(other.logprob),
                     )
                     for other in score.top_logprobs or ()
                 ),
             )
             for score in logprobs.content
         )
-    found = []
+    scores = []
     for place, token in enumerate(logprobs.tokens or ()):
         logprob = _at(logprobs.token_logprobs, place)
-        top = _at(logprobs.top_logprobs, place) or {}
-        others = tuple(Alternative(-1, text, text.encode(), _finite(value)) for text, value in top.items())
-        found.append(ScoredToken(-1, token, token.encode(), _finite(logprob), others))
-    return tuple(found)
+        top = tuple(
+            Alternative(id=-1, text=text, bytes=text.encode(), logprob=_finite(value))
+            for text, value in (_at(logprobs.top_logprobs, place) or {}).items()
+        )
+        scores.append(ScoredToken(id=-1, text=token, bytes=token.encode(), logprob=_finite(logprob), top=top))
+    return tuple(scores)
 
 
 def _at(values: list[V] | None, place: int) -> V | None:
@@ -337,5 +358,5 @@ def _bytes(token: str, values: list[int] | None) -> bytes:
 
 
 def _finite(logprob: float | None) -> float:
-    """OpenAI's own floor in place of what JSON has no number for."""
+    """The value, or -9999, which OpenAI sends too, for values that JSON can't write."""
     return -9999.0 if logprob is None or not math.isfinite(logprob) else logprob

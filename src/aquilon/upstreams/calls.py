@@ -1,4 +1,4 @@
-"""The tool calls of one choice, put together from the pieces that an upstream streams."""
+"""Puts the tool calls of one choice together from the pieces that an upstream streams."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import msgspec
 
 from aquilon.people.secrets import new_id
 from aquilon.request import ToolCallDelta
-from aquilon.upstreams.chunks import CallPiece, HalvesJoined
+from aquilon.upstreams.chunks import CallPiece, SurrogateJoiner
 from aquilon.upstreams.failures import broken
 
 _MOST_CALLS = 256
 
 
 class _Call:
-    """``number`` counts the calls that were passed on; None while the name is awaited."""
+    """``number`` is the call's place among those that were passed on; None before its name has come."""
 
     def __init__(self, index: int | None) -> None:
         self.index = index
@@ -27,7 +27,7 @@ class _Call:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its arguments are an object that has ended: nothing can be appended to it."""
+        """Whether its arguments are a complete JSON object, to which nothing can be appended."""
         text = "".join(self.arguments)
         if not text.rstrip().endswith("}"):
             return False
@@ -40,15 +40,15 @@ class _Call:
 class StreamedCalls:
     """Tells calls apart by number, then by id, then by name: servers repeat each of them, or leave it out.
 
-    Under one number (Gemini's is always 0) a new id begins a new call, and so does a name where the call has its name.
-    A piece that brings neither goes on with the last call, as does one with the id of a call. A name may come late:
-    a call is passed on once it has one.
+    Under one number (Gemini's is always 0), a new id begins a new call, and so does a name if the last call has a
+    name. A piece with neither continues the last call, and a piece with the id of a call continues that call. The
+    name may come late: a call is passed on when it has one.
     """
 
-    def __init__(self, choice: int, halves: HalvesJoined) -> None:
+    def __init__(self, choice: int, surrogates: SurrogateJoiner) -> None:
         """``choice`` is the continuation's number in the events."""
         self._choice = choice
-        self._halves = halves
+        self._surrogates = surrogates
         self._calls: list[_Call] = []
         self._passed_on = 0
 
@@ -56,7 +56,7 @@ class StreamedCalls:
         return self._passed_on > 0
 
     def add(self, piece: CallPiece) -> ToolCallDelta | None:
-        """None where there is nothing to pass on yet. Raises UpstreamFailure for more calls than anybody makes."""
+        """None if there is nothing to pass on yet. Raises UpstreamFailure after `_MOST_CALLS`."""
         function = piece.function
         name = (function.name or "") if function is not None else ""
         arguments = (function.arguments or "") if function is not None else ""
@@ -71,19 +71,19 @@ class StreamedCalls:
         call.id = call.id or piece.id or ""
         call.name = call.name or name
         call.extra = call.extra or piece.extra_content or {}
-        arguments = self._halves.join(self._choice, self._calls.index(call), arguments)
+        arguments = self._surrogates.join(self._choice, self._calls.index(call), arguments)
         call.arguments.append(arguments)
         return self._event(call, arguments) if call.name else None
 
     def finish(self, *, cut: bool) -> list[ToolCallDelta]:
-        """What was held back; unless the answer was ``cut``, a call without arguments gets those that it has: none."""
+        """The events that were held back. Unless the answer was ``cut``, a call without arguments gets ``{}``."""
         events = []
         for place, call in enumerate(self._calls):
-            rest = self._halves.take_rest(self._choice, place)
+            rest = self._surrogates.take_rest(self._choice, place)
             call.arguments.append(rest)
             blank = not "".join(call.arguments).strip()
             if call.number is None and blank:
-                continue  # neither a name nor arguments: no call
+                continue  # without a name and arguments, it is not a call
             if call.number is None:
                 events.append(self._event(call, ""))
             elif rest or (blank and not cut):
@@ -91,19 +91,19 @@ class StreamedCalls:
         return events
 
     def _continued(self, piece: CallPiece, name: str, arguments: str) -> _Call | None:
-        """The call that a piece goes on with; None if it begins one."""
-        among = [call for call in self._calls if piece.index is None or call.index in (None, piece.index)]
-        if not among:
+        """The call that a piece continues; None if it begins a call."""
+        candidates = [call for call in self._calls if piece.index is None or call.index in (None, piece.index)]
+        if not candidates:
             return None
-        last = among[-1]
+        last = candidates[-1]
         if piece.id:
-            known = next((call for call in reversed(among) if call.id == piece.id), None)
-            if known is not None:
-                return None if name and arguments.strip() and known.is_whole else known
+            same_id = next((call for call in reversed(candidates) if call.id == piece.id), None)
+            if same_id is not None:
+                return None if name and arguments.strip() and same_id.is_whole else same_id
             if last.id and (name or not last.name or last.is_whole):
-                return None  # otherwise a server that makes up an id for each piece
+                return None  # otherwise the server makes up an id for each piece
         if name and last.name and (name != last.name or last.is_whole) and (arguments.strip() or not last.id):
-            return None  # otherwise a server that repeats the name in each piece
+            return None  # otherwise the server repeats the name in each piece
         return last
 
     def _event(self, call: _Call, arguments: str) -> ToolCallDelta:
@@ -111,5 +111,11 @@ class StreamedCalls:
             return ToolCallDelta(self._choice, call.number, arguments=arguments)
         call.number, self._passed_on = self._passed_on, self._passed_on + 1
         call.id = call.id or new_id("call")
-        whole = "".join(call.arguments)
-        return ToolCallDelta(self._choice, call.number, call.id, call.name, whole, call.extra)
+        return ToolCallDelta(
+            self._choice,
+            call.number,
+            id=call.id,
+            name=call.name,
+            arguments="".join(call.arguments),
+            extra=call.extra,
+        )

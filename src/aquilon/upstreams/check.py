@@ -1,4 +1,4 @@
-"""Looking at an upstream: does it answer, with which models, and what is wrong if it doesn't."""
+"""Checks an upstream: whether it answers, with which models, and what is wrong if it doesn't."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _MOST_MODELS = 1000
 class RemoteModel:
     name: str
     max_context: int | None
-    """None where the upstream doesn't say."""
+    """None if the upstream doesn't report it."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What an upstream answered when it was asked for its models."""
+    """The upstream's answer to the request for its models."""
 
     problem: str
-    """Empty where all is well; else what is wrong, and what would be right."""
+    """What is wrong, and what would be right; empty if nothing is wrong."""
     models: tuple[RemoteModel, ...] = ()
     milliseconds: int = 0
 
 
 async def check(upstream: Upstream) -> Check:
-    """Ask for its models, over a connection of its own; never raises for what an upstream does."""
+    """Ask an upstream for its models, on a new connection. An upstream's failure is a `problem`, never raised."""
     if upstream.problem:
         return Check(upstream.problem)
     client = UpstreamClient(upstream)
@@ -56,45 +56,45 @@ def _advice(upstream: Upstream, reason: str) -> str:
             return f"wants a key ({reason}): give it one"
         return f"refuses the key ({reason}): check it, and that the kind '{upstream.kind}' is the right one"
     if "status 404" in reason:
-        more = "" if upstream.base_url.endswith("/v1") or upstream.kind != "openai" else ", should it end with /v1"
-        return f"has no list of models ({reason}): is the base URL right{more}?"
+        hint = "" if upstream.base_url.endswith("/v1") or upstream.kind != "openai" else ", should it end with /v1"
+        return f"has no list of models ({reason}): is the base URL right{hint}?"
     if "redirection" in reason:
         return f"{reason}: give the address that it leads to as the base URL"
     return f"can't be used: {reason}"
 
 
 def _models(answer: Any) -> list[RemoteModel] | None:
-    """None for what is no list of models."""
+    """None for an answer that is not a list of models."""
     if isinstance(answer, dict) and isinstance(answer.get("model_name"), str):  # Azure AI's /info
         return [RemoteModel(answer["model_name"], None)]
     entries = answer.get("data", answer.get("models")) if isinstance(answer, dict) else answer
     if not isinstance(entries, list):
         return None
-    found = []
+    models = []
     for entry in entries[:_MOST_MODELS]:
         name = entry.get("id") if isinstance(entry, dict) else None
         if isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable():
-            found.append(RemoteModel(name, _context(entry)))
-    return found
+            models.append(RemoteModel(name, _context(entry)))
+    return models
 
 
 def _context(entry: dict[str, Any]) -> int | None:
-    """vLLM, Mistral and Aquilon, llama.cpp each have a name for it."""
+    """The model's context, in the field of vLLM, of Mistral and Aquilon, or of llama.cpp."""
     meta = entry.get("meta")
-    inner = meta if isinstance(meta, dict) else {}
-    for value in (entry.get("max_model_len"), entry.get("max_context_length"), inner.get("n_ctx")):
+    meta_fields = meta if isinstance(meta, dict) else {}
+    for value in (entry.get("max_model_len"), entry.get("max_context_length"), meta_fields.get("n_ctx")):
         if isinstance(value, int) and value > 0:
             return value
     return None
 
 
 def _missing(upstream: Upstream, models: list[RemoteModel]) -> str:
-    """Azure lists the models that could be deployed, not the deployments."""
+    """The problem of models that the upstream doesn't list. Azure lists possible models, not the deployments."""
     if upstream.kind in ("azure", "azure_ai"):
         return ""
-    there = {model.name for model in models}
-    gone = [model.remote for model in upstream.models if model.remote not in there]
-    if not gone:
+    names = {model.name for model in models}
+    missing = [model.remote for model in upstream.models if model.remote not in names]
+    if not missing:
         return ""
-    names = ", ".join(sorted(there)[:20]) or "none"
-    return f"{upstream.base_url} has no model {', '.join(gone)}; its models are: {names}"
+    listed = ", ".join(sorted(names)[:20]) or "none"
+    return f"{upstream.base_url} has no model {', '.join(missing)}; its models are: {listed}"

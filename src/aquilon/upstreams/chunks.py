@@ -1,4 +1,4 @@
-"""What upstreams stream: OpenAI's chunks, chat's and completions', with what other servers add to them."""
+"""The chunks that upstreams stream: OpenAI's for chat and completions, with other servers' additions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class CallPiece(msgspec.Struct, frozen=True):
     id: str | None = None
     function: FunctionPiece | None = None
     extra_content: dict[str, Any] | None = None
-    """Google's: what is to come back with the call, such as the signature of its thoughts."""
+    """Google's: fields that must come back with the call, such as the signature of its thoughts."""
 
 
 class ContentPart(msgspec.Struct, frozen=True):
-    """Mistral's: ``text``, or ``thinking`` with parts of its own."""
+    """Mistral's: ``text``, or ``thinking`` with inner parts."""
 
     type: str = "text"
     text: str | None = None
@@ -36,7 +36,7 @@ class ChunkDelta(msgspec.Struct, frozen=True):
     refusal: str | None = None
     tool_calls: list[CallPiece] | None = None
     function_call: FunctionPiece | None = None
-    """OpenAI's older shape of the only call."""
+    """OpenAI's older form of a single call."""
 
 
 class TokenScore(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class TokenScore(msgspec.Struct, frozen=True):
 
 
 class Logprobs(msgspec.Struct, frozen=True):
-    """``content`` is chat's; the rest is completions'."""
+    """``content`` is for chat, the other fields are for completions."""
 
     content: list[TokenScore] | None = None
     tokens: list[str] | None = None
@@ -95,17 +95,18 @@ _decode_uncounted = msgspec.json.Decoder(_Uncounted).decode
 
 
 def read_chunk(data: bytes) -> tuple[Chunk, bool]:
-    """The chunk, and whether its texts may begin or end with half a character, as JSON in ASCII writes it.
+    """The chunk, and whether its texts may begin or end with half of a surrogate pair, as ASCII JSON writes it.
 
-    Raises ValueError for what is no chunk. A usage that can't be read is none: the words beside it stay. What
-    Python's own JSON has beyond the standard is read too: ``-Infinity`` and ``NaN``, halves, bytes that aren't UTF-8.
+    Raises ValueError for data that is not a chunk. A usage that can't be read is dropped, and the text beside it
+    stays. Python's own JSON decoder reads data beyond the standard: ``-Infinity`` and ``NaN``, lone surrogates, bytes
+    that aren't UTF-8.
     """
     try:
         try:
             return _decode(data), False
         except msgspec.ValidationError:
-            found = _decode_uncounted(data)
-            return Chunk(found.choices, None, found.error), False
+            uncounted = _decode_uncounted(data)
+            return Chunk(uncounted.choices, None, uncounted.error), False
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except msgspec.ValidationError:
@@ -115,38 +116,42 @@ def read_chunk(data: bytes) -> tuple[Chunk, bool]:
 
 
 _JOINED = frozenset({"content", "text", "thinking", "reasoning", "reasoning_content", "refusal", "arguments"})
-"""Texts that go on in the next chunk, where the other half of a character may be."""
+"""Texts that continue in the next chunk, which may begin with the other half of a surrogate pair."""
 
 
 def _of_loose_json(data: bytes) -> Chunk:
     try:
-        loose = _without_halves(json.loads(data.decode("utf-8", "replace")))
+        fields = _with_whole_characters(json.loads(data.decode("utf-8", "replace")))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     try:
-        return msgspec.convert(loose, Chunk)
+        return msgspec.convert(fields, Chunk)
     except msgspec.ValidationError:
-        found = msgspec.convert(loose, _Uncounted)
-        return Chunk(found.choices, None, found.error)
+        uncounted = msgspec.convert(fields, _Uncounted)
+        return Chunk(uncounted.choices, None, uncounted.error)
 
 
-def _without_halves(value: Any, name: str = "") -> Any:
+def _with_whole_characters(value: Any, name: str = "") -> Any:
+    """The value without lone surrogates, except in texts that continue in the next chunk."""
     if isinstance(value, str):
         return value if name in _JOINED else whole_characters(value)
     if isinstance(value, list):
-        return [_without_halves(each, name) for each in value]
+        return [_with_whole_characters(item, name) for item in value]
     if isinstance(value, dict):
-        return {whole_characters(key): _without_halves(each, key) for key, each in value.items()}
+        return {whole_characters(key): _with_whole_characters(item, key) for key, item in value.items()}
     return value
 
 
 def whole_characters(text: str) -> str:
-    """Two halves in a row are one character, a half by itself becomes U+FFFD."""
+    """Surrogate pairs become one character, lone surrogates U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class HalvesJoined:
-    """Holds the first half of a character back until the text goes on. Texts are told apart by ``(choice, part)``."""
+class SurrogateJoiner:
+    """Holds the first half of a surrogate pair back until its text continues.
+
+    ``choice`` and ``part`` tell the texts apart.
+    """
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, str | int], str] = {}
@@ -164,5 +169,5 @@ class HalvesJoined:
         return whole_characters(text)
 
     def take_rest(self, choice: int, part: str | int) -> str:
-        """At a text's end: what stands for a half whose other one never came."""
+        """At a text's end: U+FFFD for a half that was held back, otherwise an empty text."""
         return "\ufffd" if self._held.pop((choice, part), "") else ""

@@ -1,4 +1,4 @@
-"""The one way out to an upstream: pooled connections, vetted addresses, no redirections, bounded answers."""
+"""Sends requests to an upstream: pooled connections, vetted addresses, no redirections, bounded answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aquilon.upstreams.failures import (
     MOST_ERROR_BYTES,
     UpstreamFailure,
     broken,
-    in_a_circle,
+    loop_detected,
     of_status,
     stopping,
     too_slow,
@@ -28,19 +28,22 @@ from aquilon.upstreams.failures import (
 from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME, Upstream
 
 MOST_HOPS = 4
-"""Servers of this program that stand behind each other, at most: more would be a circle of upstreams."""
+"""The most servers of this program that may pass a request on, one to the next: more would be a loop of upstreams."""
 MOST_JSON_BYTES = 64 * 2**20
-"""Of an answer that is read whole: a list of models, embeddings."""
+"""Of an answer that isn't streamed: a list of models, embeddings."""
 
 
 class UpstreamClient:
-    """For one upstream as it is configured; another configuration is another client. ``await close()`` in the end."""
+    """The client of one upstream with one configuration; a changed configuration needs a new client.
+
+    ``await close()`` at the end.
+    """
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self.closed = False
         self.running: set[aiohttp.ClientResponse] = set()
-        """Answers that are being read: whoever got one from `post` takes it out when it has ended."""
+        """Responses that are being read: the caller of `post` removes each when it has ended."""
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[tuple[str, str], URL] = {}
         self._refused = _why_refused(upstream)
@@ -60,18 +63,18 @@ class UpstreamClient:
     async def post(
         self, path: str, body: bytes, *, model: str, remote: str, seconds: float, hops: int = 0
     ) -> aiohttp.ClientResponse:
-        """An answer with a good status, its body not read yet; ``seconds`` until then at most. Raises UpstreamFailure.
+        """A response with status 200 within ``seconds``, its body not read yet. Raises UpstreamFailure.
 
         ``path`` is OpenAI's, without a slash before it. ``hops``: servers of this program
-        that passed the request on already. Whoever gets the answer closes or releases it,
-        and takes it out of ``running``.
+        that passed the request on already. The caller closes or releases the response,
+        and removes it from ``running``.
         """
         if hops >= MOST_HOPS:
-            raise in_a_circle()
+            raise loop_detected()
         headers = self._headers if not hops else self._headers | {LOOP_HEADER: ", ".join([LOOP_NAME] * (hops + 1))}
         try:
             async with asyncio.timeout(seconds):
-                response = await self._request("POST", self._url(path, remote), body, headers)
+                response = await self._request("POST", self._url(path, remote), body=body, headers=headers)
                 if response.status == 200:
                     self.running.add(response)
                     return response
@@ -80,8 +83,8 @@ class UpstreamClient:
             raise too_slow("an answer", seconds) from None
         raise failure
 
-    async def whole(self, response: aiohttp.ClientResponse, seconds: float) -> bytes:
-        """An answer's body, `MOST_JSON_BYTES` at most. Raises UpstreamFailure."""
+    async def read_body(self, response: aiohttp.ClientResponse, seconds: float) -> bytes:
+        """The response's body, up to `MOST_JSON_BYTES`; closes the response. Raises UpstreamFailure."""
         try:
             async with asyncio.timeout(seconds):
                 return (await _read(response, MOST_JSON_BYTES)).removeprefix(codecs.BOM_UTF8)
@@ -90,70 +93,72 @@ class UpstreamClient:
         except (aiohttp.ClientError, OSError) as error:
             if self.closed:
                 raise stopping() from None
-            raise broken(f"ended in the middle of an answer: {_words(error)}") from error
+            raise broken(f"ended in the middle of an answer: {_reason(error)}") from error
         finally:
             self.running.discard(response)
             response.close()
 
     async def get(self, path: str, seconds: float) -> Any:
-        """JSON. Raises UpstreamFailure."""
+        """The JSON value at ``path``. Raises UpstreamFailure."""
         try:
             async with asyncio.timeout(seconds):
-                response = await self._request("GET", self._url(path, ""), None, self._headers)
+                response = await self._request("GET", self._url(path, ""), body=None, headers=self._headers)
                 if response.status != 200:
                     raise await self._failure(response, model="", remote="")
         except TimeoutError:
             raise too_slow("an answer", seconds) from None
         try:
-            return msgspec.json.decode(await self.whole(response, seconds))
+            return msgspec.json.decode(await self.read_body(response, seconds))
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise broken(f"answered GET {path} with what is no JSON") from None
+            raise broken(f"answered GET {path} with a body that is not JSON") from None
 
     async def close(self) -> None:
-        """End what runs: it fails as ``stopping``."""
+        """End running requests: they fail as ``stopping``."""
         self.closed = True
         for response in list(self.running):
-            response.close()  # the session's end alone would leave whoever reads it waiting
+            response.close()  # closing only the session would leave its readers waiting
         if self._session is not None:
             await self._session.close()
 
     async def _request(
-        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]
+        self, method: str, url: URL, *, body: bytes | None, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         if self._refused:
             raise unreachable(self._refused)
         if self.closed:
             raise stopping()
+        session = self._open_session()
         try:
-            response = await self._connected().request(method, url, data=body, headers=headers, allow_redirects=False)
+            response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
         except AddressRefused as error:
             raise unreachable(str(error)) from error
         except aiohttp.ClientConnectorDNSError as error:
-            refused = error.os_error
-            raise unreachable(str(refused) if isinstance(refused, AddressRefused) else _words(error)) from error
+            cause = error.os_error
+            raise unreachable(str(cause) if isinstance(cause, AddressRefused) else _reason(error)) from error
         except aiohttp.ConnectionTimeoutError as error:
             raise too_slow("a connection", self.upstream.timeouts.connect) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             if self.closed:
                 raise stopping() from None
-            raise unreachable(_words(error)) from error
+            raise unreachable(_reason(error)) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise broken(f"sent what is no HTTP: {_words(error)}") from error
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise broken(f"sent a response that is not HTTP: {_reason(error)}") from error
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
             response.close()
-            raise broken("sent a compressed answer that nobody asked for")
+            raise broken(f"sent a body in the encoding '{encoding[:100]}', which the request doesn't accept")
         return response
 
     async def _failure(self, response: aiohttp.ClientResponse, *, model: str, remote: str) -> UpstreamFailure:
         try:
-            body = await _read(response, MOST_ERROR_BYTES, whole=False)
+            body = await _read(response, MOST_ERROR_BYTES, may_cut=True)
         except (aiohttp.ClientError, OSError):
             body = b""
         finally:
             response.close()
-        return of_status(response.status, response.headers, body, self.upstream, model=model, remote=remote)
+        return of_status(response.status, response.headers, body, upstream=self.upstream, model=model, remote=remote)
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=VettedConnections(self.upstream),
@@ -173,12 +178,12 @@ class UpstreamClient:
 
 
 def endpoint(upstream: Upstream, path: str, remote: str) -> str:
-    """Where ``path``, as OpenAI names it, is at this upstream."""
+    """The URL of OpenAI's ``path`` at this upstream."""
     base = upstream.base_url
     version = f"?api-version={upstream.api_version}"
     if upstream.kind == "azure":
-        where = f"deployments/{quote(remote, safe='')}/{path}" if remote else path
-        return f"{base.removesuffix('/openai')}/openai/{where}{version}"
+        azure_path = f"deployments/{quote(remote, safe='')}/{path}" if remote else path
+        return f"{base.removesuffix('/openai')}/openai/{azure_path}{version}"
     if upstream.kind == "azure_ai":
         return f"{base.removesuffix('/models')}/{f'models/{path}' if remote else 'info'}{version}"
     if upstream.kind in ("aquilon", "mistral") and not urlsplit(base).path:
@@ -187,7 +192,7 @@ def endpoint(upstream: Upstream, path: str, remote: str) -> str:
 
 
 def _why_refused(upstream: Upstream) -> str:
-    """Of an address in place of a name, which nobody resolves; empty where it may be connected to."""
+    """Why a base URL with an address instead of a name is refused; empty if it is allowed."""
     try:
         require_allowed_literal(upstream)
     except AddressRefused as error:
@@ -195,16 +200,17 @@ def _why_refused(upstream: Upstream) -> str:
     return ""
 
 
-async def _read(response: aiohttp.ClientResponse, most: int, *, whole: bool = True) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int, *, may_cut: bool = False) -> bytes:
+    """The body; one of more than ``most`` bytes is cut, or raises ClientPayloadError."""
     data = bytearray()
     while chunk := await response.content.readany():
         data += chunk
         if len(data) > most:
-            if whole:
+            if not may_cut:
                 raise aiohttp.ClientPayloadError(f"more than {most} bytes")
             break
     return bytes(data)
 
 
-def _words(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Connections to one upstream, used again and again: but none on which something came that nobody had asked for."""
+"""Connections to one upstream. They are reused, unless an upstream has sent data without a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VettedConnections(aiohttp.TCPConnector):
         self._factory = partial(handler, loop=self._loop)
 
     async def _get(self, key: Any, traces: list[Any]) -> Connection | None:
-        """aiohttp's own would take what came meanwhile for the answer to whatever is asked next."""
+        """An idle connection without unread data: aiohttp would take that data for the answer to the next request."""
         while (connection := await super()._get(key, traces)) is not None:
             if connection.protocol is not None and not connection.protocol.should_close:
                 return connection
@@ -30,7 +30,7 @@ class VettedConnections(aiohttp.TCPConnector):
 
 class _Handler(ResponseHandler):
     def set_exception(self, exc: BaseException, *causes: BaseException) -> None:
-        """aiohttp's own leaves whoever reads an answer waiting where its framing makes no sense."""
+        """Raise the error to the reader of a response too: aiohttp leaves it waiting if the framing is broken."""
         super().set_exception(exc, *causes)
         if self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(aiohttp.ClientPayloadError(str(exc)))

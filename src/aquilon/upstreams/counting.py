@@ -1,4 +1,4 @@
-"""Tokens of models whose tokenizer is elsewhere: bounds before an upstream answers, doubts about what it says after."""
+"""Counts tokens without a tokenizer: bounds a prompt before an upstream answers, and checks its usage afterwards."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from aquilon.request import ChatPrompt, FillPrompt, GenerationRequest, JsonSchem
 from aquilon.text.messages import ImagePart, Message, TextPart
 
 _MESSAGE_TOKENS = 16
-"""What a template puts around a message, at most."""
+"""The most tokens that a template writes around a message."""
 _TEMPLATE_TOKENS = 64
 _TOOLS_TOKENS = 512
-"""What templates say about tools before listing them."""
+"""The most tokens that a template writes about tools before listing them."""
 _IMAGE_TOKENS = 4096
 _BYTES_A_TOKEN = 4
-"""Of a usual prompt."""
+"""In a usual prompt."""
 _MOST_BYTES_A_PIECE = 6
-"""On average, where each piece of a stream is a token."""
+"""On average, if each piece of a stream is a token."""
 _MOST_BYTES_A_TOKEN = 16
 """On average: no model's text has more."""
 _MOST_BYTES_MORE = 1024
-"""Of a continuation, beyond what its tokens' text has at most: a tool call's frame, a word cut late."""
+"""Bytes that a continuation may have beyond its tokens' text: a tool call's frame, a word that was cut late."""
 _UNSEEN_TOKENS = 32
-"""Of a continuation, that nobody sees: its end, a stop string, a tool call's frame."""
+"""Tokens of a continuation that clients don't get: its end token, a stop string, a tool call's frame."""
 
 
 @dataclass(frozen=True)
 class PromptSize:
     most: int
-    """Tokens: no tokenizer makes more than one of a byte."""
+    """The most tokens: no tokenizer makes more than one token of a byte."""
     usual: int
-    """Tokens that are counted where the upstream doesn't tell."""
+    """The tokens that are charged if the upstream doesn't report its count."""
 
 
 def prompt_size(request: GenerationRequest) -> PromptSize:
@@ -55,46 +55,46 @@ def prompt_size(request: GenerationRequest) -> PromptSize:
         size += _size_of_more(message)
         for call in message.tool_calls:
             size += len(call.function.name.encode()) + len(call.function.arguments.encode()) + len(call.id.encode())
-    more = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(prompt.messages) + _IMAGE_TOKENS * images
+    other_tokens = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(prompt.messages) + _IMAGE_TOKENS * images
     if prompt.tool_use is not None:
         size += len(msgspec.json.encode(prompt.tool_use.tools))
-        more += _TOOLS_TOKENS
+        other_tokens += _TOOLS_TOKENS
     if isinstance(request.format, JsonSchema):
         size += len(msgspec.json.encode(request.format.schema))
-    found = _size(size, more)
-    return PromptSize(found.most, found.usual + 4 * len(prompt.messages) + _IMAGE_TOKENS // 4 * images)
+    text = _size(size, other_tokens)
+    return PromptSize(text.most, text.usual + 4 * len(prompt.messages) + _IMAGE_TOKENS // 4 * images)
 
 
 def _size_of_more(message: Message) -> int:
-    """Bytes of what an upstream's template may show beside content and calls, such as thoughts."""
-    given: list[Any] = [call.more for call in message.tool_calls if call.more]
+    """Bytes of the other fields that an upstream's template may show beside content and calls, such as thoughts."""
+    shown: list[Any] = [call.more for call in message.tool_calls if call.more]
     for name, value in message.more.items():
         if name != "content":
-            given.append(value)
+            shown.append(value)
         elif isinstance(value, list):
-            given += [part for part in value if part["type"] == "thinking"]
-    return len(msgspec.json.encode(given)) if given else 0
+            shown += [part for part in value if part["type"] == "thinking"]
+    return len(msgspec.json.encode(shown)) if shown else 0
 
 
-def _size(size: int, more: int) -> PromptSize:
-    return PromptSize(size + more + 8, max(1, -(-size // _BYTES_A_TOKEN)))
+def _size(text_bytes: int, other_tokens: int) -> PromptSize:
+    return PromptSize(text_bytes + other_tokens + 8, max(1, -(-text_bytes // _BYTES_A_TOKEN)))
 
 
 class Tally:
-    """Our own count of what a stream brought."""
+    """Our own count of a stream's tokens."""
 
     def __init__(self, most: int) -> None:
-        """``most``: tokens that all continuations may have together; more are not counted."""
+        """``most``: the tokens that all continuations may have together; more are not counted."""
         self._most = most
         self.tokens = 0
         self.bytes = 0
         self._pieces = 0
 
     def add(self, size: int) -> int:
-        """A piece of so many bytes came; gives the tokens that it adds.
+        """Count a piece of ``size`` bytes; returns the tokens that it adds.
 
-        A server that streams each token by itself is counted exactly, one that streams
-        more at once by its bytes.
+        A server that sends a piece for each token is counted exactly, one that sends
+        longer pieces by their bytes.
         """
         before = self.tokens
         self._pieces += 1
@@ -104,14 +104,14 @@ class Tally:
 
     @property
     def too_long(self) -> bool:
-        """Whether no model's text of so many tokens can be so long: the upstream didn't stop where it was asked to."""
+        """Whether the text is too long for the most tokens: the upstream didn't stop at its limit."""
         return self.bytes > self._most * _MOST_BYTES_A_TOKEN + _MOST_BYTES_MORE
 
-    def believes(self, told: int, *, n: int, hidden: bool) -> bool:
-        """Whether an upstream's own count of ``n`` continuations can be true.
+    def believes(self, reported: int, *, n: int, hidden: bool) -> bool:
+        """Whether an upstream's reported tokens of ``n`` continuations can be true.
 
-        ``hidden``: it may have generated what it doesn't show, as reasoning models do.
+        ``hidden``: it may have generated tokens that it doesn't send, as reasoning models do.
         """
-        if told < -(-self.bytes // _MOST_BYTES_A_TOKEN) or told > self._most:
+        if reported < -(-self.bytes // _MOST_BYTES_A_TOKEN) or reported > self._most:
             return False
-        return hidden or told <= self.bytes + _UNSEEN_TOKENS * n
+        return hidden or reported <= self.bytes + _UNSEEN_TOKENS * n

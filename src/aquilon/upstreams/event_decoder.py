@@ -1,4 +1,4 @@
-"""Server-sent events as an upstream sends them, read piece by piece in bounded memory."""
+"""Reads an upstream's server-sent events piece by piece, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EventTooLong(ValueError):
 
 
 class EventDecoder:
-    """https://html.spec.whatwg.org/multipage/server-sent-events.html, less a carriage return alone as a line's end."""
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html, but a lone carriage return ends no line."""
 
     def __init__(self, most: int = MOST_EVENT_BYTES) -> None:
         self._most = most

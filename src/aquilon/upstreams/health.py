@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from aquilon.upstreams.failures import UpstreamFailure
 
 FAILURES = 3
-"""So many one after the other open the circuit."""
+"""Failures in a row that open the circuit."""
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 
 
 @dataclass
 class Health:
-    """Closed: everybody may ask. Open: nobody, for a pause that doubles. Half-open: one probe decides."""
+    """Closed: all requests may ask. Open: none may, for a pause that doubles. Half-open: one probe decides."""
 
     clock: Callable[[], float] = time.monotonic
     failures: int = 0
-    """One after the other."""
+    """In a row."""
     open_until: float = 0.0
     pause: float = 0.0
     probing: bool = False
     resting_until: float = 0.0
-    """It asked to be left alone until then, as with status 429."""
+    """The upstream asked for no requests until then, as with status 429."""
 
     @property
     def state(self) -> str:
@@ -37,27 +37,27 @@ class Health:
 
     @property
     def seconds_left(self) -> float:
-        """Until somebody may ask again."""
+        """Until the upstream may be asked again."""
         return max(0.0, self.open_until - self.clock(), self.resting_until - self.clock())
 
     def may_ask(self) -> bool:
-        """Whether one may ask now."""
+        """Whether a request may ask the upstream now."""
         state = self.state
         return state == "closed" or (state == "half-open" and not self.probing)
 
     def begin(self) -> None:
-        """Somebody asks: while half-open, nobody else does."""
+        """A request asks: while half-open, no other may."""
         self.probing = self.state == "half-open"
 
     def abandon(self) -> None:
-        """Whoever asked left before it was known how it goes."""
+        """The request was cancelled before its outcome was known."""
         self.probing = False
 
     def succeed(self) -> None:
         self.failures, self.pause, self.probing = 0, 0.0, False
 
     def learn(self, failure: UpstreamFailure) -> None:
-        """Who asked got no answer."""
+        """The request got no answer."""
         if failure.rest:
             self.rest(failure.rest)
         if failure.unhealthy:

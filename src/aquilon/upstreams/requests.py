@@ -1,4 +1,4 @@
-"""From the one request to what an upstream is asked: messages and tools as they are, nothing rendered."""
+"""Writes the canonical request as an upstream's: messages and tools are passed on, no template is rendered."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from aquilon.upstreams.upstream import UpstreamKind
 
 _encode = msgspec.json.Encoder().encode
 _SPEAKS_VLLM: frozenset[UpstreamKind] = frozenset({"openai", "aquilon"})
-"""Those that may know vLLM's fields: grammars, going on with a message."""
+"""Kinds that may understand vLLM's fields, for grammars and for continuing a message."""
 
-_OPERATORS = frozenset(
+_ROUTING_FIELDS = frozenset(
     {"model", "models", "fallbacks", "route", "provider", "transforms", "plugins"}
     | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
 )
-"""Fields by which routers elsewhere let a client choose model, provider or address: that is the operator's choice."""
-_NOT_MISTRALS = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
-"""OpenAI's, without effect here: Mistral refuses a request with any field that its contract doesn't have."""
+"""Fields with which clients of other routers choose model, provider or address: here the operator chooses."""
+_UNKNOWN_TO_MISTRAL = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
+"""OpenAI's fields without effect here: Mistral refuses a request with a field that it doesn't know."""
 
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
-    """The endpoint, as OpenAI names it."""
+    """OpenAI's path of the endpoint to ask."""
     if isinstance(request.prompt, ChatPrompt):
         return "chat/completions"
     if isinstance(request.prompt, FillPrompt) and kind in ("aquilon", "mistral"):
@@ -47,11 +47,11 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
 
 
 def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
-    """JSON; ``remote`` is the model there. Raises ApiError 400 for what this kind of upstream can't be asked."""
-    body = {name: value for name, value in request.upstream_fields.items() if name not in _OPERATORS}
+    """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do."""
+    body = {name: value for name, value in request.upstream_fields.items() if name not in _ROUTING_FIELDS}
     body |= {"model": remote, "stream": True}
-    if kind == "mistral":  # tells its usage unasked
-        body = {name: value for name, value in body.items() if name not in _NOT_MISTRALS}
+    if kind == "mistral":  # it always reports its usage
+        body = {name: value for name, value in body.items() if name not in _UNKNOWN_TO_MISTRAL}
     else:
         body["stream_options"] = {"include_usage": True}
     if isinstance(request.prompt, ChatPrompt):
@@ -82,7 +82,7 @@ def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> N
         elif kind in ("aquilon", "openai"):
             body |= {"continue_final_message": True, "add_generation_prompt": False, "echo": prompt.repeats_final}
         else:
-            raise invalid("Azure's models can't go on with an assistant's message", param="messages")
+            raise invalid("Azure's models can't continue an assistant's message", param="messages")
     elif not prompt.generation_prompt and kind in ("aquilon", "openai"):
         body["add_generation_prompt"] = False
     if prompt.tool_use is not None:
@@ -105,7 +105,7 @@ def _tool(tool: Tool, kind: UpstreamKind) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    if tool.parameters or kind == "mistral":  # which requires them
+    if tool.parameters or kind == "mistral":  # Mistral requires parameters
         function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
     more: dict[str, Any] = tool.more.get("function", {})
     if kind == "mistral":
@@ -126,7 +126,7 @@ def _put_format(body: dict[str, Any], format: OutputFormat, kind: UpstreamKind) 
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif kind not in _SPEAKS_VLLM:
         raise invalid(
-            "The upstream that computes this model's answers knows JSON formats alone", param="structured_outputs"
+            "The upstream that computes this model's answers supports JSON formats only", param="structured_outputs"
         )
     elif isinstance(format, Regex):
         body["structured_outputs"] = {"regex": format.pattern}
@@ -138,12 +138,10 @@ def _put_format(body: dict[str, Any], format: OutputFormat, kind: UpstreamKind) 
 
 
 def _put_sampling(body: dict[str, Any], request: GenerationRequest, kind: UpstreamKind, *, reasoning: bool) -> None:
-    """What differs from a default; the defaults are everybody's."""
+    """Add the parameters that differ from the defaults, which are the same at all servers."""
     sampling = request.sampling
     if sampling.prompt_logprobs is not None:
-        raise invalid(
-            "Prompt log probabilities are there for models of this server's own engine alone", param="prompt_logprobs"
-        )
+        raise invalid("Only models of this server's own engine have prompt log probabilities", param="prompt_logprobs")
     if request.temperature is not None:
         body["temperature"] = request.temperature
     for name, default in _DEFAULTS.items():
@@ -156,10 +154,10 @@ def _put_sampling(body: dict[str, Any], request: GenerationRequest, kind: Upstre
     if sampling.seed is not None:
         body["random_seed" if kind == "mistral" else "seed"] = sampling.seed
     if sampling.max_tokens is not None:
-        newer = (
+        limits_completion = (
             isinstance(request.prompt, ChatPrompt) and kind != "mistral" and (reasoning or request.limits_completion)
         )
-        body["max_completion_tokens" if newer else "max_tokens"] = sampling.max_tokens
+        body["max_completion_tokens" if limits_completion else "max_tokens"] = sampling.max_tokens
     if sampling.logprobs is not None:
         if isinstance(request.prompt, ChatPrompt):
             body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
@@ -184,20 +182,20 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def _message(message: Message, kind: UpstreamKind) -> dict[str, Any]:
-    sent: dict[str, Any] = {"role": message.role, "content": message.content}
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.parts:
-        sent["content"] = [
+        fields["content"] = [
             _image(part) if isinstance(part, ImagePart) else {"type": "text", "text": part.text}
             for part in message.parts
         ]
     if message.name is not None and (kind != "mistral" or message.role == "tool"):
-        sent["name"] = message.name
+        fields["name"] = message.name
     if message.tool_calls:
-        sent["content"] = message.content or None
-        sent["tool_calls"] = [_call(call, kind) for call in message.tool_calls]
+        fields["content"] = message.content or None
+        fields["tool_calls"] = [_call(call, kind) for call in message.tool_calls]
     if message.tool_call_id is not None:
-        sent["tool_call_id"] = message.tool_call_id
-    return sent | _more(message, kind)
+        fields["tool_call_id"] = message.tool_call_id
+    return fields | _other_fields(message, kind)
 
 
 def _call(call: ToolCall, kind: UpstreamKind) -> dict[str, Any]:
@@ -206,12 +204,12 @@ def _call(call: ToolCall, kind: UpstreamKind) -> dict[str, Any]:
     return more | {"id": call.id, "type": "function", "function": function}
 
 
-def _more(message: Message, kind: UpstreamKind) -> dict[str, Any]:
-    """The client's other fields, as far as this kind of server knows them."""
+def _other_fields(message: Message, kind: UpstreamKind) -> dict[str, Any]:
+    """The client's other fields that this kind of server understands."""
     more = message.more
     if kind == "mistral":
         more = {"content": more["content"]} if more.get("content") else {}
-    elif kind != "aquilon" and isinstance(more.get("content"), list):  # thoughts as a part are Mistral's
+    elif kind != "aquilon" and isinstance(more.get("content"), list):  # only Mistral's API has thoughts as a part
         parts = [part for part in more["content"] if part["type"] != "thinking"]
         more = {name: value for name, value in more.items() if name != "content"} | (
             {"content": parts} if parts else {}

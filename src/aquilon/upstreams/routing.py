@@ -1,4 +1,4 @@
-"""Which of a model's upstreams is asked first."""
+"""Decides which of a model's upstreams is asked first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aquilon.upstreams.client import UpstreamClient
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Target:
     """A model at one upstream."""
 
@@ -22,14 +22,14 @@ class Target:
     client: UpstreamClient
     health: Health = field(default_factory=Health)
     current: float = 0.0
-    """For `in_turn`."""
+    """The state of `in_turn`'s round robin."""
 
 
 def in_turn(targets: Sequence[Target]) -> list[Target]:
-    """Those that may be asked now, in the order to ask them.
+    """The targets that may be asked now, in the order to ask them. Moves the round robin on.
 
-    The first one of those with a weight is chosen by smooth weighted round robin (as nginx does): of any run of
-    requests each gets its share, and they alternate. Those of weight 0 come last.
+    Smooth weighted round robin (as nginx does it) chooses the first of the targets with a weight: in any run of
+    requests each gets its share, and they alternate. Targets with weight 0 come last.
     """
     healthy = [target for target in targets if target.health.may_ask()]
     weighted = [target for target in healthy if target.model.weight]
@@ -38,6 +38,6 @@ def in_turn(targets: Sequence[Target]) -> list[Target]:
             target.current += target.model.weight
         first = max(weighted, key=lambda target: target.current)
         first.current -= sum(target.model.weight for target in weighted)
-        others = sorted((each for each in weighted if each is not first), key=lambda each: -each.model.weight)
+        others = sorted((target for target in weighted if target is not first), key=lambda target: -target.model.weight)
         weighted = [first, *others]
     return weighted + [target for target in healthy if not target.model.weight]

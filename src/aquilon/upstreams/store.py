@@ -1,4 +1,4 @@
-"""Upstreams as they are stored, their secrets sealed."""
+"""Stores upstreams in the database, with sealed secrets."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _ONLY = 1
 
 
 async def version(session: AsyncSession) -> str:
-    """Another text after each change."""
+    """A text that is different after each change."""
     return await session.scalar(select(UpstreamsVersion.version).where(UpstreamsVersion.id == _ONLY)) or ""
 
 
 async def upstreams(session: AsyncSession, sealer: Sealer) -> list[Upstream]:
-    """The oldest first. One whose secrets can't be opened says so in ``problem``."""
+    """All upstreams, the oldest first. If an upstream's secrets can't be opened, its ``problem`` says why."""
     models = defaultdict(list)
     for row in await session.scalars(select(StoredUpstreamModel).order_by(StoredUpstreamModel.name)):
         models[row.upstream_id].append(_model(row))
@@ -46,48 +46,48 @@ async def upstreams(session: AsyncSession, sealer: Sealer) -> list[Upstream]:
 
 
 async def upstream(session: AsyncSession, sealer: Sealer, id_or_name: str) -> Upstream | None:
-    found = await upstreams(session, sealer)
-    return next((one for one in found if one.id == id_or_name), None) or next(
-        (one for one in found if one.name == id_or_name), None
-    )
+    candidates = await upstreams(session, sealer)
+    by_id = (candidate for candidate in candidates if candidate.id == id_or_name)
+    by_name = (candidate for candidate in candidates if candidate.name == id_or_name)
+    return next(by_id, None) or next(by_name, None)
 
 
 async def fallbacks(session: AsyncSession) -> dict[str, tuple[str, ...]]:
-    """The models that answer in a model's place, by its name."""
+    """The fall-backs of each model, by its name."""
     rows = await session.scalars(select(StoredFallback).order_by(StoredFallback.model))
     return {row.model: tuple(row.models) for row in rows}
 
 
-async def store(session: AsyncSession, sealer: Sealer, given: Upstream) -> Upstream:
-    """Add an upstream (with an empty id), or put it in place of the one with its id.
+async def store(session: AsyncSession, sealer: Sealer, configured: Upstream) -> Upstream:
+    """Add an upstream (with an empty id), or replace the one with its id.
 
-    Raises ValueError for what won't do, SealError where its secrets can't be sealed.
+    Raises ValueError for settings that are not valid, SealError if its secrets can't be sealed.
     """
-    name = checked_name(given.name, "upstream")
-    taken = await session.scalar(select(StoredUpstream.id).where(StoredUpstream.name == name))
-    if taken is not None and taken != given.id:
+    name = checked_name(configured.name, "upstream")
+    same_name_id = await session.scalar(select(StoredUpstream.id).where(StoredUpstream.name == name))
+    if same_name_id is not None and same_name_id != configured.id:
         raise ValueError(f"There is an upstream '{name}' already: take another name")
-    names = [model.name for model in given.models]
-    if doubled := next((each for each in names if names.count(each) > 1), None):
+    names = [model.name for model in configured.models]
+    if doubled := next((model_name for model_name in names if names.count(model_name) > 1), None):
         raise ValueError(f"The upstream '{name}' has the model '{doubled}' twice")
-    await _require_own_looks(session, given)
-    row = await session.get(StoredUpstream, given.id) if given.id else None
+    await _require_distinct_names(session, configured)
+    row = await session.get(StoredUpstream, configured.id) if configured.id else None
     if row is None:
         row = StoredUpstream(id=new_id("upstream"), created_at=int(time.time()))
         session.add(row)
     row.name = name
-    row.kind = given.kind
-    row.base_url = checked_base_url(given.base_url)
-    row.api_version = checked_api_version(given.kind, given.api_version)
-    row.sealed_key = None if given.api_key is None else sealer.seal(checked_secret(given.api_key))
-    headers = msgspec.json.encode(checked_headers(given.headers)).decode()
-    row.sealed_headers = sealer.seal(headers) if given.headers else None
-    row.private = given.private
-    row.connect_seconds = given.timeouts.connect
-    row.first_token_seconds = given.timeouts.first_token
-    row.between_seconds = given.timeouts.between
-    row.total_seconds = given.timeouts.total
-    row.enabled = given.enabled
+    row.kind = configured.kind
+    row.base_url = checked_base_url(configured.base_url)
+    row.api_version = checked_api_version(configured.kind, configured.api_version)
+    row.sealed_key = None if configured.api_key is None else sealer.seal(checked_secret(configured.api_key))
+    headers = msgspec.json.encode(checked_headers(configured.headers)).decode()
+    row.sealed_headers = sealer.seal(headers) if configured.headers else None
+    row.private = configured.private
+    row.connect_seconds = configured.timeouts.connect
+    row.first_token_seconds = configured.timeouts.first_token
+    row.between_seconds = configured.timeouts.between
+    row.total_seconds = configured.timeouts.total
+    row.enabled = configured.enabled
     await session.flush()
     await session.execute(delete(StoredUpstreamModel).where(StoredUpstreamModel.upstream_id == row.id))
     session.add_all(
@@ -99,10 +99,10 @@ async def store(session: AsyncSession, sealer: Sealer, given: Upstream) -> Upstr
             capabilities=sorted(model.capabilities),
             weight=model.weight,
         )
-        for model in given.models
+        for model in configured.models
     )
     await _changed(session)
-    return _upstream(row, given.models, sealer)
+    return _upstream(row, configured.models, sealer)
 
 
 async def remove(session: AsyncSession, upstream_id: str) -> None:
@@ -112,19 +112,19 @@ async def remove(session: AsyncSession, upstream_id: str) -> None:
 
 
 async def set_fallbacks(session: AsyncSession, model: str, models: tuple[str, ...]) -> None:
-    """An empty tuple removes them."""
+    """Set a model's fall-backs; an empty tuple removes them."""
     await session.execute(delete(StoredFallback).where(StoredFallback.model == model))
     if models:
         session.add(StoredFallback(model=model, models=list(models)))
     await _changed(session)
 
 
-async def _require_own_looks(session: AsyncSession, given: Upstream) -> None:
-    """Raises ValueError where a new model's name is taken for another upstream model's, or an alias."""
+async def _require_distinct_names(session: AsyncSession, configured: Upstream) -> None:
+    """Raises ValueError if a new model's name looks like the name of another upstream model or of an alias."""
     stored = set(await session.scalars(select(StoredUpstreamModel.name)))
     taken = stored | set(await session.scalars(select(StoredAlias.name)))
-    for model in given.models:
-        others = (taken | {each.name for each in given.models}) - {model.name}
+    for model in configured.models:
+        others = (taken | {other_model.name for other_model in configured.models}) - {model.name}
         if model.name not in stored and (other := look_alike(model.name, others)) is not None:
             raise ValueError(f"The model name '{model.name}' is taken for '{other}': take another name")
 
@@ -155,7 +155,12 @@ def _upstream(row: StoredUpstream, models: tuple[ProvidedModel, ...], sealer: Se
         headers=headers,
         api_version=row.api_version,
         private=row.private,
-        timeouts=Timeouts(row.connect_seconds, row.first_token_seconds, row.between_seconds, row.total_seconds),
+        timeouts=Timeouts(
+            connect=row.connect_seconds,
+            first_token=row.first_token_seconds,
+            between=row.between_seconds,
+            total=row.total_seconds,
+        ),
         enabled=row.enabled,
         created_at=row.created_at,
         models=models,
@@ -165,4 +170,6 @@ def _upstream(row: StoredUpstream, models: tuple[ProvidedModel, ...], sealer: Se
 
 def _model(row: StoredUpstreamModel) -> ProvidedModel:
     capabilities = cast("frozenset[Capability]", frozenset(row.capabilities))
-    return ProvidedModel(row.name, row.remote, row.max_context, capabilities, row.weight)
+    return ProvidedModel(
+        row.name, row.remote, max_context=row.max_context, capabilities=capabilities, weight=row.weight
+    )

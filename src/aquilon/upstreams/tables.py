@@ -1,4 +1,4 @@
-"""The tables of upstreams. The server's, for all of its organizations."""
+"""The tables of upstreams. They belong to the server, not to one organization."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StoredUpstreamModel(Watched, Base):
 
 
 class StoredFallback(Watched, Base):
-    """The models that answer in a model's place, in order, when none of its upstreams can."""
+    """The fall-backs of a model, in order, which answer when none of its upstreams can."""
 
     __tablename__ = "upstream_fallbacks"
 
@@ -53,7 +53,7 @@ class StoredFallback(Watched, Base):
 
 
 class UpstreamsVersion(Base):
-    """One row, another text after each change: what other processes look at to know of it."""
+    """One row with a text that is different after each change, so that other processes notice."""
 
     __tablename__ = "upstreams_version"
 

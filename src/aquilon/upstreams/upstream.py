@@ -1,15 +1,15 @@
-"""Servers elsewhere that provide models: what is kept of them, and the rules that it must follow."""
+"""Upstreams, the other servers that provide models: their settings, and the rules for them."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 UpstreamKind = Literal["openai", "azure", "azure_ai", "mistral", "aquilon"]
-"""How it is spoken to.
+"""The API that the server has.
 
 ``openai``: ``{base}/chat/completions`` with a bearer key: OpenAI, vLLM, llama.cpp and most others. ``azure``: Azure
 OpenAI, where the path names a deployment. ``azure_ai``: Azure AI's ``/models`` path. Both send the key as ``api-key``
@@ -28,18 +28,19 @@ MAX_MODELS = 1000
 MAX_FALLBACKS = 8
 
 LOOP_HEADER, LOOP_NAME = "cdn-loop", "aquilon"
-"""RFC 8586: the name once for each server that passed a request on, which then has no fall-backs and few hops."""
+"""RFC 8586: the header holds the name once for each server of this program that passed the request on. Such a request
+has no fall-backs, and few hops."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_OURS = frozenset(
+_RESERVED_HEADERS = frozenset(
     {"authorization", "api-key", "host", "content-length", "content-type", "transfer-encoding", "connection"}
     | {"accept", "accept-encoding", "upgrade", "te", "trailer", "expect", "proxy-authorization", LOOP_HEADER}
 )
 _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,50}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """Seconds. ``first_token``: from the request to an answer's first piece; ``between``: from each to the next."""
+    """Seconds. ``first_token``: from the request to an answer's first piece; ``between``: between two pieces."""
 
     connect: float = 5.0
     first_token: float = 60.0
@@ -59,19 +60,23 @@ class ProvidedModel:
     """A model as one upstream provides it."""
 
     name: str
-    """Here."""
+    """The model's name at this server."""
     remote: str
-    """There: a model's name, or a deployment's."""
+    """The name of the model, or of its deployment, at the upstream."""
+    _: KW_ONLY
     max_context: int = 8192
     """Tokens that prompt and answer may have together."""
     capabilities: frozenset[Capability] = frozenset({"chat"})
     weight: int = 100
-    """Its share of the model's requests among all upstreams that provide it; 0 stands by for when the others fail."""
+    """Its share of the model's requests among all upstreams that provide it; with 0 it is asked if the others fail."""
 
     def __post_init__(self) -> None:
-        for what, name in (("name", self.name), ("remote name", self.remote)):
+        for field_name, name in (("name", self.name), ("remote name", self.remote)):
             if not 0 < len(name) <= 256 or not name.isprintable() or name != name.strip():
-                raise ValueError(f"A model's {what} has 1 to 256 printable characters, and no space around them")
+                raise ValueError(
+                    f"A model's {field_name} has 1 to 256 printable characters, and no space around them: "
+                    f"'{name[:256]}' doesn't"
+                )
         if not 1 <= self.max_context <= 2**31:
             raise ValueError(f"The context of '{self.name}' is {self.max_context} tokens; it must be 1 or more")
         if not 0 <= self.weight <= MAX_WEIGHT:
@@ -93,13 +98,13 @@ class Upstream:
     api_version: str | None = None
     """Azure's."""
     private: bool = False
-    """Whether the operator named a host on this machine or in a private network; otherwise it must not lead to one."""
+    """Whether its host may be on this machine or in a private network."""
     timeouts: Timeouts = Timeouts()
     enabled: bool = True
     created_at: int = 0
     models: tuple[ProvidedModel, ...] = ()
     problem: str = ""
-    """Why it can't be used, where its secrets can't be opened."""
+    """Why the upstream can't be used, if its secrets can't be opened."""
 
     @property
     def host(self) -> str:
@@ -107,38 +112,38 @@ class Upstream:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: to whom its secrets are sent."""
+        """Scheme, host and port: the server that gets its secrets."""
         parts = urlsplit(self.base_url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         return f"{parts.scheme}://{(parts.hostname or '').removesuffix('.')}:{port}"
 
 
 def checked_base_url(url: str) -> str:
-    """The URL without a slash at its end. Raises ValueError, saying what would do."""
+    """The URL without a slash at its end. Raises ValueError for a URL that can't be a base URL."""
     text = url.strip().rstrip("/")
     example = "write one such as https://api.example.com/v1"
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError(f"'{url[:200]}' is no base URL: {example}") from None
+        raise ValueError(f"'{url[:200]}' is not a base URL: {example}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > 1000 or not text.isprintable():
-        raise ValueError(f"'{url[:200]}' is no base URL: {example}")
+        raise ValueError(f"'{url[:200]}' is not a base URL: {example}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("A base URL holds no user or password: give the secret as the upstream's key or in a header")
     if parts.query or parts.fragment:
         raise ValueError(f"A base URL ends before '?' and '#': {example}; Azure's version is api_version")
     if port == 0 or " " in text:
-        raise ValueError(f"'{url[:200]}' is no base URL: {example}")
+        raise ValueError(f"'{url[:200]}' is not a base URL: {example}")
     if is_forbidden_host(parts):
         raise ValueError(f"'{parts.hostname}' is no address of a server: {example}")
     return text
 
 
 def checked_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Raises ValueError for headers that can't be sent, or that are the client's own to set."""
+    """Raises ValueError for headers that can't be sent, or that the client sets itself."""
     for name, value in headers.items():
-        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _OURS:
+        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _RESERVED_HEADERS:
             raise ValueError(f"'{name[:100]}' is not a header that can be added to requests")
         if len(value) > 4000 or not value.isascii() or not value.isprintable():
             raise ValueError(f"The value of the header '{name}' must be printable ASCII, up to 4000 characters")
@@ -153,7 +158,7 @@ def checked_secret(secret: str) -> str:
 
 
 def checked_api_version(kind: UpstreamKind, version: str | None) -> str | None:
-    """Raises ValueError where Azure's is missing, or another kind has one."""
+    """Raises ValueError if Azure's version is missing, or another kind has one."""
     if kind not in ("azure", "azure_ai"):
         if version is not None:
             raise ValueError(f"An upstream of kind {kind} has no api_version: that is Azure's")
@@ -180,12 +185,12 @@ _METADATA = frozenset(
         ),
     )
 )
-"""Where clouds keep a machine's credentials, beside the link-local addresses that most of them take."""
+"""Addresses where clouds keep a machine's credentials; most clouds use link-local addresses."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that a URL's host is written as, in any of the ways that resolvers read it; None for a name."""
+    """The address in a URL's host, in any of the notations that resolvers read; None for a name."""
     text = host.strip("[]").partition("%")[0]
     try:
         return ipaddress.ip_address(text)
@@ -195,7 +200,7 @@ def literal_address(host: str) -> Address | None:
     if not 0 < len(parts) <= 4 or not all(re.fullmatch(r"0x[0-9a-f]*|[0-9]+", part.lower()) for part in parts):
         return None
     numbers = []  # such as 127.1, 2130706433, 0x7f.1 and 0177.0.0.1, which the C library takes for loopback
-    for part in (each.lower() for each in parts):
+    for part in map(str.lower, parts):
         octal = part.startswith("0") and len(part) > 1 and not part.startswith("0x")
         try:
             numbers.append(int(part[2:] or "0", 16) if part.startswith("0x") else int(part, 8 if octal else 10))
@@ -208,7 +213,7 @@ def literal_address(host: str) -> Address | None:
 
 
 def innermost(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, else the address itself."""
+    """The IPv4 address inside an IPv6 address, or the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in _NAT64:
@@ -224,7 +229,7 @@ def is_private(address: Address) -> bool:
 
 
 def is_forbidden(address: Address) -> bool:
-    """An address that no upstream has, such as those where clouds keep a machine's credentials."""
+    """Whether no upstream may have the address, such as those where clouds keep a machine's credentials."""
     inner = innermost(address)
     if inner in _METADATA or inner.is_link_local or inner.is_multicast or inner.is_unspecified:
         return True

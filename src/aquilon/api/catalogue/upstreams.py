@@ -189,7 +189,7 @@ async def add_upstream(request: Request, caller: Caller) -> Response:
             models=_models(fields.models),
         )
         upstream = await upstreams.add(
-            services(request).database, _sealer(request), caller, new_upstream, private=fields.private
+            services(request).database, _sealer(request), caller, upstream=new_upstream, private=fields.private
         )
     await services(request).upstreams.refresh()
     return json_answer(_body(request, upstream))
@@ -197,7 +197,7 @@ async def add_upstream(request: Request, caller: Caller) -> Response:
 
 @routes.get("/upstreams/{upstream_id}", "Get an upstream", answer=UpstreamBody, says="The upstream.")
 async def get_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    upstream = await upstreams.get(services(request).database, _sealer(request), caller, upstream_id)
+    upstream = await upstreams.get(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     return json_answer(_body(request, upstream))
 
 
@@ -222,7 +222,12 @@ async def change_upstream(request: Request, caller: Caller, upstream_id: str) ->
         if "models" in sent_names:
             changes["models"] = _models(fields.models)
         upstream = await upstreams.change(
-            services(request).database, _sealer(request), caller, upstream_id, changes, private=fields.private
+            services(request).database,
+            _sealer(request),
+            caller,
+            id_or_name=upstream_id,
+            changes=changes,
+            private=fields.private,
         )
     await services(request).upstreams.refresh()
     return json_answer(_body(request, upstream))
@@ -235,7 +240,7 @@ async def change_upstream(request: Request, caller: Caller, upstream_id: str) ->
     says="The id of the removed upstream.",
 )
 async def remove_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    upstream = await upstreams.remove(services(request).database, _sealer(request), caller, upstream_id)
+    upstream = await upstreams.remove(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     await services(request).upstreams.refresh()
     return json_answer(DeletedUpstream(id=upstream.id))
 
@@ -247,7 +252,7 @@ async def remove_upstream(request: Request, caller: Caller, upstream_id: str) ->
     says="The upstream's models, or the problem.",
 )
 async def check_upstream(request: Request, caller: Caller, upstream_id: str) -> Response:
-    _, checked = await upstreams.check(services(request).database, _sealer(request), caller, upstream_id)
+    _, checked = await upstreams.check(services(request).database, _sealer(request), caller, id_or_name=upstream_id)
     return json_answer(
         UpstreamCheck(
             ok=not checked.problem,
@@ -281,7 +286,7 @@ async def list_fallbacks(request: Request, caller: Caller) -> Response:
 async def set_fallbacks(request: Request, caller: Caller, model: str) -> Response:
     fields = await read_body(request, FallbacksRequest)
     with _errors_as_answers():
-        await upstreams.set_fallbacks(services(request).database, caller, model, tuple(fields.models))
+        await upstreams.set_fallbacks(services(request).database, caller, model=model, models=tuple(fields.models))
     await services(request).upstreams.refresh()
     return json_answer(FallbacksBody(model=model, models=fields.models))
 

@@ -33,7 +33,11 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     prepared = await pipeline.prepare(generation, caller)
     id_ = new_id("chatcmpl")
     events = pipeline.answer(
-        [prepared], caller, id_, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+        [prepared],
+        caller,
+        request_id=id_,
+        headers=model_answer_headers(request, prepared.model),
+        streamed=bool(fields.stream),
     )
     shape = Shape(
         id=id_,

@@ -185,7 +185,13 @@ async def completions(request: Request, caller: Caller) -> Response:
     n, model = generations[0].n, prepared[0].model
     count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
-        pipeline.answer(prepared, caller, id_, model_answer_headers(request, model), streamed=bool(fields.stream)),
+        pipeline.answer(
+            prepared,
+            caller,
+            request_id=id_,
+            headers=model_answer_headers(request, model),
+            streamed=bool(fields.stream),
+        ),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
         logprobs=fields.logprobs is not None,

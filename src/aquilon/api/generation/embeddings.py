@@ -117,7 +117,7 @@ async def _answer(
 ) -> bytes:
     """The EmbeddingList as JSON. Adds the answer's headers to ``headers``. Raises ApiError."""
     id_ = new_id("embd")
-    answer = await state.embeddings.answer(fields.embedding(), caller, id_, headers)
+    answer = await state.embeddings.answer(fields.embedding(), caller, request_id=id_, headers=headers)
     kind = fields.output_dtype or "float"
     as_text = fields.encoding_format == "base64"
     data = [

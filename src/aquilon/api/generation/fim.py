@@ -55,7 +55,11 @@ async def fill(request: Request, caller: Caller) -> Response:
     prepared = await pipeline.prepare(generation, caller)
     shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage=fields.streamed_usage)
     events = pipeline.answer(
-        [prepared], caller, shape.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+        [prepared],
+        caller,
+        request_id=shape.id,
+        headers=model_answer_headers(request, prepared.model),
+        streamed=bool(fields.stream),
     )
     if fields.stream:
         return EventStream(chunks(events, shape))

@@ -46,7 +46,11 @@ async def create_response(request: Request, caller: Caller) -> Response:
     prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
     events = pipeline.answer(
-        [prepared], caller, response.id, model_answer_headers(request, prepared.model), streamed=bool(fields.stream)
+        [prepared],
+        caller,
+        request_id=response.id,
+        headers=model_answer_headers(request, prepared.model),
+        streamed=bool(fields.stream),
     )
     if fields.stream:
         return EventStream(frames(events, response))

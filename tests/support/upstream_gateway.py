@@ -1,4 +1,4 @@
-"""A gateway in this process: a real database, the real pipeline, upstreams on loopback."""
+"""A gateway in the tests' process: a real database, the real pipeline, upstreams on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aquilon.generation.upstream import UpstreamModels
 from aquilon.money.admission import Admission
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
-from aquilon.people import first_run as operator
+from aquilon.people import first_run
 from aquilon.people.identity import Principal
 from aquilon.people.store import api_keys
 from aquilon.request import ChatPrompt, Delta, Event, GenerationRequest, Prompt
@@ -45,15 +45,15 @@ class NoEngine:
     statistics = None
 
 
-@dataclass
-class House:
+@dataclass(kw_only=True)
+class Gateway:
     database: Database
     sealer: Sealer
     registry: UpstreamRegistry
     settlement: Settlement
     pipeline: Pipeline
     embeddings: EmbeddingPipeline
-    """Its model here never answers."""
+    """Its local model never answers."""
     metrics: Metrics
     writer: UsageWriter
     principal: Principal
@@ -71,34 +71,37 @@ class House:
         remote: str = "there",
         **more: Any,
     ) -> Upstream:
-        given = Upstream(
+        model_there = ProvidedModel(model, remote, max_context=4096, capabilities=capabilities, weight=weight)
+        upstream = Upstream(
             id="",
             name=name,
             kind=kind,
             base_url=url,
             **({"api_key": "sk-very-secret-key", "timeouts": QUICK} | more),
-            models=(ProvidedModel(model, remote, 4096, capabilities, weight),),
+            models=(model_there,),
         )
-        made = await administration.add(self.database, self.sealer, self.operator, given)
+        added = await administration.add(self.database, self.sealer, self.operator, upstream=upstream)
         await self.registry.refresh()
-        return made
+        return added
 
     def request(self, prompt: Prompt | str = "Hello", **more: Any) -> GenerationRequest:
-        asked = ChatPrompt((Message("user", prompt),)) if isinstance(prompt, str) else prompt
+        chat = ChatPrompt((Message("user", prompt),)) if isinstance(prompt, str) else prompt
         sampling = more.pop("sampling", SamplingParameters())
-        return GenerationRequest(model=MODEL, prompt=asked, sampling=sampling, **more)
+        return GenerationRequest(model=MODEL, prompt=chat, sampling=sampling, **more)
 
     async def answer(self, request: GenerationRequest, request_id: str = "r1") -> AsyncGenerator[Event]:
         prepared = await self.pipeline.prepare(request, self.principal)
-        return self.pipeline.answer([prepared], self.principal, request_id)
+        return self.pipeline.answer([prepared], self.principal, request_id=request_id)
 
     async def whole(self, prompt: Prompt | str = "Hello", request_id: str = "r1", **more: Any) -> list[Event]:
+        """All events of an answer."""
         return [event async for event in await self.answer(self.request(prompt, **more), request_id)]
 
     def events(self) -> dict[str, Any]:
-        with sqlite3.connect(self.database.name) as raw:
-            raw.row_factory = sqlite3.Row
-            return {row["request_id"]: dict(row) for row in raw.execute("SELECT * FROM usage_events")}
+        """The recorded usage events by their request's id."""
+        with sqlite3.connect(self.database.name) as connection:
+            connection.row_factory = sqlite3.Row
+            return {row["request_id"]: dict(row) for row in connection.execute("SELECT * FROM usage_events")}
 
 
 def text(events: list[Event]) -> str:
@@ -106,15 +109,15 @@ def text(events: list[Event]) -> str:
 
 
 @asynccontextmanager
-async def gateway(home: Path) -> AsyncIterator[House]:
+async def open_gateway(home: Path) -> AsyncIterator[Gateway]:
     settings = Settings(home=home)
     place_database(home)
     database = await Database.open(settings)
-    first = await operator.prepare_first_run(database)
-    assert first is not None
+    created = await first_run.prepare_first_run(database)
+    assert created is not None
     async with database.writing() as session:
-        found = await api_keys.holder_of(session, first.api_key)
-    assert found is not None
+        holder = await api_keys.holder_of(session, created.api_key)
+    assert holder is not None
     engine = cast(Engine, NoEngine())
     metrics = Metrics(engine)
     admission = Admission(database)
@@ -122,31 +125,30 @@ async def gateway(home: Path) -> AsyncIterator[House]:
     settlement = Settlement(admission, writer)
     registry = UpstreamRegistry(database, Sealer.of(settings))
     metrics.registry.register(UpstreamCollector(registry))
-    here = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
-    catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, here))
+    local_embeddings = LocalEmbeddings(EmbeddingProcess(answer_seconds=0.0))
+    catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, local_embeddings))
     models = UpstreamModels(registry, metrics)
-    pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, None, registry.fallbacks)
+    pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, fallbacks=registry.fallbacks)
     embeddings = EmbeddingPipeline(
         catalogue,
         settlement,
-        {EmbeddingModel: here, UpstreamModel: UpstreamEmbeddings(registry, metrics)},
-        registry.fallbacks,
+        {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry, metrics)},
+        fallbacks=registry.fallbacks,
     )
-    acting = await operator.operator(database)
-    house = House(
-        database,
-        registry.sealer,
-        registry,
-        settlement,
-        pipeline,
-        embeddings,
-        metrics,
-        writer,
-        found.principal,
-        acting,
+    gateway = Gateway(
+        database=database,
+        sealer=registry.sealer,
+        registry=registry,
+        settlement=settlement,
+        pipeline=pipeline,
+        embeddings=embeddings,
+        metrics=metrics,
+        writer=writer,
+        principal=holder.principal,
+        operator=await first_run.operator(database),
     )
     try:
-        yield house
+        yield gateway
     finally:
         await registry.close()
         await writer.close()
@@ -154,12 +156,12 @@ async def gateway(home: Path) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def beside(house: House) -> AsyncIterator[House]:
-    """Another process's view of the same home."""
-    database = await Database.open(Settings(home=Path(house.database.name).parent))
-    registry = UpstreamRegistry(database, house.sealer)
+async def another_process(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """The same home with another database connection and registry, as another process has them."""
+    database = await Database.open(Settings(home=Path(gateway.database.name).parent))
+    registry = UpstreamRegistry(database, gateway.sealer)
     try:
-        yield replace(house, database=database, registry=registry)
+        yield replace(gateway, database=database, registry=registry)
     finally:
         await registry.close()
         await database.close()
