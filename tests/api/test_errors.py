@@ -30,7 +30,15 @@ async def test_a_nul_character_in_a_name_is_refused_with_400(database: Database)
 class TestALimitThatWasReached:
     """Its numbers stand beside the message, which is for people."""
 
-    LIMIT = Limit("limit_1", "key", "key_1", "small", 2, 100, 1)
+    LIMIT = Limit(
+        id="limit_1",
+        subject_kind="key",
+        subject_id="key_1",
+        model="small",
+        requests_per_minute=2,
+        tokens_per_minute=100,
+        parallel_requests=1,
+    )
 
     def test_a_rate_says_which_number_it_is_what_remains_and_when_there_is_room(self) -> None:
         refused = rate_exceeded(quotas([self.LIMIT])[1], Window(0, 0.0, 90, 100.0), 20)
@@ -52,7 +60,9 @@ class TestALimitThatWasReached:
         assert read(all_slots_taken(self.LIMIT))["reset_in"] is None
 
     def test_a_budget_counts_millionths_of_a_cent(self) -> None:
-        budget = Budget("budget_1", "workspace", "workspace_1", "day", 5_000_000)
+        budget = Budget(
+            id="budget_1", subject_kind="workspace", subject_id="workspace_1", period="day", limit=5_000_000
+        )
         told = read(budget_exceeded(budget, remaining=-3, needed=70, moment=86_400 + 100))
         assert (told["kind"], told["limit"], told["remaining"], told["needed"]) == ("budget", 5_000_000, 0, 70)
         assert (told["scope"], told["reset_in"]) == ("workspace", 86_300)

@@ -90,14 +90,17 @@ def padded_gguf(folder: Path) -> Path:
 @pytest.fixture(params=["safetensors", "gguf", "gguf-without-quantization"])
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> LoadedModel:
     path = padded_folder(tmp_path / "m") if request.param == "safetensors" else padded_gguf(tmp_path / "m")
-    options = EngineOptions(device="cpu", step_seconds=None, kv_tokens=1024, threads=1)
     quantize: Any = "int8" if request.param == "gguf" else "none"
-    plan = plan_loading(LoadModel("m", str(path), dtype="float32", quantize=quantize), options)
+    options = EngineOptions(
+        device="cpu", dtype="float32", quantize=quantize, step_seconds=None, kv_tokens=1024, threads=1
+    )
+    plan = plan_loading(LoadModel("m", str(path)), options)
     return plan.load(2**31, lambda _: None)
 
 
 def request(model: LoadedModel, **sampling: Any) -> SequenceRequest:
-    return SequenceRequest("r", "m", [5, 6, 7], SamplingParameters(**{"max_tokens": 20, "ignore_eos": True} | sampling))
+    parameters = SamplingParameters(**{"max_tokens": 20, "ignore_eos": True} | sampling)
+    return SequenceRequest(id="r", model="m", prompt_ids=[5, 6, 7], sampling=parameters)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,7 @@ def test_log_probabilities_are_those_of_the_vocabulary_alone(model: LoadedModel)
 
 def test_an_id_beyond_the_vocabulary_is_refused_as_one_beyond_the_weights_is(model: LoadedModel) -> None:
     with pytest.raises(InvalidRequest, match=f"from 0 to {TOKENS - 1}"):
-        model.add(SequenceRequest("r", "m", [TOKENS], SamplingParameters()))
+        model.add(SequenceRequest(id="r", model="m", prompt_ids=[TOKENS], sampling=SamplingParameters()))
     with pytest.raises(InvalidRequest, match="logit_bias"):
         model.add(request(model, logit_bias={TOKENS: 1.0}))
 

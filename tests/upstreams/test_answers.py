@@ -34,7 +34,7 @@ from aquilon.request import (
 )
 from aquilon.text.messages import FunctionCall, ImagePart, Message, TextPart, Tool, ToolCall
 from aquilon.upstreams import administration
-from aquilon.upstreams.registry import _LOOK_SECONDS
+from aquilon.upstreams.registry import _REFRESH_SECONDS
 from aquilon.upstreams.upstream import Timeouts
 
 INPUT, CACHED, OUTPUT = 2, 1, 3
@@ -730,7 +730,7 @@ class TestRouting:
 
 
 async def test_a_change_by_another_process_counts_within_a_second(gateway: Gateway, upstream: UpstreamServer) -> None:
-    assert _LOOK_SECONDS < 1, "which is how long one look is from the next"
+    assert _REFRESH_SECONDS < 1, "which is how long one look is from the next"
     stop = asyncio.Event()
     following = asyncio.create_task(gateway.registry.keep_fresh(stop))
     async with another_process(gateway) as other:
