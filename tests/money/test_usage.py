@@ -126,8 +126,8 @@ async def test_usage_is_grouped_by_the_facets_asked_for(database: Database) -> N
         database,
         event("r1"),
         event("r2", model="other"),
-        object_id=event("r3", api_key_id=None),
-        object_name=event("r4", user_id="user_2", api_key_id="key_2"),
+        event("r3", api_key_id=None),
+        event("r4", user_id="user_2", api_key_id="key_2"),
     )
     assert [(row.model, row.requests) for row in await totals(database, by=("model",))] == [("m", 3), ("other", 1)]
     by_key = {row.key_id: row.requests for row in await totals(database, by=("key",))}
