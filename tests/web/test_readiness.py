@@ -54,7 +54,7 @@ def test_with_a_locked_database_the_server_is_not_ready(own_server: RunningServe
 def test_with_a_moved_database_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     file = own_server.home / "aquilon.db"
     away = file.rename(file.with_name("elsewhere.db"))
-    wait_until(lambda: reason_comes(http, "was moved, deleted or replaced"))
+    wait_until(lambda: reason_comes(http, f"The database {file} was removed or moved away"))
     assert not file.exists()
     away.rename(file)
 
