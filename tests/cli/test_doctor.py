@@ -99,7 +99,7 @@ def test_a_check_that_breaks_is_a_failure_and_the_others_go_on(home: Path, monke
         raise RuntimeError("odd machine")
 
     monkeypatch.setattr(checks, "_CHECKS", {"odd": broken, "home": checks._CHECKS["home"]})
-    home.mkdir()
+    home.mkdir(mode=0o700)
     results = list(checks.run_checks(Settings(home=home)))
     assert [(check.name, check.state) for check in results] == [("odd", "fail"), ("home", "ok")]
     assert "odd machine" in results[0].finding

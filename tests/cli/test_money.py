@@ -57,7 +57,7 @@ def test_budgets_are_set_listed_and_removed(run: Run, prepared: Path) -> None:
     assert "give --id alone" in run("budgets", "set", "7000", "--id", whole, "--period", "day").err
     assert "There is no budget" in run("budgets", "set", "7000", "--id", "budget_never").err
     changed = {budget["id"]: budget for budget in json.loads(run("budgets", "list", "--json").out)}[whole]
-    assert (changed["limit_microcents"], changed["effective"]) == (7000 * 10**6, False)
+    assert (changed["limit_microcents"], changed["effective"]) == (7000 * 100 * 10**6, False)
     assert "No model has a price" in run("budgets", "list").err
     assert run("budgets", "remove", whole).code == 0
     assert "There is no budget" in run("budgets", "remove", whole).err
