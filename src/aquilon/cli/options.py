@@ -23,17 +23,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def settings_from(**options: Any) -> Settings:
     """Settings from the options that aren't None; the rest from the environment, the file or the defaults."""
-    import tomllib
-
     from aquilon.settings import Settings
 
-    try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        from aquilon.cli.errors import words
-
-        problem = words(error) if isinstance(error, UnicodeDecodeError) else str(error)
-        raise typer.BadParameter(f"the home's aquilon.toml can't be read: {problem}", param_hint="--home") from None
+    return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
 def secret_from(variable: str | None, file: TextIO | None, option: str) -> str | None:
