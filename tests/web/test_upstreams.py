@@ -238,7 +238,7 @@ class TestOperator:
     @pytest.mark.parametrize(
         ("body", "words"),
         [
-            ({"base_url": "ftp://x/v1"}, "no base URL"),
+            ({"base_url": "ftp://x/v1"}, "not a base URL"),
             ({"base_url": "http://user:pass@x/v1"}, "no user or password"),
             ({"base_url": "http://169.254.169.254/v1"}, "no address of a server"),
             ({"base_url": "https://x/v1?a=b"}, "ends before '?'"),
@@ -273,7 +273,7 @@ class TestOperator:
         cli(gateway, "upstreams", "models", "nowhere", "--model", "y=z", "--weight", "7")
         assert "far, x" in cli(gateway, "models", "fallbacks", "y", "far", "x")
         assert "name its fall-backs" in cli(gateway, "models", "fallbacks", "y", code=2)
-        assert "never itself" in cli(gateway, "models", "fallbacks", "x", "x", code=1)
+        assert "not itself" in cli(gateway, "models", "fallbacks", "x", "x", code=1)
         cli(gateway, "models", "fallbacks", "y", "far")
         models = json.loads(cli(gateway, "upstreams", "models", "nowhere", "--json"))
         assert [(model["name"], model["remote"], model["weight"], model["fallbacks"]) for model in models] == [
