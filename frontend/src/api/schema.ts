@@ -187,11 +187,11 @@ export interface ChatCompletionChunk {
   usage?: UsageBody | null;
 }
 
-/** Both clients' fields; unknown ones are ignored unless the header `x-aquilon-strict: true` is sent. */
+/** Both clients' fields. Unknown fields are ignored unless the header `x-aquilon-strict: true` is sent. */
 export interface ChatCompletionRequest {
   /** A model's name, or an alias. */
   model: string;
-  /** 0 is greedy; null takes the model's own default. */
+  /** 0 always takes the likeliest token; null uses the model's default. */
   temperature?: number | null;
   /** 0 takes the likeliest token. */
   top_p?: number | null;
@@ -201,20 +201,20 @@ export interface ChatCompletionRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** null: to the end of the context. */
+  /** With null, the answer may fill the context. */
   max_tokens?: number | null;
   min_tokens?: number | null;
-  /** Ends the answer; never part of it. */
+  /** Texts that end the answer; they are not part of it. */
   stop?: string | Array<string> | null;
   stop_token_ids?: Array<number> | null;
   ignore_eos?: boolean | null;
-  /** Same seed, same answer, whatever else the server does. */
+  /** The same seed gives the same answer, whatever other requests run. */
   seed?: number | null;
   /** Mistral's name for `seed`. */
   random_seed?: number | null;
-  /** Answers; the prompt is computed and counted once. */
+  /** The number of answers. The prompt is computed and counted once. */
   n?: number | null;
-  /** Token id to what is added to its logit. */
+  /** By token id, the number that is added to its logit. */
   logit_bias?: Record<string, number> | null;
   stream?: boolean | null;
   stream_options?: StreamOptions | null;
@@ -226,11 +226,11 @@ export interface ChatCompletionRequest {
   service_tier?: unknown;
   /** Accepted, without effect. */
   store?: unknown;
-  /** What the answer must match. */
+  /** The format that the answer must have. */
   response_format?: ResponseFormat | null;
-  /** The same, in vLLM's shape. */
+  /** vLLM's shape of `response_format`. */
   structured_outputs?: StructuredOutputs | null;
-  /** A JSON schema: vLLM's older shape. */
+  /** A JSON schema, in vLLM's older shape. */
   guided_json?: Record<string, unknown> | boolean | string | null;
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
@@ -240,15 +240,15 @@ export interface ChatCompletionRequest {
   max_completion_tokens?: number | null;
   logprobs?: boolean | null;
   top_logprobs?: number | null;
-  /** Go on with the last message, the assistant's, without repeating it (vLLM). */
+  /** Continue the last message, the assistant's, without repeating it (vLLM). */
   continue_final_message?: boolean | null;
-  /** false: go on behind the last message's end, with no answer opened (vLLM). */
+  /** With false, the prompt ends after the last message and opens no answer (vLLM). */
   add_generation_prompt?: boolean | null;
-  /** Functions that may be called. */
+  /** The functions that the model may call. */
   tools?: Array<ToolFields> | null;
-  /** Whether tools are called: auto, none, required (or any), or the one to call. */
+  /** Whether tools are called: auto, none, required (or any), or the tool to call. */
   tool_choice?: "auto" | "none" | "any" | "required" | ToolChoice | null;
-  /** false: one call an answer at most. */
+  /** With false, an answer has at most one call. */
   parallel_tool_calls?: boolean | null;
   /** OpenAI's older `tools`. */
   functions?: Array<FunctionFields> | null;
@@ -262,14 +262,14 @@ export interface ChatCompletionRequest {
   reasoning_effort?: unknown;
   /** Without effect on this server's own models. */
   prediction?: unknown;
-  /** Without effect here: prefixes are cached by themselves. */
+  /** Without effect here: prefixes are always cached. */
   prompt_cache_key?: unknown;
 }
 
 export interface ChatModerationRequest {
-  /** Accepted, without effect: the operator chose who judges. */
+  /** Accepted, without effect: the operator chooses the moderation model. */
   model?: string | null;
-  /** A conversation or a list of them; each is judged as one text. */
+  /** A conversation or a list of conversations; each is judged as one text. */
   input: Array<MessageFields> | Array<Array<MessageFields>>;
 }
 
@@ -277,7 +277,7 @@ export interface ChoiceLogprobs {
   content: Array<TokenLogprob>;
 }
 
-/** `{"type": "function", "name": ...}`, or `allowed_tools` with a list of such. */
+/** `{"type": "function", "name": ...}`, or `allowed_tools` with a list of these. */
 export interface ChosenTool {
   type: string;
   name?: string | null;
@@ -300,7 +300,7 @@ export interface ChunkDelta {
   function_call?: FunctionCallBody;
 }
 
-/** A whole answer, and also each chunk of a streamed one. */
+/** A whole answer, or a chunk of a streamed answer. */
 export interface Completion {
   id: string;
   object: string;
@@ -317,7 +317,7 @@ export interface CompletionChoice {
   logprobs: CompletionLogprobs | null;
 }
 
-/** Four lists of one length. The first token of a prompt has nothing before it: null. */
+/** Four lists of the same length. The first token of a prompt has no log probability: null. */
 export interface CompletionLogprobs {
   tokens: Array<string>;
   token_logprobs: Array<number | null>;
@@ -325,11 +325,11 @@ export interface CompletionLogprobs {
   text_offset: Array<number>;
 }
 
-/** Text, or token ids, to continue; one prompt or a list of them. */
+/** Text or token ids to continue: one prompt or a list of prompts. */
 export interface CompletionRequest {
   /** A model's name, or an alias. */
   model: string;
-  /** 0 is greedy; null takes the model's own default. */
+  /** 0 always takes the likeliest token; null uses the model's default. */
   temperature?: number | null;
   /** 0 takes the likeliest token. */
   top_p?: number | null;
@@ -339,20 +339,20 @@ export interface CompletionRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** null: to the end of the context. */
+  /** With null, the answer may fill the context. */
   max_tokens?: number | null;
   min_tokens?: number | null;
-  /** Ends the answer; never part of it. */
+  /** Texts that end the answer; they are not part of it. */
   stop?: string | Array<string> | null;
   stop_token_ids?: Array<number> | null;
   ignore_eos?: boolean | null;
-  /** Same seed, same answer, whatever else the server does. */
+  /** The same seed gives the same answer, whatever other requests run. */
   seed?: number | null;
   /** Mistral's name for `seed`. */
   random_seed?: number | null;
-  /** Answers; the prompt is computed and counted once. */
+  /** The number of answers. The prompt is computed and counted once. */
   n?: number | null;
-  /** Token id to what is added to its logit. */
+  /** By token id, the number that is added to its logit. */
   logit_bias?: Record<string, number> | null;
   stream?: boolean | null;
   stream_options?: StreamOptions | null;
@@ -364,27 +364,27 @@ export interface CompletionRequest {
   service_tier?: unknown;
   /** Accepted, without effect. */
   store?: unknown;
-  /** What the answer must match. */
+  /** The format that the answer must have. */
   response_format?: ResponseFormat | null;
-  /** The same, in vLLM's shape. */
+  /** vLLM's shape of `response_format`. */
   structured_outputs?: StructuredOutputs | null;
-  /** A JSON schema: vLLM's older shape. */
+  /** A JSON schema, in vLLM's older shape. */
   guided_json?: Record<string, unknown> | boolean | string | null;
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
   guided_grammar?: string | null;
   prompt: string | Array<string> | Array<number> | Array<Array<number>>;
-  /** Begin the answer with the prompt. */
+  /** Whether the answer starts with the prompt. */
   echo?: boolean | null;
-  /** Most likely tokens to report in each place; with `echo` the prompt's too. */
+  /** How many of the likeliest tokens to report at each position; with `echo` also for the prompt. */
   logprobs?: number | null;
   /** Whether text prompts get the model's beginning token (vLLM). */
   add_special_tokens?: boolean;
-  /** Whether control tokens that a text prompt names are those tokens (llama.cpp); false keeps text of other people's plain. */
+  /** Whether the name of a control token in a text prompt becomes that token (llama.cpp). Send false for text that other people wrote. */
   parse_special?: boolean;
   /** Must equal `n`. */
   best_of?: number | null;
-  /** What follows the gap that is to be filled, for models that fill gaps. */
+  /** The text after the gap, for models that can fill gaps. */
   suffix?: string | null;
 }
 
@@ -395,7 +395,7 @@ export interface CompletionTokensDetails {
 export interface ContentPart {
   type: string;
   text?: string | null;
-  /** `data:image/…;base64,…` or an https address. */
+  /** A `data:image/…;base64,…` address or an https address. */
   image_url?: string | ImageUrl | null;
 }
 
@@ -460,19 +460,19 @@ export interface EmbeddingUsage {
 
 export interface EmbeddingsRequest {
   model: string;
-  /** A text, token ids, or a list of either. */
+  /** A text, a list of token ids, or a list of either. */
   input: string | Array<number> | Array<string> | Array<Array<number>>;
   encoding_format?: "float" | "base64" | null;
   dimensions?: number | null;
-  /** Mistral's name of `dimensions`. */
+  /** Mistral's name for `dimensions`. */
   output_dimension?: number | null;
   output_dtype?: "float" | "int8" | "uint8" | "binary" | "ubinary" | null;
-  /** Whether a text is a question or what may answer it; `query` if left out. */
+  /** Whether the texts are questions (`query`, the default) or texts to search in. */
   input_type?: "query" | "passage" | "document" | null;
   user?: string | null;
 }
 
-/** `error` repeats the flat fields. */
+/** `error` repeats the flat fields. `limit` tells the limit that was reached, if one was. */
 export interface ErrorBody {
   message: string;
   type: string;
@@ -542,11 +542,11 @@ export interface FileUrl {
   url: string;
 }
 
-/** A text with a gap: what stands before it and what follows it. */
+/** A text with a gap: the text before it and the text after it. */
 export interface FillRequest {
   /** A model's name, or an alias. */
   model: string;
-  /** 0 is greedy; null takes the model's own default. */
+  /** 0 always takes the likeliest token; null uses the model's default. */
   temperature?: number | null;
   /** 0 takes the likeliest token. */
   top_p?: number | null;
@@ -556,20 +556,20 @@ export interface FillRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** null: to the end of the context. */
+  /** With null, the answer may fill the context. */
   max_tokens?: number | null;
   min_tokens?: number | null;
-  /** Ends the answer; never part of it. */
+  /** Texts that end the answer; they are not part of it. */
   stop?: string | Array<string> | null;
   stop_token_ids?: Array<number> | null;
   ignore_eos?: boolean | null;
-  /** Same seed, same answer, whatever else the server does. */
+  /** The same seed gives the same answer, whatever other requests run. */
   seed?: number | null;
   /** Mistral's name for `seed`. */
   random_seed?: number | null;
-  /** Answers; the prompt is computed and counted once. */
+  /** The number of answers. The prompt is computed and counted once. */
   n?: number | null;
-  /** Token id to what is added to its logit. */
+  /** By token id, the number that is added to its logit. */
   logit_bias?: Record<string, number> | null;
   stream?: boolean | null;
   stream_options?: StreamOptions | null;
@@ -581,22 +581,22 @@ export interface FillRequest {
   service_tier?: unknown;
   /** Accepted, without effect. */
   store?: unknown;
-  /** What the answer must match. */
+  /** The format that the answer must have. */
   response_format?: ResponseFormat | null;
-  /** The same, in vLLM's shape. */
+  /** vLLM's shape of `response_format`. */
   structured_outputs?: StructuredOutputs | null;
-  /** A JSON schema: vLLM's older shape. */
+  /** A JSON schema, in vLLM's older shape. */
   guided_json?: Record<string, unknown> | boolean | string | null;
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
   guided_grammar?: string | null;
-  /** What stands before the gap. */
+  /** The text before the gap. */
   prompt: string;
-  /** What follows it. */
+  /** The text after the gap. */
   suffix?: string | null;
 }
 
-/** `type` alone, or all of a `json_schema`. */
+/** Only `type`, or all fields of a `json_schema`. */
 export interface FormatEcho {
   type: string;
   name?: string;
@@ -605,7 +605,7 @@ export interface FormatEcho {
   strict?: boolean;
 }
 
-/** In chunks `arguments` is to be appended, and only a call's first has its name: the others' are empty. */
+/** In chunks `arguments` is to be appended, and `name` is empty in all but the first chunk of a call. */
 export interface FunctionCallBody {
   name: string;
   arguments: string;
@@ -613,7 +613,7 @@ export interface FunctionCallBody {
 
 export interface FunctionCallFields {
   name: string;
-  /** A JSON object, as text or as it is. */
+  /** A JSON object, or its text. */
   arguments?: string | Record<string, unknown>;
 }
 
@@ -631,7 +631,7 @@ export interface FunctionFields {
   description?: string | null;
   /** A JSON schema of the arguments. */
   parameters?: Record<string, unknown> | null;
-  /** For upstreams: here calls match their schema wherever a grammar holds it. */
+  /** For upstreams. Here calls always match a schema that a grammar can express. */
   strict?: boolean | null;
 }
 
@@ -642,7 +642,7 @@ export interface FunctionTool {
   description?: string | null;
   /** A JSON schema of the arguments. */
   parameters?: Record<string, unknown> | null;
-  /** For upstreams: here calls match their schema wherever a grammar holds it. */
+  /** For upstreams. Here calls always match a schema that a grammar can express. */
   strict?: boolean | null;
 }
 
@@ -660,7 +660,7 @@ export interface IncompleteDetails {
   reason: string;
 }
 
-/** A message, a call of a function, or its output; which fields count depends on the type. */
+/** A message, a call of a function, or its output; the type decides which fields are used. */
 export interface InputItem {
   type?: string;
   role?: "system" | "developer" | "user" | "assistant" | null;
@@ -676,7 +676,7 @@ export interface InputPart {
   type: string;
   text?: string | null;
   refusal?: string | null;
-  /** `data:image/…;base64,…` or an https address. */
+  /** A `data:image/…;base64,…` address or an https address. */
   image_url?: string | null;
   detail?: string | null;
 }
@@ -730,7 +730,7 @@ export interface JsonSchemaFields {
   name?: string;
   description?: string | null;
   schema?: Record<string, unknown> | boolean | string | null;
-  /** For upstreams: here an answer always matches its schema. */
+  /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
 }
 
@@ -837,14 +837,14 @@ export interface MemberRequest {
 export interface MessageFields {
   role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
   content?: string | Array<ContentPart> | null;
-  /** What the assistant said in place of an answer (OpenAI). */
+  /** The text with which the assistant refused (OpenAI). */
   refusal?: string | null;
   name?: string | null;
   tool_calls?: Array<ToolCallFields> | null;
   tool_call_id?: string | null;
   /** OpenAI's older shape of a tool call. */
   function_call?: FunctionCallFields | null;
-  /** On a last assistant message: begin the answer with it (Mistral). */
+  /** In the last message, the assistant's: start the answer with its text (Mistral). */
   prefix?: boolean | null;
 }
 
@@ -907,7 +907,7 @@ export interface MistralInlineRequest {
   body: Record<string, unknown>;
 }
 
-/** Contexts are tokens, sizes bytes, times unix seconds. */
+/** A model's card. Contexts are in tokens, sizes in bytes, times in unix seconds. */
 export interface Model {
   id: string;
   object: string;
@@ -993,13 +993,13 @@ export interface ModerationBody {
 }
 
 export interface ModerationRequest {
-  /** Accepted, without effect: the operator chose who judges. */
+  /** Accepted, without effect: the operator chooses the moderation model. */
   model?: string | null;
-  /** A text, a list of texts, or the text parts of one. */
+  /** A text, a list of texts, or a text as a list of parts. */
   input: string | Array<string> | Array<ContentPart>;
 }
 
-/** The categories are those of whoever judged; scores go from 0 to 1. */
+/** The categories are those of the moderation model; scores go from 0 to 1. */
 export interface ModerationResult {
   flagged: boolean;
   categories: Record<string, boolean>;
@@ -1556,7 +1556,7 @@ export interface RemoteModelBody {
   max_context: number | null;
 }
 
-/** Times are unix seconds. What was asked comes back beside what was answered. */
+/** The answer, with the fields of its request. Times are in unix seconds. */
 export interface ResponseBody {
   id: string;
   object: string;
@@ -1604,7 +1604,7 @@ export interface ResponseEvent {
   response: ResponseBody;
 }
 
-/** OpenAI's and Mistral's: `text`, `json_object`, or `json_schema` with the schema. */
+/** OpenAI's and Mistral's shape: `text`, `json_object`, or `json_schema` with the schema. */
 export interface ResponseFormat {
   type: string;
   json_schema?: JsonSchemaFields | null;
@@ -1618,51 +1618,51 @@ export interface ResponseUsage {
   total_tokens: number;
 }
 
-/** OpenAI's newer shape of a conversation. Nothing is stored: each request brings all items that matter. */
+/** OpenAI's newer shape of a conversation. Nothing is stored: each request has all items of its conversation. */
 export interface ResponsesRequest {
-  /** Left out: the default chat model. */
+  /** The model; without it, the default chat model. */
   model?: string | null;
   input?: string | Array<InputItem> | null;
-  /** A system message before all others. */
+  /** A system message, placed before all others. */
   instructions?: string | null;
   tools?: Array<FunctionTool> | null;
-  /** Whether tools are called: auto, none, required, the one to call, or those that may be. */
+  /** Whether tools are called: auto, none, required, the tool to call, or the allowed tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ChosenTool | null;
   parallel_tool_calls?: boolean | null;
   text?: TextOptions | null;
-  /** null: to the end of the context. */
+  /** With null, the answer may fill the context. */
   max_output_tokens?: number | null;
   temperature?: number | null;
   top_p?: number | null;
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   top_logprobs?: number | null;
-  /** `message.output_text.logprobs`; others are without effect. */
+  /** `message.output_text.logprobs` adds log probabilities; other values have no effect. */
   include?: Array<string> | null;
   reasoning?: ReasoningOptions | null;
-  /** Comes back with the answer; not stored. */
+  /** Repeated in the answer, not stored. */
   metadata?: Record<string, string> | null;
   stream?: boolean | null;
   stream_options?: ResponsesStreamOptions | null;
-  /** Without effect: nothing is stored, and the answer says so. */
+  /** Without effect: nothing is stored, and the answer has `false`. */
   store?: boolean | null;
-  /** Not found: nothing is stored. */
+  /** Refused with 404: responses aren't stored. */
   previous_response_id?: string | null;
-  /** Not found: nothing is stored. */
+  /** Refused with 404: conversations aren't stored. */
   conversation?: unknown;
-  /** Not found: there are no stored prompts. */
+  /** Refused with 404: prompts aren't stored. */
   prompt?: unknown;
-  /** `true` is refused. */
+  /** With `true`, the request is refused. */
   background?: boolean | null;
-  /** Without effect: what doesn't fit the context is refused. */
+  /** Without effect: input that doesn't fit the context is refused. */
   truncation?: string | null;
-  /** Comes back: it counts calls of hosted tools. */
+  /** Repeated in the answer, without effect: it limits calls of hosted tools. */
   max_tool_calls?: number | null;
-  /** Comes back with the answer, without effect. */
+  /** Repeated in the answer, without effect. */
   user?: string | null;
-  /** Comes back with the answer, without effect. */
+  /** Repeated in the answer, without effect. */
   safety_identifier?: string | null;
-  /** For upstreams: here prefixes are cached by themselves. */
+  /** For upstreams. Here prefixes are always cached. */
   prompt_cache_key?: string | null;
   /** For upstreams. */
   service_tier?: string | null;
@@ -1803,17 +1803,17 @@ export interface StatementLineBody {
 }
 
 export interface StreamOptions {
-  /** One more chunk at the end, with the usage and no choices; false: no usage. */
+  /** With true, the stream ends with a chunk that has the usage and no choices; false omits the usage. */
   include_usage?: boolean;
 }
 
-/** vLLM's: one of these. */
+/** vLLM's shape: exactly one of these fields. */
 export interface StructuredOutputs {
-  /** A JSON schema, as it is or as text. */
+  /** A JSON schema, or its text. */
   json?: Record<string, unknown> | boolean | string | null;
   regex?: string | null;
   choice?: Array<string> | null;
-  /** Lark as llguidance reads it, or GBNF. */
+  /** A grammar in llguidance's Lark dialect or in GBNF. */
   grammar?: string | null;
   json_object?: boolean | null;
 }
@@ -1908,17 +1908,17 @@ export interface TokenizeRequest {
   model: string;
   prompt?: string | null;
   messages?: Array<MessageFields> | null;
-  /** Whether a text gets the model's beginning token. */
+  /** Whether the model's beginning token comes before a text. */
   add_special_tokens?: boolean;
-  /** Whether control tokens that a text names are those tokens (llama.cpp), else plain text. */
+  /** Whether the name of a control token in a text becomes that token (llama.cpp). */
   parse_special?: boolean;
-  /** Whether an answer is opened behind the last message; true unless the message is continued. */
+  /** Whether an answer is opened after the last message; by default unless that message is continued. */
   add_generation_prompt?: boolean | null;
-  /** Leave the last message, the assistant's, open. */
+  /** Whether the last message, the assistant's, stays open. */
   continue_final_message?: boolean | null;
-  /** Functions, as a chat has them. */
+  /** The functions, as in a chat completion. */
   tools?: Array<ToolFields> | null;
-  /** As a chat has it: none hides the tools. */
+  /** The choice of tools, as in a chat completion; none hides the tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ToolChoice | null;
   return_token_strs?: boolean | null;
 }
