@@ -331,60 +331,60 @@ class _Preparation:
             return node
         if not self._endings.ends(node):
             return False
-        made = {key: value for key, value in node.items() if key not in _ANNOTATIONS and key not in _PLACES}
-        if "$ref" in made and isinstance(target := self._document.target(node), bool):
+        rewritten = {key: value for key, value in node.items() if key not in _ANNOTATIONS and key not in _PLACES}
+        if "$ref" in rewritten and isinstance(target := self._document.target(node), bool):
             if target is False:
                 return False
-            del made["$ref"]
-        if isinstance(made.get("format"), str) and made["format"] not in _FORMATS:
-            del made["format"]
+            del rewritten["$ref"]
+        if isinstance(rewritten.get("format"), str) and rewritten["format"] not in _FORMATS:
+            del rewritten["format"]
         if use != _EXACT:
-            _narrow_bounds(made)
-        if isinstance(made.get("type"), list):
-            made["type"] = [type_ for type_ in made["type"] if self._endings.ends_as(node, type_)]
-        combining = _COMBINING & made.keys()
-        names = bool(_NAMING & made.keys())
-        single = combining == {"allOf"} and isinstance(made["allOf"], list) and len(made["allOf"]) == 1
-        if single and made.keys() == {"allOf"}:
-            return self._build(made["allOf"][0], use)
+            _narrow_bounds(rewritten)
+        if isinstance(rewritten.get("type"), list):
+            rewritten["type"] = [type_ for type_ in rewritten["type"] if self._endings.ends_as(node, type_)]
+        combining = _COMBINING & rewritten.keys()
+        names = bool(_NAMING & rewritten.keys())
+        single = combining == {"allOf"} and isinstance(rewritten["allOf"], list) and len(rewritten["allOf"]) == 1
+        if single and rewritten.keys() == {"allOf"}:
+            return self._build(rewritten["allOf"][0], use)
         joined = len(combining) > 1 or (names and combining) or combining & {"allOf", "not", "if"}
-        self._build_combined(made, node, max(use, _OPEN) if joined else use)
+        self._build_combined(rewritten, node, max(use, _OPEN) if joined else use)
         use = max(use, _OPEN) if combining else use
-        self._build_items(made, node, use)
-        if names and "object" in _types(made) and _is_well_formed(made):
-            return self._build_object(made, use)
-        return made
+        self._build_items(rewritten, node, use)
+        if names and "object" in _types(rewritten) and _is_well_formed(rewritten):
+            return self._build_object(rewritten, use)
+        return rewritten
 
-    def _build_combined(self, made: dict[str, Any], node: dict[str, Any], use: int) -> None:
-        if "$ref" in made:
+    def _build_combined(self, rewritten: dict[str, Any], node: dict[str, Any], use: int) -> None:
+        if "$ref" in rewritten:
             target = self._document.target(node)
             if isinstance(target, dict):
-                made["$ref"] = self._reference(target, use if len(made) == 1 else max(use, _OPEN))
-        if isinstance(made.get("allOf"), list):
-            made["allOf"] = [self._build(each, max(use, _OPEN)) for each in made["allOf"]]
-        if isinstance(made.get("oneOf"), list) and "anyOf" not in made:
-            branches = [each for each in made["oneOf"] if self._endings.ends(each)]
+                rewritten["$ref"] = self._reference(target, use if len(rewritten) == 1 else max(use, _OPEN))
+        if isinstance(rewritten.get("allOf"), list):
+            rewritten["allOf"] = [self._build(each, max(use, _OPEN)) for each in rewritten["allOf"]]
+        if isinstance(rewritten.get("oneOf"), list) and "anyOf" not in rewritten:
+            branches = [each for each in rewritten["oneOf"] if self._endings.ends(each)]
             if (apart := self._apart(branches, use)) is not None:
-                del made["oneOf"]
-                made["anyOf"] = [self._build(each, use) for each in apart]
+                del rewritten["oneOf"]
+                rewritten["anyOf"] = [self._build(each, use) for each in apart]
                 return
         for key in ("anyOf", "oneOf"):
-            if isinstance(made.get(key), list):
+            if isinstance(rewritten.get(key), list):
                 within = _EXACT if key == "oneOf" else use
-                made[key] = [self._build(each, within) for each in made[key] if self._endings.ends(each)]
+                rewritten[key] = [self._build(each, within) for each in rewritten[key] if self._endings.ends(each)]
 
-    def _build_items(self, made: dict[str, Any], node: dict[str, Any], use: int) -> None:
-        if not {"items", "prefixItems"} & made.keys() or not isinstance(made.get("prefixItems", []), list):
+    def _build_items(self, rewritten: dict[str, Any], node: dict[str, Any], use: int) -> None:
+        if not {"items", "prefixItems"} & rewritten.keys() or not isinstance(rewritten.get("prefixItems", []), list):
             return
         prefix, rest = _items(node)
         ending = list(itertools.takewhile(self._endings.ends, prefix))
         rest = rest if len(ending) == len(prefix) and self._endings.ends(rest) else False
         for key in ("items", "prefixItems", "additionalItems"):
-            made.pop(key, None)
+            rewritten.pop(key, None)
         if ending:
-            made["prefixItems"] = [self._build(each, use) for each in ending]
+            rewritten["prefixItems"] = [self._build(each, use) for each in ending]
         if rest is not True:
-            made["items"] = self._build(rest, use)
+            rewritten["items"] = self._build(rest, use)
 
     def _reference(self, target: dict[str, Any], use: int) -> str:
         key = id(target), use
@@ -463,10 +463,10 @@ class _Preparation:
 
     # Objects
 
-    def _build_object(self, made: dict[str, Any], use: int) -> dict[str, Any]:
-        patterns = dict(_dict(made.pop("patternProperties", None)))
-        named = dict(_dict(made.get("properties")))
-        rest = made.get("additionalProperties", True)
+    def _build_object(self, rewritten: dict[str, Any], use: int) -> dict[str, Any]:
+        patterns = dict(_dict(rewritten.pop("patternProperties", None)))
+        named = dict(_dict(rewritten.get("properties")))
+        rest = rewritten.get("additionalProperties", True)
         for pattern in list(patterns):
             if (exact := _EXACT_KEYS.fullmatch(pattern)) is not None:
                 schema = patterns.pop(pattern)
@@ -475,7 +475,7 @@ class _Preparation:
         properties = {
             name: self._property_of(schema, name, patterns=patterns, use=use) for name, schema in named.items()
         }
-        required = _required(made)
+        required = _required(rewritten)
         for name in required:
             if name not in properties:
                 properties[name] = self._property_of(None, name, patterns=patterns, use=use, otherwise=rest)
@@ -486,18 +486,18 @@ class _Preparation:
             for pattern, schema in patterns.items()
             if not self._names.exhausted(pattern, list(properties))
         }
-        least = made.get("minProperties", 0)
-        if "additionalProperties" in made:
-            made["additionalProperties"] = self._build(rest, use)
+        least = rewritten.get("minProperties", 0)
+        if "additionalProperties" in rewritten:
+            rewritten["additionalProperties"] = self._build(rest, use)
         elif use == _PLAIN and (
-            patterns or ((properties or "properties" in made) and not _above(least, len(properties)))
+            patterns or ((properties or "properties" in rewritten) and not _above(least, len(properties)))
         ):
-            made["additionalProperties"] = False
-        if properties or "properties" in made:
-            made["properties"] = properties
+            rewritten["additionalProperties"] = False
+        if properties or "properties" in rewritten:
+            rewritten["properties"] = properties
         if patterns:
-            made["patternProperties"] = patterns
-        return made if use == _EXACT else self._counted(made)
+            rewritten["patternProperties"] = patterns
+        return rewritten if use == _EXACT else self._counted(rewritten)
 
     def _property_of(self, schema: Any, name: str, *, patterns: dict[str, Any], use: int, otherwise: Any = None) -> Any:
         """A property's schema, with the schemas of the patterns that its name matches."""
@@ -509,31 +509,31 @@ class _Preparation:
             return self._build(parts[0], use)
         return {"allOf": [self._build(part, max(use, _OPEN)) for part in parts]}
 
-    def _counted(self, made: dict[str, Any]) -> dict[str, Any]:
+    def _counted(self, rewritten: dict[str, Any]) -> dict[str, Any]:
         """Limits on the number of properties, written as sets of properties.
 
         llguidance can count properties only if all named ones are required.
         """
-        least, most = made.get("minProperties", 0), made.get("maxProperties")
+        least, most = rewritten.get("minProperties", 0), rewritten.get("maxProperties")
         if not isinstance(least, int) or not isinstance(most, int | None):
-            return made
-        properties = {name: each for name, each in _dict(made.get("properties")).items() if each is not False}
-        required = {name: None for name in _required(made) if name in properties}
+            return rewritten
+        properties = {name: each for name, each in _dict(rewritten.get("properties")).items() if each is not False}
+        required = {name: None for name in _required(rewritten) if name in properties}
         free = [name for name in properties if name not in required]
-        closed = made.get("additionalProperties") is False and not made.get("patternProperties")
+        closed = rewritten.get("additionalProperties") is False and not rewritten.get("patternProperties")
         if least <= len(required):
-            made.pop("minProperties", None)
+            rewritten.pop("minProperties", None)
         if most is not None and closed and most >= len(properties):
-            del made["maxProperties"]
+            del rewritten["maxProperties"]
             most = None
-        if not {"minProperties", "maxProperties"} & made.keys() or not free:
-            return made
+        if not {"minProperties", "maxProperties"} & rewritten.keys() or not free:
+            return rewritten
         if not closed and (most is None or most >= len(properties)):
-            return made | {"required": [*_required(made), *free]}
+            return rewritten | {"required": [*_required(rewritten), *free]}
         needed, room = max(0, least - len(required)), len(free) if most is None else most - len(required)
         if needed > len(free) or room < needed:
-            return made  # llguidance refuses it, and says why
-        bare = {key: value for key, value in made.items() if key not in ("minProperties", "maxProperties")}
+            return rewritten  # llguidance refuses it, and says why
+        bare = {key: value for key, value in rewritten.items() if key not in ("minProperties", "maxProperties")}
         bare = {key: value for key, value in bare.items() if key != "patternProperties"}
         size = needed if room >= len(free) else room
         variants = []
@@ -541,7 +541,7 @@ class _Preparation:
             allowed = properties if room >= len(free) else {*required, *chosen}
             kept = {name: self._shared(schema) for name, schema in properties.items() if name in allowed}
             variant = bare | {"properties": kept, "additionalProperties": False}
-            variants.append(variant | {"required": [*_required(made), *chosen[:needed]]})
+            variants.append(variant | {"required": [*_required(rewritten), *chosen[:needed]]})
         return variants[0] if len(variants) == 1 else {"anyOf": variants}
 
     def _shared(self, schema: Any) -> Any:
@@ -593,21 +593,21 @@ def _above(count: Any, most: int) -> bool:
     return isinstance(count, int) and count > most
 
 
-def _narrow_bounds(made: dict[str, Any]) -> None:
+def _narrow_bounds(rewritten: dict[str, Any]) -> None:
     """Replace bounds by floats, as llguidance reads them: the nearest within the bound, and within `_WIDEST`."""
     for key, inward in (("minimum", math.inf), ("exclusiveMinimum", math.inf)):
-        _narrow(made, key, inward)
+        _narrow(rewritten, key, inward)
     for key, inward in (("maximum", -math.inf), ("exclusiveMaximum", -math.inf)):
-        _narrow(made, key, inward)
+        _narrow(rewritten, key, inward)
 
 
-def _narrow(made: dict[str, Any], key: str, inward: float) -> None:
-    value = made.get(key)
+def _narrow(rewritten: dict[str, Any], key: str, inward: float) -> None:
+    value = rewritten.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if (value < -_WIDEST) if inward > 0 else (value > _WIDEST):
-        made[key] = -_WIDEST if inward > 0 else _WIDEST
+        rewritten[key] = -_WIDEST if inward > 0 else _WIDEST
     elif isinstance(value, int) and abs(value) > 2**53 and abs(value) <= _WIDEST:
         near = float(value)
         beyond = near < value if inward > 0 else near > value
-        made[key] = int(math.nextafter(near, inward) if beyond else near)
+        rewritten[key] = int(math.nextafter(near, inward) if beyond else near)

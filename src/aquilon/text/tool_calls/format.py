@@ -80,11 +80,11 @@ class ToolFormat(ABC):
             begin = f"begin: TEXT {self.marker(self.opening)}"
         else:
             begin = f"begin[lazy]: TEXT {literal(self.opening)}"
-        talk = f"begun{{0,{MAX_CALLS}}} TEXT" if parallel else "TEXT | begun"
+        talk = f"opened{{0,{MAX_CALLS}}} TEXT" if parallel else "TEXT | opened"
         return "\n".join(
             (
                 f"talk: {talk}",
-                f"begun: begin {self.after_opening(parallel=parallel)}",
+                f"opened: begin {self.after_opening(parallel=parallel)}",
                 begin,
                 r"TEXT: /(.|\n)*/",
             )

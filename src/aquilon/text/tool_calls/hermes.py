@@ -42,11 +42,11 @@ class _HermesReader(CallReader):
         pieces: list[Piece] = []
         if not self._object.done and not self._object.failed:
             used = self._object.feed(text)
-            if not self._object.begun:
+            if not self._object.started:
                 self._seen += text[:used]
             text = text[used:]
             pieces += self._object.take()
-        if self._object.failed and not self._object.begun:
+        if self._object.failed and not self._object.started:
             self.finished = True
             return [*pieces, Said(OPENING + self._seen)], text
         if self._object.done or self._object.failed:
@@ -58,4 +58,4 @@ class _HermesReader(CallReader):
         return pieces, text
 
     def finish(self, left: str) -> list[Piece]:
-        return [] if self._object.begun else [Said(OPENING + self._seen + left)]
+        return [] if self._object.started else [Said(OPENING + self._seen + left)]

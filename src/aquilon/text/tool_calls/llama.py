@@ -55,13 +55,13 @@ class _LlamaReader(CallReader):
                 self._seen = text[: len(text) - len(rest)]
                 self._object, text = ObjectScanner(self._names), rest
             used = self._object.feed(text)
-            if not self._object.begun:
+            if not self._object.started:
                 self._seen += text[:used]
             text = text[used:]
             pieces += self._object.take()
             if self._object.failed:
                 self.finished = True
-                if not self._object.begun:
+                if not self._object.started:
                     pieces.append(Said(self._seen))
             elif self._object.done:
                 self._object = None
@@ -70,4 +70,4 @@ class _LlamaReader(CallReader):
     def finish(self, left: str) -> list[Piece]:
         if self._object is None:
             return [Said(left)] if left.strip(_BETWEEN) else []
-        return [] if self._object.begun else [Said(self._seen + left)]
+        return [] if self._object.started else [Said(self._seen + left)]

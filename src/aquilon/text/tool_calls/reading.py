@@ -153,10 +153,10 @@ class AnswerReader:
 
     def _say(self, text: str, pieces: list[Piece]) -> str:
         if self._at_start:
-            begun = self._begin(text)
-            if begun is None:
+            remaining = self._begin(text)
+            if remaining is None:
                 return text
-            text = begun
+            text = remaining
         if not text or self._calls is not None or self._thinking:
             return text
         if self._tools is None:
@@ -166,8 +166,8 @@ class AnswerReader:
         if not opening:
             pieces.append(Said(text))
             return ""
-        said, found, rest = text.partition(opening)
-        if found:
+        said, separator, rest = text.partition(opening)
+        if separator:
             shown = said.rstrip(_SPACE)
             self._space = said[len(shown) :]
             pieces.append(Said(shown))

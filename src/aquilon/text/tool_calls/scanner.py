@@ -56,7 +56,7 @@ class ObjectScanner(_Scanner):
     """
 
     def __init__(self, names: frozenset[str] | None = None) -> None:
-        self.begun = False
+        self.started = False
         """Whether pieces of the call were passed on, so that a failure can't take them back."""
         self._names = names
         self._name: str | None = None
@@ -127,8 +127,8 @@ class ObjectScanner(_Scanner):
         if self._name is None:
             self._waiting += arguments
             return
-        if not self.begun:
-            self.begun = True
+        if not self.started:
+            self.started = True
             self._pieces.append(CallBegun(self._name))
             arguments, self._waiting = self._waiting + arguments, ""
         self._pieces.append(CallGrown(arguments))
