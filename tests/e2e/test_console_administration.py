@@ -66,14 +66,14 @@ async def test_who_is_signed_in_is_told_so_by_an_invitation_and_may_join_as_some
         await person.enter(made["login_token"])
         await person.page.goto(link)
         await expect(person.dialog.get_by_role("heading")).to_have_text("You are signed in as Jacqueline")
-        await expect(person.dialog).to_contain_text("a new account in default")
+        await expect(person.dialog).to_contain_text(f"a new account in {server.organization}")
         assert await person.serious_issues() == []
         await person.page.keyboard.press("Escape")
         await expect(person.field).to_be_visible()
         await person.page.goto("about:blank")
         await person.page.goto(link)
         await person.dialog.get_by_role("button", name="Sign out and join as someone else").click()
-        await expect(person.page.get_by_role("heading", name="default invites you")).to_be_visible()
+        await expect(person.page.get_by_role("heading", name=f"{server.organization} invites you")).to_be_visible()
         await expect(person.page.get_by_label("Your name")).to_have_value("Blaise Pascal")
 
 

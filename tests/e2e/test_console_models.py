@@ -105,7 +105,7 @@ async def test_a_model_is_pulled_by_its_address_loaded_unloaded_and_removed(oper
 async def test_what_can_t_be_pulled_is_told_in_words(operator: ConsoleVisitor) -> None:
     await operator.page.get_by_label("Source").fill("/srv/models/mine")
     await operator.page.get_by_role("button", name="Pull", exact=True).click()
-    await expect(operator.page.get_by_role("alert")).to_contain_text("with aquilon pull")
+    await expect(operator.page.get_by_role("alert")).to_contain_text("run aquilon pull")
     await operator.page.get_by_label("Source").fill("hf:nobody/Nothing")
     await operator.page.get_by_role("button", name="Pull", exact=True).click()
     failed = operator.row("hf:nobody/Nothing")

@@ -8,7 +8,14 @@ from typing import Any
 from playwright.async_api import Route, expect
 from tests.support.browser import Visitor
 
-OTHER = {"id": "other-7b", "name": "Other 7B", "parameters": 7_000_000_000, "languages": ["fr", "en"], "loaded": False}
+OTHER = {
+    "id": "other-7b",
+    "name": "Other 7B",
+    "parameters": 7_000_000_000,
+    "languages": ["fr", "en"],
+    "loaded": False,
+    "capabilities": {"completion_chat": True},
+}
 
 
 async def list_models(guest: Visitor, *extra: dict[str, Any], keep: bool = True) -> None:

@@ -139,8 +139,7 @@ class TestMask:
             'start: "a" start',
             "start: /a*/ b\nb: b",
             "start: /a{1000000000}/",
-            "start: "
-            + json_value({"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}, writing=COMPACT),
+            'start: "{" "c" ":" start "}"',
         ],
     )
     def test_an_endless_rule_without_alternatives_is_followed_token_by_token(self, rules: str) -> None:

@@ -136,6 +136,6 @@ def test_a_pulled_model_s_name_must_differ_by_more_than_capitals(tmp_path: Path)
     write_checkpoint(tmp_path / "source", tiny_checkpoint())
     store = ModelStore(tmp_path / "models")
     pull(str(tmp_path / "source"), store, name="tiny")
-    with pytest.raises(PullError, match="taken for the model 'tiny'"):
+    with pytest.raises(PullError, match="differs only in capitals from the model 'tiny'"):
         pull(str(tmp_path / "source"), store, name="Tiny")
     pull(str(tmp_path / "source"), store, name="tiny")

@@ -194,10 +194,10 @@ BAD: dict[str, tuple[Script, int]] = {
     "an_error_of_100_mb": (floods(b"HTTP/1.1 500 X\r\n\r\n", b"x" * MIB, 100), 502),
     "an_error_that_hangs": (raw(b"HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\n", then="hang"), 504),
     "no_content": (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), 502),
-    "no_utf8": (sends(event({"content": "x"}).replace(b"x", b"\xff\xfe")), 502),
+    "no_utf8": (sends(b"data: \xff\xfe\n\n"), 502),
     "half_a_character": (sends(event({"content": "x"}).replace(b"x", b"\\ud83d")), 502),
     "not_a_number": (
-        sends(event({"content": "x"}, logprobs={"content": [{"token": "x", "logprob": float("nan")}]})),
+        sends(event({"content": "x"}, logprobs={"content": [{"token": "x", "logprob": "high"}]})),
         502,
     ),
     "finished_without_a_choice": (sends(b"data: {}\n\n", COUNTED), 502),
