@@ -118,7 +118,7 @@ async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
 
     await aliases.set_alias(database, actor, AliasDefinition(name="latest", target="small"), models=["small"])
     for name in ("Latest", "SMALL"):
-        with pytest.raises(ValueError, match="which is there already"):
+        with pytest.raises(ValueError, match="which exists already"):
             await aliases.set_alias(database, actor, AliasDefinition(name=name, target="small"), models=["small"])
     await aliases.set_alias(
         database, actor, AliasDefinition(name="latest", target="small-2"), models=["small", "small-2"]
@@ -126,8 +126,9 @@ async def test_a_look_alike_name_is_refused_for_aliases_and_upstream_models(
     first = await upstreams.add(database, sealer, actor, upstream=upstream("first", "large", "medium"))
     await upstreams.add(database, sealer, actor, upstream=upstream("second", "large"))
     for model in ("Large", "lаrge", "LATEST"):
-        with pytest.raises(ValueError, match="is taken for"):
+        with pytest.raises(ValueError, match="looks like"):
             await upstreams.add(database, sealer, actor, upstream=upstream("third", model))
+    await upstreams.add(database, sealer, actor, upstream=upstream("cased", "Tiny", "TINY"))  # as its server has them
     kept = tuple(ProvidedModel(model, model) for model in ("large", "medium"))
     await upstreams.change(database, sealer, actor, id_or_name=first.id, changes={"models": kept})
 

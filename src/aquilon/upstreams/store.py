@@ -120,13 +120,18 @@ async def set_fallbacks(session: AsyncSession, model: str, models: tuple[str, ..
 
 
 async def _require_distinct_names(session: AsyncSession, configured: Upstream) -> None:
-    """Raises ValueError if a new model's name looks like the name of another upstream model or of an alias."""
+    """Raises ValueError if a new model's name looks like that of another upstream's model or of an alias.
+
+    Names of one upstream may look alike: they are as its server has them.
+    """
     stored = set(await session.scalars(select(StoredUpstreamModel.name)))
-    taken = stored | set(await session.scalars(select(StoredAlias.name)))
+    elsewhere = select(StoredUpstreamModel.name).where(StoredUpstreamModel.upstream_id != configured.id)
+    taken = {*await session.scalars(elsewhere), *await session.scalars(select(StoredAlias.name))}
     for model in configured.models:
-        others = (taken | {other_model.name for other_model in configured.models}) - {model.name}
-        if model.name not in stored and (other := look_alike(model.name, others)) is not None:
-            raise ValueError(f"The model name '{model.name}' is taken for '{other}': take another name")
+        if model.name not in stored and (other := look_alike(model.name, taken - {model.name})) is not None:
+            raise ValueError(
+                f"The model name '{model.name}' looks like '{other}', which exists already: choose another name"
+            )
 
 
 async def _changed(session: AsyncSession) -> None:

@@ -42,7 +42,7 @@ async def set_alias(
     async with database.writing(alone=True) as session:
         others = {alias.name: alias for alias in await store.aliases(session)}
         if name not in others and (twin := look_alike(name, (*models, *others))) is not None:
-            raise ValueError(f"'{name}' is taken for '{twin}', which is there already: take another name")
+            raise ValueError(f"'{name}' looks like '{twin}', which exists already: choose another name")
         for target in filter(
             None,
             (definition.target, definition.share and definition.share[0], definition.switch and definition.switch[0]),
