@@ -48,8 +48,8 @@ def bounded(limit: int) -> int:
 
 
 @contextmanager
-def in_words(param: str = "name") -> Iterator[None]:
-    """Turns a ValueError about a name into ApiError 400."""
+def in_words(param: str | None = "name") -> Iterator[None]:
+    """Turns a ValueError about a field, or about none in particular, into ApiError 400."""
     try:
         yield
     except ValueError as error:

@@ -36,11 +36,11 @@ class _Application(FastAPI):
     def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(**options)
         self._services = services
+        self.methods = Methods(_routes())
 
     def build_middleware_stack(self) -> ASGIApp:
-        routes = _routes()
-        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), routes))
-        present = WhileDatabaseIsThere(OtherMethods(direct, Methods(routes)), self._services.database)
+        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), _routes()))
+        present = WhileDatabaseIsThere(OtherMethods(direct, self.methods), self._services.database)
         return Boundary(present, self._services.settings)
 
 
@@ -53,7 +53,6 @@ def create_app(services: Services) -> FastAPI:
         services, title="Aquilon", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY
     )
     app.state.services = services
-    methods = Methods(_routes())
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(DBAPIError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
@@ -63,7 +62,7 @@ def create_app(services: Services) -> FastAPI:
         """Names the methods of all routes at a path; Starlette names only those of the first."""
         response = await on_http_exception(request, error)
         if response.status_code == 405:
-            response.headers["allow"] = ", ".join(methods.at(request.scope["path"]))
+            response.headers["allow"] = ", ".join(app.methods.at(request.scope["path"]))
         return response
 
     app.add_exception_handler(HTTPException, on_refused_method)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
@@ -14,7 +12,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import ListOf
+from aquilon.api.listing import ListOf, in_words
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import aliases
@@ -102,7 +100,7 @@ async def set_alias(request: Request, caller: Caller) -> Response:
         share=None if fields.share is None else (fields.share.model, fields.share.percent),
         switch=None if fields.switch is None else (fields.switch.model, fields.switch.at),
     )
-    with _value_errors_as_400():
+    with in_words(None):
         alias = await aliases.set_alias(state.database, caller, new_alias, models=model_names)
     return await _answer(state, alias)
 
@@ -115,7 +113,7 @@ async def set_alias(request: Request, caller: Caller) -> Response:
 )
 async def roll_back(request: Request, caller: Caller, name: str) -> Response:
     state = services(request)
-    with _value_errors_as_400():
+    with in_words(None):
         alias = await aliases.roll_back(state.database, caller, name)
     return await _answer(state, alias)
 
@@ -162,11 +160,3 @@ def alias_body(alias: Alias, *, in_settings: bool = False) -> AliasBody:
     return AliasBody(
         name=alias.name, target=alias.target, former=alias.former, share=share, switch=switch, in_settings=in_settings
     )
-
-
-@contextmanager
-def _value_errors_as_400() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise invalid(str(error)) from None
