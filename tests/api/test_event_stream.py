@@ -46,7 +46,7 @@ class Client:
         return b"".join(message.get("body", b"") for message in self.messages)
 
     async def ask(self, frames: AsyncGenerator[bytes], heartbeat_seconds: float = 60) -> None:
-        scope = {"type": "http", "method": "POST"}
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
         await EventStream(frames, heartbeat_seconds=heartbeat_seconds)(scope, self.receive, self.send)
 
 

@@ -41,6 +41,13 @@ def completion(**fields: Any) -> dict[str, Any]:
     return {"model": MODEL, "prompt": "hi", "max_tokens": 1} | fields
 
 
+@pytest.fixture(scope="module")
+def http(http: httpx.Client) -> httpx.Client:
+    """Speaks as Mistral's client, for which a wrong field has a status of its own."""
+    http.headers["user-agent"] = "mistral-client-python/3.7.0"
+    return http
+
+
 def assert_error(answer: httpx.Response, status: int) -> dict[str, Any]:
     """The shape of every error: flat and nested; ``detail`` only with 422, ``limit`` if one was reached."""
     assert answer.status_code == status, answer.text

@@ -98,7 +98,7 @@ def test_openai_s_client_gets_an_answer_or_an_error_for_each_line(openai_client:
         "line-8": "mismatched_url",
         "line-9": "invalid_method",
         "line-10": "stream_not_allowed",
-        "line-11": 422,
+        "line-11": 400,
         None: "invalid_line",
     }
     with sqlite3.connect(server.home / "aquilon.db") as database:

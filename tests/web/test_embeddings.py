@@ -161,8 +161,8 @@ def test_dimensions_that_the_model_lacks_are_refused(http: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("input_", [1, {"a": 1}, [1.5], [None], ["a", 1]])
-def test_input_that_is_neither_text_nor_ids_is_refused_with_422(http: httpx.Client, input_: object) -> None:
-    assert http.post("/v1/embeddings", json={"model": MODEL, "input": input_}).status_code == 422
+def test_input_that_is_neither_text_nor_ids_is_refused_with_400(http: httpx.Client, input_: object) -> None:
+    assert http.post("/v1/embeddings", json={"model": MODEL, "input": input_}).status_code == 400
 
 
 def test_a_generation_model_does_not_embed_and_an_embedding_model_does_not_generate(http: httpx.Client) -> None:

@@ -1,4 +1,4 @@
-"""The user of a request: by the API key in ``Authorization``, else by the session in the cookie."""
+"""The user of a request: by the API key in ``Authorization`` or ``x-api-key``, else by the session in the cookie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOP_HEADER, _LOOP_NAME = LOOP_HEADER.encode(), LOOP_NAME.encode()
 
 async def authenticate(request: Request) -> Principal:
     """Raises ApiError: 401 without a valid key or session, 403 for a session's unsafe request from another site."""
-    authorization = request.headers.get("authorization")
+    authorization = _authorization(request)
     principal: Principal
     if IN_PROCESS in request.scope:
         principal = request.scope[IN_PROCESS]
@@ -41,7 +41,7 @@ async def authenticate(request: Request) -> Principal:
 
 async def authenticate_unless_loopback(request: Request) -> None:
     """For routes that an operator's scraper on the same machine may read without a key. Raises ApiError 401."""
-    if not comes_from_loopback(request) or "authorization" in request.headers:
+    if not comes_from_loopback(request) or _authorization(request) is not None:
         await authenticate(request)
 
 
@@ -50,7 +50,7 @@ async def signed_in(request: Request) -> SessionHolder:
 
     Raises ApiError 401, or 403 with an API key.
     """
-    if "authorization" in request.headers:
+    if _authorization(request) is not None:
         raise forbidden("Only a person who is signed in may do this; an API key may not", code="session_required")
     holder = await _session_holder(request)
     if holder is None:
@@ -61,6 +61,14 @@ async def signed_in(request: Request) -> SessionHolder:
 
 Caller = Annotated[Principal, Depends(authenticate)]
 Person = Annotated[SessionHolder, Depends(signed_in)]
+
+
+def _authorization(request: Request) -> str | None:
+    """The ``Authorization`` header, or Anthropic's ``x-api-key`` in its form."""
+    authorization = request.headers.get("authorization")
+    if authorization is None and (key := request.headers.get("x-api-key")) is not None:
+        return f"Bearer {key}"
+    return authorization
 
 
 async def _by_api_key(request: Request, authorization: str) -> Principal:

@@ -1,4 +1,4 @@
-"""Error bodies that both kinds of client read: flat fields for Mistral's, the same under ``error`` for OpenAI's."""
+"""Turns exceptions into the errors that clients get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import sqlite3
 from typing import Any
 
-import msgspec
 import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -15,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.errors import ApiError, ErrorType, LimitReached, invalid, overloaded, server_error
+from aquilon.api.error_bodies import REQUEST_ID, ErrorResponse
+from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 
@@ -29,60 +29,12 @@ _TYPES: dict[int, ErrorType] = {
 _MOST_DETAILS = 20
 _DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-REQUEST_ID = "request_id"
-"""Key in the state of an ASGI scope; the outermost middleware sets it."""
 _UNTRANSLATABLE = "22021"
 """PostgreSQL's error code for a NUL in a query's text; SQLite returns no row for such a text."""
 
 
-class ErrorFields(msgspec.Struct, frozen=True):
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-    limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    loc: list[str | int]
-    msg: str
-    type: str
-
-
-class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``error`` repeats the flat fields. ``limit`` tells the limit that was reached, if one was.
-
-    ``detail`` lists the wrong fields, only with status 422.
-    """
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-    error: ErrorFields
-    object: str = msgspec.field(default_factory=lambda: "error")
-    limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
-    detail: list[FieldError] | None = None
-
-
-def error_body(error: ApiError) -> bytes:
-    limit = msgspec.UNSET if error.limit is None else error.limit
-    fields = ErrorFields(error.message, error.type, error.param, error.code, limit)
-    detail = None if error.detail is None else msgspec.convert(error.detail, list[FieldError])
-    return msgspec.json.encode(
-        ErrorBody(
-            error.message, error.type, error.param, error.code, fields, object="error", limit=limit, detail=detail
-        )
-    )
-
-
 def error_response(error: ApiError) -> Response:
-    headers = dict(error.headers)
-    if error.retry_after is not None:
-        headers["retry-after"] = str(error.retry_after)
-    if error.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    return Response(error_body(error), error.status, headers, media_type="application/json")
+    return ErrorResponse(error)
 
 
 def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
@@ -151,9 +103,7 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
     """For Starlette's own errors: no such route, wrong method."""
     assert isinstance(error, HTTPException)
     type_ = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
-    response = error_response(ApiError(error.status_code, type_, str(error.detail)))
-    response.headers.update(error.headers or {})
-    return response
+    return error_response(ApiError(error.status_code, type_, str(error.detail), headers=error.headers))
 
 
 def _nearness(entry: dict[str, Any]) -> tuple[int, list[int], bool]:

@@ -1,4 +1,4 @@
-"""Server-sent events: an answer that is sent in pieces."""
+"""An answer that is sent in pieces: server-sent events, or lines of JSON."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aquilon.api.errors import api_error, error_body, error_response
+from aquilon.api.error_bodies import error_frame
+from aquilon.api.errors import api_error, error_response
 
 HEARTBEAT_SECONDS = 10.0
 DONE = b"data: [DONE]\n\n"
 _HEARTBEAT = b": waiting\n\n"
-
-_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
+_EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 T = TypeVar("T")
 
@@ -32,16 +28,29 @@ def frame(data: bytes) -> bytes:
 
 
 class EventStream(Response):
-    """Sends frames as they come, comments while none come, and closes the generator when the client leaves.
+    """Sends frames as they come, heartbeats while none come, and closes the generator when the client leaves.
 
     A failure before the first frame becomes an ordinary error answer with its status;
-    a failure after it becomes an ``error`` event, and the stream ends.
+    a failure after it becomes an error frame of the client's dialect, and the stream ends.
     """
 
-    def __init__(self, frames: AsyncGenerator[bytes], *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes],
+        *,
+        heartbeat: bytes = _HEARTBEAT,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        media_type: str = _EVENT_STREAM,
+    ) -> None:
+        """``heartbeat``: a frame that clients ignore. Empty for a format that has none."""
         self.status_code = 200
-        self.raw_headers = list(_HEADERS)
+        self.raw_headers = [
+            (b"content-type", media_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
         self._frames = frames
+        self._heartbeat = heartbeat
         self._heartbeat_seconds = heartbeat_seconds
         self._started = False
 
@@ -50,7 +59,7 @@ class EventStream(Response):
             await unless_gone(receive, self._answer(scope, receive, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        silence, ended = _Silence(self._heartbeat_seconds, lambda: self._send(_HEARTBEAT, send)), False
+        silence, ended = _Silence(self._heartbeat_seconds, lambda: self._say_waiting(send)), False
         try:
             async with aclosing(self._frames) as frames:
                 async for data in frames:
@@ -63,11 +72,15 @@ class EventStream(Response):
             if not self._started:
                 await error_response(api_error(error))(scope, receive, send)
                 return
-            await self._send(b"event: error\n" + frame(error_body(api_error(error))), send)
+            await self._send(error_frame(api_error(error), scope), send)
         finally:
             await silence.end()
         if not ended:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _say_waiting(self, send: Send) -> None:
+        if self._heartbeat:
+            await self._send(self._heartbeat, send)
 
     async def _send(self, data: bytes, send: Send, *, more: bool = True) -> None:
         if not self._started:

@@ -15,7 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.api.answer_headers import collected_headers
-from aquilon.api.errors import REQUEST_ID, error_response, unexpected_error
+from aquilon.api.error_bodies import REQUEST_ID
+from aquilon.api.errors import error_response, unexpected_error
 from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from aquilon import __version__
-from aquilon.api.errors import ErrorBody
+from aquilon.api.error_bodies import ErrorBody
 from aquilon.api.schemas import components
 from aquilon.web.routes import ROUTES
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.errors import ErrorBody
+from aquilon.api.error_bodies import ErrorBody
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import PageOf
 from aquilon.api.routes import Routes
