@@ -175,7 +175,7 @@ class TestLife:
     def own(self, tmp_path: Path, default_model_file: Path) -> Iterator[RunningServer]:
         """A server that a test may end."""
         prepare_home(tmp_path, default_model_file)
-        running = start_server(tmp_path)
+        running = start_server(tmp_path, anew=True)
         yield running
         if running.process.poll() is None:
             running.stop()
