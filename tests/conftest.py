@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.cache import cache_for_one
-from tests.support.selection import is_quick
+from tests.support.selection import is_quick, may_be_quick
 from tests.support.server import RunningServer, prepare_home, start_server
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only quick tests are asked for, don't import the files that have none, and torch with them."""
+    if config.option.markexpr == "quick" and collection_path.name.startswith("test_"):
+        return not may_be_quick(collection_path) or None
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
