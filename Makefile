@@ -47,6 +47,9 @@ services:
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; } || \
 	  echo "Tests of $$missing will be skipped: it isn't installed"
 
+# Tests start many processes, each of which would compile the whole program where this variable is set, as in images.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each process takes whole files, with servers and a browser of its own; for one process WORKERS=0.
 WORKERS ?= logical
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder

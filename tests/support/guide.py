@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.frontend import FRONTEND, frontend
+from tests.support.prepared import command_folder
 from tests.support.server import RunningServer, start_server
 
 URL = "http://127.0.0.1:8080"
@@ -105,7 +106,7 @@ class GuideRun:
             "AQUILON_PORT": server.url.rpartition(":")[2],
             "AQUILON_HOME": str(server.home),
             "AQUILON_API_KEY": self.key,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(command_folder()), str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
 
     def _replace(self, text: str) -> str:

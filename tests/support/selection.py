@@ -20,10 +20,15 @@ _TESTS = Path(__file__).parents[1]
 
 def is_quick(item: pytest.Item) -> bool:
     """By what the test's file imports, what fixtures it takes, and the kind of database."""
-    if _is_heavy(item.path) or _starts(item.path) or _HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
+    if not may_be_quick(item.path) or _HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
         return False
     call = getattr(item, "callspec", None)
     return call is None or "postgresql" not in call.params.values()
+
+
+def may_be_quick(file: Path) -> bool:
+    """Whether a test in this file can be quick, as far as what it imports tells."""
+    return not _is_heavy(file) and not _starts(file)
 
 
 @cache

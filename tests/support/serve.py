@@ -29,7 +29,9 @@ def tell(report: Report) -> None:
     print(msgspec.json.encode({"report": type(report).__name__, **asdict(report)}).decode(), flush=True)
 
 
-def serve() -> None:
+def main() -> None:
+    if "CLOCK_FILE" in os.environ:
+        set_clock(Path(os.environ["CLOCK_FILE"]))
     from aquilon.settings import Settings  # not before the clock is set, which some take as a default
     from aquilon.web.server import ServerError, run
 
@@ -41,6 +43,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    if "CLOCK_FILE" in os.environ:
-        set_clock(Path(os.environ["CLOCK_FILE"]))
-    serve()
+    main()

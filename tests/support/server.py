@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.homes import ORGANIZATION, place_database
+from tests.support.prepared import PreparedProcess
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
@@ -29,7 +30,7 @@ class RunningServer:
     """Signs in once."""
     pid: int
     home: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | PreparedProcess
     organization: str = ORGANIZATION
     """Whose key and link these are."""
 
@@ -53,27 +54,31 @@ def prepare_home(home: Path, model_file: Path) -> None:
     pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
 
 
-def start_server(home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready") -> RunningServer:
+def start_server(
+    home: Path, *, environment: Mapping[str, str] | None = None, until: str = "Ready", anew: bool = False
+) -> RunningServer:
     """A server process on a free port; returns when it has made the report named by ``until``.
 
     Where the home has no database it gets a migrated one: `tests/cli/test_up.py` starts on homes without.
+    The process is forked from one that has imported the program, unless ``anew``, or where libraries may
+    read a variable of the environment, or the clock, while they are imported.
     """
+    environment = environment or {}
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
     variables |= {"AQUILON_HOME": str(home), "AQUILON_HOST": "127.0.0.1", "AQUILON_PORT": "0"}
-    variables |= {"AQUILON_ORGANIZATION": ORGANIZATION, **(environment or {})}
+    variables |= {"AQUILON_ORGANIZATION": ORGANIZATION, **environment}
     home.mkdir(parents=True, exist_ok=True)
     if "AQUILON_DATABASE_URL" not in variables:
         place_database(home)
-    errors = (home / "stderr.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.serve"],
-        cwd=ROOT,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
-    errors.close()
+    process: subprocess.Popen[str] | PreparedProcess
+    with (home / "stderr.log").open("w") as errors:
+        if anew or any(not name.startswith("AQUILON_") for name in environment):
+            command = [sys.executable, "-m", "tests.support.serve"]
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        else:
+            process = PreparedProcess("serve", folder=ROOT, variables=variables, stderr=errors)
     assert process.stdout is not None
     first_start: dict[str, Any] = {}
     for line in process.stdout:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.vocabulary_files import MISTRAL_DATA, read_tokenizer_metadata, sentencepiece_metadata
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,8 @@ def default_tokenizer(default_text: TextModel) -> SubwordTokenizer:
 @pytest.fixture(scope="session")
 def default_reference(default_model_file: Path) -> PreTrainedTokenizerBase:
     """What transformers makes of the default model's file."""
+    from transformers import AutoTokenizer  # not for those that need no reference
+
     return AutoTokenizer.from_pretrained(default_model_file.parent, gguf_file=default_model_file.name)
 
 

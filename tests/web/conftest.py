@@ -3,23 +3,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from mistralai.client import Mistral
-from openai import OpenAI
 from tests.support.commands import aquilon
 from tests.support.server import RunningServer, prepare_home, start_server
+
+if TYPE_CHECKING:
+    from mistralai.client import Mistral
+    from openai import OpenAI
 
 
 @pytest.fixture(scope="module")
 def openai_client(server: RunningServer) -> Iterator[OpenAI]:
+    from openai import OpenAI
+
     with OpenAI(base_url=f"{server.url}/v1", api_key=server.api_key, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def mistral_client(server: RunningServer) -> Iterator[Mistral]:
+    from mistralai.client import Mistral
+
     with Mistral(server_url=server.url, api_key=server.api_key) as client:
         yield client
 
@@ -49,6 +56,6 @@ def own_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactor
     """A server with the default model for one module, whose tests change what all organizations share."""
     home = tmp_path_factory.mktemp("own")
     prepare_home(home, default_model_file)
-    running = start_server(home)
+    running = start_server(home, anew=True)
     yield running
     running.stop()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from openai.types import Batch
 from tests.support.batch_kills import kill_during_batch
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, prepare_home
 
 MODEL = "smollm2-135m"
@@ -38,22 +37,13 @@ def make(client: OpenAI, lines: list[dict[str, Any] | str], endpoint: str = CHAT
     )
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """The condition's first true value."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("the condition never became true")
-
-
 def ended(client: OpenAI, batch: Batch) -> Batch:
     def look() -> Batch | None:
         current = client.batches.retrieve(batch.id)
         return current if current.status in ("completed", "failed", "expired", "cancelled") else None
 
-    batch_at_end: Batch = until(look)
+    batch_at_end = wait_until(look, seconds=60)
+    assert batch_at_end is not None
     return batch_at_end
 
 
@@ -128,10 +118,11 @@ def test_mistral_s_client_creates_batch_jobs_from_files_and_requests(mistral_cli
     ]
     assert {job.status for job in jobs} <= {"QUEUED", "RUNNING"}
     for job, ids in zip(jobs, ([file.id], ["a"]), strict=True):
-        done = until(
+        done = wait_until(
             lambda job=job: (
                 (current := mistral_client.batch.jobs.get(job_id=job.id, inline=True)).status == "SUCCESS" and current
-            )
+            ),
+            seconds=60,
         )
         assert (done.failed_requests, done.succeeded_requests) == (0, done.total_requests)
         assert [output["response"]["status_code"] for output in done.outputs] == [200] * done.total_requests
@@ -156,7 +147,7 @@ def test_batch_jobs_serve_other_endpoints_too(openai_client: OpenAI) -> None:
 def test_a_cancelled_job_keeps_finished_lines_and_reports_the_rest_as_cancelled(openai_client: OpenAI) -> None:
     long = {"model": MODEL, "messages": [{"role": "user", "content": "Go on"}], "max_tokens": 200, "ignore_eos": True}
     batch = make(openai_client, [line(0), *(line(number, **long) for number in range(1, 60))])
-    until(lambda: openai_client.batches.retrieve(batch.id).request_counts.completed)  # type: ignore[union-attr]
+    wait_until(lambda: openai_client.batches.retrieve(batch.id).request_counts.completed, 60)  # type: ignore[union-attr]
     assert openai_client.batches.cancel(batch.id).status in ("cancelling", "cancelled")
     done = ended(openai_client, batch)
     assert done.status == "cancelled"

@@ -7,13 +7,13 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI, RateLimitError
 from tests.support.kills import kill_under_load, recorded
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, prepare_home
 
 from aquilon.money.prices import Price
@@ -40,14 +40,11 @@ def event(server: RunningServer, request_id: str) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def eventually(find: Callable[[], dict[str, Any] | None], seconds: float = 20) -> dict[str, Any]:
+def late_event(server: RunningServer, request_id: str) -> dict[str, Any]:
     """The row, which may be written after the client has disconnected."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if (row := find()) is not None:
-            return row
-        time.sleep(0.02)
-    raise AssertionError("no row was written")
+    row = wait_until(lambda: event(server, request_id))
+    assert row is not None
+    return row
 
 
 def test_an_answer_is_recorded_under_its_id(server: RunningServer, openai_client: OpenAI) -> None:
@@ -95,7 +92,7 @@ def test_a_client_that_disconnects_pays_for_the_tokens_generated_so_far(
         if seen == 10:
             break
     stream.close()
-    row = eventually(lambda: event(server, chunk.id))
+    row = late_event(server, chunk.id)
     assert row["outcome"] == "cancelled"
     assert 10 <= row["completion_tokens"] < 1500
 
@@ -150,7 +147,7 @@ class TestKills:
             next(stream)
         [engine] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         os.kill(int(engine), signal.SIGKILL)
-        row = eventually(lambda: event(server, chunk.id))
+        row = late_event(server, chunk.id)
         assert row["outcome"] == "failed"
         assert row["completion_tokens"] >= 5
 

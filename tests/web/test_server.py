@@ -9,8 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import openai
 import pytest
 from fastapi.routing import APIRoute
 from openai import OpenAI
+from tests.support.polling import wait_until
 from tests.support.server import ROOT, RunningServer, prepare_home, start_server
 
 from aquilon.storage import migrations
@@ -46,16 +45,9 @@ def frames(answer: httpx.Response) -> Iterator[str]:
             yield line.removeprefix("data: ")
 
 
-def engine_is_idle(server: RunningServer, *, within: float) -> bool:
-    """Whether the engine has no running requests within these seconds."""
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        page = httpx.get(f"{server.url}/metrics").text
-        gauges = [line for line in page.splitlines() if line.startswith("aquilon:num_requests_running ")]
-        if gauges == ["aquilon:num_requests_running 0.0"]:
-            return True
-        threading.Event().wait(0.2)
-    return False
+def engine_is_idle(server: RunningServer) -> bool:
+    """Whether the engine has no running requests."""
+    return "\naquilon:num_requests_running 0.0\n" in httpx.get(f"{server.url}/metrics").text
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -66,7 +58,7 @@ def test_a_client_that_leaves_frees_the_engine(server: RunningServer, http: http
     else:
         with pytest.raises(httpx.ReadTimeout):
             http.post("/v1/chat/completions", json=LONG, timeout=1.5)
-    assert engine_is_idle(server, within=20)
+    wait_until(lambda: engine_is_idle(server))
     aborted = f'aquilon:request_success_total{{finished_reason="abort",model_name="{MODEL}"}}'
     assert aborted in httpx.get(f"{server.url}/metrics").text
 
@@ -175,7 +167,7 @@ class TestLife:
     def own(self, tmp_path: Path, default_model_file: Path) -> Iterator[RunningServer]:
         """A server that a test may end."""
         prepare_home(tmp_path, default_model_file)
-        running = start_server(tmp_path)
+        running = start_server(tmp_path, anew=True)
         yield running
         if running.process.poll() is None:
             running.stop()
