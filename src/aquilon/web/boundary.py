@@ -20,6 +20,7 @@ from aquilon.api.errors import error_response, unexpected_error
 from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings
+from aquilon.web.cross_origin import CrossOrigin
 from aquilon.web.logs import write_line
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -66,6 +67,7 @@ class Boundary:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = TrustedHosts(settings)
+        self._cross_origin = CrossOrigin(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,6 +78,7 @@ class Boundary:
         client_id = headers.get("x-request-id", "")
         request_id = client_id if _REQUEST_ID.fullmatch(client_id) else f"req_{random.getrandbits(96):024x}"
         scope.setdefault("state", {})[REQUEST_ID] = request_id
+        scope = self._cross_origin.prepare(scope)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -87,10 +90,8 @@ class Boundary:
 
         try:
             refused = self._hosts.refuse(headers.get("host", ""))
-            if refused is None:
-                await self._app(scope, receive, send_with_headers)
-            else:
-                await error_response(refused)(scope, receive, send_with_headers)
+            answer = self._cross_origin.preflight(scope) if refused is None else error_response(refused)
+            await (answer or self._app)(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
