@@ -43,7 +43,6 @@ def cors_headers(answer: httpx.Response) -> set[str]:
     return {name for name in answer.headers if name.startswith("access-control-")}
 
 
-@pytest.mark.asyncio
 async def test_by_default_no_other_origin_may_read_an_answer() -> None:
     for method in ("GET", "OPTIONS"):
         answer = await ask("/v1/models", origins="", method=method, **PREFLIGHT)
@@ -52,7 +51,6 @@ async def test_by_default_no_other_origin_may_read_an_answer() -> None:
         assert "vary" not in answer.headers
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("origin", ["https://other.example", "http://app.example", f"{APP}:444", "null", f"{APP}.evil"])
 async def test_an_origin_that_is_not_listed_may_not(origin: str) -> None:
     for method in ("GET", "OPTIONS"):
@@ -61,7 +59,6 @@ async def test_an_origin_that_is_not_listed_may_not(origin: str) -> None:
         assert answer.headers["vary"] == "Origin"  # a cache must not give it what a listed origin got
 
 
-@pytest.mark.asyncio
 async def test_a_preflight_allows_the_methods_and_headers_of_clients() -> None:
     answer = await ask("/v1/messages", method="OPTIONS", **PREFLIGHT)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -73,7 +70,6 @@ async def test_a_preflight_allows_the_methods_and_headers_of_clients() -> None:
     assert "x-request-id" in answer.headers
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("names", ["a b", "a,,b", "a\x00", "x" * 101, ",".join(f"x-{n}" for n in range(1000))])
 async def test_malformed_and_endless_lists_of_headers_are_not_repeated(names: str) -> None:
     answer = await ask("/v1/models", method="OPTIONS", **PREFLIGHT | {"access-control-request-headers": names})
@@ -81,12 +77,10 @@ async def test_malformed_and_endless_lists_of_headers_are_not_repeated(names: st
     assert "access-control-allow-headers" not in answer.headers
 
 
-@pytest.mark.asyncio
 async def test_options_without_a_requested_method_is_no_preflight() -> None:
     assert (await ask("/v1/models", method="OPTIONS", origin=APP)).json() == {}
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("origins", "allowed"), [(f"https://x.example, {APP}", APP), ("*", "*")])
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/401", "/v1/404", "/tokenize/413", "/api/429", "/v1/failure"])
 async def test_an_allowed_origin_may_read_every_answer(origins: str, allowed: str, path: str) -> None:
@@ -97,7 +91,6 @@ async def test_an_allowed_origin_may_read_every_answer(origins: str, allowed: st
     assert answer.headers["vary"] == "Origin"
 
 
-@pytest.mark.asyncio
 async def test_an_allowed_origin_may_read_the_refusal_of_an_unknown_host() -> None:
     for method in ("GET", "OPTIONS"):
         answer = await ask("/v1/models", method=method, url="http://rebound.example", **PREFLIGHT)
@@ -105,7 +98,6 @@ async def test_an_allowed_origin_may_read_the_refusal_of_an_unknown_host() -> No
         assert answer.headers["access-control-allow-origin"] == APP
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("origins", [APP, "*"])
 async def test_a_request_of_an_allowed_origin_has_no_cookies_and_may_never_have(origins: str) -> None:
     answer = await ask("/v1/models", origins=origins, origin=APP, cookie="aquilon-session=secret")
@@ -115,7 +107,6 @@ async def test_a_request_of_an_allowed_origin_has_no_cookies_and_may_never_have(
     assert "access-control-allow-credentials" not in preflight.headers
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("own", [{"origin": OWN}, {}])
 async def test_our_own_page_keeps_its_session(own: dict[str, Any]) -> None:
     answer = await ask("/v1/models", origins="*", cookie="aquilon-session=secret", **own)
@@ -123,7 +114,6 @@ async def test_our_own_page_keeps_its_session(own: dict[str, Any]) -> None:
     assert cors_headers(answer) == set()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["/auth/session", "/auth/login", "/metrics"])
 async def test_accounts_and_what_needs_no_key_on_this_machine_are_closed_to_every_origin(path: str) -> None:
     for method in ("GET", "OPTIONS"):

@@ -41,7 +41,8 @@ def comes_from_loopback(connection: HTTPConnection) -> bool:
 
 def is_own_origin(origin: str, connection: HTTPConnection) -> bool:
     """Whether the ``Origin`` that a browser sent is the one under which it reached this server."""
-    return origin == f"{connection.scope['scheme']}://{connection.headers.get('host', '')}"
+    scheme = connection.scope["scheme"].replace("ws", "http", 1)  # a page's origin has http where its WebSocket has ws
+    return origin == f"{scheme}://{connection.headers.get('host', '')}"
 
 
 def require_same_origin(request: Request, *, allow_none: bool = False) -> None:

@@ -52,7 +52,7 @@ class CrossOrigin:
 
     def preflight(self, scope: Scope) -> Response | None:
         """The answer to a preflight of an allowed origin; None for any other request."""
-        if scope["method"] != "OPTIONS" or "access-control-allow-origin" not in collected_headers(scope):
+        if scope.get("method") != "OPTIONS" or "access-control-allow-origin" not in collected_headers(scope):
             return None
         headers = Headers(scope=scope)
         if "access-control-request-method" not in headers:
