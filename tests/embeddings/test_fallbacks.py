@@ -28,6 +28,6 @@ async def test_the_fallback_is_named_and_the_requested_model_is_billed(tmp_path:
         await administration.set_fallbacks(gateway.database, gateway.operator, model=NAME, models=("m",))
         await gateway.registry.refresh()
         embeddings = await gateway.embeddings.answer(request, gateway.principal, request_id="r2")
-        assert (embeddings.model, embeddings.embedded.tokens, len(embeddings.embedded.vectors)) == ("m", 3, 1)
+        assert (embeddings.model, embeddings.tokens, len(embeddings.result.vectors)) == ("m", 3, 1)
         row = gateway.events()["r2"]
         assert (row["model"], row["prompt_tokens"], row["outcome"]) == (NAME, 3, "completed")

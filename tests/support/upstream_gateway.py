@@ -12,10 +12,13 @@ from typing import Any, cast
 from tests.support.homes import place_database
 
 from aquilon.catalogue.annotations import Annotations
+from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
+from aquilon.embeddings.pipeline import EmbeddingBackend
 from aquilon.embeddings.process import EmbeddingProcess
+from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
 from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
@@ -54,6 +57,7 @@ class Gateway:
     pipeline: Pipeline
     embeddings: EmbeddingPipeline
     """Its local model never answers."""
+    reranking: RerankPipeline
     metrics: Metrics
     writer: UsageWriter
     principal: Principal
@@ -129,10 +133,15 @@ async def open_gateway(home: Path) -> AsyncIterator[Gateway]:
     catalogue = Catalogue(None, Annotations(database, settings_aliases={}), (registry, local_embeddings))
     models = UpstreamModels(registry, metrics)
     pipeline = Pipeline(catalogue, settlement, {UpstreamModel: models}, fallbacks=registry.fallbacks)
-    embeddings = EmbeddingPipeline(
+    embedders: dict[type[ModelCard], EmbeddingBackend] = {
+        EmbeddingModel: local_embeddings,
+        UpstreamModel: UpstreamEmbeddings(registry, metrics),
+    }
+    reranking = RerankPipeline(
         catalogue,
         settlement,
-        {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(registry, metrics)},
+        rerankers={UpstreamModel: UpstreamReranker(registry, metrics)},
+        embedders=embedders,
         fallbacks=registry.fallbacks,
     )
     gateway = Gateway(
@@ -141,7 +150,8 @@ async def open_gateway(home: Path) -> AsyncIterator[Gateway]:
         registry=registry,
         settlement=settlement,
         pipeline=pipeline,
-        embeddings=embeddings,
+        embeddings=EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=registry.fallbacks),
+        reranking=reranking,
         metrics=metrics,
         writer=writer,
         principal=holder.principal,

@@ -217,6 +217,35 @@ def test_mistral_s_client_gets_fill_in_the_middle_completions(small: RunningServ
     assert "".join(str(part or "") for part in parts) == whole
 
 
+def test_infill_answers_in_llama_cpps_shape_whole_and_streamed(client: httpx.Client) -> None:
+    gap = {"input_prefix": "a", "prompt": " = ", "input_suffix": "\n", "temperature": 0, "model": "filler"}
+    extra = [{"filename": "b.py", "text": "b = 1"}]
+    same = {"prompt": "b.py\nb = 1\n\na = ", "suffix": "\n", "temperature": 0, "model": "filler", "max_tokens": 6}
+    expected = client.post("/v1/completions", json=same).json()
+    whole = client.post("/infill", json=gap | {"input_extra": extra, "n_predict": 6, "seed": -1}).json()
+    assert whole["content"] == expected["choices"][0]["text"]
+    assert (whole["stop"], whole["stop_type"], whole["model"]) == (True, "limit", "filler")
+    assert whole["tokens_evaluated"] == expected["usage"]["prompt_tokens"]
+    assert whole["tokens_predicted"] == 6
+    streamed = client.post("/infill", json=gap | {"input_extra": extra, "n_predict": 6, "stream": True}).text
+    chunks = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: ")]
+    assert "".join(chunk["content"] for chunk in chunks) == whole["content"]
+    assert [chunk["stop"] for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert chunks[-1] == whole | {"content": "", "tokens_cached": chunks[-1]["tokens_cached"]}
+
+
+def test_infill_without_a_model_takes_the_first_that_fills_gaps_and_may_generate_nothing(client: httpx.Client) -> None:
+    """As editors' plug-ins ask: they name no model, and warm the prefix cache with ``n_predict: 0``."""
+    warmed = client.post("/infill", json={"input_prefix": "a", "input_suffix": "b", "n_predict": 0}).json()
+    assert client.get(f"/v1/models/{warmed['model']}").json()["capabilities"]["completion_fim"] is True
+    assert (warmed["content"], warmed["tokens_predicted"]) == ("", 0)
+
+
+def test_infill_refuses_a_model_that_fills_no_gaps(client: httpx.Client) -> None:
+    refused = client.post("/infill", json={"model": "tiny", "input_prefix": "a", "input_suffix": "b"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "not_a_fim_model")
+
+
 def test_a_model_without_fill_in_the_middle_refuses_it(client: httpx.Client) -> None:
     refused = client.post("/v1/fim/completions", json={"model": "tiny", "prompt": "a", "suffix": "b"})
     assert refused.status_code == 400

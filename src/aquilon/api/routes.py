@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from aquilon.api.direct_route import DirectRoute
 from aquilon.api.schemas import Answer, answers, request_body
+from aquilon.api.websocket import WebSocketRoute
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -23,6 +24,8 @@ class Routes:
         self.router = APIRouter(prefix=prefix, tags=[tag], route_class=DirectRoute if direct else APIRoute)
         self.request_types: list[type[BaseModel]] = []
         self.answer_types: list[Answer] = []
+        self.websockets: dict[str, WebSocketRoute] = {}
+        """By path."""
 
     def get(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
         return self.add("GET", path, summary, **described)
@@ -38,6 +41,15 @@ class Routes:
 
     def head(self, path: str, summary: str, **described: Any) -> Callable[[Endpoint], Endpoint]:
         return self.add("HEAD", path, summary, **described)
+
+    def websocket(self, path: str) -> Callable[[WebSocketRoute], WebSocketRoute]:
+        """Add a route for WebSocket connections. `/openapi.json` can't describe it."""
+
+        def add(route: WebSocketRoute) -> WebSocketRoute:
+            self.websockets[path] = route
+            return route
+
+        return add
 
     def add(
         self,

@@ -16,6 +16,7 @@ from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
+from aquilon.embeddings.reranking import RerankPipeline
 from aquilon.engine.client import Engine
 from aquilon.generation.local import LocalModels
 from aquilon.generation.metrics import Metrics
@@ -54,6 +55,7 @@ class Services:
     server_models: ServerModels
     pulls: Pulls
     embeddings: EmbeddingPipeline
+    reranking: RerankPipeline
     moderation: Moderation
     local_embeddings: LocalEmbeddings
     key_holders: KeyHolders

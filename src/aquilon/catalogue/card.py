@@ -34,6 +34,8 @@ class ModelCard:
     vision: bool = False
     reasoning: bool = False
     embeddings: bool = False
+    rerank: bool = False
+    """Whether the model is a reranker: it reads a query and a document together."""
     license: str = ""
     languages: tuple[str, ...] = ()
     description: str = ""

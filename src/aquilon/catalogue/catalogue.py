@@ -93,9 +93,20 @@ class Catalogue:
 
         Raises ApiError 404 or 410.
         """
+        return self._able_card(name, principal, lambda card: card.embeddings)
+
+    def rerank_card(self, name: str, principal: Principal) -> ModelCard:
+        """The same for reranking, which embedding models can do too; an unknown name goes to a reranker if one is here.
+
+        Raises ApiError 404 or 410.
+        """
+        card = self._able_card(name, principal, lambda card: card.rerank)
+        return card if card.rerank else self.embedding_card(name, principal)
+
+    def _able_card(self, name: str, principal: Principal, is_able: Callable[[ModelCard], bool]) -> ModelCard:
         card = self.card(name, principal)
-        if not card.embeddings and name != card.name and self.annotations.target(name, principal) is None:
-            return next((other for other in self.cards() if other.embeddings and not self.is_retired(other)), card)
+        if not is_able(card) and name != card.name and self.annotations.target(name, principal) is None:
+            return next((other for other in self.cards() if is_able(other) and not self.is_retired(other)), card)
         return card
 
     def is_retired(self, card: ModelCard) -> bool:

@@ -31,8 +31,8 @@ Can = Annotated[
     list[str] | None,
     typer.Option(
         "--can",
-        help="What these models can; repeats: chat, completions, fim, embeddings, function_calling, vision, reasoning, "
-        "moderation.",
+        help="What these models can; repeats: chat, completions, fim, embeddings, rerank, function_calling, vision, "
+        "reasoning, moderation.",
         show_default="chat and function_calling",
     ),
 ]

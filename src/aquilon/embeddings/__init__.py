@@ -1,4 +1,4 @@
-"""Answers embedding requests with vectors, from the model on this machine or from an upstream."""
+"""Answers embedding requests with vectors and ranks documents, by the model on this machine or by an upstream."""
 
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
 

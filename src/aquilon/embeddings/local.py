@@ -73,7 +73,7 @@ class LocalEmbeddings:
             )
         return sum(counts)
 
-    async def embed(self, request: EmbeddingRequest, card: EmbeddingModel) -> Embedded:
+    async def compute(self, request: EmbeddingRequest, card: EmbeddingModel) -> Embedded:
         query = request.purpose == "query"
         vectors: list[bytes] = []
         counts = await self._counts(request)

@@ -6,6 +6,7 @@ A vector is 32-bit floats, little end first.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aquilon.embeddings.request import DataType
@@ -21,6 +22,17 @@ def shortened(vector: bytes, dimensions: int) -> bytes:
     kept = np.frombuffer(vector, "<f4")[:dimensions]
     length = float(np.linalg.norm(kept))
     return (kept / length if length else kept).astype("<f4").tobytes()
+
+
+def similarities(query: bytes, passages: Sequence[bytes]) -> list[float]:
+    """The cosine between the query's vector and each passage's, from -1 to 1; 0 if one has no length."""
+    import numpy as np
+
+    one = np.frombuffer(query, "<f4").astype(np.float64)
+    many = np.stack([np.frombuffer(passage, "<f4") for passage in passages]).astype(np.float64)
+    lengths = np.linalg.norm(many, axis=1) * np.linalg.norm(one)
+    cosines = np.divide(many @ one, lengths, out=np.zeros(len(passages)), where=lengths > 0)
+    return np.clip(cosines, -1, 1).tolist()  # type: ignore[no-any-return]
 
 
 def numbers(vector: bytes, kind: DataType) -> list[float] | list[int]:

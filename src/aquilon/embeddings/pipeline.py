@@ -1,16 +1,17 @@
-"""An embedding request from admission to its usage event, whichever backend computes it."""
+"""A request of texts to read, from admission to its usage event, whichever backend computes it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.embeddings.request import Embedded, EmbeddingRequest
+from aquilon.embeddings.request import Embedded, EmbeddingRequest, ReadingRequest
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import may_fall_back
 from aquilon.money.settlement import Settlement
@@ -21,65 +22,89 @@ from aquilon.people.permissions import require_generation
 log = structlog.get_logger("aquilon.fallbacks")
 
 
-class EmbeddingBackend(Protocol):
-    """Embeds for one kind of model. Both methods raise ApiError."""
+class Result(Protocol):
+    @property
+    def tokens(self) -> int:
+        """The tokens that the model read."""
 
-    async def count(self, request: EmbeddingRequest, card: Any) -> int:
-        """The tokens of all inputs, or an upper bound: the request is charged for no more."""
 
-    async def embed(self, request: EmbeddingRequest, card: Any) -> Embedded:
-        """A vector for each input, with ``request.dimensions`` if the request has them."""
+Q = TypeVar("Q", bound=ReadingRequest)
+R = TypeVar("R", bound=Result)
+Asked = TypeVar("Asked", bound=ReadingRequest, contravariant=True)
+Computed = TypeVar("Computed", bound=Result, covariant=True)
+
+
+class Backend(Protocol[Asked, Computed]):
+    """Reads texts for one kind of model. Both methods raise ApiError."""
+
+    async def count(self, request: Asked, card: Any) -> int:
+        """The tokens of all texts, or an upper bound: the request is charged for no more."""
+
+    async def compute(self, request: Asked, card: Any) -> Computed:
+        """The result for all texts."""
+
+
+EmbeddingBackend = Backend[EmbeddingRequest, Embedded]
+"""Its result has a vector for each input, with ``request.dimensions`` if the request has them."""
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class Answered(Generic[R]):
     model: str
-    """The name of the model that embedded, not an alias."""
-    embedded: Embedded
+    """The name of the model that computed the result, not an alias."""
+    result: R
+    tokens: int
+    """The tokens that are charged."""
 
 
-class EmbeddingPipeline:
+class ReadingPipeline(Generic[Q, R], ABC):
     def __init__(
         self,
         catalogue: Catalogue,
         settlement: Settlement,
-        backends: Mapping[type[ModelCard], EmbeddingBackend],
         *,
         fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``backends`` by the kind of the model's card; ``fallbacks`` gives the names of a model's fall-backs."""
+        """``fallbacks`` gives the names of a model's fall-backs."""
         self._catalogue = catalogue
         self._settlement = settlement
-        self._backends = backends
         self._fallbacks = fallbacks
+
+    @abstractmethod
+    def card(self, name: str, principal: Principal) -> ModelCard:
+        """The model for a request that names ``name``. Raises ApiError 404 or 410."""
+
+    @abstractmethod
+    def _backend(self, card: ModelCard) -> Backend[Q, R] | None:
+        """None for a model that can't answer such requests."""
+
+    @abstractmethod
+    def _unable(self, card: ModelCard) -> ApiError:
+        """The error for such a model."""
 
     async def answer(
         self,
-        request: EmbeddingRequest,
+        request: Q,
         principal: Principal,
         *,
         request_id: str,
         headers: MutableMapping[str, str] | None = None,
-    ) -> Embeddings:
+    ) -> Answered[R]:
         """Returns when the request's usage event is committed. The answer's headers are added to ``headers``.
 
         Raises ApiError: 404 for an unknown model, 410 for a retired one, 403 for one that
-        the caller may not use, 400 for inputs that can't be embedded, 429 if the request
+        the caller may not use, 400 for texts that can't be read, 429 if the request
         isn't admitted.
         """
         await self._catalogue.refresh()
-        card = self._catalogue.embedding_card(request.model, principal)
+        card = self.card(request.model, principal)
         require_generation(principal, card.name, request.model)
         backend = self._backend(card)
         if backend is None:
-            raise invalid(
-                f"The model '{card.name}' generates text and makes no embeddings: ask an embedding model",
-                param="model",
-                code="not_an_embedding_model",
-            )
+            raise self._unable(card)
         if principal.hops:
             request = replace(request, hops=principal.hops)
-        has_fallbacks = not request.token_ids and not principal.hops  # see generation.fallbacks.Fallbacks.of
+        has_fallbacks = request.any_model_reads and not principal.hops  # see generation.fallbacks.Fallbacks.of
         fallbacks = self._fallbacks(card.name) if has_fallbacks else ()
         first_error: ApiError | None = None
         try:
@@ -93,35 +118,35 @@ class EmbeddingPipeline:
         )
         outcome: Outcome = "cancelled"
         try:
-            embeddings = await self._embed(
+            model, result = await self._compute(
                 request, card, backend, fallbacks=fallbacks, principal=principal, first_error=first_error
             )
-            charge.computed(embeddings.embedded.tokens, 0)
+            charge.computed(result.tokens, 0)
             await charge.complete()
         except Exception:
             outcome = "failed"
             raise
         finally:
             charge.close(outcome)
-        return Embeddings(embeddings.model, replace(embeddings.embedded, tokens=charge.prompt_tokens))
+        return Answered(model, result, charge.prompt_tokens)
 
-    async def _embed(
+    async def _compute(
         self,
-        request: EmbeddingRequest,
+        request: Q,
         card: ModelCard,
-        backend: EmbeddingBackend,
+        backend: Backend[Q, R],
         *,
         fallbacks: Sequence[str],
         principal: Principal,
         first_error: ApiError | None,
-    ) -> Embeddings:
-        """The embeddings of the first that embeds: the model, or one of its fall-backs.
+    ) -> tuple[str, R]:
+        """The first model that answers, and its result: the requested model, or one of its fall-backs.
 
         ``first_error``: why the model itself can't, if that is known already.
         """
         if first_error is None:
             try:
-                return Embeddings(card.name, await backend.embed(request, card))
+                return card.name, await backend.compute(request, card)
             except ApiError as error:
                 if not fallbacks or not may_fall_back(error):
                     raise
@@ -133,13 +158,37 @@ class EmbeddingPipeline:
             try:
                 require_generation(principal, name)
                 await other_backend.count(request, other)
-                embedded = await other_backend.embed(request, other)
+                result = await other_backend.compute(request, other)
             except ApiError as error:
                 log.warning("A fall-back can't answer", model=card.name, fallback=name, error=error.message)
             else:
                 log.info("A fall-back answers", model=card.name, fallback=name)
-                return Embeddings(name, embedded)
+                return name, result
         raise first_error
+
+
+class EmbeddingPipeline(ReadingPipeline[EmbeddingRequest, Embedded]):
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settlement: Settlement,
+        backends: Mapping[type[ModelCard], EmbeddingBackend],
+        *,
+        fallbacks: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        """``backends`` by the kind of the model's card."""
+        super().__init__(catalogue, settlement, fallbacks=fallbacks)
+        self._backends = backends
+
+    def card(self, name: str, principal: Principal) -> ModelCard:
+        return self._catalogue.embedding_card(name, principal)
 
     def _backend(self, card: ModelCard) -> EmbeddingBackend | None:
         return self._backends.get(type(card)) if card.embeddings else None
+
+    def _unable(self, card: ModelCard) -> ApiError:
+        return invalid(
+            f"The model '{card.name}' makes no embeddings: ask an embedding model",
+            param="model",
+            code="not_an_embedding_model",
+        )

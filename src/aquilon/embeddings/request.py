@@ -1,7 +1,11 @@
-"""The canonical embedding request, which every API's requests are translated to, and its result."""
+"""The canonical embedding request, which every API's requests are translated to, and its result.
+
+`ReadingRequest` is what it has in common with `reranking.RerankRequest`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,19 +16,35 @@ DataType = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddingRequest:
+class ReadingRequest:
+    """A request of texts that a model reads without generating any."""
+
     model: str
     """The name that the client sent: a model's name or an alias."""
+    upstream_fields: dict[str, Any] = field(default_factory=dict)
+    """The client's fields that only upstreams understand, unchanged."""
+    hops: int = 0
+    """See `Principal.hops`."""
+
+    @property
+    def most_tokens(self) -> int:
+        """An upper bound of the tokens to read."""
+        raise NotImplementedError
+
+    @property
+    def any_model_reads(self) -> bool:
+        """Whether another model than the requested one can read the inputs."""
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingRequest(ReadingRequest):
     texts: tuple[str, ...] = ()
     token_ids: tuple[tuple[int, ...], ...] = ()
     """Instead of texts: ids of the model's own vocabulary."""
     purpose: Purpose = "query"
     dimensions: int | None = None
     """None for all dimensions of the model."""
-    upstream_fields: dict[str, Any] = field(default_factory=dict)
-    """The client's fields that only upstreams understand, unchanged."""
-    hops: int = 0
-    """See `Principal.hops`."""
 
     @property
     def inputs(self) -> int:
@@ -32,14 +52,16 @@ class EmbeddingRequest:
 
     @property
     def most_tokens(self) -> int:
-        """An upper bound: no tokenizer makes more tokens of a text than it has bytes, plus a few around it."""
-        return sum(len(text.encode()) + 8 for text in self.texts) + sum(len(ids) for ids in self.token_ids)
+        return most_tokens(self.texts) + sum(len(ids) for ids in self.token_ids)
+
+    @property
+    def any_model_reads(self) -> bool:
+        return not self.token_ids
 
     @property
     def usual_tokens(self) -> int:
         """An estimate, for upstreams that don't report their count."""
-        size = sum(len(text.encode()) for text in self.texts)
-        return max(1, -(-size // 4) + sum(len(ids) for ids in self.token_ids))
+        return max(1, usual_tokens(self.texts) + sum(len(ids) for ids in self.token_ids))
 
 
 @dataclass(frozen=True)
@@ -48,3 +70,13 @@ class Embedded:
     """A vector for each input, in order: 32-bit floats, little end first."""
     tokens: int
     """The tokens that the model read."""
+
+
+def most_tokens(texts: Iterable[str]) -> int:
+    """An upper bound: no tokenizer makes more tokens of a text than it has bytes, plus a few around it."""
+    return sum(len(text.encode()) + 8 for text in texts)
+
+
+def usual_tokens(texts: Iterable[str]) -> int:
+    """An estimate: a token for every four bytes."""
+    return -(-sum(len(text.encode()) for text in texts) // 4)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +19,8 @@ from aquilon.upstreams.routing import Target, in_turn
 
 _LARGEST = 3.4e38
 """The largest number that fits a 32-bit float."""
+
+T = TypeVar("T")
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -33,6 +37,31 @@ class _Answer(msgspec.Struct, frozen=True):
     usage: _Usage | None = None
 
 
+async def first_answer(
+    registry: UpstreamRegistry, metrics: Metrics, model: str, ask: Callable[[Target], Awaitable[T]]
+) -> T:
+    """What the first of the model's upstreams answers that can. ``ask`` raises UpstreamFailure. Raises ApiError."""
+    first_error: ApiError | None = None
+    for target in in_turn(registry.targets(model)):
+        target.health.begin()
+        try:
+            answer = await ask(target)
+        except UpstreamFailure as failure:
+            target.health.learn(failure)
+            note(metrics, target, failure)
+            if not failure.elsewhere:
+                raise failure.answer from failure
+            first_error = first_error or failure.answer
+        except BaseException:
+            target.health.abandon()
+            raise
+        else:
+            target.health.succeed()
+            metrics.upstream_requests.labels(target.upstream.name, model, "completed").inc()
+            return answer
+    raise first_error or paused(model, registry.targets(model))
+
+
 class UpstreamEmbeddings:
     """An `embeddings.pipeline.EmbeddingBackend`."""
 
@@ -44,27 +73,8 @@ class UpstreamEmbeddings:
         """An upper bound, since the tokenizer is at the upstream."""
         return request.most_tokens
 
-    async def embed(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
-        """The vectors of the first of the model's upstreams that answers. Raises ApiError."""
-        first_error: ApiError | None = None
-        for target in in_turn(self._registry.targets(card.name)):
-            target.health.begin()
-            try:
-                embedded = await self._ask(target, request)
-            except UpstreamFailure as failure:
-                target.health.learn(failure)
-                note(self._metrics, target, failure)
-                if not failure.elsewhere:
-                    raise failure.answer from failure
-                first_error = first_error or failure.answer
-            except BaseException:
-                target.health.abandon()
-                raise
-            else:
-                target.health.succeed()
-                self._metrics.upstream_requests.labels(target.upstream.name, card.name, "completed").inc()
-                return embedded
-        raise first_error or paused(card.name, self._registry.targets(card.name))
+    async def compute(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
+        return await first_answer(self._registry, self._metrics, card.name, lambda target: self._ask(target, request))
 
     async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
         model, timeouts = target.model, target.upstream.timeouts
@@ -72,6 +82,8 @@ class UpstreamEmbeddings:
         body["input"] = list(request.texts) or [list(ids) for ids in request.token_ids]
         if request.dimensions is not None:
             body["output_dimension" if target.upstream.kind == "mistral" else "dimensions"] = request.dimensions
+        if request.purpose == "passage" and target.upstream.kind == "aquilon":
+            body["input_type"] = "passage"
         response = await target.client.post(
             "embeddings",
             msgspec.json.encode(body),

@@ -39,6 +39,12 @@ def comes_from_loopback(connection: HTTPConnection) -> bool:
     return is_loopback_name(peer) and is_loopback_name(host_name(connection.headers.get("host", "")))
 
 
+def is_own_origin(origin: str, connection: HTTPConnection) -> bool:
+    """Whether the ``Origin`` that a browser sent is the one under which it reached this server."""
+    scheme = connection.scope["scheme"].replace("ws", "http", 1)  # a page's origin has http where its WebSocket has ws
+    return origin == f"{scheme}://{connection.headers.get('host', '')}"
+
+
 def require_same_origin(request: Request, *, allow_none: bool = False) -> None:
     """Refuse an unsafe request that another site may have made a browser send.
 
@@ -51,7 +57,7 @@ def require_same_origin(request: Request, *, allow_none: bool = False) -> None:
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site")
     if origin is not None:
-        if origin == f"{request.url.scheme}://{request.headers.get('host', '')}":
+        if is_own_origin(origin, request):
             return
     elif site == "same-origin" or (site is None and allow_none):
         return

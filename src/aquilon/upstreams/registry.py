@@ -156,5 +156,6 @@ def _card(name: str, targets: Sequence[Target]) -> UpstreamModel:
         vision="vision" in capabilities,
         reasoning="reasoning" in capabilities,
         embeddings="embeddings" in capabilities,
+        rerank="rerank" in capabilities,
         provider=", ".join(sorted({target.upstream.name for target in targets})),
     )

@@ -18,7 +18,7 @@ and ``?api-version=``. ``mistral``: Mistral's names for some fields. ``aquilon``
 UPSTREAM_KINDS: tuple[UpstreamKind, ...] = get_args(UpstreamKind)
 
 Capability = Literal[
-    "chat", "completions", "fim", "embeddings", "function_calling", "vision", "reasoning", "moderation"
+    "chat", "completions", "fim", "embeddings", "rerank", "function_calling", "vision", "reasoning", "moderation"
 ]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 

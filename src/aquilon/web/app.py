@@ -18,6 +18,7 @@ from aquilon.api.direct_route import DirectRoutes
 from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters, on_unexpected
 from aquilon.api.idempotency import Idempotency
 from aquilon.api.services import Services
+from aquilon.api.websocket import WebSocketRoutes
 from aquilon.errors import ApiError
 from aquilon.web.boundary import Boundary
 from aquilon.web.database_watch import WhileDatabaseIsThere
@@ -40,7 +41,9 @@ class _Application(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         direct = Idempotency(DirectRoutes(super().build_middleware_stack(), _routes()))
-        present = WhileDatabaseIsThere(OtherMethods(direct, self.methods), self._services.database)
+        websockets = {path: route for routes in ROUTES for path, route in routes.websockets.items()}
+        requests = WebSocketRoutes(OtherMethods(direct, self.methods), websockets)
+        present = WhileDatabaseIsThere(requests, self._services.database)
         return Boundary(present, self._services.settings)
 
 

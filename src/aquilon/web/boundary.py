@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import quote
 
 import structlog
@@ -17,9 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aquilon.api.answer_headers import collected_headers
 from aquilon.api.error_bodies import REQUEST_ID
 from aquilon.api.errors import error_response, unexpected_error
+from aquilon.api.websocket import CloseCode
 from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings
+from aquilon.web.cross_origin import CrossOrigin
 from aquilon.web.logs import write_line
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -66,9 +69,10 @@ class Boundary:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = TrustedHosts(settings)
+        self._cross_origin = CrossOrigin(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
@@ -76,27 +80,32 @@ class Boundary:
         client_id = headers.get("x-request-id", "")
         request_id = client_id if _REQUEST_ID.fullmatch(client_id) else f"req_{random.getrandbits(96):024x}"
         scope.setdefault("state", {})[REQUEST_ID] = request_id
+        scope = self._cross_origin.prepare(scope)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 message["headers"] = _with_common_headers(message.get("headers", ()), request_id, scope)
+            elif message["type"] == "websocket.accept":
+                status = 101
+                message["headers"] = [(b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
             refused = self._hosts.refuse(headers.get("host", ""))
-            if refused is None:
-                await self._app(scope, receive, send_with_headers)
-            else:
-                await error_response(refused)(scope, receive, send_with_headers)
+            answer = self._cross_origin.preflight(scope) if refused is None else error_response(refused)
+            await (answer or self._app)(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
             log.exception("unexpected", request_id=request_id)
             if not status:
                 await error_response(unexpected_error(error, request_id))(scope, receive, send_with_headers)
+            elif status == 101:
+                with suppress(OSError):  # the client has left
+                    await send({"type": "websocket.close", "code": int(CloseCode.INTERNAL_ERROR)})
         finally:
             self._write_log(scope, request_id, status=status, started=started)
 
@@ -108,7 +117,8 @@ class Boundary:
             user = f" user={principal.user_id}" if principal is not None else ""
             took = round((time.monotonic() - started) * 1000, 1)
             path = quote(scope["path"][:200])
-            line = f"event=request method={scope['method']} path={path} status={status} ms={took}{user}"
+            event = "websocket" if scope["type"] == "websocket" else f"request method={scope['method']}"
+            line = f"event={event} path={path} status={status} ms={took}{user}"
             write_line(_access.name, level, f"{line} request_id={request_id}")
 
 
@@ -129,7 +139,7 @@ def _with_common_headers(
             pairs.append((raw_name, value.encode("latin-1")))
             names.add(raw_name)
     pairs += [pair for pair in _DEFAULTS if pair[0] not in names]
-    if scope["scheme"] == "https":
+    if scope["scheme"] in ("https", "wss"):
         pairs.append((b"strict-transport-security", b"max-age=31536000"))
     return pairs
 

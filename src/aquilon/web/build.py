@@ -8,13 +8,14 @@ from aquilon.api.readiness import Readiness
 from aquilon.api.services import Services
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.annotations import Annotations
-from aquilon.catalogue.card import LocalModel
+from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelStore
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.embeddings.pipeline import EmbeddingPipeline
+from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
+from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
 from aquilon.embeddings.upstream import UpstreamEmbeddings
 from aquilon.engine.client import Engine
 from aquilon.engine.options import EngineOptions
@@ -67,6 +68,10 @@ def build_services(settings: Settings, database: Database) -> Services:
     moderation = Moderation(settings, upstreams)
     local_models = LocalModels(engine, catalogue, texts=texts, metrics=metrics, max_waiting=settings.max_waiting)
     upstream_models = UpstreamModels(upstreams, metrics)
+    embedders: dict[type[ModelCard], EmbeddingBackend] = {
+        EmbeddingModel: local_embeddings,
+        UpstreamModel: UpstreamEmbeddings(upstreams, metrics),
+    }
     passwords = Passwords()
     files = Files(database, settings)
     new_work = asyncio.Event()
@@ -94,7 +99,14 @@ def build_services(settings: Settings, database: Database) -> Services:
         embeddings=EmbeddingPipeline(
             catalogue,
             settlement,
-            {EmbeddingModel: local_embeddings, UpstreamModel: UpstreamEmbeddings(upstreams, metrics)},
+            embedders,
+            fallbacks=upstreams.fallbacks,
+        ),
+        reranking=RerankPipeline(
+            catalogue,
+            settlement,
+            rerankers={UpstreamModel: UpstreamReranker(upstreams, metrics)},
+            embedders=embedders,
             fallbacks=upstreams.fallbacks,
         ),
         local_embeddings=local_embeddings,

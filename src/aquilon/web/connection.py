@@ -101,8 +101,16 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._unused_bytes = 0
         super().on_message_complete()
-        if self.cycle.response_complete:
+        cycle = cast(RequestResponseCycle | None, self.cycle)  # a WebSocket's handshake has none
+        if cycle is not None and cycle.response_complete:
             self._deadline = self.loop.time() + KEEP_ALIVE_SECONDS
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hands the transport over to a `WebSocketProtocol`, which also counts the connection's end."""
+        if self._answers:
+            self.transport.close()  # the client must wait for the answer to its last request
+        else:
+            super().handle_websocket_upgrade()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -229,6 +237,9 @@ class _JoiningTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._onward.is_closing()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._onward.set_protocol(protocol)
 
     def pause_reading(self) -> None:
         self._onward.pause_reading()

@@ -26,7 +26,7 @@ class WhileDatabaseIsThere:
         self._database = database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PROBES and self._database.problem():
+        if scope["type"] in ("http", "websocket") and scope["path"] not in PROBES and self._database.problem():
             refused = overloaded(
                 "The database is gone, so no request can be answered; the server's log has the reason", retry_after=5
             )

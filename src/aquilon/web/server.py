@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
 
 import structlog
-import uvicorn
 
 from aquilon.engine.client import EngineError
 from aquilon.errors import ApiError
@@ -24,19 +20,14 @@ from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.build import build_services
-from aquilon.web.connection import KEEP_ALIVE_SECONDS, Connection
 from aquilon.web.database_watch import watch
-from aquilon.web.logs import configure, write_counts
-from aquilon.web.open_connections import OpenConnections
+from aquilon.web.http import HttpServer
+from aquilon.web.logs import configure
 from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, others_who_read, own_home
 
 _DRAIN_SECONDS = 4.0
 """Running requests may go on for this time after SIGTERM; then they end with an error event."""
-_CLOSE_SECONDS = 7
-"""After this time, connections are cut."""
-_TICKS_A_SECOND = 10
-"""How often uvicorn's main loop runs."""
 
 log = structlog.get_logger("aquilon.server")
 
@@ -142,22 +133,7 @@ class _Server:
             raise ServerError(error.message) from error
         self._app = create_app(services)
         self._prunings = prunings(database, services.files, settings)
-        self._http = _Uvicorn(
-            uvicorn.Config(
-                self._app,
-                loop="none",
-                http=cast(type[asyncio.Protocol], partial(Connection, open_connections=OpenConnections(settings))),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies,
-                timeout_graceful_shutdown=_CLOSE_SECONDS,
-            )
-        )
+        self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
         services, loop = self._services, asyncio.get_running_loop()
@@ -230,21 +206,6 @@ class _Server:
         _freeze()
         names = tuple(card.name for card in services.startup_models)
         self._report(Ready(url, names, time.monotonic() - self._started))
-
-
-class _Uvicorn(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Keeps our signal handlers: uvicorn's would end the process by the signal, not with status 0."""
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        if counter % _TICKS_A_SECOND == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                cast(Connection, connection).end_if_late(now)
-            write_counts()
-        return await super().on_tick(counter)
 
 
 def _freeze() -> None:

@@ -122,9 +122,7 @@ async def _answer(
     as_text = fields.encoding_format == "base64"
     data = [
         Embedding(index, encoded(vector, kind) if as_text else [*numbers(vector, kind)])
-        for index, vector in enumerate(answer.embedded.vectors)
+        for index, vector in enumerate(answer.result.vectors)
     ]
-    tokens = answer.embedded.tokens
-    return msgspec.json.encode(
-        EmbeddingList(id=id_, data=data, model=answer.model, usage=EmbeddingUsage(tokens, tokens))
-    )
+    usage = EmbeddingUsage(answer.tokens, answer.tokens)
+    return msgspec.json.encode(EmbeddingList(id=id_, data=data, model=answer.model, usage=usage))

@@ -35,6 +35,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     moderation: bool = False
     audio: bool = False
     embeddings: bool = False
+    rerank: bool = False
+    """Whether it is a reranker; embedding models answer `/v1/rerank` too."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +128,7 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
             vision=card.vision,
             reasoning=card.reasoning,
             embeddings=card.embeddings,
+            rerank=card.rerank,
         ),
         max_context_length=(engine_state.max_context if engine_state is not None else 0) or card.max_context,
         aliases=list(card.aliases),
