@@ -16,6 +16,7 @@ from aquilon.api.generation.messages_fields import CountTokensRequest, MessagesR
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.generation.fallbacks import Unprepared
+from aquilon.generation.prepared import expected_tokens
 from aquilon.people.secrets import new_id
 
 routes = Routes(tag="messages", direct=True)
@@ -65,4 +66,4 @@ async def count_message_tokens(request: Request, caller: Caller) -> Response:
     prepared = await services(request).pipeline.prepare(fields.generation(), caller)
     if isinstance(prepared, Unprepared):
         raise prepared.reason
-    return Response(msgspec.json.encode(TokenCountBody(prepared.prompt_tokens)), media_type="application/json")
+    return Response(msgspec.json.encode(TokenCountBody(expected_tokens(prepared))), media_type="application/json")

@@ -103,7 +103,7 @@ def _turns(turns: Sequence[TurnFields]) -> Iterator[tuple[str, list[_Placed]]]:
 
 def _placed(content: Content, param: str) -> list[_Placed]:
     if isinstance(content, str):
-        return [_Placed(ContentBlock(type="text", text=content), param)] if content else []
+        return [_Placed(ContentBlock.model_construct(type="text", text=content), param)] if content else []
     return [_Placed(block, f"{param}.{number}") for number, block in enumerate(content)]
 
 
