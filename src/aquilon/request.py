@@ -105,6 +105,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is part of a batch job: computed when no other request waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
     """The client's fields that only upstreams understand, unchanged."""
+    anthropic_fields: dict[str, Any] = {}
+    """The client's fields that only upstreams with Anthropic's API understand."""
     fits_context: bool = False
     """Whether the answer ends where the context does; otherwise a ``max_tokens`` that doesn't fit is refused."""
     limits_completion: bool = False
@@ -168,6 +170,8 @@ class Delta(msgspec.Struct, frozen=True):
     """A reasoning model's thoughts before its answer."""
     signature: str = ""
     """The upstream's signature of the thoughts so far, at their end."""
+    redacted: str = ""
+    """Thoughts that the upstream encrypted, as a whole."""
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):

@@ -16,12 +16,13 @@ from aquilon.generation.prepared import Bounded
 from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
-from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.request import ChatPrompt, Delta, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
 from aquilon.upstreams.counting import Tally, prompt_size
 from aquilon.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.messages_requests import DEFAULT_MAX_TOKENS
 from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
-from aquilon.upstreams.requests import body_of, path_of
+from aquilon.upstreams.requests import body_of, path_of, repeated_prefix
 from aquilon.upstreams.routing import Target, in_turn
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class UpstreamModels:
         from aquilon.upstreams.answer import UpstreamAnswer  # aiohttp is loaded only if needed
 
         request, upstream = sequence.request, target.upstream
+        if upstream.kind == "anthropic" and request.sampling.max_tokens is None:
+            sampling = msgspec.structs.replace(request.sampling, max_tokens=DEFAULT_MAX_TOKENS)
+            request = _shortened(msgspec.structs.replace(request, sampling=sampling), target.model.max_context)
         reasoning = "reasoning" in target.model.capabilities
         body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning)
         started_at = time.monotonic()
@@ -107,6 +111,8 @@ class UpstreamSequence(Bounded):
         try:
             charge.computed(self.size.usual, 0)
             yield Started(position, prompt_tokens=self.size.usual)
+            if prefix := repeated_prefix(self.request, answer.target.upstream.kind):
+                yield Delta(position, prefix)
             pieces = answer.first
             while pieces:
                 for event, size in pieces:

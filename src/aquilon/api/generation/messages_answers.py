@@ -22,6 +22,12 @@ class ThinkingBlock(msgspec.Struct, frozen=True, tag_field="type", tag="thinking
     signature: str
 
 
+class RedactedThinkingBlock(msgspec.Struct, frozen=True, tag_field="type", tag="redacted_thinking"):
+    """Thoughts that an upstream encrypted."""
+
+    data: str
+
+
 class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
     id: str
     name: str
@@ -29,7 +35,7 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"
     """Empty if the answer ended before the input was complete."""
 
 
-AnswerBlock = TextBlock | ThinkingBlock | ToolUseBlock
+AnswerBlock = TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock
 
 
 class OutputTokensParts(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from aquilon.api.generation.messages_answers import (
     MessageStart,
     MessageStop,
     Ping,
+    RedactedThinkingBlock,
     SignatureDelta,
     StopDelta,
     TextBlock,
@@ -67,12 +68,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class _Block:
     """A content block while it is written."""
 
-    kind: Literal["text", "thinking", "tool_use"]
+    kind: Literal["text", "thinking", "redacted_thinking", "tool_use"]
     id: str = ""
     name: str = ""
     text: str = ""
     """Of a call: its input as JSON."""
     signature: str = ""
+    """Of redacted thoughts: all that there is of them."""
     begun: bool = False
     sent: int = 0
     """Characters of ``text`` that the stream has."""
@@ -84,6 +86,8 @@ class _Block:
         return self.kind != "tool_use" or (self.text.endswith("}") and _object(self.text) is not None)
 
     def empty(self) -> AnswerBlock:
+        if self.kind == "redacted_thinking":
+            return self.body()
         return _Block(kind=self.kind, id=self.id, name=self.name).body()
 
     def body(self) -> AnswerBlock:
@@ -92,6 +96,8 @@ class _Block:
                 return TextBlock(self.text)
             case "thinking":
                 return ThinkingBlock(self.text, self.signature)
+            case "redacted_thinking":
+                return RedactedThinkingBlock(self.signature)
             case "tool_use":
                 return ToolUseBlock(self.id, self.name, _object(self.text) or {})
 
@@ -133,6 +139,8 @@ class MessageWriter:
             if self._answer.shows_thoughts:
                 block.text += event.reasoning
             block.signature = event.signature
+        if event.redacted:
+            self._blocks.append(_Block(kind="redacted_thinking", signature=event.redacted))
         if event.text:
             self._last("text").text += event.text
 
@@ -216,7 +224,7 @@ def _delta(block: _Block) -> BlockDelta:
             return TextDelta(more)
         case "thinking":
             return ThinkingDelta(more)
-        case "tool_use":
+        case _:
             return InputJsonDelta(more)
 
 

@@ -133,7 +133,20 @@ class CountTokensRequest(Fields):
             format=self._format(),
             fits_context=True,
             upstream_fields={} if effort is None else {"reasoning_effort": effort},
+            anthropic_fields=self._anthropic_fields(),
         )
+
+    def _anthropic_fields(self) -> dict[str, Any]:
+        """What only upstreams with this API use. A mark for the cache in any place asks for caching of the whole."""
+        fields: dict[str, Any] = {}
+        if self.thinking is not None:
+            fields["thinking"] = self.thinking.model_dump(exclude_unset=True)
+        marked: list[Fields] = list(self.tools or ())
+        for content in (self.system, *(turn.content for turn in self.messages)):
+            marked += content if isinstance(content, list) else []
+        if self.cache_control or any("cache_control" in (each.model_extra or {}) for each in marked):
+            fields["cache_control"] = {"type": "ephemeral"}
+        return fields
 
     def _effort(self, thinks: bool | None) -> str | None:
         if thinks is False:
