@@ -8,6 +8,7 @@ import msgspec
 from pydantic import Field
 
 from aquilon.api.body import Fields
+from aquilon.api.generation.chat_fields import MAX_MESSAGES
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.messages_blocks import Content, TurnFields, conversation
 from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, StopString, TokenCount
@@ -24,8 +25,6 @@ from aquilon.errors import invalid, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, JsonSchema, OutputFormat, ToolUse
 from aquilon.text.messages import Tool
 
-MAX_TURNS = 100_000
-"""Anthropic's limit."""
 MAX_TOOLS = 512
 """Agents with tools from several MCP servers send more than OpenAI allows."""
 
@@ -91,7 +90,7 @@ class CountTokensRequest(Fields):
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
     messages: list[TurnFields] = Field(
         min_length=1,
-        max_length=MAX_TURNS,
+        max_length=MAX_MESSAGES,
         description="The turns. If the last is the assistant's, the answer continues it.",
     )
     system: Content | None = Field(None, description="A text, or blocks of text.")
