@@ -31,6 +31,8 @@ class ChatPrompt(msgspec.Struct, frozen=True):
     tool_use: ToolUse | None = None
     generation_prompt: bool = True
     """Open an answer after the last message; otherwise the model continues after the end of that message."""
+    template_variables: dict[str, Any] = {}
+    """What local chat templates read beside messages and tools, see `text.template_variables`."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True):
@@ -103,6 +105,10 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is part of a batch job: computed when no other request waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
     """The client's fields that only upstreams understand, unchanged."""
+    anthropic_fields: dict[str, Any] = {}
+    """The client's fields that only upstreams with Anthropic's API understand."""
+    fits_context: bool = False
+    """Whether the answer ends where the context does; otherwise a ``max_tokens`` that doesn't fit is refused."""
     limits_completion: bool = False
     """Whether the client sent ``max_completion_tokens`` instead of ``max_tokens``."""
     hops: int = 0
@@ -145,6 +151,10 @@ class Started(msgspec.Struct, frozen=True):
     """One entry for each prompt token, None for the first token; only if the client asked for them."""
     stand_in: str = ""
     """The fall-back model that answers; empty if the requested model answers."""
+    prompt_tokens: int = 0
+    """Estimated if an upstream answers, which reports its count at the end."""
+    cached_tokens: int = 0
+    """The prompt's tokens that were already computed, as far as is known by now."""
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -158,6 +168,10 @@ class Delta(msgspec.Struct, frozen=True):
     tokens: tuple[ScoredToken, ...] = ()
     reasoning: str = ""
     """A reasoning model's thoughts before its answer."""
+    signature: str = ""
+    """The upstream's signature of the thoughts so far, at their end."""
+    redacted: str = ""
+    """Thoughts that the upstream encrypted, as a whole."""
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):
@@ -179,6 +193,8 @@ FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]
 class Finished(msgspec.Struct, frozen=True):
     index: int
     reason: FinishedReason
+    stop: str | None = None
+    """The stop string that ended the continuation, if one did and it is known."""
 
 
 Event = Started | Delta | ToolCallDelta | Finished | Usage

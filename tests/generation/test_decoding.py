@@ -34,7 +34,7 @@ def output(ids: list[int], reason: FinishReason | None = None, *, scored: bool =
 def test_a_stop_string_counts_through_the_token_that_completes_it(tokenizer: Tokenizer) -> None:
     decoding = Decoding(tokenizer, [], index=0, stop=["END"])
     events = decoding.add(output(tokenizer.encode("abENDmore than was asked for")))
-    assert events == [Delta(0, "ab"), Finished(0, "stop")]
+    assert events == [Delta(0, "ab"), Finished(0, "stop", "END")]
     assert decoding.completion_tokens == len("abEND")
     assert decoding.stopped_early
 
@@ -116,5 +116,5 @@ def test_an_answer_without_thoughts_has_none_counted(tokenizer: Tokenizer) -> No
 
 def test_a_stop_string_in_the_last_step_is_a_stop(tokenizer: Tokenizer) -> None:
     decoding = Decoding(tokenizer, [], index=0, stop=["b"])
-    assert decoding.add(output(tokenizer.encode("ab"), "length")) == [Delta(0, "a"), Finished(0, "stop")]
+    assert decoding.add(output(tokenizer.encode("ab"), "length")) == [Delta(0, "a"), Finished(0, "stop", "b")]
     assert not decoding.stopped_early

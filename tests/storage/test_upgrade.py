@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, sessions
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
+from aquilon.storage.sealing import Sealer
+from aquilon.upstreams import store as upstreams
 
 RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43
@@ -61,6 +64,21 @@ async def test_usage_prices_and_budgets_are_carried_over(settings: Settings) -> 
             organization.name: organization.operates for organization in await accounts.list_organizations(session)
         }
     assert operating == {"default": True, "acme": False}  # the oldest runs the server
+    await database.close()
+
+
+async def test_upstreams_are_carried_over_and_may_speak_anthropic_s_api(settings: Settings) -> None:
+    database = await Database.open(await left_by("0009", settings))
+    sealer = Sealer.of(settings)
+    async with database.writing() as session:
+        [upstream] = await upstreams.upstreams(session, sealer)
+        assert (upstream.name, upstream.kind, [model.remote for model in upstream.models]) == (
+            "vllm",
+            "openai",
+            ["there"],
+        )
+        changed = await upstreams.store(session, sealer, replace(upstream, kind="anthropic"))
+    assert changed.kind == "anthropic"
     await database.close()
 
 

@@ -70,7 +70,7 @@ class TestPassedOn:
         await gateway.add(f"{upstream.url}/v1")
         events = await gateway.whole()
         assert events == [
-            Started(0),
+            Started(0, prompt_tokens=6),
             Delta(0, "One "),
             Delta(0, "two "),
             Delta(0, "three"),

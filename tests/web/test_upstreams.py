@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import xllamacpp
+from anthropic import Anthropic
 from openai import APIStatusError, BadRequestError, OpenAI
 from tests.support.commands import run_aquilon
 from tests.support.polling import wait_until
@@ -164,6 +165,48 @@ def llama(gateway: RunningServer, default_model_file: Path) -> Iterator[str]:
     wait_until(lambda: httpx.get(f"{gateway.url}/v1/models/llama", headers=key).status_code == 200)
     yield address
     cli(gateway, "upstreams", "remove", "llama")
+
+
+@pytest.fixture(scope="module")
+def messages(operator: httpx.Client, server: RunningServer) -> str:
+    """The name at the gateway of the other Aquilon's model, asked in Anthropic's dialect."""
+    model = {"name": "said", "remote": MODEL, "max_context": 8192}
+    body = {"name": "spoken", "kind": "anthropic", "base_url": server.url, "api_key": server.api_key}
+    created = operator.post("/v1/server/upstreams", json=body | {"models": [model]})
+    assert created.status_code == 200, created.text
+    assert created.json()["kind"] == "anthropic"
+    checked = operator.post(f"/v1/server/upstreams/{created.json()['id']}/check").json()
+    assert (checked["problem"], [model["name"] for model in checked["models"]]) == ("", [MODEL])
+    return "said"
+
+
+class TestAnthropic:
+    def test_the_gateway_s_answer_equals_the_upstream_s(
+        self, client: OpenAI, openai_client: OpenAI, messages: str
+    ) -> None:
+        here = client.chat.completions.create(model=messages, messages=QUESTION, temperature=0, max_tokens=20)
+        there = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20)
+        assert here.choices == there.choices
+        assert (here.usage, here.model) == (there.usage, messages)
+
+    def test_a_forced_tool_call_is_returned(self, client: OpenAI, messages: str) -> None:
+        answer = client.chat.completions.create(
+            model=messages, messages=QUESTION, tools=TOOL, tool_choice="required", max_tokens=60
+        )
+        [call] = answer.choices[0].message.tool_calls or []
+        assert answer.choices[0].finish_reason == "tool_calls"
+        assert call.type == "function"
+        assert (call.function.name, json.loads(call.function.arguments)) == ("look", {})
+
+    def test_anthropic_s_client_is_told_the_stop_sequence_through_both_servers(
+        self, gateway: RunningServer, messages: str
+    ) -> None:
+        with Anthropic(base_url=gateway.url, api_key=gateway.api_key, max_retries=0) as client:
+            fields: Any = {"model": messages, "messages": QUESTION, "extra_body": {"temperature": 0}}
+            with client.messages.stream(**fields, max_tokens=20, stop_sequences=["Paris"]) as stream:
+                message = stream.get_final_message()
+        assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "Paris")
+        assert message.usage.output_tokens > 0
 
 
 class TestLlamaCpp:

@@ -9,6 +9,9 @@ from starlette.types import Scope
 
 Dialect = Literal["openai", "mistral", "anthropic", "ollama"]
 
+MESSAGES = "/v1/messages"
+"""What the paths of Anthropic's contract begin with, except for the models."""
+
 _MISTRAL_CLIENTS = ("mistral-client-", "speakeasy-sdk/")
 """What the user agents of Mistral's own clients begin with."""
 _MISTRAL_PATHS = ("/v1/fim/", "/v1/batch/")
@@ -27,7 +30,7 @@ _OPENAI_PATHS = (
 def dialect_of(scope: Scope) -> Dialect:
     """By the path, or on paths that several vendors' clients share by the headers that only one of them sends."""
     path = scope["path"]
-    if path.startswith("/v1/messages"):
+    if path.startswith(MESSAGES):
         return "anthropic"
     if path.startswith("/api/"):
         return "ollama"

@@ -53,7 +53,9 @@ def add(
     base_url: Annotated[
         str, typer.Argument(metavar="URL", help="Such as https://api.example.com/v1", show_default=False)
     ],
-    kind: Annotated[str, typer.Option("--kind", help="openai, azure, azure_ai, mistral or aquilon.")] = "openai",
+    kind: Annotated[
+        str, typer.Option("--kind", help="openai, azure, azure_ai, mistral, aquilon or anthropic.")
+    ] = "openai",
     key_env: Annotated[
         str | None,
         typer.Option("--key-env", metavar="VARIABLE", help="The variable of the environment that holds the key."),

@@ -131,7 +131,7 @@ class Decoding:
         if ends:
             self.finished = True
             self.stopped_early = matched and output.finish_reason is None
-            events.append(Finished(self._index, self._reason(output, matched)))
+            events.append(Finished(self._index, self._reason(output, matched), self._matcher.stop))
         return events
 
     def _text(self, token_id: int) -> str:

@@ -79,6 +79,8 @@ class LocalModels:
         prompt_ids = await encode_to_fit(request.prompt, card, loaded, context=context)
         sampling = request.sampling
         max_tokens = sampling.max_tokens
+        if request.fits_context and max_tokens:
+            max_tokens = min(max_tokens, max(1, context - len(prompt_ids)))
         if (len(prompt_ids) >= context and max_tokens != 0) or len(prompt_ids) + (max_tokens or 0) > context:
             raise too_long(prompt_tokens=len(prompt_ids), max_tokens=max_tokens, context=context)
         if max_tokens is not None and sampling.min_tokens > max_tokens:
@@ -99,7 +101,7 @@ class LocalModels:
             id=new_id("seq"),
             model=card.name,
             prompt_ids=prompt_ids,
-            sampling=msgspec.structs.replace(sampling, temperature=temperature),
+            sampling=msgspec.structs.replace(sampling, temperature=temperature, max_tokens=max_tokens),
             n=request.n,
             cache_salt=principal.organization_id,
             grammar=grammar,
@@ -174,7 +176,12 @@ class LocalSequence:
                         scores = None
                         if logprobs is not None:
                             scores = tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
-                        yield Started(position, scores)
+                        yield Started(
+                            position,
+                            scores,
+                            prompt_tokens=len(sequence.prompt_ids),
+                            cached_tokens=output.cached_tokens,
+                        )
                     decoding = decodings[output.index]
                     if decoding.finished:
                         continue

@@ -71,3 +71,8 @@ class Bounded:
     def most_tokens(self) -> int:
         max_tokens = self.request.sampling.max_tokens
         return self.card.max_context if max_tokens is None else max_tokens
+
+
+def expected_tokens(prepared: Prepared) -> int:
+    """The prompt's tokens: exact if the tokenizer is here, else those that are charged if nobody counts them."""
+    return prepared.size.usual if isinstance(prepared, Bounded) else prepared.prompt_tokens

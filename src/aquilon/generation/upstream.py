@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from aquilon.errors import ApiError, invalid, overloaded
@@ -15,12 +16,13 @@ from aquilon.generation.prepared import Bounded
 from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
-from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.request import ChatPrompt, Delta, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
-from aquilon.upstreams.counting import Tally
+from aquilon.upstreams.counting import Tally, prompt_size
 from aquilon.upstreams.failures import UpstreamFailure
+from aquilon.upstreams.messages_requests import DEFAULT_MAX_TOKENS
 from aquilon.upstreams.registry import UpstreamModel, UpstreamRegistry
-from aquilon.upstreams.requests import body_of, path_of
+from aquilon.upstreams.requests import body_of, path_of, repeated_prefix
 from aquilon.upstreams.routing import Target, in_turn
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class UpstreamModels:
         """Raises ApiError 400 if the model can't do what the request asks for."""
         _require_ability(request, card)
         least = characters(request.prompt) // CHARACTERS_A_TOKEN
+        if request.fits_context:
+            request = _shortened(request, card.max_context)
         max_tokens = request.sampling.max_tokens
         if least > card.max_context or (max_tokens or 0) > card.max_context:
             raise too_long(prompt_tokens=least, max_tokens=max_tokens, context=card.max_context, at_least=True)
@@ -69,6 +73,9 @@ class UpstreamModels:
         from aquilon.upstreams.answer import UpstreamAnswer  # aiohttp is loaded only if needed
 
         request, upstream = sequence.request, target.upstream
+        if upstream.kind == "anthropic" and request.sampling.max_tokens is None:
+            sampling = msgspec.structs.replace(request.sampling, max_tokens=DEFAULT_MAX_TOKENS)
+            request = _shortened(msgspec.structs.replace(request, sampling=sampling), target.model.max_context)
         reasoning = "reasoning" in target.model.capabilities
         body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning)
         started_at = time.monotonic()
@@ -103,7 +110,9 @@ class UpstreamSequence(Bounded):
         unfinished = {position * self.n + index for index in range(self.n)}
         try:
             charge.computed(self.size.usual, 0)
-            yield Started(position)
+            yield Started(position, prompt_tokens=self.size.usual)
+            if prefix := repeated_prefix(self.request, answer.target.upstream.kind):
+                yield Delta(position, prefix)
             pieces = answer.first
             while pieces:
                 for event, size in pieces:
@@ -210,6 +219,16 @@ def paused(model: str, targets: Sequence[Target]) -> ApiError:
         retry_after=max(1, round(min(waits, default=1.0))),
         code="upstream_unavailable",
     )
+
+
+def _shortened(request: GenerationRequest, context: int) -> GenerationRequest:
+    """The request with as many ``max_tokens`` as the context holds beside the prompt, which is only estimated: by half
+    more than usual, as in code and in some languages."""
+    max_tokens, prompt_tokens = request.sampling.max_tokens, prompt_size(request).usual * 3 // 2
+    if max_tokens is None or prompt_tokens + max_tokens <= context:
+        return request
+    sampling = msgspec.structs.replace(request.sampling, max_tokens=max(1, context - prompt_tokens))
+    return msgspec.structs.replace(request, sampling=sampling)
 
 
 def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:

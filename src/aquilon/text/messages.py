@@ -46,6 +46,15 @@ class ImagePart(msgspec.Struct, frozen=True, tag="image_url"):
 Part = TextPart | ImagePart
 
 
+class SignedThoughts(msgspec.Struct, frozen=True):
+    """Thoughts that an upstream accepts only as it wrote them, with its signature."""
+
+    text: str
+    signature: str
+    redacted: bool = False
+    """Whether the upstream hides the text: ``signature`` has it in encrypted form."""
+
+
 class Message(msgspec.Struct, frozen=True):
     """One turn of a conversation. ``content`` is text: text parts are joined where they enter."""
 
@@ -59,3 +68,9 @@ class Message(msgspec.Struct, frozen=True):
     """All parts of the content in order, if it has other parts than text."""
     more: dict[str, Any] = {}
     """The client's other fields, unchanged, for upstreams; also ``content`` if it came in parts."""
+    reasoning: str = ""
+    """An assistant's earlier thoughts. ``more`` has them too if the client sent them in fields of a chat message."""
+    signed_thoughts: tuple[SignedThoughts, ...] = ()
+    """The same thoughts as an upstream signed them."""
+    failed: bool = False
+    """On a ``tool`` message: the tool failed. The content says so as well."""

@@ -28,11 +28,12 @@ class StopMatcher:
         self._link()
         self._state = 0
         self._held = ""
-        self._matched = False
+        self.stop: str | None = None
+        """The stop string that ended the answer."""
 
     def add(self, text: str) -> tuple[str, bool]:
         """The text that can be shown now, and whether a stop string ended the answer; after a match no text follows."""
-        if self._matched:
+        if self.stop is not None:
             return "", True
         if len(self._next) == 1:
             return text, False
@@ -42,9 +43,9 @@ class StopMatcher:
                 state = self._fallback[state]
             state = self._next[state].get(character, 0)
             if length := self._matched_length[state]:
-                self._matched = True
                 shown = self._held + text[: position + 1]
                 self._held = ""
+                self.stop = shown[len(shown) - length :]
                 return shown[: len(shown) - length], True
         self._state = state
         shown = self._held + text

@@ -21,6 +21,7 @@ from aquilon.upstreams.chunks import (
 )
 from aquilon.upstreams.event_decoder import EventDecoder, EventTooLong, ServerEvent
 from aquilon.upstreams.failures import UpstreamFailure, broken, of_event, stopping, too_slow
+from aquilon.upstreams.messages_stream import MessagesStream
 from aquilon.upstreams.routing import Target
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _DRAIN_SECONDS = 2.0
 
 _LENGTHS = frozenset(
     {"length", "model_length", "max_tokens", "max_output_tokens", "max_new_tokens", "token_limit", "error_limit"}
+    | {"model_context_window_exceeded"}
 )
 """Finish reasons of servers that cut an answer at a limit, in small letters. `_FILTERS`: a filter cut it; `_FAILURES`:
 the server failed. All other reasons are a regular end; the answer itself shows whether it ends with calls."""
@@ -65,6 +67,7 @@ class UpstreamAnswer:
         self._late = False
         self._timer: asyncio.TimerHandle | None = None
         self._decoder = EventDecoder()
+        self._read_chunk = MessagesStream().read if target.upstream.kind == "anthropic" else read_chunk
         self._finished: set[int] = set()
         self._surrogates = SurrogateJoiner()
         self._calls = [StreamedCalls(offset + index, self._surrogates) for index in range(n)]
@@ -215,16 +218,13 @@ class UpstreamAnswer:
         """Add an event's pieces to ``pieces``, where those before a failure stay."""
         data = event.data
         if data == b"[DONE]":
-            self._done = True
-            for index in range(self._n):  # some servers send no finish reason
-                if index not in self._finished:
-                    self._finish(index, "stop", pieces)
+            self._end(pieces)
             return
         model = self.target.model
         if event.name == b"error":
             raise of_event(data, self.target.upstream, model=model.name, remote=model.remote)
         try:
-            chunk, has_halves = read_chunk(data)
+            chunk, has_halves = self._read_chunk(data)
         except (msgspec.MsgspecError, ValueError) as error:
             raise broken(f"sent a chunk that can't be read: {error}") from None
         if chunk.error is not None:
@@ -233,6 +233,14 @@ class UpstreamAnswer:
             self.usage = chunk.usage
         for choice in chunk.choices or ():
             self._add_choice(choice, has_halves, pieces)
+        if chunk.is_last:
+            self._end(pieces)
+
+    def _end(self, pieces: list[Piece]) -> None:
+        self._done = True
+        for index in range(self._n):  # some servers send no finish reason
+            if index not in self._finished:
+                self._finish(index, "stop", pieces)
 
     def _add_choice(self, choice: ChunkChoice, has_halves: bool, pieces: list[Piece]) -> None:
         index = choice.index
@@ -241,7 +249,7 @@ class UpstreamAnswer:
         if index in self._finished:
             return
         continuation = self._offset + index
-        text, reasoning = choice.text or "", ""
+        text, reasoning, signature, redacted = choice.text or "", "", "", ""
         if (delta := choice.delta) is not None:
             if isinstance(delta.content, str):
                 text = delta.content
@@ -249,25 +257,29 @@ class UpstreamAnswer:
                 text, reasoning = _parts(delta.content)
             text += delta.refusal or ""
             reasoning += delta.reasoning_content or delta.reasoning or ""
+            signature, redacted = delta.signature or "", delta.redacted or ""
         if has_halves or self._surrogates:
             text = self._surrogates.join(continuation, "text", text)
             reasoning = self._surrogates.join(continuation, "reasoning", reasoning)
         scores = () if choice.logprobs is None else _scores(choice.logprobs)
         if text or reasoning or scores:
             pieces.append(_text_piece(Delta(continuation, text, tokens=scores, reasoning=reasoning)))
+        if signature or redacted:
+            pieces.append(Piece(Delta(continuation, "", signature=signature, redacted=redacted), 0))
         if delta is not None:
             for call in delta.tool_calls or ():
                 self._add_call(index, call, pieces)
             if delta.function_call is not None:
                 self._add_call(index, CallPiece(function=delta.function_call), pieces)
         if choice.finish_reason:  # some servers send an empty one in each chunk before the last
-            self._finish(index, choice.finish_reason.lower(), pieces)
+            stop = choice.stop_reason if isinstance(choice.stop_reason, str) else None
+            self._finish(index, choice.finish_reason.lower(), pieces, stop=stop)
 
     def _add_call(self, index: int, call: CallPiece, pieces: list[Piece]) -> None:
         if (event := self._calls[index].add(call)) is not None:
             pieces.append(_call_piece(event))
 
-    def _finish(self, index: int, server_reason: str, pieces: list[Piece]) -> None:
+    def _finish(self, index: int, server_reason: str, pieces: list[Piece], *, stop: str | None = None) -> None:
         """An answer ends with ``tool_calls`` if and only if it has calls and wasn't cut, whatever the server says."""
         if server_reason in _FAILURES:
             raise broken(f"ended an answer with the reason '{server_reason}'")
@@ -283,7 +295,8 @@ class UpstreamAnswer:
             pieces.append(_text_piece(Delta(continuation, text, reasoning=reasoning)))
         pieces.extend(map(_call_piece, calls.finish(cut=reason != "stop")))
         self._finished.add(index)
-        pieces.append(Piece(Finished(continuation, "tool_calls" if reason == "stop" and calls else reason), 0))
+        reason = "tool_calls" if reason == "stop" and calls else reason
+        pieces.append(Piece(Finished(continuation, reason, stop if reason == "stop" else None), 0))
 
 
 def _text_piece(event: Delta) -> Piece:

@@ -38,7 +38,8 @@ async def check(upstream: Upstream) -> Check:
     client = UpstreamClient(upstream)
     started_at = time.monotonic()
     try:
-        answer = await client.get("models", min(_MOST_SECONDS, upstream.timeouts.first_token))
+        path = f"models?limit={_MOST_MODELS}" if upstream.kind == "anthropic" else "models"
+        answer = await client.get(path, min(_MOST_SECONDS, upstream.timeouts.first_token))
     except UpstreamFailure as failure:
         return Check(f"{upstream.base_url} {_advice(upstream, str(failure))}")
     finally:
@@ -46,7 +47,8 @@ async def check(upstream: Upstream) -> Check:
     milliseconds = round((time.monotonic() - started_at) * 1000)
     models = _models(answer)
     if models is None:
-        return Check(f"{upstream.base_url} answers, but not with a list of models: is it an OpenAI-compatible server?")
+        vendor = "Anthropic" if upstream.kind == "anthropic" else "OpenAI"
+        return Check(f"{upstream.base_url} answers, but not with a list of models: is its API {vendor}'s?")
     return Check(_missing(upstream, models), tuple(models), milliseconds)
 
 
@@ -79,10 +81,11 @@ def _models(answer: Any) -> list[RemoteModel] | None:
 
 
 def _context(entry: dict[str, Any]) -> int | None:
-    """The model's context, in the field of vLLM, of Mistral and Aquilon, or of llama.cpp."""
+    """The model's context, in the field of vLLM, of Mistral and Aquilon, of Anthropic, or of llama.cpp."""
     meta = entry.get("meta")
     meta_fields = meta if isinstance(meta, dict) else {}
-    for value in (entry.get("max_model_len"), entry.get("max_context_length"), meta_fields.get("n_ctx")):
+    fields = ("max_model_len", "max_context_length", "max_input_tokens")
+    for value in (*map(entry.get, fields), meta_fields.get("n_ctx")):
         if isinstance(value, int) and value > 0:
             return value
     return None

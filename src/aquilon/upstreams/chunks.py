@@ -1,4 +1,7 @@
-"""The chunks that upstreams stream: OpenAI's for chat and completions, with other servers' additions."""
+"""The chunks that upstreams stream: OpenAI's for chat and completions, with other servers' additions.
+
+`messages_stream` reads Anthropic's events as such chunks.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,10 @@ class ChunkDelta(msgspec.Struct, frozen=True):
     tool_calls: list[CallPiece] | None = None
     function_call: FunctionPiece | None = None
     """OpenAI's older form of a single call."""
+    signature: str | None = None
+    """Anthropic's, of the thoughts so far."""
+    redacted: str | None = None
+    """Anthropic's: encrypted thoughts."""
 
 
 class TokenScore(msgspec.Struct, frozen=True):
@@ -61,6 +68,8 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     delta: ChunkDelta | None = None
     text: str | None = None
     finish_reason: str | None = None
+    stop_reason: Any = None
+    """vLLM's: the stop string that ended the text, the id of the stop token, or null."""
     logprobs: Logprobs | None = None
 
 
@@ -83,6 +92,7 @@ class Chunk(msgspec.Struct, frozen=True):
     choices: list[ChunkChoice] | None = None
     usage: ChunkUsage | None = None
     error: Any = None
+    is_last: bool = False
 
 
 class _Uncounted(msgspec.Struct, frozen=True):
@@ -115,15 +125,25 @@ def read_chunk(data: bytes) -> tuple[Chunk, bool]:
         return _of_loose_json(data), True
 
 
-_JOINED = frozenset({"content", "text", "thinking", "reasoning", "reasoning_content", "refusal", "arguments"})
+_JOINED = frozenset(
+    {"partial_json", "content", "text", "thinking", "reasoning", "reasoning_content", "refusal", "arguments"}
+)
 """Texts that continue in the next chunk, which may begin with the other half of a surrogate pair."""
 
 
-def _of_loose_json(data: bytes) -> Chunk:
+def loose_json(data: bytes) -> Any:
+    """The value of JSON beyond the standard; texts that continue in the next chunk may have half a surrogate pair.
+
+    Raises ValueError.
+    """
     try:
-        fields = _with_whole_characters(json.loads(data.decode("utf-8", "replace")))
+        return _with_whole_characters(json.loads(data.decode("utf-8", "replace")))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _of_loose_json(data: bytes) -> Chunk:
+    fields = loose_json(data)
     try:
         return msgspec.convert(fields, Chunk)
     except msgspec.ValidationError:

@@ -29,6 +29,7 @@ from aquilon.upstreams.upstream import LOOP_HEADER, LOOP_NAME, Upstream
 
 MOST_HOPS = 4
 """The most servers of this program that may pass a request on, one to the next: more would be a loop of upstreams."""
+_ANTHROPIC_VERSION = "2023-06-01"
 MOST_JSON_BYTES = 64 * 2**20
 """Of an answer that isn't streamed: a list of models, embeddings."""
 
@@ -52,11 +53,14 @@ class UpstreamClient:
             "Accept-Encoding": "identity",
             "User-Agent": f"aquilon/{__version__}",
             LOOP_HEADER: LOOP_NAME,
+            **({"anthropic-version": _ANTHROPIC_VERSION} if upstream.kind == "anthropic" else {}),
             **upstream.headers,
         }
         if upstream.api_key is not None:
             if upstream.kind in ("azure", "azure_ai"):
                 self._headers["api-key"] = upstream.api_key
+            elif upstream.kind == "anthropic":
+                self._headers["x-api-key"] = upstream.api_key
             else:
                 self._headers["Authorization"] = f"Bearer {upstream.api_key}"
 
@@ -178,7 +182,7 @@ class UpstreamClient:
 
 
 def endpoint(upstream: Upstream, path: str, remote: str) -> str:
-    """The URL of OpenAI's ``path`` at this upstream."""
+    """The URL of ``path``, OpenAI's or Anthropic's, at this upstream."""
     base = upstream.base_url
     version = f"?api-version={upstream.api_version}"
     if upstream.kind == "azure":
@@ -186,6 +190,8 @@ def endpoint(upstream: Upstream, path: str, remote: str) -> str:
         return f"{base.removesuffix('/openai')}/openai/{azure_path}{version}"
     if upstream.kind == "azure_ai":
         return f"{base.removesuffix('/models')}/{f'models/{path}' if remote else 'info'}{version}"
+    if upstream.kind == "anthropic":
+        return f"{base.removesuffix('/v1')}/v1/{path}"
     if upstream.kind in ("aquilon", "mistral") and not urlsplit(base).path:
         base += "/v1"
     return f"{base}/{path}"

@@ -53,6 +53,7 @@ def prompt_size(request: GenerationRequest) -> PromptSize:
             size += len(message.content.encode())
         size += len((message.name or "").encode()) + len((message.tool_call_id or "").encode())
         size += _size_of_more(message)
+        size += sum(len(thoughts.text.encode()) + len(thoughts.signature) for thoughts in message.signed_thoughts)
         for call in message.tool_calls:
             size += len(call.function.name.encode()) + len(call.function.arguments.encode()) + len(call.id.encode())
     other_tokens = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(prompt.messages) + _IMAGE_TOKENS * images

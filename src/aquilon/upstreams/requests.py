@@ -22,6 +22,7 @@ from aquilon.request import (
     ToolUse,
 )
 from aquilon.text.messages import ImagePart, Message, Tool, ToolCall
+from aquilon.upstreams.messages_requests import messages_body
 from aquilon.upstreams.upstream import UpstreamKind
 
 _encode = msgspec.json.Encoder().encode
@@ -38,7 +39,9 @@ _UNKNOWN_TO_MISTRAL = frozenset({"user", "store", "service_tier", "safety_identi
 
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
-    """OpenAI's path of the endpoint to ask."""
+    """The path of the endpoint to ask."""
+    if kind == "anthropic":
+        return "messages"
     if isinstance(request.prompt, ChatPrompt):
         return "chat/completions"
     if isinstance(request.prompt, FillPrompt) and kind in ("aquilon", "mistral"):
@@ -48,6 +51,8 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
 
 def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
     """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do."""
+    if kind == "anthropic":
+        return _encode(messages_body(request, remote, reasoning=reasoning))
     body = {name: value for name, value in request.upstream_fields.items() if name not in _ROUTING_FIELDS}
     body |= {"model": remote, "stream": True}
     if kind == "mistral":  # it always reports its usage
@@ -71,6 +76,12 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
         body["prompt"] = list(request.prompt.ids)
     _put_sampling(body, request, kind, reasoning=reasoning)
     return _encode(body)
+
+
+def repeated_prefix(request: GenerationRequest, kind: UpstreamKind) -> str:
+    """The assistant's message that the answer repeats, where this kind of upstream doesn't repeat it itself."""
+    prompt = request.prompt
+    return request.prefix if kind == "anthropic" and isinstance(prompt, ChatPrompt) and prompt.repeats_final else ""
 
 
 def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> None:

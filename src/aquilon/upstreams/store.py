@@ -25,6 +25,7 @@ from aquilon.upstreams.upstream import (
     checked_api_version,
     checked_base_url,
     checked_headers,
+    checked_models,
     checked_secret,
 )
 
@@ -99,7 +100,7 @@ async def store(session: AsyncSession, sealer: Sealer, configured: Upstream) -> 
             capabilities=sorted(model.capabilities),
             weight=model.weight,
         )
-        for model in configured.models
+        for model in checked_models(configured.kind, configured.models)
     )
     await _changed(session)
     return _upstream(row, configured.models, sealer)

@@ -10,7 +10,9 @@ from aquilon.storage.base import Base, Watched
 
 class StoredUpstream(Watched, Base):
     __tablename__ = "upstreams"
-    __table_args__ = (CheckConstraint("kind IN ('openai', 'azure', 'azure_ai', 'mistral', 'aquilon')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('openai', 'azure', 'azure_ai', 'mistral', 'aquilon', 'anthropic')", name="kind"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)

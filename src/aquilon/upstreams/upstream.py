@@ -8,12 +8,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
-UpstreamKind = Literal["openai", "azure", "azure_ai", "mistral", "aquilon"]
+UpstreamKind = Literal["openai", "azure", "azure_ai", "mistral", "aquilon", "anthropic"]
 """The API that the server has.
 
 ``openai``: ``{base}/chat/completions`` with a bearer key: OpenAI, vLLM, llama.cpp and most others. ``azure``: Azure
 OpenAI, where the path names a deployment. ``azure_ai``: Azure AI's ``/models`` path. Both send the key as ``api-key``
 and ``?api-version=``. ``mistral``: Mistral's names for some fields. ``aquilon``: another Aquilon.
+``anthropic``: ``{base}/v1/messages`` with the key as ``x-api-key``.
 """
 UPSTREAM_KINDS: tuple[UpstreamKind, ...] = get_args(UpstreamKind)
 
@@ -21,6 +22,8 @@ Capability = Literal[
     "chat", "completions", "fim", "embeddings", "rerank", "function_calling", "vision", "reasoning", "moderation"
 ]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+_OF_ANTHROPIC: frozenset[Capability] = frozenset({"chat", "function_calling", "vision", "reasoning"})
 
 MAX_WEIGHT = 1000
 MAX_MODELS = 1000
@@ -166,6 +169,17 @@ def checked_api_version(kind: UpstreamKind, version: str | None) -> str | None:
     if version is None or _API_VERSION.fullmatch(version) is None:
         raise ValueError(f"An upstream of kind {kind} needs an api_version, such as 2024-10-21")
     return version
+
+
+def checked_models(kind: UpstreamKind, models: tuple[ProvidedModel, ...]) -> tuple[ProvidedModel, ...]:
+    """Raises ValueError for a model with a capability for which this kind of upstream has no path."""
+    for model in models:
+        if kind == "anthropic" and (missing := model.capabilities - _OF_ANTHROPIC):
+            raise ValueError(
+                f"'{model.name}' can't have {', '.join(sorted(missing))}: an upstream of kind anthropic has "
+                f"{', '.join(sorted(_OF_ANTHROPIC))}"
+            )
+    return models
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

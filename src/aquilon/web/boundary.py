@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.api.answer_headers import collected_headers
+from aquilon.api.dialects import MESSAGES
 from aquilon.api.error_bodies import REQUEST_ID
 from aquilon.api.errors import error_response, unexpected_error
 from aquilon.api.websocket import CloseCode
@@ -133,6 +134,8 @@ def _with_common_headers(
     """An answer's headers and those that every answer gets. The answer's own headers take precedence."""
     pairs = [pair for pair in headers if pair[0] != b"x-request-id"]
     pairs.append((b"x-request-id", request_id.encode()))
+    if scope["path"].startswith(MESSAGES):
+        pairs.append((b"request-id", request_id.encode()))  # Anthropic's name
     names = {name for name, _ in pairs}
     for name, value in collected_headers(scope).items():
         if (raw_name := name.encode("latin-1")) not in names:

@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from aquilon import __version__
-from aquilon.api.error_bodies import ErrorBody
-from aquilon.api.schemas import components
+from aquilon.api.dialects import MESSAGES
+from aquilon.api.error_bodies import AnthropicErrorBody, ErrorBody
+from aquilon.api.schemas import components, error_answer
 from aquilon.web.routes import ROUTES
 
 _OPEN_PATHS = frozenset(
@@ -30,6 +31,7 @@ _OPEN_PATHS = frozenset(
 _TAGS = {
     "chat": "Conversations with a model, as OpenAI's and Mistral's clients hold them.",
     "responses": "The same in OpenAI's newer shape.",
+    "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",
     "moderations": "Judgements of texts and conversations.",
@@ -52,6 +54,8 @@ _TAGS = {
 }
 """In the order in which a newcomer needs them."""
 
+_ERRORS = "The request is refused, or can't be answered; the body says why."
+
 
 def document(app: FastAPI) -> bytes:
     """OpenAPI 3.1 as JSON."""
@@ -59,7 +63,7 @@ def document(app: FastAPI) -> bytes:
         title="Aquilon",
         version=__version__,
         description="The base URL is this server's address, with `/v1` for OpenAI's clients and without it for "
-        "Mistral's.",
+        "Mistral's and Anthropic's.",
         routes=app.routes,
     )
     openapi["tags"] = [{"name": name, "description": description} for name, description in _TAGS.items()]
@@ -70,9 +74,14 @@ def document(app: FastAPI) -> bytes:
     for path, operations in openapi["paths"].items():
         for operation in operations.values():
             operation["security"] = [] if path in _OPEN_PATHS else [{"key": []}]
+            if path.startswith(MESSAGES):
+                for status in ("4XX", "5XX"):
+                    operation["responses"][status] = error_answer(_ERRORS, AnthropicErrorBody)
     return msgspec.json.encode(openapi)
 
 
 def _bodies() -> dict[str, Any]:
     requests = [type_ for routes in ROUTES for type_ in routes.request_types]
-    return components(requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody])
+    return components(
+        requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody, AnthropicErrorBody]
+    )

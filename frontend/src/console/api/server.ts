@@ -67,6 +67,7 @@ export const UPSTREAM_KINDS = [
   "azure_ai",
   "mistral",
   "aquilon",
+  "anthropic",
 ] as const satisfies readonly UpstreamKind[];
 export type UpstreamKind = Upstream["kind"];
 

@@ -480,6 +480,7 @@ export const en = {
   "upstreams.kind.azureAi": "Azure AI",
   "upstreams.kind.mistral": "Mistral",
   "upstreams.kind.aquilon": "another Aquilon",
+  "upstreams.kind.anthropic": "Anthropic",
   "upstreams.url": "Base address",
   "upstreams.url.hint": "Such as https://api.example.com/v1",
   "upstreams.key": "Its API key",

@@ -504,6 +504,7 @@ export const fr: ConsoleTexts = {
   "upstreams.kind.azureAi": "Azure AI",
   "upstreams.kind.mistral": "Mistral",
   "upstreams.kind.aquilon": "un autre Aquilon",
+  "upstreams.kind.anthropic": "Anthropic",
   "upstreams.url": "Adresse de base",
   "upstreams.url.hint": "Par exemple https://api.example.com/v1",
   "upstreams.key": "Sa clé d’API",

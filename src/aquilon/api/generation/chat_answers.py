@@ -207,6 +207,8 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
     held = b""  # sent together with the next chunk: one packet less
     async with aclosing(events):
         async for event in events:
+            if isinstance(event, Delta) and not (event.text or event.reasoning or event.tokens):
+                continue  # a signature of thoughts, which chat completions don't have
             if isinstance(event, Delta | ToolCallDelta | Finished) and not has_role[event.index]:
                 has_role[event.index] = True
                 has_text = isinstance(event, Finished) or (isinstance(event, Delta) and not event.reasoning)

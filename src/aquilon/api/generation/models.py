@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
+from aquilon.api.dialects import dialect_of
+from aquilon.api.generation.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
@@ -81,11 +85,23 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     answer=ListOf[Model],
     says="The models that the caller may use, the default chat model first.",
 )
-async def list_models(request: Request, caller: Caller) -> Response:
+async def list_models(
+    request: Request,
+    caller: Caller,
+    after_id: str | None = None,
+    before_id: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_MODELS)] = 20,
+) -> Response:
+    """A request with the header `anthropic-version` is answered in Anthropic's shape: the chat models, a page of
+    `limit` after or before an id. All others get all models.
+    """
     state = services(request)
     catalogue = state.catalogue
     await catalogue.refresh()
     usable = [card for card in catalogue.cards() if is_for(caller, card) and not catalogue.is_retired(card)]
+    if dialect_of(request.scope) == "anthropic":
+        chat_models = [card for card in usable if card.chat]
+        return json_answer(models_page(chat_models, after_id=after_id, before_id=before_id, limit=limit))
     return json_answer(ListOf(data=[model_body(card, state.engine, state.texts) for card in usable]))
 
 
@@ -93,6 +109,8 @@ async def list_models(request: Request, caller: Caller) -> Response:
 async def get_model(request: Request, caller: Caller, model_id: str) -> Response:
     state = services(request)
     card = await visible_card(state, caller, model_id)
+    if dialect_of(request.scope) == "anthropic":
+        return json_answer(model_info(card))
     return json_answer(model_body(card, state.engine, state.texts))
 
 

@@ -1,0 +1,2 @@
+INSERT INTO upstreams (id, name, kind, base_url, private, connect_seconds, first_token_seconds, between_seconds, total_seconds, enabled, created_at) VALUES ('upstream_1', 'vllm', 'openai', 'http://gpu-1:8000/v1', true, 5, 60, 30, 900, true, 1764547200)
+INSERT INTO upstream_models (upstream_id, name, remote, max_context, capabilities, weight) VALUES ('upstream_1', 'm', 'there', 8192, '["chat"]', 100)
