@@ -55,8 +55,10 @@ def answers(
     }
 
 
-def error_answer(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ERROR}}}
+def error_answer(description: str, body: Answer | None = None) -> dict[str, Any]:
+    """``body``: the error of another dialect than OpenAI's and Mistral's."""
+    schema = _ERROR if body is None else _reference(body)
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def components(requests: Iterable[type[BaseModel]], structs: Iterable[Answer]) -> dict[str, Any]:

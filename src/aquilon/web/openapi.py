@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from aquilon import __version__
-from aquilon.api.error_bodies import ErrorBody
-from aquilon.api.schemas import components
+from aquilon.api.error_bodies import ErrorBody, OllamaErrorBody
+from aquilon.api.schemas import components, error_answer
 from aquilon.web.routes import ROUTES
 
 _OPEN_PATHS = frozenset(
@@ -35,6 +35,7 @@ _TAGS = {
     "moderations": "Judgements of texts and conversations.",
     "models": "The models here, their files, and the names that stand for them.",
     "tokens": "Text to token ids, and back.",
+    "ollama": "Ollama's API, for editors, note takers and home automation.",
     "files": "Files that batch jobs read and write.",
     "batches": "Many requests in one file, answered when there is room.",
     "usage": "What was used, by hour or day.",
@@ -51,6 +52,8 @@ _TAGS = {
     "not stored": "Routes of OpenAI's for what this server doesn't keep: they list nothing and find nothing.",
 }
 """In the order in which a newcomer needs them."""
+
+_ERRORS = "The request is refused, or can't be answered; the body says why."
 
 
 def document(app: FastAPI) -> bytes:
@@ -70,9 +73,14 @@ def document(app: FastAPI) -> bytes:
     for path, operations in openapi["paths"].items():
         for operation in operations.values():
             operation["security"] = [] if path in _OPEN_PATHS else [{"key": []}]
+            if path.startswith("/api/"):
+                for status in ("4XX", "5XX"):
+                    operation["responses"][status] = error_answer(_ERRORS, OllamaErrorBody)
     return msgspec.json.encode(openapi)
 
 
 def _bodies() -> dict[str, Any]:
     requests = [type_ for routes in ROUTES for type_ in routes.request_types]
-    return components(requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody])
+    return components(
+        requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody, OllamaErrorBody]
+    )
