@@ -107,8 +107,9 @@ class Clock:
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """More of an answer."""
+    """More of an answer, by this model."""
 
+    model: str
     text: str = ""
     thinking: str = ""
     calls: list[AnsweredCall] = []
@@ -145,21 +146,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
                     thinking += part.thinking
                     calls += part.calls
                     scores += part.scores
-        return _encode(self._line(end.model, _Part(text, thinking, calls, scores), **self._totals(end)))
+        return _encode(self._line(_Part(end.model, text, thinking, calls, scores), **self._totals(end)))
 
     async def lines(self, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
         """A line for each part of the answer; the last one has the counts and durations."""
         async with aclosing(self._parts(events)) as parts:
             async for part in parts:
                 if isinstance(part, _End):
-                    line = self._line(part.model, _Part(), **self._totals(part))
+                    line = self._line(_Part(part.model), **self._totals(part))
                 else:
-                    line = self._line(self.model, part)
+                    line = self._line(part)
                 yield _encode(line) + b"\n"
 
     def without_prompt(self, reason: Literal["load", "unload"]) -> bytes:
         """The line that answers a request without a prompt."""
-        return _encode(self._line(self.model, _Part(), done=True, done_reason=reason)) + b"\n"
+        return _encode(self._line(_Part(self.model), done=True, done_reason=reason)) + b"\n"
 
     async def _parts(self, events: AsyncGenerator[Event]) -> AsyncGenerator[_Part | _End]:
         """Calls come together when the model has finished: their arguments are objects, which have no parts."""
@@ -174,7 +175,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
                     case Delta():
                         thinking = event.reasoning if self.thoughts else ""
                         if event.text or thinking or event.tokens:
-                            yield _Part(event.text, thinking, scores=[_logprob(token) for token in event.tokens])
+                            yield _Part(model, event.text, thinking, scores=[_logprob(token) for token in event.tokens])
                     case ToolCallDelta() if event.call == len(calls):
                         calls.append(event)
                     case ToolCallDelta():
@@ -184,15 +185,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
                     case Finished():
                         reason = "stop" if event.reason == "tool_calls" else event.reason
                         if answered := _answered(calls, cut=event.reason == "length"):
-                            yield _Part(calls=answered)
+                            yield _Part(model, calls=answered)
                     case Usage():
                         yield _End(model, reason, event)
 
     def _totals(self, end: _End) -> dict[str, Any]:
         return {"done": True, "done_reason": end.reason, **self.clock.measured(end.model, end.usage)}
 
-    def _line(self, model: str, part: _Part, **more: Any) -> ChatLine | GenerateLine:
-        common = {"model": model, "created_at": now(), "logprobs": part.scores or UNSET, **more}
+    def _line(self, part: _Part, **more: Any) -> ChatLine | GenerateLine:
+        common = {"model": part.model, "created_at": now(), "logprobs": part.scores or UNSET, **more}
         thinking = part.thinking or UNSET
         if self.kind == "generate":
             return GenerateLine(response=part.text, thinking=thinking, **common)
