@@ -174,6 +174,8 @@ def test_a_prompt_is_a_conversation_a_raw_text_or_a_gap() -> None:
     assert generate(prompt="def f(", suffix="return 1") == FillPrompt("def f(", "return 1")
     with pytest.raises(ApiError, match="'raw': true"):
         generate(prompt="Hi", template="{{ .Prompt }}")
+    with pytest.raises(ApiError, match="'system'"):
+        generate(prompt="Hi", raw=True, system="Be brief")
 
 
 @pytest.mark.parametrize(

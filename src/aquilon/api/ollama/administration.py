@@ -133,31 +133,21 @@ async def _finished(lines: AsyncGenerator[PullLine]) -> None:
 
 
 _ABSENT = (
-    ("POST", "/api/create", "Create a model from a Modelfile", "Modelfiles are"),
-    ("POST", "/api/copy", "Copy a model", "Copies of models, which aliases replace at /v1/server/aliases, are"),
-    ("POST", "/api/push", "Publish a model", "Publishing models is"),
-    ("POST", "/api/blobs/{digest}", "Upload a part of a model", "Uploading models is"),
-    ("HEAD", "/api/blobs/{digest}", "Look for a part of a model", "Uploading models is"),
+    ("/api/create", "Create a model from a Modelfile", "Modelfiles are"),
+    ("/api/copy", "Copy a model", "Copies of models, which aliases replace at /v1/server/aliases, are"),
+    ("/api/push", "Publish a model", "Publishing models is"),
 )
-"""Method, path, summary, and what isn't supported."""
+"""Path, summary, and what isn't supported."""
 
 
-def _add_absent(method: str, path: str, summary: str, *, subject_and_verb: str) -> None:
+def _add_absent(path: str, summary: str, subject_and_verb: str) -> None:
     async def refuse(caller: Caller) -> Response:
         raise unsupported(subject_and_verb, param="model")
 
-    parameters = [{"name": "digest", "in": "path", "required": True, "schema": {"type": "string"}}]
-    routes.add(
-        method,
-        path,
-        summary,
-        answer=OllamaErrorBody,
-        says="This is not supported; the body says so.",
-        status=400,
-        status_code=400,
-        openapi_extra={"parameters": parameters} if "{digest}" in path else None,
-    )(refuse)
+    routes.post(path, summary, answer=OllamaErrorBody, says="This is not supported.", status=400, status_code=400)(
+        refuse
+    )
 
 
-for _method, _path, _summary, _subject_and_verb in _ABSENT:
-    _add_absent(_method, _path, _summary, subject_and_verb=_subject_and_verb)
+for _path, _summary, _subject_and_verb in _ABSENT:
+    _add_absent(_path, _summary, _subject_and_verb)

@@ -34,10 +34,11 @@ class OllamaChatRequest(AnswerFields):
     def prompt(self) -> ChatPrompt:
         """The canonical conversation. Raises ApiError 400."""
         messages = conversation(self.messages or [])
+        last = messages[-1]
         tools = [fields.tool(position) for position, fields in enumerate(self.tools or ())]
         return ChatPrompt(
             messages,
-            continue_final=messages[-1].role == "assistant" and bool(messages[-1].content),
+            continue_final=last.role == "assistant" and bool(last.content) and not last.tool_calls,
             tool_use=tool_use(tools, None, parallel=True),
             template_variables=self.template_variables,
         )

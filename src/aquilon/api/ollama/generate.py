@@ -50,6 +50,8 @@ class OllamaGenerateRequest(AnswerFields):
                 param="template",
                 code="unsupported",
             )
+        if (self.raw or self.suffix) and (self.system or self.images):
+            raise invalid("'system' and 'images' can't be combined with 'raw' or 'suffix'", param="raw")
         if self.suffix:
             return FillPrompt(text, self.suffix)
         if self.raw or not (chats or self.system or self.images):

@@ -15,9 +15,8 @@ import msgspec
 
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.checkpoints.checkpoint import Checkpoint
-from aquilon.checkpoints.opening import CheckpointError, open_checkpoint
+from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import ModelStore, StoredModel, StoreError
-from aquilon.models.architecture import UnsupportedArchitecture
 from aquilon.text.huggingface import templates_from_folder
 from aquilon.text.tokenizer import TokenizerError
 
@@ -69,7 +68,7 @@ def checkpoint_of(card: ModelCard) -> Checkpoint | None:
         return None
     try:
         return open_checkpoint(card.path)
-    except (CheckpointError, UnsupportedArchitecture, OSError):
+    except (ValueError, OSError):  # damaged, or gone
         return None
 
 
@@ -141,7 +140,7 @@ def _weights(folder: Path, pulled_at: str) -> str:
     """The format of most bytes of the weights; empty if they can't be read. A model pulled anew is read anew."""
     try:
         entries = open_checkpoint(folder).entries.values()
-    except (CheckpointError, UnsupportedArchitecture, OSError):
+    except (ValueError, OSError):  # damaged, or gone
         return ""
     sizes: Counter[str] = Counter()
     for entry in entries:
