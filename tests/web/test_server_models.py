@@ -329,6 +329,56 @@ def test_a_cancelled_pull_goes_on_when_it_is_requested_again(client: httpx.Clien
     assert [pull["state"] for pull in client.get("/v1/server/pulls").json()["data"][:2]] == ["done", "cancelled"]
 
 
+def ollamas_lines(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
+    answer = client.post("/api/pull", json=body)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_ollama_s_clients_pull_and_remove_a_model(client: httpx.Client, hub: FakeHub) -> None:
+    hub.repositories["eagle/Home"] = HubRepository(tiny_checkpoint(seed=7), card={"license": "apache-2.0"})
+    first, *progress, last = ollamas_lines(client, model="hf.co/eagle/Home")
+    assert (first, last) == ({"status": "pulling manifest"}, {"status": "success"})
+    assert progress[-1]["completed"] == progress[-1]["total"] > 0
+    assert all(line["digest"] in line["status"] for line in progress)
+    for name in ("Home", "Home:latest", "hf.co/eagle/Home:latest", "hf:eagle/Home"):
+        asked = {"model": name, "messages": QUESTION, "stream": False, "options": {"num_predict": 1}}
+        assert client.post("/api/chat", json=asked).json()["model"] == "Home"
+    assert ollamas_lines(client, name="Home", stream=False) == [{"status": "success"}], "it is here already"
+    entries = client.get("/v1/organization/audit_logs").json()["data"]
+    assert [entry["type"] for entry in entries[:1]] == ["model.pull_started"]
+
+    busy = client.request("DELETE", "/api/delete", json={"model": "Home"})
+    assert (busy.status_code, "unload it first" in busy.json()["error"]) == (409, True)
+    unloaded = client.post("/api/generate", json={"model": "Home", "keep_alive": 0, "stream": False})
+    assert unloaded.json()["done_reason"] == "unload"
+    assert "Home" not in [model["name"] for model in client.get("/api/ps").json()["models"]]
+    assert client.request("DELETE", "/api/delete", json={"model": "Home:latest"}).status_code == 200
+    assert client.request("DELETE", "/api/delete", json={"model": "Home"}).status_code == 404
+
+
+def test_an_ollama_client_that_leaves_cancels_its_pull(client: httpx.Client, hub: FakeHub) -> None:
+    hub.repositories["eagle/Long"] = HubRepository(tiny_checkpoint(seed=8), card={"license": "apache-2.0"})
+    hub.held = threading.Event()
+    with client.stream("POST", "/api/pull", json={"model": "hf:eagle/Long"}) as answer:
+        next(answer.iter_lines())
+        [pull] = [pull for pull in client.get("/v1/server/pulls").json()["data"] if pull["state"] == "running"]
+    assert pulled(client, pull["id"], "cancelled", "done", "failed")["state"] == "cancelled"
+    hub.held.set()
+    hub.held = None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("llama3.2", "not from Ollama's library"), ("hf:nobody/nothing", "nobody/nothing")]
+)
+def test_an_ollama_pull_that_fails_says_why(client: httpx.Client, name: str, words: str) -> None:
+    answer = client.post("/api/pull", json={"model": name})
+    last = json.loads(answer.text.splitlines()[-1])
+    assert words in last["error"]
+    whole = client.post("/api/pull", json={"model": name, "stream": False})
+    assert (whole.status_code, words in whole.json()["error"]) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("source", "status", "words"),
     [

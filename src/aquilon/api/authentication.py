@@ -32,11 +32,21 @@ async def authenticate(request: Request) -> Principal:
         principal = await _by_api_key(request, authorization)
     else:
         principal = await _by_session(request)
+    return admitted(request, principal)
+
+
+def admitted(request: Request, principal: Principal) -> Principal:
+    """The request's principal, with the servers that passed the request on counted."""
     for name, value in request.scope["headers"]:
         if name == _LOOP_HEADER and (hops := value.lower().count(_LOOP_NAME)):
             principal = replace(principal, hops=principal.hops + hops)
     request.state.principal = principal  # for the access log
     return principal
+
+
+def brings_no_credentials(request: Request) -> bool:
+    """Whether the request has neither an API key nor a session, valid or not."""
+    return IN_PROCESS not in request.scope and _authorization(request) is None and session_id(request) is None
 
 
 async def authenticate_unless_loopback(request: Request) -> None:

@@ -39,15 +39,23 @@ F = TypeVar("F", bound=Fields)
 
 
 async def read_body(
-    request: Request, fields: type[F], *, most: int | None = None, structures: int = MOST_STRUCTURES
+    request: Request,
+    fields: type[F],
+    *,
+    most: int | None = None,
+    structures: int = MOST_STRUCTURES,
+    any_type: bool = False,
 ) -> F:
     """The validated body, of at most ``most`` bytes or the server's own limit, whichever is less.
+
+    ``any_type``: the body is JSON whatever its content type says.
 
     Large bodies are parsed in one thread, one after the other, so that other requests go on.
     Raises ApiError: 413 above the limit (without reading on) and for too many values, 415
     for another content type than JSON, 400 for invalid JSON, 408 for a slow body, 422 for wrong fields.
     """
-    _require_json(request)
+    if not any_type:
+        _require_json(request)
     state = services(request)
     limit = state.settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))

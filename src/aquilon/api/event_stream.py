@@ -44,6 +44,7 @@ class EventStream(Response):
     ) -> None:
         """``heartbeat``: a frame that clients ignore. Empty for a format that has none."""
         self.status_code = 200
+        self.background = None  # FastAPI reads it
         self.raw_headers = [
             (b"content-type", media_type.encode()),
             (b"cache-control", b"no-store"),

@@ -7,8 +7,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -30,9 +30,16 @@ log = structlog.get_logger("aquilon.pulls")
 class _Running:
     process: asyncio.subprocess.Process
     watching: asyncio.Task[None] | None = None
+    reported: asyncio.Event = field(default_factory=asyncio.Event)
+    """The next report, or the end."""
     cancelled: bool = False
     stopping: bool = False
     """Whether the pull stops because the server ends, not because somebody cancelled it."""
+
+    def report(self) -> None:
+        """Wake everybody who follows the pull."""
+        self.reported.set()
+        self.reported = asyncio.Event()
 
 
 class Pulls:
@@ -104,6 +111,14 @@ class Pulls:
             await self._end(running)
         return pull
 
+    async def follow(self, id_: str) -> AsyncGenerator[Pull]:
+        """The pull now, after each report of its process, and when it has ended. Raises ApiError 404."""
+        pull = self.get(id_)
+        yield pull
+        while (running := self._running.get(id_)) is not None:
+            await running.reported.wait()
+            yield pull
+
     async def close(self) -> None:
         """Stop all running pulls; they count as interrupted."""
         for running in self._running.values():
@@ -128,6 +143,7 @@ class Pulls:
         async for line in process.stdout:
             with contextlib.suppress(msgspec.MsgspecError):
                 self._note(pull, msgspec.json.decode(line, type=PullReport))
+                running.report()
         error_output = (await errors).decode(errors="replace").strip()
         status = await process.wait()
         if pull.model is not None:
@@ -141,6 +157,7 @@ class Pulls:
                 pull.error = error_output[-_MOST_ERROR_CHARACTERS:] or f"its process ended with status {status}"
             self._settle(pull, "failed")
         del self._running[pull.id]
+        running.report()
 
     def _note(self, pull: Pull, report: PullReport) -> None:
         if isinstance(report, PullProgress):

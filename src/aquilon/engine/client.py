@@ -73,6 +73,8 @@ class Engine:
         """``load_patience``: seconds that a request waits for its model before it fails as ``unavailable``."""
         self.options = options or EngineOptions()
         self.states: dict[str, ModelState] = {}
+        self.ready_since: dict[str, float] = {}
+        """When each model was last loaded, on `time.monotonic`'s clock."""
         self.statistics: EngineStatistics | None = None
         self._load_patience = load_patience
         self._hang_seconds = hang_seconds
@@ -290,6 +292,8 @@ class Engine:
 
     def _on_model_state(self, state: ModelState) -> None:
         self.states[state.name] = state
+        if state.state == "ready":
+            self.ready_since[state.name] = time.monotonic()
         for listener in list(self._listeners.get(state.name, ())):
             listener(state)
         if state.state == "loading":

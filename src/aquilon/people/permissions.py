@@ -95,6 +95,12 @@ def require(principal: Principal, action: Action, workspace_role: Role | None = 
         raise forbidden(f"The role {principal.role}{in_workspace} doesn't permit {action}", code="role_missing")
 
 
+def may_operate(principal: Principal) -> bool:
+    """Whether `require_operator` lets the principal pass."""
+    may_manage = has_scope(principal, "server.manage") and permits(principal.role, None, "server.manage")
+    return may_manage and principal.operates
+
+
 def require_operator(principal: Principal) -> None:
     """Check the right to manage what all organizations share: models, upstreams, prices. Raises ApiError 403."""
     require(principal, "server.manage")

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from aquilon import __version__
 from aquilon.api.dialects import MESSAGES
-from aquilon.api.error_bodies import AnthropicErrorBody, ErrorBody
+from aquilon.api.error_bodies import AnthropicErrorBody, ErrorBody, OllamaErrorBody
 from aquilon.api.schemas import components, error_answer
 from aquilon.web.routes import ROUTES
 
@@ -37,6 +37,7 @@ _TAGS = {
     "moderations": "Judgements of texts and conversations.",
     "models": "The models here, their files, and the names that stand for them.",
     "tokens": "Text to token ids, and back.",
+    "ollama": "Ollama's API, for editors, note takers and home automation.",
     "files": "Files that batch jobs read and write.",
     "batches": "Many requests in one file, answered when there is room.",
     "usage": "What was used, by hour or day.",
@@ -77,11 +78,20 @@ def document(app: FastAPI) -> bytes:
             if path.startswith(MESSAGES):
                 for status in ("4XX", "5XX"):
                     operation["responses"][status] = error_answer(_ERRORS, AnthropicErrorBody)
+            if path.startswith("/api/"):
+                for status in ("4XX", "5XX"):
+                    operation["responses"][status] = error_answer(_ERRORS, OllamaErrorBody)
     return msgspec.json.encode(openapi)
 
 
 def _bodies() -> dict[str, Any]:
     requests = [type_ for routes in ROUTES for type_ in routes.request_types]
     return components(
-        requests, [*(type_ for routes in ROUTES for type_ in routes.answer_types), ErrorBody, AnthropicErrorBody]
+        requests,
+        [
+            *(type_ for routes in ROUTES for type_ in routes.answer_types),
+            ErrorBody,
+            AnthropicErrorBody,
+            OllamaErrorBody,
+        ],
     )

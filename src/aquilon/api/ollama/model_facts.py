@@ -1,0 +1,160 @@
+"""Facts about a model in Ollama's words: digest, details, numbers of the architecture, capabilities.
+
+These functions read files: call them in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aquilon.catalogue.card import LocalModel, ModelCard
+from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.store import ModelStore, StoredModel, StoreError
+from aquilon.text.huggingface import templates_from_folder
+from aquilon.text.tokenizer import TokenizerError
+
+_GGUF_TEMPLATE = "tokenizer.chat_template"
+
+
+class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty texts are unknown, as all are of an upstream's model."""
+
+    parent_model: str = ""
+    format: str = ""
+    """``gguf`` or ``safetensors``."""
+    family: str = ""
+    families: list[str] = []
+    parameter_size: str = ""
+    """Such as ``135M`` or ``7.2B``."""
+    quantization_level: str = ""
+    """The format of most weights on the disk, such as ``Q4_K`` or ``BF16``."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    digest: str
+    details: ModelDetails
+
+
+def identity(card: ModelCard, store: ModelStore | None) -> Identity:
+    """The digest is a SHA-256: of the model's one file, of its files' sums, or of the name of an upstream's model."""
+    stored = _stored(card, store)
+    size = _parameter_size(card.parameters)
+    if stored is None:
+        return Identity(_sha256(f"{card.provider}/{card.name}"), ModelDetails(parameter_size=size))
+    sums = [file.sha256 for file in stored.files]
+    listed = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(stored.files, key=lambda file: file.path))
+    return Identity(
+        sums[0] if len(sums) == 1 else _sha256(listed),
+        ModelDetails(
+            format="gguf" if stored.format == "gguf" else "safetensors",
+            family=stored.family,
+            families=[stored.family],
+            parameter_size=size,
+            quantization_level=_weights(stored.path, stored.pulled_at),
+        ),
+    )
+
+
+def checkpoint_of(card: ModelCard) -> Checkpoint | None:
+    """None for a model that isn't in the store, or whose files are damaged or gone."""
+    if not isinstance(card, LocalModel):
+        return None
+    try:
+        return open_checkpoint(card.path)
+    except (ValueError, OSError):  # damaged, or gone
+        return None
+
+
+def template_of(checkpoint: Checkpoint | None) -> str:
+    """The chat template in Jinja; empty if the model has none, or Mistral's own encoder in its place."""
+    if checkpoint is None:
+        return ""
+    if checkpoint.format == "gguf":
+        template = checkpoint.metadata.get(_GGUF_TEMPLATE, "")
+        return template if isinstance(template, str) else ""
+    try:
+        return templates_from_folder(checkpoint.path).get("default", "")
+    except TokenizerError:
+        return ""
+
+
+def model_info(card: ModelCard, checkpoint: Checkpoint | None, *, context: int) -> dict[str, Any]:
+    """``context``: the most tokens of prompt and answer together."""
+    name = "unknown" if checkpoint is None else checkpoint.architecture.family
+    info: dict[str, Any] = {"general.architecture": name, "general.basename": card.name}
+    if card.parameters:
+        info["general.parameter_count"] = card.parameters
+    numbers: dict[str, Any] = {"context_length": context}
+    if checkpoint is not None:
+        architecture = checkpoint.architecture
+        numbers |= {
+            "vocab_size": architecture.vocab_size,
+            "embedding_length": architecture.hidden_size,
+            "feed_forward_length": architecture.intermediate_size,
+            "block_count": architecture.num_layers,
+            "attention.head_count": architecture.num_heads,
+            "attention.head_count_kv": architecture.num_kv_heads,
+            "attention.layer_norm_rms_epsilon": architecture.norm_eps,
+            "rope.dimension_count": architecture.head_dim,
+            "rope.freq_base": architecture.rotary.theta,
+        }
+        if architecture.num_experts:
+            numbers |= {
+                "expert_count": architecture.num_experts,
+                "expert_used_count": architecture.experts_per_token,
+            }
+    return info | {f"{name}.{key}": value for key, value in numbers.items()}
+
+
+def capabilities(card: ModelCard) -> list[str]:
+    """By these, clients decide whether to offer tools, images and thoughts."""
+    abilities = {
+        "completion": card.chat or (card.completions and not card.embeddings),
+        "tools": card.function_calling,
+        "insert": card.fim,
+        "vision": card.vision,
+        "embedding": card.embeddings,
+        "thinking": card.reasoning,
+    }
+    return [name for name, able in abilities.items() if able]
+
+
+def _stored(card: ModelCard, store: ModelStore | None) -> StoredModel | None:
+    if store is None or not isinstance(card, LocalModel):
+        return None
+    try:
+        return store.get(card.name)
+    except StoreError:  # removed in this moment
+        return None
+
+
+@lru_cache(maxsize=256)
+def _weights(folder: Path, pulled_at: str) -> str:
+    """The format of most bytes of the weights; empty if they can't be read. A model pulled anew is read anew."""
+    try:
+        entries = open_checkpoint(folder).entries.values()
+    except (ValueError, OSError):  # damaged, or gone
+        return ""
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        sizes[entry.block_type] += entry.nbytes
+    return sizes.most_common(1)[0][0] if sizes else ""
+
+
+def _parameter_size(parameters: int) -> str:
+    if not parameters:
+        return ""
+    if parameters >= 1e9:
+        return f"{parameters / 1e9:.3g}B"
+    return f"{parameters / 1e6:.3g}M"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
