@@ -31,6 +31,8 @@ class ChatPrompt(msgspec.Struct, frozen=True):
     tool_use: ToolUse | None = None
     generation_prompt: bool = True
     """Open an answer after the last message; otherwise the model continues after the end of that message."""
+    template_variables: dict[str, Any] = {}
+    """What local chat templates read beside messages and tools, see `text.template_variables`."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True):

@@ -31,8 +31,7 @@ async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[in
 
     Raises ApiError 400 for a prompt that can't be encoded or that the template refuses.
     """
-    messages = len(prompt.messages) if isinstance(prompt, ChatPrompt) else 0
-    if characters(prompt) + _CHARACTERS_A_MESSAGE * messages <= _INLINE_CHARACTERS:
+    if characters(prompt) + _work_beside_text(prompt) <= _INLINE_CHARACTERS:
         with contextlib.suppress(NotBrief):
             return _encode(prompt, card, loaded, brief=True)
     return await asyncio.to_thread(_encode, prompt, card, loaded, brief=False)
@@ -53,7 +52,7 @@ async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, 
 
 
 def characters(prompt: Prompt) -> int:
-    """The characters of a prompt's text; each token id counts as one."""
+    """The characters of a prompt's text; each token id counts as one. Templates may leave out earlier thoughts."""
     if isinstance(prompt, ChatPrompt):
         size = sum(len(message.content) for message in prompt.messages)
         size += sum(len(call.function.arguments) for message in prompt.messages for call in message.tool_calls)
@@ -61,6 +60,14 @@ def characters(prompt: Prompt) -> int:
     if isinstance(prompt, FillPrompt):
         return len(prompt.prefix) + len(prompt.suffix)
     return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
+
+
+def _work_beside_text(prompt: Prompt) -> int:
+    """The work of rendering a conversation beside its text, in characters."""
+    if not isinstance(prompt, ChatPrompt):
+        return 0
+    thoughts = sum(len(message.reasoning) for message in prompt.messages)
+    return thoughts + _CHARACTERS_A_MESSAGE * (len(prompt.messages) + len(prompt.template_variables))
 
 
 def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> None:
@@ -131,6 +138,7 @@ def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate, *,
         template.encode,
         add_generation_prompt=prompt.generation_prompt and not prompt.continue_final,
         continue_final=prompt.continue_final,
+        variables=prompt.template_variables,
         brief=brief,
     )
     tools = shown_tools(prompt)

@@ -59,3 +59,5 @@ class Message(msgspec.Struct, frozen=True):
     """All parts of the content in order, if it has other parts than text."""
     more: dict[str, Any] = {}
     """The client's other fields, unchanged, for upstreams; also ``content`` if it came in parts."""
+    reasoning: str = ""
+    """An assistant's earlier thoughts. ``more`` has them too if the client sent them in fields of a chat message."""

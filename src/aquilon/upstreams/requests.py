@@ -33,8 +33,10 @@ _ROUTING_FIELDS = frozenset(
     | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
 )
 """Fields with which clients of other routers choose model, provider or address: here the operator chooses."""
-_UNKNOWN_TO_MISTRAL = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
-"""OpenAI's fields without effect here: Mistral refuses a request with a field that it doesn't know."""
+_UNKNOWN_TO_MISTRAL = frozenset(
+    {"user", "store", "service_tier", "safety_identifier", "verbosity", "chat_template_kwargs"}
+)
+"""OpenAI's and vLLM's fields: Mistral refuses a request with a field that it doesn't know."""
 
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
@@ -55,7 +57,7 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     else:
         body["stream_options"] = {"include_usage": True}
     if isinstance(request.prompt, ChatPrompt):
-        _put_chat(body, request.prompt, kind)
+        _put_chat(body, request.prompt, kind, reasoning=reasoning)
         if request.format is not None:
             _put_format(body, request.format, kind)
     elif isinstance(request.prompt, FillPrompt):
@@ -73,8 +75,11 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     return _encode(body)
 
 
-def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> None:
+def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, reasoning: bool) -> None:
     messages = [_message(message, kind) for message in prompt.messages]
+    if reasoning:
+        for fields, message in zip(messages, prompt.messages, strict=True):
+            _put_thoughts(fields, message, kind)
     body["messages"] = messages
     if prompt.continue_final:
         if kind == "mistral" or (kind == "aquilon" and prompt.repeats_final):
@@ -196,6 +201,20 @@ def _message(message: Message, kind: UpstreamKind) -> dict[str, Any]:
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
     return fields | _other_fields(message, kind)
+
+
+def _put_thoughts(fields: dict[str, Any], message: Message, kind: UpstreamKind) -> None:
+    """Add the assistant's earlier thoughts, unless the fields that the client sent have them already."""
+    if not message.reasoning or fields.get("reasoning_content") or fields.get("reasoning"):
+        return
+    content = fields["content"]
+    if kind == "mistral":
+        if not isinstance(content, list):
+            said = [{"type": "text", "text": content}] if content else []
+            thoughts = {"type": "thinking", "thinking": [{"type": "text", "text": message.reasoning}]}
+            fields["content"] = [thoughts, *said]
+    elif not isinstance(content, list) or all(part["type"] != "thinking" for part in content):
+        fields["reasoning_content"] = message.reasoning
 
 
 def _call(call: ToolCall, kind: UpstreamKind) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class AssistantMessage(msgspec.Struct, frozen=True):
     refusal: None = None
     """OpenAI's schema requires it; models here refuse in ``content``."""
     reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
+    """The same as ``reasoning_content``: newer clients read this name."""
     tool_calls: list[ToolCallBody] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
     """OpenAI's older shape of a call, for requests in that shape."""
@@ -91,6 +93,7 @@ class ChunkDelta(msgspec.Struct, frozen=True):
     role: str | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCallChunk] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
 
@@ -157,6 +160,7 @@ class _Choice:
             "assistant",
             self.text if self.text or not calls else None,
             reasoning_content=self.reasoning or UNSET,
+            reasoning=self.reasoning or UNSET,
             tool_calls=calls if calls and not shape.functions else UNSET,
             function_call=calls[0].function if calls and shape.functions else UNSET,
         )
@@ -237,7 +241,7 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
 
 def _delta(event: Delta) -> ChunkDelta:
     if event.reasoning:
-        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning)
+        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning, reasoning=event.reasoning)
     return ChunkDelta(content=event.text)
 
 

@@ -21,8 +21,15 @@ from aquilon.api.generation.tool_fields import (
 from aquilon.errors import invalid, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, ToolUse
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
+from aquilon.text.template_variables import variables_of
 
 MAX_MESSAGES = 4096
+
+TemplateVariables = dict[Annotated[str, Field(max_length=100)], Any]
+TEMPLATE_VARIABLES = (
+    "Variables for the model's chat template, such as `{\"enable_thinking\": false}` (vLLM, llama.cpp). They can't "
+    "replace the request's own fields."
+)
 
 
 class ImageUrl(Fields):
@@ -50,6 +57,11 @@ class MessageFields(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | Annotated[list[ContentPart], FIRST_FAULT_ENDS] | None = None
     refusal: str | None = Field(None, description="The text with which the assistant refused (OpenAI).")
+    reasoning_content: str | None = Field(
+        None,
+        description="The assistant's thoughts before this message. Models whose chat template shows them read them.",
+    )
+    reasoning: str | None = Field(None, description="A newer name for `reasoning_content`.")
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
@@ -73,6 +85,7 @@ class ChatCompletionRequest(SamplingFields):
         "reasoning_effort",
         "prediction",
         "prompt_cache_key",
+        "chat_template_kwargs",
     )
 
     messages: list[MessageFields] = Field(min_length=1, max_length=MAX_MESSAGES)
@@ -97,8 +110,16 @@ class ChatCompletionRequest(SamplingFields):
         None, description="OpenAI's older `tool_choice`."
     )
     safe_prompt: bool | None = Field(None, description="Without effect on this server's own models.")
-    prompt_mode: Any = Field(None, description="Without effect on this server's own models.")
-    reasoning_effort: Any = Field(None, description="Without effect on this server's own models.")
+    prompt_mode: Any = Field(
+        None,
+        description="With `reasoning`, the model thinks before it answers, if its template has the choice (Mistral).",
+    )
+    reasoning_effort: Any = Field(
+        None,
+        description="How long the model thinks, if its template knows efforts; `none` and `minimal` turn thoughts off "
+        "where the template has that choice.",
+    )
+    chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
     prediction: Any = Field(None, description="Without effect on this server's own models.")
     prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
 
@@ -115,6 +136,9 @@ class ChatCompletionRequest(SamplingFields):
                 repeats_final=bool(self.messages[-1].prefix),
                 tool_use=self._tool_use(),
                 generation_prompt=opens_answer(self.continue_final_message, self.add_generation_prompt),
+                template_variables=template_variables(
+                    self.chat_template_kwargs, reasoning_effort=self.reasoning_effort, prompt_mode=self.prompt_mode
+                ),
             ),
             sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
             temperature=self.temperature,
@@ -171,6 +195,7 @@ def chat_prompt(
     repeats_final: bool = False,
     tool_use: ToolUse | None = None,
     generation_prompt: bool = True,
+    template_variables: dict[str, Any] | None = None,
 ) -> ChatPrompt:
     """The canonical conversation. Raises ApiError 400, which names the wrong message."""
     prompt_messages: list[Message] = []
@@ -179,7 +204,24 @@ def chat_prompt(
         message = _message(fields, position, function_names)
         function_names |= {call.id: call.function.name for call in message.tool_calls}
         prompt_messages.append(message)
-    return ChatPrompt(tuple(prompt_messages), continue_final, repeats_final, tool_use, generation_prompt)
+    return ChatPrompt(
+        tuple(prompt_messages),
+        continue_final,
+        repeats_final,
+        tool_use,
+        generation_prompt,
+        template_variables or {},
+    )
+
+
+def template_variables(
+    chat_template_kwargs: dict[str, Any] | None, *, reasoning_effort: Any = None, prompt_mode: Any = None
+) -> dict[str, Any]:
+    """The variables for the model's chat template. Raises ApiError 400 for too many or too large ones."""
+    try:
+        return variables_of(chat_template_kwargs, reasoning_effort=reasoning_effort, prompt_mode=prompt_mode)
+    except ValueError as error:
+        raise invalid(f"chat_template_kwargs can't be used: {error}", param="chat_template_kwargs") from None
 
 
 def opens_answer(continue_final_message: bool | None, add_generation_prompt: bool | None) -> bool:
@@ -229,12 +271,34 @@ def _message(fields: MessageFields, position: int, function_names: dict[str, str
         tool_call_id=call_id,
         parts=tuple(parts) if any(isinstance(part, ImagePart) for part in parts) else (),
         more=_for_upstreams(fields),
+        reasoning=_thoughts(fields) if role == "assistant" else "",
     )
 
 
+def _thoughts(fields: MessageFields) -> str:
+    """The assistant's thoughts in any of the fields in which clients send them back."""
+    in_parts = [
+        _text_of_thoughts((part.model_extra or {}).get("thinking"))
+        for part in (fields.content if isinstance(fields.content, list) else ())
+        if part.type == "thinking"
+    ]
+    return fields.reasoning_content or fields.reasoning or "\n".join(filter(None, in_parts))
+
+
+def _text_of_thoughts(thinking: Any) -> str:
+    """The text of Mistral's ``thinking``: a text, or a list of parts with texts."""
+    if isinstance(thinking, str):
+        return thinking
+    parts = thinking if isinstance(thinking, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def _for_upstreams(fields: MessageFields) -> dict[str, Any]:
-    """The fields that `Message` doesn't have: unknown fields, a refusal, the parts of the content."""
+    """The fields that upstreams get unchanged: unknown fields, a refusal, thoughts, the parts of the content."""
     more = dict(fields.model_extra or {})
+    thoughts = {"reasoning_content": fields.reasoning_content, "reasoning": fields.reasoning}
+    more |= {name: value for name, value in thoughts.items() if value is not None}
     if fields.refusal is not None:
         more |= {"refusal": fields.refusal, "content": fields.content}
     if isinstance(fields.content, list):
@@ -271,7 +335,7 @@ def _parts(fields: MessageFields, position: int) -> list[Part]:
             if not isinstance(text, str):
                 raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
             parts.append(TextPart(text))
-        elif part.type != "thinking":  # a model doesn't read its earlier thoughts
+        elif part.type != "thinking":  # see _thoughts
             raise unsupported(f"Content of type '{part.type}' is", param=f"messages.{position}.content")
     return parts
 

@@ -12,7 +12,15 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
-from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt, opens_answer
+from aquilon.api.generation.chat_fields import (
+    MAX_MESSAGES,
+    TEMPLATE_VARIABLES,
+    MessageFields,
+    TemplateVariables,
+    chat_prompt,
+    opens_answer,
+    template_variables,
+)
 from aquilon.api.generation.sampling_fields import TokenId
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.api.routes import Routes
@@ -52,6 +60,7 @@ class TokenizeRequest(Fields):
     tool_choice: ToolChoiceWord | ToolChoice | None = Field(
         None, description="The choice of tools, as in a chat completion; none hides the tools."
     )
+    chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
     return_token_strs: bool | None = None
 
     def to_encode(self) -> Prompt:
@@ -73,6 +82,7 @@ class TokenizeRequest(Fields):
             continue_final=bool(self.continue_final_message or (last.role == "assistant" and last.prefix)),
             tool_use=tool_use(tools, self.tool_choice, parallel=True),
             generation_prompt=generation_prompt,
+            template_variables=template_variables(self.chat_template_kwargs),
         )
 
 
