@@ -172,7 +172,11 @@ class ChatCompletionRequest(SamplingFields):
             if not _text(last, len(self.messages) - 1):
                 raise invalid("The assistant's message to continue is empty", param="messages")
             return True
-        if last.role in ("assistant", "system"):
+        if last.role == "assistant" and (last.tool_calls or last.function_call):
+            raise invalid(
+                "The last message has calls, and the tools' messages with their results are missing", param="messages"
+            )
+        if last.role in ("assistant", "system") and holds_to_mistrals_rule(last):
             raise invalid(
                 "The last message must be a user's or a tool's, or the assistant's with 'prefix': true; "
                 f"it is the {last.role}'s",
@@ -186,6 +190,14 @@ class ChatCompletionRequest(SamplingFields):
                 param="continue_final_message",
             )
         return False
+
+
+def holds_to_mistrals_rule(last: MessageFields) -> bool:
+    """Whether a conversation may not end with this message of the assistant's or the system's.
+
+    Mistral refuses it without ``prefix``; OpenAI answers it with the assistant's next turn.
+    """
+    return last.prefix is not None
 
 
 def chat_prompt(

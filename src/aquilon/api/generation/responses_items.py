@@ -74,13 +74,11 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
                 raise unsupported(f"An item of type '{item.type}' is", param=f"input.{position}.type")
     if calls:
         _attach(conversation, calls, thoughts)
-    if not conversation or conversation[-1].role in ("assistant", "system"):
-        last = f"it is the {conversation[-1].role}'s" if conversation else "there is none"
-        raise invalid(
-            f"The last item must be a user's message or the output of a function; {last}",
-            param="input",
-            code="invalid_last_role",
-        )
+    if not conversation:
+        raise invalid("The input has no message and no output of a function: there is nothing to answer", param="input")
+    if conversation[-1].tool_calls:
+        names = ", ".join(call.function.name for call in conversation[-1].tool_calls)
+        raise invalid(f"The input ends with calls whose outputs are missing: {names[:500]}", param="input")
     return tuple(conversation)
 
 
