@@ -95,6 +95,9 @@ class MistralTokenizer:
             return str(self._vendor.id_to_piece(token_id))
         return self.token_bytes(token_id).decode("utf-8", errors="replace")
 
+    def token_piece(self, token_id: int) -> str:
+        return str(self._vendor.id_to_piece(token_id))
+
     @property
     def control_tokens(self) -> Mapping[str, int]:
         return {self.token_text(token_id): token_id for token_id in self._control_ids}

@@ -62,6 +62,10 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     text: str | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
+    token_ids: list[int] | None = None
+    """vLLM's: the tokens since the choice's last chunk."""
+    prompt_token_ids: list[int] | None = None
+    """vLLM's, in a completion's first chunk; in that of a chat they are beside the choices."""
 
 
 class PromptDetails(msgspec.Struct, frozen=True):
@@ -83,6 +87,7 @@ class Chunk(msgspec.Struct, frozen=True):
     choices: list[ChunkChoice] | None = None
     usage: ChunkUsage | None = None
     error: Any = None
+    prompt_token_ids: list[int] | None = None
 
 
 class _Uncounted(msgspec.Struct, frozen=True):

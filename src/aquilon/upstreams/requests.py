@@ -48,8 +48,13 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
     return "completions"
 
 
-def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
-    """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do."""
+def body_of(
+    request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool, thoughts: bool = True
+) -> bytes:
+    """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do.
+
+    ``reasoning``: whether the model reasons; ``thoughts``: whether the server then takes its earlier thoughts.
+    """
     body = {name: value for name, value in request.upstream_fields.items() if name not in _ROUTING_FIELDS}
     body |= {"model": remote, "stream": True}
     if kind == "mistral":  # it always reports its usage
@@ -57,9 +62,7 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     else:
         body["stream_options"] = {"include_usage": True}
     if isinstance(request.prompt, ChatPrompt):
-        _put_chat(body, request.prompt, kind, reasoning=reasoning)
-        if request.format is not None:
-            _put_format(body, request.format, kind)
+        _put_chat(body, request.prompt, kind, thoughts=reasoning and thoughts)
     elif isinstance(request.prompt, FillPrompt):
         body |= {"prompt": request.prompt.prefix, "suffix": request.prompt.suffix}
     elif isinstance(request.prompt, TextPrompt):
@@ -71,13 +74,15 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     else:
         assert isinstance(request.prompt, TokenPrompt)
         body["prompt"] = list(request.prompt.ids)
+    if request.format is not None:
+        _put_format(body, request.format, kind)
     _put_sampling(body, request, kind, reasoning=reasoning)
     return _encode(body)
 
 
-def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, reasoning: bool) -> None:
+def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, thoughts: bool) -> None:
     messages = [_message(message, kind) for message in prompt.messages]
-    if reasoning:
+    if thoughts:
         for fields, message in zip(messages, prompt.messages, strict=True):
             _put_thoughts(fields, message, kind)
     body["messages"] = messages
@@ -140,6 +145,8 @@ def _put_format(body: dict[str, Any], format: OutputFormat, kind: UpstreamKind) 
     else:
         assert isinstance(format, Grammar)
         body["structured_outputs"] = {"grammar": format.text}
+        if kind == "openai" and "::=" in format.text:
+            body["grammar"] = format.text  # llama.cpp's name
 
 
 def _put_sampling(body: dict[str, Any], request: GenerationRequest, kind: UpstreamKind, *, reasoning: bool) -> None:

@@ -8,7 +8,8 @@ import msgspec
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount, TopLogprobs
+from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount
+from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import (
     MAX_TOOLS,
     FunctionFields,
@@ -86,6 +87,8 @@ class ChatCompletionRequest(SamplingFields):
         "prediction",
         "prompt_cache_key",
         "chat_template_kwargs",
+        "add_special_tokens",
+        "echo",
     )
 
     messages: list[MessageFields] = Field(min_length=1, max_length=MAX_MESSAGES)
@@ -97,6 +100,14 @@ class ChatCompletionRequest(SamplingFields):
     )
     add_generation_prompt: bool | None = Field(
         None, description="With false, the prompt ends after the last message and opens no answer (vLLM)."
+    )
+    echo: bool | None = Field(
+        None, description="With true, the answer begins with the last message, if it is the assistant's (vLLM)."
+    )
+    add_special_tokens: bool | None = Field(
+        None,
+        description="With true, the model's beginning token comes before what the chat template writes, which most "
+        "templates write themselves (vLLM).",
     )
     tools: list[ToolFields] | None = Field(
         None, max_length=MAX_TOOLS, description="The functions that the model may call."
@@ -127,26 +138,33 @@ class ChatCompletionRequest(SamplingFields):
         """The canonical request. Raises ApiError 400 for a request that can't be answered."""
         if self.top_logprobs and not self.logprobs:
             raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
+        self.check_scores(streamed=bool(self.stream), scored=bool(self.logprobs))
         max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         return GenerationRequest(
             model=self.model,
             prompt=chat_prompt(
                 self.messages,
                 continue_final=self._continues_final(),
-                repeats_final=bool(self.messages[-1].prefix),
+                repeats_final=bool(self.messages[-1].prefix or self.echo),
                 tool_use=self._tool_use(),
                 generation_prompt=opens_answer(self.continue_final_message, self.add_generation_prompt),
                 template_variables=template_variables(
                     self.chat_template_kwargs, reasoning_effort=self.reasoning_effort, prompt_mode=self.prompt_mode
                 ),
+                add_special=bool(self.add_special_tokens),
             ),
-            sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
+            sampling=self.sampling(
+                max_tokens=max_tokens,
+                logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+                prompt_logprobs=self.prompt_logprobs,
+            ),
             temperature=self.temperature,
             stop=self.stops,
             n=self.n or 1,
             format=self.format,
             upstream_fields=self.upstream_fields,
             limits_completion=self.max_completion_tokens is not None,
+            **self.token_options,
         )
 
     @property
@@ -208,6 +226,7 @@ def chat_prompt(
     tool_use: ToolUse | None = None,
     generation_prompt: bool = True,
     template_variables: dict[str, Any] | None = None,
+    add_special: bool = False,
 ) -> ChatPrompt:
     """The canonical conversation. Raises ApiError 400, which names the wrong message."""
     prompt_messages: list[Message] = []
@@ -223,6 +242,7 @@ def chat_prompt(
         tool_use,
         generation_prompt,
         template_variables or {},
+        add_special,
     )
 
 

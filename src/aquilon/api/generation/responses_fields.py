@@ -10,7 +10,8 @@ from aquilon.api.body import Fields
 from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.responses_items import InputItem, messages
-from aquilon.api.generation.sampling_fields import TokenCount, TopLogprobs
+from aquilon.api.generation.sampling_fields import TokenCount
+from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import (
     MAX_TOOLS,
     AllowedTools,
