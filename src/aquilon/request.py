@@ -27,12 +27,14 @@ class ChatPrompt(msgspec.Struct, frozen=True):
     continue_final: bool = False
     """Continue the last message, which is the assistant's, instead of answering it."""
     repeats_final: bool = False
-    """With ``continue_final``: whether the answer repeats that message at its beginning."""
+    """Whether the answer repeats the last message, if it is the assistant's, at its beginning."""
     tool_use: ToolUse | None = None
     generation_prompt: bool = True
     """Open an answer after the last message; otherwise the model continues after the end of that message."""
     template_variables: dict[str, Any] = {}
     """What local chat templates read beside messages and tools, see `text.template_variables`."""
+    add_special: bool = False
+    """Whether the tokenizer adds its beginning-of-sequence token before what the template writes."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True):
@@ -88,6 +90,15 @@ class Grammar(msgspec.Struct, frozen=True, tag=True):
 OutputFormat = JsonObject | JsonSchema | Regex | Choice | Grammar
 
 
+class PromptCut(msgspec.Struct, frozen=True):
+    """Keep at most this many tokens of a prompt."""
+
+    tokens: int | None
+    """None: as many as the context holds beside the answer."""
+    keeps_end: bool = True
+    """Whether the prompt's last tokens are kept, not its first."""
+
+
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to generate, whichever API the request came through."""
 
@@ -101,6 +112,16 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 1
     format: OutputFormat | None = None
     """What every answer must match; None for free text."""
+    bad_words: tuple[str, ...] = ()
+    """Words that the answer may not contain, as far as they are written in their usual tokens."""
+    shows_stop: bool = False
+    """Whether the answer ends with the stop string or token that ended it."""
+    shows_control: bool = False
+    """Whether control tokens in the answer are shown by their names."""
+    cut: PromptCut | None = None
+    """How a prompt is shortened that is too long; None refuses it."""
+    returns_ids: bool = False
+    """Whether the client gets the token ids of prompts and continuations: `Started.prompt_ids` and `Drawn`."""
     batch: bool = False
     """Whether it is part of a batch job: computed when no other request waits, at the batch price."""
     upstream_fields: dict[str, Any] = {}
@@ -140,6 +161,8 @@ class ScoredToken(msgspec.Struct, frozen=True):
     top: tuple[Alternative, ...]
     offset: int | None = None
     """Where the token begins in the continuation's text, in characters; None if that is unknown."""
+    rank: int | None = None
+    """1 for the most likely token; None if that is unknown."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -149,6 +172,8 @@ class Started(msgspec.Struct, frozen=True):
     """The prompt's number, from 0."""
     prompt_logprobs: tuple[ScoredToken | None, ...] | None = None
     """One entry for each prompt token, None for the first token; only if the client asked for them."""
+    prompt_ids: tuple[int, ...] | None = None
+    """The prompt's token ids; only if the client asked for them."""
     stand_in: str = ""
     """The fall-back model that answers; empty if the requested model answers."""
     prompt_tokens: int = 0
@@ -187,6 +212,13 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     """In the first delta: fields that the upstream wants back with the call (Google's ``extra_content``)."""
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """The tokens of one continuation as they are drawn, before the text that they make: its end token among them."""
+
+    index: int
+    ids: tuple[int, ...]
+
+
 FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -197,4 +229,4 @@ class Finished(msgspec.Struct, frozen=True):
     """The stop string that ended the continuation, if one did and it is known."""
 
 
-Event = Started | Delta | ToolCallDelta | Finished | Usage
+Event = Started | Drawn | Delta | ToolCallDelta | Finished | Usage

@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     """Lines of batch jobs that run at once while no other request runs."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
+    default_max_tokens: int | None = Field(None, ge=1)
+    """Tokens of an answer whose request sets no limit. None: a conversation's answer may fill the context, and a text
+    is continued by 1,024."""
     moderation_url: str | None = None
     """Base URL of a server with OpenAI's ``/moderations``, which judges texts for this one."""
     moderation_key: SecretStr | None = None

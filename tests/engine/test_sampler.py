@@ -217,3 +217,43 @@ class TestLogprobs:
         sequences = [make_sequence(logprobs=2), make_sequence(), make_sequence(logprobs=0)]
         _, entries = sample(random_logits(3), sequences)
         assert [None if entry is None else len(entry.top) for entry in entries] == [2, None, 0]
+
+
+class TestForbiddenTokens:
+    def test_only_allowed_tokens_are_drawn_whatever_their_bias(self) -> None:
+        drawn = possible_tokens(random_logits(), allowed_token_ids=(3, 500, 7), logit_bias={9: 100.0})
+        assert set(drawn) <= {3, 500, 7}
+        assert len(drawn) > 1
+
+    def test_a_bad_sequence_never_completes(self) -> None:
+        sequence = make_sequence([5], temperature=0, bad_sequences=((1, 2), (4,)))
+        logits = torch.tensor([[0.0, 1.0, 9.0, 2.0, 8.0]])
+        expected = [2, 2, 2, 2]
+        for token_id in expected:
+            assert sample(logits.clone(), [sequence])[0] == [token_id]
+            sequence.append(token_id)
+        sequence.append(1)
+        assert sample(logits.clone(), [sequence])[0] == [3]
+
+    def test_the_prompt_does_not_begin_a_bad_sequence(self) -> None:
+        sequence = make_sequence([1], temperature=0, bad_sequences=((1, 2),))
+        assert sample(torch.tensor([[0.0, 1.0, 9.0]]), [sequence])[0] == [2]
+
+    def test_a_token_remains_when_all_are_forbidden(self) -> None:
+        logits = torch.tensor([[0.0, 2.0, 1.0]])
+        everything = make_sequence(temperature=0, bad_sequences=((0,), (1,), (2,)))
+        assert sample(logits.clone(), [everything])[0] == [1]
+        end_alone = make_sequence(end_ids=frozenset({2}), temperature=0, min_tokens=3, allowed_token_ids=(2,))
+        assert sample(logits.clone(), [end_alone])[0] == [2]
+
+
+def test_named_tokens_are_reported_in_place_of_the_likeliest() -> None:
+    logits = torch.tensor([[0.0, 2.0, 1.0, -torch.inf]])
+    sequences = [make_sequence(temperature=0, logprobs=1, logprob_token_ids=(3, 0)), make_sequence(logprobs=1)]
+    _, [named, plain] = sample(logits.expand(2, -1).clone(), sequences)
+    own = logits.log_softmax(-1)[0].tolist()
+    assert named is not None
+    assert plain is not None
+    assert (named.token_id, named.rank) == (1, 1)
+    assert named.top == [(3, -9999.0), (0, pytest.approx(own[0]))]
+    assert plain.top == [(1, pytest.approx(own[1]))]

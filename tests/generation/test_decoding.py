@@ -7,7 +7,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.engine.protocol import FinishReason, SequenceOutput, TokenLogprobs
 from aquilon.generation.decoding import Decoding, Reading
-from aquilon.request import Delta, Finished
+from aquilon.request import Delta, Drawn, Finished
 from aquilon.text.model import TextModel
 from aquilon.text.reasoning import ReasoningFormat
 from aquilon.text.tokenizer import Tokenizer
@@ -118,3 +118,36 @@ def test_a_stop_string_in_the_last_step_is_a_stop(tokenizer: Tokenizer) -> None:
     decoding = Decoding(tokenizer, [], index=0, stop=["b"])
     assert decoding.add(output(tokenizer.encode("ab"), "length")) == [Delta(0, "a"), Finished(0, "stop", "b")]
     assert not decoding.stopped_early
+
+
+def test_a_stop_string_is_shown_where_the_client_asks(tokenizer: Tokenizer) -> None:
+    decoding = Decoding(tokenizer, [], index=0, stop=["END"], shows_stop=True)
+    events = decoding.add(output(tokenizer.encode("abENDmore"), scored=True))
+    [delta, finished] = events
+    assert isinstance(delta, Delta)
+    assert (delta.text, "".join(token.text for token in delta.tokens)) == ("abEND", "abEND")
+    assert finished == Finished(0, "stop")
+
+
+def test_control_tokens_are_shown_by_name_where_the_client_asks(tokenizer: Tokenizer) -> None:
+    [end] = tokenizer.eos_ids
+    ids = [*tokenizer.encode("a"), end]
+    assert Decoding(tokenizer, [], index=0, shows_control=True).add(output([*ids, ids[0]], "length"))[0] == Delta(
+        0, "a<|end|>a"
+    )
+    both = Decoding(tokenizer, [], index=0, shows_control=True, shows_stop=True).add(output(ids, "stop"))
+    assert both == [Delta(0, "a<|end|>"), Finished(0, "stop")]
+    hidden = Decoding(tokenizer, [], index=0, shows_control=True).add(output(ids, "stop"))
+    assert hidden == [Delta(0, "a"), Finished(0, "stop")]
+
+
+def test_all_tokens_are_told_by_id_even_those_whose_text_is_held_back(tokenizer: Tokenizer) -> None:
+    [end] = tokenizer.eos_ids
+    decoding = Decoding(tokenizer, [], index=0, stop=["END"], returns_ids=True)
+    first, second = tokenizer.encode("EN"), tokenizer.encode("x")
+    assert decoding.add(output(first)) == [Drawn(0, tuple(first))]
+    events = decoding.add(output([*second, end], "stop"))
+    assert events == [Drawn(0, (*second, end)), Delta(0, "ENx"), Finished(0, "stop")]
+    stopped = Decoding(tokenizer, [], index=0, stop=["END"], returns_ids=True)
+    ids = tokenizer.encode("END")
+    assert stopped.add(output([*ids, *first]))[0] == Drawn(0, tuple(ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mistral_common.protocol.instruct.chunk import TextChunk, ThinkChunk
 from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, ToolMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.protocol.instruct.tool_calls import Function
 from mistral_common.protocol.instruct.tool_calls import FunctionCall as VendorCall
 from mistral_common.protocol.instruct.tool_calls import Tool as VendorTool
 from mistral_common.protocol.instruct.tool_calls import ToolCall as VendorToolCall
+from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy, SpecialTokens
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer as Vendor
 from tests.support.multilingual import texts
 from tests.support.vocabulary_files import MISTRAL_DATA
@@ -205,3 +208,57 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
 def test_an_id_out_of_range_is_refused(loaded: dict[str, Loaded]) -> None:
     with pytest.raises(ValueError, match="not in this vocabulary of 32768"):
         loaded["v3"][0].decode([32768])
+
+
+@pytest.fixture(scope="module")
+def reasoning(tmp_path_factory: pytest.TempPathFactory) -> tuple[MistralTemplate, Any]:
+    """A format that has thoughts, and two efforts, with the vocabulary of an older one."""
+    file = json.loads((MISTRAL_DATA / FILES["tekken"]).read_text())
+    names = [token.value for token in SpecialTokens]
+    file["special_tokens"] = [{"rank": n, "token_str": name, "is_control": True} for n, name in enumerate(names)]
+    file["config"]["version"] = "v15"
+    file["model_settings_builder"] = {"reasoning_effort": {"default": "none", "values": ["none", "high"]}}
+    path = tmp_path_factory.mktemp("v15") / "tekken.json"
+    path.write_text(json.dumps(file))
+    return load_mistral(path)[1], Vendor.from_file(str(path))
+
+
+class TestReasoning:
+    @pytest.mark.parametrize(
+        ("variables", "effort"),
+        [
+            ({}, None),
+            ({"reasoning_effort": "high"}, "high"),
+            ({"reasoning_effort": "minimal"}, "none"),
+            ({"reasoning_effort": "medium"}, "high"),
+            ({"enable_thinking": True}, "high"),
+            ({"enable_thinking": False}, "none"),
+            ({"prompt_mode": "reasoning"}, "high"),
+        ],
+    )
+    def test_the_effort_is_the_nearest_that_the_model_has(
+        self, reasoning: tuple[MistralTemplate, Any], variables: dict[str, Any], effort: str | None
+    ) -> None:
+        template, vendor = reasoning
+        messages = [UserMessage(content="a")]
+        request: Any = ChatCompletionRequest(messages=messages, reasoning_effort=effort)  # type: ignore[arg-type]
+        expected = vendor.encode_chat_completion(request).tokens
+        assert template.encode([Message("user", "a")], variables=variables) == expected
+
+    def test_earlier_thoughts_are_in_the_models_own_marks(self, reasoning: tuple[MistralTemplate, Any]) -> None:
+        template, vendor = reasoning
+        messages = [Message("user", "a"), Message("assistant", "b", reasoning="[THINK]Hm."), Message("user", "c")]
+        thoughts = [ThinkChunk(thinking="[THINK]Hm."), TextChunk(text="b")]
+        request: Any = ChatCompletionRequest(
+            messages=[UserMessage(content="a"), AssistantMessage(content=thoughts), UserMessage(content="c")]  # type: ignore[arg-type]
+        )
+        ids = template.encode(messages)
+        assert ids == vendor.encode_chat_completion(request).tokens
+        assert vendor.decode(ids, special_token_policy=SpecialTokenPolicy.KEEP).count("[/THINK]") == 1
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_formats_without_thoughts_leave_them_and_the_effort_out(self, name: str, loaded: dict[str, Loaded]) -> None:
+        _, template, _ = loaded[name]
+        plain = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
+        thoughtful = [Message("user", "a"), Message("assistant", "b", reasoning="Hm."), Message("user", "c")]
+        assert template.encode(thoughtful, variables={"reasoning_effort": "high"}) == template.encode(plain)

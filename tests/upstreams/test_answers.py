@@ -23,6 +23,7 @@ from aquilon.people.scope import Scope
 from aquilon.request import (
     ChatPrompt,
     Delta,
+    Drawn,
     Event,
     Finished,
     JsonSchema,
@@ -176,6 +177,31 @@ class TestPassedOn:
         assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
         assert not {"api_base", "models"} & set(body)  # only the operator chooses these
         assert (body["parallel_tool_calls"], body["reasoning_effort"], body["model"]) == (False, "low", "there")
+
+    async def test_token_ids_come_back_where_the_client_asks_for_them(
+        self, gateway: Gateway, upstream: UpstreamServer
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.begin()
+            chat = line.asked.path.endswith("/chat/completions")
+            choice = {"index": 0, "token_ids": [4, 5]} | ({"delta": {"content": "ab"}} if chat else {"text": "ab"})
+            ids = {"prompt_token_ids": [1, 2, 3]}
+            await line.chunk({"choices": [choice], **ids} if chat else {"choices": [choice | ids]})
+            await line.chunk({"choices": [{"index": 0, "token_ids": [6], "finish_reason": "stop"}]})
+            await line.end()
+
+        upstream.script = script
+        await gateway.add(upstream.url)
+        for number, prompt in enumerate(("Hello", TextPrompt("Hello"))):
+            fields = {"return_token_ids": True}
+            events = await gateway.whole(prompt, f"r{number}", returns_ids=True, upstream_fields=fields)
+            assert upstream.asked[-1].json["return_token_ids"] is True
+            assert events[0] == Started(0, prompt_ids=(1, 2, 3))
+            assert [event.ids for event in events if isinstance(event, Drawn)] == [(4, 5), (6,)]
+            assert text(events) == "ab"
+        plain = await gateway.whole("Hello", "r2")
+        assert plain[0] == Started(0)
+        assert not any(isinstance(event, Drawn) for event in plain)
 
     async def test_tool_calls_reasoning_and_log_probabilities_come_back(
         self, gateway: Gateway, upstream: UpstreamServer

@@ -142,9 +142,41 @@ def test_thoughts_in_content_parts_are_sent_to_kinds_that_know_them() -> None:
         assert sent_body(kind, messages=messages)["messages"][1]["content"] == content  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["openai", "aquilon", "azure", "mistral"])
+def test_a_reasoning_model_gets_earlier_thoughts_once_in_the_field_that_it_reads(kind: UpstreamKind) -> None:
+    messages = (Message("user", "a"), Message("assistant", "b", reasoning="Hm."), Message("user", "c"))
+    request = GenerationRequest(model="m", prompt=ChatPrompt(messages), sampling=SamplingParameters())
+    for reasoning in (True, False):
+        message = json.loads(body_of(request, kind, "remote", reasoning=reasoning))["messages"][1]
+        expected: dict[str, Any] = {"role": "assistant", "content": "b"}
+        thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+        if reasoning and kind == "mistral":
+            expected["content"] = [thinking, {"type": "text", "text": "b"}]
+        elif reasoning:
+            expected["reasoning_content"] = "Hm."
+        assert message == expected
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_thoughts_are_sent_in_the_clients_own_field_alone(name: str) -> None:
+    messages = [HELLO, {"role": "assistant", "content": "b", name: "Hm."}, HELLO]
+    assert sent_body("openai", reasoning=True, messages=messages)["messages"] == messages
+
+
+def test_variables_of_chat_templates_are_passed_on_to_servers_that_have_templates() -> None:
+    variables = {"enable_thinking": False}
+    assert sent_body("openai", chat_template_kwargs=variables)["chat_template_kwargs"] == variables
+    assert "chat_template_kwargs" not in sent_body("mistral", chat_template_kwargs=variables)
+
+
 def test_thoughts_are_counted_as_part_of_the_prompt() -> None:
     def size(**more: Any) -> int:
         messages = [HELLO, {"role": "assistant", "content": "a", **more}, HELLO]
         return prompt_size(ChatCompletionRequest.model_validate({"model": "m", "messages": messages}).generation()).most
 
-    assert size(reasoning_content="x" * 1000) >= size() + 1000
+    for fields in (
+        {"reasoning_content": "x" * 1000},
+        {"reasoning": "x" * 1000},
+        {"content": [{"type": "thinking", "thinking": "x" * 1000}, {"type": "text", "text": "a"}]},
+    ):
+        assert size() + 1000 <= size(**fields) <= size() + 1100

@@ -77,8 +77,16 @@ BAD_FIELDS = {
     "content is a number": (CHAT, chat(messages=[{"role": "user", "content": 3}]), 422),
     "an image": (CHAT, chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]), 400),
     "a text part without text": (CHAT, chat(messages=[{"role": "user", "content": [{"type": "text"}]}]), 400),
-    "the assistant last": (CHAT, chat(messages=[USER, {"role": "assistant", "content": "hello"}]), 400),
-    "the system last": (CHAT, chat(messages=[{"role": "system", "content": "hello"}]), 400),
+    "the assistant last, as Mistral refuses it": (
+        CHAT,
+        chat(messages=[USER, {"role": "assistant", "content": "hello", "prefix": False}]),
+        400,
+    ),
+    "calls last": (
+        CHAT,
+        chat(messages=[USER, {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}]),
+        400,
+    ),
     "an empty prefix": (CHAT, chat(messages=[USER, {"role": "assistant", "content": "", "prefix": True}]), 400),
     "too many messages": (CHAT, chat(messages=[USER] * 5000), 422),
     "temperature below": (CHAT, chat(temperature=-0.1), 422),

@@ -42,7 +42,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "malformed": tiny_checkpoint(),
         "refusing": with_template("{{ raise_exception('roles must alternate') }}"),
         "cut": tiny_checkpoint(seed=1),
-        "older": with_template(CHAT_TEMPLATE + "<think>\n{# </think> #}", fills=True),
+        "older": with_template(
+            CHAT_TEMPLATE
+            + "{% if enable_thinking is not defined or enable_thinking %}<think>\n{% endif %}{# </think> #}",
+            fills=True,
+        ),
         "slow": with_template(SLOW),
     }
     for name, files in contents.items():
@@ -269,11 +273,22 @@ def test_reasoning_tokens_are_counted_separately(small: RunningServer, client: h
     """The model never ends its reasoning."""
     fields = {"max_tokens": 5, "temperature": 0, "logit_bias": {"259": -100}}
     answer = chat(client, "older", **fields, n=2).json()
-    assert answer["choices"][0]["message"]["reasoning_content"]
+    message = answer["choices"][0]["message"]
+    assert message["reasoning_content"] == message["reasoning"] != ""
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 10}
     body = {"model": "older", "input": "hi", "max_output_tokens": 5}
     response = client.post("/v1/responses", json=body).json()
     assert response["usage"]["output_tokens_details"] == {"reasoning_tokens": response["usage"]["output_tokens"]}
+    for fields_of_request in ({"chat_template_kwargs": {"enable_thinking": False}}, {"reasoning_effort": "none"}):
+        answer = chat(client, "older", **fields, **fields_of_request).json()
+        assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+        counted = client.post("/tokenize", json={"model": "older", "messages": QUESTION, **fields_of_request}).json()
+        if "chat_template_kwargs" in fields_of_request:
+            assert counted["count"] == answer["usage"]["prompt_tokens"]
+        assert "reasoning" not in answer["choices"][0]["message"]
+    body["reasoning"] = {"effort": "minimal"}
+    usage_of_response = client.post("/v1/responses", json=body).json()["usage"]
+    assert usage_of_response["output_tokens_details"] == {"reasoning_tokens": 0}
     plain = chat(client, "tiny").json()["usage"]
     assert plain["completion_tokens_details"] == {"reasoning_tokens": 0}
     with Mistral(server_url=small.url, api_key=small.api_key) as mistral:

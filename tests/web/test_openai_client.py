@@ -31,6 +31,19 @@ def test_a_question_is_answered(openai_client: OpenAI) -> None:
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
+@pytest.mark.parametrize("role", ["assistant", "system"])
+def test_a_conversation_that_ends_with_another_role_is_answered_with_the_next_turn(
+    openai_client: OpenAI, http: httpx.Client, role: str
+) -> None:
+    """LangChain sends such conversations."""
+    messages = [*QUESTION, {"role": role, "content": "Let me think."}]
+    answer = openai_client.chat.completions.create(model=MODEL, messages=messages, max_tokens=5)
+    assert answer.usage is not None
+    assert not (answer.choices[0].message.content or "").startswith("Let me think.")
+    counted = http.post("/tokenize", json={"model": MODEL, "messages": messages, "add_generation_prompt": True})
+    assert answer.usage.prompt_tokens == counted.json()["count"]
+
+
 def test_a_stream_adds_up_to_the_whole_answer(openai_client: OpenAI) -> None:
     fields: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 20}
     whole = openai_client.chat.completions.create(**fields)

@@ -210,7 +210,7 @@ def test_a_reference_to_a_stored_object_is_refused_with_404(
         ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
         ({"text": {"format": {"type": "yaml"}}}, "text.format.type"),
         ({"input": []}, "input"),
-        ({"input": [{"role": "assistant", "content": "x"}]}, "input"),
+        ({"input": [{"type": "function_call", "call_id": "c", "name": "f"}]}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "input.0.content"),
         ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input.0.content"),
         ({"input": [{"role": "user"}]}, "input.0.content"),
@@ -225,6 +225,14 @@ def test_a_request_that_cannot_be_answered_is_refused_with_its_parameter(
 ) -> None:
     refused = http.post("/v1/responses", json=request(**more))
     assert (refused.status_code, refused.json()["param"]) == (400, param), refused.text
+
+
+def test_input_that_ends_with_the_assistants_message_is_answered_with_its_next_turn(http: httpx.Client) -> None:
+    items = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    answer = http.post("/v1/responses", json=request(input=items, max_output_tokens=5))
+    assert answer.status_code == 200, answer.text
+    counted = http.post("/tokenize", json={"model": MODEL, "messages": items}).json()
+    assert answer.json()["usage"]["input_tokens"] == counted["count"]
 
 
 def test_input_that_exceeds_the_context_is_refused_before_the_stream_starts(http: httpx.Client) -> None:

@@ -64,7 +64,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home, folder = tmp_path_factory.mktemp("house"), tmp_path_factory.mktemp("models")
     for seed, name in enumerate(("tiny", "local")):
         pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name=name)
-    running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MAX_WAITING": "8"})
+    running = start_server(
+        home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MAX_WAITING": "8", "AQUILON_DEFAULT_MAX_TOKENS": "9"}
+    )
     yield running
     running.stop()
 
@@ -112,6 +114,15 @@ def caller(house: RunningServer, operator: httpx.Client, **more: Any) -> Iterato
     headers = {"authorization": f"Bearer {key['value']}"}
     with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
         yield client, key["id"]
+
+
+def test_an_answer_without_a_limit_ends_at_the_operators(http: httpx.Client, received: list[Asked]) -> None:
+    prompts = {"/v1/chat/completions": {"messages": QUESTION}, "/v1/completions": {"prompt": "a"}}
+    for path, prompt in prompts.items():
+        answer = http.post(path, json={"model": "tiny", "ignore_eos": True, **prompt}).json()
+        assert (answer["usage"]["completion_tokens"], answer["choices"][0]["finish_reason"]) == (9, "length")
+        assert http.post(path, json={"model": "far", **prompt}).status_code == 200
+        assert received[-1].json["max_tokens"] == 9
 
 
 def kill_engine(house: RunningServer) -> None:

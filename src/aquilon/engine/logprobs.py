@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 import torch
 from torch import Tensor
 
@@ -11,9 +14,11 @@ from aquilon.engine.protocol import TokenLogprobs
 LEAST = -9999.0
 
 
-def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]) -> list[TokenLogprobs]:
+def token_logprobs(
+    logits: Tensor, token_ids: list[int], alternatives: list[int], named: Sequence[Sequence[int]] = ()
+) -> list[TokenLogprobs]:
     """For each row of ``logits (N, vocab_size)``: its token's natural log probability and rank, and that many
-    of the most likely tokens.
+    of the most likely tokens, or the tokens that ``named`` has for the row.
 
     What can't come, with the logit minus infinity, is not among them; where it is the token itself, as in a
     prompt, it has ``LEAST``: JSON has no infinity.
@@ -22,7 +27,7 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
     chosen = logprobs.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])  # (N, 1)
     ranks = (logprobs > chosen).sum(dim=-1) + 1
     ids, values = most_likely(logprobs, max(alternatives))
-    return [
+    entries = [
         TokenLogprobs(
             token_id=token_id,
             logprob=max(logprob, LEAST),
@@ -39,6 +44,12 @@ def token_logprobs(logits: Tensor, token_ids: list[int], alternatives: list[int]
             strict=True,
         )
     ]
+    for row, names in enumerate(named):
+        if names:
+            values_of_named = logprobs[row, torch.tensor(list(names), device=logits.device)].tolist()
+            top = [(token_id, max(value, LEAST)) for token_id, value in zip(names, values_of_named, strict=True)]
+            entries[row] = msgspec.structs.replace(entries[row], top=top)
+    return entries
 
 
 def _possible(ids: list[int], values: list[float]) -> list[tuple[int, float]]:

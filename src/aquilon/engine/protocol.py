@@ -17,6 +17,8 @@ MAX_FRAME_BYTES = 64 * 2**20
 """The connection to a peer that announces a longer frame is closed."""
 
 MAX_TOP_LOGPROBS = 20
+MAX_NAMED_LOGPROBS = 256
+MAX_BAD_SEQUENCES = 2048
 
 FinishReason = Literal["stop", "complete", "length", "cancelled"]
 """``stop``: an end or stop token; ``complete``: the grammar allows nothing more; ``length``: max_tokens or the end of
@@ -43,8 +45,14 @@ class SamplingParameters(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     min_tokens: int = 0
     stop_token_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
+    allowed_token_ids: tuple[int, ...] = ()
+    """The only tokens that may be drawn, unless the grammar allows none of them; empty allows all."""
+    bad_sequences: tuple[tuple[int, ...], ...] = ()
+    """Token sequences that the output may not contain, unless every other token is forbidden too."""
     logprobs: int | None = None
     """How many alternatives to report beside each token drawn; None reports nothing."""
+    logprob_token_ids: tuple[int, ...] = ()
+    """With ``logprobs``: the tokens to report instead of the most likely ones."""
     prompt_logprobs: int | None = None
     """How many alternatives to report beside each prompt token after the first; None reports nothing."""
 
@@ -95,7 +103,7 @@ class TokenLogprobs(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     rank: int
     """1 for the most likely token."""
     top: list[tuple[int, float]]
-    """The most likely tokens in order, as many as the request asks for."""
+    """The most likely tokens in order, as many as the request asks for, or the tokens that it names."""
 
 
 class SequenceOutput(msgspec.Struct, array_like=True, kw_only=True):

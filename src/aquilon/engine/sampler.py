@@ -62,7 +62,9 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
     logprobs: list[TokenLogprobs | None] = [None] * len(sequences)
     if own is not None:
         counts = [sequences[row].sampling.logprobs or 0 for row in wanted]
-        for row, entry in zip(wanted, token_logprobs(own, [token_ids[row] for row in wanted], counts), strict=True):
+        named = [sequences[row].sampling.logprob_token_ids for row in wanted]
+        entries = token_logprobs(own, [token_ids[row] for row in wanted], counts, named)
+        for row, entry in zip(wanted, entries, strict=True):
             logprobs[row] = entry
     return token_ids, logprobs
 

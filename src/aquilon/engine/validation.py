@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aquilon.engine.protocol import MAX_TOP_LOGPROBS, SequenceRequest
+from aquilon.engine.protocol import MAX_BAD_SEQUENCES, MAX_NAMED_LOGPROBS, MAX_TOP_LOGPROBS, SequenceRequest
 
 MAX_CONTINUATIONS = 128
 
@@ -44,13 +44,19 @@ def check_request(request: SequenceRequest, *, vocab_size: int, max_context: int
             "a token of logit_bias", token_id, valid=0 <= token_id < vocab_size, allowed=f"from 0 to {vocab_size - 1}"
         )
         _check("a value of logit_bias", bias, valid=math.isfinite(bias), allowed="a finite number")
-    for token_id in sampling.stop_token_ids:
-        _check(
-            "a token of stop_token_ids",
-            token_id,
-            valid=0 <= token_id < vocab_size,
-            allowed=f"from 0 to {vocab_size - 1}",
-        )
+    lists = {
+        "stop_token_ids": sampling.stop_token_ids,
+        "allowed_token_ids": sampling.allowed_token_ids,
+        "logprob_token_ids": sampling.logprob_token_ids,
+        "bad_sequences": [token_id for sequence in sampling.bad_sequences for token_id in sequence],
+    }
+    for name, ids in lists.items():
+        for token_id in (min(ids), max(ids)) if ids else ():
+            allowed = f"from 0 to {vocab_size - 1}"
+            _check(f"a token of {name}", token_id, valid=0 <= token_id < vocab_size, allowed=allowed)
+    _check_number("logprob_token_ids", len(sampling.logprob_token_ids), most=MAX_NAMED_LOGPROBS)
+    _check_number("bad_sequences", len(sampling.bad_sequences), most=MAX_BAD_SEQUENCES)
+    _check("bad_sequences", sampling.bad_sequences, valid=all(sampling.bad_sequences), allowed="sequences of tokens")
 
 
 def _check_prompt(request: SequenceRequest, vocab_size: int, max_context: int) -> None:
@@ -67,6 +73,10 @@ def _check_prompt(request: SequenceRequest, vocab_size: int, max_context: int) -
             f"The prompt has {len(prompt)} tokens; the model's context holds {max_context} with the answer: "
             f"at most {room} fit"
         )
+
+
+def _check_number(name: str, number: int, *, most: int) -> None:
+    _check(f"the number of {name}", number, valid=number <= most, allowed=f"at most {most}")
 
 
 def _check(name: str, value: object, *, valid: bool, allowed: str) -> None:

@@ -12,6 +12,7 @@ from aquilon.request import (
     Alternative,
     ChatPrompt,
     Delta,
+    Drawn,
     Event,
     Finished,
     FinishedReason,
@@ -58,8 +59,12 @@ def reading_of(request: GenerationRequest, text: TextModel, prompt_ids: Sequence
 
 def repeated(request: GenerationRequest, reading: Reading | None) -> str:
     """The part of the prompt that each answer repeats: the text of the assistant's message, without a call in it."""
-    if not isinstance(request.prompt, ChatPrompt) or not request.prompt.repeats_final:
+    prompt = request.prompt
+    if not isinstance(prompt, ChatPrompt) or not prompt.repeats_final:
         return ""
+    if not prompt.continue_final:
+        last = prompt.messages[-1]
+        return last.content if last.role == "assistant" else ""
     return request.prefix if reading is None else reading.reader.said
 
 
@@ -75,12 +80,17 @@ class Decoding:
         stop: Sequence[str] = (),
         reading: Reading | None = None,
         prefix: str = "",
+        shows_stop: bool = False,
+        shows_control: bool = False,
+        returns_ids: bool = False,
     ) -> None:
-        """``prefix`` is shown before everything else."""
+        """``prefix`` is shown before everything else; the last three are those of `GenerationRequest`."""
         self._tokenizer = tokenizer
-        self._detokenizer = Detokenizer(tokenizer, prompt_ids)
-        self._matcher = StopMatcher(stop)
+        self._detokenizer = Detokenizer(tokenizer, prompt_ids, names_control=shows_control)
+        self._matcher = StopMatcher(stop, inclusive=shows_stop)
         self._may_stop = bool(stop)
+        self._shows_stop = shows_stop
+        self._returns_ids = returns_ids
         self._index = index
         self._reading = reading
         self._prefix = prefix
@@ -103,7 +113,7 @@ class Decoding:
 
     def add(self, output: SequenceOutput) -> list[Event]:
         shown = output.token_ids
-        if output.finish_reason == "stop":
+        if output.finish_reason == "stop" and not self._shows_stop:
             shown = shown[:-1]  # the end token is billed, not shown
         text, matched, counted = "", False, len(output.token_ids)
         for position, token_id in enumerate(shown):
@@ -125,6 +135,8 @@ class Decoding:
         ends = matched or output.finish_reason is not None
         self._shown += len(text)
         events = self._events(text, self._scores_of_shown(matched, ends) if self._unshown else [], ends)
+        if self._returns_ids and counted:
+            events.insert(0, Drawn(self._index, tuple(output.token_ids[:counted])))
         if self._prefix:
             events.insert(0, Delta(self._index, self._prefix))
             self._prefix = ""
@@ -210,4 +222,5 @@ def scored(tokenizer: Tokenizer, logprobs: TokenLogprobs, offset: int | None = N
             for other, logprob in logprobs.top
         ),
         offset=offset,
+        rank=logprobs.rank,
     )

@@ -139,4 +139,6 @@ def _log_refusal(model: str, name: str, error: ApiError) -> None:
 
 def _in_token_ids(request: GenerationRequest) -> bool:
     sampling = request.sampling
-    return isinstance(request.prompt, TokenPrompt) or bool(sampling.logit_bias) or bool(sampling.stop_token_ids)
+    return isinstance(request.prompt, TokenPrompt) or any(
+        (sampling.logit_bias, sampling.stop_token_ids, sampling.allowed_token_ids, sampling.logprob_token_ids)
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -23,23 +24,35 @@ from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
 from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.text.tokenizer import Tokenizer
 
 _RETRY_AFTER = 5
 """Seconds to ask a client to wait if nothing better is known."""
 _BATCH_PRIORITY = -1
+_CONTINUED = 1024
+"""Tokens after a text whose request sets no limit: models rarely end a text by themselves, as they do an answer."""
 
 
 class LocalModels:
     """Prepares requests for the engine. Raises only ApiError."""
 
     def __init__(
-        self, engine: Engine, catalogue: Catalogue, *, texts: TextModels, metrics: Metrics, max_waiting: int
+        self,
+        engine: Engine,
+        catalogue: Catalogue,
+        *,
+        texts: TextModels,
+        metrics: Metrics,
+        max_waiting: int,
+        default_max_tokens: int | None = None,
     ) -> None:
+        """``default_max_tokens``: see `Settings.default_max_tokens`."""
         self.engine = engine
         self.metrics = metrics
         self._catalogue = catalogue
         self._texts = texts
         self._max_waiting = max_waiting
+        self._default_max_tokens = default_max_tokens
         self._constraints = Constraints()
         self.unfinished = 0
         """Sequences that were admitted and have not ended."""
@@ -76,19 +89,31 @@ class LocalModels:
             raise overloaded("The engine is being restarted; try again in a moment", retry_after=_RETRY_AFTER)
         loaded = await self._text(card)
         context = self.context(card, loaded)
-        prompt_ids = await encode_to_fit(request.prompt, card, loaded, context=context)
         sampling = request.sampling
         max_tokens = sampling.max_tokens
+        prompt_ids = await encode_to_fit(
+            request.prompt,
+            card,
+            loaded,
+            context=context,
+            max_tokens=None if request.fits_context else max_tokens,
+            cut=request.cut,
+        )
         if request.fits_context and max_tokens:
             max_tokens = min(max_tokens, max(1, context - len(prompt_ids)))
+            sampling = msgspec.structs.replace(sampling, max_tokens=max_tokens)
+            request = msgspec.structs.replace(request, sampling=sampling)
         if (len(prompt_ids) >= context and max_tokens != 0) or len(prompt_ids) + (max_tokens or 0) > context:
             raise too_long(prompt_tokens=len(prompt_ids), max_tokens=max_tokens, context=context)
         if max_tokens is not None and sampling.min_tokens > max_tokens:
             raise invalid(
                 f"min_tokens is {sampling.min_tokens}, more than max_tokens, {max_tokens}", param="min_tokens"
             )
+        room = context - len(prompt_ids)
+        answer_tokens = most_tokens(request, room=room, default=self._default_max_tokens)
         check_token_ids(list(sampling.logit_bias), loaded, param="logit_bias")
-        check_token_ids(sampling.stop_token_ids, loaded, param="stop_token_ids")
+        for name in ("stop_token_ids", "allowed_token_ids", "logprob_token_ids"):
+            check_token_ids(getattr(sampling, name), loaded, param=name)
         temperature = request.temperature
         if temperature is None:
             default = loaded.default_temperature if card.default_temperature is None else card.default_temperature
@@ -97,11 +122,14 @@ class LocalModels:
         if isinstance(request.prompt, FillPrompt) and loaded.text.fill is not None:
             ends = (*sampling.stop_token_ids, *loaded.text.fill.end_ids)
             sampling = msgspec.structs.replace(sampling, stop_token_ids=ends)
+        if request.bad_words:
+            sequences = await asyncio.to_thread(_spellings, request.bad_words, loaded.text.tokenizer)
+            sampling = msgspec.structs.replace(sampling, bad_sequences=sequences)
         sequence = SequenceRequest(
             id=new_id("seq"),
             model=card.name,
             prompt_ids=prompt_ids,
-            sampling=msgspec.structs.replace(sampling, temperature=temperature, max_tokens=max_tokens),
+            sampling=msgspec.structs.replace(sampling, temperature=temperature, max_tokens=answer_tokens),
             n=request.n,
             cache_salt=principal.organization_id,
             grammar=grammar,
@@ -114,7 +142,7 @@ class LocalModels:
             loaded=loaded,
             sequence=sequence,
             request=request,
-            most_tokens=context - len(prompt_ids) if max_tokens is None else max_tokens,
+            most_tokens=answer_tokens,
         )
 
     async def _text(self, card: LocalModel) -> LoadedText:
@@ -122,6 +150,19 @@ class LocalModels:
             return await self._texts.get(card)
         except (ValueError, OSError) as error:
             raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_unusable") from error
+
+
+def most_tokens(request: GenerationRequest, *, room: int, default: int | None) -> int:
+    """The most tokens of each answer: the client's limit, or the server's within the ``room`` after the prompt.
+
+    ``default``: see `Settings.default_max_tokens`.
+    """
+    sampling = request.sampling
+    if sampling.max_tokens is not None:
+        return sampling.max_tokens
+    if default is None and isinstance(request.prompt, ChatPrompt):
+        return room
+    return min(room, max(_CONTINUED if default is None else default, sampling.min_tokens))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +200,9 @@ class LocalSequence:
                 stop=self.request.stop,
                 reading=reading,
                 prefix=repeated(self.request, reading),
+                shows_stop=self.request.shows_stop,
+                shows_control=self.request.shows_control,
+                returns_ids=self.request.returns_ids,
             )
             for index, reading in enumerate(readings)
         ]
@@ -179,6 +223,7 @@ class LocalSequence:
                         yield Started(
                             position,
                             scores,
+                            tuple(sequence.prompt_ids) if self.request.returns_ids else None,
                             prompt_tokens=len(sequence.prompt_ids),
                             cached_tokens=output.cached_tokens,
                         )
@@ -207,6 +252,13 @@ class LocalSequence:
         finally:
             backend.unfinished -= sequence.n
             measure.close()
+
+
+def _spellings(words: Sequence[str], tokenizer: Tokenizer) -> tuple[tuple[int, ...], ...]:
+    """The usual tokens of each word, within a text and at its beginning."""
+    texts = dict.fromkeys(text for word in words for text in (word, " " + word.lstrip()))
+    ids = (tuple(tokenizer.encode(text, add_special=False)) for text in texts)
+    return tuple(dict.fromkeys(filter(None, ids)))
 
 
 def _cut(output: SequenceOutput, tokens: int) -> SequenceOutput:

@@ -11,6 +11,7 @@ import structlog
 from aquilon.errors import ApiError, invalid, not_found, overloaded
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt
 from aquilon.settings import Settings
+from aquilon.text.guard import strings_in
 from aquilon.upstreams.failures import UpstreamFailure, broken
 from aquilon.upstreams.registry import UpstreamRegistry
 from aquilon.upstreams.routing import in_turn
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 HOOK_SECONDS = 10.0
 """The longest wait for a verdict."""
+_LONGEST_WORD = 32
+"""Characters: a longer text in a template's variables is judged, as a message is."""
 
 log = structlog.get_logger("aquilon.moderation")
 
@@ -154,6 +157,8 @@ def _texts(prompt: Prompt) -> list[str]:
     """The texts that people wrote in a prompt, not the assistant's messages. Raises ApiError 400 for token ids."""
     if isinstance(prompt, ChatPrompt):
         texts = [message.content for message in prompt.messages if message.role != "assistant"]
+        variables = strings_in(prompt.template_variables)
+        texts.append("\n".join(text for text in variables if len(text) > _LONGEST_WORD))
     elif isinstance(prompt, FillPrompt):
         texts = [prompt.prefix, prompt.suffix]
     elif isinstance(prompt, TextPrompt):

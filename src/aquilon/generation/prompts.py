@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.text_models import LoadedText
 from aquilon.errors import ApiError, LimitReached, invalid
-from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt, TokenPrompt
+from aquilon.request import ChatPrompt, FillPrompt, Prompt, PromptCut, TextPrompt, TokenPrompt
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
 from aquilon.text.template import ChatTemplate, NotBrief, TemplateError
+from aquilon.text.tokenizer import Tokenizer
 from aquilon.text.tool_calls.preamble import with_tools
 
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
 _CHARACTERS_A_MESSAGE = 200
 """The work of rendering a message beside its text, counted as characters."""
+
+_MOST_TO_CUT = 1_000_000
+"""Characters of a prompt that is encoded, whatever the context, to be cut."""
 
 CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer prompt is refused before it is encoded."""
@@ -31,29 +35,42 @@ async def encode(prompt: Prompt, card: ModelCard, loaded: LoadedText) -> list[in
 
     Raises ApiError 400 for a prompt that can't be encoded or that the template refuses.
     """
-    messages = len(prompt.messages) if isinstance(prompt, ChatPrompt) else 0
-    if characters(prompt) + _CHARACTERS_A_MESSAGE * messages <= _INLINE_CHARACTERS:
+    if characters(prompt) + _work_beside_text(prompt) <= _INLINE_CHARACTERS:
         with contextlib.suppress(NotBrief):
             return _encode(prompt, card, loaded, brief=True)
     return await asyncio.to_thread(_encode, prompt, card, loaded, brief=False)
 
 
-async def encode_to_fit(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, context: int) -> list[int]:
-    """The same for a prompt that will be answered: at least one token.
+async def encode_to_fit(
+    prompt: Prompt,
+    card: ModelCard,
+    loaded: LoadedText,
+    *,
+    context: int,
+    max_tokens: int | None = None,
+    cut: PromptCut | None = None,
+) -> list[int]:
+    """The same for a prompt that will be answered: at least one token, cut as the client asks.
 
     Raises ApiError 400. A prompt that is far too long for ``context`` tokens is refused before it is encoded.
     """
-    least = characters(prompt) // CHARACTERS_A_TOKEN
-    if least > context:
+    length = characters(prompt)
+    least = length // CHARACTERS_A_TOKEN
+    if least > context and (cut is None or length > _MOST_TO_CUT):
         raise too_long(prompt_tokens=least, max_tokens=None, context=context, at_least=True)
     ids = await encode(prompt, card, loaded)
+    if cut is not None:
+        answer = context // 4 if max_tokens is None else max_tokens
+        most = max(1, context - answer) if cut.tokens is None else cut.tokens
+        if len(ids) > most:
+            ids = ids[len(ids) - most :] if cut.keeps_end else ids[:most]
     if not ids:
         raise invalid("The prompt is empty: there is nothing to continue", param="prompt", code="empty_prompt")
     return ids
 
 
 def characters(prompt: Prompt) -> int:
-    """The characters of a prompt's text; each token id counts as one."""
+    """The characters of a prompt's text; each token id counts as one. Templates may leave out earlier thoughts."""
     if isinstance(prompt, ChatPrompt):
         size = sum(len(message.content) for message in prompt.messages)
         size += sum(len(call.function.arguments) for message in prompt.messages for call in message.tool_calls)
@@ -61,6 +78,14 @@ def characters(prompt: Prompt) -> int:
     if isinstance(prompt, FillPrompt):
         return len(prompt.prefix) + len(prompt.suffix)
     return len(prompt.text) if isinstance(prompt, TextPrompt) else len(prompt.ids)
+
+
+def _work_beside_text(prompt: Prompt) -> int:
+    """The work of rendering a conversation beside its text, in characters."""
+    if not isinstance(prompt, ChatPrompt):
+        return 0
+    thoughts = sum(len(message.reasoning) for message in prompt.messages)
+    return thoughts + _CHARACTERS_A_MESSAGE * (len(prompt.messages) + len(prompt.template_variables))
 
 
 def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> None:
@@ -115,9 +140,15 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
     if any(message.parts for message in prompt.messages):
         raise invalid(f"The model '{card.name}' reads text alone, no images", param="messages", code="no_vision")
     try:
-        return _encode_chat(prompt, loaded.text, template, brief=brief)
+        ids = _encode_chat(prompt, loaded.text, template, brief=brief)
+        return [*_beginning(tokenizer), *ids] if prompt.add_special else ids
     except TemplateError as error:
         raise invalid(str(error), param="messages", code="template_error") from error
+
+
+def _beginning(tokenizer: Tokenizer) -> list[int]:
+    """The token that the model's texts begin with, if they do."""
+    return [token_id for token_id in tokenizer.encode("")[:1] if token_id == tokenizer.bos_id]
 
 
 def shown_tools(prompt: ChatPrompt) -> tuple[Tool, ...]:
@@ -131,6 +162,7 @@ def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate, *,
         template.encode,
         add_generation_prompt=prompt.generation_prompt and not prompt.continue_final,
         continue_final=prompt.continue_final,
+        variables=prompt.template_variables,
         brief=brief,
     )
     tools = shown_tools(prompt)

@@ -16,7 +16,7 @@ from aquilon.generation.prepared import Bounded
 from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
 from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
-from aquilon.request import ChatPrompt, Delta, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.request import ChatPrompt, Delta, Drawn, Event, FillPrompt, Finished, GenerationRequest, Started
 from aquilon.text.messages import ImagePart
 from aquilon.upstreams.counting import Tally, prompt_size
 from aquilon.upstreams.failures import UpstreamFailure
@@ -28,13 +28,18 @@ from aquilon.upstreams.routing import Target, in_turn
 if TYPE_CHECKING:
     from aquilon.upstreams.answer import UpstreamAnswer
 
+_OPENAI = "api.openai.com"
+"""OpenAI shows no thoughts, and refuses messages with fields that it doesn't know."""
+
 log = structlog.get_logger("aquilon.upstreams")
 
 
 class UpstreamModels:
     """Prepares requests for upstreams. Raises only ApiError."""
 
-    def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
+    def __init__(self, registry: UpstreamRegistry, metrics: Metrics, default_max_tokens: int | None = None) -> None:
+        """``default_max_tokens``: see `Settings.default_max_tokens`; None leaves it to the upstreams."""
+        self._default_max_tokens = default_max_tokens
         self.registry = registry
         self.metrics = metrics
         self.unfinished = 0
@@ -49,6 +54,10 @@ class UpstreamModels:
         if request.fits_context:
             request = _shortened(request, card.max_context)
         max_tokens = request.sampling.max_tokens
+        if max_tokens is None and self._default_max_tokens is not None:
+            bound = max(self._default_max_tokens, request.sampling.min_tokens)
+            sampling = msgspec.structs.replace(request.sampling, max_tokens=min(bound, card.max_context))
+            request = msgspec.structs.replace(request, sampling=sampling)
         if least > card.max_context or (max_tokens or 0) > card.max_context:
             raise too_long(prompt_tokens=least, max_tokens=max_tokens, context=card.max_context, at_least=True)
         return UpstreamSequence(card, request, self)
@@ -77,7 +86,8 @@ class UpstreamModels:
             sampling = msgspec.structs.replace(request.sampling, max_tokens=DEFAULT_MAX_TOKENS)
             request = _shortened(msgspec.structs.replace(request, sampling=sampling), target.model.max_context)
         reasoning = "reasoning" in target.model.capabilities
-        body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning)
+        thoughts = upstream.host != _OPENAI
+        body = body_of(request, upstream.kind, target.model.remote, reasoning=reasoning, thoughts=thoughts)
         started_at = time.monotonic()
         try:
             answer = await UpstreamAnswer.open(
@@ -110,7 +120,9 @@ class UpstreamSequence(Bounded):
         unfinished = {position * self.n + index for index in range(self.n)}
         try:
             charge.computed(self.size.usual, 0)
-            yield Started(position, prompt_tokens=self.size.usual)
+            returns_ids = self.request.returns_ids
+            prompt_ids = answer.prompt_ids if returns_ids else None
+            yield Started(position, prompt_ids=prompt_ids, prompt_tokens=self.size.usual)
             if prefix := repeated_prefix(self.request, answer.target.upstream.kind):
                 yield Delta(position, prefix)
             pieces = answer.first
@@ -119,6 +131,9 @@ class UpstreamSequence(Bounded):
                     if isinstance(event, Finished):
                         unfinished.discard(event.index)
                         measure.finished(event.reason)
+                    elif isinstance(event, Drawn):
+                        if not returns_ids:
+                            continue
                     else:
                         tokens = metering.tally.add(size)
                         if (tokens and await charge.grant(tokens) < tokens) or metering.tally.too_long:

@@ -20,8 +20,10 @@ class Detokenizer:
     removed where the prompt ends in a control token.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int] = (), *, names_control: bool = False) -> None:
+        """``names_control``: whether a control token is written by its name; otherwise it has no text."""
         self._tokenizer = tokenizer
+        self._names_control = names_control
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._at_start = tokenizer.starts_text(prompt_ids)
         tail = b"".join(tokenizer.token_bytes(token_id) for token_id in prompt_ids[-_LONGEST_CHARACTER:])
@@ -29,11 +31,16 @@ class Detokenizer:
 
     def add(self, token_ids: Sequence[int]) -> str:
         """The text that these tokens complete; empty while a character is incomplete."""
-        data = b"".join(map(self._tokenizer.token_bytes, token_ids))
+        data = b"".join(map(self._bytes, token_ids))
         if self._at_start and data:
             self._at_start = False
             data = data.removeprefix(b" ")
         return self._decoder.decode(data)
+
+    def _bytes(self, token_id: int) -> bytes:
+        if self._names_control and self._tokenizer.is_control(token_id):
+            return self._tokenizer.token_text(token_id).encode()
+        return self._tokenizer.token_bytes(token_id)
 
     def finish(self) -> str:
         """U+FFFD for an incomplete last character, else an empty text."""

@@ -12,13 +12,15 @@ import re
 import string
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aquilon.text.added_tokens import AddedToken, AddedTokens
 from aquilon.text.messages import Message, Tool
 from aquilon.text.spelling import sentencepiece_bytes
-from aquilon.text.template import TemplateError
+from aquilon.text.template import NO_VARIABLES, TemplateError
+from aquilon.text.template_variables import thinks
 from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 
 _FREE_CALL_IDS = 13
@@ -93,6 +95,9 @@ class MistralTokenizer:
             return str(self._vendor.id_to_piece(token_id))
         return self.token_bytes(token_id).decode("utf-8", errors="replace")
 
+    def token_piece(self, token_id: int) -> str:
+        return str(self._vendor.id_to_piece(token_id))
+
     @property
     def control_tokens(self) -> Mapping[str, int]:
         return {self.token_text(token_id): token_id for token_id in self._control_ids}
@@ -141,29 +146,57 @@ class MistralTemplate:
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        variables: Mapping[str, Any] = NO_VARIABLES,
         brief: bool = False,
     ) -> list[int]:
         from mistral_common.exceptions import MistralCommonException
         from mistral_common.protocol.instruct.request import ChatCompletionRequest
         from pydantic import ValidationError
 
-        short_ids = self.version < _FREE_CALL_IDS
-        plain = [_plain_message(message, short_ids) for message in messages]
+        short_ids, thoughts = self.version < _FREE_CALL_IDS, self._reads_thoughts
+        plain = [_plain_message(message, short_ids=short_ids, thoughts=thoughts) for message in messages]
         if continue_final and plain:
             plain[-1]["prefix"] = True
         try:
             for message in messages:
-                require_unicode(message.content)
+                require_unicode(message.content + message.reasoning)
             request: ChatCompletionRequest[Any] = ChatCompletionRequest.model_validate(
-                {"messages": plain, "tools": [_plain_tool(tool) for tool in tools] or None}
+                {
+                    "messages": plain,
+                    "tools": [_plain_tool(tool) for tool in tools] or None,
+                    "reasoning_effort": self._effort(variables),
+                }
             )
             ids: list[int] = self._vendor.encode_chat_completion(request).tokens
         except (MistralCommonException, ValidationError, ValueError, RecursionError) as error:
             raise TemplateError(f"the model's format refuses these messages: {_reason(error)}") from None
         return ids
 
+    @cached_property
+    def _reads_thoughts(self) -> bool:
+        return getattr(self._vendor.instruct_tokenizer, "BEGIN_THINK", None) is not None
 
-def _plain_message(message: Message, short_ids: bool) -> dict[str, Any]:
+    @cached_property
+    def _efforts(self) -> Sequence[str]:
+        """The efforts of reasoning that the model was trained for; none for most models."""
+        settings = getattr(self._vendor.instruct_tokenizer.tokenizer, "model_settings_builder", None)
+        efforts = getattr(settings, "reasoning_effort", None)
+        return () if efforts is None else [str(value) for value in efforts.values]
+
+    def _effort(self, variables: Mapping[str, Any]) -> str | None:
+        """The effort that the client asks for, or the nearest that the model has; None is the model's default."""
+        wanted, efforts = variables.get("reasoning_effort"), self._efforts
+        if not efforts or wanted in efforts:
+            return wanted if efforts else None
+        switch = thinks(variables)
+        if switch is None:
+            return None
+        if not switch:
+            return "none" if "none" in efforts else None
+        return "high" if "high" in efforts else efforts[-1]
+
+
+def _plain_message(message: Message, *, short_ids: bool, thoughts: bool) -> dict[str, Any]:
     call_id = _short_id if short_ids else str
     plain: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.role == "tool":
@@ -176,6 +209,9 @@ def _plain_message(message: Message, short_ids: bool) -> dict[str, Any]:
             {"id": call_id(call.id), "function": {"name": call.function.name, "arguments": call.function.arguments}}
             for call in message.tool_calls
         ]
+    if thoughts and message.reasoning and message.role == "assistant":
+        said = [{"type": "text", "text": message.content}] if message.content else []
+        plain["content"] = [{"type": "thinking", "thinking": message.reasoning}, *said]
     return plain
 
 

@@ -15,7 +15,8 @@ class StopMatcher:
     (Aho and Corasick, *Efficient string matching*, 1975).
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str], *, inclusive: bool = False) -> None:
+        """``inclusive``: whether the stop string itself is passed on."""
         if any(not stop for stop in stops):
             raise ValueError("a stop string must not be empty")
         self._next: list[dict[str, int]] = [{}]
@@ -30,6 +31,7 @@ class StopMatcher:
         self._held = ""
         self.stop: str | None = None
         """The stop string that ended the answer."""
+        self._inclusive = inclusive
 
     def add(self, text: str) -> tuple[str, bool]:
         """The text that can be shown now, and whether a stop string ended the answer; after a match no text follows."""
@@ -46,7 +48,7 @@ class StopMatcher:
                 shown = self._held + text[: position + 1]
                 self._held = ""
                 self.stop = shown[len(shown) - length :]
-                return shown[: len(shown) - length], True
+                return (shown if self._inclusive else shown[: len(shown) - length]), True
         self._state = state
         shown = self._held + text
         cut = len(shown) - self._depth[state]

@@ -171,6 +171,10 @@ class SubwordTokenizer:
         added = self._added.get(token_id)
         return added.text if added is not None else self.token_bytes(token_id).decode("utf-8", errors="replace")
 
+    def token_piece(self, token_id: int) -> str:
+        added = self._added.get(token_id)
+        return added.text if added is not None else self._rest.id_to_token(token_id) or ""
+
     @property
     def control_tokens(self) -> Mapping[str, int]:
         return {token.text: token.id for token in self._added.values() if token.control}

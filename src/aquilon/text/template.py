@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 
 from aquilon.text.budget import BRIEF, Budget, BudgetExceeded
 from aquilon.text.content_format import TRIALS, ContentFormat
@@ -17,15 +17,22 @@ from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
 from aquilon.text.messages import Message, Tool
 from aquilon.text.sandbox import ChatSandbox, budget
 from aquilon.text.subword import SubwordTokenizer
+from aquilon.text.template_variables import check_names, with_switches
 
 MAX_TEMPLATE_CHARACTERS = 2**18
 """The longest known ones have some 40,000."""
+
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Names under which templates read an assistant's earlier thoughts in its message."""
 
 _TRIAL = 100_000_000
 """Nominal nanoseconds for each of the trials that show how a template reads contents."""
 
 _COMPILED_FILE = "<template>"
 """What Jinja calls the code that it compiles from a string."""
+
+
+NO_VARIABLES: Mapping[str, Any] = {}
 
 
 class TemplateError(ValueError):
@@ -58,12 +65,14 @@ class ChatTemplate(Protocol):
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        variables: Mapping[str, Any] = NO_VARIABLES,
         brief: bool = False,
     ) -> list[int]:
         """Token ids of a conversation.
 
         ``continue_final`` leaves the last message open for the model to continue;
         ``add_generation_prompt``, which opens a new message, has no effect then.
+        ``variables`` are the client's, see `text.template_variables`.
         Raises TemplateError, and with ``brief`` NotBrief if it takes more than a few milliseconds.
         """
         ...
@@ -96,6 +105,7 @@ class JinjaTemplate:
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        variables: Mapping[str, Any] = NO_VARIABLES,
         brief: bool = False,
     ) -> list[int]:
         text, mark = self._render(
@@ -103,6 +113,7 @@ class JinjaTemplate:
             tools=tools,
             add_generation_prompt=add_generation_prompt,
             continue_final=continue_final,
+            variables=variables,
             brief=brief,
         )
         try:
@@ -139,6 +150,7 @@ class JinjaTemplate:
         tools: Sequence[Tool] = (),
         add_generation_prompt: bool = True,
         continue_final: bool = False,
+        variables: Mapping[str, Any] = NO_VARIABLES,
     ) -> str:
         """The conversation as text for people to read. To encode it, call ``encode``: the text is not protected."""
         text, mark = self._render(
@@ -146,6 +158,7 @@ class JinjaTemplate:
             tools=tools,
             add_generation_prompt=add_generation_prompt,
             continue_final=continue_final,
+            variables=variables,
             brief=False,
         )
         return text.replace(mark, "")
@@ -157,6 +170,7 @@ class JinjaTemplate:
         tools: Sequence[Tool],
         add_generation_prompt: bool,
         continue_final: bool,
+        variables: Mapping[str, Any],
         brief: bool,
     ) -> tuple[str, str]:
         """The rendered text, and the mark inside it that keeps text from outside from being a token."""
@@ -164,13 +178,21 @@ class JinjaTemplate:
             raise TemplateError("a conversation needs at least one message")
         compiled = self._compile("tool_use" if tools and "tool_use" in self._sources else "default")
         try:
-            plain_messages = [_plain_message(message) for message in messages]
+            check_names(variables)
+            variables = dict(with_switches(variables, compiled.variables))
+            plain_messages = [_plain_message(message, compiled.thoughts) for message in messages]
             plain_tools = [_plain_tool(tool) for tool in tools]
-            strings = [compiled.source, *strings_in(plain_messages), *strings_in(plain_tools)]
+            strings = [
+                compiled.source,
+                *strings_in(plain_messages),
+                *strings_in(plain_tools),
+                *strings_in(variables),
+            ]
             mark = unused_character(strings)
             cut = unused_character([*strings, mark])
             protected = [_protected(message, compiled, mark) for message in plain_messages]
             protected_tools = [_protected_tool(tool, compiled, mark) for tool in plain_tools]
+            protected_variables = _protected_values(variables, compiled, mark)
         except ValueError as error:
             raise TemplateError(str(error)) from None
         except RecursionError:
@@ -181,6 +203,7 @@ class JinjaTemplate:
         text = compiled.render(
             [compiled.content_format.shape(message) for message in protected],
             protected_tools,
+            variables=protected_variables,
             add_generation_prompt=add_generation_prompt and not continue_final,
             within=Budget(sum(map(len, strings)), BRIEF) if brief else Budget(sum(map(len, strings))),
             brief=brief,
@@ -229,6 +252,12 @@ class _Compiled:
         self.assistant = Guard((token.text for token in added if token.control), template_literals=literals)
         """For texts of the model."""
         self._names = tokenizer.special.names
+        self.variables = frozenset(meta.find_undeclared_variables(tree))
+        """The names of variables that the template reads."""
+        read = {node.attr for node in tree.find_all(nodes.Getattr)}
+        read |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+        self.thoughts = tuple(name for name in _THOUGHTS if name in read)
+        """The fields of an assistant's message in which the template reads its earlier thoughts."""
 
         self.content_format = ContentFormat(
             lambda messages, tools: self.render(messages, tools, within=Budget(0, _TRIAL))
@@ -240,16 +269,18 @@ class _Compiled:
         messages: list[dict[str, Any]],
         tools: list[dict[str, Any]],
         *,
+        variables: Mapping[str, Any] = NO_VARIABLES,
         add_generation_prompt: bool = True,
         within: Budget | None = None,
         brief: bool = False,
     ) -> str:
         """The text of messages and tools in the fields that templates read. Raises TemplateError, or NotBrief."""
         variables = {
+            "documents": None,
+            **variables,
             **self._names,
             "messages": messages,
             "tools": tools or None,
-            "documents": None,
             "add_generation_prompt": add_generation_prompt,
         }
         token = budget.set(within or Budget(0))
@@ -286,11 +317,15 @@ def _sandbox() -> ChatSandbox:
     return ChatSandbox()
 
 
-def _plain_message(message: Message) -> dict[str, Any]:
-    """A message in the fields that templates read."""
+def _plain_message(message: Message, thoughts: Sequence[str] = ()) -> dict[str, Any]:
+    """A message in the fields that templates read. ``thoughts``: those in which this one reads earlier thoughts."""
     plain: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.name is not None:
         plain["name"] = message.name
+    if message.reasoning and message.role == "assistant":
+        # gpt-oss' template refuses a message with content, calls and thoughts: the content says what was thought.
+        has_both = bool(message.content and message.tool_calls)
+        plain |= {name: message.reasoning for name in thoughts if name != "thinking" or not has_both}
     if message.tool_calls:
         plain["tool_calls"] = [
             {
@@ -323,7 +358,7 @@ def _protected(message: dict[str, Any], compiled: _Compiled, mark: str) -> dict[
     """A message whose strings can't become tokens; its role and its fields' names are trusted."""
     content = compiled.assistant if message["role"] == "assistant" else compiled.outside
     protected = {**message, "content": content.protect(message["content"], mark)}
-    for field in ("name", "tool_call_id"):
+    for field in ("name", "tool_call_id", *_THOUGHTS):
         if field in message:
             protected[field] = compiled.outside.protect(message[field], mark)
     if "tool_calls" in message:

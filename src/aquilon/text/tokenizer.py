@@ -55,6 +55,10 @@ class Tokenizer(Protocol):
         """A token as people read it in log probabilities: its text, or a control token's name."""
         ...
 
+    def token_piece(self, token_id: int) -> str:
+        """A token as its vocabulary spells it, such as ``Ġthe`` or ``▁the``."""
+        ...
+
     def is_control(self, token_id: int) -> bool: ...
 
     @property

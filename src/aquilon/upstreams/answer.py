@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from aquilon.request import Alternative, Delta, Finished, FinishedReason, ScoredToken, ToolCallDelta
+from aquilon.request import Alternative, Delta, Drawn, Finished, FinishedReason, ScoredToken, ToolCallDelta
 from aquilon.upstreams.calls import StreamedCalls
 from aquilon.upstreams.chunks import (
     CallPiece,
@@ -48,9 +48,9 @@ _FAILURES = frozenset({"error", "abort", "insufficient_system_resource"})
 
 
 class Piece(NamedTuple):
-    event: Delta | ToolCallDelta | Finished
+    event: Drawn | Delta | ToolCallDelta | Finished
     size: int
-    """Bytes of text and calls that the model wrote; 0 for `Finished`."""
+    """Bytes of text and calls that the model wrote; 0 for `Drawn` and `Finished`."""
 
 
 class UpstreamAnswer:
@@ -75,6 +75,8 @@ class UpstreamAnswer:
         self._failure: UpstreamFailure | None = None
         """A failure to raise after the pieces before it are returned."""
         self.first: list[Piece] = []
+        self.prompt_ids: tuple[int, ...] | None = None
+        """The prompt's token ids, if the upstream sent them with its first pieces."""
         self.usage: ChunkUsage | None = None
         """The upstream's own count; known at the end."""
 
@@ -231,6 +233,8 @@ class UpstreamAnswer:
             raise of_event(data, self.target.upstream, model=model.name, remote=model.remote)
         if chunk.usage is not None:
             self.usage = chunk.usage
+        if chunk.prompt_token_ids is not None:
+            self.prompt_ids = tuple(chunk.prompt_token_ids)
         for choice in chunk.choices or ():
             self._add_choice(choice, has_halves, pieces)
         if chunk.is_last:
@@ -249,6 +253,10 @@ class UpstreamAnswer:
         if index in self._finished:
             return
         continuation = self._offset + index
+        if choice.prompt_token_ids is not None:
+            self.prompt_ids = tuple(choice.prompt_token_ids)
+        if choice.token_ids:
+            pieces.append(Piece(Drawn(continuation, tuple(choice.token_ids)), 0))
         text, reasoning, signature, redacted = choice.text or "", "", "", ""
         if (delta := choice.delta) is not None:
             if isinstance(delta.content, str):

@@ -71,6 +71,10 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     stop_reason: Any = None
     """vLLM's: the stop string that ended the text, the id of the stop token, or null."""
     logprobs: Logprobs | None = None
+    token_ids: list[int] | None = None
+    """vLLM's: the tokens since the choice's last chunk."""
+    prompt_token_ids: list[int] | None = None
+    """vLLM's, in a completion's first chunk; in that of a chat they are beside the choices."""
 
 
 class PromptDetails(msgspec.Struct, frozen=True):
@@ -93,6 +97,7 @@ class Chunk(msgspec.Struct, frozen=True):
     usage: ChunkUsage | None = None
     error: Any = None
     is_last: bool = False
+    prompt_token_ids: list[int] | None = None
 
 
 class _Uncounted(msgspec.Struct, frozen=True):

@@ -54,12 +54,16 @@ def prompt_size(request: GenerationRequest) -> PromptSize:
         size += len((message.name or "").encode()) + len((message.tool_call_id or "").encode())
         size += _size_of_more(message)
         size += sum(len(thoughts.text.encode()) + len(thoughts.signature) for thoughts in message.signed_thoughts)
+        if not sends_thoughts(message):
+            size += len(message.reasoning.encode())
         for call in message.tool_calls:
             size += len(call.function.name.encode()) + len(call.function.arguments.encode()) + len(call.id.encode())
     other_tokens = _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(prompt.messages) + _IMAGE_TOKENS * images
     if prompt.tool_use is not None:
         size += len(msgspec.json.encode(prompt.tool_use.tools))
         other_tokens += _TOOLS_TOKENS
+    if prompt.template_variables:
+        size += len(msgspec.json.encode(prompt.template_variables))
     if isinstance(request.format, JsonSchema):
         size += len(msgspec.json.encode(request.format.schema))
     text = _size(size, other_tokens)
@@ -75,6 +79,14 @@ def _size_of_more(message: Message) -> int:
         elif isinstance(value, list):
             shown += [part for part in value if part["type"] == "thinking"]
     return len(msgspec.json.encode(shown)) if shown else 0
+
+
+def sends_thoughts(message: Message) -> bool:
+    """Whether the client's own fields, which upstreams get unchanged, have the message's earlier thoughts."""
+    content = message.more.get("content")
+    return any(message.more.get(name) for name in ("reasoning_content", "reasoning")) or (
+        isinstance(content, list) and any(part["type"] == "thinking" for part in content)
+    )
 
 
 def _size(text_bytes: int, other_tokens: int) -> PromptSize:

@@ -34,8 +34,10 @@ _ROUTING_FIELDS = frozenset(
     | {"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "user_config", "metadata_headers"}
 )
 """Fields with which clients of other routers choose model, provider or address: here the operator chooses."""
-_UNKNOWN_TO_MISTRAL = frozenset({"user", "store", "service_tier", "safety_identifier", "verbosity"})
-"""OpenAI's fields without effect here: Mistral refuses a request with a field that it doesn't know."""
+_UNKNOWN_TO_MISTRAL = frozenset(
+    {"user", "store", "service_tier", "safety_identifier", "verbosity", "chat_template_kwargs"}
+)
+"""OpenAI's and vLLM's fields: Mistral refuses a request with a field that it doesn't know."""
 
 
 def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
@@ -49,8 +51,13 @@ def path_of(request: GenerationRequest, kind: UpstreamKind) -> str:
     return "completions"
 
 
-def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool) -> bytes:
-    """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do."""
+def body_of(
+    request: GenerationRequest, kind: UpstreamKind, remote: str, *, reasoning: bool, thoughts: bool = True
+) -> bytes:
+    """JSON; ``remote`` is the model's name there. Raises ApiError 400 for what this kind of upstream can't do.
+
+    ``reasoning``: whether the model reasons; ``thoughts``: whether the server then takes its earlier thoughts.
+    """
     if kind == "anthropic":
         return _encode(messages_body(request, remote, reasoning=reasoning))
     body = {name: value for name, value in request.upstream_fields.items() if name not in _ROUTING_FIELDS}
@@ -60,9 +67,7 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     else:
         body["stream_options"] = {"include_usage": True}
     if isinstance(request.prompt, ChatPrompt):
-        _put_chat(body, request.prompt, kind)
-        if request.format is not None:
-            _put_format(body, request.format, kind)
+        _put_chat(body, request.prompt, kind, thoughts=reasoning and thoughts)
     elif isinstance(request.prompt, FillPrompt):
         body |= {"prompt": request.prompt.prefix, "suffix": request.prompt.suffix}
     elif isinstance(request.prompt, TextPrompt):
@@ -74,6 +79,8 @@ def body_of(request: GenerationRequest, kind: UpstreamKind, remote: str, *, reas
     else:
         assert isinstance(request.prompt, TokenPrompt)
         body["prompt"] = list(request.prompt.ids)
+    if request.format is not None:
+        _put_format(body, request.format, kind)
     _put_sampling(body, request, kind, reasoning=reasoning)
     return _encode(body)
 
@@ -84,8 +91,11 @@ def repeated_prefix(request: GenerationRequest, kind: UpstreamKind) -> str:
     return request.prefix if kind == "anthropic" and isinstance(prompt, ChatPrompt) and prompt.repeats_final else ""
 
 
-def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind) -> None:
+def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, thoughts: bool) -> None:
     messages = [_message(message, kind) for message in prompt.messages]
+    if thoughts:
+        for fields, message in zip(messages, prompt.messages, strict=True):
+            _put_thoughts(fields, message, kind)
     body["messages"] = messages
     if prompt.continue_final:
         if kind == "mistral" or (kind == "aquilon" and prompt.repeats_final):
@@ -146,6 +156,8 @@ def _put_format(body: dict[str, Any], format: OutputFormat, kind: UpstreamKind) 
     else:
         assert isinstance(format, Grammar)
         body["structured_outputs"] = {"grammar": format.text}
+        if kind == "openai" and "::=" in format.text:
+            body["grammar"] = format.text  # llama.cpp's name
 
 
 def _put_sampling(body: dict[str, Any], request: GenerationRequest, kind: UpstreamKind, *, reasoning: bool) -> None:
@@ -207,6 +219,20 @@ def _message(message: Message, kind: UpstreamKind) -> dict[str, Any]:
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
     return fields | _other_fields(message, kind)
+
+
+def _put_thoughts(fields: dict[str, Any], message: Message, kind: UpstreamKind) -> None:
+    """Add the assistant's earlier thoughts, unless the fields that the client sent have them already."""
+    if not message.reasoning or fields.get("reasoning_content") or fields.get("reasoning"):
+        return
+    content = fields["content"]
+    if kind == "mistral":
+        if not isinstance(content, list):
+            said = [{"type": "text", "text": content}] if content else []
+            thoughts = {"type": "thinking", "thinking": [{"type": "text", "text": message.reasoning}]}
+            fields["content"] = [thoughts, *said]
+    elif not isinstance(content, list) or all(part["type"] != "thinking" for part in content):
+        fields["reasoning_content"] = message.reasoning
 
 
 def _call(call: ToolCall, kind: UpstreamKind) -> dict[str, Any]:

@@ -66,8 +66,15 @@ def build_services(settings: Settings, database: Database) -> Services:
     usage_writer = UsageWriter(database, admission.shared)
     settlement = Settlement(admission, usage_writer)
     moderation = Moderation(settings, upstreams)
-    local_models = LocalModels(engine, catalogue, texts=texts, metrics=metrics, max_waiting=settings.max_waiting)
-    upstream_models = UpstreamModels(upstreams, metrics)
+    local_models = LocalModels(
+        engine,
+        catalogue,
+        texts=texts,
+        metrics=metrics,
+        max_waiting=settings.max_waiting,
+        default_max_tokens=settings.default_max_tokens,
+    )
+    upstream_models = UpstreamModels(upstreams, metrics, settings.default_max_tokens)
     embedders: dict[type[ModelCard], EmbeddingBackend] = {
         EmbeddingModel: local_embeddings,
         UpstreamModel: UpstreamEmbeddings(upstreams, metrics),

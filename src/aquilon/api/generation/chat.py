@@ -31,6 +31,7 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     generation = fields.generation()
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
+    fields.check_prompt_scores(prepared.prompt_tokens)
     id_ = new_id("chatcmpl")
     events = pipeline.answer(
         [prepared],
@@ -44,6 +45,8 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
         model=prepared.model,
         n=generation.n,
         logprobs=bool(fields.logprobs),
+        prompt_logprobs=fields.prompt_logprobs,
+        token_ids=generation.returns_ids,
         usage=fields.streamed_usage,
         functions=fields.calls_functions,
     )

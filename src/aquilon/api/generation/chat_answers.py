@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from aquilon.api.event_stream import DONE, frame
+from aquilon.api.generation.token_fields import PromptLogprobs, prompt_logprobs
 from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.money.usage_event import Usage
-from aquilon.request import Delta, Event, Finished, ScoredToken, Started, ToolCallDelta
+from aquilon.request import Delta, Drawn, Event, Finished, ScoredToken, Started, ToolCallDelta
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -65,6 +66,8 @@ class AssistantMessage(msgspec.Struct, frozen=True):
     refusal: None = None
     """OpenAI's schema requires it; models here refuse in ``content``."""
     reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
+    """The same as ``reasoning_content``: newer clients read this name."""
     tool_calls: list[ToolCallBody] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
     """OpenAI's older shape of a call, for requests in that shape."""
@@ -75,6 +78,8 @@ class ChatChoice(msgspec.Struct, frozen=True):
     message: AssistantMessage
     finish_reason: str
     logprobs: ChoiceLogprobs | None = None
+    token_ids: list[int] | UnsetType = UNSET
+    """The tokens of the whole answer, thoughts, calls and end token among them (vLLM); only if asked for."""
 
 
 class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,12 +90,16 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     """The model that answered: the requested one, or its fall-back."""
     choices: list[ChatChoice]
     usage: UsageBody
+    prompt_token_ids: list[int] | UnsetType = UNSET
+    prompt_logprobs: PromptLogprobs | UnsetType = UNSET
+    """For each token of the prompt: by id, the token itself and the likeliest ones (vLLM); only if asked for."""
 
 
 class ChunkDelta(msgspec.Struct, frozen=True):
     role: str | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
     tool_calls: list[ToolCallChunk] | UnsetType = UNSET
     function_call: FunctionCallBody | UnsetType = UNSET
 
@@ -100,6 +109,8 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     delta: ChunkDelta
     finish_reason: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    token_ids: list[int] | UnsetType = UNSET
+    """The tokens drawn since the choice's last chunk."""
 
 
 class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +120,8 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     choices: list[ChunkChoice]
     usage: UsageBody | UnsetType | None = UNSET
+    prompt_token_ids: list[int] | UnsetType = UNSET
+    """In the first chunk."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +131,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     n: int
     logprobs: bool = False
+    prompt_logprobs: int | None = None
+    """How many alternatives to report beside each token of the prompt; None reports nothing."""
+    token_ids: bool = False
+    """Whether the token ids of prompt and choices are reported."""
     usage: StreamedUsage = "in last chunk"
     functions: bool = False
     """Whether calls are written in OpenAI's older shape."""
@@ -134,6 +151,7 @@ class _Choice:
         self.reasoning = ""
         self.reason = "stop"
         self.tokens: list[ScoredToken] = []
+        self.token_ids: list[int] = []
         self.calls: list[ToolCallDelta] = []
 
     def add(self, event: Delta) -> None:
@@ -157,6 +175,7 @@ class _Choice:
             "assistant",
             self.text if self.text or not calls else None,
             reasoning_content=self.reasoning or UNSET,
+            reasoning=self.reasoning or UNSET,
             tool_calls=calls if calls and not shape.functions else UNSET,
             function_call=calls[0].function if calls and shape.functions else UNSET,
         )
@@ -165,7 +184,7 @@ class _Choice:
 async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
     """The ChatCompletion as JSON, once every choice has finished."""
     choices = [_Choice() for _ in range(shape.n)]
-    model, usage = shape.model, Usage(0, 0)
+    model, usage, started = shape.model, Usage(0, 0), Started(0)
     async with aclosing(events):
         async for event in events:
             match event:
@@ -177,15 +196,38 @@ async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
                     choices[event.index].reason = shape.reason(event)
                 case Usage():
                     usage = event
+                case Drawn():
+                    choices[event.index].token_ids += event.ids
                 case Started():
-                    model = event.stand_in or model
+                    started, model = event, event.stand_in or model
     bodies = [
-        ChatChoice(index, choice.message(shape), choice.reason, _logprobs(choice.tokens) if shape.logprobs else None)
+        ChatChoice(
+            index,
+            choice.message(shape),
+            choice.reason,
+            _logprobs(choice.tokens) if shape.logprobs else None,
+            choice.token_ids if shape.token_ids else UNSET,
+        )
         for index, choice in enumerate(choices)
     ]
+    scores = started.prompt_logprobs
     return msgspec.json.encode(
-        ChatCompletion(id=shape.id, created=int(time.time()), model=model, choices=bodies, usage=usage_body(usage))
+        ChatCompletion(
+            id=shape.id,
+            created=int(time.time()),
+            model=model,
+            choices=bodies,
+            usage=usage_body(usage),
+            prompt_token_ids=_prompt_ids(started, shape),
+            prompt_logprobs=UNSET
+            if scores is None or shape.prompt_logprobs is None
+            else prompt_logprobs(scores, shape.prompt_logprobs),
+        )
     )
+
+
+def _prompt_ids(started: Started, shape: Shape) -> list[int] | UnsetType:
+    return UNSET if started.prompt_ids is None or not shape.token_ids else list(started.prompt_ids)
 
 
 async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[bytes]:
@@ -199,10 +241,21 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
     has_role, has_calls = [False] * shape.n, [False] * shape.n
     model = shape.model
     unfinished, last = shape.n, ChunkChoice(0, ChunkDelta(), "stop")
+    prompt_ids: list[int] | UnsetType = UNSET
+    drawn: list[list[int]] = [[] for _ in range(shape.n)]
+    """The tokens of each choice that no chunk has yet."""
 
     def chunk(choices: list[ChunkChoice], usage: UsageBody | UnsetType | None) -> bytes:
-        body = ChatCompletionChunk(id=shape.id, created=created, model=model, choices=choices, usage=usage)
+        nonlocal prompt_ids
+        ids, prompt_ids = prompt_ids, UNSET
+        body = ChatCompletionChunk(
+            id=shape.id, created=created, model=model, choices=choices, usage=usage, prompt_token_ids=ids
+        )
         return frame(encoder.encode(body))
+
+    def take_ids(index: int) -> list[int] | UnsetType:
+        ids, drawn[index] = drawn[index], []
+        return ids if shape.token_ids else UNSET
 
     held = b""  # sent together with the next chunk: one packet less
     async with aclosing(events):
@@ -215,16 +268,19 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
                 held += chunk([ChunkChoice(event.index, ChunkDelta("assistant", "" if has_text else None))], no_usage)
             if isinstance(event, Delta):
                 scores = _logprobs(list(event.tokens)) if shape.logprobs else None
-                yield held + chunk([ChunkChoice(event.index, _delta(event), None, scores)], no_usage)
+                choice = ChunkChoice(event.index, _delta(event), None, scores, take_ids(event.index))
+                yield held + chunk([choice], no_usage)
                 held = b""
             elif isinstance(event, ToolCallDelta):
                 has_calls[event.index] = True
-                yield held + chunk([ChunkChoice(event.index, _call_delta(event, shape))], no_usage)
+                choice = ChunkChoice(event.index, _call_delta(event, shape), token_ids=take_ids(event.index))
+                yield held + chunk([choice], no_usage)
                 held = b""
             elif isinstance(event, Finished):
                 unfinished -= 1
                 content: str | UnsetType = UNSET if has_calls[event.index] else ""
-                last = ChunkChoice(event.index, ChunkDelta(content=content), shape.reason(event))
+                delta, ids = ChunkDelta(content=content), take_ids(event.index)
+                last = ChunkChoice(event.index, delta, shape.reason(event), token_ids=ids)
                 if unfinished:
                     yield held + chunk([last], no_usage)
                     held = b""
@@ -232,14 +288,16 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
                 held += chunk([last], usage_body(event) if shape.usage == "in last chunk" else no_usage)
                 if shape.usage == "in own chunk":
                     held += chunk([], usage_body(event))
+            elif isinstance(event, Drawn):
+                drawn[event.index] += event.ids
             elif isinstance(event, Started):
-                model = event.stand_in or model
+                model, prompt_ids = event.stand_in or model, _prompt_ids(event, shape)
     yield held + DONE
 
 
 def _delta(event: Delta) -> ChunkDelta:
     if event.reasoning:
-        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning)
+        return ChunkDelta(content=event.text or UNSET, reasoning_content=event.reasoning, reasoning=event.reasoning)
     return ChunkDelta(content=event.text)
 
 

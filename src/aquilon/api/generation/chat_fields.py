@@ -8,7 +8,8 @@ import msgspec
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount, TopLogprobs
+from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount
+from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import (
     MAX_TOOLS,
     FunctionFields,
@@ -21,8 +22,15 @@ from aquilon.api.generation.tool_fields import (
 from aquilon.errors import invalid, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, ToolUse
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
+from aquilon.text.template_variables import variables_of
 
 MAX_MESSAGES = 4096
+
+TemplateVariables = dict[Annotated[str, Field(max_length=100)], Any]
+TEMPLATE_VARIABLES = (
+    "Variables for the model's chat template, such as `{\"enable_thinking\": false}` (vLLM, llama.cpp). They can't "
+    "replace the request's own fields."
+)
 
 
 class ImageUrl(Fields):
@@ -50,6 +58,11 @@ class MessageFields(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | Annotated[list[ContentPart], FIRST_FAULT_ENDS] | None = None
     refusal: str | None = Field(None, description="The text with which the assistant refused (OpenAI).")
+    reasoning_content: str | None = Field(
+        None,
+        description="The assistant's thoughts before this message. Models whose chat template shows them read them.",
+    )
+    reasoning: str | None = Field(None, description="A newer name for `reasoning_content`.")
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCallFields] | None = Field(None, max_length=MAX_TOOLS)
     tool_call_id: str | None = Field(None, max_length=256)
@@ -73,6 +86,9 @@ class ChatCompletionRequest(SamplingFields):
         "reasoning_effort",
         "prediction",
         "prompt_cache_key",
+        "chat_template_kwargs",
+        "add_special_tokens",
+        "echo",
     )
 
     messages: list[MessageFields] = Field(min_length=1, max_length=MAX_MESSAGES)
@@ -84,6 +100,14 @@ class ChatCompletionRequest(SamplingFields):
     )
     add_generation_prompt: bool | None = Field(
         None, description="With false, the prompt ends after the last message and opens no answer (vLLM)."
+    )
+    echo: bool | None = Field(
+        None, description="With true, the answer begins with the last message, if it is the assistant's (vLLM)."
+    )
+    add_special_tokens: bool | None = Field(
+        None,
+        description="With true, the model's beginning token comes before what the chat template writes, which most "
+        "templates write themselves (vLLM).",
     )
     tools: list[ToolFields] | None = Field(
         None, max_length=MAX_TOOLS, description="The functions that the model may call."
@@ -97,8 +121,16 @@ class ChatCompletionRequest(SamplingFields):
         None, description="OpenAI's older `tool_choice`."
     )
     safe_prompt: bool | None = Field(None, description="Without effect on this server's own models.")
-    prompt_mode: Any = Field(None, description="Without effect on this server's own models.")
-    reasoning_effort: Any = Field(None, description="Without effect on this server's own models.")
+    prompt_mode: Any = Field(
+        None,
+        description="With `reasoning`, the model thinks before it answers, if its template has the choice (Mistral).",
+    )
+    reasoning_effort: Any = Field(
+        None,
+        description="How long the model thinks, if its template knows efforts; `none` and `minimal` turn thoughts off "
+        "where the template has that choice.",
+    )
+    chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
     prediction: Any = Field(None, description="Without effect on this server's own models.")
     prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
 
@@ -106,23 +138,33 @@ class ChatCompletionRequest(SamplingFields):
         """The canonical request. Raises ApiError 400 for a request that can't be answered."""
         if self.top_logprobs and not self.logprobs:
             raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
+        self.check_scores(streamed=bool(self.stream), scored=bool(self.logprobs))
         max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         return GenerationRequest(
             model=self.model,
             prompt=chat_prompt(
                 self.messages,
                 continue_final=self._continues_final(),
-                repeats_final=bool(self.messages[-1].prefix),
+                repeats_final=bool(self.messages[-1].prefix or self.echo),
                 tool_use=self._tool_use(),
                 generation_prompt=opens_answer(self.continue_final_message, self.add_generation_prompt),
+                template_variables=template_variables(
+                    self.chat_template_kwargs, reasoning_effort=self.reasoning_effort, prompt_mode=self.prompt_mode
+                ),
+                add_special=bool(self.add_special_tokens),
             ),
-            sampling=self.sampling(max_tokens=max_tokens, logprobs=(self.top_logprobs or 0) if self.logprobs else None),
+            sampling=self.sampling(
+                max_tokens=max_tokens,
+                logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+                prompt_logprobs=self.prompt_logprobs,
+            ),
             temperature=self.temperature,
             stop=self.stops,
             n=self.n or 1,
             format=self.format,
             upstream_fields=self.upstream_fields,
             limits_completion=self.max_completion_tokens is not None,
+            **self.token_options,
         )
 
     @property
@@ -148,7 +190,11 @@ class ChatCompletionRequest(SamplingFields):
             if not _text(last, len(self.messages) - 1):
                 raise invalid("The assistant's message to continue is empty", param="messages")
             return True
-        if last.role in ("assistant", "system"):
+        if last.role == "assistant" and (last.tool_calls or last.function_call):
+            raise invalid(
+                "The last message has calls, and the tools' messages with their results are missing", param="messages"
+            )
+        if last.role in ("assistant", "system") and holds_to_mistrals_rule(last):
             raise invalid(
                 "The last message must be a user's or a tool's, or the assistant's with 'prefix': true; "
                 f"it is the {last.role}'s",
@@ -164,6 +210,14 @@ class ChatCompletionRequest(SamplingFields):
         return False
 
 
+def holds_to_mistrals_rule(last: MessageFields) -> bool:
+    """Whether a conversation may not end with this message of the assistant's or the system's.
+
+    Mistral refuses it without ``prefix``; OpenAI answers it with the assistant's next turn.
+    """
+    return last.prefix is not None
+
+
 def chat_prompt(
     messages: list[MessageFields],
     *,
@@ -171,6 +225,8 @@ def chat_prompt(
     repeats_final: bool = False,
     tool_use: ToolUse | None = None,
     generation_prompt: bool = True,
+    template_variables: dict[str, Any] | None = None,
+    add_special: bool = False,
 ) -> ChatPrompt:
     """The canonical conversation. Raises ApiError 400, which names the wrong message."""
     prompt_messages: list[Message] = []
@@ -179,7 +235,25 @@ def chat_prompt(
         message = _message(fields, position, function_names)
         function_names |= {call.id: call.function.name for call in message.tool_calls}
         prompt_messages.append(message)
-    return ChatPrompt(tuple(prompt_messages), continue_final, repeats_final, tool_use, generation_prompt)
+    return ChatPrompt(
+        tuple(prompt_messages),
+        continue_final,
+        repeats_final,
+        tool_use,
+        generation_prompt,
+        template_variables or {},
+        add_special,
+    )
+
+
+def template_variables(
+    chat_template_kwargs: dict[str, Any] | None, *, reasoning_effort: Any = None, prompt_mode: Any = None
+) -> dict[str, Any]:
+    """The variables for the model's chat template. Raises ApiError 400 for too many or too large ones."""
+    try:
+        return variables_of(chat_template_kwargs, reasoning_effort=reasoning_effort, prompt_mode=prompt_mode)
+    except ValueError as error:
+        raise invalid(f"chat_template_kwargs can't be used: {error}", param="chat_template_kwargs") from None
 
 
 def opens_answer(continue_final_message: bool | None, add_generation_prompt: bool | None) -> bool:
@@ -229,12 +303,34 @@ def _message(fields: MessageFields, position: int, function_names: dict[str, str
         tool_call_id=call_id,
         parts=tuple(parts) if any(isinstance(part, ImagePart) for part in parts) else (),
         more=_for_upstreams(fields),
+        reasoning=_thoughts(fields) if role == "assistant" else "",
     )
 
 
+def _thoughts(fields: MessageFields) -> str:
+    """The assistant's thoughts in any of the fields in which clients send them back."""
+    in_parts = [
+        _text_of_thoughts((part.model_extra or {}).get("thinking"))
+        for part in (fields.content if isinstance(fields.content, list) else ())
+        if part.type == "thinking"
+    ]
+    return fields.reasoning_content or fields.reasoning or "\n".join(filter(None, in_parts))
+
+
+def _text_of_thoughts(thinking: Any) -> str:
+    """The text of Mistral's ``thinking``: a text, or a list of parts with texts."""
+    if isinstance(thinking, str):
+        return thinking
+    parts = thinking if isinstance(thinking, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def _for_upstreams(fields: MessageFields) -> dict[str, Any]:
-    """The fields that `Message` doesn't have: unknown fields, a refusal, the parts of the content."""
+    """The fields that upstreams get unchanged: unknown fields, a refusal, thoughts, the parts of the content."""
     more = dict(fields.model_extra or {})
+    thoughts = {"reasoning_content": fields.reasoning_content, "reasoning": fields.reasoning}
+    more |= {name: value for name, value in thoughts.items() if value is not None}
     if fields.refusal is not None:
         more |= {"refusal": fields.refusal, "content": fields.content}
     if isinstance(fields.content, list):
@@ -271,7 +367,7 @@ def _parts(fields: MessageFields, position: int) -> list[Part]:
             if not isinstance(text, str):
                 raise invalid(f"Message {position} has a text part without text", param=f"messages.{position}.content")
             parts.append(TextPart(text))
-        elif part.type != "thinking":  # a model doesn't read its earlier thoughts
+        elif part.type != "thinking":  # see _thoughts
             raise unsupported(f"Content of type '{part.type}' is", param=f"messages.{position}.content")
     return parts
 

@@ -17,7 +17,8 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import FIRST_FAULT_ENDS, read_body
 from aquilon.api.event_stream import DONE, EventStream, answer_unless_gone, frame
-from aquilon.api.generation.sampling_fields import SamplingFields, TokenId, TopLogprobs
+from aquilon.api.generation.sampling_fields import SamplingFields
+from aquilon.api.generation.token_fields import PromptLogprobs, TokenId, TopLogprobs, prompt_logprobs
 from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
@@ -29,6 +30,7 @@ from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
 from aquilon.request import (
     Delta,
+    Drawn,
     Event,
     FillPrompt,
     Finished,
@@ -89,8 +91,12 @@ class CompletionRequest(SamplingFields):
                 f"{len(prompts)} prompts times n = {n} is more than {MAX_SEQUENCES} answers, the limit",
                 param="prompt",
             )
+        self.check_scores(streamed=bool(self.stream), scored=self.logprobs is not None)
+        counts = [self.prompt_logprobs, self.logprobs if self.echo else None]
         sampling = self.sampling(
-            max_tokens=self.max_tokens, logprobs=self.logprobs, prompt_logprobs=self.logprobs if self.echo else None
+            max_tokens=self.max_tokens,
+            logprobs=self.logprobs,
+            prompt_logprobs=max((count for count in counts if count is not None), default=None),
         )
         format_ = self.format
         return [
@@ -103,6 +109,7 @@ class CompletionRequest(SamplingFields):
                 n=n,
                 format=format_,
                 upstream_fields=self.upstream_fields,
+                **self.token_options,
             )
             for prompt in prompts
         ]
@@ -145,6 +152,12 @@ class CompletionChoice(msgspec.Struct, frozen=True):
     text: str
     finish_reason: str | None = None
     logprobs: CompletionLogprobs | None = None
+    token_ids: list[int] | UnsetType = UNSET
+    """The tokens of the continuation, its end token among them, or in a chunk those since the last chunk (vLLM)."""
+    prompt_token_ids: list[int] | UnsetType = UNSET
+    """In a stream, in the choice's first chunk."""
+    prompt_logprobs: PromptLogprobs | UnsetType = UNSET
+    """For each token of the prompt: by id, the token itself and the likeliest ones (vLLM); only if asked for."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +195,7 @@ async def completions(request: Request, caller: Caller) -> Response:
     generations = fields.generations()
     pipeline = services(request).pipeline
     prepared = [await pipeline.prepare(generation, caller) for generation in generations]
+    fields.check_prompt_scores(sum(prompt.prompt_tokens * prompt.n for prompt in prepared))
     n, model = generations[0].n, prepared[0].model
     count, id_ = n * len(prepared), new_id("cmpl")
     parts = pieces(
@@ -194,7 +208,7 @@ async def completions(request: Request, caller: Caller) -> Response:
         ),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
-        logprobs=fields.logprobs is not None,
+        reports=Reports(fields.logprobs, fields.prompt_logprobs, generations[0].returns_ids),
     )
     if fields.stream:
         return EventStream(chunks(parts, id_=id_, model=model, count=count, usage=fields.streamed_usage))
@@ -226,33 +240,66 @@ def _offsets(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
     return offsets
 
 
+class Reports(msgspec.Struct, frozen=True):
+    """What is reported beside the text."""
+
+    logprobs: int | None = None
+    """How many alternatives beside each token; None reports nothing."""
+    prompt_logprobs: int | None = None
+    """The same for the prompt, in vLLM's shape."""
+    token_ids: bool = False
+
+
 class _Choice:
     """One choice while it grows: returns the piece that each event adds."""
 
-    def __init__(self, index: int, echo: Echo | None, *, scored: bool) -> None:
+    def __init__(self, index: int, echo: Echo | None, reports: Reports) -> None:
         self._index = index
         self._echo = echo
-        self._scored = scored
+        self._reports = reports
+        self._scored = reports.logprobs is not None
+        self._prompt_ids: list[int] | UnsetType = UNSET
+        self._drawn: list[int] = []
+        """Tokens that no piece has yet."""
         self._begin = 0 if echo is None else len(echo.text)
         """Where the continuation begins in the choice's text."""
         self._shown = self._offset = self._begin
 
-    def begin(self, prompt_logprobs: Sequence[ScoredToken | None] | None) -> CompletionChoice | None:
-        echo = self._echo
+    def begin(self, started: Started) -> CompletionChoice | None:
+        echo, most, scores = self._echo, self._reports.prompt_logprobs, started.prompt_logprobs
+        if self._reports.token_ids and started.prompt_ids is not None:
+            self._prompt_ids = list(started.prompt_ids)
+        reported = UNSET if most is None or scores is None else prompt_logprobs(scores, most)
         if echo is None:
-            return None
+            return None if reported is UNSET else self._piece("", prompt_logprobs=reported)
         logprobs = CompletionLogprobs([], [], [], []) if self._scored else None
         if logprobs is not None:
-            for score, token, offset in zip(prompt_logprobs or (), echo.tokens, echo.offsets, strict=False):
-                _append(logprobs, token, offset=offset, score=score)
-        return CompletionChoice(self._index, echo.text, None, logprobs)
+            for score, token, offset in zip(scores or (), echo.tokens, echo.offsets, strict=False):
+                _append(logprobs, token, offset=offset, score=score, most=self._reports.logprobs)
+        return self._piece(echo.text, logprobs=logprobs, prompt_logprobs=reported)
+
+    def draw(self, drawn: Drawn) -> None:
+        self._drawn += drawn.ids
 
     def more(self, delta: Delta) -> CompletionChoice:
         self._shown += len(delta.text)
-        return CompletionChoice(self._index, delta.text, None, self._logprobs(delta.tokens))
+        return self._piece(delta.text, logprobs=self._logprobs(delta.tokens))
 
     def end(self, finished: Finished) -> CompletionChoice:
-        return CompletionChoice(self._index, "", finished.reason, self._logprobs(()))
+        return self._piece("", reason=finished.reason, logprobs=self._logprobs(()))
+
+    def _piece(
+        self,
+        text: str,
+        *,
+        reason: str | None = None,
+        logprobs: CompletionLogprobs | None = None,
+        prompt_logprobs: PromptLogprobs | UnsetType = UNSET,
+    ) -> CompletionChoice:
+        prompt_ids, self._prompt_ids = self._prompt_ids, UNSET
+        drawn, self._drawn = self._drawn, []
+        ids = drawn if self._reports.token_ids else UNSET
+        return CompletionChoice(self._index, text, reason, logprobs, ids, prompt_ids, prompt_logprobs)
 
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
         if not self._scored:
@@ -275,7 +322,10 @@ def shown_token(text: str, data: bytes) -> str:
     return text
 
 
-def _append(logprobs: CompletionLogprobs, token: str, *, offset: int, score: ScoredToken | None) -> None:
+def _append(
+    logprobs: CompletionLogprobs, token: str, *, offset: int, score: ScoredToken | None, most: int | None = None
+) -> None:
+    """``most``: the alternatives to report, if not all of them."""
     logprobs.tokens.append(token)
     logprobs.text_offset.append(offset)
     if score is None:
@@ -284,7 +334,7 @@ def _append(logprobs: CompletionLogprobs, token: str, *, offset: int, score: Sco
         return
     logprobs.token_logprobs.append(score.logprob)
     top: dict[str, float] = {}
-    for other in score.top:
+    for other in score.top[:most]:
         top.setdefault(
             shown_token(other.text, other.bytes), other.logprob
         )  # of two tokens with the same text the likelier stays
@@ -296,18 +346,20 @@ Piece = CompletionChoice | Started | Usage
 
 
 async def pieces(
-    events: AsyncGenerator[Event], *, n: int, echoes: Sequence[Echo | None], logprobs: bool
+    events: AsyncGenerator[Event], *, n: int, echoes: Sequence[Echo | None], reports: Reports
 ) -> AsyncGenerator[Piece]:
     """The piece that each event adds to a choice, of all prompts together, and at the end their total usage."""
-    choices = [_Choice(index, echoes[index // n], scored=logprobs) for index in range(len(echoes) * n)]
+    choices = [_Choice(index, echoes[index // n], reports) for index in range(len(echoes) * n)]
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Started):
                 if event.stand_in:
                     yield event
                 for choice in choices[event.prompt * n : (event.prompt + 1) * n]:
-                    if (piece := choice.begin(event.prompt_logprobs)) is not None:
+                    if (piece := choice.begin(event)) is not None:
                         yield piece
+            elif isinstance(event, Drawn):
+                choices[event.index].draw(event)
             elif isinstance(event, Delta):
                 yield choices[event.index].more(event)
             elif isinstance(event, Finished):
@@ -376,4 +428,9 @@ def _joined(index: int, parts: list[CompletionChoice]) -> CompletionChoice:
                 logprobs.top_logprobs.extend(part.logprobs.top_logprobs)
                 logprobs.text_offset.extend(part.logprobs.text_offset)
     reason = next((part.finish_reason for part in parts if part.finish_reason is not None), "stop")
-    return CompletionChoice(index, "".join(part.text for part in parts), reason, logprobs)
+    ids: list[int] | UnsetType = UNSET
+    if parts and not isinstance(parts[0].token_ids, UnsetType):
+        ids = [token_id for part in parts if not isinstance(part.token_ids, UnsetType) for token_id in part.token_ids]
+    first = parts[0] if parts else CompletionChoice(index, "")
+    text = "".join(part.text for part in parts)
+    return CompletionChoice(index, text, reason, logprobs, ids, first.prompt_token_ids, first.prompt_logprobs)

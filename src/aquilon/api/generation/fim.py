@@ -28,15 +28,17 @@ class FillRequest(SamplingFields):
 
     def generation(self) -> GenerationRequest:
         """Raises ApiError 400."""
+        self.check_scores(streamed=bool(self.stream), scored=False)
         return GenerationRequest(
             model=self.model,
             prompt=FillPrompt(self.prompt, self.suffix or ""),
-            sampling=self.sampling(max_tokens=self.max_tokens, logprobs=None),
+            sampling=self.sampling(max_tokens=self.max_tokens, logprobs=None, prompt_logprobs=self.prompt_logprobs),
             temperature=self.temperature,
             stop=self.stops,
             n=self.n or 1,
             format=self.format,
             upstream_fields=self.upstream_fields,
+            **self.token_options,
         )
 
 
@@ -53,7 +55,15 @@ async def fill(request: Request, caller: Caller) -> Response:
     generation = fields.generation()
     pipeline = services(request).pipeline
     prepared = await pipeline.prepare(generation, caller)
-    shape = Shape(id=new_id("fim"), model=prepared.model, n=generation.n, usage=fields.streamed_usage)
+    fields.check_prompt_scores(prepared.prompt_tokens)
+    shape = Shape(
+        id=new_id("fim"),
+        model=prepared.model,
+        n=generation.n,
+        prompt_logprobs=fields.prompt_logprobs,
+        token_ids=generation.returns_ids,
+        usage=fields.streamed_usage,
+    )
     events = pipeline.answer(
         [prepared],
         caller,

@@ -93,7 +93,7 @@ def one_format(*formats: OutputFormat | None) -> OutputFormat | None:
     if len(present) > 1:
         raise invalid(
             f"{len(present)} formats are set, but an answer has one: "
-            "send response_format, structured_outputs or a guided_ field",
+            "send one of response_format, structured_outputs, json_schema, grammar and the guided_ fields",
             param="response_format",
         )
     return present[0] if present else None

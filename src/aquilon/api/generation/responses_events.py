@@ -28,7 +28,7 @@ from aquilon.api.generation.responses_answers import (
 )
 from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
-from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta
+from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, Started, ToolCallDelta
 
 
 class ResponseEvent(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ class Writing:
             self._reason = event.reason
         elif isinstance(event, Usage):
             yield from self._end(event)
-        elif event.stand_in:
+        elif isinstance(event, Started) and event.stand_in:
             self.response = msgspec.structs.replace(self.response, model=event.stand_in)
 
     def fail(self, error: Exception) -> Iterator[StreamEvent]:

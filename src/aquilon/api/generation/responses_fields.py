@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.api.body import Fields
+from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.responses_items import InputItem, messages
-from aquilon.api.generation.sampling_fields import TokenCount, TopLogprobs
+from aquilon.api.generation.sampling_fields import TokenCount
+from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import (
     MAX_TOOLS,
     AllowedTools,
@@ -82,7 +84,11 @@ class TextOptions(Fields):
 
 
 class ReasoningOptions(Fields):
-    effort: ShortText | None = Field(None, description="For upstreams that know it.")
+    effort: ShortText | None = Field(
+        None,
+        description="How long the model thinks, if it knows efforts; `none` and `minimal` turn its thoughts off where "
+        "it has that choice.",
+    )
     summary: ShortText | None = Field(None, description="Accepted, without effect.")
 
 
@@ -135,6 +141,7 @@ class ResponsesRequest(Fields):
     safety_identifier: ShortText | None = Field(None, description="Repeated in the answer, without effect.")
     prompt_cache_key: ShortText | None = Field(None, description="For upstreams. Here prefixes are always cached.")
     service_tier: ShortText | None = Field(None, description="For upstreams.")
+    chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
 
     @property
     def wants_logprobs(self) -> bool:
@@ -149,13 +156,20 @@ class ResponsesRequest(Fields):
             name: getattr(self, name) for name in ("prompt_cache_key", "service_tier", "safety_identifier", "user")
         }
         upstream_fields: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-        if self.reasoning is not None and self.reasoning.effort is not None:
-            upstream_fields["reasoning_effort"] = self.reasoning.effort
+        effort = self.reasoning.effort if self.reasoning is not None else None
+        if effort is not None:
+            upstream_fields["reasoning_effort"] = effort
+        if self.chat_template_kwargs is not None:
+            upstream_fields["chat_template_kwargs"] = self.chat_template_kwargs
         if self.text is not None and self.text.verbosity is not None:
             upstream_fields["verbosity"] = self.text.verbosity
         return GenerationRequest(
             model=self.model or default_model,
-            prompt=ChatPrompt(messages(self.instructions, self.input), tool_use=self._tool_use()),
+            prompt=ChatPrompt(
+                messages(self.instructions, self.input),
+                tool_use=self._tool_use(),
+                template_variables=template_variables(self.chat_template_kwargs, reasoning_effort=effort),
+            ),
             sampling=SamplingParameters(
                 top_p=1.0 if self.top_p is None else self.top_p,
                 presence_penalty=self.presence_penalty or 0.0,

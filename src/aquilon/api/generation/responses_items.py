@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
@@ -22,7 +23,7 @@ class InputPart(Fields):
 
 
 class InputItem(Fields):
-    """A message, a call of a function, or its output; the type decides which fields are used."""
+    """A message, a call of a function, its output, or thoughts; the type decides which fields are used."""
 
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
@@ -31,6 +32,7 @@ class InputItem(Fields):
     name: str | None = Field(None, max_length=256)
     arguments: str | None = None
     output: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
+    summary: Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     id: str | None = Field(None, max_length=256)
 
 
@@ -43,20 +45,25 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
     if items is None or isinstance(items, str):
         return (*conversation, Message("user", items or ""))
     calls: list[ToolCall] = []
+    thoughts = ""
     function_names: dict[str, str] = {}
     for position, item in enumerate(items):
-        if item.type != "function_call":
-            _attach(conversation, calls)
+        if item.type != "function_call" and calls:
+            _attach(conversation, calls, thoughts)
+            thoughts = ""
         match item.type:
             case "message":
-                conversation.append(_message(item, position))
+                message = _message(item, position)
+                is_assistant = message.role == "assistant"
+                conversation.append(msgspec.structs.replace(message, reasoning=thoughts) if is_assistant else message)
+                thoughts = ""
             case "function_call":
                 calls.append(call := _call(item, position))
                 function_names[call.id] = call.function.name
             case "function_call_output":
                 conversation.append(_output(item, position, function_names))
             case "reasoning":
-                pass  # a model doesn't read its earlier thoughts
+                thoughts += _thoughts(item)
             case "item_reference":
                 raise not_found(
                     f"Item {position} refers to '{(item.id or '')[:100]}': send the item itself",
@@ -65,24 +72,29 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
                 )
             case _:
                 raise unsupported(f"An item of type '{item.type}' is", param=f"input.{position}.type")
-    _attach(conversation, calls)
-    if not conversation or conversation[-1].role in ("assistant", "system"):
-        last = f"it is the {conversation[-1].role}'s" if conversation else "there is none"
-        raise invalid(
-            f"The last item must be a user's message or the output of a function; {last}",
-            param="input",
-            code="invalid_last_role",
-        )
+    if calls:
+        _attach(conversation, calls, thoughts)
+    if not conversation:
+        raise invalid("The input has no message and no output of a function: there is nothing to answer", param="input")
+    if conversation[-1].tool_calls:
+        names = ", ".join(call.function.name for call in conversation[-1].tool_calls)
+        raise invalid(f"The input ends with calls whose outputs are missing: {names[:500]}", param="input")
     return tuple(conversation)
 
 
-def _attach(conversation: list[Message], calls: list[ToolCall]) -> None:
-    """Moves ``calls`` into the assistant's message that they follow, or into a new one."""
-    if not calls:
-        return
+def _attach(conversation: list[Message], calls: list[ToolCall], thoughts: str) -> None:
+    """Moves ``calls`` and the thoughts before them into the assistant's message that they follow, or into a new one."""
     turn = conversation.pop() if conversation and conversation[-1].role == "assistant" else Message("assistant")
-    conversation.append(Message("assistant", turn.content, tool_calls=(*turn.tool_calls, *calls), parts=turn.parts))
+    all_calls, reasoning = (*turn.tool_calls, *calls), turn.reasoning + thoughts
+    conversation.append(msgspec.structs.replace(turn, tool_calls=all_calls, reasoning=reasoning))
     calls.clear()
+
+
+def _thoughts(item: InputItem) -> str:
+    """The thoughts themselves, or their summary if the client has no more of them."""
+    if isinstance(item.content, str):
+        return item.content
+    return "".join(part.text or "" for part in item.content or item.summary or ())
 
 
 def _message(item: InputItem, position: int) -> Message:

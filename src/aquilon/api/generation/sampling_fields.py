@@ -7,10 +7,19 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints, field_validator
 
 from aquilon.api.body import Fields
-from aquilon.api.generation.format_fields import Options, Pattern, ResponseFormat, Schema, StructuredOutputs, one_format
+from aquilon.api.generation.format_fields import (
+    Options,
+    Pattern,
+    ResponseFormat,
+    Schema,
+    StructuredOutputs,
+    one_format,
+    schema_object,
+)
+from aquilon.api.generation.token_fields import TokenFields, TokenId
 from aquilon.api.generation.usage import StreamedUsage
-from aquilon.engine.protocol import MAX_TOP_LOGPROBS, SamplingParameters
-from aquilon.request import OutputFormat
+from aquilon.engine.protocol import SamplingParameters
+from aquilon.request import Grammar, JsonSchema, OutputFormat
 
 MAX_CHOICES = 16
 MAX_STOP_STRINGS = 16
@@ -18,7 +27,6 @@ MAX_TOKEN_COUNT = 2**31 - 1
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 TokenCount = Annotated[int, Field(ge=0, le=MAX_TOKEN_COUNT)]
-TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 
 
@@ -29,8 +37,14 @@ class StreamOptions(Fields):
     )
 
 
-class SamplingFields(Fields):
-    FOR_UPSTREAMS: ClassVar[tuple[str, ...]] = ("user", "metadata", "service_tier", "store")
+class SamplingFields(TokenFields):
+    FOR_UPSTREAMS: ClassVar[tuple[str, ...]] = (
+        "user",
+        "metadata",
+        "service_tier",
+        "store",
+        *(name for name in TokenFields.model_fields if name != "prompt_logprobs"),
+    )
 
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
     temperature: float | None = Field(
@@ -42,7 +56,11 @@ class SamplingFields(Fields):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
-    max_tokens: TokenCount | None = Field(None, description="With null, the answer may fill the context.")
+    max_tokens: TokenCount | None = Field(
+        None,
+        description="With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, "
+        "unless the server's operator set another limit.",
+    )
     min_tokens: TokenCount | None = None
     stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_STRINGS)] | None = Field(
         None, description="Texts that end the answer; they are not part of it."
@@ -69,6 +87,8 @@ class SamplingFields(Fields):
     guided_regex: Pattern | None = None
     guided_choice: Options | None = None
     guided_grammar: Pattern | None = None
+    json_schema: Schema | None = Field(None, description="A JSON schema that the answer must match (llama.cpp).")
+    grammar: Pattern | None = Field(None, description="A grammar that the answer must match, in GBNF (llama.cpp).")
 
     @field_validator("logit_bias")
     @classmethod
@@ -102,6 +122,8 @@ class SamplingFields(Fields):
             self.response_format.format() if self.response_format is not None else None,
             self.structured_outputs.format() if self.structured_outputs is not None else None,
             guided.format("guided_json") if guided is not None else None,
+            JsonSchema(schema_object(self.json_schema, "json_schema")) if self.json_schema is not None else None,
+            Grammar(self.grammar) if self.grammar else None,
         )
 
     @property
@@ -132,10 +154,9 @@ class SamplingFields(Fields):
             ignore_eos=bool(self.ignore_eos),
             logprobs=logprobs,
             prompt_logprobs=prompt_logprobs,
+            allowed_token_ids=tuple(self.allowed_token_ids or ()),
+            logprob_token_ids=tuple(self.logprob_token_ids or ()) if logprobs is not None else (),
         )
-
-
-TopLogprobs = Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)]
 
 
 def _or(value: float | None, default: float) -> float:

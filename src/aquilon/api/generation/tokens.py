@@ -12,8 +12,16 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
-from aquilon.api.generation.chat_fields import MAX_MESSAGES, MessageFields, chat_prompt, opens_answer
-from aquilon.api.generation.sampling_fields import TokenId
+from aquilon.api.generation.chat_fields import (
+    MAX_MESSAGES,
+    TEMPLATE_VARIABLES,
+    MessageFields,
+    TemplateVariables,
+    chat_prompt,
+    opens_answer,
+    template_variables,
+)
+from aquilon.api.generation.token_fields import TokenId
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
@@ -35,7 +43,11 @@ class TokenizeRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
     prompt: str | None = None
     messages: Annotated[list[MessageFields], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
-    add_special_tokens: bool = Field(True, description="Whether the model's beginning token comes before a text.")
+    add_special_tokens: bool | None = Field(
+        None,
+        description="Whether the model's beginning token comes before the rest: by default before a text, and not "
+        "before what a chat template writes.",
+    )
     parse_special: bool = Field(
         True, description="Whether the name of a control token in a text becomes that token (llama.cpp)."
     )
@@ -52,14 +64,17 @@ class TokenizeRequest(Fields):
     tool_choice: ToolChoiceWord | ToolChoice | None = Field(
         None, description="The choice of tools, as in a chat completion; none hides the tools."
     )
-    return_token_strs: bool | None = None
+    chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
+    return_token_strs: bool | None = Field(
+        None, description="With true, the answer has the tokens as the model's vocabulary spells them."
+    )
 
     def to_encode(self) -> Prompt:
         """The canonical prompt. Raises ApiError 400."""
         if (self.prompt is None) == (self.messages is None):
             raise invalid("Send either 'prompt' or 'messages', and not both", param="prompt")
         if self.messages is None:
-            return TextPrompt(self.prompt or "", self.add_special_tokens, self.parse_special)
+            return TextPrompt(self.prompt or "", self.add_special_tokens is not False, self.parse_special)
         generation_prompt = opens_answer(self.continue_final_message, self.add_generation_prompt)
         last = self.messages[-1]
         if self.continue_final_message and (last.role != "assistant" or not last.content):
@@ -73,6 +88,8 @@ class TokenizeRequest(Fields):
             continue_final=bool(self.continue_final_message or (last.role == "assistant" and last.prefix)),
             tool_use=tool_use(tools, self.tool_choice, parallel=True),
             generation_prompt=generation_prompt,
+            template_variables=template_variables(self.chat_template_kwargs),
+            add_special=bool(self.add_special_tokens),
         )
 
 
@@ -102,7 +119,7 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     card, loaded = await local.text(fields.model, caller)
     ids = await encode(prompt, card, loaded)
     tokenizer = loaded.text.tokenizer
-    strings = [tokenizer.token_text(token_id) for token_id in ids] if fields.return_token_strs else None
+    strings = [tokenizer.token_piece(token_id) for token_id in ids] if fields.return_token_strs else None
     body = Tokens(len(ids), local.context(card, loaded), ids, strings)
     return Response(msgspec.json.encode(body), media_type="application/json")
 

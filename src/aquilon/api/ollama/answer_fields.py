@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from aquilon.api.body import Fields
 from aquilon.api.generation.format_fields import schema_object
-from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, Seed, StopString, TopLogprobs
+from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, Seed, StopString
+from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid
 from aquilon.request import GenerationRequest, JsonObject, JsonSchema, OutputFormat, Prompt

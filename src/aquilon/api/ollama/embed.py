@@ -115,7 +115,7 @@ async def _embedded(
     )
     return EmbedAnswer(
         model=answer.model,
-        embeddings=[[float(number) for number in numbers(vector, "float")] for vector in answer.embedded.vectors],
+        embeddings=[[float(number) for number in numbers(vector, "float")] for vector in answer.result.vectors],
         total_duration=nanoseconds_since(begun),
-        prompt_eval_count=answer.embedded.tokens,
+        prompt_eval_count=answer.tokens,
     )

@@ -76,7 +76,8 @@ def _plain(message: Message) -> Message:
         return Message("user", f"{_RESPONSE}\n{message.content}\n</tool_response>")
     if message.tool_calls:
         calls = [_written(call.function) for call in message.tool_calls]
-        return Message(message.role, "\n".join([*([message.content] if message.content else []), *calls]))
+        content = "\n".join([*([message.content] if message.content else []), *calls])
+        return Message(message.role, content, reasoning=message.reasoning)
     return message
 
 
