@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
+from aquilon.api.generation.responses_tools import arguments_of_input, function_name
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
+_CALLS = ("function_call", "custom_tool_call")
 _TEXTS = ("input_text", "output_text", "text")
 
 
@@ -22,14 +24,16 @@ class InputPart(Fields):
 
 
 class InputItem(Fields):
-    """A message, a call of a function, or its output; the type decides which fields are used."""
+    """A message, a call of a function or custom tool, or its output; the type decides which fields are used."""
 
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     call_id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
+    namespace: str | None = Field(None, max_length=256, description="The namespace of the called tool.")
     arguments: str | None = None
+    input: str | None = Field(None, description="What a custom tool was called with.")
     output: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     id: str | None = Field(None, max_length=256)
 
@@ -45,15 +49,15 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
     calls: list[ToolCall] = []
     function_names: dict[str, str] = {}
     for position, item in enumerate(items):
-        if item.type != "function_call":
+        if item.type not in _CALLS:
             _attach(conversation, calls)
         match item.type:
             case "message":
                 conversation.append(_message(item, position))
-            case "function_call":
+            case "function_call" | "custom_tool_call":
                 calls.append(call := _call(item, position))
                 function_names[call.id] = call.function.name
-            case "function_call_output":
+            case "function_call_output" | "custom_tool_call_output":
                 conversation.append(_output(item, position, function_names))
             case "reasoning":
                 pass  # a model doesn't read its earlier thoughts
@@ -98,7 +102,8 @@ def _message(item: InputItem, position: int) -> Message:
 def _call(item: InputItem, position: int) -> ToolCall:
     if not item.call_id or not item.name:
         raise invalid(f"Item {position} is a call without a 'call_id' or a 'name'", param=f"input.{position}")
-    return ToolCall(item.call_id, FunctionCall(item.name, item.arguments or "{}"))
+    arguments = arguments_of_input(item.input or "") if item.type == "custom_tool_call" else item.arguments or "{}"
+    return ToolCall(item.call_id, FunctionCall(function_name(item.name, item.namespace), arguments))
 
 
 def _output(item: InputItem, position: int, function_names: dict[str, str]) -> Message:
