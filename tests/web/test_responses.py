@@ -199,6 +199,9 @@ def test_a_reference_to_a_stored_object_is_refused_with_404(
     assert caught.value.code == code
 
 
+MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
+
+
 @pytest.mark.parametrize(
     ("more", "param"),
     [
@@ -208,6 +211,11 @@ def test_a_reference_to_a_stored_object_is_refused_with_404(
         ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]}, "tools.0.tools.0.type"),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}, "tool_choice"),
         ({"tools": [{"type": "function"}]}, "tools.0.name"),
+        ({"tools": [{"type": "namespace", "name": n, "tools": MANY} for n in ("a", "b")]}, "tools"),
+        (
+            {"input": [{"type": "additional_tools", "tools": [{"type": "custom"}]}, {"role": "user", "content": "x"}]},
+            "input.0.tools.0.name",
+        ),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
@@ -324,6 +332,18 @@ def test_tools_that_only_openai_has_are_left_out(openai_client: OpenAI) -> None:
     hosted: list[Any] = [{"type": "web_search"}, {"type": "image_generation"}, WEATHER]
     answer = openai_client.responses.create(**request(tools=hosted))
     assert [tool.type for tool in answer.tools] == ["function"]
+
+
+def test_tools_of_an_item_are_offered_beside_the_others(openai_client: OpenAI) -> None:
+    clock: Any = {"type": "custom", "name": "clock", "description": "The time"}
+    items: list[Any] = [
+        {"type": "additional_tools", "role": "developer", "tools": [clock, WEATHER]},
+        {"role": "user", "content": QUESTION},
+    ]
+    choice: Any = {"type": "custom", "name": "clock"}
+    fields = request(input=items, tools=[WEATHER], tool_choice=choice, max_output_tokens=20)
+    answer = openai_client.responses.create(**fields)
+    assert [item.type for item in answer.output] == ["custom_tool_call"]
 
 
 def test_an_answer_matches_its_schema(openai_client: OpenAI) -> None:

@@ -117,7 +117,7 @@ def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> Res
             )
         ),
         tool_choice=_choice(fields),
-        tools=echoes(fields.tools or ()),
+        tools=echoes(tool for _, offer in fields.offers for tool in offer),
         top_logprobs=fields.top_logprobs or 0,
         top_p=1.0 if fields.top_p is None else fields.top_p,
         presence_penalty=fields.presence_penalty or 0.0,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from aquilon.api.body import Fields
 from aquilon.api.generation.format_fields import Schema, schema_object
-from aquilon.api.generation.responses_items import InputItem, messages
+from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, messages
 from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
 from aquilon.api.generation.sampling_fields import TokenCount, TopLogprobs
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
@@ -95,6 +95,13 @@ class ResponsesRequest(Fields):
     def wants_logprobs(self) -> bool:
         return bool(self.top_logprobs) or WITH_LOGPROBS in (self.include or ())
 
+    @property
+    def offers(self) -> list[tuple[str, list[ResponsesTool]]]:
+        """The request's own tools and those of its items, each list with the name of its field."""
+        items = self.input if isinstance(self.input, list) else []
+        added = [(f"input.{at}.tools", item.tools or []) for at, item in enumerate(items) if item.type == ADDED_TOOLS]
+        return [("tools", self.tools or []), *added]
+
     def generation(self, default_model: str) -> GenerationRequest:
         """The canonical request. Raises ApiError: 404 for a stored object, 400 for a request that can't be answered."""
         self._refuse_stored()
@@ -152,4 +159,4 @@ class ResponsesRequest(Fields):
 
     def _tool_use(self) -> ToolUse | None:
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
-        return tool_use(functions(self.tools or ()), choice, parallel=self.parallel_tool_calls is not False)
+        return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.responses_tools import arguments_of_input, function_name
+from aquilon.api.generation.responses_tools import ResponsesTool, arguments_of_input, function_name
+from aquilon.api.generation.tool_fields import MAX_TOOLS
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
+ADDED_TOOLS = "additional_tools"
+"""The type of an item with tools."""
 _CALLS = ("function_call", "custom_tool_call")
 _TEXTS = ("input_text", "output_text", "text")
 
@@ -36,6 +39,10 @@ class InputItem(Fields):
     input: str | None = Field(None, description="What a custom tool was called with.")
     output: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     id: str | None = Field(None, max_length=256)
+    tools: Annotated[list[ResponsesTool], Field(max_length=MAX_TOOLS)] | None = Field(
+        None,
+        description="Of an item `additional_tools`: offered beside the request's own, or in place of the same name.",
+    )
 
 
 def messages(instructions: str | None, items: str | list[InputItem] | None) -> tuple[Message, ...]:
@@ -61,6 +68,8 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
                 conversation.append(_output(item, position, function_names))
             case "reasoning":
                 pass  # a model doesn't read its earlier thoughts
+            case item_type if item_type == ADDED_TOOLS:
+                pass  # they are among the request's tools
             case "item_reference":
                 raise not_found(
                     f"Item {position} refers to '{(item.id or '')[:100]}': send the item itself",

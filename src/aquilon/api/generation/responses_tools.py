@@ -6,7 +6,7 @@ To a model they are all functions: a custom tool has one argument, ``input``, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -155,15 +155,22 @@ def function_name(name: str, namespace: str | None) -> str:
     return name if namespace is None else f"{namespace.rstrip('_')}__{name}"
 
 
-def functions(tools: Sequence[ResponsesTool]) -> list[Tool]:
-    """Raises ApiError 400 for a tool that the model can't be given, and for too many of them."""
-    offered = [function for position, tool in enumerate(tools) for function in tool.functions(f"tools.{position}")]
-    if len(offered) > MAX_TOOLS:
-        raise invalid(f"There are {len(offered)} tools with those of the namespaces, above {MAX_TOOLS}", param="tools")
-    return offered
+def functions(offers: Iterable[tuple[str, Sequence[ResponsesTool]]]) -> list[Tool]:
+    """What the model sees of lists of tools, each with its field's name. A later list replaces tools of the same name.
+
+    Raises ApiError 400 for a tool that the model can't be given, and for too many.
+    """
+    tools: list[Tool] = []
+    for param, offer in offers:
+        more = [tool for position, one in enumerate(offer) for tool in one.functions(f"{param}.{position}")]
+        names = {tool.name for tool in more}
+        tools = [tool for tool in tools if tool.name not in names] + more
+        if len(tools) > MAX_TOOLS:
+            raise invalid(f"There are {len(tools)} tools with those of namespaces, above {MAX_TOOLS}", param=param)
+    return tools
 
 
-def echoes(tools: Sequence[ResponsesTool]) -> list[ToolEcho]:
+def echoes(tools: Iterable[ResponsesTool]) -> list[ToolEcho]:
     """The tools that are in use, as the answer repeats them."""
     return [tool.echo() for tool in tools if tool.type not in LEFT_OUT]
 
