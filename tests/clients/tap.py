@@ -20,7 +20,7 @@ SHOWN_HEADERS = re.compile(
 """Never those that hold a key."""
 RECORDED = Path(__file__).parent / "recorded"
 """What agents asked when they were tried: one request a line."""
-MOST_CHARACTERS = 200
+MOST_CHARACTERS = 120
 """Longer texts are cut: prompts belong to their vendors, and fill pages."""
 
 
@@ -116,7 +116,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
             await writer.drain()
         writer.close()
 
-    with suppress(OSError):
+    with suppress(OSError, asyncio.CancelledError):  # cancelled at the tap's end; asyncio would report it as an error
         await asyncio.gather(up(), down())
     for one in (writer, there_writer):
         one.close()
@@ -146,8 +146,41 @@ def tap(port: int, log: list[Recorded]) -> Iterator[str]:
 
 
 def write_log(log: list[Recorded], file: Path) -> None:
-    """One JSON object a line."""
+    """One JSON object a line. Of a body, what was the same in the one before is only named."""
+    before: dict[str, Any] = {}
     with file.open("w", encoding="utf-8") as lines:
         for request in log:
-            filled = {name: value for name, value in vars(request).items() if value not in ("", None, {}, [])}
-            lines.write(json.dumps(filled, ensure_ascii=False) + "\n")
+            line = {name: value for name, value in vars(request).items() if value not in ("", None, {}, [])}
+            if isinstance(request.body, dict):
+                line |= _difference(before, request.body)
+                before = request.body
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def read_log(file: Path) -> list[Recorded]:
+    """What `write_log` wrote."""
+    log: list[Recorded] = []
+    before: dict[str, Any] = {}
+    for text in file.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        same, longer = line.pop("same", ()), line.pop("longer", {})
+        if isinstance(line.get("body"), dict):
+            line["body"] |= {name: before[name] for name in same}
+            line["body"] |= {name: before[name] + more for name, more in longer.items()}
+            before = line["body"]
+        log.append(Recorded(**line))
+    return log
+
+
+def _difference(before: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """``body``: what is new; ``same``: fields with their earlier value; ``longer``: what was added to lists."""
+    same, longer, new = [], {}, {}
+    for name, value in body.items():
+        earlier = before.get(name)
+        if value == earlier:
+            same.append(name)
+        elif isinstance(value, list) and isinstance(earlier, list) and value[: len(earlier)] == earlier:
+            longer[name] = value[len(earlier) :]
+        else:
+            new[name] = value
+    return {"body": new, "same": same, "longer": longer}
