@@ -199,12 +199,23 @@ def test_a_reference_to_a_stored_object_is_refused_with_404(
     assert caught.value.code == code
 
 
+MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
+
+
 @pytest.mark.parametrize(
     ("more", "param"),
     [
         ({"background": True}, "background"),
-        ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "file_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]}, "tools.0.tools.0.name"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]}, "tools.0.tools.0.type"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}, "tool_choice"),
         ({"tools": [{"type": "function"}]}, "tools.0.name"),
+        ({"tools": [{"type": "namespace", "name": n, "tools": MANY} for n in ("a", "b")]}, "tools"),
+        (
+            {"input": [{"type": "additional_tools", "tools": [{"type": "custom"}]}, {"role": "user", "content": "x"}]},
+            "input.0.tools.0.name",
+        ),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
@@ -287,6 +298,60 @@ def test_a_call_is_a_separate_item_and_streams_its_arguments(openai_client: Open
         {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"},
     ]
     assert openai_client.responses.create(**request(input=following, tools=[WEATHER])).output
+
+
+def test_a_custom_tool_is_called_with_text(openai_client: OpenAI) -> None:
+    patch: Any = {"type": "custom", "name": "apply_patch", "description": "Changes a file"}
+    fields = request(tools=[patch], tool_choice={"type": "custom", "name": "apply_patch"}, max_output_tokens=30)
+    answer = openai_client.responses.create(**fields)
+    [call] = [item for item in answer.output if item.type == "custom_tool_call"]
+    assert call.name == "apply_patch"
+    assert call.input
+    assert "input" not in call.input, "the arguments of the function that the model sees"
+    events = list(openai_client.responses.create(**fields, stream=True))
+    [delta] = [event.delta for event in events if event.type == "response.custom_tool_call_input.delta"]
+    [done] = [event.input for event in events if event.type == "response.custom_tool_call_input.done"]
+    assert delta == done == call.input
+    following: list[Any] = [
+        {"role": "user", "content": QUESTION},
+        call.model_dump(exclude_none=True),
+        {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "Changed"},
+    ]
+    assert openai_client.responses.create(**request(input=following, tools=[patch])).output
+
+
+def test_a_tool_of_a_namespace_is_called_by_both_of_its_names(openai_client: OpenAI) -> None:
+    maps = {"type": "namespace", "name": "maps", "description": "Places", "tools": [WEATHER | {"strict": False}]}
+    choice = {"type": "function", "name": "get_weather", "namespace": "maps"}
+    fields = request(tools=[WEATHER, maps], tool_choice=choice, max_output_tokens=60)
+    answer = openai_client.responses.create(**fields)
+    [call] = [item for item in answer.output if item.type == "function_call"]
+    assert (call.namespace, call.name) == ("maps", "get_weather")
+    assert answer.tools[1].model_dump(exclude_unset=True) == maps
+    following: list[Any] = [
+        {"role": "user", "content": QUESTION},
+        call.model_dump(exclude_none=True),
+        {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"},
+    ]
+    assert openai_client.responses.create(**request(input=following, tools=[maps])).output
+
+
+def test_tools_that_only_openai_has_are_left_out(openai_client: OpenAI) -> None:
+    hosted: list[Any] = [{"type": "web_search"}, {"type": "image_generation"}, WEATHER]
+    answer = openai_client.responses.create(**request(tools=hosted))
+    assert [tool.type for tool in answer.tools] == ["function"]
+
+
+def test_tools_of_an_item_are_offered_beside_the_others(openai_client: OpenAI) -> None:
+    clock: Any = {"type": "custom", "name": "clock", "description": "The time"}
+    items: list[Any] = [
+        {"type": "additional_tools", "role": "developer", "tools": [clock, WEATHER]},
+        {"role": "user", "content": QUESTION},
+    ]
+    choice: Any = {"type": "custom", "name": "clock"}
+    fields = request(input=items, tools=[WEATHER], tool_choice=choice, max_output_tokens=20)
+    answer = openai_client.responses.create(**fields)
+    assert [item.type for item in answer.output] == ["custom_tool_call"]
 
 
 def test_an_answer_matches_its_schema(openai_client: OpenAI) -> None:

@@ -19,10 +19,10 @@ from aquilon.api.generation.responses_answers import (
     ReasoningEcho,
     ResponseBody,
     TextEcho,
-    ToolEcho,
 )
 from aquilon.api.generation.responses_events import STREAM_EVENTS, frames, whole_answer
 from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.generation.responses_tools import echoes
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
@@ -117,10 +117,7 @@ def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> Res
             )
         ),
         tool_choice=_choice(fields),
-        tools=[
-            ToolEcho(name=tool.name or "", description=tool.description, parameters=tool.parameters, strict=tool.strict)
-            for tool in fields.tools or ()
-        ],
+        tools=echoes(tool for _, offer in fields.offers for tool in offer),
         top_logprobs=fields.top_logprobs or 0,
         top_p=1.0 if fields.top_p is None else fields.top_p,
         presence_penalty=fields.presence_penalty or 0.0,

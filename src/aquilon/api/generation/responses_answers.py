@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aquilon.api.generation.responses_tools import ToolEcho
 from aquilon.money.usage_event import Usage
 from aquilon.request import ScoredToken
 
@@ -48,6 +49,18 @@ class FunctionCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="funct
     call_id: str
     name: str
     arguments: str
+    namespace: str | UnsetType = UNSET
+    """Of a tool in a namespace."""
+
+
+class CustomToolCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="custom_tool_call"):
+    id: str
+    status: str
+    call_id: str
+    name: str
+    input: str
+    """Empty while it is written."""
+    namespace: str | UnsetType = UNSET
 
 
 class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
@@ -58,7 +71,7 @@ class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasonin
     """Always empty: the model's thoughts are in ``content``."""
 
 
-OutputItem = MessageItem | FunctionCallItem | ReasoningItem
+OutputItem = MessageItem | FunctionCallItem | CustomToolCallItem | ReasoningItem
 
 
 class InputTokensDetails(msgspec.Struct, frozen=True):
@@ -86,14 +99,6 @@ class ResponseError(msgspec.Struct, frozen=True):
 class IncompleteDetails(msgspec.Struct, frozen=True):
     reason: str
     """``max_output_tokens`` or ``content_filter``."""
-
-
-class ToolEcho(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = "function"
-    name: str
-    description: str | None
-    parameters: dict[str, Any] | None
-    strict: bool | None
 
 
 class FormatEcho(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import msgspec
+from msgspec import UNSET
 
 from aquilon.api.errors import api_error
 from aquilon.api.event_stream import frame
 from aquilon.api.generation.responses_answers import (
+    CustomToolCallItem,
     FunctionCallItem,
     IncompleteDetails,
     MessageItem,
@@ -26,6 +28,7 @@ from aquilon.api.generation.responses_answers import (
     output_logprobs,
     response_usage,
 )
+from aquilon.api.generation.responses_tools import CalledTool, called_tools, input_of_arguments
 from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
 from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, Started, ToolCallDelta
@@ -84,10 +87,22 @@ class ArgumentsEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
 
 
-StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent
+class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``response.custom_tool_call_input.delta`` and ``.done``: the whole input, once it is written."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str | None = None
+    input: str | None = None
+
+
+StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent | CustomInputEvent
 STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
-Kind = Literal["message", "reasoning", "function_call"]
+Kind = Literal["message", "reasoning", "function_call", "custom_tool_call"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+_NO_TOOL = CalledTool("")
 
 
 @dataclass(kw_only=True)
@@ -98,7 +113,7 @@ class _Item:
     id: str
     kind: Kind
     call_id: str = ""
-    name: str = ""
+    tool: CalledTool = _NO_TOOL
     text: str = ""
     """For a call: its arguments."""
     tokens: list[ScoredToken] = field(default_factory=list)
@@ -110,9 +125,17 @@ class _Item:
             return ReasoningText(self.text)
         return OutputText(self.text, output_logprobs(tuple(self.tokens)))
 
+    @property
+    def is_call(self) -> bool:
+        return self.kind in ("function_call", "custom_tool_call")
+
     def body(self) -> OutputItem:
+        namespace = self.tool.namespace or UNSET
         if self.kind == "function_call":
-            return FunctionCallItem(self.id, self.status, self.call_id, self.name, self.text)
+            return FunctionCallItem(self.id, self.status, self.call_id, self.tool.name, self.text, namespace)
+        if self.kind == "custom_tool_call":
+            written = "" if self.status == "in_progress" else input_of_arguments(self.text)
+            return CustomToolCallItem(self.id, self.status, self.call_id, self.tool.name, written, namespace)
         part, ended = self.part, self.status != "in_progress"
         if isinstance(part, ReasoningText):
             return ReasoningItem(self.id, self.status, [part] if ended else [])
@@ -127,6 +150,7 @@ class Writing:
         self.response = response
         self._number = -1
         self._items: list[_Item] = []
+        self._tools = called_tools(response.tools)
         self._calls: dict[int, _Item] = {}
         self._reason: FinishedReason = "stop"
 
@@ -174,21 +198,23 @@ class Writing:
     def _arguments(self, event: ToolCallDelta) -> Iterator[StreamEvent]:
         item = self._calls.get(event.call)
         if item is None:
-            item = self._calls[event.call] = yield from self._open("function_call", event.id, event.name)
-        if event.arguments:
-            item.text += event.arguments
+            tool = self._tools.get(event.name, CalledTool(event.name))
+            kind: Kind = "custom_tool_call" if tool.custom else "function_call"
+            item = self._calls[event.call] = yield from self._open(kind, event.id, tool)
+        item.text += event.arguments
+        if event.arguments and item.kind == "function_call":
             name = "response.function_call_arguments.delta"
             yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=event.arguments)
 
-    def _open(self, kind: Kind, call_id: str = "", name: str = "") -> Generator[StreamEvent, None, _Item]:
+    def _open(self, kind: Kind, call_id: str = "", tool: CalledTool = _NO_TOOL) -> Generator[StreamEvent, None, _Item]:
         """A text or thought ends when the next item starts; calls may grow side by side until the end."""
-        if self._items and self._items[-1].kind != "function_call":
+        if self._items and not self._items[-1].is_call:
             yield from self._close(self._items[-1], "completed")
-        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc"}[kind]
-        item = _Item(index=len(self._items), id=new_id(prefix), kind=kind, call_id=call_id, name=name)
+        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}[kind]
+        item = _Item(index=len(self._items), id=new_id(prefix), kind=kind, call_id=call_id, tool=tool)
         self._items.append(item)
         yield OutputItemEvent("response.output_item.added", self._next(), item.index, item.body())
-        if kind != "function_call":
+        if not item.is_call:
             yield ContentPartEvent("response.content_part.added", self._next(), item.id, item.index, 0, item.part)
         return item
 
@@ -203,8 +229,12 @@ class Writing:
                 item.id,
                 item.index,
                 arguments=item.text,
-                name=item.name,
+                name=item.tool.name,
             )
+        elif item.kind == "custom_tool_call":
+            written, name = input_of_arguments(item.text), "response.custom_tool_call_input"
+            yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written)
+            yield CustomInputEvent(f"{name}.done", self._next(), item.id, item.index, input=written)
         else:
             part = item.part
             name = "output_text" if item.kind == "message" else "reasoning_text"

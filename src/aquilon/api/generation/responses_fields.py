@@ -2,72 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from aquilon.api.body import Fields
 from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
-from aquilon.api.generation.responses_items import InputItem, messages
+from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, messages
+from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
 from aquilon.api.generation.sampling_fields import TokenCount
 from aquilon.api.generation.token_fields import TopLogprobs
-from aquilon.api.generation.tool_fields import (
-    MAX_TOOLS,
-    AllowedTools,
-    FunctionName,
-    ToolChoice,
-    ToolChoiceFunction,
-    ToolChoiceWord,
-    require_object,
-    tool_use,
-)
+from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, JsonSchema, OutputFormat, ToolUse
-from aquilon.text.messages import Tool
 
 MAX_ITEMS = 4096
 WITH_LOGPROBS = "message.output_text.logprobs"
 """In ``include`` it asks for the log probability of every token of the answer."""
 
 ShortText = Annotated[str, Field(max_length=512)]
-
-
-class FunctionTool(Fields):
-    type: str = Field(max_length=100, description="`function`; tools that OpenAI hosts are refused.")
-    name: FunctionName | None = None
-    description: str | None = None
-    parameters: dict[str, Any] | None = Field(None, description="A JSON schema of the arguments.")
-    strict: bool | None = Field(
-        None, description="For upstreams. Here calls always match a schema that a grammar can express."
-    )
-
-    def tool(self, position: int) -> Tool:
-        """The canonical tool. Raises ApiError 400 unless it is a function."""
-        if self.type != "function":
-            raise unsupported(f"Tools of type '{self.type}' are", param=f"tools.{position}.type")
-        if self.name is None:
-            raise invalid(f"Tool {position} has no name", param=f"tools.{position}.name")
-        require_object(self.parameters, f"tools.{position}.parameters")
-        strict = {} if self.strict is None else {"function": {"strict": self.strict}}
-        return Tool(self.name, self.description or "", self.parameters or {}, strict)
-
-
-class ChosenTool(Fields):
-    """`{"type": "function", "name": ...}`, or `allowed_tools` with a list of these."""
-
-    type: str = Field(max_length=100)
-    name: str | None = Field(None, max_length=256)
-    mode: Literal["auto", "required"] = "auto"
-    tools: Annotated[list[ChosenTool], Field(max_length=MAX_TOOLS)] | None = None
-
-    def choice(self) -> ToolChoice:
-        """The choice in the shape of chat completions."""
-        if self.type == "allowed_tools":
-            allowed = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
-            return ToolChoice(type=self.type, allowed_tools=allowed)
-        return ToolChoice(type=self.type, function=ToolChoiceFunction(name=self.name or ""))
 
 
 class TextFormat(Fields):
@@ -104,7 +59,7 @@ class ResponsesRequest(Fields):
     )
     input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
     instructions: str | None = Field(None, description="A system message, placed before all others.")
-    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[ResponsesTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoiceWord | ChosenTool | None = Field(
         None,
         description="Whether tools are called: auto, none, required, the tool to call, or the allowed tools.",
@@ -146,6 +101,13 @@ class ResponsesRequest(Fields):
     @property
     def wants_logprobs(self) -> bool:
         return bool(self.top_logprobs) or WITH_LOGPROBS in (self.include or ())
+
+    @property
+    def offers(self) -> list[tuple[str, list[ResponsesTool]]]:
+        """The request's own tools and those of its items, each list with the name of its field."""
+        items = self.input if isinstance(self.input, list) else []
+        added = [(f"input.{at}.tools", item.tools or []) for at, item in enumerate(items) if item.type == ADDED_TOOLS]
+        return [("tools", self.tools or []), *added]
 
     def generation(self, default_model: str) -> GenerationRequest:
         """The canonical request. Raises ApiError: 404 for a stored object, 400 for a request that can't be answered."""
@@ -210,6 +172,5 @@ class ResponsesRequest(Fields):
         return JsonSchema(schema, fields.name or "answer", fields.description, fields.strict)
 
     def _tool_use(self) -> ToolUse | None:
-        tools = [tool.tool(position) for position, tool in enumerate(self.tools or ())]
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
-        return tool_use(tools, choice, parallel=self.parallel_tool_calls is not False)
+        return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)

@@ -8,9 +8,14 @@ import msgspec
 from pydantic import Field
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
+from aquilon.api.generation.responses_tools import ResponsesTool, arguments_of_input, function_name
+from aquilon.api.generation.tool_fields import MAX_TOOLS
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, TextPart, ToolCall
 
+ADDED_TOOLS = "additional_tools"
+"""The type of an item with tools."""
+_CALLS = ("function_call", "custom_tool_call")
 _TEXTS = ("input_text", "output_text", "text")
 
 
@@ -23,17 +28,24 @@ class InputPart(Fields):
 
 
 class InputItem(Fields):
-    """A message, a call of a function, its output, or thoughts; the type decides which fields are used."""
+    """A message, a call of a function or custom tool, its output, or thoughts; the type decides which fields are
+    used."""
 
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     call_id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
+    namespace: str | None = Field(None, max_length=256, description="The namespace of the called tool.")
     arguments: str | None = None
+    input: str | None = Field(None, description="What a custom tool was called with.")
     output: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     summary: Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
     id: str | None = Field(None, max_length=256)
+    tools: Annotated[list[ResponsesTool], Field(max_length=MAX_TOOLS)] | None = Field(
+        None,
+        description="Of an item `additional_tools`: offered beside the request's own, or in place of the same name.",
+    )
 
 
 def messages(instructions: str | None, items: str | list[InputItem] | None) -> tuple[Message, ...]:
@@ -48,7 +60,7 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
     thoughts = ""
     function_names: dict[str, str] = {}
     for position, item in enumerate(items):
-        if item.type != "function_call" and calls:
+        if item.type not in _CALLS and calls:
             _attach(conversation, calls, thoughts)
             thoughts = ""
         match item.type:
@@ -57,13 +69,15 @@ def messages(instructions: str | None, items: str | list[InputItem] | None) -> t
                 is_assistant = message.role == "assistant"
                 conversation.append(msgspec.structs.replace(message, reasoning=thoughts) if is_assistant else message)
                 thoughts = ""
-            case "function_call":
+            case "function_call" | "custom_tool_call":
                 calls.append(call := _call(item, position))
                 function_names[call.id] = call.function.name
-            case "function_call_output":
+            case "function_call_output" | "custom_tool_call_output":
                 conversation.append(_output(item, position, function_names))
             case "reasoning":
                 thoughts += _thoughts(item)
+            case item_type if item_type == ADDED_TOOLS:
+                pass  # they are among the request's tools
             case "item_reference":
                 raise not_found(
                     f"Item {position} refers to '{(item.id or '')[:100]}': send the item itself",
@@ -110,7 +124,8 @@ def _message(item: InputItem, position: int) -> Message:
 def _call(item: InputItem, position: int) -> ToolCall:
     if not item.call_id or not item.name:
         raise invalid(f"Item {position} is a call without a 'call_id' or a 'name'", param=f"input.{position}")
-    return ToolCall(item.call_id, FunctionCall(item.name, item.arguments or "{}"))
+    arguments = arguments_of_input(item.input or "") if item.type == "custom_tool_call" else item.arguments or "{}"
+    return ToolCall(item.call_id, FunctionCall(function_name(item.name, item.namespace), arguments))
 
 
 def _output(item: InputItem, position: int, function_names: dict[str, str]) -> Message:
