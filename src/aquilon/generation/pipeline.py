@@ -82,21 +82,10 @@ class Pipeline:
         event as it comes, and has it when the next one is requested. An answer that is
         sent as a whole delivers nothing before its end, and costs nothing if it fails.
         """
-        charge = await self._settlement.open(
-            principal,
-            request_id,
-            prepared[0].model,
-            prompt_tokens=sum(prompt.prompt_tokens for prompt in prepared),
-            completion_tokens=sum(prompt.most_tokens * prompt.n for prompt in prepared),
-            headers=headers,
-        )
+        charge = await self.admit(prepared, principal, request_id=request_id, headers=headers)
         outcome: Outcome = "cancelled"
         try:
-            generations = [
-                self._stream(prompt, principal=principal, position=position, charge=charge)
-                for position, prompt in enumerate(prepared)
-            ]
-            async with aclosing(merged(generations)) as events:
+            async with aclosing(self.generate(prepared, principal, charge)) as events:
                 async for event in events:
                     tokens = charge.completion_tokens
                     yield event
@@ -109,6 +98,33 @@ class Pipeline:
             raise
         finally:
             charge.close(outcome)
+
+    async def admit(
+        self,
+        prepared: Sequence[Prepared],
+        principal: Principal,
+        *,
+        request_id: str,
+        headers: MutableMapping[str, str] | None = None,
+    ) -> Charge:
+        """The first half of ``answer``, for a caller that ends the `Charge` itself. Raises ApiError."""
+        return await self._settlement.open(
+            principal,
+            request_id,
+            prepared[0].model,
+            prompt_tokens=sum(prompt.prompt_tokens for prompt in prepared),
+            completion_tokens=sum(prompt.most_tokens * prompt.n for prompt in prepared),
+            headers=headers,
+        )
+
+    def generate(self, prepared: Sequence[Prepared], principal: Principal, charge: Charge) -> AsyncGenerator[Event]:
+        """The second half of ``answer``: its events but for the Usage. Raises ApiError."""
+        return merged(
+            [
+                self._stream(prompt, principal=principal, position=position, charge=charge)
+                for position, prompt in enumerate(prepared)
+            ]
+        )
 
     def _stream(
         self, prepared: Prepared, *, principal: Principal, position: int, charge: Charge

@@ -15,7 +15,7 @@ from aquilon.money.limits import Quota, applies, quotas
 from aquilon.money.prices import FREE, Price, PriceList
 from aquilon.money.rates import Rates
 from aquilon.money.usage_event import Outcome, Usage, UsageEvent
-from aquilon.money.usage_writer import UsageWriter
+from aquilon.money.usage_writer import Also, UsageWriter
 from aquilon.people.identity import Principal
 
 
@@ -150,8 +150,8 @@ class Charge:
         """Note that the client has received a stream's first ``tokens`` completion tokens."""
         self.delivered_tokens = tokens
 
-    async def complete(self) -> None:
-        """End a request whose answers are complete; returns when its usage is recorded.
+    async def complete(self, also: Also | None = None) -> None:
+        """End a request whose answers are complete; returns when its usage is recorded, and ``also`` with it.
 
         Raises ApiError 503 if usage can't be recorded: the request then counts as failed.
         So does one whose client leaves meanwhile, before anything was delivered.
@@ -166,19 +166,23 @@ class Charge:
             return replace(event, outcome="failed", cost=cost)
 
         try:
-            await self.writer.commit(event, failed)
+            await self.writer.commit(event, failed, also)
         except asyncio.CancelledError:
             if self.delivered_tokens is None:
                 self.writer.take_back(event, failed)
             raise
 
-    def close(self, outcome: Outcome) -> None:
-        """End a request before its answer is complete.
+    def close(self, outcome: Outcome, also: Also | None = None) -> asyncio.Future[None] | None:
+        """End a request before its answer is complete; returns what is done when its usage is recorded.
 
         A client that leaves pays for what was generated; after a failure, it pays for what was delivered.
         """
-        if (event := self._end(outcome)) is not None:
-            self.writer.submit(event)
+        event = self._end(outcome)
+        return None if event is None else self.writer.submit(event, also)
+
+    def if_killed(self) -> UsageEvent:
+        """The event that is to be recorded if this process dies now: a failure, of which what was delivered is paid."""
+        return self._event("failed", self._cost("failed"))
 
     def _cost(self, outcome: Outcome) -> int:
         if outcome == "completed":
@@ -201,6 +205,9 @@ class Charge:
             self.quotas,
             usage.prompt_tokens - usage.cached_tokens + usage.completion_tokens - self.most_prompt_tokens,
         )
+        return self._event(outcome, cost)
+
+    def _event(self, outcome: Outcome, cost: int) -> UsageEvent:
         return UsageEvent(
             request_id=self.request_id,
             organization_id=self.principal.organization_id,
@@ -209,7 +216,7 @@ class Charge:
             api_key_id=self.principal.api_key_id,
             model=self.model,
             ended_at=int(self.clock()),
-            usage=usage,
+            usage=self.usage,
             outcome=outcome,
             latency_ms=round((time.monotonic() - self.started_at) * 1000),
             first_token_ms=None if self.first_token is None else round((self.first_token - self.started_at) * 1000),

@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import ApiError, overloaded
@@ -18,6 +19,7 @@ from aquilon.money.store import usage
 from aquilon.money.store.holds import turn_into_spending
 from aquilon.money.usage_event import UsageEvent
 from aquilon.storage import Database
+from aquilon.storage.rows import Write, write_at_once, write_in
 
 
 class HeldUsage:
@@ -46,11 +48,15 @@ _RETRY_SECONDS = 0.5
 
 log = structlog.get_logger("aquilon.usage")
 
+Also = Callable[[UsageEvent], Sequence[Write]]
+"""What is written in the transaction of an event, such as the answer that was paid."""
+
 
 @dataclass(eq=False)
 class _Pending:
     event: UsageEvent
     done: asyncio.Future[None]
+    also: Also | None = None
     committing: bool = False
     """Whether a COMMIT with this event runs: it can no longer be taken back."""
 
@@ -81,23 +87,27 @@ class UsageWriter:
         if self._broken:
             raise _unwritable()
 
-    def submit(self, event: UsageEvent) -> None:
-        """Have an event committed in the background."""
+    def submit(self, event: UsageEvent, also: Also | None = None) -> asyncio.Future[None] | None:
+        """Have an event committed in the background; returns what is done when it is durable.
+
+        None for a line of a batch job.
+        """
         if event.batch:
             self.held.add(event)
-        else:
-            self._add(event)
+            return None
+        return self._add(event, also).done
 
-    async def commit(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> None:
-        """Commit an event; returns when it is durable.
+    async def commit(self, event: UsageEvent, instead: Callable[[], UsageEvent], also: Also | None = None) -> None:
+        """Commit an event, and what ``also`` returns for it; returns when they are durable.
 
-        Raises ApiError 503 if the database can't be written in time. The event that
+        What contradicts other rows by then, such as the answer of a deleted conversation, is
+        left out. Raises ApiError 503 if the database can't be written in time. The event that
         ``instead`` returns is then recorded in its place.
         """
         if event.batch:
             self.held.add(event)
             return
-        pending = self._add(event)
+        pending = self._add(event, also)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await asyncio.shield(pending.done)
@@ -119,8 +129,8 @@ class UsageWriter:
                 pending.event = instead()
             return pending is not None
 
-    def _add(self, event: UsageEvent) -> _Pending:
-        pending = _Pending(event, asyncio.get_running_loop().create_future())
+    def _add(self, event: UsageEvent, also: Also | None = None) -> _Pending:
+        pending = _Pending(event, asyncio.get_running_loop().create_future(), also)
         self._pending.append(pending)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -182,6 +192,9 @@ class UsageWriter:
 
         def write(connection: sqlite3.Connection) -> None:
             usage.record_at_once(connection, events)
+            for pending, event in zip(batch, events, strict=True):
+                if pending.also is not None:
+                    _write_also(connection, pending.also(event))
             self._decide(batch, events)
 
         if self._stock is None and self._database.writes_at_once:
@@ -189,6 +202,11 @@ class UsageWriter:
         else:
             async with self._database.writing() as session:
                 await self.record(session, events)
+                for pending, event in zip(batch, events, strict=True):
+                    if pending.also is not None:
+                        with suppress(IntegrityError):
+                            async with session.begin_nested():
+                                await write_in(session, pending.also(event))
                 self._decide(batch, events)
         self.recorded(events)
         del self._pending[: len(batch)]
@@ -203,6 +221,15 @@ class UsageWriter:
                 raise _TakenBack
             for pending in batch:
                 pending.committing = True
+
+
+def _write_also(connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
+    connection.execute("SAVEPOINT also")
+    try:
+        write_at_once(connection, writes)
+    except sqlite3.IntegrityError:
+        connection.execute("ROLLBACK TO also")
+    connection.execute("RELEASE also")
 
 
 def _unwritable() -> ApiError:
