@@ -142,12 +142,16 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         return prompt.messages[-1].content if isinstance(prompt, ChatPrompt) and prompt.continue_final else ""
 
 
+Bytes = bytes
+"""The type, inside classes that have a field of its name."""
+
+
 class Alternative(msgspec.Struct, frozen=True):
     """Another token that was possible, with its natural log probability."""
 
     id: int
     text: str
-    bytes: bytes
+    bytes: Bytes
     logprob: float
 
 
@@ -156,7 +160,7 @@ class ScoredToken(msgspec.Struct, frozen=True):
 
     id: int
     text: str
-    bytes: bytes
+    bytes: Bytes
     logprob: float
     top: tuple[Alternative, ...]
     offset: int | None = None
@@ -165,7 +169,7 @@ class ScoredToken(msgspec.Struct, frozen=True):
     """1 for the most likely token; None if that is unknown."""
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(msgspec.Struct, frozen=True, tag=True):
     """The backend has processed one of the request's prompts."""
 
     prompt: int
@@ -182,7 +186,7 @@ class Started(msgspec.Struct, frozen=True):
     """The prompt's tokens that were already computed, as far as is known by now."""
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, tag=True):
     """More of one continuation: whole characters of text, and its scored tokens if the client asked for them.
 
     Continuations are numbered through all prompts of the request.
@@ -199,7 +203,7 @@ class Delta(msgspec.Struct, frozen=True):
     """Thoughts that the upstream encrypted, as a whole."""
 
 
-class ToolCallDelta(msgspec.Struct, frozen=True):
+class ToolCallDelta(msgspec.Struct, frozen=True, tag=True):
     """More of one tool call. A call's first delta has its id and name; each delta has arguments to append."""
 
     index: int
@@ -212,7 +216,7 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     """In the first delta: fields that the upstream wants back with the call (Google's ``extra_content``)."""
 
 
-class Drawn(msgspec.Struct, frozen=True):
+class Drawn(msgspec.Struct, frozen=True, tag=True):
     """The tokens of one continuation as they are drawn, before the text that they make: its end token among them."""
 
     index: int
@@ -222,7 +226,7 @@ class Drawn(msgspec.Struct, frozen=True):
 FinishedReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, tag=True):
     index: int
     reason: FinishedReason
     stop: str | None = None

@@ -1,0 +1,337 @@
+"""Conversations as their owners use them: begun, read page by page, added to, deleted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.conversations.histories import Histories, History
+from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
+from aquilon.conversations.policies import Policies
+from aquilon.conversations.rows import NewConversation, conversation_row, head_row, item_row
+from aquilon.conversations.store import conversations as stored_conversations
+from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.store import runs as stored_runs
+from aquilon.conversations.store.items import Place
+from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
+from aquilon.errors import ApiError, invalid, not_found
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.people.secrets import new_id
+from aquilon.storage import Database
+from aquilon.storage.rows import Row, Write, write
+
+MOST_ITEMS_AT_ONCE = 1000
+_TRIES = 8
+_PRUNED_AT_ONCE = 50
+Order = Literal["asc", "desc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Where a run is added, and what its model reads first."""
+
+    place: Place
+    history: History
+    conversation: StoredConversation | None
+    """None for a conversation that is stored with the run."""
+    kept_days: int | None
+    """How long the organization keeps conversations; None for ever."""
+
+    def new_conversation(self, principal: Principal) -> NewConversation | None:
+        """The conversation to be stored with the run, if it isn't stored yet."""
+        if self.conversation is not None:
+            return None
+        return NewConversation(id=self.place.conversation_id, visibility=default_visibility(principal))
+
+
+class Conversations:
+    def __init__(self, database: Database, histories: Histories) -> None:
+        self._database = database
+        self._histories = histories
+        self._policies = Policies(database)
+
+    async def kept_days(self, principal: Principal) -> int | None:
+        """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
+        return await self._policies.days_of(principal.organization_id)
+
+    async def fresh(self, principal: Principal) -> Context:
+        """The beginning of a conversation that is stored with its first run."""
+        place = Place.in_new(new_id("conv"))
+        return Context(
+            place=place, history=History((), 0), conversation=None, kept_days=await self.kept_days(principal)
+        )
+
+    async def after_run(self, principal: Principal, run_id: str) -> Context:
+        """Below the last item of a run. Raises ApiError 404."""
+        async with self._database.reading() as session:
+            run = await stored_runs.by_id(session, principal, run_id)
+            if run is not None:
+                conversation = await stored_conversations.by_id(session, principal, run.conversation_id)
+                if conversation is not None and (
+                    context := await self._context(session, principal, conversation, run.leaf_id)
+                ):
+                    return context
+        raise not_found(
+            f"There is no response '{run_id[:100]}': it was not stored, or it was deleted",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+
+    async def within(self, principal: Principal, conversation_id: str, *, below: str | None = None) -> Context:
+        """At the head of a conversation, or below one of its items. Raises ApiError 404."""
+        async with self._database.reading() as session:
+            conversation = await self._conversation(session, principal, conversation_id)
+            item_id = conversation.head_id if below is None else below
+            context = await self._context(session, principal, conversation, item_id)
+        if context is None:
+            raise item_not_found(item_id or "", conversation_id)
+        return context
+
+    async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
+        """Store a conversation with its first items. Raises ApiError 400 for items that are too many or too large."""
+        _require_size(items)
+        place, days = Place.in_new(new.id), await self.kept_days(principal)
+        rows, head_id = _new_items(items, place, principal, branch=0)
+        branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
+        writes: list[Write] = [
+            (stored_conversations.ADD, [conversation_row(new, principal, now=int(time.time()))]),
+            (stored_conversations.ADD_BRANCH, [{**branch, "number": 0, "parent": None, "forked_at": -1}]),
+            (stored_items.ADD, rows),
+            (
+                stored_conversations.MOVE_HEAD,
+                [head_row(principal.organization_id, new.id, head_id, days=days)],
+            ),
+        ]
+        await write(self._database, [(statement, rows) for statement, rows in writes if rows])
+        return await self.get(principal, new.id)
+
+    async def add(
+        self, principal: Principal, conversation_id: str, items: Sequence[Item], *, below: str | None = None
+    ) -> Sequence[StoredItem]:
+        """Add items at the head, or below another item: on a branch, if something is below it already.
+
+        Raises ApiError: 400 for items that are too many or too large, 404 for an unknown conversation or item, 409 if
+        too many others write to it.
+        """
+        _require_size(items)
+        scope = Scope.of_organization(principal)
+        for _ in range(_TRIES):
+            context = await self.within(principal, conversation_id, below=below)
+            place, writes = context.place, list[Write]()
+            branch = place.branch if place.free else place.branches
+            if not place.free:
+                key = {"organization_id": principal.organization_id, "conversation_id": conversation_id}
+                row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
+                writes.append((stored_conversations.ADD_BRANCH, [row]))
+            rows, head_id = _new_items(items, place, principal, branch=branch)
+            days = context.kept_days if place.retention_days is None else place.retention_days
+            writes.append((stored_items.ADD, rows))
+            head = head_row(principal.organization_id, conversation_id, head_id, days=days)
+            writes.append((stored_conversations.MOVE_HEAD, [head]))
+            try:
+                await write(self._database, writes)
+            except IntegrityError:
+                continue
+            async with self._database.reading() as session:
+                ids = [row["id"] for row in rows]
+                added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
+                return sorted(added, key=lambda item: item.depth)
+        raise ApiError(
+            409,
+            "invalid_request_error",
+            "Too many others write to this conversation now: send the request again",
+            code="conversation_busy",
+        )
+
+    async def get(self, principal: Principal, conversation_id: str) -> StoredConversation:
+        """Raises ApiError 404."""
+        async with self._database.reading() as session:
+            return await self._conversation(session, principal, conversation_id)
+
+    async def item(self, principal: Principal, conversation_id: str, item_id: str) -> StoredItem:
+        """Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            await self._conversation(session, principal, conversation_id)
+            query = scope.select(StoredItem).where(
+                StoredItem.id == item_id, StoredItem.conversation_id == conversation_id
+            )
+            row = await session.scalar(query)
+        if row is None:
+            raise item_not_found(item_id, conversation_id)
+        return row
+
+    async def page(
+        self,
+        principal: Principal,
+        conversation_id: str,
+        *,
+        leaf: str | None = None,
+        after: str | None = None,
+        order: Order = "desc",
+        limit: int,
+    ) -> tuple[Sequence[StoredItem], bool]:
+        """A page of the path to the head, or to ``leaf``, and whether there are more. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        context = await self._place_of(principal, conversation_id, leaf)
+        after_depth = None if after is None else (await self.item(principal, conversation_id, after)).depth
+        async with self._database.reading() as session:
+            parts = await stored_items.segments(
+                session, scope, conversation_id, branch=context.branch, depth=context.depth
+            )
+            if order == "desc":
+                parts = stored_items.clipped(parts, above=after_depth)
+                rows = await stored_items.page_up(session, scope, conversation_id, parts, limit=limit + 1)
+            else:
+                parts = stored_items.clipped(parts, below=after_depth)
+                rows = await stored_items.page_down(session, scope, conversation_id, parts, limit=limit + 1)
+        return rows[:limit], len(rows) > limit
+
+    async def delete(self, principal: Principal, conversation_id: str) -> None:
+        """Delete a conversation with its items, runs and events. Raises ApiError 404."""
+        async with self._database.writing() as session:
+            await self._conversation(session, principal, conversation_id)
+            await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
+
+    async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
+        """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.writing(alone=True) as session:
+            conversation = await self._conversation(session, principal, conversation_id)
+            for item_id in item_ids:
+                of_conversation = StoredItem.conversation_id == conversation_id
+                row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
+                if row is None:
+                    raise item_not_found(item_id, conversation_id)
+                above = row.parent_id
+                children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
+                await session.execute(children.values(parent_id=above))
+                leaves = scope.update(StoredRun).where(
+                    StoredRun.leaf_id == item_id, StoredRun.conversation_id == conversation_id
+                )
+                await session.execute(leaves.values(leaf_id=above))
+                await session.execute(scope.delete(StoredItem).where(StoredItem.id == item_id))
+                if conversation.head_id == item_id:
+                    conversation.head_id = above
+            conversation.edition += 1
+
+    async def items_of_run(self, run: StoredRun, *, output: bool) -> Sequence[StoredItem]:
+        """The input or output of a run that the caller may see, in order."""
+        async with self._database.reading() as session:
+            return await stored_runs.items_of(session, Scope(run.organization_id), run.id, output=output)
+
+    async def items_by_id(self, principal: Principal, ids: Sequence[str]) -> dict[str, Item]:
+        """Those of these items that the caller may see."""
+        async with self._database.reading() as session:
+            return await stored_conversations.items_by_id(session, principal, ids)
+
+    async def delete_run(self, principal: Principal, run: StoredRun) -> None:
+        """Delete a run that has ended, with its input and output; its conversation too if it has nothing else."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            rows = [
+                *await stored_runs.items_of(session, scope, run.id, output=True),
+                *await stored_runs.items_of(session, scope, run.id, output=False),
+            ]
+        await self.delete_items(principal, run.conversation_id, [row.id for row in rows])
+        async with self._database.writing() as session:
+            await stored_runs.delete(session, scope, run.id)
+            await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
+
+    async def prune(self) -> int:
+        """Delete some of the conversations that are kept no longer; returns how many."""
+        async with self._database.writing() as session:
+            expired = await stored_conversations.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
+            for organization_id, conversation_id in expired:
+                await stored_conversations.delete(session, Scope(organization_id), conversation_id)
+        return len(expired)
+
+    async def _place_of(self, principal: Principal, conversation_id: str, leaf: str | None) -> Place:
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            conversation = await self._conversation(session, principal, conversation_id)
+            item_id = conversation.head_id if leaf is None else leaf
+            place = await stored_items.place_below(session, scope, conversation, item_id)
+        if place is None:
+            raise item_not_found(item_id or "", conversation_id)
+        return place
+
+    async def _context(
+        self, session: AsyncSession, principal: Principal, conversation: StoredConversation, item_id: str | None
+    ) -> Context | None:
+        scope = Scope.of_organization(principal)
+        place = await stored_items.place_below(session, scope, conversation, item_id)
+        if place is None:
+            return None
+        history = await self._histories.of(session, scope, place)
+        days = await self.kept_days(principal)
+        return Context(place=place, history=history, conversation=conversation, kept_days=days)
+
+    async def _conversation(
+        self, session: AsyncSession, principal: Principal, conversation_id: str
+    ) -> StoredConversation:
+        conversation = await stored_conversations.by_id(session, principal, conversation_id)
+        if conversation is None:
+            raise not_found(
+                f"There is no conversation '{conversation_id[:100]}'",
+                param="conversation",
+                code="conversation_not_found",
+            )
+        return conversation
+
+
+def default_visibility(principal: Principal) -> str:
+    """A person's conversation is their own; one that a key begins belongs to the key's workspace."""
+    return "user" if principal.api_key_id is None else "workspace"
+
+
+def item_not_found(item_id: str, conversation_id: str) -> ApiError:
+    message = f"The conversation '{conversation_id[:100]}' has no item '{item_id[:100]}'"
+    return not_found(message, code="item_not_found")
+
+
+def new_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """Items with new ids. Raises ApiError 400 for items that are too many or too large."""
+    _require_size(items)
+    return [(new_id(PREFIXES[type(item)]), item) for item in items]
+
+
+def _new_items(
+    items: Sequence[Item], place: Place, principal: Principal, *, branch: int
+) -> tuple[list[Row], str | None]:
+    """The rows of items below a place, and the id of the last one."""
+    rows, parent_id = list[Row](), place.parent_id
+    for depth, (id_, item) in enumerate(new_items(items), place.depth + 1):
+        rows.append(
+            item_row(
+                id_,
+                item,
+                organization_id=principal.organization_id,
+                conversation_id=place.conversation_id,
+                parent_id=parent_id,
+                branch=branch,
+                depth=depth,
+            )
+        )
+        parent_id = id_
+    return rows, parent_id
+
+
+def _require_size(items: Sequence[Item]) -> None:
+    if len(items) > MOST_ITEMS_AT_ONCE:
+        raise invalid(f"{len(items)} items are more than {MOST_ITEMS_AT_ONCE}, the most for one request", param="items")
+    for position, item in enumerate(items):
+        if (size := len(encoded(item))) > MOST_ITEM_BYTES:
+            raise ApiError(
+                413,
+                "invalid_request_error",
+                f"Item {position} has {size} bytes, more than {MOST_ITEM_BYTES}",
+                param=f"items.{position}",
+                code="item_too_large",
+            )

@@ -1,0 +1,241 @@
+"""A run that this process computes, and the rows that keep it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from aquilon.conversations.answer import Answer
+from aquilon.conversations.items import CalledTool, Item
+from aquilon.conversations.rows import (
+    NewConversation,
+    conversation_row,
+    end_row,
+    events_row,
+    head_row,
+    item_row,
+    output_rows,
+)
+from aquilon.conversations.run import RunEnded, RunError, RunEvent, RunLog, RunStatus
+from aquilon.conversations.store import conversations, items, runs
+from aquilon.conversations.store.items import Place
+from aquilon.generation.prepared import Prepared
+from aquilon.money.settlement import Charge
+from aquilon.money.usage_event import Outcome, Usage, UsageEvent
+from aquilon.people.identity import Principal
+from aquilon.request import Delta, Drawn, Finished, FinishedReason, Started, ToolCallDelta
+from aquilon.storage.rows import Row, Write
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a dialect asks to be answered and stored."""
+
+    id: str
+    """The answer's id: ``resp_…``, ``chatcmpl_…``."""
+    dialect: str
+    prepared: Prepared
+    body: str
+    """JSON: the dialect's answer as it is before the first item."""
+    place: Place
+    """Where the input is added."""
+    new_conversation: NewConversation | None = None
+    """Set if the conversation isn't stored yet."""
+    input: Sequence[tuple[str, Item]]
+    """The new items with their ids; at least one."""
+    labels: str = "{}"
+    background: bool = False
+    tools: Mapping[str, CalledTool] = field(default_factory=dict)
+    """As in `Answer`."""
+    kept_days: int | None = None
+    """How long the organization keeps conversations; None for ever."""
+
+
+@dataclass(eq=False)
+class LiveRun:
+    request: RunRequest
+    principal: Principal
+    charge: Charge
+    created_at: int
+    process_id: str
+    log: RunLog = field(default_factory=RunLog)
+    model: str = ""
+    reason: FinishedReason = "stop"
+    noted: int = 0
+    """How many events are in the database."""
+    noting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    branch: int = 0
+    depth: int = 0
+    """The place of its last input item."""
+    first_branch: int = 0
+    """The number of the first branch that it begins, if it begins any."""
+    completing: bool = False
+    """Whether all is generated, and being stored: too late to cancel."""
+    stored: asyncio.Task[None] | None = None
+    computing: asyncio.Task[None] | None = None
+    answers: list[Answer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model = self.request.prepared.model
+        tools = self.request.tools
+        self.answers = [Answer(self.id, tools)]
+        self.answers += [Answer(f"{self.id}{number:02x}", tools) for number in range(1, self.request.prepared.n)]
+
+    @property
+    def id(self) -> str:
+        return self.request.id
+
+    @property
+    def organization_id(self) -> str:
+        return self.principal.organization_id
+
+    @property
+    def status(self) -> RunStatus:
+        if (ended := self.log.ended) is not None:
+            return ended.status
+        return "in_progress" if self.log.events or not self.request.background else "queued"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the run and its input are in the database."""
+        stored = self.stored
+        return stored is not None and stored.done() and not stored.cancelled() and stored.exception() is None
+
+    def add(self, event: Started | Drawn | Delta | ToolCallDelta | Finished) -> None:
+        match event:
+            case Started():
+                self.model = event.stand_in or self.model
+            case Finished():
+                if event.index == 0:
+                    self.reason = event.reason
+                for _ in self.answers[event.index].end(event.reason):
+                    pass
+            case Delta() | ToolCallDelta():
+                for _ in self.answers[event.index].add(event):
+                    pass
+            case Drawn():
+                pass
+        self.log.append(event)
+
+    def starts_item(self, event: object) -> bool:
+        return isinstance(event, Delta | ToolCallDelta) and self.answers[event.index].starts_item(event)
+
+    def cancel(self) -> None:
+        if self.computing is not None and not self.completing:
+            self.computing.cancel()
+
+    def beginning(self, place: Place) -> list[Write]:
+        """The rows that a run begins with: its conversation if that is new, its input, and itself."""
+        request, principal = self.request, self.principal
+        owner = {"organization_id": principal.organization_id, "conversation_id": place.conversation_id}
+        writes: list[Write] = []
+        if (new := request.new_conversation) is not None:
+            writes.append((conversations.ADD, [conversation_row(new, principal, now=self.created_at)]))
+        self.branch, self.first_branch = place.branch, place.branches
+        new_branches = list[Row]()
+        if not place.free or not place.branches:
+            self.branch, self.first_branch = place.branches, place.branches + 1
+            parent = place.branch if place.branches else None
+            new_branches.append({**owner, "number": self.branch, "parent": parent, "forked_at": place.depth})
+        rows, parent_id, depth = list[Row](), place.parent_id, place.depth
+        for id_, item in request.input:
+            depth += 1
+            rows.append(
+                item_row(
+                    id_,
+                    item,
+                    organization_id=self.organization_id,
+                    conversation_id=place.conversation_id,
+                    parent_id=parent_id,
+                    branch=self.branch,
+                    depth=depth,
+                    run_id=self.id,
+                )
+            )
+            parent_id = id_
+        self.depth = depth
+        new_branches += [
+            {**owner, "number": self.first_branch + choice, "parent": self.branch, "forked_at": depth}
+            for choice in range(len(self.answers) - 1)
+        ]
+        writes.append((conversations.ADD_BRANCH, new_branches))
+        writes.append((items.ADD, rows))
+        writes.append((runs.ADD, [self._run(parent_id)]))
+        writes.append((conversations.MOVE_HEAD, [self._head(parent_id)]))
+        return [(statement, rows) for statement, rows in writes if rows]
+
+    def note(self) -> list[Write]:
+        """The rows that keep what has come since the last note, with what is owed if the process dies now."""
+        return [
+            *self._events(self.log.events[self.noted :]),
+            (runs.NOTE, [{**self.key, "new_status": self.status, "new_unbilled": self._owed}]),
+        ]
+
+    def ended(self, outcome: Outcome, usage: Usage, error: RunError | None) -> RunEnded:
+        status: RunStatus = "failed" if outcome == "failed" else "cancelled"
+        if outcome == "completed":
+            status = "incomplete" if self.reason in ("length", "content_filter") else "completed"
+        return RunEnded(status, usage, self.reason, error if status == "failed" else None)
+
+    def ending(self, event: UsageEvent, error: RunError | None) -> list[Write]:
+        """The rows that a run ends with: its output, its last events, and its state."""
+        ended = self.ended(event.outcome, event.usage, error)
+        rows, leaf_id = output_rows(
+            self.answers,
+            run=self.key,
+            conversation_id=self.request.place.conversation_id,
+            input_leaf=self.request.input[-1][0],
+            branches=[self.branch, *range(self.first_branch, self.first_branch + len(self.answers) - 1)],
+            depth=self.depth,
+        )
+        return [
+            (items.ADD, rows),
+            *self._events([*self.log.events[self.noted :], ended]),
+            (runs.END, [end_row(self.key, ended, model=self.model, leaf_id=leaf_id, at=event.ended_at)]),
+            (conversations.MOVE_HEAD, [self._head(leaf_id)]),
+        ]
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"owner": self.organization_id, "run": self.id}
+
+    @property
+    def _owed(self) -> str:
+        return msgspec.json.encode(self.charge.if_killed()).decode()
+
+    def _events(self, events: Sequence[RunEvent]) -> list[Write]:
+        return [(runs.ADD_EVENTS, [events_row(self.key, self.noted, events)])] if events else []
+
+    def _head(self, head_id: str | None) -> Row:
+        place = self.request.place
+        days = self.request.kept_days if place.retention_days is None else place.retention_days
+        return head_row(self.organization_id, place.conversation_id, head_id, days=days)
+
+    def _run(self, leaf_id: str | None) -> Row:
+        request = self.request
+        return {
+            "id": request.id,
+            "organization_id": self.organization_id,
+            "conversation_id": request.place.conversation_id,
+            "process_id": self.process_id,
+            "dialect": request.dialect,
+            "model": self.model,
+            "body": request.body,
+            "labels": request.labels,
+            "background": request.background,
+            "status": "queued" if request.background else "in_progress",
+            "reason": None,
+            "error": None,
+            "leaf_id": leaf_id,
+            "prompt_tokens": 0,
+            "cached_tokens": 0,
+            "completion_tokens": 0,
+            "reasoning_tokens": 0,
+            "unbilled": self._owed,
+            "cancelling": False,
+            "created_at": self.created_at,
+            "ended_at": None,
+        }

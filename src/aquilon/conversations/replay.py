@@ -1,0 +1,45 @@
+"""The events of a run that has ended, made from its items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+
+from aquilon.conversations.items import CallItem, MessageItem, ReasoningItem, decoded
+from aquilon.conversations.run import RunEnded, RunError, RunEvent, RunStatus
+from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.money.usage_event import Usage
+from aquilon.request import Delta, Finished, FinishedReason, Started, ToolCallDelta
+
+
+def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent]:
+    """``rows``: the run's output in order. Each item comes in one piece."""
+    events: list[RunEvent] = [Started(0)]
+    branches = sorted({row.branch for row in rows})
+    for row in rows:
+        index = branches.index(row.branch)
+        match item := decoded(row.content):
+            case MessageItem():
+                events.append(Delta(index, item.text))
+            case ReasoningItem():
+                events.append(Delta(index, "", reasoning=item.text))
+            case CallItem():
+                call = sum(isinstance(event, ToolCallDelta) and event.index == index for event in events)
+                events.append(ToolCallDelta(index, call, item.call_id, item.name, item.arguments, item.more))
+            case _:
+                pass
+    called = any(isinstance(event, ToolCallDelta) for event in events)
+    reason = cast(FinishedReason, run.reason or ("tool_calls" if called else "stop"))
+    events += [Finished(index, reason) for index in range(len(branches) or 1)]
+    events.append(last_event(run, reason))
+    return events
+
+
+def last_event(run: StoredRun, reason: FinishedReason = "stop") -> RunEnded:
+    """``reason``: why the answer of a completed run ended."""
+    usage = Usage(run.prompt_tokens, run.completion_tokens, run.cached_tokens, run.reasoning_tokens)
+    error = None if run.error is None else msgspec.json.decode(run.error, type=RunError)
+    ended = cast(FinishedReason, run.reason or reason)
+    return RunEnded(cast(RunStatus, run.status), usage, ended, error)

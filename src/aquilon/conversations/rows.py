@@ -1,0 +1,154 @@
+"""The rows of conversations, items and runs, as the parameters of the statements in ``store``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from aquilon.conversations.answer import Answer, partial_items
+from aquilon.conversations.items import Item, encoded
+from aquilon.conversations.run import RunEnded, RunEvent, encoded_events
+from aquilon.people.identity import Principal
+from aquilon.storage.rows import Row
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewConversation:
+    """A conversation that is stored with its first run."""
+
+    id: str
+    visibility: str
+    implicit: bool = True
+    title: str | None = None
+    labels: str = "{}"
+    settings: str = "{}"
+
+
+def item_row(
+    id_: str,
+    item: Item,
+    *,
+    organization_id: str,
+    conversation_id: str,
+    parent_id: str | None,
+    branch: int,
+    depth: int,
+    run_id: str | None = None,
+    output: bool = False,
+    status: str = "completed",
+) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "organization_id": organization_id,
+        "conversation_id": conversation_id,
+        "branch": branch,
+        "depth": depth,
+        "parent_id": parent_id,
+        "run_id": run_id,
+        "output": output,
+        "status": status,
+        "content": encoded(item),
+        "created_at": int(time.time()),
+    }
+
+
+def conversation_row(new: NewConversation, principal: Principal, *, now: int) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "organization_id": principal.organization_id,
+        "workspace_id": principal.workspace_id,
+        "user_id": principal.user_id,
+        "visibility": new.visibility,
+        "implicit": new.implicit,
+        "title": new.title,
+        "labels": new.labels,
+        "settings": new.settings,
+        "edition": 0,
+        "head_id": None,
+        "created_at": now,
+        "updated_at": now,
+        "retention_days": None,
+        "expires_at": None,
+    }
+
+
+def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str, at: int) -> dict[str, Any]:
+    """The parameters of `runs.END`."""
+    error = None if ended.error is None else msgspec.json.encode(ended.error).decode()
+    return {
+        **key,
+        "new_status": ended.status,
+        "new_reason": ended.reason if ended.status == "incomplete" else None,
+        "new_error": error,
+        "new_model": model,
+        "new_leaf_id": leaf_id,
+        "new_prompt_tokens": ended.usage.prompt_tokens,
+        "new_cached_tokens": ended.usage.cached_tokens,
+        "new_completion_tokens": ended.usage.completion_tokens,
+        "new_reasoning_tokens": ended.usage.reasoning_tokens,
+        "new_ended_at": at,
+    }
+
+
+def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> Row:
+    """The parameters of `conversations.MOVE_HEAD`. ``days``: how long the conversation is kept; None for ever."""
+    now = int(time.time())
+    return {
+        "owner": organization_id,
+        "conversation": conversation_id,
+        "new_head_id": head_id,
+        "changed_at": now,
+        "new_expires_at": None if days is None else now + days * _DAY,
+    }
+
+
+def events_row(run: Mapping[str, str], first: int, events: Sequence[RunEvent]) -> Row:
+    return {
+        "run_id": run["run"],
+        "first": first,
+        "organization_id": run["owner"],
+        "events": encoded_events(list(events)),
+    }
+
+
+def output_rows(
+    answers: Sequence[Answer],
+    *,
+    run: Mapping[str, str],
+    conversation_id: str,
+    input_leaf: str,
+    branches: Sequence[int],
+    depth: int,
+) -> tuple[list[Row], str]:
+    """The rows of a run's answers, each on its branch below the input's last item at ``depth``.
+
+    The second value is the id of the first answer's last item.
+    """
+    leaf_id = input_leaf
+    rows = list[Row]()
+    for choice, (answer, branch) in enumerate(zip(answers, branches, strict=True)):
+        parent_id = input_leaf
+        for item_depth, item in enumerate(partial_items(answer), depth + 1):
+            rows.append(
+                item_row(
+                    item.id,
+                    item.item,
+                    organization_id=run["owner"],
+                    conversation_id=conversation_id,
+                    parent_id=parent_id,
+                    branch=branch,
+                    depth=item_depth,
+                    run_id=run["run"],
+                    output=True,
+                    status=item.status,
+                )
+            )
+            parent_id = item.id
+        leaf_id = parent_id if choice == 0 else leaf_id
+    return rows, leaf_id

@@ -1,0 +1,104 @@
+"""One run in the process that computes it: its numbered events, which any number of readers follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Literal, cast
+
+import msgspec
+
+from aquilon.errors import ApiError, ErrorType
+from aquilon.money.usage_event import Usage
+from aquilon.request import Delta, Drawn, Finished, FinishedReason, Started, ToolCallDelta
+
+RunStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+
+MOST_EVENTS = 20_000
+"""A longer run's further text comes in larger pieces, so that no run takes too much memory."""
+_LARGE_PIECE = 400
+"""Characters."""
+
+
+class RunError(msgspec.Struct, frozen=True):
+    status: int
+    type: str
+    code: str | None
+    message: str
+
+    def raised(self) -> ApiError:
+        return ApiError(self.status, cast(ErrorType, self.type), self.message, code=self.code)
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag=True):
+    """The last event of every run."""
+
+    status: RunStatus
+    usage: Usage
+    reason: FinishedReason = "stop"
+    error: RunError | None = None
+
+
+RunEvent = Started | Drawn | Delta | ToolCallDelta | Finished | RunEnded
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[list[RunEvent]] = msgspec.msgpack.Decoder(list[RunEvent])
+
+
+def encoded_events(events: list[RunEvent]) -> bytes:
+    return _encoder.encode(events)
+
+
+def decoded_events(data: bytes) -> list[RunEvent]:
+    return _decoder.decode(data)
+
+
+class RunLog:
+    """A run's events, numbered from 0."""
+
+    def __init__(self) -> None:
+        self.events: list[RunEvent] = []
+        self._piece: Delta | None = None
+        """Text of a very long run that waits until there is enough of it."""
+        self._grown = asyncio.get_running_loop().create_future()
+
+    @property
+    def ended(self) -> RunEnded | None:
+        last = self.events[-1] if self.events else None
+        return last if isinstance(last, RunEnded) else None
+
+    def append(self, event: RunEvent) -> None:
+        if len(self.events) >= MOST_EVENTS and isinstance(event, Delta) and not event.tokens:
+            piece = self._piece
+            if piece is None or piece.index == event.index:
+                before = piece or Delta(event.index, "")
+                self._piece = Delta(event.index, before.text + event.text, (), before.reasoning + event.reasoning)
+                if len(self._piece.text) + len(self._piece.reasoning) < _LARGE_PIECE:
+                    return
+                event, self._piece = self._piece, None
+        self.flush()
+        self.events.append(event)
+        self._grown.set_result(None)
+        self._grown = asyncio.get_running_loop().create_future()
+
+    def flush(self) -> None:
+        """Number what waited for more text."""
+        if self._piece is not None:
+            self.events.append(self._piece)
+            self._piece = None
+
+    async def read(self, first: int = 0) -> AsyncGenerator[tuple[int, RunEvent]]:
+        """Each event from ``first`` on with its number, as they come, until the last one."""
+        number = first
+        while True:
+            grown = self._grown
+            while number < len(self.events):
+                event = self.events[number]
+                yield number, event
+                if isinstance(event, RunEnded):
+                    return
+                number += 1
+                grown = self._grown
+            if self.ended is not None:
+                return
+            await asyncio.shield(grown)

@@ -1,0 +1,1 @@
+"""Queries over conversations, items and runs."""

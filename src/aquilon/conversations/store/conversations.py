@@ -1,0 +1,93 @@
+"""Queries over conversations: which ones a caller may see, and how long they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, and_, bindparam, func, insert, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.tables import ConversationBranch, ConversationPolicy, StoredConversation, StoredItem
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Everyone, Scope
+from aquilon.storage.rows import Statement
+
+ADD = Statement(insert(StoredConversation))
+ADD_BRANCH = Statement(insert(ConversationBranch))
+MOVE_HEAD = Statement(
+    Everyone.update(StoredConversation)
+    .where(
+        StoredConversation.organization_id == bindparam("owner"),
+        StoredConversation.id == bindparam("conversation"),
+    )
+    .values(
+        head_id=bindparam("new_head_id"), updated_at=bindparam("changed_at"), expires_at=bindparam("new_expires_at")
+    )
+)
+"""``owner`` is an organization's id."""
+
+
+def visible(principal: Principal) -> Select[StoredConversation]:
+    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own."""
+    table = StoredConversation
+    shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
+    query = Scope.of_organization(principal).select(table)
+    if principal.api_key_id is not None:
+        return query.where(shared)
+    return query.where(or_(shared, and_(table.visibility == "user", table.user_id == principal.user_id)))
+
+
+async def by_id(session: AsyncSession, principal: Principal, conversation_id: str) -> StoredConversation | None:
+    """A conversation that the caller may see."""
+    return await session.scalar(visible(principal).where(StoredConversation.id == conversation_id))
+
+
+async def latest_first(
+    session: AsyncSession, principal: Principal, *, offset: int = 0, limit: int, implicit: bool = False
+) -> Sequence[StoredConversation]:
+    """A page of the caller's conversations, those with the latest change first."""
+    query = visible(principal)
+    if not implicit:
+        query = query.where(StoredConversation.implicit.is_(False))
+    query = query.order_by(StoredConversation.updated_at.desc(), StoredConversation.id.desc())
+    return list(await session.scalars(query.offset(offset).limit(limit)))
+
+
+async def delete(session: AsyncSession, scope: Scope, conversation_id: str) -> bool:
+    """Delete a conversation with all that it has; True if it existed."""
+    query = scope.delete(StoredConversation).where(StoredConversation.id == conversation_id)
+    return (await session.execute(query.returning(StoredConversation.id))).first() is not None
+
+
+async def delete_if_empty(session: AsyncSession, scope: Scope, conversation_id: str) -> None:
+    """Delete a conversation that came about with its runs alone, once it has no items."""
+    items = scope.select(StoredItem).where(StoredItem.conversation_id == conversation_id)
+    empty = scope.delete(StoredConversation).where(
+        StoredConversation.id == conversation_id, StoredConversation.implicit.is_(True), ~items.exists()
+    )
+    await session.execute(empty)
+
+
+async def items_by_id(session: AsyncSession, principal: Principal, ids: Sequence[str]) -> dict[str, Item]:
+    """Those of these items whose conversations the caller may see."""
+    seen = visible(principal).with_only_columns(StoredConversation.id)
+    query = Scope.of_organization(principal).select(StoredItem)
+    rows = await session.scalars(query.where(StoredItem.id.in_(ids), StoredItem.conversation_id.in_(seen)))
+    return {row.id: decoded(row.content) for row in rows}
+
+
+async def expired(session: AsyncSession, *, now: int, most: int) -> Sequence[tuple[str, str]]:
+    """The organization and id of conversations that are kept no longer."""
+    query = Everyone.select(StoredConversation).where(StoredConversation.expires_at <= now)
+    columns = query.with_only_columns(StoredConversation.organization_id, StoredConversation.id)
+    return [(row[0], row[1]) for row in await session.execute(columns.limit(most))]
+
+
+async def policy_days(session: AsyncSession, scope: Scope) -> int | None:
+    """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
+    return await session.scalar(scope.select(ConversationPolicy).with_only_columns(ConversationPolicy.days))
+
+
+async def count(session: AsyncSession, principal: Principal) -> int:
+    return int(await session.scalar(visible(principal).with_only_columns(func.count())) or 0)

@@ -1,0 +1,136 @@
+"""Queries over runs and their events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, insert, null, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.conversations.store.conversations import visible
+from aquilon.conversations.store.items import OPEN_RUNS
+from aquilon.conversations.tables import RunEvents, StoredConversation, StoredItem, StoredRun
+from aquilon.money.tables import ApiProcess
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Everyone, Scope
+from aquilon.storage.rows import Statement
+
+ADD = Statement(insert(StoredRun))
+ADD_EVENTS = Statement(insert(RunEvents))
+_OF_RUN = (StoredRun.organization_id == bindparam("owner"), StoredRun.id == bindparam("run"))
+NOTE = Statement(
+    Everyone.update(StoredRun)
+    .where(*_OF_RUN)
+    .values(status=bindparam("new_status"), unbilled=bindparam("new_unbilled"))
+)
+_END: dict[str, Any] = {
+    name: bindparam(f"new_{name}")
+    for name in (
+        "status",
+        "reason",
+        "error",
+        "model",
+        "leaf_id",
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "reasoning_tokens",
+        "ended_at",
+    )
+}
+END = Statement(Everyone.update(StoredRun).where(*_OF_RUN).values(**_END, process_id=null(), unbilled=null()))
+"""``owner`` is an organization's id, ``run`` the run's."""
+
+
+def _visible(principal: Principal) -> Select[StoredRun]:
+    seen = visible(principal).with_only_columns(StoredConversation.id)
+    return Scope.of_organization(principal).select(StoredRun).where(StoredRun.conversation_id.in_(seen))
+
+
+async def by_id(session: AsyncSession, principal: Principal, run_id: str) -> StoredRun | None:
+    """A run of a conversation that the caller may see."""
+    return await session.scalar(_visible(principal).where(StoredRun.id == run_id))
+
+
+async def page(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    dialect: str,
+    model: str | None = None,
+    after: str | None = None,
+    oldest_first: bool,
+    limit: int,
+) -> Sequence[StoredRun]:
+    """A page of the runs that ended in one dialect; ids order by time."""
+    query = _visible(principal).where(StoredRun.dialect == dialect, StoredRun.status.in_(("completed", "incomplete")))
+    if model is not None:
+        query = query.where(StoredRun.model == model)
+    if after is not None:
+        query = query.where(StoredRun.id > after if oldest_first else StoredRun.id < after)
+    order = StoredRun.id.asc() if oldest_first else StoredRun.id.desc()
+    return list(await session.scalars(query.order_by(order).limit(limit)))
+
+
+async def items_of(session: AsyncSession, scope: Scope, run_id: str, *, output: bool) -> Sequence[StoredItem]:
+    """A run's input or output, in order."""
+    query = scope.select(StoredItem).where(StoredItem.run_id == run_id, StoredItem.output.is_(output))
+    return list(await session.scalars(query.order_by(StoredItem.branch, StoredItem.depth)))
+
+
+async def events_from(session: AsyncSession, scope: Scope, run_id: str, *, number: int) -> Sequence[RunEvents]:
+    """The rows that have the events from ``number`` on; the first row may begin before it."""
+    query = scope.select(RunEvents).where(RunEvents.run_id == run_id)
+    earlier = query.where(RunEvents.first <= number).with_only_columns(RunEvents.first)
+    begins = await session.scalar(earlier.order_by(RunEvents.first.desc()).limit(1))
+    later = query.where(RunEvents.first >= (number if begins is None else begins))
+    return list(await session.scalars(later.order_by(RunEvents.first)))
+
+
+async def delete(session: AsyncSession, scope: Scope, run_id: str) -> None:
+    await session.execute(scope.delete(StoredRun).where(StoredRun.id == run_id))
+
+
+async def request_end(session: AsyncSession, scope: Scope, run_id: str) -> bool:
+    """Ask the process that computes a run to end it; False if it has ended."""
+    query = scope.update(StoredRun).where(StoredRun.id == run_id, StoredRun.status.in_(OPEN_RUNS))
+    changed = await session.execute(query.values(cancelling=True).returning(StoredRun.id))
+    return changed.first() is not None
+
+
+async def cancelling(session: AsyncSession, run_ids: Collection[str]) -> Collection[str]:
+    """Of these runs, those whose end somebody asked for."""
+    query = Everyone.select(StoredRun).where(StoredRun.id.in_(run_ids), StoredRun.cancelling.is_(True))
+    return set(await session.scalars(query.with_only_columns(StoredRun.id)))
+
+
+async def abandoned(session: AsyncSession, process_id: str, *, alone: bool) -> Sequence[StoredRun]:
+    """Runs that have not ended, and whose process is gone. ``alone``: no other process uses this database."""
+    query = Everyone.select(StoredRun).where(StoredRun.status.in_(OPEN_RUNS))
+    if alone:
+        return list(await session.scalars(query.where(StoredRun.process_id != process_id)))
+    alive = select(ApiProcess.id)
+    return list(await session.scalars(query.where(StoredRun.process_id.not_in(alive))))
+
+
+async def take_over(session: AsyncSession, run: StoredRun) -> bool:
+    """Mark an abandoned run as ended; False if another process did so first."""
+    query = Everyone.update(StoredRun).where(StoredRun.id == run.id, StoredRun.status.in_(OPEN_RUNS))
+    changed = await session.execute(
+        query.where(StoredRun.organization_id == run.organization_id)
+        .values(status="failed", process_id=None)
+        .returning(StoredRun.id)
+    )
+    return changed.first() is not None
+
+
+async def forget_events(session: AsyncSession, *, before: int, most: int) -> int:
+    """Delete the events of at most ``most`` rows of runs that ended before this time; returns how many."""
+    ended = Everyone.select(StoredRun).where(StoredRun.ended_at < before).with_only_columns(StoredRun.id)
+    old = Everyone.select(RunEvents).where(RunEvents.run_id.in_(ended)).limit(most)
+    deleted = 0
+    for row in await session.scalars(old):
+        await session.delete(row)
+        deleted += 1
+    return deleted

@@ -1,0 +1,146 @@
+"""The tables of conversations. Times are whole seconds since 1970; JSON is text that `msgspec` reads.
+
+A conversation is a tree. Its items lie on branches, each a straight line: an item's place
+is its branch and its depth, the number of items above it. A branch leaves another one
+below the item at ``forked_at``. So a page of a path costs a page, however long the
+conversation is, and two writers can't both take the place below one item.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from aquilon.storage.base import Base, Owned, Watched
+
+
+class StoredConversation(Owned, Base):
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index("ix_conversations_organization_id", "organization_id", "workspace_id", "updated_at"),
+        CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    workspace_id: Mapped[str]
+    user_id: Mapped[str]
+    visibility: Mapped[str]
+    """``user``: only its user sees it, signed in."""
+    implicit: Mapped[bool] = mapped_column(Boolean)
+    """Whether it came about with stored responses or chat completions alone."""
+    title: Mapped[str | None]
+    labels: Mapped[str]
+    """JSON: the client's ``metadata``."""
+    settings: Mapped[str]
+    """JSON: what a dialect keeps for all runs, such as Mistral's model, instructions and tools."""
+    edition: Mapped[int]
+    """Grows when an item is deleted: what was remembered of the conversation before is out of date."""
+    head_id: Mapped[str | None]
+    """The item under which the next one is added, unless the client names another."""
+    created_at: Mapped[int]
+    updated_at: Mapped[int]
+    retention_days: Mapped[int | None]
+    """How many days it is kept after its last change; None for the organization's rule."""
+    expires_at: Mapped[int | None] = mapped_column(index=True)
+
+
+class ConversationBranch(Owned, Base):
+    __tablename__ = "conversation_branches"
+
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    organization_id: Mapped[str] = mapped_column(index=True)
+    parent: Mapped[int | None]
+    """The branch that it leaves; None for the first."""
+    forked_at: Mapped[int]
+    """The depth of the last item that it shares with its parent; -1 if it shares none."""
+
+
+class StoredItem(Owned, Base):
+    __tablename__ = "conversation_items"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "branch", "depth"),
+        Index("ix_conversation_items_run_id", "run_id", "depth"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(index=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    branch: Mapped[int]
+    depth: Mapped[int]
+    parent_id: Mapped[str | None]
+    run_id: Mapped[str | None]
+    """The run that it is the input or output of."""
+    output: Mapped[bool] = mapped_column(Boolean)
+    status: Mapped[str]
+    content: Mapped[str]
+    """JSON: an `items.Item`."""
+    created_at: Mapped[int]
+
+
+class StoredRun(Owned, Base):
+    """An answer, and how far it is."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_organization_id", "organization_id", "dialect", "id"),
+        Index("ix_runs_status", "status"),
+        CheckConstraint(
+            "status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')", name="status"
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str]
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    process_id: Mapped[str | None]
+    """The API process that computes it; None once it has ended."""
+    dialect: Mapped[str]
+    """The contract it was asked in: ``responses``, ``chat`` or ``mistral``."""
+    model: Mapped[str]
+    body: Mapped[str]
+    """JSON: the dialect's answer as it is before the first item."""
+    labels: Mapped[str]
+    """JSON: the client's ``metadata``."""
+    background: Mapped[bool] = mapped_column(Boolean)
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    """Why it is incomplete: ``length`` or ``content_filter``."""
+    error: Mapped[str | None]
+    """JSON: why it failed."""
+    leaf_id: Mapped[str | None]
+    """Its last item: what comes next is added below it."""
+    prompt_tokens: Mapped[int]
+    cached_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    reasoning_tokens: Mapped[int]
+    unbilled: Mapped[str | None]
+    """JSON: the usage event that it would end with if its process died now."""
+    cancelling: Mapped[bool] = mapped_column(Boolean)
+    """Whether somebody asked for its end."""
+    created_at: Mapped[int]
+    ended_at: Mapped[int | None] = mapped_column(index=True)
+
+
+class RunEvents(Owned, Base):
+    """Some of a run's events, in order; the first has the number ``first``."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    organization_id: Mapped[str] = mapped_column(index=True)
+    events: Mapped[bytes] = mapped_column(LargeBinary)
+    """MessagePack: a list of `run.RunEvent`."""
+
+
+class ConversationPolicy(Owned, Watched, Base):
+    """How long an organization's conversations are kept, unless a conversation says otherwise."""
+
+    __tablename__ = "conversation_policies"
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+    days: Mapped[int]
+    """After the last change; 0 if nothing is stored."""
+    changed_at: Mapped[int]
