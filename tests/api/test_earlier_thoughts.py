@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aquilon.api.generation.chat_fields import ChatCompletionRequest
-from aquilon.api.generation.responses_items import InputItem, messages
+from aquilon.api.generation.prompts_of_items import prompt_messages
+from aquilon.api.generation.responses_items import InputItem, items
 from aquilon.request import ChatPrompt
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -42,9 +43,9 @@ def test_a_user_has_no_thoughts() -> None:
     assert prompt.messages[0].reasoning == ""
 
 
-def conversation(*items: dict[str, Any]) -> list[tuple[str, str, str, int]]:
+def conversation(*sent: dict[str, Any]) -> list[tuple[str, str, str, int]]:
     """Role, content, thoughts and number of calls of each message."""
-    turns = messages(None, [InputItem.model_validate(item) for item in items])
+    turns = prompt_messages(None, (), items([InputItem.model_validate(item) for item in sent]))
     return [(turn.role, turn.content, turn.reasoning, len(turn.tool_calls)) for turn in turns]
 
 
@@ -80,7 +81,7 @@ def test_reasoning_items_belong_to_the_assistants_message_that_follows() -> None
     assert conversation(HELLO, thought("A"), said, thought("B"), call("1"), output("1"))[1] == (
         "assistant",
         "a",
-        "AB",
+        "A\nB",
         1,
     )
 

@@ -205,7 +205,6 @@ MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"background": True}, "background"),
         ({"tools": [{"type": "file_search"}]}, "tools.0.type"),
         ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]}, "tools.0.tools.0.name"),
         ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]}, "tools.0.tools.0.type"),

@@ -108,12 +108,12 @@ class ErrorResponse(Response):
         if error.status == 401:
             headers["www-authenticate"] = "Bearer"
         self._error = error
-        self._more_headers = headers
-        super().__init__(None, error.status)
+        super().__init__(None, error.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = error_body_for(self._error, scope)
-        response = Response(body, self._status(scope), self._more_headers, media_type="application/json")
+        headers = {name: value for name, value in self.headers.items() if name != "content-length"}
+        response = Response(body, self._status(scope), headers, media_type="application/json")
         await response(scope, receive, send)
 
     def _status(self, scope: Scope) -> int:

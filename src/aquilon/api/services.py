@@ -14,6 +14,8 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.runs import Runs
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
 from aquilon.embeddings.reranking import RerankPipeline
@@ -49,6 +51,8 @@ class Services:
     admission: Admission
     usage_writer: UsageWriter
     pipeline: Pipeline
+    conversations: Conversations
+    runs: Runs
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

@@ -13,6 +13,9 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelStore
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.runs import Runs
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
 from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
@@ -34,6 +37,7 @@ from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
+from aquilon.people.secrets import new_id
 from aquilon.people.sign_in import SignIn
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -82,6 +86,15 @@ def build_services(settings: Settings, database: Database) -> Services:
     passwords = Passwords()
     files = Files(database, settings)
     new_work = asyncio.Event()
+    pipeline = Pipeline(
+        catalogue,
+        settlement,
+        {LocalModel: local_models, UpstreamModel: upstream_models},
+        moderation=moderation,
+        fallbacks=upstreams.fallbacks,
+    )
+    histories = Histories()
+    process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     return Services(
         settings=settings,
         engine=engine,
@@ -91,13 +104,9 @@ def build_services(settings: Settings, database: Database) -> Services:
         metrics=metrics,
         admission=admission,
         usage_writer=usage_writer,
-        pipeline=Pipeline(
-            catalogue,
-            settlement,
-            {LocalModel: local_models, UpstreamModel: upstream_models},
-            moderation=moderation,
-            fallbacks=upstreams.fallbacks,
-        ),
+        pipeline=pipeline,
+        conversations=Conversations(database, histories),
+        runs=Runs(database, pipeline, histories, process_id=process_id),
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,

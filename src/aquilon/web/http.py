@@ -17,7 +17,7 @@ from aquilon.web.logs import write_counts
 from aquilon.web.open_connections import OpenConnections
 from aquilon.web.websockets import WebSocketProtocol
 
-_CLOSE_SECONDS = 7
+CLOSE_SECONDS = 7
 """After this time, connections are cut when the server ends."""
 _TICKS_A_SECOND = 10
 """How often uvicorn's main loop runs."""
@@ -40,7 +40,7 @@ class HttpServer(uvicorn.Server):
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=_CLOSE_SECONDS,
+            timeout_graceful_shutdown=CLOSE_SECONDS,
         )
         super().__init__(config)
 

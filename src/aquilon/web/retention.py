@@ -1,4 +1,5 @@
-"""Deletes old rows and files: usage events (their totals stay), ended batch jobs, files, idempotency keys."""
+"""Deletes old rows and files: usage events (their totals stay), ended batch jobs, files, idempotency keys,
+conversations that are kept no longer."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ Pruning = tuple[str, Callable[[], Awaitable[int]]]
 log = structlog.get_logger("aquilon.retention")
 
 
-def prunings(database: Database, files: Files, settings: Settings) -> list[Pruning]:
-    """All prunings, in the order in which they run."""
+def prunings(database: Database, files: Files, settings: Settings, *more: Pruning) -> list[Pruning]:
+    """All prunings, in the order in which they run, ``more`` at the end."""
 
     async def usage_events() -> int:
         async with database.writing() as session:
@@ -59,6 +60,7 @@ def prunings(database: Database, files: Files, settings: Settings) -> list[Pruni
         ("batch jobs", batch_jobs),
         ("files", files.sweep),
         ("idempotency keys", idempotency_keys),
+        *more,
     ]
 
 

@@ -21,7 +21,7 @@ from aquilon.storage import Database, DatabaseError, restore
 from aquilon.web.app import create_app
 from aquilon.web.build import build_services
 from aquilon.web.database_watch import watch
-from aquilon.web.http import HttpServer
+from aquilon.web.http import CLOSE_SECONDS, HttpServer
 from aquilon.web.logs import configure
 from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, others_who_read, own_home
@@ -132,7 +132,9 @@ class _Server:
         except ApiError as error:  # a model that isn't in the store
             raise ServerError(error.message) from error
         self._app = create_app(services)
-        self._prunings = prunings(database, services.files, settings)
+        conversations = ("conversations", services.conversations.prune)
+        events = ("events of ended answers", services.runs.prune_events)
+        self._prunings = prunings(database, services.files, settings, conversations, events)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
@@ -144,12 +146,14 @@ class _Server:
         following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
         watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None
+        recovering: asyncio.Task[None] | None = None
         try:
             await services.upstreams.refresh()
             self._database.listen()
             await services.admission.start()
             if not self._settings.is_gateway:
                 await services.engine.start()
+            recovering = asyncio.create_task(services.runs.keep_recovered(self._stop))
             announce(RunningServer(url, os.getpid()))
             self._report(Listening(url))
             jobs = asyncio.create_task(services.job_runner.run(self._app, self._stop))
@@ -165,6 +169,9 @@ class _Server:
             # Answers that still run now end with an error event, and then the last connections end.
             await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
+            await services.runs.drain(CLOSE_SECONDS)
+            if recovering is not None:
+                await recovering
             await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())
             await services.usage_writer.close()
             await services.admission.close()

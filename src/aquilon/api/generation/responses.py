@@ -1,9 +1,11 @@
-"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation. Nothing is stored."""
+"""``/v1/responses``: OpenAI's newer shape of an answer to a conversation, which the server keeps."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -13,23 +15,53 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.item_bodies import ItemPage, OutputItem, item_body
+from aquilon.api.generation.prompts_of_items import prepare_to_fit, prompt_messages
 from aquilon.api.generation.responses_answers import (
+    ConversationRef,
     FormatEcho,
     InputTokens,
     ReasoningEcho,
     ResponseBody,
     TextEcho,
 )
-from aquilon.api.generation.responses_events import STREAM_EVENTS, frames, whole_answer
+from aquilon.api.generation.responses_events import (
+    STREAM_EVENTS,
+    Writing,
+    frames,
+    numbered_frames,
+    whole_answer,
+)
 from aquilon.api.generation.responses_fields import ResponsesRequest
-from aquilon.api.generation.responses_tools import echoes
+from aquilon.api.generation.responses_tools import called_tools, echoes
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import bounded, listed
 from aquilon.api.routes import Routes
-from aquilon.api.services import services
-from aquilon.errors import invalid
+from aquilon.api.services import Services, services
+from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.live_run import RunRequest
+from aquilon.conversations.replay import last_event
+from aquilon.conversations.run import RunEvent
+from aquilon.conversations.tables import StoredRun
+from aquilon.errors import invalid, not_found
 from aquilon.generation.fallbacks import Unprepared
+from aquilon.generation.prepared import Prepared
+from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
+from aquilon.request import Event, GenerationRequest
+from aquilon.text.messages import Message
 
 routes = Routes(tag="responses", direct=True)
+
+DIALECT = "responses"
+_RESPONSE = "/v1/responses/{response_id}"
+
+
+class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "response"
+    deleted: bool = True
 
 
 @routes.post(
@@ -37,24 +69,61 @@ routes = Routes(tag="responses", direct=True)
     "Answer a conversation, in OpenAI's newer shape",
     request=ResponsesRequest,
     answer=ResponseBody,
-    says="The answer, or a stream of events while it is written.",
+    says="The answer, or a stream of events while it is written. With `background`, the answer as it begins.",
     stream=STREAM_EVENTS,
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    pipeline = services(request).pipeline
-    prepared = await pipeline.prepare(fields.generation(_default_model(request)), caller)
+    fields.require_possible()
+    state = services(request)
+    context = await _context(state, caller, fields)
+    items = fields.new_items(await _referred(state, caller, fields))
+    history = () if context is None else context.history.items
+    messages = prompt_messages(fields.instructions, history, items)
+    prepared = await _prepare(request, fields, messages, caller)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
-    events = pipeline.answer(
-        [prepared],
+    headers = model_answer_headers(request, prepared.model)
+    if context is None or not _stores(fields, context, caller):
+        answering = state.pipeline.answer(
+            [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
+        )
+        if fields.stream:
+            return EventStream(frames(answering, response))
+        return json_answer(await answer_unless_gone(request, whole_answer(answering, response)))
+    response = msgspec.structs.replace(
+        response,
+        store=True,
+        background=bool(fields.background),
+        status="queued" if fields.background else "in_progress",
+        previous_response_id=fields.previous_response_id,
+        conversation=None if fields.conversation is None else ConversationRef(context.place.conversation_id),
+    )
+    run = await state.runs.start(
+        RunRequest(
+            id=response.id,
+            dialect=DIALECT,
+            prepared=prepared,
+            body=msgspec.json.encode(response).decode(),
+            place=context.place,
+            new_conversation=context.new_conversation(caller),
+            input=new_items(items),
+            labels=msgspec.json.encode(response.metadata).decode(),
+            background=bool(fields.background),
+            tools=called_tools(response.tools),
+            kept_days=context.kept_days,
+        ),
         caller,
-        request_id=response.id,
-        headers=model_answer_headers(request, prepared.model),
-        streamed=bool(fields.stream),
+        headers=headers,
     )
     if fields.stream:
-        return EventStream(frames(events, response))
-    return _json(await answer_unless_gone(request, whole_answer(events, response)))
+        return EventStream(frames(_unnumbered(run.log.read()), response, waits=not fields.background))
+    if fields.background:
+        return json_answer(response)
+    answer = await answer_unless_gone(request, whole_answer(_unnumbered(run.log.read()), response))
+    ended = run.log.ended
+    if ended is not None and ended.error is not None and not answer.output:
+        raise ended.error.raised()
+    return json_answer(answer)
 
 
 @routes.post(
@@ -66,13 +135,185 @@ async def create_response(request: Request, caller: Caller) -> Response:
 )
 async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    prepared = await services(request).pipeline.prepare(fields.generation(_default_model(request)), caller)
+    fields.require_possible()
+    state = services(request)
+    context = await _context(state, caller, fields)
+    items = fields.new_items(await _referred(state, caller, fields))
+    history = () if context is None else context.history.items
+    prepared = await _prepare(request, fields, prompt_messages(fields.instructions, history, items), caller)
     if isinstance(prepared, Unprepared):
         raise prepared.reason
-    return _json(msgspec.json.encode(InputTokens(input_tokens=prepared.prompt_tokens)))
+    return json_answer(InputTokens(input_tokens=prepared.prompt_tokens))
 
 
-def _default_model(request: Request) -> str:
+@routes.get(
+    _RESPONSE,
+    "Read a stored response, or follow it while it is written",
+    answer=ResponseBody,
+    says="The response as it is now. With `stream=true`, its events, from the one after `starting_after` on.",
+    stream=STREAM_EVENTS,
+)
+async def get_response(
+    request: Request, caller: Caller, response_id: str, stream: bool = False, starting_after: int | None = None
+) -> Response:
+    state = services(request)
+    run = await _run(state, caller, response_id)
+    if not stream:
+        return json_answer(await _stored_response(state, run))
+    return EventStream(_frames_after(state, run, -1 if starting_after is None else starting_after))
+
+
+@routes.post(
+    _RESPONSE + "/cancel",
+    "Cancel a response",
+    answer=ResponseBody,
+    says="The response as it is then. One that had ended stays as it is.",
+)
+async def cancel_response(request: Request, caller: Caller, response_id: str) -> Response:
+    state = services(request)
+    await state.runs.cancel(caller, await _run(state, caller, response_id))
+    return json_answer(await _stored_response(state, await _run(state, caller, response_id)))
+
+
+@routes.delete(
+    _RESPONSE,
+    "Delete a stored response",
+    answer=DeletedResponse,
+    says="The response is deleted, with its input. One that is being written is cancelled first.",
+)
+async def delete_response(request: Request, caller: Caller, response_id: str) -> Response:
+    state = services(request)
+    run = await _run(state, caller, response_id)
+    await state.runs.cancel(caller, run)
+    await state.conversations.delete_run(caller, run)
+    return json_answer(DeletedResponse(id=response_id))
+
+
+@routes.get(
+    _RESPONSE + "/input_items",
+    "List the input of a stored response",
+    answer=ItemPage,
+    says="The items of the request, the latest first unless `order` is `asc`.",
+)
+async def list_input_items(
+    request: Request,
+    caller: Caller,
+    response_id: str,
+    after: str | None = None,
+    limit: int = 20,
+    order: str = "desc",
+) -> Response:
+    state, limit = services(request), bounded(limit)
+    run = await _run(state, caller, response_id)
+    rows = list(await state.conversations.items_of_run(run, output=False))
+    if order != "asc":
+        rows.reverse()
+    begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
+    page = [item_body(row.id, row.status, decoded(row.content)) for row in rows[begin : begin + limit]]
+    return json_answer(listed(page, has_more=len(rows) > begin + limit))
+
+
+async def _context(state: Services, caller: Principal, fields: ResponsesRequest) -> Context | None:
+    """What the request goes on from, or the beginning of a new conversation; None if nothing is to be stored or read.
+
+    Raises ApiError 404.
+    """
+    if fields.previous_response_id is not None:
+        return await state.conversations.after_run(caller, fields.previous_response_id)
+    if fields.conversation_id is not None:
+        return await state.conversations.within(caller, fields.conversation_id)
+    if fields.store is False or caller.batch_line is not None:
+        return None
+    return await state.conversations.fresh(caller)
+
+
+def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bool:
+    """Raises ApiError 400 for an answer in the background that can't be stored."""
+    stores = fields.store is not False and context.kept_days != 0 and caller.batch_line is None
+    if fields.background and not stores:
+        raise invalid(
+            "'background' needs the answer to be stored, and this organization keeps no conversations",
+            param="background",
+        )
+    return stores
+
+
+async def _referred(state: Services, caller: Principal, fields: ResponsesRequest) -> dict[str, Item]:
+    """By id, the stored items that the input refers to."""
+    if not isinstance(fields.input, list):
+        return {}
+    ids = [item.id for item in fields.input if item.type == "item_reference" and item.id is not None]
+    return await state.conversations.items_by_id(caller, ids) if ids else {}
+
+
+async def _prepare(
+    request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
+) -> Prepared:
+    pipeline, default = services(request).pipeline, _default_model(request, fields)
+
+    def generation(messages: Sequence[Message]) -> GenerationRequest:
+        return fields.generation(default, messages)
+
+    if fields.truncation == "auto":
+        return await prepare_to_fit(pipeline, messages, caller, generation=generation)
+    return await pipeline.prepare(generation(messages), caller)
+
+
+async def _run(state: Services, caller: Principal, response_id: str) -> StoredRun:
+    """Raises ApiError 404."""
+    run = await state.runs.stored(caller, response_id)
+    if run is None or run.dialect != DIALECT:
+        raise not_found(
+            f"There is no response '{response_id[:100]}': it was not stored, or it was deleted",
+            code="response_not_found",
+        )
+    return run
+
+
+async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:
+    """The response as far as it is."""
+    body = msgspec.json.decode(run.body, type=ResponseBody)
+    writing = Writing(msgspec.structs.replace(body, model=run.model))
+    live = state.runs.live(run.id)
+    if live is not None:
+        for event in live.log.events:
+            for _ in writing.add(event):
+                pass
+        return msgspec.structs.replace(writing.response, status=live.status, output=writing.output)
+    rows = await state.conversations.items_of_run(run, output=True)
+    output = [cast(OutputItem, item_body(row.id, row.status, decoded(row.content))) for row in rows]
+    if run.ended_at is None:
+        return msgspec.structs.replace(body, status=run.status, output=output)
+    for _ in writing.add(last_event(run)):
+        pass
+    completed_at = run.ended_at if run.status == "completed" else None
+    return msgspec.structs.replace(writing.response, completed_at=completed_at, output=output)
+
+
+async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGenerator[bytes]:
+    """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before."""
+    body = msgspec.json.decode(run.body, type=ResponseBody)
+    last = -1
+    async with aclosing(numbered_frames(_unnumbered(state.runs.events(run)), body)) as numbered:
+        async for number, data in numbered:
+            last = number
+            if number > after:
+                yield data
+    if last < after:
+        raise invalid(
+            f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
+        )
+
+
+async def _unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event | RunEvent]:
+    async with aclosing(events):
+        async for _, event in events:
+            yield event
+
+
+def _default_model(request: Request, fields: ResponsesRequest) -> str:
+    if fields.model is not None:
+        return fields.model
     cards = services(request).catalogue.cards()
     if not cards:
         raise invalid("Send a 'model': this server has no model to use by default", param="model")
@@ -122,6 +363,7 @@ def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> Res
         top_p=1.0 if fields.top_p is None else fields.top_p,
         presence_penalty=fields.presence_penalty or 0.0,
         frequency_penalty=fields.frequency_penalty or 0.0,
+        truncation=fields.truncation or "disabled",
         max_tool_calls=fields.max_tool_calls,
         prompt_cache_key=fields.prompt_cache_key,
         user=fields.user,
@@ -134,7 +376,3 @@ def _choice(fields: ResponsesRequest) -> str | dict[str, Any]:
     if isinstance(choice, str | None):
         return "required" if choice == "any" else choice or "auto"
     return choice.model_dump(exclude_none=True, exclude_defaults=True)
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")

@@ -7,71 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aquilon.api.generation.item_bodies import OutputItem
 from aquilon.api.generation.responses_tools import ToolEcho
 from aquilon.money.usage_event import Usage
-from aquilon.request import ScoredToken
-
-
-class TopTokenLogprob(msgspec.Struct, frozen=True):
-    token: str
-    bytes: list[int]
-    logprob: float
-
-
-class OutputLogprob(msgspec.Struct, frozen=True):
-    token: str
-    bytes: list[int]
-    logprob: float
-    top_logprobs: list[TopTokenLogprob]
-
-
-class OutputText(msgspec.Struct, frozen=True, tag_field="type", tag="output_text"):
-    text: str
-    logprobs: list[OutputLogprob] = []
-    annotations: list[str] = []
-    """Always empty: only OpenAI's hosted tools write annotations."""
-
-
-class ReasoningText(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning_text"):
-    text: str
-
-
-class MessageItem(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
-    id: str
-    status: str
-    content: list[OutputText]
-    role: str = "assistant"
-
-
-class FunctionCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="function_call"):
-    id: str
-    status: str
-    call_id: str
-    name: str
-    arguments: str
-    namespace: str | UnsetType = UNSET
-    """Of a tool in a namespace."""
-
-
-class CustomToolCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="custom_tool_call"):
-    id: str
-    status: str
-    call_id: str
-    name: str
-    input: str
-    """Empty while it is written."""
-    namespace: str | UnsetType = UNSET
-
-
-class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
-    id: str
-    status: str
-    content: list[ReasoningText]
-    summary: list[str] = []
-    """Always empty: the model's thoughts are in ``content``."""
-
-
-OutputItem = MessageItem | FunctionCallItem | CustomToolCallItem | ReasoningItem
 
 
 class InputTokensDetails(msgspec.Struct, frozen=True):
@@ -120,6 +58,10 @@ class ReasoningEcho(msgspec.Struct, frozen=True):
     summary: str | None
 
 
+class ConversationRef(msgspec.Struct, frozen=True):
+    id: str
+
+
 class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     """The answer, with the fields of its request. Times are in unix seconds."""
 
@@ -128,7 +70,7 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     completed_at: int | None = None
     status: str = "in_progress"
-    """``in_progress``, ``completed``, ``incomplete`` or ``failed``."""
+    """``queued``, ``in_progress``, ``completed``, ``incomplete``, ``failed`` or ``cancelled``."""
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
     model: str
@@ -139,6 +81,7 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     parallel_tool_calls: bool = True
     previous_response_id: str | None = None
+    conversation: ConversationRef | None = None
     reasoning: ReasoningEcho = ReasoningEcho(None, None)
     store: bool = False
     background: bool = False
@@ -151,6 +94,7 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     truncation: str = "disabled"
+    """``disabled`` or ``auto``."""
     service_tier: str = "default"
     """The only tier."""
     max_tool_calls: int | None = None
@@ -172,15 +116,3 @@ def response_usage(usage: Usage) -> ResponseUsage:
         OutputTokensDetails(usage.reasoning_tokens),
         usage.total_tokens,
     )
-
-
-def output_logprobs(tokens: tuple[ScoredToken, ...]) -> list[OutputLogprob]:
-    return [
-        OutputLogprob(
-            token.text,
-            list(token.bytes),
-            token.logprob,
-            [TopTokenLogprob(other.text, list(other.bytes), other.logprob) for other in token.top],
-        )
-        for token in tokens
-    ]

@@ -1,37 +1,38 @@
-"""``POST /v1/responses``: turns generation events into output items and into a stream's typed events."""
+"""``/v1/responses``: turns the events of an answer into output items and into a stream's typed events."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import cast, get_args
 
 import msgspec
-from msgspec import UNSET
 
 from aquilon.api.errors import api_error
 from aquilon.api.event_stream import frame
-from aquilon.api.generation.responses_answers import (
-    CustomToolCallItem,
-    FunctionCallItem,
-    IncompleteDetails,
-    MessageItem,
+from aquilon.api.generation.item_bodies import (
+    MessageItemBody,
     OutputItem,
     OutputLogprob,
-    OutputText,
-    ReasoningItem,
-    ReasoningText,
+    OutputTextBody,
+    ReasoningBody,
+    ReasoningTextBody,
+    call_body,
+    output_logprobs,
+)
+from aquilon.api.generation.responses_answers import (
+    IncompleteDetails,
     ResponseBody,
     ResponseError,
-    output_logprobs,
     response_usage,
 )
-from aquilon.api.generation.responses_tools import CalledTool, called_tools, input_of_arguments
+from aquilon.api.generation.responses_tools import called_tools, input_of_arguments
+from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
+from aquilon.conversations.items import CallItem
+from aquilon.conversations.run import RunEnded, RunError, RunEvent
 from aquilon.money.usage_event import Usage
-from aquilon.people.secrets import new_id
-from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, Started, ToolCallDelta
+from aquilon.request import Delta, Event, Finished, FinishedReason, Started, ToolCallDelta
 
 
 class ResponseEvent(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ class ContentPartEvent(msgspec.Struct, frozen=True):
     item_id: str
     output_index: int
     content_index: int
-    part: OutputText | ReasoningText
+    part: OutputTextBody | ReasoningTextBody
 
 
 class TextEvent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,164 +101,127 @@ class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent | CustomInputEvent
 STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
-Kind = Literal["message", "reasoning", "function_call", "custom_tool_call"]
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
-_NO_TOOL = CalledTool("")
 
 
-@dataclass(kw_only=True)
-class _Item:
-    """An output item while it is written."""
-
-    index: int
-    id: str
-    kind: Kind
-    call_id: str = ""
-    tool: CalledTool = _NO_TOOL
-    text: str = ""
-    """For a call: its arguments."""
-    tokens: list[ScoredToken] = field(default_factory=list)
-    status: ItemStatus = "in_progress"
-
-    @property
-    def part(self) -> OutputText | ReasoningText:
-        if self.kind == "reasoning":
-            return ReasoningText(self.text)
-        return OutputText(self.text, output_logprobs(tuple(self.tokens)))
-
-    @property
-    def is_call(self) -> bool:
-        return self.kind in ("function_call", "custom_tool_call")
-
-    def body(self) -> OutputItem:
-        namespace = self.tool.namespace or UNSET
-        if self.kind == "function_call":
-            return FunctionCallItem(self.id, self.status, self.call_id, self.tool.name, self.text, namespace)
-        if self.kind == "custom_tool_call":
-            written = "" if self.status == "in_progress" else input_of_arguments(self.text)
-            return CustomToolCallItem(self.id, self.status, self.call_id, self.tool.name, written, namespace)
-        part, ended = self.part, self.status != "in_progress"
-        if isinstance(part, ReasoningText):
-            return ReasoningItem(self.id, self.status, [part] if ended else [])
-        return MessageItem(self.id, self.status, [part] if ended else [])
+_ENDED_EARLY = RunError(409, "invalid_request_error", "cancelled", "The answer was cancelled before it began")
 
 
 class Writing:
-    """Builds one response. Each method returns the events that a stream sends for it."""
+    """Builds one response. Each method returns the events that a stream sends for it.
+
+    The same events of an answer give the same ids and numbers each time, so that a reader can come back.
+    """
 
     def __init__(self, response: ResponseBody) -> None:
         """``response``: as it is before its first item."""
         self.response = response
         self._number = -1
-        self._items: list[_Item] = []
-        self._tools = called_tools(response.tools)
-        self._calls: dict[int, _Item] = {}
+        self._answer = Answer(response.id, called_tools(response.tools))
         self._reason: FinishedReason = "stop"
+
+    @property
+    def output(self) -> list[OutputItem]:
+        """The items as far as they are written."""
+        return [_body(item) for item in self._answer.items]
 
     def begin(self) -> Iterator[StreamEvent]:
         yield self._lifecycle("response.created")
+        if self.response.status == "queued":
+            yield self._lifecycle("response.queued")
+            self.response = msgspec.structs.replace(self.response, status="in_progress")
         yield self._lifecycle("response.in_progress")
 
-    def add(self, event: Event) -> Iterator[StreamEvent]:
-        """The last event of a response is its Usage, which comes once it is recorded."""
-        if isinstance(event, Delta):
-            yield from self._text("reasoning", event.reasoning, ())
-            yield from self._text("message", event.text, event.tokens)
-        elif isinstance(event, ToolCallDelta):
-            yield from self._arguments(event)
-        elif isinstance(event, Finished):
-            self._reason = event.reason
-        elif isinstance(event, Usage):
-            yield from self._end(event)
-        elif isinstance(event, Started) and event.stand_in:
-            self.response = msgspec.structs.replace(self.response, model=event.stand_in)
+    def add(self, event: Event | RunEvent) -> Iterator[StreamEvent]:
+        """The last event of a response is its Usage, which comes once it is recorded, or the end of its run."""
+        match event:
+            case Delta() | ToolCallDelta():
+                for change in self._answer.add(event):
+                    yield from self._changed(change)
+            case Finished():
+                self._reason = event.reason
+            case Usage():
+                yield from self._end(event)
+            case RunEnded():
+                yield from self._run_ended(event)
+            case Started() if event.stand_in:
+                self.response = msgspec.structs.replace(self.response, model=event.stand_in)
 
     def fail(self, error: Exception) -> Iterator[StreamEvent]:
         failure = api_error(error)
-        self.response = msgspec.structs.replace(
-            self.response,
-            status="failed",
-            output=[item.body() for item in self._items],
-            error=ResponseError(failure.code or failure.type, failure.message),
-        )
+        self._stop("failed", ResponseError(failure.code or failure.type, failure.message))
         yield self._lifecycle("response.failed")
 
-    def _text(
-        self, kind: Literal["message", "reasoning"], text: str, tokens: tuple[ScoredToken, ...]
-    ) -> Iterator[StreamEvent]:
-        if not text and not tokens:
+    def _run_ended(self, ended: RunEnded) -> Iterator[StreamEvent]:
+        if ended.status in ("completed", "incomplete"):
+            self._reason = ended.reason
+            yield from self._end(ended.usage)
             return
-        item = self._items[-1] if self._items else None
-        if item is None or item.kind != kind or item.status != "in_progress":
-            item = yield from self._open(kind)
-        item.text += text
-        item.tokens += tokens
-        name, scores = ("output_text", output_logprobs(tokens)) if kind == "message" else ("reasoning_text", None)
-        yield TextEvent(f"response.{name}.delta", self._next(), item.id, item.index, 0, delta=text, logprobs=scores)
+        error = None
+        if ended.error is not None:
+            error = ResponseError(ended.error.code or ended.error.type, ended.error.message)
+        self._stop(ended.status, error)
+        self.response = msgspec.structs.replace(self.response, usage=response_usage(ended.usage))
+        yield self._lifecycle(f"response.{ended.status}")
 
-    def _arguments(self, event: ToolCallDelta) -> Iterator[StreamEvent]:
-        item = self._calls.get(event.call)
-        if item is None:
-            tool = self._tools.get(event.name, CalledTool(event.name))
-            kind: Kind = "custom_tool_call" if tool.custom else "function_call"
-            item = self._calls[event.call] = yield from self._open(kind, event.id, tool)
-        item.text += event.arguments
-        if event.arguments and item.kind == "function_call":
-            name = "response.function_call_arguments.delta"
-            yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=event.arguments)
+    def _stop(self, status: str, error: ResponseError | None) -> None:
+        output = [_body(item) for item in partial_items(self._answer)]
+        self.response = msgspec.structs.replace(self.response, status=status, output=output, error=error)
 
-    def _open(self, kind: Kind, call_id: str = "", tool: CalledTool = _NO_TOOL) -> Generator[StreamEvent, None, _Item]:
-        """A text or thought ends when the next item starts; calls may grow side by side until the end."""
-        if self._items and not self._items[-1].is_call:
-            yield from self._close(self._items[-1], "completed")
-        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}[kind]
-        item = _Item(index=len(self._items), id=new_id(prefix), kind=kind, call_id=call_id, tool=tool)
-        self._items.append(item)
-        yield OutputItemEvent("response.output_item.added", self._next(), item.index, item.body())
-        if not item.is_call:
-            yield ContentPartEvent("response.content_part.added", self._next(), item.id, item.index, 0, item.part)
-        return item
+    def _changed(self, change: Change) -> Iterator[StreamEvent]:
+        match change:
+            case ItemStarted(item):
+                yield OutputItemEvent("response.output_item.added", self._next(), item.index, _body(item))
+                if item.kind != "call":
+                    yield ContentPartEvent(
+                        "response.content_part.added", self._next(), item.id, item.index, 0, _part(item)
+                    )
+            case ItemGrew(item, text, tokens):
+                if item.kind != "call":
+                    name = "output_text" if item.kind == "message" else "reasoning_text"
+                    scores = output_logprobs(tokens) if item.kind == "message" else None
+                    yield TextEvent(
+                        f"response.{name}.delta", self._next(), item.id, item.index, 0, delta=text, logprobs=scores
+                    )
+                elif item.tool is None or not item.tool.custom:
+                    name = "response.function_call_arguments.delta"
+                    yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=text)
+            case ItemEnded(item):
+                yield from self._ended(item)
 
-    def _close(self, item: _Item, status: ItemStatus) -> Iterator[StreamEvent]:
-        if item.status != "in_progress":
-            return
-        item.status = status
-        if item.kind == "function_call":
+    def _ended(self, item: AnswerItem) -> Iterator[StreamEvent]:
+        if item.kind != "call":
+            part = _part(item)
+            name = "output_text" if item.kind == "message" else "reasoning_text"
+            scores = part.logprobs if isinstance(part, OutputTextBody) else None
+            yield TextEvent(
+                f"response.{name}.done", self._next(), item.id, item.index, 0, text=item.text, logprobs=scores
+            )
+            yield ContentPartEvent("response.content_part.done", self._next(), item.id, item.index, 0, part)
+        elif item.tool is not None and item.tool.custom:
+            written, name = input_of_arguments(item.text), "response.custom_tool_call_input"
+            yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written)
+            yield CustomInputEvent(f"{name}.done", self._next(), item.id, item.index, input=written)
+        else:
             yield ArgumentsEvent(
                 "response.function_call_arguments.done",
                 self._next(),
                 item.id,
                 item.index,
                 arguments=item.text,
-                name=item.tool.name,
+                name=item.tool.name if item.tool is not None else item.name,
             )
-        elif item.kind == "custom_tool_call":
-            written, name = input_of_arguments(item.text), "response.custom_tool_call_input"
-            yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written)
-            yield CustomInputEvent(f"{name}.done", self._next(), item.id, item.index, input=written)
-        else:
-            part = item.part
-            name = "output_text" if item.kind == "message" else "reasoning_text"
-            scores = part.logprobs if isinstance(part, OutputText) else None
-            yield TextEvent(
-                f"response.{name}.done", self._next(), item.id, item.index, 0, text=item.text, logprobs=scores
-            )
-            yield ContentPartEvent("response.content_part.done", self._next(), item.id, item.index, 0, part)
-        yield OutputItemEvent("response.output_item.done", self._next(), item.index, item.body())
+        yield OutputItemEvent("response.output_item.done", self._next(), item.index, _body(item))
 
     def _end(self, usage: Usage) -> Iterator[StreamEvent]:
-        if not self._items:
-            yield from self._open("message")
+        for change in self._answer.end(self._reason):
+            yield from self._changed(change)
         incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
-        for item in self._items:
-            last = item is self._items[-1]
-            yield from self._close(item, "incomplete" if incomplete and last else "completed")
         self.response = msgspec.structs.replace(
             self.response,
             status="incomplete" if incomplete else "completed",
             completed_at=None if incomplete else int(time.time()),
             incomplete_details=IncompleteDetails(incomplete) if incomplete else None,
-            output=[item.body() for item in self._items],
+            output=[_body(item) for item in self._answer.items],
             usage=response_usage(usage),
         )
         yield self._lifecycle(f"response.{self.response.status}")
@@ -270,31 +234,65 @@ class Writing:
         return self._number
 
 
-async def whole_answer(events: AsyncGenerator[Event], response: ResponseBody) -> bytes:
-    """The ResponseBody as JSON, once the answer is whole. ``response``: as it is before its first item."""
+def _part(item: AnswerItem) -> OutputTextBody | ReasoningTextBody:
+    if item.kind == "reasoning":
+        return ReasoningTextBody(item.text)
+    return OutputTextBody(item.text, logprobs=output_logprobs(tuple(item.tokens)))
+
+
+def _body(item: AnswerItem) -> OutputItem:
+    if item.kind == "call":
+        return call_body(item.id, item.status, cast(CallItem, item.item))
+    part, ended = _part(item), item.status != "in_progress"
+    if isinstance(part, ReasoningTextBody):
+        return ReasoningBody(item.id, item.status, [part] if ended else [], [])
+    return MessageItemBody(item.id, item.status, "assistant", [part] if ended else [])
+
+
+async def whole_answer(events: AsyncGenerator[Event | RunEvent], response: ResponseBody) -> ResponseBody:
+    """The answer, once it is whole. ``response``: as it is before its first item."""
     writing = Writing(response)
     async with aclosing(events):
         async for event in events:
             for _ in writing.add(event):
                 pass
-    return msgspec.json.encode(writing.response)
+    return writing.response
 
 
-async def frames(events: AsyncGenerator[Event], response: ResponseBody) -> AsyncGenerator[bytes]:
-    """Server-sent frames. A failure before the first frame is raised; a later one becomes ``response.failed``."""
+async def frames(
+    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = True
+) -> AsyncGenerator[bytes]:
+    """Server-sent frames. A failure before the first frame is raised; a later one becomes ``response.failed``.
+
+    ``waits``: the first frame waits for the first event, which names the model that answers.
+    """
+    async for _, data in numbered_frames(events, response, waits=waits):
+        yield data
+
+
+async def numbered_frames(
+    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = False
+) -> AsyncGenerator[tuple[int, bytes]]:
+    """As `frames`, each with its ``sequence_number``."""
     writing, encoder = Writing(response), msgspec.json.Encoder()
 
-    def event_frame(event: StreamEvent) -> bytes:
-        return f"event: {event.type}\n".encode() + frame(encoder.encode(event))
+    def frames_of(stream_events: Iterable[StreamEvent]) -> Iterator[tuple[int, bytes]]:
+        for event in stream_events:
+            yield event.sequence_number, f"event: {event.type}\n".encode() + frame(encoder.encode(event))
 
     async with aclosing(events):
-        first = list(writing.add(await anext(events)))  # a Started, which sets the model of the events below
-        for stream_event in (*writing.begin(), *first):
-            yield event_frame(stream_event)
+        if waits:
+            first = await anext(events)
+            if isinstance(first, RunEnded):
+                raise (first.error or _ENDED_EARLY).raised()
+            for _ in writing.add(first):  # a Started, which has the model that answers
+                pass
+        for numbered in frames_of(writing.begin()):
+            yield numbered
         try:
             async for event in events:
-                for stream_event in writing.add(event):
-                    yield event_frame(stream_event)
+                for numbered in frames_of(writing.add(event)):
+                    yield numbered
         except Exception as error:
-            for stream_event in writing.fail(error):
-                yield event_frame(stream_event)
+            for numbered in frames_of(writing.fail(error)):
+                yield numbered

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from aquilon.api.body import Fields
 from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
-from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, messages
+from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
 from aquilon.api.generation.sampling_fields import TokenCount
 from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
+from aquilon.conversations.items import Item
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, JsonSchema, OutputFormat, ToolUse
+from aquilon.text.messages import Message
 
 MAX_ITEMS = 4096
 WITH_LOGPROBS = "message.output_text.logprobs"
@@ -51,8 +54,15 @@ class ResponsesStreamOptions(Fields):
     include_obfuscation: bool | None = Field(None, description="Accepted, without effect.")
 
 
+ConversationId = Annotated[str, Field(max_length=256)]
+
+
+class ConversationRefFields(Fields):
+    id: ConversationId
+
+
 class ResponsesRequest(Fields):
-    """OpenAI's newer shape of a conversation. Nothing is stored: each request has all items of its conversation."""
+    """OpenAI's newer shape of a conversation, which the server keeps unless `store` is false."""
 
     model: str | None = Field(
         None, min_length=1, max_length=1000, description="The model; without it, the default chat model."
@@ -77,17 +87,28 @@ class ResponsesRequest(Fields):
     )
     reasoning: ReasoningOptions | None = None
     metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
-        None, description="Repeated in the answer, not stored."
+        None, description="Stored with the answer, and repeated in it."
     )
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
-    store: bool | None = Field(None, description="Without effect: nothing is stored, and the answer has `false`.")
-    previous_response_id: str | None = Field(None, description="Refused with 404: responses aren't stored.")
-    conversation: Any = Field(None, description="Refused with 404: conversations aren't stored.")
+    store: bool | None = Field(
+        None,
+        description="Whether the answer and its input are kept, to be read, followed and continued. Without it they "
+        "are, unless the organization keeps nothing.",
+    )
+    previous_response_id: str | None = Field(None, max_length=256, description="The stored response to go on from.")
+    conversation: ConversationId | ConversationRefFields | None = Field(
+        None, description="The stored conversation to answer in, by its id or as an object with an `id`."
+    )
     prompt: Any = Field(None, description="Refused with 404: prompts aren't stored.")
-    background: bool | None = Field(None, description="With `true`, the request is refused.")
-    truncation: ShortText | None = Field(
-        None, description="Without effect: input that doesn't fit the context is refused."
+    background: bool | None = Field(
+        None,
+        description="With `true`, the answer begins as `queued` and is written without a client that waits for it.",
+    )
+    truncation: Literal["auto", "disabled"] | None = Field(
+        None,
+        description="With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; "
+        "otherwise the request is refused.",
     )
     max_tool_calls: int | None = Field(
         None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
@@ -109,11 +130,28 @@ class ResponsesRequest(Fields):
         added = [(f"input.{at}.tools", item.tools or []) for at, item in enumerate(items) if item.type == ADDED_TOOLS]
         return [("tools", self.tools or []), *added]
 
-    def generation(self, default_model: str) -> GenerationRequest:
-        """The canonical request. Raises ApiError: 404 for a stored object, 400 for a request that can't be answered."""
-        self._refuse_stored()
-        if self.background:
-            raise unsupported("'background' is", param="background")
+    @property
+    def conversation_id(self) -> str | None:
+        return self.conversation if isinstance(self.conversation, str | None) else self.conversation.id
+
+    def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
+        """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
+        return items(self.input, known=known)
+
+    def require_possible(self) -> None:
+        """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
+        if self.prompt is not None:
+            raise not_found("There is no such prompt: this server stores none", param="prompt", code="prompt_not_found")
+        if self.previous_response_id is not None and self.conversation is not None:
+            raise invalid(
+                "Send either 'previous_response_id' or 'conversation': a response belongs to its conversation already",
+                param="previous_response_id",
+            )
+        if self.background and self.store is False:
+            raise invalid("'background' needs 'store': what isn't kept can't be read later", param="background")
+
+    def generation(self, default_model: str, messages: Sequence[Message]) -> GenerationRequest:
+        """The canonical request to answer these messages. Raises ApiError 400 for what can't be answered."""
         fields = {
             name: getattr(self, name) for name in ("prompt_cache_key", "service_tier", "safety_identifier", "user")
         }
@@ -128,7 +166,7 @@ class ResponsesRequest(Fields):
         return GenerationRequest(
             model=self.model or default_model,
             prompt=ChatPrompt(
-                messages(self.instructions, self.input),
+                tuple(messages),
                 tool_use=self._tool_use(),
                 template_variables=template_variables(self.chat_template_kwargs, reasoning_effort=effort),
             ),
@@ -143,20 +181,6 @@ class ResponsesRequest(Fields):
             format=self._format(),
             upstream_fields=upstream_fields,
         )
-
-    def _refuse_stored(self) -> None:
-        if self.previous_response_id is not None:
-            raise not_found(
-                f"There is no response '{self.previous_response_id[:100]}': responses aren't stored here, "
-                "send the conversation's items in 'input'",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
-        for name in ("conversation", "prompt"):
-            if getattr(self, name) is not None:
-                raise not_found(
-                    f"There is no such {name}: this server stores none", param=name, code=f"{name}_not_found"
-                )
 
     def _format(self) -> OutputFormat | None:
         fields = self.text.format if self.text is not None else None

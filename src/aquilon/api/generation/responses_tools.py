@@ -21,6 +21,7 @@ from aquilon.api.generation.tool_fields import (
     ToolChoiceFunction,
     require_object,
 )
+from aquilon.conversations.items import CalledTool
 from aquilon.errors import invalid, unsupported
 from aquilon.text.messages import Tool
 
@@ -175,21 +176,15 @@ def echoes(tools: Iterable[ResponsesTool]) -> list[ToolEcho]:
     return [tool.echo() for tool in tools if tool.type not in LEFT_OUT]
 
 
-class CalledTool(msgspec.Struct, frozen=True):
-    """The client's tool behind a function that the model calls."""
-
-    name: str
-    namespace: str | None = None
-    custom: bool = False
-
-
 def called_tools(tools: Sequence[ToolEcho]) -> dict[str, CalledTool]:
-    """By the function's name."""
+    """By the function's name, the tools that are custom or in a namespace."""
     called = {}
     for tool in tools:
         namespace = tool.name if isinstance(tool, NamespaceEcho) else None
-        for one in tool.tools if isinstance(tool, NamespaceEcho) else (tool,):
-            called[function_name(one.name, namespace)] = CalledTool(one.name, namespace, isinstance(one, CustomEcho))
+        for member in tool.tools if isinstance(tool, NamespaceEcho) else (tool,):
+            custom = isinstance(member, CustomEcho)
+            if custom or namespace is not None:
+                called[function_name(member.name, namespace)] = CalledTool(member.name, namespace, custom)
     return called
 
 

@@ -1,4 +1,4 @@
-"""Routes for objects that OpenAI stores and this server doesn't: chat completions, responses, fine-tuned models."""
+"""Routes for objects that OpenAI stores and this server doesn't: chat completions, fine-tuned models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ async def list_chat_completions(caller: Caller) -> Response:
 
 
 _COMPLETION = ("chat completion", "Chat completions aren't stored, so every id is unknown.")
-_RESPONSE = ("response", "Responses aren't stored, so every id is unknown.")
 _MODEL = ("fine-tuned model", "There are no fine-tuned models. Operators remove a model at /v1/server/models.")
 _UNSTORED = (
     ("GET", "/v1/chat/completions/{completion_id}", "Read a stored chat completion", *_COMPLETION),
@@ -38,10 +37,6 @@ _UNSTORED = (
         "List the messages of a stored chat completion",
         *_COMPLETION,
     ),
-    ("GET", "/v1/responses/{response_id}", "Read a stored response", *_RESPONSE),
-    ("DELETE", "/v1/responses/{response_id}", "Delete a stored response", *_RESPONSE),
-    ("POST", "/v1/responses/{response_id}/cancel", "Cancel a stored response", *_RESPONSE),
-    ("GET", "/v1/responses/{response_id}/input_items", "List the input of a stored response", *_RESPONSE),
     ("DELETE", "/v1/models/{model_id:path}", "Delete a fine-tuned model", *_MODEL),
 )
 """Method, path, summary, the kind of object, and the description of the answer, which is always 404."""
