@@ -15,8 +15,8 @@ from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelStore
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
-from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
-from aquilon.embeddings.upstream import UpstreamEmbeddings
+from aquilon.embeddings.reranking import RerankPipeline
+from aquilon.embeddings.upstream import UpstreamEmbeddings, UpstreamReranker
 from aquilon.engine.client import Engine
 from aquilon.engine.options import EngineOptions
 from aquilon.generation.local import LocalModels
