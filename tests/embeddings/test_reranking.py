@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.support.upstream_gateway import MODEL, Gateway, open_gateway
 from tests.support.upstream_server import Line, UpstreamServer, upstream_server
 
-from aquilon.embeddings.reranking import RerankRequest
+from aquilon.embeddings.request import RerankRequest
 from aquilon.errors import ApiError
 from aquilon.upstreams import administration
 

@@ -18,8 +18,8 @@ from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend
 from aquilon.embeddings.process import EmbeddingProcess
-from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
-from aquilon.embeddings.upstream import UpstreamEmbeddings
+from aquilon.embeddings.reranking import RerankPipeline
+from aquilon.embeddings.upstream import UpstreamEmbeddings, UpstreamReranker
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.generation.metrics import Metrics, UpstreamCollector

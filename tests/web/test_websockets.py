@@ -39,7 +39,7 @@ from aquilon.web.boundary import Boundary
 from aquilon.web.build import build_services
 from aquilon.web.database_watch import WhileDatabaseIsThere
 from aquilon.web.http import HttpServer
-from aquilon.web.websockets import STALLED_SECONDS, WebSocketProtocol
+from aquilon.web.websockets import MESSAGE_SECONDS, STALLED_SECONDS, WebSocketProtocol
 
 MOST_BYTES = 20_000
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -329,7 +329,7 @@ class TestMessages:
             async with served.raw("/echo") as raw:
                 await raw.send(begin)
                 await until(lambda: served.protocol._message_deadline < 1e300)
-                served.http.end_late_connections(asyncio.get_running_loop().time() + 61)
+                served.http.end_late_connections(asyncio.get_running_loop().time() + MESSAGE_SECONDS + 1)
                 assert await raw.close_code() == 1008
             await until(lambda: not served.http.server_state.connections)
 

@@ -1,7 +1,4 @@
-"""The canonical embedding request, which every API's requests are translated to, and its result.
-
-`ReadingRequest` is what it has in common with `reranking.RerankRequest`.
-"""
+"""The canonical embedding and rerank requests, which every API's requests are translated to, and their results."""
 
 from __future__ import annotations
 
@@ -29,6 +26,11 @@ class ReadingRequest:
     @property
     def most_tokens(self) -> int:
         """An upper bound of the tokens to read."""
+        raise NotImplementedError
+
+    @property
+    def usual_tokens(self) -> int:
+        """An estimate of them, for upstreams that don't report their count."""
         raise NotImplementedError
 
     @property
@@ -60,7 +62,6 @@ class EmbeddingRequest(ReadingRequest):
 
     @property
     def usual_tokens(self) -> int:
-        """An estimate, for upstreams that don't report their count."""
         return max(1, usual_tokens(self.texts) + sum(len(ids) for ids in self.token_ids))
 
 
@@ -70,6 +71,35 @@ class Embedded:
     """A vector for each input, in order: 32-bit floats, little end first."""
     tokens: int
     """The tokens that the model read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerankRequest(ReadingRequest):
+    query: str
+    documents: tuple[str, ...]
+    most_results: int
+    """How many of the most relevant documents are asked for, at most all."""
+
+    @property
+    def most_tokens(self) -> int:
+        """A reranker reads the query with each document."""
+        return most_tokens(self.documents) + most_tokens([self.query]) * len(self.documents)
+
+    @property
+    def usual_tokens(self) -> int:
+        return max(1, usual_tokens(self.documents) + usual_tokens([self.query]) * len(self.documents))
+
+
+@dataclass(frozen=True)
+class Reranked:
+    ranking: list[tuple[int, float]]
+    """Indexes of documents and their scores, the most relevant first."""
+    tokens: int
+
+
+def ranking(request: RerankRequest, scores: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The most relevant first; of two with the same score, the earlier document."""
+    return sorted(scores, key=lambda scored: (-scored[1], scored[0]))[: request.most_results]
 
 
 def most_tokens(texts: Iterable[str]) -> int:

@@ -1,7 +1,8 @@
-"""Embeddings by upstreams."""
+"""Embeddings and rankings by upstreams."""
 
 from __future__ import annotations
 
+import math
 import sys
 from array import array
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from aquilon.embeddings.request import Embedded, EmbeddingRequest
+from aquilon.embeddings.request import Embedded, EmbeddingRequest, ReadingRequest, Reranked, RerankRequest, ranking
 from aquilon.errors import ApiError
 from aquilon.generation.metrics import Metrics
 from aquilon.generation.upstream import doubt, note, paused
@@ -23,7 +24,7 @@ _LARGEST = 3.4e38
 T = TypeVar("T")
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _Vector(msgspec.Struct, frozen=True):
     embedding: list[float]
     index: int | None = None
 
@@ -32,12 +33,12 @@ class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    data: list[_Entry]
+class _Vectors(msgspec.Struct, frozen=True):
+    data: list[_Vector]
     usage: _Usage | None = None
 
 
-async def first_answer(
+async def _first_answer(
     registry: UpstreamRegistry, metrics: Metrics, model: str, ask: Callable[[Target], Awaitable[T]]
 ) -> T:
     """What the first of the model's upstreams answers that can. ``ask`` raises UpstreamFailure. Raises ApiError."""
@@ -74,7 +75,7 @@ class UpstreamEmbeddings:
         return request.most_tokens
 
     async def compute(self, request: EmbeddingRequest, card: UpstreamModel) -> Embedded:
-        return await first_answer(self._registry, self._metrics, card.name, lambda target: self._ask(target, request))
+        return await _first_answer(self._registry, self._metrics, card.name, lambda target: self._ask(target, request))
 
     async def _ask(self, target: Target, request: EmbeddingRequest) -> Embedded:
         model, timeouts = target.model, target.upstream.timeouts
@@ -94,23 +95,78 @@ class UpstreamEmbeddings:
         )
         data = await target.client.read_body(response, timeouts.total)
         try:
-            answer = msgspec.json.decode(data, type=_Answer)
+            answer = msgspec.json.decode(data, type=_Vectors)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise broken(f"sent embeddings that can't be read: {error}") from None
         vectors = [_packed(vector) for vector in _in_order(request, answer)]
-        return Embedded(vectors, self._tokens(target, request, answer))
-
-    def _tokens(self, target: Target, request: EmbeddingRequest, answer: _Answer) -> int:
-        """The upstream's count if it can be true, else a token for every four bytes."""
-        reported = answer.usage.prompt_tokens if answer.usage is not None else None
-        if reported is not None and 0 < reported <= request.most_tokens:
-            return reported
-        if reported is not None:
-            doubt(self._metrics, target, kind="prompt", reported=reported, counted=request.usual_tokens)
-        return request.usual_tokens
+        reported = None if answer.usage is None else answer.usage.prompt_tokens
+        return Embedded(vectors, _tokens(self._metrics, target, request, reported=reported))
 
 
-def _in_order(request: EmbeddingRequest, answer: _Answer) -> list[list[float]]:
+class _Ranked(msgspec.Struct, frozen=True):
+    index: int
+    relevance_score: float
+
+
+class _RankingUsage(msgspec.Struct, frozen=True):
+    total_tokens: int | None = None
+
+
+class _Ranking(msgspec.Struct, frozen=True):
+    results: list[_Ranked]
+    usage: _RankingUsage | None = None
+
+
+class UpstreamReranker:
+    """A `Backend` for upstreams with a route ``rerank`` in Jina's or Cohere's shape."""
+
+    def __init__(self, registry: UpstreamRegistry, metrics: Metrics) -> None:
+        self._registry = registry
+        self._metrics = metrics
+
+    async def count(self, request: RerankRequest, card: UpstreamModel) -> int:
+        """An upper bound, since the tokenizer is at the upstream."""
+        return request.most_tokens
+
+    async def compute(self, request: RerankRequest, card: UpstreamModel) -> Reranked:
+        return await _first_answer(self._registry, self._metrics, card.name, lambda target: self._ask(target, request))
+
+    async def _ask(self, target: Target, request: RerankRequest) -> Reranked:
+        model, timeouts = target.model, target.upstream.timeouts
+        body = {"model": model.remote, "query": request.query, "documents": list(request.documents)}
+        response = await target.client.post(
+            "rerank",
+            msgspec.json.encode(dict(request.upstream_fields) | body | {"top_n": request.most_results}),
+            model=model.name,
+            remote=model.remote,
+            seconds=timeouts.first_token,
+            hops=request.hops,
+        )
+        data = await target.client.read_body(response, timeouts.total)
+        try:
+            answer = msgspec.json.decode(data, type=_Ranking)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise broken(f"sent a ranking that can't be read: {error}") from None
+        scores = {entry.index: entry.relevance_score for entry in answer.results}
+        if len(scores) != len(answer.results) or len(scores) not in (request.most_results, len(request.documents)):
+            raise broken(f"ranked {len(answer.results)} documents, {len(scores)} of them different")
+        if not all(0 <= index < len(request.documents) and math.isfinite(scores[index]) for index in scores):
+            raise broken("ranked a document that it didn't get, or without a number")
+        reported = None if answer.usage is None else answer.usage.total_tokens
+        tokens = _tokens(self._metrics, target, request, reported=reported)
+        return Reranked(ranking(request, scores.items()), tokens)
+
+
+def _tokens(metrics: Metrics, target: Target, request: ReadingRequest, *, reported: int | None) -> int:
+    """The upstream's count if it can be true, else an estimate."""
+    if reported is not None and 0 < reported <= request.most_tokens:
+        return reported
+    if reported is not None:
+        doubt(metrics, target, kind="prompt", reported=reported, counted=request.usual_tokens)
+    return request.usual_tokens
+
+
+def _in_order(request: EmbeddingRequest, answer: _Vectors) -> list[list[float]]:
     """A vector for each input. Raises UpstreamFailure if the answer doesn't have them."""
     entries = answer.data
     if any(entry.index is not None for entry in entries):

@@ -63,10 +63,9 @@ def create_app(services: Services) -> FastAPI:
 
     async def on_refused_method(request: Request, error: Exception) -> Response:
         """Names the methods of all routes at a path; Starlette names only those of the first."""
-        response = await on_http_exception(request, error)
-        if response.status_code == 405:
-            response.headers["allow"] = ", ".join(app.methods.at(request.scope["path"]))
-        return response
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            error.headers = {"allow": ", ".join(app.methods.at(request.scope["path"]))}
+        return await on_http_exception(request, error)
 
     app.add_exception_handler(HTTPException, on_refused_method)
     for routes in ROUTES:

@@ -18,8 +18,8 @@ from aquilon.conversations.histories import Histories
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
-from aquilon.embeddings.reranking import RerankPipeline, UpstreamReranker
-from aquilon.embeddings.upstream import UpstreamEmbeddings
+from aquilon.embeddings.reranking import RerankPipeline
+from aquilon.embeddings.upstream import UpstreamEmbeddings, UpstreamReranker
 from aquilon.engine.client import Engine
 from aquilon.engine.options import EngineOptions
 from aquilon.generation.local import LocalModels

@@ -13,12 +13,13 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from wsproto import events
 from wsproto.connection import ConnectionState
 
-from aquilon.api.body import BODY_SECONDS
 from aquilon.api.websocket import STOPPING, CloseCode
 from aquilon.web.open_connections import OpenConnections
 
 STALLED_SECONDS = 120.0
 """The connection is cut if the client reads so little that the send buffer stays full for this time."""
+MESSAGE_SECONDS = 60
+"""A message that takes longer to arrive is given up."""
 _CLOSE_SECONDS = 2.0
 """A client has this time to answer a close frame."""
 
@@ -53,7 +54,7 @@ class WebSocketProtocol(WSProtocol):
         if event.message_finished:
             self._message_deadline = math.inf
         else:
-            self._message_deadline = min(self._message_deadline, self.loop.time() + BODY_SECONDS)
+            self._message_deadline = min(self._message_deadline, self.loop.time() + MESSAGE_SECONDS)
 
     def handle_close(self, event: events.CloseConnection) -> None:
         if self.conn.state is ConnectionState.OPEN and not self.close_sent:
@@ -79,7 +80,7 @@ class WebSocketProtocol(WSProtocol):
             self.transport.abort()
         elif now >= self._message_deadline and not self.close_sent:
             self._message_deadline = math.inf
-            self._end(CloseCode.POLICY, f"The message didn't arrive within {BODY_SECONDS} seconds")
+            self._end(CloseCode.POLICY, f"The message didn't arrive within {MESSAGE_SECONDS} seconds")
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:

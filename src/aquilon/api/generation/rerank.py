@@ -16,7 +16,7 @@ from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
 from aquilon.api.event_stream import answer_unless_gone
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.embeddings.reranking import RerankRequest
+from aquilon.embeddings.request import RerankRequest
 from aquilon.errors import invalid
 from aquilon.people.secrets import new_id
 
