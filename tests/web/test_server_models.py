@@ -353,6 +353,9 @@ def test_ollama_s_clients_pull_and_remove_a_model(client: httpx.Client, hub: Fak
     unloaded = client.post("/api/generate", json={"model": "Home", "keep_alive": 0, "stream": False})
     assert unloaded.json()["done_reason"] == "unload"
     assert "Home" not in [model["name"] for model in client.get("/api/ps").json()["models"]]
+    assert client.post("/api/chat", json={"model": "Home", "stream": False}).json()["done_reason"] == "load"
+    wait_until(lambda: "Home" in [model["name"] for model in client.get("/api/ps").json()["models"]])
+    client.post("/api/chat", json={"model": "Home", "keep_alive": "0s"})
     assert client.request("DELETE", "/api/delete", json={"model": "Home:latest"}).status_code == 200
     assert client.request("DELETE", "/api/delete", json={"model": "Home"}).status_code == 404
 

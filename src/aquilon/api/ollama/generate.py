@@ -75,6 +75,6 @@ async def ollama_generate(request: Request, caller: CallerOrOpen) -> Response:
     fields = await read_body(request, OllamaGenerateRequest, any_type=True)
     name = await known_name(state.catalogue, fields.model, caller)
     if not (fields.prompt or fields.suffix):
-        return await load_or_unload(request, caller, fields, kind="generate", name=name, clock=clock)
+        return await load_or_unload(request, caller, fields, kind="generate", name=name)
     prompt = fields.canonical_prompt(chats=state.catalogue.card(name, caller).chat)
     return await answer(request, caller, fields, kind="generate", name=name, prompt=prompt, clock=clock)

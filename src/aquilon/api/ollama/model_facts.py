@@ -1,12 +1,14 @@
 """Facts about a model in Ollama's words: digest, details, numbers of the architecture, capabilities.
 
-These functions read files: call them in a thread.
+`identity` and `checkpoint_facts` read files: call them in a thread.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import ModelStore, StoredModel, StoreError
 from aquilon.text.huggingface import templates_from_folder
-from aquilon.text.tokenizer import TokenizerError
 
 _GGUF_TEMPLATE = "tokenizer.chat_template"
 
@@ -42,6 +43,29 @@ class Identity(msgspec.Struct, frozen=True):
     details: ModelDetails
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFacts:
+    family: str
+    numbers: Mapping[str, Any]
+    """Of its architecture, by GGUF's names without the family."""
+    template: str
+    """The chat template in Jinja; empty if the model has none, or Mistral's own encoder in its place."""
+    temperature: float | None
+    """The one that the model's authors recommend, if any."""
+    weights: str
+    """The format of most bytes of the weights."""
+
+
+def checkpoint_facts(card: ModelCard) -> CheckpointFacts | None:
+    """None for a model that isn't in the store, or whose files are damaged or gone."""
+    if not isinstance(card, LocalModel):
+        return None
+    try:
+        return _read(card.path, card.created)
+    except (ValueError, OSError):
+        return None
+
+
 def identity(card: ModelCard, store: ModelStore | None) -> Identity:
     """The digest is a SHA-256: of the model's one file, of its files' sums, or of the name of an upstream's model."""
     stored = _stored(card, store)
@@ -50,6 +74,7 @@ def identity(card: ModelCard, store: ModelStore | None) -> Identity:
         return Identity(_sha256(f"{card.provider}/{card.name}"), ModelDetails(parameter_size=size))
     sums = [file.sha256 for file in stored.files]
     listed = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(stored.files, key=lambda file: file.path))
+    facts = checkpoint_facts(card)
     return Identity(
         sums[0] if len(sums) == 1 else _sha256(listed),
         ModelDetails(
@@ -57,60 +82,19 @@ def identity(card: ModelCard, store: ModelStore | None) -> Identity:
             family=stored.family,
             families=[stored.family],
             parameter_size=size,
-            quantization_level=_weights(stored.path, stored.pulled_at),
+            quantization_level="" if facts is None else facts.weights,
         ),
     )
 
 
-def checkpoint_of(card: ModelCard) -> Checkpoint | None:
-    """None for a model that isn't in the store, or whose files are damaged or gone."""
-    if not isinstance(card, LocalModel):
-        return None
-    try:
-        return open_checkpoint(card.path)
-    except (ValueError, OSError):  # damaged, or gone
-        return None
-
-
-def template_of(checkpoint: Checkpoint | None) -> str:
-    """The chat template in Jinja; empty if the model has none, or Mistral's own encoder in its place."""
-    if checkpoint is None:
-        return ""
-    if checkpoint.format == "gguf":
-        template = checkpoint.metadata.get(_GGUF_TEMPLATE, "")
-        return template if isinstance(template, str) else ""
-    try:
-        return templates_from_folder(checkpoint.path).get("default", "")
-    except TokenizerError:
-        return ""
-
-
-def model_info(card: ModelCard, checkpoint: Checkpoint | None, *, context: int) -> dict[str, Any]:
+def model_info(card: ModelCard, facts: CheckpointFacts | None, *, context: int) -> dict[str, Any]:
     """``context``: the most tokens of prompt and answer together."""
-    name = "unknown" if checkpoint is None else checkpoint.architecture.family
-    info: dict[str, Any] = {"general.architecture": name, "general.basename": card.name}
+    family = "unknown" if facts is None else facts.family
+    info: dict[str, Any] = {"general.architecture": family, "general.basename": card.name}
     if card.parameters:
         info["general.parameter_count"] = card.parameters
-    numbers: dict[str, Any] = {"context_length": context}
-    if checkpoint is not None:
-        architecture = checkpoint.architecture
-        numbers |= {
-            "vocab_size": architecture.vocab_size,
-            "embedding_length": architecture.hidden_size,
-            "feed_forward_length": architecture.intermediate_size,
-            "block_count": architecture.num_layers,
-            "attention.head_count": architecture.num_heads,
-            "attention.head_count_kv": architecture.num_kv_heads,
-            "attention.layer_norm_rms_epsilon": architecture.norm_eps,
-            "rope.dimension_count": architecture.head_dim,
-            "rope.freq_base": architecture.rotary.theta,
-        }
-        if architecture.num_experts:
-            numbers |= {
-                "expert_count": architecture.num_experts,
-                "expert_used_count": architecture.experts_per_token,
-            }
-    return info | {f"{name}.{key}": value for key, value in numbers.items()}
+    numbers = {"context_length": context} | ({} if facts is None else dict(facts.numbers))
+    return info | {f"{family}.{name}": value for name, value in numbers.items()}
 
 
 def capabilities(card: ModelCard) -> list[str]:
@@ -135,17 +119,48 @@ def _stored(card: ModelCard, store: ModelStore | None) -> StoredModel | None:
         return None
 
 
-@lru_cache(maxsize=256)
-def _weights(folder: Path, pulled_at: str) -> str:
-    """The format of most bytes of the weights; empty if they can't be read. A model pulled anew is read anew."""
-    try:
-        entries = open_checkpoint(folder).entries.values()
-    except (ValueError, OSError):  # damaged, or gone
-        return ""
+@lru_cache(maxsize=64)
+def _read(path: Path, created: int) -> CheckpointFacts:
+    """Read once, since a vocabulary takes long; a model that is pulled anew has another ``created``.
+
+    Raises ValueError or OSError for files that are damaged or gone.
+    """
+    checkpoint = open_checkpoint(path)
     sizes: Counter[str] = Counter()
-    for entry in entries:
+    for entry in checkpoint.entries.values():
         sizes[entry.block_type] += entry.nbytes
-    return sizes.most_common(1)[0][0] if sizes else ""
+    [(weights, _)] = sizes.most_common(1)
+    return CheckpointFacts(
+        family=checkpoint.architecture.family,
+        numbers=_numbers(checkpoint),
+        template=_template(checkpoint),
+        temperature=checkpoint.default_temperature,
+        weights=weights,
+    )
+
+
+def _numbers(checkpoint: Checkpoint) -> dict[str, Any]:
+    architecture = checkpoint.architecture
+    experts = {"expert_count": architecture.num_experts, "expert_used_count": architecture.experts_per_token}
+    return {
+        "vocab_size": architecture.vocab_size,
+        "embedding_length": architecture.hidden_size,
+        "feed_forward_length": architecture.intermediate_size,
+        "block_count": architecture.num_layers,
+        "attention.head_count": architecture.num_heads,
+        "attention.head_count_kv": architecture.num_kv_heads,
+        "attention.layer_norm_rms_epsilon": architecture.norm_eps,
+        "rope.dimension_count": architecture.head_dim,
+        "rope.freq_base": architecture.rotary.theta,
+        **(experts if architecture.num_experts else {}),
+    }
+
+
+def _template(checkpoint: Checkpoint) -> str:
+    if checkpoint.format == "gguf":
+        template = checkpoint.metadata.get(_GGUF_TEMPLATE, "")
+        return template if isinstance(template, str) else ""
+    return templates_from_folder(checkpoint.path).get("default", "")
 
 
 def _parameter_size(parameters: int) -> str:

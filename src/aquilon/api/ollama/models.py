@@ -21,10 +21,9 @@ from aquilon.api.ollama.model_facts import (
     Identity,
     ModelDetails,
     capabilities,
-    checkpoint_of,
+    checkpoint_facts,
     identity,
     model_info,
-    template_of,
 )
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
@@ -186,17 +185,17 @@ async def ollama_version(caller: CallerOrOpen) -> Response:
 
 
 def _shown(card: ModelCard, body: Model, store: ModelStore | None) -> ShownModel:
-    checkpoint = checkpoint_of(card)
+    facts = checkpoint_facts(card)
     temperature = body.default_model_temperature
-    if temperature is None and checkpoint is not None:
-        temperature = checkpoint.default_temperature
+    if temperature is None and facts is not None:
+        temperature = facts.temperature
     return ShownModel(
         modelfile=f"FROM {card.name}\n",
         parameters="" if temperature is None else f"temperature {temperature:g}",
-        template=template_of(checkpoint),
+        template="" if facts is None else facts.template,
         license=card.license,
         details=identity(card, store).details,
-        model_info=model_info(card, checkpoint, context=body.max_context_length),
+        model_info=model_info(card, facts, context=body.max_context_length),
         capabilities=capabilities(card),
         modified_at=rfc3339(card.created),
     )
