@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.homes import begin_home
+from tests.support.prepared import run_prepared
 
 from aquilon.cli.main import main
 
@@ -61,14 +61,8 @@ def command(home: Path) -> Run:
     """``command("up", …)`` as a process of its own, to its end."""
 
     def command(*arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "aquilon.cli.main", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=os.environ | (environment or {}),
-            timeout=120,
-        )
+        variables = os.environ | (environment or {})
+        done = run_prepared("aquilon", *arguments, variables=variables, folder=Path.cwd(), stdin=stdin)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return command

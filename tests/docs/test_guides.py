@@ -1,11 +1,12 @@
 """Every example in ``docs/guides`` runs, and the translations hold the same examples.
 
 A guide's fenced blocks run in their order, against one real server with the default
-model on a home and in a folder of the guide's own (a guide that runs no ``aquilon``
-changes nothing at the server, and shares one with other tests):
+model, if it names that, on a home and in a folder of the guide's own (a guide that runs
+no ``aquilon`` changes nothing at the server, and shares one with other tests):
 
 - ``sh`` runs in bash, which ends at the first failure; what it exports is there for all
-  that follow. ``aquilon`` is the real command, ``$AQUILON_HOME`` the server's home,
+  that follow. ``aquilon`` is the real command, a process that is forked from one which
+  has imported it (``tests/support/prepared.py``), ``$AQUILON_HOME`` the server's home,
   ``$AQUILON_API_KEY`` its first key (which doesn't administer: make such a key with
   ``aquilon keys create --scope administration``). A line ``aquilon up …``, perhaps with
   ``NAME=value`` before it, starts the server anew, with those options and variables.
@@ -32,6 +33,8 @@ from tests.docs.stand_ins import STAND_INS
 from tests.support.guide import GuideRun, blocks
 from tests.support.server import ROOT, prepare_home
 
+from aquilon.settings import DEFAULT_MODEL
+
 ENGLISH = sorted((ROOT / "docs" / "guides").glob("*.md"))
 FRENCH = ROOT / "docs" / "fr" / "guides"
 MOST_LINES = 130
@@ -49,7 +52,10 @@ def test_every_example_runs(
         run = GuideRun(home, folder, replaced)
         examples = [block for block in blocks(guide) if block.runs]
         if any("aquilon " in block.text or block.name == "aquilon.toml" for block in examples):
-            prepare_home(home, default_model_file)
+            if DEFAULT_MODEL in text:
+                prepare_home(home, default_model_file)
+            else:
+                run.variables["AQUILON_MODELS"] = "none"
             outside.callback(run.stop)
         else:
             run.use(request.getfixturevalue("server"))

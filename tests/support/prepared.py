@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,20 +57,32 @@ class PreparedProcess:
     """A forked process, as `subprocess.Popen` shows one."""
 
     def __init__(
-        self, program: str, *arguments: str, folder: Path, variables: Mapping[str, str], stderr: IO[str]
+        self,
+        program: str,
+        *arguments: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        stderr: IO[str],
+        stdin: IO[str] | None = None,
+        stdout: IO[str] | None = None,
     ) -> None:
+        """Without ``stdin`` it reads nothing, without ``stdout`` what it prints can be read from `stdout`."""
         request = {"program": program, "arguments": arguments, "folder": str(folder), "variables": dict(variables)}
         body = json.dumps(request).encode()
+        self.stdout: IO[str] | None = None
+        self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(_forking().address)
-        reading, writing = os.pipe()
-        with open(os.devnull) as nothing, open(writing, "w") as output:
-            streams = [nothing.fileno(), output.fileno(), stderr.fileno()]
+        with ExitStack() as ours:
+            if stdin is None:
+                stdin = ours.enter_context(open(os.devnull))
+            if stdout is None:
+                reading, writing = os.pipe()
+                self.stdout, stdout = os.fdopen(reading), ours.enter_context(os.fdopen(writing, "w"))
+            streams = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
             socket.send_fds(self._connection, [NUMBER.pack(len(body))], streams)
         self._connection.sendall(body)
-        self.stdout = os.fdopen(reading, encoding="utf-8")
-        self.pid: int = self._number()
-        self.returncode: int | None = None
+        self.pid = self._number()
 
     def poll(self) -> int | None:
         try:
@@ -101,6 +114,23 @@ class PreparedProcess:
         if not received:
             raise RuntimeError("The process that forks the others has ended")
         return int(NUMBER.unpack(received)[0])
+
+
+def run_prepared(
+    program: str, *arguments: str, variables: Mapping[str, str], folder: Path = ROOT, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` with ``capture_output``, to its end."""
+    with ExitStack() as files:
+        given, output, errors = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
+        given.write(stdin)
+        given.seek(0)
+        process = PreparedProcess(
+            program, *arguments, folder=folder, variables=variables, stdin=given, stdout=output, stderr=errors
+        )
+        status = process.wait(120)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess((program, *arguments), status, output.read(), errors.read())
 
 
 @dataclass(frozen=True)

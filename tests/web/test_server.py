@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ import pytest
 from fastapi.routing import APIRoute
 from openai import OpenAI
 from tests.support.polling import wait_until
-from tests.support.server import ROOT, RunningServer, prepare_home, start_server
+from tests.support.prepared import run_prepared
+from tests.support.server import RunningServer, prepare_home, start_server
 
 from aquilon.storage import migrations
 from aquilon.web.routes import ROUTES
@@ -244,8 +244,7 @@ class TestStart:
     def start(self, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
         variables |= {"AQUILON_HOME": str(home), "AQUILON_PORT": "0", "AQUILON_MODELS": "none"} | environment
-        command = [sys.executable, "-m", "tests.support.serve"]
-        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+        return run_prepared("serve", variables=variables)
 
     def test_the_error_for_a_taken_port_suggests_another(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
