@@ -28,7 +28,7 @@ from aquilon.api.generation.responses_answers import (
     output_logprobs,
     response_usage,
 )
-from aquilon.api.generation.responses_tools import CalledTool, called_tools, input_of_arguments
+from aquilon.api.generation.responses_tools import CalledTool, InputReader, called_tools, input_of_arguments
 from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
 from aquilon.request import Delta, Event, Finished, FinishedReason, ScoredToken, ToolCallDelta
@@ -88,7 +88,7 @@ class ArgumentsEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``response.custom_tool_call_input.delta`` and ``.done``: the whole input, once it is written."""
+    """``response.custom_tool_call_input.delta`` and ``.done``."""
 
     type: str
     sequence_number: int
@@ -116,6 +116,8 @@ class _Item:
     tool: CalledTool = _NO_TOOL
     text: str = ""
     """For a call: its arguments."""
+    input: InputReader = field(default_factory=InputReader)
+    """For a call of a custom tool: what was sent of its input."""
     tokens: list[ScoredToken] = field(default_factory=list)
     status: ItemStatus = "in_progress"
 
@@ -202,7 +204,11 @@ class Writing:
             kind: Kind = "custom_tool_call" if tool.custom else "function_call"
             item = self._calls[event.call] = yield from self._open(kind, event.id, tool)
         item.text += event.arguments
-        if event.arguments and item.kind == "function_call":
+        if item.kind == "custom_tool_call":
+            if more := item.input.read(event.arguments):
+                name = "response.custom_tool_call_input.delta"
+                yield CustomInputEvent(name, self._next(), item.id, item.index, delta=more)
+        elif event.arguments:
             name = "response.function_call_arguments.delta"
             yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=event.arguments)
 
@@ -233,7 +239,9 @@ class Writing:
             )
         elif item.kind == "custom_tool_call":
             written, name = input_of_arguments(item.text), "response.custom_tool_call_input"
-            yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written)
+            sent = len(item.input.text)
+            if written[:sent] == item.input.text and written[sent:]:
+                yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written[sent:])
             yield CustomInputEvent(f"{name}.done", self._next(), item.id, item.index, input=written)
         else:
             part = item.part
