@@ -21,12 +21,12 @@ from aquilon.settings import NO_MODEL
 def scripted_gateway(home: Path, *, models: str = NO_MODEL) -> Iterator[RunningServer]:
     """``models``: those of its own."""
     environment = {"AQUILON_MODELS": models, "AQUILON_MODEL_ALIASES": json.dumps({"*": NAME})}
-    server = start_server(home, environment=environment)
-    try:
-        with stand_in(scripted_model) as upstream:
+    with stand_in(scripted_model) as upstream:
+        server = start_server(home, environment=environment)
+        try:
             aquilon(home, "upstreams", "add", NAME, f"{upstream}/v1")
             headers = {"authorization": f"Bearer {server.api_key}"}
             wait_until(lambda: httpx.get(f"{server.url}/v1/models/{NAME}", headers=headers).is_success)
             yield server
-    finally:
-        server.stop()
+        finally:
+            server.stop()

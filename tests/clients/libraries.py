@@ -21,16 +21,8 @@ def _exports(place: Place) -> dict[str, str]:
 
 def _llm(place: Place) -> dict[str, str]:
     """`llm` finds its models in a file in its user's folder."""
-    models = [
-        f"- model_id: {name}\n"
-        f"  model_name: {name}\n"
-        f"  api_base: {place.url}/v1\n"
-        "  api_key_name: aquilon\n"
-        "  supports_tools: true\n"
-        "  supports_schema: true\n"
-        for name in (NAME, DEFAULT_MODEL)
-    ]
-    (place.home / "extra-openai-models.yaml").write_text("".join(models))
+    models = "".join(place.settings("extra-openai-models.yaml", model) for model in (NAME, DEFAULT_MODEL))
+    (place.home / "extra-openai-models.yaml").write_text(models)
     return _exports(place) | {"LLM_USER_PATH": str(place.home)}
 
 

@@ -31,6 +31,8 @@ class Recorded:
     method: str = ""
     path: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    """Of the body, in bytes."""
     body: Any = None
     status: int = 0
     refusal: str = ""
@@ -86,11 +88,12 @@ class _Requests:
         self._body += body
 
     def on_message_complete(self) -> None:
+        self._request.size = len(self._body)
         if self._body:
             try:
                 self._request.body = shortened(json.loads(self._body))
             except ValueError:
-                self._request.body = f"{len(self._body)} bytes that aren't JSON"
+                self._request.body = "no JSON"
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, log: list[Recorded]) -> None:
@@ -150,7 +153,7 @@ def write_log(log: list[Recorded], file: Path) -> None:
     before: dict[str, Any] = {}
     with file.open("w", encoding="utf-8") as lines:
         for request in log:
-            line = {name: value for name, value in vars(request).items() if value not in ("", None, {}, [])}
+            line = {name: value for name, value in vars(request).items() if value not in ("", 0, None, {}, [])}
             if isinstance(request.body, dict):
                 line |= _difference(before, request.body)
                 before = request.body

@@ -62,6 +62,11 @@ def test_each_request_of_an_agent_is_answered_with_the_call_that_it_made_next(ht
 def test_a_log_is_read_as_it_was_written(tmp_path: Path) -> None:
     first = {"model": "m", "input": [1, 2], "tools": ["a"], "store": False}
     second = {"model": "m", "input": [1, 2, 3], "tools": ["b"]}
-    log = [Recorded(method="HEAD", path="/"), Recorded(body=first), Recorded(body="3 bytes"), Recorded(body=second)]
+    log = [
+        Recorded(method="HEAD", path="/"),
+        Recorded(body=first),
+        Recorded(size=3, body="no JSON"),
+        Recorded(body=second),
+    ]
     write_log(log, tmp_path / "log.jsonl")
     assert read_log(tmp_path / "log.jsonl") == log

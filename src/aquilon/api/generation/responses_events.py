@@ -27,7 +27,7 @@ from aquilon.api.generation.responses_answers import (
     ResponseError,
     response_usage,
 )
-from aquilon.api.generation.responses_tools import called_tools, input_of_arguments
+from aquilon.api.generation.responses_tools import InputReader, called_tools, input_of_arguments
 from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
 from aquilon.conversations.items import CallItem
 from aquilon.conversations.run import RunEnded, RunError, RunEvent
@@ -89,7 +89,7 @@ class ArgumentsEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``response.custom_tool_call_input.delta`` and ``.done``: the whole input, once it is written."""
+    """``response.custom_tool_call_input.delta`` and ``.done``."""
 
     type: str
     sequence_number: int
@@ -118,6 +118,8 @@ class Writing:
         self._number = -1
         self._answer = Answer(response.id, called_tools(response.tools))
         self._reason: FinishedReason = "stop"
+        self._inputs: dict[int, InputReader] = {}
+        """What was sent of the inputs of custom tools, by the item's number."""
 
     @property
     def output(self) -> list[OutputItem]:
@@ -185,6 +187,9 @@ class Writing:
                 elif item.tool is None or not item.tool.custom:
                     name = "response.function_call_arguments.delta"
                     yield ArgumentsEvent(name, self._next(), item.id, item.index, delta=text)
+                elif more := self._inputs.setdefault(item.index, InputReader()).read(text):
+                    name = "response.custom_tool_call_input.delta"
+                    yield CustomInputEvent(name, self._next(), item.id, item.index, delta=more)
             case ItemEnded(item):
                 yield from self._ended(item)
 
@@ -199,7 +204,9 @@ class Writing:
             yield ContentPartEvent("response.content_part.done", self._next(), item.id, item.index, 0, part)
         elif item.tool is not None and item.tool.custom:
             written, name = input_of_arguments(item.text), "response.custom_tool_call_input"
-            yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written)
+            sent = self._inputs.setdefault(item.index, InputReader()).text
+            if written.startswith(sent) and len(written) > len(sent):
+                yield CustomInputEvent(f"{name}.delta", self._next(), item.id, item.index, delta=written[len(sent) :])
             yield CustomInputEvent(f"{name}.done", self._next(), item.id, item.index, input=written)
         else:
             yield ArgumentsEvent(

@@ -6,6 +6,7 @@ To a model they are all functions: a custom tool has one argument, ``input``, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,11 @@ _INPUT: dict[str, Any] = {
 }
 
 
+_INPUT_BEGINS = re.compile(r'\s*\{\s*"input"\s*:\s*"')
+_WHOLE_CHARACTERS = re.compile(
+    r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4})+'
+)
+"""Inside a JSON string."""
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
 
@@ -186,6 +192,27 @@ def called_tools(tools: Sequence[ToolEcho]) -> dict[str, CalledTool]:
             if custom or namespace is not None:
                 called[function_name(member.name, namespace)] = CalledTool(member.name, namespace, custom)
     return called
+
+
+class InputReader:
+    """Reads a custom tool's input out of its function's arguments while they are written."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._unread = ""
+        self._begun = False
+
+    def read(self, arguments: str) -> str:
+        """What these further arguments add to the text; nothing while a character is unfinished."""
+        self._unread += arguments
+        if not self._begun and (beginning := _INPUT_BEGINS.match(self._unread)):
+            self._begun, self._unread = True, self._unread[beginning.end() :]
+        if not self._begun or not (whole := _WHOLE_CHARACTERS.match(self._unread)):
+            return ""
+        self._unread = self._unread[whole.end() :]
+        more = msgspec.json.decode(f'"{whole[0]}"', type=str)
+        self.text += more
+        return more
 
 
 def arguments_of_input(text: str) -> str:
