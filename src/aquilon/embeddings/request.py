@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aquilon.request import PromptCut
+
 Purpose = Literal["query", "passage"]
 """The use of a text: some models embed a question differently from the passages that answer it."""
 
@@ -21,6 +23,8 @@ class EmbeddingRequest:
     purpose: Purpose = "query"
     dimensions: int | None = None
     """None for all dimensions of the model."""
+    cut: PromptCut | None = None
+    """How a text is shortened that is too long; None refuses it."""
     upstream_fields: dict[str, Any] = field(default_factory=dict)
     """The client's fields that only upstreams understand, unchanged."""
     hops: int = 0
