@@ -9,7 +9,7 @@ import pytest
 
 from aquilon.api.generation.chat_fields import ChatCompletionRequest
 from aquilon.engine.protocol import SamplingParameters
-from aquilon.request import ChatPrompt, GenerationRequest
+from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, TextPrompt
 from aquilon.text.messages import Message
 from aquilon.upstreams.counting import prompt_size
 from aquilon.upstreams.requests import body_of
@@ -167,6 +167,41 @@ def test_variables_of_chat_templates_are_passed_on_to_servers_that_have_template
     variables = {"enable_thinking": False}
     assert sent_body("openai", chat_template_kwargs=variables)["chat_template_kwargs"] == variables
     assert "chat_template_kwargs" not in sent_body("mistral", chat_template_kwargs=variables)
+
+
+def test_vllms_fields_are_passed_on_as_the_client_sent_them() -> None:
+    fields = {
+        "return_token_ids": True,
+        "truncate_prompt_tokens": 9,
+        "truncation_side": "right",
+        "logprobs": True,
+        "logprob_token_ids": [4],
+        "allowed_token_ids": [4, 5],
+        "bad_words": ["x"],
+        "skip_special_tokens": False,
+        "include_stop_str_in_output": True,
+        "priority": 3,
+        "length_penalty": 2.0,
+        "add_special_tokens": True,
+    }
+    assert {name: sent_body("openai", **fields)[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize("kind", ["openai", "aquilon"])
+def test_llama_cpps_formats_are_sent_in_the_shapes_that_servers_know(kind: UpstreamKind) -> None:
+    body = sent_body(kind, json_schema=SCHEMA)
+    assert (body["response_format"]["json_schema"]["schema"], "json_schema" in body) == (SCHEMA, False)
+    body = sent_body(kind, grammar='root ::= "a"')
+    assert body["structured_outputs"] == {"grammar": 'root ::= "a"'}
+    assert body.get("grammar") == ('root ::= "a"' if kind == "openai" else None)
+
+
+def test_the_format_of_a_completion_is_sent_too() -> None:
+    prompt = TextPrompt("a")
+    request = GenerationRequest(model="m", prompt=prompt, sampling=SamplingParameters(), format=JsonObject())
+    assert json.loads(body_of(request, "openai", "there", reasoning=False))["response_format"] == {
+        "type": "json_object"
+    }
 
 
 def test_thoughts_are_counted_as_part_of_the_prompt() -> None:

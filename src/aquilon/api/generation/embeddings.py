@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Annotated, Literal
+from collections.abc import MutableMapping, Sequence
+from typing import Annotated, Literal, cast
 
 import msgspec
 from pydantic import Field
@@ -19,9 +19,10 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.embeddings.numbers import encoded, numbers
 from aquilon.embeddings.request import DataType, EmbeddingRequest
-from aquilon.errors import invalid
+from aquilon.errors import invalid, unsupported
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
+from aquilon.request import PromptCut
 
 routes = Routes(tag="embeddings", direct=True)
 
@@ -30,10 +31,38 @@ MAX_INPUTS = 2048
 Ids = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(max_length=100_000), FIRST_FAULT_ENDS]
 
 
+class TextPart(Fields):
+    """`{"type": "text", "text": …}`; other types are refused."""
+
+    type: str = Field("text", max_length=100)
+    text: str | None = None
+
+
+Input = (
+    str
+    | Ids
+    | Annotated[list[str], FIRST_FAULT_ENDS]
+    | Annotated[list[Ids], FIRST_FAULT_ENDS]
+    | Annotated[list[TextPart], FIRST_FAULT_ENDS]
+)
+
+
 class EmbeddingsRequest(Fields):
     model: str = Field(min_length=1, max_length=1000)
-    input: str | Ids | Annotated[list[str], FIRST_FAULT_ENDS] | Annotated[list[Ids], FIRST_FAULT_ENDS] = Field(
-        description="A text, a list of token ids, or a list of either."
+    input: Input | None = Field(
+        None, description="A text, a list of token ids, or a list of either; or a list of parts with a text each."
+    )
+    content: Input | None = Field(None, description="llama.cpp's name for `input`.")
+    truncate: bool | Literal["NONE", "START", "END"] | None = Field(
+        None,
+        description="How a text is cut that is longer than the model reads: with true or `END` at its end, with "
+        "`START` at its beginning. Otherwise it is refused.",
+    )
+    truncate_prompt_tokens: Annotated[int, Field(ge=-1, lt=2**31)] | None = Field(
+        None, description="Keep so many tokens of a longer text; -1 keeps as many as the model reads (vLLM)."
+    )
+    truncation_side: Literal["left", "right"] | None = Field(
+        None, description="The side at which a text is cut; by default right, its end."
     )
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1, le=100_000)
@@ -46,7 +75,7 @@ class EmbeddingsRequest(Fields):
 
     def embedding(self) -> EmbeddingRequest:
         """The canonical request. Raises ApiError 400 for no input, too many inputs, or an empty one."""
-        inputs = self.input
+        inputs = self._inputs()
         texts: tuple[str, ...] = ()
         ids: tuple[tuple[int, ...], ...] = ()
         if isinstance(inputs, str):
@@ -69,10 +98,35 @@ class EmbeddingsRequest(Fields):
             token_ids=ids,
             purpose="passage" if self.input_type in ("passage", "document") else "query",
             dimensions=self.output_dimension if self.dimensions is None else self.dimensions,
-            upstream_fields={
-                name: value for name in ("user", "input_type") if (value := getattr(self, name)) is not None
-            },
+            cut=self._cut(),
+            upstream_fields={name: value for name in _FOR_UPSTREAMS if (value := getattr(self, name)) is not None},
         )
+
+    def _inputs(self) -> str | Sequence[str | int | list[int]]:
+        inputs = self.content if self.input is None else self.input
+        if inputs is None or (self.input is not None and self.content is not None):
+            raise invalid("Send 'input', the texts to embed; 'content' is another name for it", param="input")
+        if isinstance(inputs, str):
+            return inputs
+        parts = cast(Sequence[str | int | list[int] | TextPart], inputs)
+        return [_text(part, number) if isinstance(part, TextPart) else part for number, part in enumerate(parts)]
+
+    def _cut(self) -> PromptCut | None:
+        if self.truncate_prompt_tokens is not None:
+            tokens = None if self.truncate_prompt_tokens < 0 else self.truncate_prompt_tokens
+            return PromptCut(tokens, keeps_end=self.truncation_side == "left")
+        if self.truncate in (True, "START", "END"):
+            return PromptCut(None, keeps_end=self.truncate == "START" or self.truncation_side == "left")
+        return None
+
+
+_FOR_UPSTREAMS = ("user", "input_type", "truncate", "truncate_prompt_tokens", "truncation_side")
+
+
+def _text(part: TextPart, number: int) -> str:
+    if part.type not in ("text", "input_text") or part.text is None:
+        raise unsupported(f"Input {number}, of type '{part.type}' and without a text, is", param="input")
+    return part.text
 
 
 class Embedding(msgspec.Struct, frozen=True):
