@@ -280,6 +280,11 @@ class TestRequests:
     def test_a_request_in_anthropic_s_shape_is_sent_as_it_came(self) -> None:
         assert asked(CONVERSATION) == CONVERSATION | {"model": "there", "stream": True}
 
+    def test_an_effort_in_anthropic_s_shape_changes_nothing_else(self) -> None:
+        fields = {name: CONVERSATION[name] for name in ("model", "max_tokens", "messages")}
+        body = asked(fields | {"output_config": {"effort": "max"}}, reasoning=False)
+        assert (body["output_config"], "thinking" in body) == ({"effort": "max"}, False)
+
     def test_a_mark_for_the_cache_anywhere_asks_for_caching(self) -> None:
         assert "cache_control" not in asked(CONVERSATION)
         mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}

@@ -16,6 +16,8 @@ from openai import APIStatusError, BadRequestError, OpenAI
 from tests.support.commands import run_aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
+from tests.support.upstream_server import Line
+from tests.support.upstream_stand_ins import stand_in
 
 MODEL = "smollm2-135m"
 QUESTION: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
@@ -187,7 +189,10 @@ class TestAnthropic:
         here = client.chat.completions.create(model=messages, messages=QUESTION, temperature=0, max_tokens=20)
         there = openai_client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20)
         assert here.choices == there.choices
-        assert (here.usage, here.model) == (there.usage, messages)
+        assert here.usage is not None
+        assert there.usage is not None
+        assert here.usage.prompt_tokens == there.usage.prompt_tokens
+        assert (here.usage.completion_tokens, here.model) == (there.usage.completion_tokens, messages)
 
     def test_a_forced_tool_call_is_returned(self, client: OpenAI, messages: str) -> None:
         answer = client.chat.completions.create(
@@ -207,6 +212,46 @@ class TestAnthropic:
                 message = stream.get_final_message()
         assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "Paris")
         assert message.usage.output_tokens > 0
+
+    def test_anthropic_s_client_reads_thoughts_and_parallel_calls_of_a_reasoning_model(
+        self, gateway: RunningServer, operator: httpx.Client
+    ) -> None:
+        model = {"name": "thinker", "capabilities": ["chat", "function_calling", "reasoning"]}
+        tool: Any = {"name": "look", "input_schema": {"type": "object"}}
+        with stand_in(thinker) as url:
+            body = {"name": "reasoning", "base_url": f"{url}/v1", "models": [model]}
+            assert operator.post("/v1/server/upstreams", json=body).status_code == 200
+            with Anthropic(base_url=gateway.url, api_key=gateway.api_key, max_retries=0) as client:
+                fields: Any = {"model": "thinker", "max_tokens": 100, "messages": QUESTION, "tools": [tool]}
+                whole = client.messages.create(**fields)
+                with client.messages.stream(**fields) as stream:
+                    types = {event.type for event in stream}
+                    streamed = stream.get_final_message()
+        assert [block.type for block in whole.content] == ["thinking", "text", "tool_use", "tool_use"]
+        calls = [(block.id, block.input) for block in whole.content if block.type == "tool_use"]
+        assert calls == [("a", {"at": "Paris"}), ("b", {})]
+        assert (whole.stop_reason, whole.usage.output_tokens) == ("tool_use", 9)
+        assert streamed.to_dict()["content"] == whole.to_dict()["content"]
+        assert {"thinking", "signature", "text", "input_json"} <= types
+
+
+async def thinker(line: Line) -> None:
+    """Streams thoughts, a text and two calls, which grow side by side."""
+
+    def call(index: int, arguments: str, **first: str) -> dict[str, Any]:
+        function = {"arguments": arguments} | ({"name": "look"} if first else {})
+        return {"content": None, "tool_calls": [{"index": index, "function": function} | first]}
+
+    await line.begin()
+    for delta in (
+        {"reasoning_content": "Where is"},
+        {"reasoning_content": " it?"},
+        {"content": "I look."},
+        *(call(0, '{"at":', id="a"), call(1, "", id="b"), call(0, '"Paris"}')),
+    ):
+        await line.chunk({"choices": [{"index": 0, "delta": delta}]})
+    await line.finish("tool_calls", usage={"prompt_tokens": 9, "completion_tokens": 9})
+    await line.end()
 
 
 class TestLlamaCpp:

@@ -78,7 +78,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 def _put_output(body: dict[str, Any], request: GenerationRequest, *, reasoning: bool) -> None:
     """Add the format of the answer and the effort, and the thoughts that belong to it."""
-    output: dict[str, Any] = {}
+    output: dict[str, Any] = dict(request.anthropic_fields.get("output_config", {}))
     if isinstance(request.format, JsonSchema):
         output["format"] = {"type": "json_schema", "schema": request.format.schema}
     elif request.format is not None:
@@ -86,7 +86,7 @@ def _put_output(body: dict[str, Any], request: GenerationRequest, *, reasoning: 
     effort = request.upstream_fields.get("reasoning_effort")
     if effort == "none":
         body.setdefault("thinking", {"type": "disabled"})
-    elif isinstance(effort, str) and reasoning:
+    elif isinstance(effort, str) and reasoning and "effort" not in output:  # from another API than Anthropic's
         output["effort"] = _EFFORTS.get(effort, effort)
         body.setdefault("thinking", {"type": "adaptive"})
     if output:

@@ -140,6 +140,8 @@ class CountTokensRequest(Fields):
         fields: dict[str, Any] = {}
         if self.thinking is not None:
             fields["thinking"] = self.thinking.model_dump(exclude_unset=True)
+        if self.output_config is not None and self.output_config.effort is not None:
+            fields["output_config"] = {"effort": self.output_config.effort}
         marked: list[Fields] = list(self.tools or ())
         for content in (self.system, *(turn.content for turn in self.messages)):
             marked += content if isinstance(content, list) else []
