@@ -218,9 +218,11 @@ def test_calls_of_an_earlier_response_are_answered_with_their_outputs(openai_cli
 
 
 def test_truncation_leaves_out_the_oldest_turns(http: httpx.Client) -> None:
-    words = "alpha " * 1500
-    input_ = [{"role": role, "content": words} for _ in range(4) for role in ("user", "assistant")]
-    input_.append({"role": "user", "content": "Say yes"})
+    input_ = [
+        {"role": "user", "content": "alpha " * 9000},
+        {"role": "assistant", "content": "Yes"},
+        {"role": "user", "content": "Say yes"},
+    ]
     refused = http.post("/v1/responses", json=request(input=input_))
     assert refused.json()["code"] == "context_length_exceeded"
     answer = http.post("/v1/responses", json=request(input=input_, truncation="auto"))
