@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,9 +18,9 @@ from aquilon.conversations.rows import NewConversation, conversation_row, head_r
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
-from aquilon.conversations.store.items import Place
+from aquilon.conversations.store.items import Branch, Place
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
-from aquilon.errors import ApiError, invalid, not_found
+from aquilon.errors import ApiError, forbidden, invalid, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -27,6 +28,8 @@ from aquilon.storage import Database
 from aquilon.storage.rows import Row, Write, write
 
 MOST_ITEMS_AT_ONCE = 1000
+BEGINNING = ""
+"""In place of an item's id: the beginning of a conversation, above all items."""
 _TRIES = 8
 _PRUNED_AT_ONCE = 50
 Order = Literal["asc", "desc"]
@@ -50,6 +53,15 @@ class Context:
         return NewConversation(id=self.place.conversation_id, visibility=default_visibility(principal))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConversationChange:
+    title: str | UnsetType | None = UNSET
+    visibility: str | None = None
+    """None leaves it as it is."""
+    labels: str | None = None
+    """JSON, in place of all labels; None leaves them."""
+
+
 class Conversations:
     def __init__(self, database: Database, histories: Histories) -> None:
         self._database = database
@@ -59,6 +71,16 @@ class Conversations:
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
         return await self._policies.days_of(principal.organization_id)
+
+    async def required_days(self, principal: Principal) -> int | None:
+        """As `kept_days`. Raises ApiError 400 if none is stored."""
+        days = await self.kept_days(principal)
+        if days == 0:
+            raise invalid(
+                "This organization keeps no conversations: send the whole conversation with each request",
+                code="conversations_not_kept",
+            )
+        return days
 
     async def fresh(self, principal: Principal) -> Context:
         """The beginning of a conversation that is stored with its first run."""
@@ -84,19 +106,22 @@ class Conversations:
         )
 
     async def within(self, principal: Principal, conversation_id: str, *, below: str | None = None) -> Context:
-        """At the head of a conversation, or below one of its items. Raises ApiError 404."""
+        """At the head of a conversation, below one of its items, or at its `BEGINNING`. Raises ApiError 404."""
         async with self._database.reading() as session:
             conversation = await self._conversation(session, principal, conversation_id)
-            item_id = conversation.head_id if below is None else below
+            item_id = _item_id(conversation, below)
             context = await self._context(session, principal, conversation, item_id)
         if context is None:
             raise item_not_found(item_id or "", conversation_id)
         return context
 
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
-        """Store a conversation with its first items. Raises ApiError 400 for items that are too many or too large."""
+        """Store a conversation with its first items.
+
+        Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations.
+        """
         _require_size(items)
-        place, days = Place.in_new(new.id), await self.kept_days(principal)
+        place, days = Place.in_new(new.id), await self.required_days(principal)
         rows, head_id = _new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
         writes: list[Write] = [
@@ -122,15 +147,14 @@ class Conversations:
         _require_size(items)
         scope = Scope.of_organization(principal)
         for _ in range(_TRIES):
-            context = await self.within(principal, conversation_id, below=below)
-            place, writes = context.place, list[Write]()
+            place, writes = await self._place_of(principal, conversation_id, below), list[Write]()
             branch = place.branch if place.free else place.branches
             if not place.free:
                 key = {"organization_id": principal.organization_id, "conversation_id": conversation_id}
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 writes.append((stored_conversations.ADD_BRANCH, [row]))
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = context.kept_days if place.retention_days is None else place.retention_days
+            days = await self.required_days(principal) if place.retention_days is None else place.retention_days
             writes.append((stored_items.ADD, rows))
             head = head_row(principal.organization_id, conversation_id, head_id, days=days)
             writes.append((stored_conversations.MOVE_HEAD, [head]))
@@ -138,6 +162,8 @@ class Conversations:
                 await write(self._database, writes)
             except IntegrityError:
                 continue
+            if head_id is not None:
+                self._histories.grow(place, items, leaf_id=head_id, more_bytes=sum(len(row["content"]) for row in rows))
             async with self._database.reading() as session:
                 ids = [row["id"] for row in rows]
                 added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
@@ -177,14 +203,20 @@ class Conversations:
         order: Order = "desc",
         limit: int,
     ) -> tuple[Sequence[StoredItem], bool]:
-        """A page of the path to the head, or to ``leaf``, and whether there are more. Raises ApiError 404."""
+        """A page of the path to the head, or to ``leaf``, and whether there are more.
+
+        Raises ApiError 404, and 400 if ``after`` is on another branch.
+        """
         scope = Scope.of_organization(principal)
-        context = await self._place_of(principal, conversation_id, leaf)
-        after_depth = None if after is None else (await self.item(principal, conversation_id, after)).depth
+        place = await self._place_of(principal, conversation_id, leaf)
+        last = None if after is None else await self.item(principal, conversation_id, after)
+        after_depth = None if last is None else last.depth
         async with self._database.reading() as session:
-            parts = await stored_items.segments(
-                session, scope, conversation_id, branch=context.branch, depth=context.depth
-            )
+            parts = await stored_items.segments(session, scope, conversation_id, branch=place.branch, depth=place.depth)
+            if last is not None and not any(
+                part.branch == last.branch and part.above < last.depth <= part.depth for part in parts
+            ):
+                raise invalid(f"The item '{last.id}' is on another branch", param="after")
             if order == "desc":
                 parts = stored_items.clipped(parts, above=after_depth)
                 rows = await stored_items.page_up(session, scope, conversation_id, parts, limit=limit + 1)
@@ -192,6 +224,51 @@ class Conversations:
                 parts = stored_items.clipped(parts, below=after_depth)
                 rows = await stored_items.page_down(session, scope, conversation_id, parts, limit=limit + 1)
         return rows[:limit], len(rows) > limit
+
+    async def branches(
+        self, principal: Principal, conversation_id: str, *, after: int, limit: int
+    ) -> tuple[Sequence[Branch], bool]:
+        """The branches with a number above ``after``, and whether there are more. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            await self._conversation(session, principal, conversation_id)
+            rows = await stored_items.branches(session, scope, conversation_id, after=after, limit=limit + 1)
+        return rows[:limit], len(rows) > limit
+
+    async def latest_first(
+        self, principal: Principal, *, after: str | None = None, offset: int = 0, limit: int
+    ) -> tuple[Sequence[StoredConversation], bool]:
+        """A page of the caller's conversations, and whether there are more. Raises ApiError 404 for ``after``."""
+        async with self._database.reading() as session:
+            last = None if after is None else await self._conversation(session, principal, after)
+            rows = await stored_conversations.latest_first(
+                session, principal, after=last, offset=offset, limit=limit + 1
+            )
+        return rows[:limit], len(rows) > limit
+
+    async def change(
+        self, principal: Principal, conversation_id: str, change: ConversationChange
+    ) -> StoredConversation:
+        """Raises ApiError 404, and 403 for a visibility that is not the caller's to change."""
+        async with self._database.writing() as session:
+            conversation = await self._conversation(session, principal, conversation_id)
+            if change.visibility is not None and change.visibility != conversation.visibility:
+                if principal.api_key_id is not None or principal.user_id != conversation.user_id:
+                    raise forbidden(
+                        "Only the person whose conversation it is, signed in, may change its visibility",
+                        code="not_the_owner",
+                    )
+                conversation.visibility = change.visibility
+            if change.title is not UNSET:
+                conversation.title = change.title
+            if change.labels is not None:
+                conversation.labels = change.labels
+        return conversation
+
+    async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
+        """By run, the model that answered, the latest run last. The caller has checked that it may be seen."""
+        async with self._database.reading() as session:
+            return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation with its items, runs and events. Raises ApiError 404."""
@@ -256,7 +333,7 @@ class Conversations:
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
             conversation = await self._conversation(session, principal, conversation_id)
-            item_id = conversation.head_id if leaf is None else leaf
+            item_id = _item_id(conversation, leaf)
             place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             raise item_not_found(item_id or "", conversation_id)
@@ -286,6 +363,11 @@ class Conversations:
         return conversation
 
 
+def _item_id(conversation: StoredConversation, below: str | None) -> str | None:
+    """The item below which something is added: ``below``, or the head; None for the beginning."""
+    return conversation.head_id if below is None else below or None
+
+
 def default_visibility(principal: Principal) -> str:
     """A person's conversation is their own; one that a key begins belongs to the key's workspace."""
     return "user" if principal.api_key_id is None else "workspace"
@@ -299,6 +381,11 @@ def item_not_found(item_id: str, conversation_id: str) -> ApiError:
 def new_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
     """Items with new ids. Raises ApiError 400 for items that are too many or too large."""
     _require_size(items)
+    return copied_items(items)
+
+
+def copied_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """Stored items with new ids, for another conversation."""
     return [(new_id(PREFIXES[type(item)]), item) for item in items]
 
 

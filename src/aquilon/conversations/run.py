@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Literal, cast
 
 import msgspec
@@ -51,6 +52,12 @@ def encoded_events(events: list[RunEvent]) -> bytes:
 
 def decoded_events(data: bytes) -> list[RunEvent]:
     return _decoder.decode(data)
+
+
+async def unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[RunEvent]:
+    async with aclosing(events):
+        async for _, event in events:
+            yield event
 
 
 class RunLog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.generation import (
     chat,
     completions,
@@ -47,6 +48,9 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        conversations,
+        items,
+        mistral,
         messages,
         unstored,
         embeddings,

@@ -310,14 +310,14 @@ def _message(fields: MessageFields, position: int, function_names: dict[str, str
 def _thoughts(fields: MessageFields) -> str:
     """The assistant's thoughts in any of the fields in which clients send them back."""
     in_parts = [
-        _text_of_thoughts((part.model_extra or {}).get("thinking"))
+        text_of_thoughts((part.model_extra or {}).get("thinking"))
         for part in (fields.content if isinstance(fields.content, list) else ())
         if part.type == "thinking"
     ]
     return fields.reasoning_content or fields.reasoning or "\n".join(filter(None, in_parts))
 
 
-def _text_of_thoughts(thinking: Any) -> str:
+def text_of_thoughts(thinking: Any) -> str:
     """The text of Mistral's ``thinking``: a text, or a list of parts with texts."""
     if isinstance(thinking, str):
         return thinking

@@ -33,23 +33,24 @@ from aquilon.api.generation.responses_events import (
     whole_answer,
 )
 from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.generation.responses_items import referred_items
 from aquilon.api.generation.responses_tools import called_tools, echoes
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.conversations import Context, new_items
-from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.items import decoded
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.replay import last_event
-from aquilon.conversations.run import RunEvent
+from aquilon.conversations.run import unnumbered
 from aquilon.conversations.tables import StoredRun
 from aquilon.errors import invalid, not_found
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
-from aquilon.request import Event, GenerationRequest
+from aquilon.request import GenerationRequest
 from aquilon.text.messages import Message
 
 routes = Routes(tag="responses", direct=True)
@@ -77,7 +78,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     fields.require_possible()
     state = services(request)
     context = await _context(state, caller, fields)
-    items = fields.new_items(await _referred(state, caller, fields))
+    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
     history = () if context is None else context.history.items
     messages = prompt_messages(fields.instructions, history, items)
     prepared = await _prepare(request, fields, messages, caller)
@@ -116,10 +117,10 @@ async def create_response(request: Request, caller: Caller) -> Response:
         headers=headers,
     )
     if fields.stream:
-        return EventStream(frames(_unnumbered(run.log.read()), response, waits=not fields.background))
+        return EventStream(frames(unnumbered(run.log.read()), response, waits=not fields.background))
     if fields.background:
         return json_answer(response)
-    answer = await answer_unless_gone(request, whole_answer(_unnumbered(run.log.read()), response))
+    answer = await answer_unless_gone(request, whole_answer(unnumbered(run.log.read()), response))
     ended = run.log.ended
     if ended is not None and ended.error is not None and not answer.output:
         raise ended.error.raised()
@@ -138,7 +139,7 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields.require_possible()
     state = services(request)
     context = await _context(state, caller, fields)
-    items = fields.new_items(await _referred(state, caller, fields))
+    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
     history = () if context is None else context.history.items
     prepared = await _prepare(request, fields, prompt_messages(fields.instructions, history, items), caller)
     if isinstance(prepared, Unprepared):
@@ -221,7 +222,7 @@ async def _context(state: Services, caller: Principal, fields: ResponsesRequest)
     if fields.previous_response_id is not None:
         return await state.conversations.after_run(caller, fields.previous_response_id)
     if fields.conversation_id is not None:
-        return await state.conversations.within(caller, fields.conversation_id)
+        return await state.conversations.within(caller, fields.conversation_id, below=fields.below)
     if fields.store is False or caller.batch_line is not None:
         return None
     return await state.conversations.fresh(caller)
@@ -238,18 +239,10 @@ def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bo
     return stores
 
 
-async def _referred(state: Services, caller: Principal, fields: ResponsesRequest) -> dict[str, Item]:
-    """By id, the stored items that the input refers to."""
-    if not isinstance(fields.input, list):
-        return {}
-    ids = [item.id for item in fields.input if item.type == "item_reference" and item.id is not None]
-    return await state.conversations.items_by_id(caller, ids) if ids else {}
-
-
 async def _prepare(
     request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
 ) -> Prepared:
-    pipeline, default = services(request).pipeline, _default_model(request, fields)
+    pipeline, default = services(request).pipeline, fields.model or services(request).catalogue.default_name()
 
     def generation(messages: Sequence[Message]) -> GenerationRequest:
         return fields.generation(default, messages)
@@ -294,7 +287,7 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
     """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before."""
     body = msgspec.json.decode(run.body, type=ResponseBody)
     last = -1
-    async with aclosing(numbered_frames(_unnumbered(state.runs.events(run)), body)) as numbered:
+    async with aclosing(numbered_frames(unnumbered(state.runs.events(run)), body)) as numbered:
         async for number, data in numbered:
             last = number
             if number > after:
@@ -303,21 +296,6 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
-
-
-async def _unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event | RunEvent]:
-    async with aclosing(events):
-        async for _, event in events:
-            yield event
-
-
-def _default_model(request: Request, fields: ResponsesRequest) -> str:
-    if fields.model is not None:
-        return fields.model
-    cards = services(request).catalogue.cards()
-    if not cards:
-        raise invalid("Send a 'model': this server has no model to use by default", param="model")
-    return cards[0].name
 
 
 def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:

@@ -15,6 +15,7 @@ from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, fu
 from aquilon.api.generation.sampling_fields import TokenCount
 from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
+from aquilon.conversations.conversations import BEGINNING
 from aquilon.conversations.items import Item
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported
@@ -26,6 +27,9 @@ WITH_LOGPROBS = "message.output_text.logprobs"
 """In ``include`` it asks for the log probability of every token of the answer."""
 
 ShortText = Annotated[str, Field(max_length=512)]
+
+
+Metadata = Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)]
 
 
 class TextFormat(Fields):
@@ -59,6 +63,16 @@ ConversationId = Annotated[str, Field(max_length=256)]
 
 class ConversationRefFields(Fields):
     id: ConversationId
+    parent_id: ConversationId | None = Field(
+        None,
+        description="The item below which the input is added: on another branch, if something is below it. With null, "
+        "at the beginning; without it, below the conversation's last item.",
+    )
+
+    @property
+    def below(self) -> str | None:
+        """As in `Conversations.within`."""
+        return self.parent_id or (BEGINNING if "parent_id" in self.model_fields_set else None)
 
 
 class ResponsesRequest(Fields):
@@ -86,9 +100,7 @@ class ResponsesRequest(Fields):
         None, description=f"`{WITH_LOGPROBS}` adds log probabilities; other values have no effect."
     )
     reasoning: ReasoningOptions | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
-        None, description="Stored with the answer, and repeated in it."
-    )
+    metadata: Metadata | None = Field(None, description="Stored with the answer, and repeated in it.")
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
     store: bool | None = Field(
@@ -133,6 +145,10 @@ class ResponsesRequest(Fields):
     @property
     def conversation_id(self) -> str | None:
         return self.conversation if isinstance(self.conversation, str | None) else self.conversation.id
+
+    @property
+    def below(self) -> str | None:
+        return self.conversation.below if isinstance(self.conversation, ConversationRefFields) else None
 
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""

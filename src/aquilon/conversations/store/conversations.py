@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, and_, bindparam, func, insert, or_
+from sqlalchemy import Select, and_, bindparam, func, insert, literal, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.tables import ConversationBranch, ConversationPolicy, StoredConversation, StoredItem
 from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
 from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
 
@@ -29,9 +30,13 @@ MOVE_HEAD = Statement(
 
 
 def visible(principal: Principal) -> Select[StoredConversation]:
-    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own."""
+    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own.
+
+    Raises ApiError 403 if the caller may not ask models.
+    """
     table = StoredConversation
     shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
+    require(principal, "generate", principal.workspace_role)
     query = Scope.of_organization(principal).select(table)
     if principal.api_key_id is not None:
         return query.where(shared)
@@ -44,12 +49,21 @@ async def by_id(session: AsyncSession, principal: Principal, conversation_id: st
 
 
 async def latest_first(
-    session: AsyncSession, principal: Principal, *, offset: int = 0, limit: int, implicit: bool = False
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    after: StoredConversation | None = None,
+    offset: int = 0,
+    limit: int,
 ) -> Sequence[StoredConversation]:
-    """A page of the caller's conversations, those with the latest change first."""
-    query = visible(principal)
-    if not implicit:
-        query = query.where(StoredConversation.implicit.is_(False))
+    """A page of the caller's conversations, those with the latest change first.
+
+    Those that came about with stored answers alone are left out. ``after``: the last one of the page before.
+    """
+    query = visible(principal).where(StoredConversation.implicit.is_(False))
+    order = tuple_(StoredConversation.updated_at, StoredConversation.id)
+    if after is not None:
+        query = query.where(order < tuple_(literal(after.updated_at), literal(after.id)))
     query = query.order_by(StoredConversation.updated_at.desc(), StoredConversation.id.desc())
     return list(await session.scalars(query.offset(offset).limit(limit)))
 

@@ -116,6 +116,48 @@ def clipped(parts: Sequence[Segment], *, above: int | None = None, below: int | 
     return [piece for piece in pieces if piece.depth > piece.above]
 
 
+@dataclass(frozen=True)
+class Branch:
+    """A line of items, from its first to its last one."""
+
+    number: int
+    parent_id: str | None
+    """The item that it begins below; None at the beginning of the conversation."""
+    first_id: str
+    last_id: str
+
+
+async def branches(
+    session: AsyncSession, scope: Scope, conversation_id: str, *, after: int, limit: int
+) -> list[Branch]:
+    """The branches with a number above ``after``, in the order in which they began."""
+    first: Any = aliased(StoredItem)
+    last: Any = aliased(StoredItem)
+    ends = (
+        scope.select(StoredItem)
+        .with_only_columns(
+            StoredItem.branch, func.min(StoredItem.depth).label("above"), func.max(StoredItem.depth).label("below")
+        )
+        .where(StoredItem.conversation_id == conversation_id, StoredItem.branch > after)
+        .group_by(StoredItem.branch)
+        .order_by(StoredItem.branch)
+        .limit(limit)
+        .subquery()
+    )
+
+    def at(item: Any, depth: Any) -> Any:
+        return (item.conversation_id == conversation_id) & (item.branch == ends.c.branch) & (item.depth == depth)
+
+    query = (
+        scope.select(first)
+        .with_only_columns(ends.c.branch, first.parent_id, first.id, last.id)
+        .join(ends, at(first, ends.c.above))
+        .join(last, at(last, ends.c.below))
+        .order_by(ends.c.branch)
+    )
+    return [Branch(*row) for row in await session.execute(query)]
+
+
 async def segments(
     session: AsyncSession, scope: Scope, conversation_id: str, *, branch: int, depth: int
 ) -> list[Segment]:

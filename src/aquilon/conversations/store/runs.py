@@ -73,6 +73,13 @@ async def page(
     return list(await session.scalars(query.order_by(order).limit(limit)))
 
 
+async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
+    """By run, the model that answered, for all runs of a conversation; the latest run last."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
+    columns = query.with_only_columns(StoredRun.id, StoredRun.model).order_by(StoredRun.created_at, StoredRun.id)
+    return {row[0]: row[1] for row in await session.execute(columns)}
+
+
 async def items_of(session: AsyncSession, scope: Scope, run_id: str, *, output: bool) -> Sequence[StoredItem]:
     """A run's input or output, in order."""
     query = scope.select(StoredItem).where(StoredItem.run_id == run_id, StoredItem.output.is_(output))
