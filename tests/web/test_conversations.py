@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +12,14 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import HTTPValidationError, SDKError
 from openai import OpenAI
+from sqlalchemy import select
 from tests.support.polling import wait_until
+from tests.support.server import RunningServer
+
+from aquilon.conversations.tables import ConversationPolicy
+from aquilon.people.tables import Organization
+from aquilon.settings import Settings
+from aquilon.storage import Database
 
 MODEL = "smollm2-135m"
 SHORT: Any = {"temperature": 0, "max_tokens": 6}
@@ -24,6 +32,23 @@ TIME: dict[str, Any] = {
 
 def user(text: str) -> Any:
     return {"type": "message", "role": "user", "content": text}
+
+
+def key_header(server: RunningServer) -> dict[str, str]:
+    return {"authorization": f"Bearer {server.api_key}"}
+
+
+def keep_nothing(server: RunningServer) -> None:
+    """Set the organization's policy, as its administrator does."""
+
+    async def change() -> None:
+        database = await Database.open(Settings(home=server.home))
+        async with database.writing() as session:
+            owner = await session.scalar(select(Organization.id).where(Organization.name == server.organization))
+            session.add(ConversationPolicy(organization_id=owner, days=0, changed_at=0))
+        await database.close()
+
+    asyncio.run(change())
 
 
 def texts(client: OpenAI, conversation_id: str, **query: Any) -> list[str]:
@@ -202,11 +227,10 @@ def test_a_conversation_is_started_and_gone_on_with(mistral_client: Mistral) -> 
 
 
 def test_what_a_conversation_began_with_holds_until_a_request_says_otherwise(mistral_client: Mistral) -> None:
-    begun = begin(mistral_client, instructions="Answer with one word.")
-    plain = begin(mistral_client)
-    assert begun.usage.prompt_tokens > plain.usage.prompt_tokens
+    begun = begin(mistral_client, instructions="Answer with one word. " * 20)
     append = mistral_client.beta.conversations.append
     kept = append(conversation_id=begun.conversation_id, inputs="Go on")
+    assert kept.usage.prompt_tokens > begun.usage.prompt_tokens > 80
     other = append(conversation_id=begun.conversation_id, inputs="Go on", completion_args={"max_tokens": 2})
     assert (kept.usage.completion_tokens, other.usage.completion_tokens) == (6, 2)
 
@@ -351,3 +375,89 @@ def test_a_conversation_of_openai_s_is_answered_by_the_model_that_answered_befor
     ]
     kept: Any = mistral_client.beta.conversations.get(conversation_id=made.id)
     assert kept.model == MODEL
+
+
+# What is refused
+
+
+def sent(http: httpx.Client, path: str, body: dict[str, Any]) -> tuple[int, str | None]:
+    answer = http.post(path, json=body)
+    assert set(answer.json()) >= {"error", "message", "object"}
+    return answer.status_code, answer.json()["param"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({"metadata": {"a": 1}}, 400, "metadata.a"),
+        ({"metadata": {str(number): "x" for number in range(17)}}, 400, "metadata"),
+        ({"items": [{"type": "message", "role": "user"}]}, 400, "items.0.content"),
+        ({"items": [{"type": "image_generation_call"}]}, 400, "items.0.type"),
+        ({"items": [{"type": "item_reference", "id": "msg_unknown"}]}, 404, "items.0"),
+        ({"items": [{"type": "function_call_output", "call_id": "c", "output": "1"}]}, 400, "items.0"),
+        ({"items": [{"role": "user", "content": "x"}] * 5000}, 400, "items"),
+        ({"items": [{"role": "user", "content": "x" * 10_000_000}]}, 413, None),
+        ({"visibility": "everybody"}, 400, "visibility"),
+        ({"visibility": "user"}, 400, "visibility"),
+        ({"title": "x" * 300}, 400, "title"),
+        ({"inputs": "Hi", "model": 1}, 422, "model"),
+        ({"inputs": "Hi", "completion_args": {"temperature": 7}}, 422, "completion_args.temperature"),
+        ({"inputs": 1}, 422, "inputs"),
+        ({"inputs": []}, 400, "inputs"),
+        ({"inputs": [{"role": "system", "content": "x"}]}, 422, "inputs.0.role"),
+        ({"inputs": [{"type": "message.input", "content": "x"}]}, 400, "inputs.0.role"),
+        ({"inputs": [{"type": "x"}]}, 400, "inputs.0.type"),
+        ({"inputs": [{"role": "user", "content": [{"type": "document_url"}]}]}, 400, "inputs.0.content"),
+        ({"inputs": [{"type": "function.result", "tool_call_id": "c", "result": "1"}]}, 400, "inputs.0"),
+        ({"inputs": [{"type": "function.call", "tool_call_id": "c", "name": "f"}]}, 400, "inputs"),
+        ({"inputs": [{"role": "assistant", "content": "x", "prefix": True}]}, 400, "inputs.0.prefix"),
+        ({"inputs": "Hi", "agent_id": "ag_1"}, 400, "agent_id"),
+        ({"inputs": "Hi", "tools": [{"type": "web_search"}]}, 400, "tools.0"),
+        ({"inputs": "Hi", "tools": [{"type": "document_library", "library_ids": ["l"]}]}, 400, "tools.0"),
+        ({"inputs": "Hi", "guardrails": [{"block_on_error": True}]}, 400, "guardrails"),
+        ({"inputs": "Hi", "model": "unknown"}, 404, "model"),
+        ({"inputs": "Hi", "metadata": {"x": "x" * 20_000}}, 400, "metadata"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_conversation_that_can_not_begin_is_refused(
+    http: httpx.Client, body: dict[str, Any], status: int, param: str
+) -> None:
+    assert sent(http, "/v1/conversations", {"model": MODEL} | body) == (status, param)
+
+
+def test_an_unknown_parent_and_an_unknown_entry_are_not_found(http: httpx.Client, openai_client: OpenAI) -> None:
+    made, other = (openai_client.conversations.create(items=[user("One")]) for _ in range(2))
+    [foreign] = openai_client.conversations.items.list(other.id).data
+    path = f"/v1/conversations/{made.id}"
+    assert sent(http, f"{path}/items", {"items": [user("x")], "parent_id": foreign.id})[0] == 404
+    assert sent(http, f"{path}/restart", {"inputs": "x", "from_entry_id": foreign.id})[0] == 404
+    assert sent(http, f"{path}/restart", {"inputs": "x"}) == (422, "from_entry_id")
+    assert sent(http, path, {"inputs": []}) == (400, "inputs")
+    assert sent(http, f"{path}/items", {"items": []}) == (400, "items")
+    assert http.get(f"{path}/items", params={"after": foreign.id}).status_code == 404
+    assert http.get(f"{path}/items", params={"leaf": foreign.id}).status_code == 404
+    assert http.get(f"{path}/items", params={"order": "x"}).status_code == 400
+    assert http.get("/v1/conversations", params={"after": "conv_unknown"}).status_code == 404
+    assert http.get("/v1/conversations", params={"page_size": 0}).status_code == 400
+    assert texts(openai_client, made.id) == ["One"]
+
+
+def test_mistral_s_client_reads_which_field_was_wrong(mistral_client: Mistral) -> None:
+    with pytest.raises(HTTPValidationError) as caught:
+        begin(mistral_client, "Hi", name="x" * 300)
+    assert caught.value.data.detail is not None
+    assert caught.value.data.detail[0].loc == ["body", "name"]
+
+
+def test_an_organization_that_keeps_nothing_has_no_conversations(
+    own_organization: RunningServer,
+) -> None:
+    keep_nothing(own_organization)
+    with httpx.Client(base_url=own_organization.url, headers=key_header(own_organization), timeout=60) as http:
+        body = {"inputs": "Hi", "model": MODEL, "completion_args": SHORT}
+        for refused in ({}, body):
+            answer = http.post("/v1/conversations", json=refused)
+            assert (answer.status_code, answer.json()["code"]) == (400, "conversations_not_kept")
+        assert http.post("/v1/conversations", json=body | {"store": False}).json()["outputs"]
+        assert http.get("/v1/conversations").json()["data"] == []

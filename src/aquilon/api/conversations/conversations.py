@@ -115,7 +115,7 @@ async def list_conversations(
     state = services(request)
     if page is not None or page_size is not None:
         note_dialect(request.scope, "mistral")
-    if metadata not in (None, "null"):  # Mistral's client always sends it
+    if metadata is not None and metadata.startswith("{"):  # Mistral's client sends a text if there is none
         raise unsupported("A list by 'metadata' is", param="metadata")
     if dialect_of(request.scope) != "mistral":
         rows, more = await state.conversations.latest_first(caller, after=after, limit=bounded(limit))
