@@ -15,8 +15,8 @@ from aquilon.api.generation import (
     moderations,
     rerank,
     responses,
+    stored_chat,
     tokens,
-    unstored,
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.money import budgets, limits, prices, statements, usage_report
@@ -40,6 +40,7 @@ ROUTES: tuple[Routes, ...] = tuple(
     module.routes
     for module in (
         chat,
+        stored_chat,
         completions,
         fim,
         infill,
@@ -48,7 +49,6 @@ ROUTES: tuple[Routes, ...] = tuple(
         mistral_batches,
         responses,
         messages,
-        unstored,
         embeddings,
         rerank,
         moderations,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
+from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, Metadata, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
@@ -86,9 +86,7 @@ class ResponsesRequest(Fields):
         None, description=f"`{WITH_LOGPROBS}` adds log probabilities; other values have no effect."
     )
     reasoning: ReasoningOptions | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
-        None, description="Stored with the answer, and repeated in it."
-    )
+    metadata: Metadata | None = Field(None, description="Stored with the answer, and repeated in it.")
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
     store: bool | None = Field(
