@@ -15,6 +15,7 @@ from aquilon.api.generation import (
     moderations,
     rerank,
     responses,
+    responses_compact,
     stored_chat,
     tokens,
 )
@@ -48,6 +49,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        responses_compact,
         messages,
         embeddings,
         rerank,

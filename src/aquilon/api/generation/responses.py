@@ -32,7 +32,7 @@ from aquilon.api.generation.responses_events import (
     numbered_frames,
     whole_answer,
 )
-from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.generation.responses_fields import CompactionRequest, ResponsesRequest
 from aquilon.api.generation.responses_tools import called_tools, echoes
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed
@@ -77,7 +77,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     fields.require_possible()
     state = services(request)
     context = await _context(state, caller, fields)
-    items = fields.new_items(await _referred(state, caller, fields))
+    items = fields.new_items(await referred_items(state, caller, fields))
     history = () if context is None else context.history.items
     messages = prompt_messages(fields.instructions, history, items)
     prepared = await _prepare(request, fields, messages, caller)
@@ -138,7 +138,7 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields.require_possible()
     state = services(request)
     context = await _context(state, caller, fields)
-    items = fields.new_items(await _referred(state, caller, fields))
+    items = fields.new_items(await referred_items(state, caller, fields))
     history = () if context is None else context.history.items
     prepared = await _prepare(request, fields, prompt_messages(fields.instructions, history, items), caller)
     if isinstance(prepared, Unprepared):
@@ -238,7 +238,9 @@ def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bo
     return stores
 
 
-async def _referred(state: Services, caller: Principal, fields: ResponsesRequest) -> dict[str, Item]:
+async def referred_items(
+    state: Services, caller: Principal, fields: ResponsesRequest | CompactionRequest
+) -> dict[str, Item]:
     """By id, the stored items that the input refers to."""
     if not isinstance(fields.input, list):
         return {}
@@ -249,7 +251,7 @@ async def _referred(state: Services, caller: Principal, fields: ResponsesRequest
 async def _prepare(
     request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
 ) -> Prepared:
-    pipeline, default = services(request).pipeline, _default_model(request, fields)
+    pipeline, default = services(request).pipeline, default_model(request, fields)
 
     def generation(messages: Sequence[Message]) -> GenerationRequest:
         return fields.generation(default, messages)
@@ -311,7 +313,8 @@ async def _unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGene
             yield event
 
 
-def _default_model(request: Request, fields: ResponsesRequest) -> str:
+def default_model(request: Request, fields: ResponsesRequest | CompactionRequest) -> str:
+    """The model of the request, or else the default chat model. Raises ApiError 400 if there is none."""
     if fields.model is not None:
         return fields.model
     cards = services(request).catalogue.cards()

@@ -108,6 +108,9 @@ class ResponsesRequest(Fields):
         description="With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; "
         "otherwise the request is refused.",
     )
+    context_management: Any = Field(
+        None, description="Without effect: a client compacts with /v1/responses/compact, or sends `truncation`."
+    )
     max_tool_calls: int | None = Field(
         None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
     )
@@ -196,3 +199,22 @@ class ResponsesRequest(Fields):
     def _tool_use(self) -> ToolUse | None:
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
         return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)
+
+
+class CompactionRequest(Fields):
+    """A conversation to be compacted: the input, after what a stored response goes on from."""
+
+    model: str | None = Field(
+        None, min_length=1, max_length=1000, description="The model that writes the summary; or the default chat model."
+    )
+    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    instructions: str | None = Field(None, description="A system message, which the summary covers too.")
+    previous_response_id: str | None = Field(
+        None, max_length=256, description="The stored response with which the conversation ends, before the input."
+    )
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
+    service_tier: Any = Field(None, description="Without effect.")
+
+    def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
+        """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
+        return [] if self.input is None else items(self.input, known=known)
