@@ -378,9 +378,9 @@ def item_not_found(item_id: str, conversation_id: str) -> ApiError:
     return not_found(message, code="item_not_found")
 
 
-def new_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
-    """Items with new ids. Raises ApiError 400 for items that are too many or too large."""
-    _require_size(items)
+def new_items(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> list[tuple[str, Item]]:
+    """Items with new ids. Raises ApiError 400 for items that are too many, 413 for one that is too large."""
+    _require_size(items, most=most, param=param)
     return copied_items(items)
 
 
@@ -410,15 +410,15 @@ def _new_items(
     return rows, parent_id
 
 
-def _require_size(items: Sequence[Item]) -> None:
-    if len(items) > MOST_ITEMS_AT_ONCE:
-        raise invalid(f"{len(items)} items are more than {MOST_ITEMS_AT_ONCE}, the most for one request", param="items")
+def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> None:
+    if len(items) > most:
+        raise invalid(f"{len(items)} items are more than {most}, the most for one request", param=param)
     for position, item in enumerate(items):
         if (size := len(encoded(item))) > MOST_ITEM_BYTES:
             raise ApiError(
                 413,
                 "invalid_request_error",
                 f"Item {position} has {size} bytes, more than {MOST_ITEM_BYTES}",
-                param=f"items.{position}",
+                param=f"{param}.{position}",
                 code="item_too_large",
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from aquilon.conversations.answer import Answer
+from aquilon.conversations.answer import Answer, choices
 from aquilon.conversations.items import CalledTool, Item
 from aquilon.conversations.rows import (
     NewConversation,
@@ -80,9 +80,7 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         self.model = self.request.prepared.model
-        tools = self.request.tools
-        self.answers = [Answer(self.id, tools)]
-        self.answers += [Answer(f"{self.id}{number:02x}", tools) for number in range(1, self.request.prepared.n)]
+        self.answers = choices(self.id, self.request.prepared.n, self.request.tools)
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from aquilon.conversations.answer import Answer
+from aquilon.conversations.answer import choices
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
 from aquilon.conversations.store import items as stored_items
@@ -15,7 +15,7 @@ from aquilon.conversations.tables import StoredConversation, StoredItem, StoredR
 from aquilon.money.store import usage as stored_usage
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.people.scope import Scope
-from aquilon.request import Delta, Started, ToolCallDelta
+from aquilon.request import Delta, Finished, Started, ToolCallDelta
 from aquilon.storage import Database
 from aquilon.storage.rows import Write, write_in
 
@@ -31,10 +31,14 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         events: list[RunEvent] = []
         for row in await stored_runs.events_from(session, scope, run.id, number=0):
             events += decoded_events(row.events)
-        answer, model = Answer(run.id), run.model
+        indexes = [event.index for event in events if isinstance(event, Delta | ToolCallDelta | Finished)]
+        answers, model = choices(run.id, 1 + max(indexes, default=0)), run.model
         for event in events:
-            if isinstance(event, Delta | ToolCallDelta) and event.index == 0:
-                for _ in answer.add(event):
+            if isinstance(event, Delta | ToolCallDelta):
+                for _ in answers[event.index].add(event):
+                    pass
+            elif isinstance(event, Finished):
+                for _ in answers[event.index].end(event.reason):
                     pass
             elif isinstance(event, Started):
                 model = event.stand_in or model
@@ -44,12 +48,13 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         key = {"owner": run.organization_id, "run": run.id}
         leaf_id = run.leaf_id or ""
         if leaf is not None:
+            others = await stored_items.forks(session, scope, leaf, most=len(answers) - 1)
             rows, leaf_id = output_rows(
-                [answer],
+                answers,
                 run=key,
                 conversation_id=run.conversation_id,
                 input_leaf=leaf.id,
-                branches=[leaf.branch],
+                branches=[leaf.branch, *others],
                 depth=leaf.depth,
             )
             await write_in(session, [(stored_items.ADD, rows)])

@@ -11,7 +11,7 @@ import msgspec
 
 from aquilon.errors import ApiError, ErrorType
 from aquilon.money.usage_event import Usage
-from aquilon.request import Delta, Drawn, Finished, FinishedReason, Started, ToolCallDelta
+from aquilon.request import Delta, Drawn, Event, Finished, FinishedReason, Started, ToolCallDelta
 
 RunStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
@@ -29,6 +29,9 @@ class RunError(msgspec.Struct, frozen=True):
 
     def raised(self) -> ApiError:
         return ApiError(self.status, cast(ErrorType, self.type), self.message, code=self.code)
+
+
+CANCELLED = RunError(409, "invalid_request_error", "cancelled", "The answer was cancelled")
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
@@ -109,3 +112,18 @@ class RunLog:
             if self.ended is not None:
                 return
             await asyncio.shield(grown)
+
+
+async def answer_events(numbered: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event]:
+    """A run's events as `Pipeline.answer` gives those of an answer, with the usage at the end.
+
+    Raises ApiError once a run has failed or was cancelled.
+    """
+    async with aclosing(numbered):
+        async for _, event in numbered:
+            if not isinstance(event, RunEnded):
+                yield event
+            elif event.status in ("completed", "incomplete"):
+                yield event.usage
+            else:
+                raise (event.error or CANCELLED).raised()

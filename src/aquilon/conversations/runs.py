@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 
+import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -21,7 +22,7 @@ from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.store.items import OPEN_RUNS, Place
-from aquilon.conversations.tables import StoredRun
+from aquilon.conversations.tables import StoredItem, StoredRun
 from aquilon.errors import ApiError, not_found, server_error
 from aquilon.generation.pipeline import Pipeline
 from aquilon.money.usage_event import Outcome, Usage
@@ -88,6 +89,41 @@ class Runs:
         """A run of a conversation that the caller may see. Raises DBAPIError."""
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
+
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        dialect: str,
+        labels: Mapping[str, str],
+        model: str | None,
+        after: str | None,
+        oldest_first: bool,
+        limit: int,
+    ) -> tuple[list[tuple[StoredRun, Sequence[StoredItem]]], bool]:
+        """A page of the answers that the caller may see, each with its output, and whether there are more.
+
+        ``labels``: those that an answer must have.
+        """
+        async with self._database.reading() as session:
+            runs = await stored_runs.page(
+                session,
+                principal,
+                dialect=dialect,
+                labels=labels,
+                model=model,
+                after=after,
+                oldest_first=oldest_first,
+                limit=limit + 1,
+            )
+            outputs = await stored_runs.outputs_of(session, principal, [run.id for run in runs[:limit]])
+        return [(run, outputs[run.id]) for run in runs[:limit]], len(runs) > limit
+
+    async def label(self, principal: Principal, run: StoredRun, labels: Mapping[str, str]) -> None:
+        """Replace the labels of a run that the caller may see."""
+        async with self._database.writing() as session:
+            encoded_labels = msgspec.json.encode(labels).decode()
+            await stored_runs.label(session, Scope.of_organization(principal), run.id, encoded_labels)
 
     def live(self, run_id: str) -> LiveRun | None:
         """The run, if this process computes it. The caller has checked that it may be seen."""

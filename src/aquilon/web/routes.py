@@ -16,8 +16,9 @@ from aquilon.api.generation import (
     moderations,
     rerank,
     responses,
+    responses_compact,
+    stored_chat,
     tokens,
-    unstored,
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.money import budgets, limits, prices, statements, usage_report
@@ -41,6 +42,7 @@ ROUTES: tuple[Routes, ...] = tuple(
     module.routes
     for module in (
         chat,
+        stored_chat,
         completions,
         fim,
         infill,
@@ -48,11 +50,11 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        responses_compact,
         conversations,
         items,
         mistral,
         messages,
-        unstored,
         embeddings,
         rerank,
         moderations,

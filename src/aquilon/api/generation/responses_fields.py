@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
+from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, Metadata, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
@@ -27,9 +27,6 @@ WITH_LOGPROBS = "message.output_text.logprobs"
 """In ``include`` it asks for the log probability of every token of the answer."""
 
 ShortText = Annotated[str, Field(max_length=512)]
-
-
-Metadata = Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)]
 
 
 class TextFormat(Fields):
@@ -121,6 +118,9 @@ class ResponsesRequest(Fields):
         None,
         description="With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; "
         "otherwise the request is refused.",
+    )
+    context_management: Any = Field(
+        None, description="Without effect: a client compacts with /v1/responses/compact, or sends `truncation`."
     )
     max_tool_calls: int | None = Field(
         None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
@@ -214,3 +214,22 @@ class ResponsesRequest(Fields):
     def _tool_use(self) -> ToolUse | None:
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
         return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)
+
+
+class CompactionRequest(Fields):
+    """A conversation to be compacted: the input, after what a stored response goes on from."""
+
+    model: str | None = Field(
+        None, min_length=1, max_length=1000, description="The model that writes the summary; or the default chat model."
+    )
+    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    instructions: str | None = Field(None, description="A system message, which the summary covers too.")
+    previous_response_id: str | None = Field(
+        None, max_length=256, description="The stored response with which the conversation ends, before the input."
+    )
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
+    service_tier: Any = Field(None, description="Without effect.")
+
+    def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
+        """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
+        return [] if self.input is None else items(self.input, known=known)

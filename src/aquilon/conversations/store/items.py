@@ -94,6 +94,18 @@ async def place_below(
     )
 
 
+async def forks(session: AsyncSession, scope: Scope, item: StoredItem, *, most: int) -> Sequence[int]:
+    """The first ``most`` branches that leave below an item. A run's first choice goes on below its last input item; its
+    other choices have these, since nothing can be below that item before the run begins."""
+    branches = scope.select(ConversationBranch).where(
+        ConversationBranch.conversation_id == item.conversation_id,
+        ConversationBranch.parent == item.branch,
+        ConversationBranch.forked_at == item.depth,
+    )
+    numbers = branches.with_only_columns(ConversationBranch.number).order_by(ConversationBranch.number)
+    return list(await session.scalars(numbers.limit(most)))
+
+
 @dataclass(frozen=True)
 class Segment:
     """The part of a path that lies on one branch: its items below the depth ``above``, down to ``depth``."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, null, select
+from sqlalchemy import JSON, ColumnElement, Select, bindparam, cast, func, insert, null, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import visible
@@ -58,15 +58,19 @@ async def page(
     principal: Principal,
     *,
     dialect: str,
-    model: str | None = None,
-    after: str | None = None,
+    labels: Mapping[str, str],
+    model: str | None,
+    after: str | None,
     oldest_first: bool,
     limit: int,
 ) -> Sequence[StoredRun]:
-    """A page of the runs that ended in one dialect; ids order by time."""
+    """A page of the answers in one dialect that have all these labels; ids order by time."""
     query = _visible(principal).where(StoredRun.dialect == dialect, StoredRun.status.in_(("completed", "incomplete")))
     if model is not None:
         query = query.where(StoredRun.model == model)
+    database = (await session.connection()).dialect.name
+    for key, value in labels.items():
+        query = query.where(_has_label(key, value, database=database))
     if after is not None:
         query = query.where(StoredRun.id > after if oldest_first else StoredRun.id < after)
     order = StoredRun.id.asc() if oldest_first else StoredRun.id.desc()
@@ -80,10 +84,36 @@ async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> d
     return {row[0]: row[1] for row in await session.execute(columns)}
 
 
+def _has_label(key: str, value: str, *, database: str) -> ColumnElement[bool]:
+    if database == "sqlite":
+        labels = func.json_each(StoredRun.labels).table_valued("key", "value")
+    else:
+        labels = func.json_each_text(cast(StoredRun.labels, JSON)).table_valued("key", "value")
+    return select(labels).where(labels.c.key == key, labels.c.value == value).correlate(StoredRun).exists()
+
+
 async def items_of(session: AsyncSession, scope: Scope, run_id: str, *, output: bool) -> Sequence[StoredItem]:
     """A run's input or output, in order."""
     query = scope.select(StoredItem).where(StoredItem.run_id == run_id, StoredItem.output.is_(output))
     return list(await session.scalars(query.order_by(StoredItem.branch, StoredItem.depth)))
+
+
+async def outputs_of(
+    session: AsyncSession, principal: Principal, run_ids: Sequence[str]
+) -> dict[str, list[StoredItem]]:
+    """By run, the outputs of these runs, each in order. The caller has checked that they may be seen."""
+    outputs: dict[str, list[StoredItem]] = {run_id: [] for run_id in run_ids}
+    query = Scope.of_organization(principal).select(StoredItem).where(StoredItem.run_id.in_(run_ids))
+    query = query.where(StoredItem.output.is_(True)).order_by(StoredItem.branch, StoredItem.depth)
+    for row in await session.scalars(query):
+        if row.run_id is not None:
+            outputs[row.run_id].append(row)
+    return outputs
+
+
+async def label(session: AsyncSession, scope: Scope, run_id: str, labels: str) -> None:
+    """``labels``: JSON."""
+    await session.execute(scope.update(StoredRun).where(StoredRun.id == run_id).values(labels=labels))
 
 
 async def events_from(session: AsyncSession, scope: Scope, run_id: str, *, number: int) -> Sequence[RunEvents]:
