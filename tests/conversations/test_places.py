@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import event
 from tests.support.stored_runs import Process, Speaker, ended, message, text_of
 
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.live_run import LiveRun
 from aquilon.conversations.rows import NewConversation
-from aquilon.errors import ApiError
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
 

@@ -151,7 +151,7 @@ async def process_on(settings: Settings, database: Database) -> AsyncIterator[Pr
         yield Process(services=services, key=replace(holder.principal, organization_name=operator.organization_name))
     finally:
         await services.upstreams.close()
-        await services.runs.drain(5)
+        await services.runs.close(5)
         await services.usage_writer.close()
         await services.admission.close()
         await services.moderation.close()
