@@ -91,12 +91,13 @@ class Conversations:
 
     async def after_run(self, principal: Principal, run_id: str) -> Context:
         """Below the last item of a run. Raises ApiError 404."""
+        days = await self.kept_days(principal)
         async with self._database.reading() as session:
             run = await stored_runs.by_id(session, principal, run_id)
             if run is not None:
                 conversation = await stored_conversations.by_id(session, principal, run.conversation_id)
                 if conversation is not None and (
-                    context := await self._context(session, principal, conversation, run.leaf_id)
+                    context := await self._context(session, principal, conversation, run.leaf_id, days=days)
                 ):
                     return context
         raise not_found(
@@ -107,10 +108,11 @@ class Conversations:
 
     async def within(self, principal: Principal, conversation_id: str, *, below: str | None = None) -> Context:
         """At the head of a conversation, below one of its items, or at its `BEGINNING`. Raises ApiError 404."""
+        days = await self.kept_days(principal)
         async with self._database.reading() as session:
             conversation = await self._conversation(session, principal, conversation_id)
             item_id = _item_id(conversation, below)
-            context = await self._context(session, principal, conversation, item_id)
+            context = await self._context(session, principal, conversation, item_id, days=days)
         if context is None:
             raise item_not_found(item_id or "", conversation_id)
         return context
@@ -147,17 +149,20 @@ class Conversations:
         _require_size(items)
         scope = Scope.of_organization(principal)
         for _ in range(_TRIES):
-            place, writes = await self._place_of(principal, conversation_id, below), list[Write]()
+            place, new_branches = await self._place_of(principal, conversation_id, below), list[Row]()
             branch = place.branch if place.free else place.branches
             if not place.free:
                 key = {"organization_id": principal.organization_id, "conversation_id": conversation_id}
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
-                writes.append((stored_conversations.ADD_BRANCH, [row]))
+                new_branches.append(row)
             rows, head_id = _new_items(items, place, principal, branch=branch)
             days = await self.required_days(principal) if place.retention_days is None else place.retention_days
-            writes.append((stored_items.ADD, rows))
             head = head_row(principal.organization_id, conversation_id, head_id, days=days)
-            writes.append((stored_conversations.MOVE_HEAD, [head]))
+            writes: list[Write] = [
+                (stored_conversations.MOVE_HEAD_OF_PLACE, [head | {"place_edition": place.edition}]),
+                (stored_conversations.ADD_BRANCH, new_branches),
+                (stored_items.ADD, rows),
+            ]
             try:
                 await write(self._database, writes)
             except IntegrityError:
@@ -286,7 +291,7 @@ class Conversations:
                 row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
                 if row is None:
                     raise item_not_found(item_id, conversation_id)
-                above = row.parent_id
+                above = await stored_items.above(session, scope, row)
                 children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
                 await session.execute(children.values(parent_id=above))
                 leaves = scope.update(StoredRun).where(
@@ -340,14 +345,19 @@ class Conversations:
         return place
 
     async def _context(
-        self, session: AsyncSession, principal: Principal, conversation: StoredConversation, item_id: str | None
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        conversation: StoredConversation,
+        item_id: str | None,
+        *,
+        days: int | None,
     ) -> Context | None:
         scope = Scope.of_organization(principal)
         place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             return None
         history = await self._histories.of(session, scope, place)
-        days = await self.kept_days(principal)
         return Context(place=place, history=history, conversation=conversation, kept_days=days)
 
     async def _conversation(

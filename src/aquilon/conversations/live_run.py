@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -159,10 +160,11 @@ class LiveRun:
             {**owner, "number": self.first_branch + choice, "parent": self.branch, "forked_at": depth}
             for choice in range(len(self.answers) - 1)
         ]
+        head = self._head(parent_id) | {"place_edition": place.edition}
+        writes.append((conversations.MOVE_HEAD_OF_PLACE, [head]))
         writes.append((conversations.ADD_BRANCH, new_branches))
         writes.append((items.ADD, rows))
         writes.append((runs.ADD, [self._run(parent_id)]))
-        writes.append((conversations.MOVE_HEAD, [self._head(parent_id)]))
         return [(statement, rows) for statement, rows in writes if rows]
 
     def note(self) -> list[Write]:
@@ -191,7 +193,9 @@ class LiveRun:
         )
         return [
             (items.ADD, rows),
-            *self._events([*self.log.events[self.noted :], ended]),
+            *self._events(
+                [event for event in self.log.events[self.noted :] if not isinstance(event, RunEnded)] + [ended]
+            ),
             (runs.END, [end_row(self.key, ended, model=self.model, leaf_id=leaf_id, at=event.ended_at)]),
             (conversations.MOVE_HEAD, [self._head(leaf_id)]),
         ]
@@ -207,7 +211,7 @@ class LiveRun:
     def _events(self, events: Sequence[RunEvent]) -> list[Write]:
         return [(runs.ADD_EVENTS, [events_row(self.key, self.noted, events)])] if events else []
 
-    def _head(self, head_id: str | None) -> Row:
+    def _head(self, head_id: str | None) -> dict[str, Any]:
         place = self.request.place
         days = self.request.kept_days if place.retention_days is None else place.retention_days
         return head_row(self.organization_id, place.conversation_id, head_id, days=days)

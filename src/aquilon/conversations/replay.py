@@ -16,7 +16,7 @@ from aquilon.request import Delta, Finished, FinishedReason, Started, ToolCallDe
 
 def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent]:
     """``rows``: the run's output in order. Each item comes in one piece."""
-    events: list[RunEvent] = [Started(0)]
+    events: list[RunEvent] = [Started(0, stand_in=run.model)]
     branches = sorted({row.branch for row in rows})  # one for each choice
     reasons: list[FinishedReason] = ["stop"] * max(1, len(branches))
     for row in rows:
@@ -25,7 +25,10 @@ def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent
             case MessageItem():
                 events.append(Delta(index, item.text))
             case ReasoningItem():
-                events.append(Delta(index, "", reasoning=item.text))
+                if item.redacted:
+                    events.append(Delta(index, "", redacted=item.signature))
+                else:
+                    events.append(Delta(index, "", reasoning=item.text, signature=item.signature))
             case CallItem():
                 call = sum(isinstance(event, ToolCallDelta) and event.index == index for event in events)
                 events.append(ToolCallDelta(index, call, item.call_id, item.name, item.arguments, item.more))

@@ -78,7 +78,7 @@ def conversation_row(new: NewConversation, principal: Principal, *, now: int) ->
     }
 
 
-def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str, at: int) -> dict[str, Any]:
+def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str | None, at: int) -> dict[str, Any]:
     """The parameters of `runs.END`."""
     error = None if ended.error is None else msgspec.json.encode(ended.error).decode()
     return {
@@ -96,7 +96,7 @@ def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str
     }
 
 
-def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> Row:
+def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> dict[str, Any]:
     """The parameters of `conversations.MOVE_HEAD`. ``days``: how long the conversation is kept; None for ever."""
     now = int(time.time())
     return {
@@ -122,15 +122,15 @@ def output_rows(
     *,
     run: Mapping[str, str],
     conversation_id: str,
-    input_leaf: str,
+    input_leaf: str | None,
     branches: Sequence[int],
     depth: int,
-) -> tuple[list[Row], str]:
+) -> tuple[list[Row], str | None]:
     """The rows of a run's answers, each on its branch below the input's last item at ``depth``.
 
-    The second value is the id of the first answer's last item.
+    The second value is the id of the first answer's last item; None if it has no item.
     """
-    leaf_id = input_leaf
+    leaf_id: str | None = None
     rows = list[Row]()
     for choice, (answer, branch) in enumerate(zip(answers, branches, strict=True)):
         parent_id = input_leaf
@@ -150,5 +150,5 @@ def output_rows(
                 )
             )
             parent_id = item.id
-        leaf_id = parent_id if choice == 0 else leaf_id
+        leaf_id = parent_id if choice == 0 and answer.items else leaf_id
     return rows, leaf_id

@@ -165,11 +165,12 @@ class _Server:
             self._http.should_exit = True
             if jobs is not None:
                 await jobs
-            await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
+            background = asyncio.create_task(services.runs.drain(_DRAIN_SECONDS))  # answers without a connection
+            await asyncio.wait({http, background}, timeout=_DRAIN_SECONDS)
             # Answers that still run now end with an error event, and then the last connections end.
             await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
-            await services.runs.drain(CLOSE_SECONDS)
+            await services.runs.close(CLOSE_SECONDS)
             if recovering is not None:
                 await recovering
             await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())

@@ -24,8 +24,9 @@ from aquilon.api.conversations.bodies import (
 from aquilon.api.conversations.mistral_events import CONVERSATION_EVENTS, ConversationResponse
 from aquilon.api.conversations.mistral_fields import AppendToConversation, StartConversation
 from aquilon.api.dialects import dialect_of, note_dialect
+from aquilon.api.generation.chat_fields import Metadata
 from aquilon.api.generation.prompts_of_items import require_calls
-from aquilon.api.generation.responses_fields import MAX_ITEMS, Metadata
+from aquilon.api.generation.responses_fields import MAX_ITEMS
 from aquilon.api.generation.responses_items import InputItem, items, referred_items
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed

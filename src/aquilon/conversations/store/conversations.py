@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, and_, bindparam, func, insert, literal, or_, tuple_
+from sqlalchemy import Select, String, and_, bindparam, case, func, insert, literal, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.items import Item, decoded
@@ -16,17 +16,24 @@ from aquilon.storage.rows import Statement
 
 ADD = Statement(insert(StoredConversation))
 ADD_BRANCH = Statement(insert(ConversationBranch))
-MOVE_HEAD = Statement(
+_MOVE_HEAD = (
     Everyone.update(StoredConversation)
     .where(
         StoredConversation.organization_id == bindparam("owner"),
         StoredConversation.id == bindparam("conversation"),
     )
     .values(
-        head_id=bindparam("new_head_id"), updated_at=bindparam("changed_at"), expires_at=bindparam("new_expires_at")
+        head_id=func.coalesce(bindparam("new_head_id", type_=String), StoredConversation.head_id),
+        updated_at=bindparam("changed_at"),
+        expires_at=bindparam("new_expires_at"),
     )
 )
-"""``owner`` is an organization's id."""
+MOVE_HEAD = Statement(_MOVE_HEAD)
+"""``owner`` is an organization's id. Without a new head, the conversation keeps the one that it has."""
+_IF_UNCHANGED = case((StoredConversation.edition == bindparam("place_edition"), StoredConversation.edition))
+MOVE_HEAD_OF_PLACE = Statement(_MOVE_HEAD.values(edition=_IF_UNCHANGED))
+"""The same, for items that are added at a place. An item deleted since it was looked up may have made place for
+another one above: then the edition is none, which the database refuses. Comes first, since it locks the row."""
 
 
 def visible(principal: Principal) -> Select[StoredConversation]:

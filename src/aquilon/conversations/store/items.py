@@ -54,11 +54,20 @@ async def place_below(
         .where(ConversationBranch.conversation_id == conversation.id)
         .scalar_subquery()
     )
+    open_runs = scope.select(StoredRun).where(
+        StoredRun.conversation_id == conversation.id, StoredRun.status.in_(OPEN_RUNS)
+    )
     if item_id is None:
         on_first = scope.select(StoredItem).where(StoredItem.conversation_id == conversation.id, StoredItem.branch == 0)
         lowest = on_first.with_only_columns(func.max(StoredItem.depth)).scalar_subquery()
-        deepest, branches = (await session.execute(select(lowest, number_of_branches))).one()
-        branch, depth, free = 0, -1, deepest is None
+        from_first = scope.select(ConversationBranch).where(
+            ConversationBranch.conversation_id == conversation.id, ConversationBranch.parent == 0
+        )
+        forks = from_first.with_only_columns(func.max(ConversationBranch.forked_at)).scalar_subquery()
+        answering = open_runs.where(StoredRun.leaf_id.is_(None)).exists()
+        branch, depth = 0, -1
+        row = (await session.execute(select(lowest, forks, answering, number_of_branches))).one()
+        deepest, forked_at, is_answered, branches = row
     else:
         lowest = (
             scope.select(other)
@@ -74,14 +83,15 @@ async def place_below(
             )
             .scalar_subquery()
         )
-        answering = scope.select(StoredRun).where(StoredRun.leaf_id == item_id, StoredRun.status.in_(OPEN_RUNS))
+        answering = open_runs.where(StoredRun.leaf_id == item_id).exists()
         parent = scope.select(StoredItem).where(StoredItem.id == item_id, StoredItem.conversation_id == conversation.id)
-        columns = (StoredItem.branch, StoredItem.depth, lowest, forks, answering.exists(), number_of_branches)
-        row = (await session.execute(parent.with_only_columns(*columns))).first()
-        if row is None:
+        columns = (StoredItem.branch, StoredItem.depth, lowest, forks, answering, number_of_branches)
+        parent_row = (await session.execute(parent.with_only_columns(*columns))).first()
+        if parent_row is None:
             return None
-        branch, depth, deepest, forked_at, is_answered, branches = row
-        free = max(deepest, -1 if forked_at is None else forked_at) <= depth and not is_answered
+        branch, depth, deepest, forked_at, is_answered, branches = parent_row
+    taken = [depth_ for depth_ in (deepest, forked_at) if depth_ is not None]
+    free = max(taken, default=-1) <= depth and not is_answered
     return Place(
         conversation_id=conversation.id,
         edition=conversation.edition,
@@ -94,13 +104,16 @@ async def place_below(
     )
 
 
-async def forks(session: AsyncSession, scope: Scope, item: StoredItem, *, most: int) -> Sequence[int]:
-    """The first ``most`` branches that leave below an item. A run's first choice goes on below its last input item; its
-    other choices have these, since nothing can be below that item before the run begins."""
+async def forks(session: AsyncSession, scope: Scope, place: Place, *, most: int) -> Sequence[int]:
+    """The first ``most`` branches that leave below the item above a place.
+
+    A run's first choice goes on below its last input item; its other choices have these, since nothing can be below
+    that item before the run begins.
+    """
     branches = scope.select(ConversationBranch).where(
-        ConversationBranch.conversation_id == item.conversation_id,
-        ConversationBranch.parent == item.branch,
-        ConversationBranch.forked_at == item.depth,
+        ConversationBranch.conversation_id == place.conversation_id,
+        ConversationBranch.parent == place.branch,
+        ConversationBranch.forked_at == place.depth,
     )
     numbers = branches.with_only_columns(ConversationBranch.number).order_by(ConversationBranch.number)
     return list(await session.scalars(numbers.limit(most)))
@@ -212,6 +225,13 @@ async def page_down(
         if len(rows) >= limit:
             break
     return rows
+
+
+async def above(session: AsyncSession, scope: Scope, item: StoredItem) -> str | None:
+    """The id of the item above another one. ``parent_id`` may name one that was deleted while the item was added."""
+    parts = await segments(session, scope, item.conversation_id, branch=item.branch, depth=item.depth)
+    rows = await page_up(session, scope, item.conversation_id, clipped(parts, above=item.depth), limit=1)
+    return rows[0].id if rows else None
 
 
 def _on(scope: Scope, conversation_id: str, part: Segment) -> Select[StoredItem]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, bindparam, cast, func, insert, null, select
+from sqlalchemy import JSON, ColumnElement, Select, String, bindparam, cast, func, insert, null, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import visible
@@ -17,11 +18,17 @@ from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
 
 ADD = Statement(insert(StoredRun))
-ADD_EVENTS = Statement(insert(RunEvents))
+_add_events = postgresql.insert(RunEvents)  # SQLite has the same words for it
+ADD_EVENTS = Statement(
+    _add_events.on_conflict_do_update(
+        index_elements=list(RunEvents.__table__.primary_key), set_={"events": _add_events.excluded.events}
+    )
+)
+"""A writer that doesn't know whether its last events were committed writes them again, and those that came since."""
 _OF_RUN = (StoredRun.organization_id == bindparam("owner"), StoredRun.id == bindparam("run"))
 NOTE = Statement(
     Everyone.update(StoredRun)
-    .where(*_OF_RUN)
+    .where(*_OF_RUN, StoredRun.process_id.is_not(None))  # not one that another process has ended
     .values(status=bindparam("new_status"), unbilled=bindparam("new_unbilled"))
 )
 _END: dict[str, Any] = {
@@ -31,7 +38,6 @@ _END: dict[str, Any] = {
         "reason",
         "error",
         "model",
-        "leaf_id",
         "prompt_tokens",
         "cached_tokens",
         "completion_tokens",
@@ -39,8 +45,9 @@ _END: dict[str, Any] = {
         "ended_at",
     )
 }
+_END["leaf_id"] = func.coalesce(bindparam("new_leaf_id", type_=String), StoredRun.leaf_id)
 END = Statement(Everyone.update(StoredRun).where(*_OF_RUN).values(**_END, process_id=null(), unbilled=null()))
-"""``owner`` is an organization's id, ``run`` the run's."""
+"""``owner`` is an organization's id, ``run`` the run's. A run without output keeps its last item."""
 
 
 def _visible(principal: Principal) -> Select[StoredRun]:
@@ -136,9 +143,11 @@ async def request_end(session: AsyncSession, scope: Scope, run_id: str) -> bool:
     return changed.first() is not None
 
 
-async def cancelling(session: AsyncSession, run_ids: Collection[str]) -> Collection[str]:
-    """Of these runs, those whose end somebody asked for."""
-    query = Everyone.select(StoredRun).where(StoredRun.id.in_(run_ids), StoredRun.cancelling.is_(True))
+async def wanted(session: AsyncSession, run_ids: Collection[str]) -> Collection[str]:
+    """Those of these runs that go on: no one asked for their end, deleted them, or ended them for a dead process."""
+    query = Everyone.select(StoredRun).where(
+        StoredRun.id.in_(run_ids), StoredRun.cancelling.is_(False), StoredRun.status.in_(OPEN_RUNS)
+    )
     return set(await session.scalars(query.with_only_columns(StoredRun.id)))
 
 
