@@ -56,9 +56,14 @@ async def read_body(
     """
     if not any_type:
         _require_json(request)
-    state = services(request)
-    limit = state.settings.max_body_bytes
+    limit = services(request).settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))
+    return await validated_body(request, data, fields, structures=structures)
+
+
+async def validated_body(request: Request, data: bytes, fields: type[F], *, structures: int = MOST_STRUCTURES) -> F:
+    """As `read_body`, of what has been read; ``request`` says whether unknown fields are refused."""
+    state = services(request)
     if is_small(data):
         body = _validated(data, fields, structures)
     else:

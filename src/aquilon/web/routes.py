@@ -15,6 +15,7 @@ from aquilon.api.generation import (
     moderations,
     rerank,
     responses,
+    responses_websocket,
     tokens,
     unstored,
 )
@@ -47,6 +48,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        responses_websocket,
         messages,
         unstored,
         embeddings,
