@@ -15,7 +15,7 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.event_stream import DONE, EventStream, answer_unless_gone
 from aquilon.api.generation.item_bodies import ItemPage, OutputItem, item_body
 from aquilon.api.generation.prompts_of_items import prepare_to_fit
 from aquilon.api.generation.responses_answers import (
@@ -348,6 +348,7 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
+    yield DONE
 
 
 async def _unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event | RunEvent]:

@@ -10,7 +10,7 @@ from typing import cast, get_args
 import msgspec
 
 from aquilon.api.errors import api_error
-from aquilon.api.event_stream import frame
+from aquilon.api.event_stream import DONE, frame
 from aquilon.api.generation.item_bodies import (
     MessageItemBody,
     OutputItem,
@@ -309,6 +309,7 @@ async def frames(
     """`stream_events` as server-sent frames. ``response``: as it is before its first item."""
     async for _, data in numbered_frames(events, response, waits=waits):
         yield data
+    yield DONE
 
 
 async def numbered_frames(
