@@ -24,7 +24,8 @@ def scripted_gateway(home: Path, *, models: str = NO_MODEL) -> Iterator[RunningS
     with stand_in(scripted_model) as upstream:
         server = start_server(home, environment=environment)
         try:
-            aquilon(home, "upstreams", "add", NAME, f"{upstream}/v1")
+            abilities = [part for name in ("chat", "function_calling", "vision") for part in ("--can", name)]
+            aquilon(home, "upstreams", "add", NAME, f"{upstream}/v1", *abilities)
             headers = {"authorization": f"Bearer {server.api_key}"}
             wait_until(lambda: httpx.get(f"{server.url}/v1/models/{NAME}", headers=headers).is_success)
             yield server

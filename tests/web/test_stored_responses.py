@@ -108,9 +108,17 @@ def events_of(http: httpx.Client, response_id: str, after: int | None = None) ->
     with http.stream("GET", f"/v1/responses/{response_id}", params=params) as stream:
         assert stream.status_code == 200
         for line in stream.iter_lines():
-            if line.startswith("data: "):
+            if line.startswith("data: {"):
                 event = httpx.Response(200, text=line.removeprefix("data: ")).json()
                 yield event["sequence_number"], event["type"]
+
+
+def test_a_stream_says_that_it_is_over(http: httpx.Client) -> None:
+    created = http.post("/v1/responses", json=request(input="Hello", stream=True)).text
+    response_id = httpx.Response(200, text=created.partition("data: ")[2].partition("\n")[0]).json()["response"]["id"]
+    followed = http.get(f"/v1/responses/{response_id}", params={"stream": "true"}).text
+    assert created.endswith("data: [DONE]\n\n")
+    assert followed == created
 
 
 def test_readers_that_come_leave_and_come_back_see_each_event_once(http: httpx.Client) -> None:

@@ -28,6 +28,7 @@ from tests.support.homes import place_database
 from tests.support.polling import until
 from tests.support.server import RunningServer
 
+from aquilon.api.generation.responses_websocket import converse
 from aquilon.api.services import Services
 from aquilon.api.websocket import MOST_WAITING, WebSocketConnection, WebSocketRoutes
 from aquilon.people.administration import keys
@@ -90,12 +91,16 @@ class Routes:
         async for _ in connection:
             await connection.send((await connection.caller()).user_id)
 
+    async def responses(self, connection: WebSocketConnection) -> None:
+        await converse(connection, seconds=0.05)
+
     async def failing(self, connection: WebSocketConnection) -> None:
         async for _ in connection:
             raise RuntimeError("a bug")
 
     def by_path(self) -> dict[str, Any]:
-        return {f"/{name}": getattr(self, name) for name in ("echo", "slow", "flood", "user", "failing")}
+        names = ("echo", "slow", "flood", "user", "responses", "failing")
+        return {f"/{name}": getattr(self, name) for name in names}
 
 
 @dataclass
@@ -419,6 +424,14 @@ class TestEnding:
     async def test_a_silent_client_is_sent_away(self, tmp_path: Path) -> None:
         async with serving(tmp_path, idle_seconds=0.05) as served, served.raw("/echo") as raw:
             assert await raw.close_code() == 1001
+
+    async def test_a_connection_for_responses_ends_after_its_time(self, served: Served) -> None:
+        async with await served.open("/responses") as connection:
+            error = await connection.receive_json()
+            assert (error["type"], error["status"]) == ("error", 400)
+            assert error["error"]["code"] == "websocket_connection_limit_reached"
+            closed = await connection.receive()
+            assert (closed.type, closed.data) == (WSMsgType.CLOSE, 1000)
 
     async def test_a_client_that_answers_no_ping_is_sent_away(self, tmp_path: Path) -> None:
         async with serving(tmp_path) as served:

@@ -69,9 +69,18 @@ async def read_either(
     """
     if not any_type:
         _require_json(request)
-    state = services(request)
-    limit = state.settings.max_body_bytes
+    limit = services(request).settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))
+    return await _validated_by(request, data, choose, structures=structures)
+
+
+async def validated_body(request: Request, data: bytes, fields: type[F], *, structures: int = MOST_STRUCTURES) -> F:
+    """As `read_body`, of what has been read; ``request`` says whether unknown fields are refused."""
+    return await _validated_by(request, data, lambda _: fields, structures=structures)
+
+
+async def _validated_by(request: Request, data: bytes, choose: Callable[[Any], type[F]], *, structures: int) -> F:
+    state = services(request)
     if is_small(data):
         body = _validated(data, choose, structures)
     else:

@@ -17,6 +17,7 @@ from aquilon.api.generation import (
     rerank,
     responses,
     responses_compact,
+    responses_websocket,
     stored_chat,
     tokens,
 )
@@ -54,6 +55,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         conversations,
         items,
         mistral,
+        responses_websocket,
         messages,
         embeddings,
         rerank,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -14,9 +15,9 @@ from starlette.responses import Response
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.event_stream import DONE, EventStream, answer_unless_gone
 from aquilon.api.generation.item_bodies import ItemPage, OutputItem, item_body
-from aquilon.api.generation.prompts_of_items import prepare_to_fit, prompt_messages
+from aquilon.api.generation.prompts_of_items import prepare_to_fit
 from aquilon.api.generation.responses_answers import (
     ConversationRef,
     FormatEcho,
@@ -40,23 +41,26 @@ from aquilon.api.listing import bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.conversations import Context, new_items
-from aquilon.conversations.items import decoded
-from aquilon.conversations.live_run import RunRequest
+from aquilon.conversations.histories import History
+from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.live_run import LiveRun, RunRequest
 from aquilon.conversations.replay import last_event
-from aquilon.conversations.run import unnumbered
+from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.conversations.tables import StoredRun
 from aquilon.errors import invalid, not_found
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
-from aquilon.request import GenerationRequest
+from aquilon.request import Event, GenerationRequest
 from aquilon.text.messages import Message
 
 routes = Routes(tag="responses", direct=True)
 
 DIALECT = "responses"
 _RESPONSE = "/v1/responses/{response_id}"
+_NO_HISTORY = History((), 0)
+_NONE_UNSTORED: Mapping[str, History] = {}
 
 
 class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,53 +79,15 @@ class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    fields.require_possible()
-    state = services(request)
-    context = await _context(state, caller, fields)
-    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    history = () if context is None else context.history.items
-    messages = prompt_messages(fields.instructions, history, items)
-    prepared = await _prepare(request, fields, messages, caller)
-    response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
-    headers = model_answer_headers(request, prepared.model)
-    if context is None or not _stores(fields, context, caller):
-        answering = state.pipeline.answer(
-            [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
-        )
-        if fields.stream:
-            return EventStream(frames(answering, response))
-        return json_answer(await answer_unless_gone(request, whole_answer(answering, response)))
-    response = msgspec.structs.replace(
-        response,
-        store=True,
-        background=bool(fields.background),
-        status="queued" if fields.background else "in_progress",
-        previous_response_id=fields.previous_response_id,
-        conversation=None if fields.conversation is None else ConversationRef(context.place.conversation_id),
-    )
-    run = await state.runs.start(
-        RunRequest(
-            id=response.id,
-            dialect=DIALECT,
-            prepared=prepared,
-            body=msgspec.json.encode(response).decode(),
-            place=context.place,
-            new_conversation=context.new_conversation(caller),
-            input=new_items(items),
-            labels=msgspec.json.encode(response.metadata).decode(),
-            background=bool(fields.background),
-            tools=called_tools(response.tools),
-            kept_days=context.kept_days,
-        ),
-        caller,
-        headers=headers,
-    )
+    prepared_response = await prepare_response(request, caller, fields)
+    answering = await begin_response(request, caller, fields, prepared_response)
+    response = answering.response
     if fields.stream:
-        return EventStream(frames(unnumbered(run.log.read()), response, waits=not fields.background))
+        return EventStream(frames(answering.events, response, waits=not fields.background))
     if fields.background:
         return json_answer(response)
-    answer = await answer_unless_gone(request, whole_answer(unnumbered(run.log.read()), response))
-    ended = run.log.ended
+    answer = await answer_unless_gone(request, whole_answer(answering.events, response))
+    ended = None if answering.run is None else answering.run.log.ended
     if ended is not None and ended.error is not None and not answer.output:
         raise ended.error.raised()
     return json_answer(answer)
@@ -136,12 +102,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
 )
 async def count_input_tokens(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    fields.require_possible()
-    state = services(request)
-    context = await _context(state, caller, fields)
-    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    history = () if context is None else context.history.items
-    prepared = await _prepare(request, fields, prompt_messages(fields.instructions, history, items), caller)
+    prepared = (await prepare_response(request, caller, fields)).prepared
     if isinstance(prepared, Unprepared):
         raise prepared.reason
     return json_answer(InputTokens(input_tokens=prepared.prompt_tokens))
@@ -214,12 +175,98 @@ async def list_input_items(
     return json_answer(listed(page, has_more=len(rows) > begin + limit))
 
 
-async def _context(state: Services, caller: Principal, fields: ResponsesRequest) -> Context | None:
+@dataclass(frozen=True, kw_only=True)
+class PreparedResponse:
+    """A request that can be answered."""
+
+    context: Context | None
+    """Where it goes on or begins; None if nothing stored is read or written."""
+    history: History
+    """What its model reads first."""
+    items: Sequence[Item]
+    """Its own input."""
+    prepared: Prepared
+    response: ResponseBody
+    """Before its first item."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningResponse:
+    response: ResponseBody
+    """Before its first item."""
+    events: AsyncGenerator[Event | RunEvent]
+    run: LiveRun | None
+    """None if the response isn't stored."""
+
+
+async def prepare_response(
+    request: Request, caller: Principal, fields: ResponsesRequest, *, unstored: Mapping[str, History] = _NONE_UNSTORED
+) -> PreparedResponse:
+    """``unstored``: what the model reads after a response that isn't stored, by the response's id.
+
+    Raises ApiError for what can't be answered.
+    """
+    fields.require_possible()
+    state = services(request)
+    known = unstored.get(fields.previous_response_id or "")
+    context = await _context(state, caller, fields, continues_stored=known is None)
+    if known is not None:
+        history = known
+    else:
+        history = _NO_HISTORY if context is None else context.history
+    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
+    prepared = await _prepare(request, fields, fields.messages(history.items, items), caller)
+    response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
+    return PreparedResponse(context=context, history=history, items=items, prepared=prepared, response=response)
+
+
+async def begin_response(
+    request: Request, caller: Principal, fields: ResponsesRequest, asked: PreparedResponse
+) -> RunningResponse:
+    """Begin to answer. Raises ApiError, also at the first of the ``events``."""
+    state, context, response, prepared = services(request), ready.context, ready.response, ready.prepared
+    headers = model_answer_headers(request, prepared.model)
+    if context is None or not _stores(fields, context, caller):
+        events = state.pipeline.answer(
+            [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
+        )
+        return RunningResponse(response=response, events=events, run=None)
+    response = msgspec.structs.replace(
+        response,
+        store=True,
+        background=bool(fields.background),
+        status="queued" if fields.background else "in_progress",
+        conversation=None if fields.conversation is None else ConversationRef(context.place.conversation_id),
+    )
+    is_new = context.conversation is None
+    run = await state.runs.start(
+        RunRequest(
+            id=response.id,
+            dialect=DIALECT,
+            prepared=prepared,
+            body=msgspec.json.encode(response).decode(),
+            place=context.place,
+            new_conversation=context.new_conversation(caller),
+            input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
+            labels=msgspec.json.encode(response.metadata).decode(),
+            background=bool(fields.background),
+            tools=called_tools(response.tools),
+            kept_days=context.kept_days,
+        ),
+        caller,
+        headers=headers,
+    )
+    return RunningResponse(response=response, events=unnumbered(run.log.read()), run=run)
+
+
+async def _context(
+    state: Services, caller: Principal, fields: ResponsesRequest, *, continues_stored: bool
+) -> Context | None:
     """What the request goes on from, or the beginning of a new conversation; None if nothing is to be stored or read.
 
     Raises ApiError 404.
     """
-    if fields.previous_response_id is not None:
+    if fields.previous_response_id is not None and continues_stored:
         return await state.conversations.after_run(caller, fields.previous_response_id)
     if fields.conversation_id is not None:
         return await state.conversations.within(caller, fields.conversation_id, below=fields.below)
@@ -296,6 +343,7 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
+    yield DONE
 
 
 def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:
@@ -318,6 +366,7 @@ def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> Res
         instructions=fields.instructions,
         max_output_tokens=fields.max_output_tokens,
         metadata=fields.metadata or {},
+        previous_response_id=fields.previous_response_id,
         parallel_tool_calls=fields.parallel_tool_calls is not False,
         reasoning=ReasoningEcho(
             fields.reasoning.effort if fields.reasoning is not None else None,

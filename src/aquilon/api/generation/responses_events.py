@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import cast, get_args
 
 import msgspec
 
 from aquilon.api.errors import api_error
-from aquilon.api.event_stream import frame
+from aquilon.api.event_stream import DONE, frame
 from aquilon.api.generation.item_bodies import (
     MessageItemBody,
     OutputItem,
@@ -29,7 +29,7 @@ from aquilon.api.generation.responses_answers import (
 )
 from aquilon.api.generation.responses_tools import InputReader, called_tools, input_of_arguments
 from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
-from aquilon.conversations.items import CallItem
+from aquilon.conversations.items import CallItem, Item
 from aquilon.conversations.run import CANCELLED, RunEnded, RunEvent
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, FinishedReason, Started, ToolCallDelta
@@ -123,6 +123,11 @@ class Writing:
         """The items as far as they are written."""
         return [_body(item) for item in self._answer.items]
 
+    @property
+    def items(self) -> list[Item]:
+        """As `output`, for the next request's model."""
+        return [item.item for item in self._answer.items]
+
     def begin(self) -> Iterator[StreamEvent]:
         yield self._lifecycle("response.created")
         if self.response.status == "queued":
@@ -144,6 +149,13 @@ class Writing:
                 yield from self._run_ended(event)
             case Started() if event.stand_in:
                 self.response = msgspec.structs.replace(self.response, model=event.stand_in)
+
+    def end_empty(self) -> Iterator[StreamEvent]:
+        """End a response for which nothing is generated."""
+        self.response = msgspec.structs.replace(
+            self.response, status="completed", completed_at=int(time.time()), usage=response_usage(Usage(0, 0))
+        )
+        yield self._lifecycle("response.completed")
 
     def fail(self, error: Exception) -> Iterator[StreamEvent]:
         failure = api_error(error)
@@ -263,27 +275,13 @@ async def whole_answer(events: AsyncGenerator[Event | RunEvent], response: Respo
     return writing.response
 
 
-async def frames(
-    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = True
-) -> AsyncGenerator[bytes]:
-    """Server-sent frames. A failure before the first frame is raised; a later one becomes ``response.failed``.
+async def stream_events(
+    events: AsyncGenerator[Event | RunEvent], writing: Writing, *, waits: bool = True
+) -> AsyncGenerator[StreamEvent]:
+    """What a stream sends. A failure before the first event is raised; a later one becomes ``response.failed``.
 
-    ``waits``: the first frame waits for the first event, which names the model that answers.
+    ``waits``: the first event waits for the first of the answer, which names the model that answers.
     """
-    async for _, data in numbered_frames(events, response, waits=waits):
-        yield data
-
-
-async def numbered_frames(
-    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = False
-) -> AsyncGenerator[tuple[int, bytes]]:
-    """As `frames`, each with its ``sequence_number``."""
-    writing, encoder = Writing(response), msgspec.json.Encoder()
-
-    def frames_of(stream_events: Iterable[StreamEvent]) -> Iterator[tuple[int, bytes]]:
-        for event in stream_events:
-            yield event.sequence_number, f"event: {event.type}\n".encode() + frame(encoder.encode(event))
-
     async with aclosing(events):
         if waits:
             first = await anext(events)
@@ -291,12 +289,31 @@ async def numbered_frames(
                 raise (first.error or CANCELLED).raised()
             for _ in writing.add(first):  # a Started, which has the model that answers
                 pass
-        for numbered in frames_of(writing.begin()):
-            yield numbered
+        for sent in writing.begin():
+            yield sent
         try:
             async for event in events:
-                for numbered in frames_of(writing.add(event)):
-                    yield numbered
+                for sent in writing.add(event):
+                    yield sent
         except Exception as error:
-            for numbered in frames_of(writing.fail(error)):
-                yield numbered
+            for sent in writing.fail(error):
+                yield sent
+
+
+async def frames(
+    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = True
+) -> AsyncGenerator[bytes]:
+    """`stream_events` as server-sent frames. ``response``: as it is before its first item."""
+    async for _, data in numbered_frames(events, response, waits=waits):
+        yield data
+    yield DONE
+
+
+async def numbered_frames(
+    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = False
+) -> AsyncGenerator[tuple[int, bytes]]:
+    """As `frames`, each with its ``sequence_number``."""
+    encoder = msgspec.json.Encoder()
+    async with aclosing(stream_events(events, Writing(response), waits=waits)) as sent:
+        async for event in sent:
+            yield event.sequence_number, f"event: {event.type}\n".encode() + frame(encoder.encode(event))

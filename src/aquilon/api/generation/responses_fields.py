@@ -10,6 +10,7 @@ from pydantic import Field
 from aquilon.api.body import Fields
 from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, Metadata, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
+from aquilon.api.generation.prompts_of_items import prompt_messages
 from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
 from aquilon.api.generation.sampling_fields import TokenCount
@@ -153,6 +154,10 @@ class ResponsesRequest(Fields):
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
         return items(self.input, known=known)
+
+    def messages(self, history: Sequence[Item], new: Sequence[Item]) -> list[Message]:
+        """What the model reads. Raises ApiError 400 as `prompt_messages` does."""
+        return prompt_messages(self.instructions, history, new)
 
     def require_possible(self) -> None:
         """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
