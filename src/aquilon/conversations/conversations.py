@@ -10,10 +10,11 @@ from typing import Literal
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
-from aquilon.conversations.policies import Policies
-from aquilon.conversations.rows import NewConversation, conversation_row, head_row, item_row
+from aquilon.conversations.policies import Policies, kept_days
+from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
@@ -24,7 +25,7 @@ from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
-from aquilon.storage.rows import Row, Write, write
+from aquilon.storage.rows import Write, write
 
 MOST_ITEMS_AT_ONCE = 1000
 _TRIES = 8
@@ -55,6 +56,7 @@ class Conversations:
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
+        self.erasure = Erasure(database)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
@@ -102,12 +104,14 @@ class Conversations:
         writes: list[Write] = [
             (stored_conversations.ADD, [conversation_row(new, principal, now=int(time.time()))]),
             (stored_conversations.ADD_BRANCH, [{**branch, "number": 0, "parent": None, "forked_at": -1}]),
-            (stored_items.ADD, rows),
+            *rows.writes,
             (
                 stored_conversations.MOVE_HEAD,
                 [head_row(principal.organization_id, new.id, head_id, days=days)],
             ),
         ]
+        if new.title is not None:
+            writes += title_writes(principal.organization_id, new.id, new.title)
         await write(self._database, [(statement, rows) for statement, rows in writes if rows])
         return await self.get(principal, new.id)
 
@@ -130,8 +134,8 @@ class Conversations:
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 writes.append((stored_conversations.ADD_BRANCH, [row]))
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = context.kept_days if place.retention_days is None else place.retention_days
-            writes.append((stored_items.ADD, rows))
+            days = kept_days(place.retention_days, context.kept_days)
+            writes += rows.writes
             head = head_row(principal.organization_id, conversation_id, head_id, days=days)
             writes.append((stored_conversations.MOVE_HEAD, [head]))
             try:
@@ -139,7 +143,7 @@ class Conversations:
             except IntegrityError:
                 continue
             async with self._database.reading() as session:
-                ids = [row["id"] for row in rows]
+                ids = [row["id"] for row in rows.rows]
                 added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
                 return sorted(added, key=lambda item: item.depth)
         raise ApiError(
@@ -198,6 +202,7 @@ class Conversations:
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
             await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
+        self._forget(conversation_id)
 
     async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
@@ -220,6 +225,7 @@ class Conversations:
                 if conversation.head_id == item_id:
                     conversation.head_id = above
             conversation.edition += 1
+        self._forget(conversation_id)
 
     async def items_of_run(self, run: StoredRun, *, output: bool) -> Sequence[StoredItem]:
         """The input or output of a run that the caller may see, in order."""
@@ -243,6 +249,7 @@ class Conversations:
         async with self._database.writing() as session:
             await stored_runs.delete(session, scope, run.id)
             await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
+        self._forget(run.conversation_id)
 
     async def prune(self) -> int:
         """Delete some of the conversations that are kept no longer; returns how many."""
@@ -250,7 +257,14 @@ class Conversations:
             expired = await stored_conversations.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
             for organization_id, conversation_id in expired:
                 await stored_conversations.delete(session, Scope(organization_id), conversation_id)
+        for _, conversation_id in expired:
+            self._forget(conversation_id)
         return len(expired)
+
+    def _forget(self, conversation_id: str) -> None:
+        """Something of the conversation was deleted: keep it nowhere else."""
+        self._histories.forget(conversation_id)
+        self.erasure.request()
 
     async def _place_of(self, principal: Principal, conversation_id: str, leaf: str | None) -> Place:
         scope = Scope.of_organization(principal)
@@ -304,20 +318,18 @@ def new_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
 
 def _new_items(
     items: Sequence[Item], place: Place, principal: Principal, *, branch: int
-) -> tuple[list[Row], str | None]:
+) -> tuple[ItemRows, str | None]:
     """The rows of items below a place, and the id of the last one."""
-    rows, parent_id = list[Row](), place.parent_id
+    rows, parent_id = ItemRows(), place.parent_id
     for depth, (id_, item) in enumerate(new_items(items), place.depth + 1):
-        rows.append(
-            item_row(
-                id_,
-                item,
-                organization_id=principal.organization_id,
-                conversation_id=place.conversation_id,
-                parent_id=parent_id,
-                branch=branch,
-                depth=depth,
-            )
+        rows.add(
+            id_,
+            item,
+            organization_id=principal.organization_id,
+            conversation_id=place.conversation_id,
+            parent_id=parent_id,
+            branch=branch,
+            depth=depth,
         )
         parent_id = id_
     return rows, parent_id

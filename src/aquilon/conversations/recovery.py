@@ -9,7 +9,6 @@ import msgspec
 from aquilon.conversations.answer import Answer
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
-from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
 from aquilon.money.store import usage as stored_usage
@@ -52,7 +51,7 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
                 branches=[leaf.branch],
                 depth=leaf.depth,
             )
-            await write_in(session, [(stored_items.ADD, rows)])
+            await write_in(session, rows.writes)
             conversation = scope.update(StoredConversation).where(StoredConversation.id == run.conversation_id)
             await session.execute(conversation.values(head_id=leaf_id))
         writes: list[Write] = [

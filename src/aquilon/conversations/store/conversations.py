@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import Select, and_, bindparam, func, insert, or_
@@ -29,10 +30,14 @@ MOVE_HEAD = Statement(
 
 
 def visible(principal: Principal) -> Select[StoredConversation]:
-    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own."""
+    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own.
+
+    One that is kept no longer is invisible at once, until it is deleted.
+    """
     table = StoredConversation
     shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
     query = Scope.of_organization(principal).select(table)
+    query = query.where(or_(table.expires_at.is_(None), table.expires_at > int(time.time())))
     if principal.api_key_id is not None:
         return query.where(shared)
     return query.where(or_(shared, and_(table.visibility == "user", table.user_id == principal.user_id)))
