@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
-from aquilon.conversations.policies import Policies, kept_days
+from aquilon.conversations.policies import Policies
+from aquilon.conversations.retention import kept_days, require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
@@ -196,6 +197,21 @@ class Conversations:
                 parts = stored_items.clipped(parts, below=after_depth)
                 rows = await stored_items.page_down(session, scope, conversation_id, parts, limit=limit + 1)
         return rows[:limit], len(rows) > limit
+
+    async def set_retention(self, principal: Principal, conversation_id: str, days: int | None) -> StoredConversation:
+        """Keep a conversation for this many days after its last change; None for as long as the organization does.
+
+        The organization's rule holds if that is shorter. Raises ApiError 400 or 404.
+        """
+        require_days(days, least=1, param="retention_days")
+        scope = Scope.of_organization(principal)
+        async with self._database.writing() as session:
+            await self._conversation(session, principal, conversation_id)
+            policy_days = await stored_conversations.policy_days(session, scope)
+            await stored_conversations.set_retention(
+                session, scope, conversation_id, days=days, policy_days=policy_days
+            )
+        return await self.get(principal, conversation_id)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation with its items, runs and events. Raises ApiError 404."""

@@ -10,7 +10,7 @@ import msgspec
 
 from aquilon.conversations.answer import Answer
 from aquilon.conversations.items import CalledTool, Item
-from aquilon.conversations.policies import kept_days
+from aquilon.conversations.retention import kept_days
 from aquilon.conversations.rows import (
     ItemRows,
     NewConversation,

@@ -7,8 +7,6 @@ from aquilon.people.scope import Scope
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 
-DAY = 86_400
-"""Seconds."""
 _FRESH_SECONDS = 1.0
 """While changes on other machines aren't announced, a change counts after this long."""
 
@@ -28,10 +26,3 @@ class Policies:
             days = await policy_days(session, Scope(organization_id))
         self._known[organization_id] = moment, days
         return days
-
-
-def kept_days(of_conversation: int | None, of_organization: int | None) -> int | None:
-    """How long a conversation is kept: its own number of days, but no longer than the organization's rule."""
-    if of_conversation is None or of_organization is None:
-        return of_organization if of_conversation is None else of_conversation
-    return min(of_conversation, of_organization)

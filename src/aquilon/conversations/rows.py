@@ -11,7 +11,7 @@ import msgspec
 
 from aquilon.conversations.answer import Answer, partial_items
 from aquilon.conversations.items import Item, encoded, search_text
-from aquilon.conversations.policies import DAY
+from aquilon.conversations.retention import DAY
 from aquilon.conversations.run import RunEnded, RunEvent, encoded_events
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import search

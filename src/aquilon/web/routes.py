@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.conversations import retention as conversation_retention
+from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
     chat,
     completions,
@@ -47,6 +49,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        conversation_search,  # before `/v1/conversations/{conversation_id}`
         messages,
         unstored,
         embeddings,
@@ -70,6 +73,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         identity_providers,
         organization,
         organization_keys,
+        conversation_retention,
         budgets,
         limits,
         prices,

@@ -114,7 +114,7 @@ def _may_begin(word: str) -> bool:
 
 
 def _columns(scope: Scope, score: ColumnElement[float]) -> Select[Any]:
-    columns = (SearchedWords.id, SearchedWords.conversation_id, SearchedWords.item_id, score.label("score"))
+    columns: Any = (SearchedWords.id, SearchedWords.conversation_id, SearchedWords.item_id, score.label("score"))
     return scope.select(SearchedWords).with_only_columns(*columns)
 
 
