@@ -11,10 +11,12 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
 from aquilon.conversations.policies import Policies
-from aquilon.conversations.rows import NewConversation, conversation_row, head_row, item_row
+from aquilon.conversations.retention import kept_days, require_days
+from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
@@ -25,7 +27,7 @@ from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
-from aquilon.storage.rows import Row, Write, write
+from aquilon.storage.rows import Row, Write, write, write_in
 
 MOST_ITEMS_AT_ONCE = 1000
 BEGINNING = ""
@@ -67,6 +69,7 @@ class Conversations:
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
+        self.erasure = Erasure(database)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
@@ -129,12 +132,14 @@ class Conversations:
         writes: list[Write] = [
             (stored_conversations.ADD, [conversation_row(new, principal, now=int(time.time()))]),
             (stored_conversations.ADD_BRANCH, [{**branch, "number": 0, "parent": None, "forked_at": -1}]),
-            (stored_items.ADD, rows),
+            *rows.writes,
             (
                 stored_conversations.MOVE_HEAD,
                 [head_row(principal.organization_id, new.id, head_id, days=days)],
             ),
         ]
+        if new.title is not None:
+            writes += title_writes(principal.organization_id, new.id, new.title)
         await write(self._database, [(statement, rows) for statement, rows in writes if rows])
         return await self.get(principal, new.id)
 
@@ -156,21 +161,23 @@ class Conversations:
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 new_branches.append(row)
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = await self.required_days(principal) if place.retention_days is None else place.retention_days
+            days = kept_days(place.retention_days, await self.required_days(principal))
             head = head_row(principal.organization_id, conversation_id, head_id, days=days)
             writes: list[Write] = [
                 (stored_conversations.MOVE_HEAD_OF_PLACE, [head | {"place_edition": place.edition}]),
                 (stored_conversations.ADD_BRANCH, new_branches),
-                (stored_items.ADD, rows),
+                *rows.writes,
             ]
             try:
                 await write(self._database, writes)
             except IntegrityError:
                 continue
             if head_id is not None:
-                self._histories.grow(place, items, leaf_id=head_id, more_bytes=sum(len(row["content"]) for row in rows))
+                self._histories.grow(
+                    place, items, leaf_id=head_id, more_bytes=sum(len(row["content"]) for row in rows.rows)
+                )
             async with self._database.reading() as session:
-                ids = [row["id"] for row in rows]
+                ids = [row["id"] for row in rows.rows]
                 added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
                 return sorted(added, key=lambda item: item.depth)
         raise ApiError(
@@ -266,6 +273,7 @@ class Conversations:
                 conversation.visibility = change.visibility
             if change.title is not UNSET:
                 conversation.title = change.title
+                await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
             if change.labels is not None:
                 conversation.labels = change.labels
         return conversation
@@ -275,11 +283,27 @@ class Conversations:
         async with self._database.reading() as session:
             return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
 
+    async def set_retention(self, principal: Principal, conversation_id: str, days: int | None) -> StoredConversation:
+        """Keep a conversation for this many days after its last change; None for as long as the organization does.
+
+        The organization's rule holds if that is shorter. Raises ApiError 400 or 404.
+        """
+        require_days(days, least=1, param="retention_days")
+        scope = Scope.of_organization(principal)
+        async with self._database.writing() as session:
+            await self._conversation(session, principal, conversation_id)
+            policy_days = await stored_conversations.policy_days(session, scope)
+            await stored_conversations.set_retention(
+                session, scope, conversation_id, days=days, policy_days=policy_days
+            )
+        return await self.get(principal, conversation_id)
+
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation with its items, runs and events. Raises ApiError 404."""
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
             await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
+        self._forget(conversation_id)
 
     async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
@@ -302,6 +326,7 @@ class Conversations:
                 if conversation.head_id == item_id:
                     conversation.head_id = above
             conversation.edition += 1
+        self._forget(conversation_id)
 
     async def items_of_run(self, run: StoredRun, *, output: bool) -> Sequence[StoredItem]:
         """The input or output of a run that the caller may see, in order."""
@@ -325,6 +350,7 @@ class Conversations:
         async with self._database.writing() as session:
             await stored_runs.delete(session, scope, run.id)
             await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
+        self._forget(run.conversation_id)
 
     async def prune(self) -> int:
         """Delete some of the conversations that are kept no longer; returns how many."""
@@ -332,7 +358,14 @@ class Conversations:
             expired = await stored_conversations.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
             for organization_id, conversation_id in expired:
                 await stored_conversations.delete(session, Scope(organization_id), conversation_id)
+        for _, conversation_id in expired:
+            self._forget(conversation_id)
         return len(expired)
+
+    def _forget(self, conversation_id: str) -> None:
+        """Something of the conversation was deleted: keep it nowhere else."""
+        self._histories.forget(conversation_id)
+        self.erasure.request()
 
     async def _place_of(self, principal: Principal, conversation_id: str, leaf: str | None) -> Place:
         scope = Scope.of_organization(principal)
@@ -401,20 +434,18 @@ def copied_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
 
 def _new_items(
     items: Sequence[Item], place: Place, principal: Principal, *, branch: int
-) -> tuple[list[Row], str | None]:
+) -> tuple[ItemRows, str | None]:
     """The rows of items below a place, and the id of the last one."""
-    rows, parent_id = list[Row](), place.parent_id
+    rows, parent_id = ItemRows(), place.parent_id
     for depth, (id_, item) in enumerate(new_items(items), place.depth + 1):
-        rows.append(
-            item_row(
-                id_,
-                item,
-                organization_id=principal.organization_id,
-                conversation_id=place.conversation_id,
-                parent_id=parent_id,
-                branch=branch,
-                depth=depth,
-            )
+        rows.add(
+            id_,
+            item,
+            organization_id=principal.organization_id,
+            conversation_id=place.conversation_id,
+            parent_id=parent_id,
+            branch=branch,
+            depth=depth,
         )
         parent_id = id_
     return rows, parent_id

@@ -67,7 +67,7 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         conversation.head_id = leaf_id or place.parent_id
         writes: list[Write] = [
             (stored_conversations.ADD_BRANCH, new_branches),
-            (stored_items.ADD, rows),
+            *rows.writes,
             (stored_runs.ADD_EVENTS, [events_row(key, len(events), [ended])]),
             (stored_runs.END, [end_row(key, ended, model=model, leaf_id=leaf_id, at=int(time.time()))]),
         ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
 from aquilon.api.conversations import conversations, items, mistral
+from aquilon.api.conversations import retention as conversation_retention
+from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
     chat,
     completions,
@@ -52,6 +54,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         mistral_batches,
         responses,
         responses_compact,
+        conversation_search,  # before `/v1/conversations/{conversation_id}`
         conversations,
         items,
         mistral,
@@ -78,6 +81,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         identity_providers,
         organization,
         organization_keys,
+        conversation_retention,
         budgets,
         limits,
         prices,

@@ -143,6 +143,7 @@ class _Server:
             loop.add_signal_handler(number, self._end, number)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
+        erasing = asyncio.create_task(services.conversations.erasure.keep(self._stop))
         following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
         watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None
@@ -173,7 +174,7 @@ class _Server:
             await services.runs.close(CLOSE_SECONDS)
             if recovering is not None:
                 await recovering
-            await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())
+            await asyncio.gather(pruning, erasing, following, services.pulls.close(), services.moderation.close())
             await services.usage_writer.close()
             await services.admission.close()
 

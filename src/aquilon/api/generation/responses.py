@@ -221,7 +221,7 @@ async def prepare_response(
 
 
 async def begin_response(
-    request: Request, caller: Principal, fields: ResponsesRequest, asked: PreparedResponse
+    request: Request, caller: Principal, fields: ResponsesRequest, ready: PreparedResponse
 ) -> RunningResponse:
     """Begin to answer. Raises ApiError, also at the first of the ``events``."""
     state, context, response, prepared = services(request), ready.context, ready.response, ready.prepared
