@@ -126,7 +126,7 @@ def test_a_stop_string_is_shown_where_the_client_asks(tokenizer: Tokenizer) -> N
     [delta, finished] = events
     assert isinstance(delta, Delta)
     assert (delta.text, "".join(token.text for token in delta.tokens)) == ("abEND", "abEND")
-    assert finished == Finished(0, "stop")
+    assert finished == Finished(0, "stop", "END")
 
 
 def test_control_tokens_are_shown_by_name_where_the_client_asks(tokenizer: Tokenizer) -> None:
