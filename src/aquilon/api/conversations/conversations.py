@@ -164,7 +164,7 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     _CONVERSATION,
     "Delete a conversation",
     answer=DeletedConversation,
-    says="The conversation is deleted, with its items; answers that are being written end. Mistral's clients get status 204 "
+    says="The conversation is deleted, with its items; answers that are being written end. Mistral's clients get 204 "
     "without a body.",
 )
 async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
