@@ -258,6 +258,17 @@ def test_an_answer_goes_on_when_its_reader_leaves(mistral_client: Mistral) -> No
     wait_until(lambda: len(conversations.get_history(conversation_id=begun.conversation_id).entries) == 4)
 
 
+def test_a_conversation_that_is_deleted_ends_its_answer(mistral_client: Mistral) -> None:
+    conversations = mistral_client.beta.conversations
+    long: Any = {"max_tokens": 2000}
+    with conversations.start_stream(inputs="Tell a very long story", model=MODEL, completion_args=long) as stream:
+        events = iter(stream)
+        begun: Any = next(events).data
+        conversations.delete(conversation_id=begun.conversation_id)
+        *_, last = events
+    assert (last.event, last.data.code) == ("conversation.response.error", 409)  # type: ignore[union-attr]
+
+
 def test_a_restart_begins_another_conversation_from_an_entry(mistral_client: Mistral, openai_client: OpenAI) -> None:
     begun = begin(mistral_client, "One")
     conversations = mistral_client.beta.conversations
@@ -339,6 +350,16 @@ def test_what_is_not_to_be_stored_is_unknown_afterwards(mistral_client: Mistral)
     begun = begin(mistral_client, "Hello")
     mistral_client.beta.conversations.append(conversation_id=begun.conversation_id, inputs="Go on", store=False)
     assert len(mistral_client.beta.conversations.get_history(conversation_id=begun.conversation_id).entries) == 2
+
+
+def test_arguments_of_any_depth_are_read_or_refused(http: httpx.Client) -> None:
+    for depth, status in ((100, 200), (900, 200), (5000, 400)):
+        call = '{"type": "function.call", "tool_call_id": "c", "name": "f", "arguments": {"a": %s}}'
+        result = '{"type": "function.result", "tool_call_id": "c", "result": "1"}'
+        entries = (call % ("[" * depth + "]" * depth)) + "," + result
+        body = f'{{"model": "{MODEL}", "completion_args": {{"max_tokens": 1}}, "inputs": [{entries}]}}'
+        answer = http.post("/v1/conversations", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == status, answer.text
 
 
 # Both

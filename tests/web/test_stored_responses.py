@@ -214,6 +214,10 @@ def test_a_request_that_contradicts_what_is_stored_is_refused(
     assert (refused.status_code, refused.json()["param"]) == (status, param), refused.text
 
 
+def test_the_name_of_a_path_s_parameter_is_an_id_like_any_other(http: httpx.Client) -> None:
+    assert http.post("/v1/responses/%7Bresponse_id%7D/cancel").status_code == 404
+
+
 def test_calls_of_an_earlier_response_are_answered_with_their_outputs(openai_client: OpenAI) -> None:
     tools: Any = [{"type": "function", "name": "time", "parameters": {"type": "object", "properties": {}}}]
     first = openai_client.responses.create(

@@ -186,6 +186,13 @@ class Runs:
                 async for _ in events:
                     pass
 
+    async def cancel_all(self, principal: Principal, conversation_id: str) -> None:
+        """End the runs of a conversation, if the caller may see it; returns when they have ended."""
+        async with self._database.reading() as session:
+            runs = await stored_runs.open_in(session, principal, conversation_id)
+        for run in runs:
+            await self.cancel(principal, run)
+
     async def recover(self) -> int:
         """End the runs whose process is gone, with what it had written of them; returns how many."""
         async with self._database.reading() as session:

@@ -165,10 +165,13 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     _CONVERSATION,
     "Delete a conversation",
     answer=DeletedConversation,
-    says="The conversation is deleted, with its items and answers. Mistral's clients get status 204 without a body.",
+    says="The conversation is deleted, with its items; answers that are being written end. Mistral's clients get 204 "
+    "without a body.",
 )
 async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
-    await services(request).conversations.delete(caller, conversation_id)
+    state = services(request)
+    await state.runs.cancel_all(caller, conversation_id)
+    await state.conversations.delete(caller, conversation_id)
     if dialect_of(request.scope) == "mistral":
         return Response(status_code=204)
     return json_answer(DeletedConversation(id=conversation_id))

@@ -84,6 +84,12 @@ async def page(
     return list(await session.scalars(query.order_by(order).limit(limit)))
 
 
+async def open_in(session: AsyncSession, principal: Principal, conversation_id: str) -> Sequence[StoredRun]:
+    """The runs of a conversation that have not ended, if the caller may see it."""
+    query = _visible(principal).where(StoredRun.conversation_id == conversation_id, StoredRun.status.in_(OPEN_RUNS))
+    return list(await session.scalars(query))
+
+
 async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
     """By run, the model that answered, for all runs of a conversation; the latest run last."""
     query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
