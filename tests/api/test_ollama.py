@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from aquilon.api.ollama.answer_fields import AnswerFields, OllamaOptions
 from aquilon.api.ollama.answers import Answer, Clock
 from aquilon.api.ollama.asking import source_of
+from aquilon.api.ollama.embed import EmbedRequest
 from aquilon.api.ollama.generate import OllamaGenerateRequest
 from aquilon.api.ollama.messages import OllamaMessage, conversation
 from aquilon.errors import ApiError
@@ -25,6 +26,7 @@ from aquilon.request import (
     Finished,
     JsonObject,
     JsonSchema,
+    PromptCut,
     Started,
     TextPrompt,
     ToolCallDelta,
@@ -196,6 +198,13 @@ def test_a_prompt_is_a_conversation_a_raw_text_or_a_gap() -> None:
 )
 def test_names_that_stand_for_a_source(name: str, source: str | None) -> None:
     assert source_of(name) == source
+
+
+@pytest.mark.parametrize(("truncate", "cut"), [(None, True), (True, True), (False, False)])
+def test_a_long_text_is_cut_at_its_end_unless_the_client_says_no(truncate: bool | None, cut: bool) -> None:
+    asked = EmbedRequest.model_validate({"model": "m", "input": ["a", "b"], "truncate": truncate}).embedding()
+    assert asked.texts == ("a", "b")
+    assert asked.cut == (PromptCut(None, keeps_end=False) if cut else None)
 
 
 async def answered(*events: Event, kind: Any = "chat", **shape: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -104,15 +104,6 @@ def test_texts_become_vectors(client: ollama.Client) -> None:
     assert client.embed(EMBEDS, []).embeddings == []
 
 
-def test_a_text_that_is_too_long_is_cut_at_its_end_unless_the_client_refuses(client: ollama.Client) -> None:
-    long = "north wind " * 600
-    cut, whole = (client.embed(EMBEDS, text, truncate=True) for text in (long + "south", long))
-    assert cut.embeddings == whole.embeddings == client.embed(EMBEDS, long).embeddings
-    with pytest.raises(ollama.ResponseError) as refused:
-        client.embed(EMBEDS, long, truncate=False)
-    assert refused.value.status_code == 400
-
-
 def test_models_are_described_as_clients_choose_them(client: ollama.Client, http: httpx.Client) -> None:
     listed = {model.model: model for model in client.list().models}
     assert set(listed) == {MODEL, EMBEDS}
@@ -149,6 +140,7 @@ def test_probes_are_answered(http: httpx.Client) -> None:
         ("POST", "/api/generate", {"model": MODEL, "prompt": "x", "suffix": "y"}, 400, "can't fill a gap"),
         ("POST", "/api/generate", {"model": MODEL, "prompt": "x", "images": ["?"]}, 400, "base64"),
         ("POST", "/api/embed", {"model": EMBEDS, "input": ["x", ""]}, 400, "empty"),
+        ("POST", "/api/embed", {"model": EMBEDS, "input": "x " * 9000, "truncate": False}, 400, "8192"),
         ("POST", "/api/show", {}, 400, "'model'"),
         ("POST", "/api/copy", {"source": MODEL, "destination": "b"}, 400, "not supported"),
         ("POST", "/api/pull", {"model": "llama3.2"}, 403, "administration"),

@@ -44,6 +44,11 @@ class EmbedRequest(Fields):
     options: Any = Field(None, description="Without effect.")
     keep_alive: Any = Field(None, description="Without effect.")
 
+    def embedding(self) -> EmbeddingRequest:
+        texts = (self.input,) if isinstance(self.input, str) else tuple(self.input)
+        cut = None if self.truncate is False else PromptCut(None, keeps_end=False)
+        return EmbeddingRequest(model=self.model, texts=texts, dimensions=self.dimensions, cut=cut)
+
 
 class OlderEmbedRequest(Fields):
     model: ModelName
@@ -75,10 +80,7 @@ class OlderEmbedAnswer(msgspec.Struct, frozen=True):
 )
 async def ollama_embed(request: Request, caller: CallerOrOpen) -> Response:
     fields = await read_body(request, EmbedRequest, any_type=True)
-    texts = (fields.input,) if isinstance(fields.input, str) else tuple(fields.input)
-    cut = None if fields.truncate is False else PromptCut(None, keeps_end=False)
-    asked = EmbeddingRequest(model=fields.model, texts=texts, dimensions=fields.dimensions, cut=cut)
-    return json_answer(await _embedded(request, caller, asked))
+    return json_answer(await _embedded(request, caller, fields.embedding()))
 
 
 @routes.post(
