@@ -22,6 +22,11 @@ from sqlalchemy import MetaData, insert, select, text
 
 from aquilon.api import idempotency_store as idempotency
 from aquilon.api.idempotency_store import OwnedKey
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.items import MessageItem, Text
+from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.search import search
 from aquilon.jobs.files import FileDescription, Files
 from aquilon.people import first_run
 from aquilon.people.store import audit
@@ -30,21 +35,22 @@ from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
 from aquilon.storage.backup import back_up
 from aquilon.storage.sealing import Sealer
+from aquilon.storage.upgrade import table_names
 
 
 async def everything(database: Database) -> dict[str, list[Any]]:
-    """Each table's rows."""
+    """The rows of each table; not SQLite's index over them."""
     async with database.reading() as session:
         metadata = MetaData()
         connection = await session.connection()
-        await connection.run_sync(metadata.reflect)
+        await connection.run_sync(lambda reading: metadata.reflect(reading, only=sorted(table_names())))
         return {
             table.name: sorted(map(repr, await session.execute(select(table)))) for table in metadata.tables.values()
         }
 
 
 async def fill(database: Database, settings: Settings) -> str:
-    """Create accounts, an audit entry, a stored answer and a file; return the file's id."""
+    """Create accounts, an audit entry, a stored answer, a conversation and a file; return the file's id."""
     await first_run.prepare_first_run(database)
     principal = await first_run.operator(database)
     owned_key = OwnedKey(principal.organization_id, principal.user_id, "key")
@@ -59,11 +65,20 @@ async def fill(database: Database, settings: Settings) -> str:
         )
         await idempotency.claim(session, owned_key, "me", fingerprint="print", now=int(time.time()), lease=9, keep=9)
         await idempotency.answer(session, owned_key, "me", sealed=bytes(range(256)), expires_at=int(time.time()) + 9)
+    conversation = NewConversation(id="conv_1", visibility="workspace", title="Größe")
+    await Conversations(database, Histories()).create(principal, conversation, [MessageItem("user", (Text("école"),))])
     files = Files(database, settings)
     file_id, part, _ = await files.begin(principal, None)
     part.add(b"content")
     await files.keep(principal, file_id, part, description=FileDescription(name="a.txt", purpose="user_data"))
     return file_id
+
+
+async def found(database: Database) -> int:
+    """How many messages and titles of `fill` are found by their words."""
+    principal = await first_run.operator(database)
+    hits = [await search(database, principal, query, limit=5) for query in ("ecole", "grosse")]
+    return sum(len(page) for page, _ in hits)
 
 
 async def test_a_restore_brings_back_everything_that_was_backed_up(settings: Settings, tmp_path: Path) -> None:
@@ -82,6 +97,7 @@ async def test_a_restore_brings_back_everything_that_was_backed_up(settings: Set
     await restore.complete(settings)
     again = await Database.open(settings)
     assert await everything(again) == before
+    assert await found(again) == 2
     assert Sealer.of(settings).open(sealed) == "secret"
     files = Files(again, settings)
     assert files.content(await files.get(principal, file_id)).read_bytes() == b"content"
@@ -141,6 +157,7 @@ async def test_a_home_on_sqlite_moves_to_postgresql(
     await restore.complete(settings)
     moved = await Database.open(settings)
     assert await everything(moved) == before
+    assert await found(moved) == 2
     assert (await Files(moved, settings).get(await first_run.operator(moved), file_id)).bytes == len(b"content")
     await moved.close()
     with pytest.raises(DatabaseError, match="is of a PostgreSQL database"):

@@ -40,6 +40,8 @@ class Erasure:
     async def keep(self, stop: asyncio.Event) -> None:
         """Erase after each deletion, until ``stop`` is set; the next start goes on with what is left."""
         if not self._database.writes_at_once:
+            async with self._database.writing() as session:
+                await search.forget_deleted(session)  # a SQLite home was restored into PostgreSQL
             return
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():

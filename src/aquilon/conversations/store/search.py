@@ -141,6 +141,11 @@ async def forget_merged(session: AsyncSession) -> None:
     await session.execute(Everyone.delete(DeletedWords).where(DeletedWords.words == ""))
 
 
+async def forget_deleted(session: AsyncSession) -> None:
+    """Where no index has them: with PostgreSQL, whose own follows each change of a row."""
+    await session.execute(Everyone.delete(DeletedWords))
+
+
 _UNINDEX = text(
     "INSERT INTO conversation_search (conversation_search, rowid, organization_id, words) "
     "VALUES ('delete', :id, :organization_id, :words)"
