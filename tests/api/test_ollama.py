@@ -149,7 +149,7 @@ def test_the_format_is_any_object_or_a_schema() -> None:
     [
         (None, {}, {}),
         (True, {"enable_thinking": True}, {}),
-        (False, {"enable_thinking": False}, {}),
+        (False, {"enable_thinking": False}, {"reasoning_effort": "none"}),
         ("low", {"enable_thinking": True, "reasoning_effort": "low"}, {"reasoning_effort": "low"}),
     ],
 )
@@ -158,7 +158,11 @@ def test_think_is_a_variable_of_the_template(
 ) -> None:
     asked = fields(think=think)
     assert asked.template_variables == variables
-    assert asked.generation(TextPrompt("x"), "m").upstream_fields == for_upstreams
+    assert asked.generation(TextPrompt("x"), "m", reasons=True).upstream_fields == for_upstreams
+
+
+def test_a_model_that_does_not_think_is_not_asked_to_stop() -> None:
+    assert fields(think=False).generation(TextPrompt("x"), "m").upstream_fields == {}
 
 
 def generate(*, chats: bool = True, **values: Any) -> Any:
@@ -246,6 +250,12 @@ async def test_thoughts_are_apart_from_the_answer_unless_the_client_wants_none(k
     whole, lines = await answered(*events, kind=kind, thoughts=False)
     assert "thinking" not in (whole[at] if at else whole)
     assert len(lines) == 2
+
+
+async def test_a_signature_of_thoughts_makes_no_line() -> None:
+    signed = (Started(0), Delta(0, "", reasoning="Hm."), Delta(0, "", signature="c2ln"), Delta(0, "Yes"))
+    _, lines = await answered(*signed, Finished(0, "stop"), Usage(3, 4))
+    assert len(lines) == 3
 
 
 async def test_the_last_line_has_the_counts_and_a_fall_back_s_name() -> None:

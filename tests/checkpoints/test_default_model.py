@@ -40,7 +40,7 @@ def test_greedy_answers_are_those_of_transformers(default_model_file: Path, defa
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_reference_answers_are_what_transformers_computes(default_model_file: Path) -> None:
-    """Of the data in `tests/references`, with the transformers and torch of today."""
+    """The data in `tests/references` equals the answers of the installed transformers and torch."""
     from tests.support.transformers_answers import gaps_of, load
 
     model = load(default_model_file)

@@ -1,4 +1,4 @@
-"""GGUF files: every block format, llama.cpp's conventions, and files that lie."""
+"""GGUF files: every block format, llama.cpp's conventions, and headers with false claims."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_model_split_into_parts_is_one_model(tmp_path: Path) -> None:
         open_checkpoint(tmp_path)
 
 
-def test_metadata_is_what_the_gguf_package_reads(tmp_path: Path) -> None:
+def test_metadata_equals_what_the_gguf_package_reads(tmp_path: Path) -> None:
     write_small_gguf(tmp_path / "small.gguf")
     ours = read_gguf(tmp_path / "small.gguf")
     theirs = gguf.GGUFReader(tmp_path / "small.gguf")
@@ -230,7 +230,7 @@ def _text(text: bytes) -> bytes:
         ),
     ],
 )
-def test_a_lying_header_is_refused_by_what_it_claims(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_header_with_a_false_claim_is_refused_with_the_claim(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "lying.gguf"
     path.write_bytes(content)
     tracemalloc.start()
@@ -259,7 +259,7 @@ def test_a_large_sparse_file_cannot_make_the_header_grow(tmp_path: Path) -> None
 
 
 def test_opening_the_default_model_is_quick(default_model_file: Path) -> None:
-    """A fraction of the work that the gguf package makes of it."""
+    """It takes a fraction of the gguf package's work."""
     checkpoint = open_checkpoint(default_model_file)
     opening = work(lambda: open_checkpoint(default_model_file))
     assert opening < work(lambda: gguf.GGUFReader(default_model_file), 1) / 10

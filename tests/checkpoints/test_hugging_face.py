@@ -1,4 +1,4 @@
-"""Folders as transformers writes them: shards, 8-bit floats, ties, and damage by name."""
+"""Folders as transformers writes them: shards, 8-bit floats, ties, and refusals that name the damage."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_weights_in_several_files_are_one_model(sharded: Path) -> None:
     assert relative_difference(logits_of(checkpoint), reference_logits(tiny_model("llama"), TOKEN_IDS)) <= 1e-4
 
 
-def test_loading_tells_the_share_of_bytes_read(folder: Path) -> None:
+def test_loading_reports_the_share_of_bytes_read(folder: Path) -> None:
     shares: list[float] = []
     load_transformer(open_checkpoint(folder), progress=shares.append)
     assert shares[0] == 0.0
@@ -70,7 +70,7 @@ def test_tokens_that_end_an_answer_and_temperature_come_from_the_generation_conf
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_weights_keep_their_dtype_and_are_loaded_into_the_one_asked_for(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_weights_keep_their_dtype_and_are_loaded_into_the_requested_one(dtype: torch.dtype, tmp_path: Path) -> None:
     reference = tiny_model("qwen3").to(dtype)
     reference.save_pretrained(tmp_path)
     checkpoint = open_checkpoint(tmp_path)
@@ -79,7 +79,7 @@ def test_weights_keep_their_dtype_and_are_loaded_into_the_one_asked_for(dtype: t
     assert load_transformer(checkpoint, dtype=torch.bfloat16).layers[0].mlp.down.weight.dtype == torch.bfloat16
 
 
-def test_a_head_that_is_stored_and_differs_is_not_tied_whatever_the_config_says(tmp_path: Path) -> None:
+def test_a_stored_head_that_differs_is_not_tied_even_if_the_config_says_so(tmp_path: Path) -> None:
     reference = save_tiny_model("mistral3", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     del config["tie_word_embeddings"]  # the class's default ties
@@ -141,7 +141,7 @@ def test_fp8_weights_are_multiplied_by_their_scales(block: int | None, tmp_path:
 
 
 @pytest.mark.parametrize("block", [8, None])
-def test_fp8_weights_are_what_transformers_dequantizes_them_to(block: int | None, tmp_path: Path) -> None:
+def test_fp8_weights_equal_transformers_dequantization(block: int | None, tmp_path: Path) -> None:
     save_tiny_model("llama", tmp_path)
     quantize_to_fp8(tmp_path, block)
     options = FineGrainedFP8Config(dequantize=True, weight_block_size=(block, block) if block else None)
@@ -200,7 +200,7 @@ def test_a_truncated_file_is_refused(folder: Path, keep: float) -> None:
         open_checkpoint(folder)
 
 
-def test_a_header_longer_than_its_file_costs_nothing(folder: Path) -> None:
+def test_a_header_longer_than_its_file_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2**63) + bytes(100))
     with pytest.raises(CheckpointError, match="not safetensors"):
         open_checkpoint(folder)
@@ -228,7 +228,7 @@ def test_a_tensor_that_the_index_lists_and_its_file_lacks_is_named(sharded: Path
         open_checkpoint(sharded)
 
 
-def test_a_missing_tensor_one_too_many_and_one_of_another_shape_are_named(folder: Path) -> None:
+def test_missing_and_surplus_tensors_and_other_shapes_are_named(folder: Path) -> None:
     file = folder / "model.safetensors"
     tensors = load_file(file)
     save_file({name: tensor for name, tensor in tensors.items() if name != NORM}, file)
@@ -255,9 +255,7 @@ def test_a_missing_tensor_one_too_many_and_one_of_another_shape_are_named(folder
         ({"quantization_config": {"quant_method": "awq"}}, "'awq'"),
     ],
 )
-def test_a_config_with_nonsense_is_refused_by_file_and_field(
-    folder: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_config_is_refused_by_file_and_field(folder: Path, changes: dict[str, Any], message: str) -> None:
     (folder / "generation_config.json").unlink(missing_ok=True)
     edit_json(folder / "config.json", **changes)
     with pytest.raises(CheckpointError, match=message) as caught:
@@ -266,7 +264,7 @@ def test_a_config_with_nonsense_is_refused_by_file_and_field(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "nan", '{"a": ' * 50_000, "\ud800"])
-def test_a_config_that_is_no_json_object_is_refused(folder: Path, text: str) -> None:
+def test_a_config_that_isn_t_a_json_object_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
         open_checkpoint(folder)

@@ -14,7 +14,7 @@ LLAMA = {"model_type": "llama"}
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral", "ministral", "ministral3", "mixtral", "qwen2", "qwen3"])
-def test_an_empty_config_means_what_transformers_takes_it_to_mean(name: str) -> None:
+def test_an_empty_config_has_the_defaults_of_transformers(name: str) -> None:
     ours = architecture_from_config({"model_type": name})
     theirs = AutoConfig.for_model(name)
     heads = theirs.num_attention_heads
@@ -83,7 +83,7 @@ def test_window_of_a_layer_follows_its_type() -> None:
         {"model_type": "mistral3", "text_config": {"model_type": "gemma"}},
     ],
 )
-def test_an_unsupported_model_is_refused_with_the_supported_ones_and_a_way_out(config: dict[str, Any]) -> None:
+def test_an_unsupported_model_is_refused_with_the_supported_ones_and_an_alternative(config: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedArchitecture, match=r"Supported are llama, mistral.*qwen3.*upstream"):
         architecture_from_config(config)
 
@@ -110,7 +110,7 @@ def test_an_unsupported_model_is_refused_with_the_supported_ones_and_a_way_out(c
         ("rope_scaling", {"type": "yarn", "factor": 4.0, "beta_fast": -1}),
     ],
 )
-def test_nonsense_is_refused_by_the_name_of_the_field(field: str, value: object) -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_the_field(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
         architecture_from_config({**LLAMA, field: value})
     named = {"rope_scaling": "factor|beta_fast|rope_parameters|max_context"}.get(field, field)

@@ -184,7 +184,7 @@ def test_yarn_without_scale_leaves_cosine_and_sine_alone() -> None:
         ({"norm_eps": float("nan")}, "norm_eps"),
     ],
 )
-def test_params_with_nonsense_are_refused_by_field(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_params_are_refused_by_field(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     (tmp_path / "params.json").write_text(json.dumps({**PARAMS, **changes}))
     save_file({"norm.weight": torch.ones(1)}, tmp_path / "consolidated.safetensors")
     with pytest.raises(CheckpointError, match=message) as caught:

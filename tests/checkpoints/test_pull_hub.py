@@ -1,4 +1,4 @@
-"""Pulling from a hub: whole or not at all, on from where it stopped, and never what the hub did not list."""
+"""Pulls from a hub: a model is complete or absent, a pull resumes, and every file is one that the hub lists."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def weights_requests(hub: FakeHub) -> list[str | None]:
     return [range_ for path, range_, _ in hub.requests if path.startswith("/content/")]
 
 
-def test_a_model_is_pulled_with_what_the_card_says_and_only_the_files_we_serve(hub: FakeHub, store: ModelStore) -> None:
+def test_a_model_is_pulled_with_its_cards_facts_and_only_the_files_that_we_serve(
+    hub: FakeHub, store: ModelStore
+) -> None:
     model = pull(TINY, store)
     assert (model.name, model.source, model.revision) == ("Tiny-Llama", TINY, "c0ffee" + "0" * 34)
     assert (model.license, model.languages, model.family, model.chat) == ("apache-2.0", ["en", "fr"], "llama", True)
@@ -73,7 +75,7 @@ def test_a_new_commit_is_pulled_in_place_of_the_old_one(hub: FakeHub, store: Mod
     assert (model.path / "model.safetensors").read_bytes() == tiny_checkpoint(seed=1)["model.safetensors"]
 
 
-def test_a_connection_that_breaks_in_mid_file_goes_on_by_itself(hub: FakeHub, store: ModelStore) -> None:
+def test_a_connection_that_breaks_in_mid_file_is_resumed(hub: FakeHub, store: ModelStore) -> None:
     hub.break_after = [1000, 5000, 0]
     pull(TINY, store)
     assert weights_requests(hub) == [None, "bytes=1000-", "bytes=6000-", "bytes=6000-"]
@@ -87,7 +89,7 @@ def test_a_server_without_ranges_is_asked_again_from_the_beginning(hub: FakeHub,
     store.verify("Tiny-Llama")
 
 
-def test_a_hub_that_stays_away_ends_the_pull_which_goes_on_with_the_next_one(hub: FakeHub, store: ModelStore) -> None:
+def test_an_unreachable_hub_ends_the_pull_and_the_next_pull_continues_it(hub: FakeHub, store: ModelStore) -> None:
     hub.break_after = [1000, 0, 0, 0]
     with pytest.raises(PullError, match=r"broke at model\.safetensors .* the same command resumes from there"):
         pull(TINY, store)
@@ -99,7 +101,7 @@ def test_a_hub_that_stays_away_ends_the_pull_which_goes_on_with_the_next_one(hub
     store.verify("Tiny-Llama")
 
 
-def test_an_interrupted_pull_goes_on_with_the_next_one(hub: FakeHub, store: ModelStore) -> None:
+def test_the_next_pull_continues_an_interrupted_one(hub: FakeHub, store: ModelStore) -> None:
     def interrupt(phase: str, done: int, total: int | None, file: str) -> None:
         if file == "model.safetensors":
             raise KeyboardInterrupt
@@ -124,7 +126,7 @@ def test_files_of_another_commit_are_not_resumed(hub: FakeHub, store: ModelStore
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
-def test_a_file_that_is_not_what_the_hub_lists_is_refused_by_name(hub: FakeHub, store: ModelStore, file: str) -> None:
+def test_a_file_that_differs_from_the_hubs_list_is_refused_by_name(hub: FakeHub, store: ModelStore, file: str) -> None:
     right = hub.repositories["eagle/Tiny-Llama"].files[file]
     hub.served[file] = right[:-1] + b"!"
     with pytest.raises(ModelDamaged, match=rf"{file} of eagle/Tiny-Llama is altered"):
@@ -222,7 +224,7 @@ def test_an_unknown_repository_revision_or_file_is_reported(
         pull(TINY, store)
 
 
-def test_a_card_s_odd_fields_are_left_out(hub: FakeHub, store: ModelStore) -> None:
+def test_malformed_fields_of_a_card_are_left_out(hub: FakeHub, store: ModelStore) -> None:
     hub.repositories["eagle/Tiny-Llama"].card = {
         "license": "mit\x1b[2J",
         "license_link": ["https://eagle.test"],
@@ -232,7 +234,7 @@ def test_a_card_s_odd_fields_are_left_out(hub: FakeHub, store: ModelStore) -> No
     assert (model.license, model.license_url, model.languages) == ("", "", ["fr"])
 
 
-def test_several_gguf_files_are_a_choice_to_make(hub: FakeHub, store: ModelStore) -> None:
+def test_one_of_several_gguf_files_must_be_named(hub: FakeHub, store: ModelStore) -> None:
     hub.repositories["eagle/Tiny-GGUF"] = HubRepository({"tiny-Q4_K_M.gguf": b"four", "tiny-Q8_0.gguf": b"eight!!!"})
     with pytest.raises(PullError, match=r"2 GGUF files: choose one with --file.*tiny-Q4_K_M\.gguf \(4 bytes\)"):
         pull("hf:eagle/Tiny-GGUF", store)
@@ -244,7 +246,7 @@ def test_weights_in_pickle_files_are_refused(hub: FakeHub, store: ModelStore) ->
         pull("hf:eagle/Old", store)
 
 
-def test_a_full_disk_is_seen_before_anything_is_fetched(
+def test_a_full_disk_is_noticed_before_a_download(
     hub: FakeHub, store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -254,7 +256,7 @@ def test_a_full_disk_is_seen_before_anything_is_fetched(
     assert weights_requests(hub) == []
 
 
-def test_a_disk_that_fills_up_ends_the_pull_in_words_and_leaves_nothing(hub: FakeHub, store: ModelStore) -> None:
+def test_a_disk_that_fills_up_ends_the_pull_with_the_reason_and_leaves_nothing(hub: FakeHub, store: ModelStore) -> None:
     def fill_up(phase: str, done: int, total: int | None, file: str) -> None:
         if file == "model.safetensors":
             raise OSError(errno.ENOSPC, "No space left on device")

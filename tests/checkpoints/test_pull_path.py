@@ -1,4 +1,4 @@
-"""Pulling what is already on this machine: a folder, a file, once."""
+"""Pulls of folders and files on this machine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_pulling_the_same_content_again_does_nothing(folder: Path, store: ModelS
     assert pull(str(elsewhere), store) == first
 
 
-def test_a_folder_that_changed_is_pulled_anew(folder: Path, store: ModelStore) -> None:
+def test_a_changed_folder_is_pulled_again(folder: Path, store: ModelStore) -> None:
     pull(str(folder), store)
     (folder / "model.safetensors").unlink()
     write_checkpoint(folder, tiny_checkpoint(seed=1))
@@ -84,7 +84,7 @@ def test_a_damaged_model_is_repaired_by_pulling_it_again(folder: Path, store: Mo
     store.verify("Tiny-Llama")
 
 
-def test_another_folder_of_the_same_name_needs_a_name_of_its_own(folder: Path, store: ModelStore) -> None:
+def test_another_folder_of_the_same_name_needs_another_name(folder: Path, store: ModelStore) -> None:
     pull(str(folder), store)
     other = write_checkpoint(folder.parent / "other" / "Tiny-Llama", tiny_checkpoint(seed=1))
     with pytest.raises(PullError, match="choose another name with --name, or remove it first"):
@@ -103,7 +103,7 @@ def test_licence_and_languages_come_from_the_readme(folder: Path, store: ModelSt
     assert (model.license, model.languages) == ("mit", ["fr", "de"])
 
 
-def test_a_readme_that_is_no_card_is_no_obstacle(folder: Path, store: ModelStore) -> None:
+def test_a_readme_without_a_card_does_not_stop_a_pull(folder: Path, store: ModelStore) -> None:
     (folder / "README.md").write_bytes(b"---\n\xff: [\n---\n")
     assert pull(str(folder), store).license == ""
 

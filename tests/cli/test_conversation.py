@@ -79,7 +79,7 @@ def test_retry_asks_the_last_question_again() -> None:
 
 def test_a_model_is_chosen_among_those_of_the_server() -> None:
     talk = conversation(Parrot())
-    models = [Model("a", 0, (), ""), Model("b", 0, (), "")]
+    models = [Model(id=name, parameters=0, languages=(), description="") for name in ("a", "b")]
     talk.choose("b", models)
     assert talk.model == "b"
     with pytest.raises(CommandError, match="there are: a, b"):

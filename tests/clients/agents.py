@@ -85,17 +85,14 @@ def _open_code(place: Place, prompt: str, again: bool) -> list[str]:
 
 CODEX = Packages(("@openai/codex",), npm=True)
 CODEX_FILE = "~/.codex/config.toml"
+CLAUDE_CODE = Packages(("@anthropic-ai/claude-code",), npm=True, postinstall="install.cjs")
 AGENTS = [
     Agent("codex", CODEX, CODEX_FILE, _codex),
     # with models of OpenAI's names it has other tools: a patch, or JavaScript that calls the tools
     Agent("codex-gpt-5.5", CODEX, CODEX_FILE, _codex, model="gpt-5.5"),
     Agent("codex-gpt-6-sol", CODEX, CODEX_FILE, _codex, model="gpt-6-sol"),
-    Agent(
-        "claude-code",
-        Packages(("@anthropic-ai/claude-code",), npm=True, postinstall="install.cjs"),
-        "claude-code",
-        _claude_code,
-    ),
+    Agent("claude-code", CLAUDE_CODE, "claude-code", _claude_code),
+    Agent("claude-code-sonnet", CLAUDE_CODE, "claude-code", _claude_code, model="sonnet"),
     Agent("vibe", Packages(("mistral-vibe",), python="3.12"), "~/.vibe/config.toml", _vibe),
     Agent(
         "opencode",

@@ -42,7 +42,7 @@ async def test_the_reference_begins_with_what_holds_for_every_route(guest: Visit
     headings = guest.page.locator("main h2")
     await expect(headings.nth(3)).to_have_text("chat")
     assert (await headings.all_inner_texts())[:3] == ["Authentication", "Errors", "Streaming"]
-    assert (await headings.all_inner_texts())[-1] == "not stored"
+    assert (await headings.all_inner_texts())[-1] == "operations"
     await expect(guest.page.locator("main article h3").first).to_contain_text("/v1/chat/completions")
     await expect(guest.page.locator("main article h3").first).to_contain_text("POST")
 

@@ -75,7 +75,7 @@ def test_a_second_block_with_the_same_content_is_not_published() -> None:
     assert pool.match(hashes) == blocks
 
 
-def test_asking_for_more_than_is_free_takes_nothing() -> None:
+def test_an_allocation_of_more_than_the_free_blocks_takes_none() -> None:
     pool = BlockPool(3, 4)
     pool.allocate(2)
     with pytest.raises(OutOfBlocks):

@@ -49,8 +49,8 @@ def request(
     )
 
 
-async def answer(engine: Engine, asked: SequenceRequest) -> list[SequenceOutput]:
-    return [output async for output in engine.generate(asked)]
+async def answer(engine: Engine, sequence: SequenceRequest) -> list[SequenceOutput]:
+    return [output async for output in engine.generate(sequence)]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -87,15 +87,15 @@ class TestAnswers:
         assert [sum(len(o.token_ids) for o in outputs if o.index == index) for index in range(3)] == [8, 8, 8]
 
     async def test_sixteen_requests_at_once_get_the_answers_that_they_get_alone(self, engine: Engine) -> None:
-        asked = [
+        requests = [
             request(
                 str(number), model=["first", "second"][number % 2], prompt=list(range(1, 20 + number)), max_tokens=24
             )
             for number in range(16)
         ]
-        together = await asyncio.gather(*(answer(engine, one) for one in asked))
-        for number, one in enumerate(asked):
-            alone = await answer(engine, one)
+        together = await asyncio.gather(*(answer(engine, sequence) for sequence in requests))
+        for number, sequence in enumerate(requests):
+            alone = await answer(engine, sequence)
             assert [o.token_ids for o in alone] == [o.token_ids for o in together[number]]
 
     async def test_statistics_count_generated_tokens(self, engine: Engine) -> None:
@@ -116,7 +116,7 @@ class TestAnswers:
 @pytest.mark.asyncio(loop_scope="module")
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("asked", "kind", "words"),
+        ("impossible", "kind", "words"),
         [
             (request("r", model="nobody"), "unknown_model", "'nobody' does not exist"),
             (request("r", prompt=[]), "invalid", "empty"),
@@ -136,11 +136,11 @@ class TestRefusals:
         ids=lambda value: None,
     )
     async def test_an_impossible_request_is_refused_with_the_reason_and_the_process_goes_on(
-        self, engine: Engine, asked: SequenceRequest, kind: str, words: str
+        self, engine: Engine, impossible: SequenceRequest, kind: str, words: str
     ) -> None:
         process = engine.pid
         with pytest.raises(EngineError, match=words) as raised:
-            await answer(engine, asked)
+            await answer(engine, impossible)
         assert raised.value.kind == kind
         assert len(await answer(engine, request("next"))) == 8
         assert engine.pid == process

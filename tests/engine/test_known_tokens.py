@@ -1,4 +1,4 @@
-"""Output matrices with more rows than the vocabulary has tokens: what such rows compute is never drawn or reported."""
+"""Output matrices with more rows than the vocabulary has tokens: such tokens are never drawn or reported."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_rows_beyond_the_vocabulary_are_never_drawn(model: LoadedModel, sampling
     assert UNUSED not in ids
 
 
-def test_log_probabilities_are_those_of_the_vocabulary_alone(model: LoadedModel) -> None:
+def test_log_probabilities_cover_the_vocabulary_only(model: LoadedModel) -> None:
     answers = answer_all(model, [request(model, logprobs=20, prompt_logprobs=20, max_tokens=2)])
     first, *_ = answers["r", 0].outputs
     assert first.logprobs is not None
@@ -134,14 +134,14 @@ def test_log_probabilities_are_those_of_the_vocabulary_alone(model: LoadedModel)
         assert sum(np.exp(logprob) for _, logprob in entry.top) <= 1 + 1e-6
 
 
-def test_an_id_beyond_the_vocabulary_is_refused_as_one_beyond_the_weights_is(model: LoadedModel) -> None:
+def test_an_id_beyond_the_vocabulary_is_refused_like_one_beyond_the_weights(model: LoadedModel) -> None:
     with pytest.raises(InvalidRequest, match=f"from 0 to {TOKENS - 1}"):
         model.add(SequenceRequest(id="r", model="m", prompt_ids=[TOKENS], sampling=SamplingParameters()))
     with pytest.raises(InvalidRequest, match="logit_bias"):
         model.add(request(model, logit_bias={TOKENS: 1.0}))
 
 
-def test_unused_ids_are_struck_out_and_the_rest_stays_as_it_is() -> None:
+def test_unused_ids_are_excluded_and_all_others_unchanged() -> None:
     logits = torch.arange(12.0).reshape(2, 6)
     known = KnownTokens(4, [1]).of(logits)
     assert known.tolist() == [[0.0, -torch.inf, 2.0, 3.0], [6.0, -torch.inf, 8.0, 9.0]]

@@ -30,7 +30,7 @@ def random_logits(rows: int = 1, seed: int = 0, vocab_size: int = VOCABULARY) ->
 
 
 def possible_tokens(logits: Tensor, draws: int = 300, **parameters: object) -> Counter[int]:
-    """What ``draws`` seeds draw from one row."""
+    """The tokens that ``draws`` seeds draw from one row."""
     sequences = [make_sequence(seed=seed, **parameters) for seed in range(draws)]
     token_ids, _ = sample(logits.expand(draws, -1).clone(), sequences)
     return Counter(token_ids)

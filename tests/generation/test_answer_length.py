@@ -29,7 +29,7 @@ def test_a_text_is_continued_by_1024_tokens(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("prompt", [CHAT, *TEXTS])
-def test_the_operators_limit_holds_for_both_and_the_clients_before_it(prompt: Prompt) -> None:
+def test_the_operators_limit_holds_for_both_unless_the_client_sets_one(prompt: Prompt) -> None:
     assert allowed(prompt, default=50) == 50
     assert allowed(prompt, default=50, room=5) == 5
     assert allowed(prompt, default=50, max_tokens=7000) == 7000

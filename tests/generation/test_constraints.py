@@ -252,7 +252,7 @@ class TestRefusals:
         [
             ("```json", 'it can\'t begin with "```json"'),
             ('{"city": 3', 'it can\'t go on with "3" after "{\\"city\\": "'),
-            ('{"city": "Oslo"}', "it is whole"),
+            ('{"city": "Oslo"}', "the format is complete after it"),
         ],
     )
     async def test_a_prefix_that_the_format_does_not_allow_is_refused(

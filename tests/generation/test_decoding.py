@@ -126,7 +126,7 @@ def test_a_stop_string_is_shown_where_the_client_asks(tokenizer: Tokenizer) -> N
     [delta, finished] = events
     assert isinstance(delta, Delta)
     assert (delta.text, "".join(token.text for token in delta.tokens)) == ("abEND", "abEND")
-    assert finished == Finished(0, "stop")
+    assert finished == Finished(0, "stop", "END")
 
 
 def test_control_tokens_are_shown_by_name_where_the_client_asks(tokenizer: Tokenizer) -> None:
@@ -141,7 +141,7 @@ def test_control_tokens_are_shown_by_name_where_the_client_asks(tokenizer: Token
     assert hidden == [Delta(0, "a"), Finished(0, "stop")]
 
 
-def test_all_tokens_are_told_by_id_even_those_whose_text_is_held_back(tokenizer: Tokenizer) -> None:
+def test_all_tokens_are_reported_by_id_even_those_whose_text_is_held_back(tokenizer: Tokenizer) -> None:
     [end] = tokenizer.eos_ids
     decoding = Decoding(tokenizer, [], index=0, stop=["END"], returns_ids=True)
     first, second = tokenizer.encode("EN"), tokenizer.encode("x")

@@ -43,9 +43,7 @@ async def test_a_prompt_that_is_short_enough_is_not_cut(loaded: LoadedText) -> N
 
 
 @pytest.mark.parametrize("cut", [None, PromptCut(5)])
-async def test_a_text_beyond_all_measure_is_refused_without_being_encoded(
-    loaded: LoadedText, cut: PromptCut | None
-) -> None:
+async def test_a_far_too_long_text_is_refused_without_being_encoded(loaded: LoadedText, cut: PromptCut | None) -> None:
     with pytest.raises(ApiError, match="at least"):
         await encode_to_fit(TextPrompt("word " * 300_000), CARD, loaded, context=64, cut=cut)
 

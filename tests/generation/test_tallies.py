@@ -20,7 +20,7 @@ def shown(registry: CollectorRegistry) -> list[str]:
 
 
 @given(VALUES)
-def test_equal_to_the_librarys_own(values: list[tuple[str, float]]) -> None:
+def test_our_metrics_export_the_lines_of_prometheus_client(values: list[tuple[str, float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     counters, counter = Counters("n", "N", ("m",), registry=ours), Counter("n", "N", ("m",), registry=theirs)
     histograms = Histograms("h", "H", ("m",), buckets=BUCKETS, registry=ours)

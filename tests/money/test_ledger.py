@@ -81,7 +81,7 @@ async def test_a_request_reserves_its_prompt_and_a_thousand_tokens_and_gives_bac
     assert again.tokens == 9
 
 
-async def test_what_fits_is_granted_and_nothing_more(ledger: Ledger) -> None:
+async def test_a_reservation_gets_the_tokens_that_fit_and_no_more(ledger: Ledger) -> None:
     held = await reserve(ledger, budget(200 + 3 * 7 + 2), prompt=100, completion=5000)
     assert held.tokens == 7
     assert await ledger.extend(held, 1) == 0
@@ -138,7 +138,7 @@ async def test_a_changed_limit_counts_at_once(ledger: Ledger) -> None:
     ledger.settle(held, 20)
 
 
-async def test_as_many_run_at_once_as_there_are_slots(ledger: Ledger) -> None:
+async def test_no_more_requests_run_at_once_than_there_are_slots(ledger: Ledger) -> None:
     first, second = [await reserve(ledger, limits=[slots(2)]) for _ in range(2)]
     with pytest.raises(ApiError, match="The key's limit is 2 requests at once; 0 remain") as refused:
         await reserve(ledger, budget(10**6), prompt=10, limits=[slots(2)])

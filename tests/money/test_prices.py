@@ -1,4 +1,4 @@
-"""What tokens cost: exact, dated, and refused where it can't be."""
+"""Costs of tokens: they are exact and dated, and a price that can't be charged exactly is refused."""
 
 from __future__ import annotations
 
@@ -44,20 +44,18 @@ def price(starts: str, input_: int = 10) -> Price:
 
 
 @given(prices(), usages(), usages(), st.booleans())
-def test_what_two_requests_cost_is_what_their_tokens_cost_together(
-    price: Price, one: Usage, other: Usage, batch: bool
-) -> None:
+def test_two_requests_cost_what_their_tokens_cost_together(price: Price, one: Usage, other: Usage, batch: bool) -> None:
     both = Usage(
         one.prompt_tokens + other.prompt_tokens,
         one.completion_tokens + other.completion_tokens,
         one.cached_tokens + other.cached_tokens,
     )
-    asked = price.in_batch() if batch else price
-    assert asked.cost(one) + asked.cost(other) == asked.cost(both)
+    price_in_job = price.in_batch() if batch else price
+    assert price_in_job.cost(one) + price_in_job.cost(other) == price_in_job.cost(both)
 
 
 @given(prices(), usages(), usages(), st.booleans())
-def test_more_tokens_never_cost_less_and_nothing_costs_less_than_nothing(
+def test_more_tokens_never_cost_less_and_no_cost_is_negative(
     price: Price, usage: Usage, more: Usage, batch: bool
 ) -> None:
     grown = Usage(
@@ -65,10 +63,10 @@ def test_more_tokens_never_cost_less_and_nothing_costs_less_than_nothing(
         usage.completion_tokens + more.completion_tokens,
         usage.cached_tokens + more.cached_tokens,
     )
-    asked = price.in_batch() if batch else price
-    cost = asked.cost(usage)
+    price_in_job = price.in_batch() if batch else price
+    cost = price_in_job.cost(usage)
     assert isinstance(cost, int)
-    assert 0 <= cost <= asked.cost(grown)
+    assert 0 <= cost <= price_in_job.cost(grown)
     assert cost <= price.cost(usage)
 
 

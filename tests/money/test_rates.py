@@ -150,7 +150,7 @@ async def test_two_processes_count_together_in_redis(redis_url: str, redis: Redi
         await other.close()
 
 
-async def test_without_its_redis_a_process_counts_for_itself() -> None:
+async def test_a_process_without_its_redis_counts_alone() -> None:
     nowhere = RedisWindows("redis+unix:///nowhere/at/all")
     rates = Rates(nowhere)
     await admit(rates, limit(1))

@@ -135,7 +135,7 @@ class Billing:
         return [event async for event in self.answer(request_id, *prepared)]
 
     async def stream(self, request_id: str, delivered: list[str], *prepared: LocalSequence) -> None:
-        """Adds to ``delivered`` what a stream brings its client."""
+        """Adds the tokens that a stream brings to ``delivered``."""
         async for event in self.pipeline.answer(prepared, self.principal, request_id=request_id, streamed=True):
             if isinstance(event, Delta):
                 delivered.append(event.text)
@@ -317,7 +317,7 @@ async def test_concurrent_clients_never_overspend_and_hold_nothing_in_the_end(bi
     outcomes = {"whole": 0, "left": 0, "refused": 0}
 
     async def client(number: int) -> None:
-        """Asks again while others hold what may come back."""
+        """Tries again while other requests hold a reservation."""
         chance = random.Random(number)
         prepared = billing.prepared(chance.choice([None, 5, 200, 1500]), n=chance.choice([1, 1, 2]))
         patience = 30 if number % 3 == 0 else 10**9
@@ -372,8 +372,8 @@ async def test_a_changed_budget_counts_at_once(billing: Billing) -> None:
     assert [event async for event in billing.pipeline.answer([billing.prepared(1)], other, request_id="r3")]
 
 
-class Trouble:
-    """A database in which no usage can be recorded, until it is over."""
+class FailingDatabase:
+    """A database in which no usage can be recorded until ``repair``."""
 
     def __init__(self, billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
         self.billing = billing
@@ -382,8 +382,8 @@ class Trouble:
         with sqlite3.connect(billing.database.name) as raw:
             raw.execute("CREATE TRIGGER full BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'full'); END")
 
-    async def over(self) -> dict[str, Any]:
-        """Gives the request that was put on record then."""
+    async def repair(self) -> dict[str, Any]:
+        """Returns the event that is recorded afterwards."""
         with sqlite3.connect(self.billing.database.name) as raw:
             raw.execute("DROP TRIGGER full")
         self.patches.undo()
@@ -397,13 +397,13 @@ async def test_an_answer_whose_usage_cannot_be_recorded_is_refused_and_costs_not
 ) -> None:
     await billing.set_price()
     budget = await billing.set_budget(10**6)
-    trouble = Trouble(billing, monkeypatch)
+    failing = FailingDatabase(billing, monkeypatch)
     with pytest.raises(ApiError, match="Usage can't be recorded now") as refused:
         await billing.whole("r1", billing.prepared(5))
     assert refused.value.status == 503
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
         await billing.whole("never started", billing.prepared(5))
-    row = await trouble.over()
+    row = await failing.repair()
     assert (row["request_id"], row["outcome"], row["cost"]) == ("r1", "failed", 0)
     assert await billing.spent(budget) == spent(billing.settlement, (budget, 0)) == 0
     await billing.whole("r2", billing.prepared(5))
@@ -416,11 +416,11 @@ async def test_a_stream_whose_usage_cannot_be_recorded_fails_and_costs_what_was_
 ) -> None:
     await billing.set_price()
     budget = await billing.set_budget(10**6)
-    trouble = Trouble(billing, monkeypatch)
+    failing = FailingDatabase(billing, monkeypatch)
     delivered: list[str] = []
     with pytest.raises(ApiError, match="Usage can't be recorded now"):
         await billing.stream("r1", delivered, billing.prepared(5))
-    row = await trouble.over()
+    row = await failing.repair()
     cost = 16 * INPUT + 4 * CACHED + 5 * OUTPUT
     assert (row["outcome"], row["cost"], "".join(delivered)) == ("failed", cost, "aaaaa")
     assert await billing.spent(budget) == spent(billing.settlement, (budget, 0)) == cost
@@ -431,13 +431,13 @@ async def test_a_client_that_leaves_while_its_usage_cannot_be_recorded_pays_noth
 ) -> None:
     await billing.set_price()
     budget = await billing.set_budget(10**6)
-    trouble = Trouble(billing, monkeypatch)
+    failing = FailingDatabase(billing, monkeypatch)
     monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 60)
     asking = asyncio.create_task(billing.whole("r1", billing.prepared(5)))
     await until(lambda: billing.writer._broken)
     asking.cancel()
     await asyncio.wait({asking})
-    row = await trouble.over()
+    row = await failing.repair()
     assert (row["outcome"], row["cost"], await billing.spent(budget)) == ("failed", 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""Several API processes over one PostgreSQL: none spends what another holds, and what a dead one held is freed."""
+"""Several API processes over one PostgreSQL: none spends what another holds, and a dead one's holds are freed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def spent(database: Database) -> int:
         return (await spending(session, Scope(ORGANIZATION), [LINE]))[LINE]
 
 
-async def test_what_one_process_holds_another_can_t_spend(process_a: Process, process_b: Process) -> None:
+async def test_one_process_can_t_spend_what_another_holds(process_a: Process, process_b: Process) -> None:
     await reserve(process_a.ledger, budget(100), prompt=30)
     with pytest.raises(ApiError, match=r"0\.00004 remain"):
         await reserve(process_b.ledger, budget(100), prompt=21)
@@ -127,7 +127,7 @@ async def test_most_requests_need_no_claim(process_a: Process, database: Databas
     assert await spent(database) == 60 * 200
 
 
-async def test_a_lowered_limit_counts_for_what_was_claimed_ahead(process_a: Process, database: Database) -> None:
+async def test_a_lowered_limit_counts_for_earlier_claims(process_a: Process, database: Database) -> None:
     first = await reserve(process_a.ledger, budget(10**6), prompt=10)
     assert await held(database) > 20
     with pytest.raises(ApiError):
@@ -149,7 +149,7 @@ async def test_an_unused_hold_is_returned_by_the_second_beat(
     await process_a.stock.stop()
 
 
-async def test_what_a_killed_process_held_is_free_after_its_missed_beats(
+async def test_a_killed_process_s_holds_are_free_after_its_missed_beats(
     process_a: Process, process_b: Process, database: Database
 ) -> None:
     await reserve(process_a.ledger, budget(100), prompt=50)
@@ -165,7 +165,7 @@ async def test_what_a_killed_process_held_is_free_after_its_missed_beats(
     assert await held(database) == 0
 
 
-async def test_a_process_that_was_removed_as_dead_joins_again_with_what_its_requests_hold(
+async def test_a_process_that_was_removed_as_dead_joins_again_with_its_requests_holds(
     process_a: Process, process_b: Process, database: Database
 ) -> None:
     running = await reserve(process_a.ledger, budget(100), prompt=20)

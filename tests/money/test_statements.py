@@ -71,7 +71,7 @@ def test_the_sum_is_rounded_once_and_the_tax_is_of_the_rounded_sum() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 10**15)), max_size=30))
-def test_adding_up_loses_nothing(rows: list[tuple[str, str, int]]) -> None:
+def test_the_lines_of_a_statement_add_up_to_all_usage(rows: list[tuple[str, str, int]]) -> None:
     totals = added_up(line(*row) for row in rows)
     assert sum(total.cost for total in totals) == sum(cost for _, _, cost in rows)
     assert sum(total.prompt_tokens for total in totals) == 1000 * len(rows)
@@ -102,7 +102,7 @@ def test_the_pdf_says_what_the_statement_says() -> None:
     assert "not over" not in page
 
 
-def test_the_pdf_in_french() -> None:
+def test_the_french_pdf_is_in_french() -> None:
     [page] = text_of(statement_pdf(statement(line("été", "m", 100_000_000 * 1234), final=False), "fr"))
     for expected in (
         "Relevé",

@@ -1,4 +1,4 @@
-"""Usage on record: each request once, its totals, and what its budgets paid."""
+"""Recorded usage: each request once, its totals, and the costs that its budgets paid."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_concurrent_writers_lose_nothing(database: Database) -> None:
     assert await spent(database) == 40 * 35
 
 
-async def test_usage_is_grouped_by_the_facets_asked_for(database: Database) -> None:
+async def test_usage_is_grouped_by_the_requested_facets(database: Database) -> None:
     await record(
         database,
         event("r1"),
@@ -143,7 +143,7 @@ async def test_another_organization_and_another_user_do_not_see_an_event(databas
     assert own.requests == 1
 
 
-async def test_old_events_go_in_small_steps_and_their_totals_stay(database: Database) -> None:
+async def test_old_events_are_deleted_in_small_steps_and_their_totals_stay(database: Database) -> None:
     await record(database, *(event(f"r{number}", ended_at=NOON + number) for number in range(7)))
     steps = []
     while True:
@@ -187,7 +187,7 @@ class TestPrices:
             async with database.writing() as session:
                 await prices.set_price(session, "m", Price(1, input=10, cached_input=5, output=20))
 
-    async def test_a_whole_list_takes_the_place_of_what_was_to_come(
+    async def test_a_whole_list_replaces_all_future_prices(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("time.time", lambda: NOON + 0.5)

@@ -1,4 +1,4 @@
-"""Usage reports: how questions are read, and how answers are written."""
+"""Usage reports: how queries are read, and how reports are written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_time_is_read_as_people_and_programs_write_it(text: str, seconds: int)
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("query", "says"),
     [
         ({"since": "yesterday"}, "'yesterday' is not a time: write 2026-11-21"),
         ({"since": "2026-02-30"}, "is not a time"),
@@ -47,18 +47,18 @@ def test_a_time_is_read_as_people_and_programs_write_it(text: str, seconds: int)
         ({"since": "1970-01-01", "span": "hour"}, "more than 10000 hours: ask for less time, or by day"),
     ],
 )
-def test_an_invalid_question_is_refused_with_the_reason(asked: dict[str, str], says: str) -> None:
+def test_an_invalid_query_is_refused_with_the_reason(query: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
-        UsageQuestion.read(**asked)
+        UsageQuestion.read(**query)
 
 
-def test_a_question_without_a_time_is_for_thirty_days_and_today() -> None:
+def test_a_query_without_a_time_covers_thirty_days_and_today() -> None:
     question = UsageQuestion.read()
     assert question.since % DAY == 0
     assert 30 * DAY < question.until - question.since <= 31 * DAY
 
 
-def test_a_report_has_the_fields_asked_for() -> None:
+def test_a_report_has_the_requested_fields() -> None:
     question = UsageQuestion.read(by="model, key")
     assert question.as_object(row()) == {
         "starts_at": 20_000 * DAY,
@@ -74,7 +74,7 @@ def test_a_report_has_the_fields_asked_for() -> None:
     }
 
 
-def test_csv_is_for_spreadsheets_and_no_name_becomes_a_formula() -> None:
+def test_a_name_in_a_csv_never_becomes_a_formula_of_a_spreadsheet() -> None:
     written = UsageQuestion.read(by="key").as_csv([row(key='=HYPERLINK("x")'), row(key="a, b")])
     assert written.splitlines() == [
         "starts_at,key_id,key,requests,batch_requests,prompt_tokens,cached_tokens,completion_tokens,cost_microcents",

@@ -33,8 +33,8 @@ def default_tokenizer(default_text: TextModel) -> SubwordTokenizer:
 
 @pytest.fixture(scope="session")
 def default_reference(default_model_file: Path) -> PreTrainedTokenizerBase:
-    """What transformers makes of the default model's file."""
-    from transformers import AutoTokenizer  # not for those that need no reference
+    """The tokenizer that transformers reads from the default model's file."""
+    from transformers import AutoTokenizer  # slow, and few tests need it
 
     return AutoTokenizer.from_pretrained(default_model_file.parent, gguf_file=default_model_file.name)
 

@@ -16,8 +16,8 @@ Chunks = list[list[int]]
 
 @pytest.fixture(scope="module", params=["default_tokenizer", "sentencepiece_tokenizer"])
 def tokenizer(request: pytest.FixtureRequest) -> SubwordTokenizer:
-    found: SubwordTokenizer = request.getfixturevalue(request.param)
-    return found
+    tokenizer: SubwordTokenizer = request.getfixturevalue(request.param)
+    return tokenizer
 
 
 def chunks_of(vocab_size: int) -> st.SearchStrategy[Chunks]:
@@ -51,7 +51,7 @@ def test_no_half_character_is_ever_shown(tokenizer: SubwordTokenizer) -> None:
         assert detokenizer.finish() == ""
 
 
-def test_bytes_that_are_no_character_are_shown_as_the_replacement_character(
+def test_invalid_bytes_are_shown_as_the_replacement_character(
     sentencepiece_tokenizer: SubwordTokenizer,
 ) -> None:
     first_byte = 771
@@ -72,18 +72,18 @@ def test_bytes_that_are_no_character_are_shown_as_the_replacement_character(
 def test_an_answer_after_a_control_token_begins_without_sentencepieces_space(
     sentencepiece_tokenizer: SubwordTokenizer,
 ) -> None:
-    said = sentencepiece_tokenizer.encode("Bonjour toi", add_special=False)
+    ids = sentencepiece_tokenizer.encode("Bonjour toi", add_special=False)
     end_of_prompt = 4  # [/INST]
-    assert Detokenizer(sentencepiece_tokenizer, [1, end_of_prompt]).add(said) == "Bonjour toi"
-    assert Detokenizer(sentencepiece_tokenizer, said).add(said) == " Bonjour toi"
-    assert Detokenizer(sentencepiece_tokenizer).add(said) == "Bonjour toi"
+    assert Detokenizer(sentencepiece_tokenizer, [1, end_of_prompt]).add(ids) == "Bonjour toi"
+    assert Detokenizer(sentencepiece_tokenizer, ids).add(ids) == " Bonjour toi"
+    assert Detokenizer(sentencepiece_tokenizer).add(ids) == "Bonjour toi"
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     text=st.text(st.characters(min_codepoint=0x80, max_codepoint=0xFFFF, exclude_categories=("Cs",))), data=st.data()
 )
-def test_text_after_a_prompt_is_what_follows_it(
+def test_text_after_a_prompt_continues_the_prompt(
     default_tokenizer: SubwordTokenizer, text: str, data: st.DataObject
 ) -> None:
     ids = default_tokenizer.encode(text)

@@ -136,21 +136,21 @@ def test_a_damaged_vocabulary_is_refused_with_what_is_wrong(
         tokenizer_from_gguf({**default_metadata, **change})
 
 
-def test_tokens_that_begin_one_another_are_found_longest_first(default_metadata: dict[str, Any]) -> None:
+def test_the_longest_of_tokens_with_a_common_beginning_matches(default_metadata: dict[str, Any]) -> None:
     nested = ["<" * length for length in range(2, 200)]
     tokenizer = tokenizer_from_gguf(with_tokens(default_metadata, nested, kind=4))
     ids = tokenizer.encode("<" * 199 + "<<<", add_special=False)
     assert [tokenizer.token_text(token_id) for token_id in ids] == ["<" * 199, "<" * 3]
 
 
-def test_a_control_token_of_one_character_is_never_made_of_text(default_metadata: dict[str, Any]) -> None:
+def test_text_never_becomes_a_control_token_of_one_character(default_metadata: dict[str, Any]) -> None:
     tokenizer = tokenizer_from_gguf(with_tokens(default_metadata, ["字"], kind=3))
     ids = JinjaTemplate("{{ messages[0].content }}", tokenizer).encode([Message("user", "a字")])
     assert not any(map(tokenizer.is_control, ids))
     assert tokenizer.decode(ids) == "a字"
 
 
-def test_special_tokens_past_all_measure_are_refused(default_metadata: dict[str, Any]) -> None:
+def test_far_too_many_special_tokens_are_refused(default_metadata: dict[str, Any]) -> None:
     with pytest.raises(TokenizerError, match="too many"):
         tokenizer_from_gguf(with_tokens(default_metadata, [f"<{index:0200}>" for index in range(1500)], kind=3))
 
@@ -163,14 +163,14 @@ def with_tokens(metadata: dict[str, Any], tokens: list[str], kind: int) -> dict[
     }
 
 
-def test_what_fills_a_vocabulary_up_is_unused(default_metadata: dict[str, Any]) -> None:
+def test_tokens_that_fill_up_a_vocabulary_are_unused(default_metadata: dict[str, Any]) -> None:
     metadata = with_tokens(default_metadata, ["[PAD49152]", "[PAD49153]"], kind=5)
     assert size_and_unused(metadata) == (49154, [49152, 49153])
     assert tokenizer_from_gguf(metadata).unused_ids == {49152, 49153}
     assert tokenizer_from_gguf(metadata, rows=60000).vocab_size == 49154
 
 
-def test_control_tokens_beyond_the_weights_are_none(default_metadata: dict[str, Any]) -> None:
+def test_control_tokens_beyond_the_weights_are_text(default_metadata: dict[str, Any]) -> None:
     metadata = with_tokens(default_metadata, ["<image>"], kind=3)
     tokenizer = tokenizer_from_gguf(metadata, rows=49152)
     assert tokenizer.vocab_size == 49152

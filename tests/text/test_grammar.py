@@ -1,4 +1,4 @@
-"""Beginnings of answers, held to their grammar in time that is bounded."""
+"""Prefixes of answers are checked against their grammar in bounded time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from aquilon.text.grammar import GrammarError, check_prefix, of_rules
 
 
-def test_a_beginning_is_held_in_pieces_and_no_longer_one_than_is_quick() -> None:
+def test_a_prefix_is_checked_in_pieces_up_to_8_kib() -> None:
     anything = of_rules("start: /(?s:.*)x/")
     check_prefix(anything, "ä" * 4000, vocab_size=300)
     with pytest.raises(GrammarError, match="more than 8 KiB"):

@@ -52,7 +52,7 @@ def test_control_tokens_in_text_stay_text(folder: Path) -> None:
         assert tokenizer.decode(ids) == f"a{token}b"
 
 
-def test_a_control_token_that_the_vocabulary_would_make_of_text_is_not_made(tmp_path: Path) -> None:
+def test_text_never_becomes_a_control_token_of_the_vocabulary(tmp_path: Path) -> None:
     """With ``ignore_merges`` a word that is in the vocabulary is one token, control tokens too."""
     byte_level = {character: token_id for token_id, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     tokenizer = Tokenizer(models.BPE(vocab={**byte_level, "STOP": 256}, merges=[], ignore_merges=True))
@@ -138,7 +138,7 @@ def test_bos_is_added_as_the_folder_says(tmp_path: Path) -> None:
     assert without.encode("a") == with_bos.encode("a", add_special=False)
 
 
-def test_templates_are_found_wherever_folders_keep_them(tmp_path: Path) -> None:
+def test_templates_are_found_in_every_place_where_folders_keep_them(tmp_path: Path) -> None:
     named = [{"name": "default", "template": "one"}, {"name": "tool_use", "template": "two"}]
     assert templates_from_folder(write_folder(tmp_path / "a")) == {"default": CHATML}
     assert templates_from_folder(write_folder(tmp_path / "b", named)) == {"default": "one", "tool_use": "two"}
@@ -211,7 +211,7 @@ MALFORMED = {
 @pytest.mark.parametrize(
     ("name", "content"), [(name, content) for name, contents in MALFORMED.items() for content in contents]
 )
-def test_a_malformed_file_is_named_whatever_is_wrong_with_it(
+def test_every_kind_of_malformed_file_is_named(
     folder: Path, tmp_path: Path, name: str, content: bytes | dict[str, object]
 ) -> None:
     for file in folder.iterdir():
@@ -221,7 +221,7 @@ def test_a_malformed_file_is_named_whatever_is_wrong_with_it(
         TextModel.from_folder(tmp_path)
 
 
-def test_a_text_whose_control_tokens_are_meant_has_the_ids_that_transformers_gives_it(folder: Path) -> None:
+def test_a_text_with_parsed_control_tokens_has_the_ids_that_transformers_gives_it(folder: Path) -> None:
     ours, transformers = tokenizer_from_folder(folder), AutoTokenizer.from_pretrained(folder)
     for text in [*texts(50, seed=6), "<|im_start|>user\na<|im_end|>\n<|im_start|>", "[INST] a [/INST]", "<|im_start"]:
         assert ours.encode(text, parse_special=True) == transformers.encode(text)

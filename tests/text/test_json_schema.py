@@ -1,6 +1,6 @@
-"""Schemas as grammars hold them: whatever is written matches, and nothing runs into a dead end.
+"""Grammars of JSON schemas: every written value matches, and no value runs into a dead end.
 
-jsonschema is the judge of what matches.
+jsonschema decides what matches.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ ONE = {"$ref": "#/$defs/Person"}
 
 
 def rules(schema: dict[str, Any], writing: dict[str, Any] = COMPACT) -> str:
-    made = f"start: {json_value(schema, writing=writing)}"
-    check(of_rules(made))
-    return made
+    grammar = f"start: {json_value(schema, writing=writing)}"
+    check(of_rules(grammar))
+    return grammar
 
 
 def holds(schema: dict[str, Any], value: Any) -> bool:
-    """In some order of an object's properties: a grammar has them in its schema's."""
+    """Whether the schema's grammar allows the value, in some order of an object's properties."""
     orders = map(dict, permutations(value.items())) if isinstance(value, dict) else [value]
-    return any(takes(rules(schema), json.dumps(each)) for each in orders)
+    return any(takes(rules(schema), json.dumps(ordered)) for ordered in orders)
 
 
 def refusal(schema: dict[str, Any]) -> str:
@@ -52,25 +52,25 @@ class TestClosing:
             {"oneOf": [ONE, {"type": "null"}]},
         ],
     )
-    def test_nothing_else_is_written_wherever_it_is_described(self, schema: dict[str, Any]) -> None:
+    def test_only_named_properties_are_written_wherever_the_object_is_described(self, schema: dict[str, Any]) -> None:
         within = {"type": "object", "properties": {"one": schema}, "$defs": {"Person": PERSON}}
         assert holds(within, {"one": {"name": "Ada"}})
         assert not holds(within, {"one": {"name": "Ada", "age": 3}})
         assert not holds(within, {"one": {}, "two": {}})
 
-    def test_what_is_said_of_other_properties_stays(self) -> None:
+    def test_the_schemas_own_rule_for_other_properties_is_kept(self) -> None:
         assert holds(PERSON | {"additionalProperties": True}, {"name": "a", "age": "b"})
         assert holds(PERSON | {"additionalProperties": {"type": "integer"}}, {"age": 3})
         assert not holds(PERSON | {"additionalProperties": {"type": "integer"}}, {"age": "b"})
         assert holds({"type": "object"}, {"anything": 1})
         assert holds(PERSON | {"patternProperties": {"^x": {"type": "integer"}}}, {"name": "a", "xy": 1})
 
-    def test_what_is_combined_stays_open_so_that_each_part_may_name_its_own(self) -> None:
+    def test_combined_schemas_stay_open_so_that_each_may_name_properties(self) -> None:
         age = {"properties": {"age": {"type": "integer"}}}
         for schema in ({"allOf": [ONE, age]}, ONE | age, {"type": "object", **age, "anyOf": [ONE]}):
             assert holds({**schema, "$defs": {"Person": PERSON}}, {"name": "Ada", "age": 3})
 
-    def test_a_definition_is_closed_where_it_stands_alone_though_it_is_combined_elsewhere(self) -> None:
+    def test_a_definition_is_closed_where_it_stands_alone_and_open_where_it_is_combined(self) -> None:
         both = {"allOf": [ONE, {"properties": {"age": {"type": "integer"}}}]}
         schema = {"type": "object", "properties": {"a": ONE, "b": both}, "$defs": {"Person": PERSON}}
         assert holds(schema, {"b": {"name": "Ada", "age": 3}})
@@ -79,8 +79,8 @@ class TestClosing:
 
 def an_animal(name: str, key: str, **more: Any) -> dict[str, Any]:
     kind = {"const": name, "type": "string"}
-    made = {"type": "object", "properties": {"kind": kind, key: {"type": "integer"}}, "required": ["kind", key]}
-    return made | more
+    animal = {"type": "object", "properties": {"kind": kind, key: {"type": "integer"}}, "required": ["kind", key]}
+    return animal | more
 
 
 class TestUnions:
@@ -93,14 +93,14 @@ class TestUnions:
         [list(ANIMALS.values()), [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]],
         ids=["in place", "by reference"],
     )
-    def test_branches_that_exclude_each_other_are_held_and_closed(self, branches: list[Any]) -> None:
+    def test_branches_that_exclude_each_other_are_allowed_and_closed(self, branches: list[Any]) -> None:
         pet = {"oneOf": branches, "discriminator": {"propertyName": "kind", "mapping": {"cat": "#/$defs/Cat"}}}
         schema = {"type": "object", "properties": {"pet": pet}, "$defs": self.ANIMALS}
         assert holds(schema, {"pet": {"kind": "cat", "lives": 9}})
         assert not holds(schema, {"pet": {"kind": "cat", "lives": 9, "age": 1}})
         assert not holds(schema, {"pet": {"kind": "cat", "age": 9}})
 
-    def test_a_property_that_tells_them_apart_is_written_though_it_has_a_default(self) -> None:
+    def test_a_property_that_distinguishes_branches_is_written_though_it_is_optional(self) -> None:
         branches = [animal | {"required": ["kind"][:0]} for animal in self.ANIMALS.values()]
         assert holds({"oneOf": branches}, {"kind": "dog"})
         assert not holds({"oneOf": branches}, {})  # which would be both
@@ -122,17 +122,17 @@ class TestReferences:
             {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}, {"type": "null"}]}]},
         ],
     )
-    def test_a_circle_that_leads_nowhere_else_is_refused(self, schema: dict[str, Any]) -> None:
+    def test_references_that_lead_only_to_themselves_are_refused(self, schema: dict[str, Any]) -> None:
         assert "leads back to itself" in refusal(schema)
 
-    def test_a_circle_with_a_way_out_is_held(self) -> None:
+    def test_a_recursive_schema_that_can_end_is_allowed(self) -> None:
         chain = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}}
         assert holds(chain | {"required": ["next"]}, {"next": {"next": None}})
         nested = {"type": "array", "items": {"$ref": "#"}}
         assert holds(nested, [[], [[]]])
         assert holds({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, None)
 
-    def test_what_leads_nowhere_beside_a_way_out_is_never_begun(self) -> None:
+    def test_an_optional_part_that_can_never_end_is_never_written(self) -> None:
         endless = {"Person": {"type": "object", "properties": {"x": ONE}, "required": ["x"]}}
         schema = {"type": "object", "properties": {"a": ONE, "b": {"type": "null"}}, "$defs": endless}
         assert holds(schema, {"b": None})
@@ -141,7 +141,7 @@ class TestReferences:
         assert holds({"anyOf": [ONE, {"type": "null"}], "$defs": endless}, None)
 
     @pytest.mark.parametrize("kind", ["items", "anyOf", "$ref", "properties"])
-    def test_very_many_that_lead_into_each_other_are_refused_before_a_stack_overflows(self, kind: str) -> None:
+    def test_very_many_nested_references_are_refused_before_a_stack_overflows(self, kind: str) -> None:
         def step(number: int) -> dict[str, Any]:
             inner = {"$ref": f"#/$defs/{number + 1}"}
             steps: dict[str, dict[str, Any]] = {
@@ -152,15 +152,15 @@ class TestReferences:
             return steps.get(kind, inner)
 
         def chain(length: int) -> dict[str, Any]:
-            made = {str(number): step(number) for number in range(length)}
-            return {"$ref": "#/$defs/0", "$defs": made | {str(length): {"type": "null"}}}
+            steps = {str(number): step(number) for number in range(length)}
+            return {"$ref": "#/$defs/0", "$defs": steps | {str(length): {"type": "null"}}}
 
         rules(chain(100))
         assert "more than 500 schemas" in refusal(chain(1500))
         with pytest.raises(GrammarError, match="more than 500 schemas"):
             lark(f"start: %json {json.dumps(chain(1500))}")
 
-    def test_what_is_not_in_the_schema_is_refused(self) -> None:
+    def test_references_to_anything_outside_the_schema_are_refused(self) -> None:
         for reference in ("#/$defs/Nobody", "https://example.com/schema.json", "#nowhere", 5):
             assert "isn't in it" in refusal({"$ref": reference})
         assert "address" in refusal({"$ref": "#/$defs/A", "$defs": {"A": {"$id": "https://example.com/a"}}})
@@ -172,18 +172,18 @@ class TestReferences:
             assert holds(schema, 1)
             assert not holds(schema, 2)
 
-    def test_a_property_may_be_called_as_a_keyword_is(self) -> None:
+    def test_a_property_may_have_the_name_of_a_keyword(self) -> None:
         schema = {"type": "object", "properties": {"$ref": {"const": 1}, "title": {"const": 2}, "oneOf": {"const": 3}}}
         assert holds(schema, {"$ref": 1, "title": 2, "oneOf": 3})
 
 
-class TestWhatAGrammarCanHold:
+class TestKeywords:
     @pytest.mark.parametrize("format_", ["path", "binary", "password", "uuid4", "regex", "uri-reference", "idn-email"])
     def test_an_unknown_format_is_an_annotation(self, format_: str) -> None:
         assert holds({"type": "string", "format": format_}, "anything")
         assert not holds({"type": "string", "format": "date"}, "anything")
 
-    def test_required_names_a_property_too(self) -> None:
+    def test_a_required_name_is_a_property_too(self) -> None:
         schema = PERSON | {"required": ["name", "age"]}
         assert holds(schema, {"name": "Ada", "age": [1]})
         assert not holds(schema, {"name": "Ada"})
@@ -191,7 +191,7 @@ class TestWhatAGrammarCanHold:
         assert not holds(schema | {"additionalProperties": {"type": "integer"}}, {"name": "Ada", "age": [1]})
         assert "age" in refusal(schema | {"additionalProperties": False})
 
-    def test_properties_are_counted(self) -> None:
+    def test_the_number_of_properties_is_bounded(self) -> None:
         three = {"type": "object", "properties": {name: {"type": "integer"} for name in "abc"}}
         for least, most in ((1, 3), (2, 2), (0, 1), (3, 3), (0, 0)):
             schema = three | {"minProperties": least, "maxProperties": most}
@@ -212,12 +212,12 @@ class TestWhatAGrammarCanHold:
         ],
     )
     @pytest.mark.parametrize("type_", ["integer", "number"])
-    def test_bounds_as_wide_as_a_64_bit_integer_are_held(self, bounds: dict[str, Any], type_: str) -> None:
+    def test_bounds_as_wide_as_a_64_bit_integer_work(self, bounds: dict[str, Any], type_: str) -> None:
         for value in (0, -5, 2**53 + 1, -(2**62)):
             assert holds({"type": type_, **bounds}, value)
         assert not holds({"type": type_, "minimum": 0, "maximum": 2**63}, 2**63 + 1024)
 
-    def test_a_bound_that_no_float_tells_is_kept_to(self) -> None:
+    def test_a_bound_that_no_float_represents_is_exact(self) -> None:
         assert not holds({"type": "integer", "minimum": 2**53 + 1}, 2**53)
         assert not holds({"type": "integer", "maximum": 2**53 + 3}, 2**53 + 4)
 
@@ -231,19 +231,19 @@ class TestPatternsOfNames:
         for seed in range(20):
             assert walk(rules(schema), seed).end != "dead"
 
-    def test_a_name_that_a_pattern_matches_keeps_to_both(self) -> None:
+    def test_a_property_that_a_pattern_matches_follows_both_schemas(self) -> None:
         schema = {"type": "object", "properties": {"score": {"type": "integer"}}}
         for pattern in ("^score$", "^s", "or"):
             with_pattern = schema | {"patternProperties": {pattern: {"type": "integer", "minimum": 5, "maximum": 9}}}
             assert holds(with_pattern, {"score": 7})
             assert not holds(with_pattern, {"score": 3})
 
-    def test_an_exact_pattern_is_a_name_which_comes_once(self) -> None:
+    def test_an_exact_pattern_is_a_name_that_occurs_once(self) -> None:
         schema = {"type": "object", "patternProperties": {"^a$": {"const": 1}, "^(b|c)$": {"const": 2}}}
         assert holds(schema, {"a": 1, "c": 2})
         assert not takes(rules(schema), '{"a": 1, "a": 1}')
 
-    def test_a_pattern_that_backtracks_without_end_elsewhere_takes_no_time(self) -> None:
+    def test_a_pattern_that_backtracks_without_end_in_python_takes_no_time(self) -> None:
         schema = {"type": "object", "properties": {"a" * 40 + "!": {}}, "patternProperties": {"^(a+)+$": {}}}
         assert holds(schema, {"aa": 1})
 
@@ -253,7 +253,7 @@ class TestPatternsOfNames:
 
 
 class TestSpace:
-    """Between two tokens of JSON at most one blank, or one line's end with its indentation."""
+    """Between two tokens of JSON at most one blank, or one line break with its indentation."""
 
     SCHEMA: ClassVar = {
         "type": "object",
@@ -271,10 +271,10 @@ class TestSpace:
     @pytest.mark.parametrize(
         "place", ['{GAP"a": [1]}', '{"a"GAP: [1]}', '{"a":GAP[1]}', '{"a": [1GAP]}', '{"a": [1]GAP}']
     )
-    def test_space_has_an_end_everywhere(self, place: str, gap: str) -> None:
+    def test_longer_space_is_refused_everywhere(self, place: str, gap: str) -> None:
         assert not takes(rules(self.SCHEMA, SPACED), place.replace("GAP", gap))
 
-    def test_none_stands_before_or_after(self) -> None:
+    def test_no_space_comes_before_or_after_the_value(self) -> None:
         for text in (' {"a":[]}', '{"a":[]}\n'):
             assert not takes(rules(self.SCHEMA, SPACED), text)
 
@@ -317,21 +317,21 @@ SCHEMAS = st.recursive(SCALARS | REFERENCES, larger, max_leaves=12)
 
 
 @given(SCHEMAS, SCHEMAS, SCHEMAS, st.integers(0, 2**32))
-def test_whatever_is_written_matches_and_can_be_ended(schema: Any, one: Any, other: Any, seed: int) -> None:
+def test_every_written_value_matches_and_can_be_completed(schema: Any, one: Any, other: Any, seed: int) -> None:
     assume(isinstance(schema, dict))
     schema = schema | {"$defs": {"D": one, "E": other}}
     try:
-        made = rules(schema, SPACED)
+        grammar = rules(schema, SPACED)
     except GrammarError:
         return
     for number in range(4):
-        end, text = walk(made, seed + number)
+        end, text = walk(grammar, seed + number)
         assert end != "dead", text
         if end == "whole":
             try:
                 value = json.loads(text, object_pairs_hook=_each_once)
                 jsonschema.Draft202012Validator(schema).validate(value)
-            except (_Twice, RecursionError):  # names that a schema leaves free; a judge that goes around in circles
+            except (_Twice, RecursionError):  # free names may repeat; jsonschema follows a recursive schema without end
                 continue
 
 

@@ -32,7 +32,7 @@ def test_a_text_in_pieces_has_the_ids_of_the_whole(
 
 
 @pytest.mark.parametrize("rule", sorted(WORD_RULES))
-def test_every_rule_for_words_is_cut_where_it_cuts(
+def test_every_rule_for_words_gives_the_same_ids_in_pieces(
     rule: str, default_metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = tokenizer_from_gguf({**first_tokens(default_metadata, 3000), "tokenizer.ggml.pre": rule})
@@ -48,13 +48,13 @@ def test_a_long_prompt_is_little_more_work_than_its_lines_one_by_one(default_tok
     assert work(lambda: default_tokenizer.encode(PROSE * lines)) < 2 * one_by_one
 
 
-def test_a_word_without_end_is_cut_all_the_same(default_tokenizer: SubwordTokenizer) -> None:
+def test_a_very_long_word_is_cut_without_loss(default_tokenizer: SubwordTokenizer) -> None:
     text = "ab" * cutting.LONGEST_RUN
     assert default_tokenizer.decode(default_tokenizer.encode(text)) == text
 
 
 @pytest.mark.parametrize("text", ["a", " ", "\n", "<", "é", "<|im_end|>"])
-def test_a_megabyte_of_the_same_is_encoded_in_time(text: str, default_tokenizer: SubwordTokenizer) -> None:
+def test_a_megabyte_of_repeated_text_is_encoded_in_time(text: str, default_tokenizer: SubwordTokenizer) -> None:
     ids = default_tokenizer.encode(text * (2**20 // len(text)))
     assert not any(map(default_tokenizer.is_control, ids))
 

@@ -64,7 +64,7 @@ def test_text_has_the_ids_that_mistral_common_gives_it(name: str, loaded: dict[s
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_conversation_that_was_decoded_has_its_ids_again_where_control_tokens_are_meant(
+def test_a_decoded_conversation_has_its_control_tokens_again_when_they_are_parsed(
     name: str, loaded: dict[str, Loaded]
 ) -> None:
     ours, template, _ = loaded[name]
@@ -104,14 +104,14 @@ def test_tool_calls_and_results_have_the_ids_that_mistral_common_gives_them(
     for text in texts(60, seed=8):
         arguments = '{"city": "Zürich", "days": 2}'
         results = {"abcDEF123": text} if name == "v2" else {"abcDEF123": text, "abcDEF456": "{}"}  # v2 takes but one
-        asked = [
+        calls = [
             VendorToolCall(id=call_id, function=VendorCall(name="weather", arguments=arguments)) for call_id in results
         ]
         request = ChatCompletionRequest(
             tools=[VendorTool(function=Function(name="weather", description=text, parameters=PARAMETERS))],
             messages=[
                 UserMessage(content=text),
-                AssistantMessage(tool_calls=asked),
+                AssistantMessage(tool_calls=calls),
                 *(ToolMessage(tool_call_id=key, name="weather", content=result) for key, result in results.items()),
             ],
         )
@@ -137,9 +137,7 @@ def test_a_prefix_is_continued_as_mistral_common_does(name: str, loaded: dict[st
 
 
 @pytest.mark.parametrize("name", ["v3", "v7", "tekken"])
-def test_ids_of_tool_calls_in_another_form_are_given_the_form_that_the_format_wants(
-    name: str, loaded: dict[str, Loaded]
-) -> None:
+def test_ids_of_tool_calls_get_the_nine_letters_that_the_format_wants(name: str, loaded: dict[str, Loaded]) -> None:
     tokenizer, template, _ = loaded[name]
     call = ToolCall("call_0123456789abcdef", FunctionCall("weather", "{}"))
     messages = [
@@ -158,9 +156,7 @@ def test_ids_of_tool_calls_in_another_form_are_given_the_form_that_the_format_wa
 @settings(max_examples=60, deadline=None)
 @given(content=st.lists(st.sampled_from(["[INST]", "</s>", "[/INST]", "[TOOL_CALLS]", "<s>", " ", "a"])).map("".join))
 @pytest.mark.parametrize("name", WITH_TOOLS)
-def test_whatever_people_write_the_control_tokens_are_the_formats_own(
-    name: str, content: str, loaded: dict[str, Loaded]
-) -> None:
+def test_text_by_people_adds_no_control_tokens(name: str, content: str, loaded: dict[str, Loaded]) -> None:
     tokenizer, template, _ = loaded[name]
     controls = [tokenizer.token_text(i) for i in template.encode([Message("user", content)]) if tokenizer.is_control(i)]
     assert controls == ["<s>", "[INST]", "[/INST]"]
@@ -179,7 +175,9 @@ def test_whatever_people_write_the_control_tokens_are_the_formats_own(
         [Message("user", "a\ud800")],
     ],
 )
-def test_what_the_format_refuses_is_refused_with_the_reason(messages: list[Message], loaded: dict[str, Loaded]) -> None:
+def test_messages_that_the_format_forbids_are_refused_with_the_reason(
+    messages: list[Message], loaded: dict[str, Loaded]
+) -> None:
     with pytest.raises(TemplateError, match=r"refuses these messages: ."):
         loaded["v3"][1].encode(messages)
 

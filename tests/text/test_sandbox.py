@@ -1,4 +1,4 @@
-"""Hostile chat templates end in an error, soon and in little memory; what real ones use works."""
+"""Hostile chat templates end in an error, soon and in little memory; features that real ones use work."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ def rendered(source: str, tokenizer: SubwordTokenizer, **tools: Tool) -> str:
         ("{%- if true %}\n  a\n{%- endif %}\n  {% if true %}\nb\n{% endif %}", "  ab\n"),
     ],
 )  # fmt: skip
-def test_what_templates_use_works(source: str, expected: str | None, default_tokenizer: SubwordTokenizer) -> None:
+def test_features_that_real_templates_use_work(
+    source: str, expected: str | None, default_tokenizer: SubwordTokenizer
+) -> None:
     if expected is None:
         with pytest.raises(TemplateError, match="line 1"):
             rendered(source, default_tokenizer)

@@ -30,7 +30,7 @@ def before_the_first(text: str, stops: list[str]) -> tuple[str, bool]:
 
 
 @given(text=_letters, stops=_stops, places=st.lists(st.integers(0, 1000)))
-def test_what_is_shown_is_the_text_before_the_first_stop_string(text: str, stops: list[str], places: list[int]) -> None:
+def test_the_shown_text_ends_before_the_first_stop_string(text: str, stops: list[str], places: list[int]) -> None:
     matcher, shown, matched = StopMatcher(stops), "", False
     for piece in cut(text, places):
         new, matched = matcher.add(piece)

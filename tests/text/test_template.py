@@ -148,7 +148,7 @@ _hostile = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(system=_hostile, user=_hostile, name=_hostile, result=_hostile, call=_hostile, said=_hostile)
-def test_whatever_people_write_the_control_tokens_are_the_templates_own(
+def test_text_by_people_adds_no_control_tokens(
     chatml: TextModel, system: str, user: str, name: str, result: str, call: str, said: str
 ) -> None:
     tokenizer = chatml.tokenizer
@@ -175,7 +175,7 @@ def test_whatever_people_write_the_control_tokens_are_the_templates_own(
 
 @settings(max_examples=100, deadline=None)
 @given(contents=st.lists(_hostile, min_size=1, max_size=4))
-def test_what_is_decoded_is_what_was_written(chatml: TextModel, contents: list[str]) -> None:
+def test_decoding_a_conversation_gives_the_written_text(chatml: TextModel, contents: list[str]) -> None:
     assert chatml.template is not None
     messages = [Message("user", content) for content in contents]
     text = chatml.tokenizer.decode(chatml.template.encode(messages, add_generation_prompt=False), skip_special=False)
@@ -184,7 +184,7 @@ def test_what_is_decoded_is_what_was_written(chatml: TextModel, contents: list[s
 
 @settings(max_examples=100, deadline=None)
 @given(content=_hostile)
-def test_markup_of_other_peoples_is_text_and_the_models_own_is_kept(chatml: TextModel, content: str) -> None:
+def test_markup_is_text_in_a_persons_message_and_kept_in_the_models(chatml: TextModel, content: str) -> None:
     assert chatml.template is not None
     think = chatml.tokenizer.encode("<think>", add_special=False)
     assert len(think) == 1
@@ -213,7 +213,9 @@ def test_a_template_that_builds_tokens_from_parts_builds_none_from_text(
 
 @settings(max_examples=100, deadline=None)
 @given(content=_hostile)
-def test_a_sentencepiece_conversation_is_as_safe(sentencepiece_tokenizer: SubwordTokenizer, content: str) -> None:
+def test_text_by_people_adds_no_control_tokens_to_a_sentencepiece_conversation(
+    sentencepiece_tokenizer: SubwordTokenizer, content: str
+) -> None:
     template = JinjaTemplate(INSTRUCT, sentencepiece_tokenizer)
     ids = template.encode([Message("user", f"{content}</s>[/INST]"), Message("assistant", content)])
     names = [sentencepiece_tokenizer.token_text(i) for i in ids if sentencepiece_tokenizer.is_control(i)]
@@ -228,7 +230,7 @@ def test_text_that_uses_every_noncharacter_is_encoded_too(chatml: TextModel) -> 
     assert chatml.tokenizer.decode(ids, skip_special=False) == f"<|im_start|>user\n{content}<|im_end|>\n"
 
 
-def test_tools_nested_without_end_are_refused(chatml: TextModel) -> None:
+def test_very_deeply_nested_tools_are_refused(chatml: TextModel) -> None:
     assert chatml.template is not None
     parameters: dict[str, Any] = {}
     for _ in range(5000):
@@ -300,7 +302,7 @@ WALKING = {
 
 
 @pytest.mark.parametrize("source", WALKING.values(), ids=WALKING.keys())
-def test_a_template_that_walks_through_parts_is_given_parts(default_tokenizer: SubwordTokenizer, source: str) -> None:
+def test_a_template_that_iterates_over_parts_gets_parts(default_tokenizer: SubwordTokenizer, source: str) -> None:
     template = JinjaTemplate(source, default_tokenizer)
     messages = [Message("user", "a secret word"), Message("assistant", "i see"), Message("user", "and?")]
     assert template.render(messages) == "user: a secret word|assistant: i see|user: and?|"
@@ -318,14 +320,12 @@ def test_a_template_may_read_one_role_in_parts_and_another_as_text(default_token
 
 
 @pytest.mark.parametrize("shown", ["m.content[::-1]", "m.content | list | length", "m.content[0]"])
-def test_a_template_that_would_only_print_the_parts_is_given_text(
-    default_tokenizer: SubwordTokenizer, shown: str
-) -> None:
+def test_a_template_that_would_only_print_the_parts_gets_text(default_tokenizer: SubwordTokenizer, shown: str) -> None:
     template = JinjaTemplate(f"{{% for m in messages %}}{{{{ {shown} }}}}{{% endfor %}}", default_tokenizer)
     assert template.render([Message("user", "abc")]) in ("cba", "3", "a")
 
 
-def test_what_people_write_in_parts_becomes_no_control_token(chatml: TextModel) -> None:
+def test_text_in_parts_becomes_no_control_token(chatml: TextModel) -> None:
     assert isinstance(chatml.tokenizer, SubwordTokenizer)
     template = JinjaTemplate(WALKING["in a loop"], chatml.tokenizer)
     ids = template.encode([Message("user", "<|im_end|>")])
@@ -349,8 +349,8 @@ def test_an_empty_content_is_empty_for_a_template_that_builds_tokens(
     assert isinstance(chatml.tokenizer, SubwordTokenizer)
     source = f"{{% for m in messages %}}{condition}{{{{ '{beginning}' ~ m.role }}}}|{{% endfor %}}"
     template = JinjaTemplate(source, chatml.tokenizer)
-    said = template.render([Message("user", "hello"), Message("assistant", ""), Message("user", "x")])
-    assert said == f"[hello]{beginning}user|EMPTY{beginning}assistant|[x]{beginning}user|"
+    rendered = template.render([Message("user", "hello"), Message("assistant", ""), Message("user", "x")])
+    assert rendered == f"[hello]{beginning}user|EMPTY{beginning}assistant|[x]{beginning}user|"
 
 
 def test_white_space_stays_as_it_is_for_a_template_that_builds_tokens(chatml: TextModel) -> None:
@@ -373,7 +373,7 @@ def test_white_space_stays_as_it_is_for_a_template_that_builds_tokens(chatml: Te
         ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "runs for too long"),
     ],
 )
-def test_a_template_that_can_render_nothing_is_told_when_it_is_tried_out(
+def test_a_template_that_can_render_nothing_is_refused_when_it_is_tried_out(
     default_tokenizer: SubwordTokenizer, source: str, reason: str
 ) -> None:
     with pytest.raises(TemplateError, match=reason):
@@ -386,7 +386,7 @@ def test_a_template_that_refuses_some_conversations_passes(default_tokenizer: Su
     JinjaTemplate(INSTRUCT, default_tokenizer).try_out()
 
 
-def test_what_takes_long_to_render_is_left_to_those_who_keep_nobody_waiting(
+def test_a_rendering_that_must_be_brief_stops_when_it_takes_long(
     default_tokenizer: SubwordTokenizer,
 ) -> None:
     source = "{% for i in range(messages[0].content | int) %}{% set x = i %}{% endfor %}."

@@ -1,4 +1,4 @@
-"""Variables for chat templates, and earlier thoughts in them: what templates read, and what text can't become."""
+"""Variables and earlier thoughts in chat templates: templates read them, and none becomes a control token."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_variables_reach_the_template_as_transformers_passes_them(tmp_path: Path
         ("plain", {"reasoning_effort": "high", "prompt_mode": "reasoning"}, "plain"),
     ],
 )
-def test_efforts_and_modes_turn_thoughts_on_and_off_in_the_words_of_the_template(
+def test_efforts_and_modes_set_the_variables_that_the_template_reads(
     tokenizer: SubwordTokenizer, source: str, fields: dict[str, Any], expected: str
 ) -> None:
     assert rendered(source, tokenizer, **fields) == expected
@@ -72,9 +72,7 @@ def test_efforts_and_modes_turn_thoughts_on_and_off_in_the_words_of_the_template
     "name",
     ["messages", "tools", "add_generation_prompt", "bos_token", "raise_exception", "namespace", "loop", "_x", "a b"],
 )
-def test_what_the_request_and_the_template_determine_is_not_the_clients_to_set(
-    tokenizer: SubwordTokenizer, name: str
-) -> None:
+def test_a_client_can_t_set_names_of_the_request_and_the_template(tokenizer: SubwordTokenizer, name: str) -> None:
     with pytest.raises(TemplateError, match=f"'{name}'"):
         rendered("a", tokenizer, chat_template_kwargs={name: []})
 
@@ -137,7 +135,7 @@ def test_a_template_gets_earlier_thoughts_under_the_name_that_it_reads(tokenizer
     assert JinjaTemplate(source, tokenizer).render([Message("user", "a", reasoning="Hm.")]).endswith("|2")
 
 
-def test_a_template_that_reads_no_thoughts_shows_none(tokenizer: SubwordTokenizer) -> None:
+def test_a_template_that_reads_no_thoughts_gets_none(tokenizer: SubwordTokenizer) -> None:
     source = "{% for m in messages %}{{ m.content }}{{ m | length }}{% endfor %}"
     assert JinjaTemplate(source, tokenizer).render([Message("assistant", "a", reasoning="Hm.")]) == "a2"
 

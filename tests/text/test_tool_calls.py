@@ -1,4 +1,4 @@
-"""Taking streamed answers apart: calls in every format, thoughts, and text that only looks like either."""
+"""Streamed answers are read: calls in every format, thoughts, and text that only looks like either."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_what_only_looks_like_a_call_is_text(format_: ToolFormat | None, text: s
     [(format_, text) for format_, text, _ in TWO_CALLS] + NO_CALLS,
     ids=lambda value: str(value)[:30],
 )
-def test_letter_by_letter_it_is_the_same(format_: ToolFormat | None, text: str) -> None:
+def test_an_answer_is_read_the_same_letter_by_letter(format_: ToolFormat | None, text: str) -> None:
     assert read(format_, list(text)) == read(format_, [text])
 
 
@@ -149,7 +149,7 @@ def test_half_a_marker_is_never_shown(text: str) -> None:
     assert "".join(piece.text for piece in shown if isinstance(piece, Said)) == text.rstrip(" \n")
 
 
-def test_arguments_come_as_they_are_written() -> None:
+def test_arguments_are_streamed_as_they_are_written() -> None:
     reader = AnswerReader(tools=HERMES)
     reader.add('<tool_call>\n{"name": "f", "arguments": {"text": "')
     assert reader.add("once upon") == [CallGrown("once upon")]
@@ -159,7 +159,7 @@ def test_arguments_come_as_they_are_written() -> None:
     ("written", "arguments"),
     [('"{\\"a\\": 1}"', '{"a": 1}'), ("null", "{}"), ('{"a": {"b": "}"}}', '{"a": {"b": "}"}}')],
 )
-def test_arguments_in_other_clothes_are_the_same(written: str, arguments: str) -> None:
+def test_arguments_in_other_notations_are_the_same(written: str, arguments: str) -> None:
     assert read(HERMES, [f'<tool_call>{{"name": "f", "arguments": {written}}}</tool_call>']) == call("f", arguments)
 
 
@@ -172,22 +172,22 @@ def test_a_call_cut_short_keeps_what_was_written() -> None:
 
 
 class TestThoughts:
-    def test_they_are_kept_apart_from_the_answer(self) -> None:
+    def test_thoughts_are_kept_apart_from_the_answer(self) -> None:
         text = '<think>\nHm, <b>.\n</think>\n\nYes.\n<tool_call>\n{"name": "f"}\n</tool_call>'
         expected = [Thought("Hm, <b>."), Said("Yes."), *call("f", "{}")]
         assert read(HERMES, [text], reasoning=THINKING) == expected
         assert read(HERMES, list(text), reasoning=THINKING) == expected
 
-    def test_a_prompt_may_have_begun_them(self) -> None:
+    def test_thoughts_may_begin_in_the_prompt(self) -> None:
         assert read(None, list("Hm.</think>Yes."), reasoning=THINKING, thinking=True) == [Thought("Hm."), Said("Yes.")]
         assert THINKING.is_open("<|im_start|>assistant\n<think>\n")
         assert not THINKING.is_open("<think>\n\n</think>\n\n")
 
-    def test_a_model_that_has_none_may_speak_of_the_mark(self) -> None:
+    def test_a_mark_that_opens_no_thoughts_is_text(self) -> None:
         assert read(None, ["<think>x</think>"]) == [Said("<think>x</think>")]
         assert read(None, ["ok <think>"], reasoning=THINKING) == [Said("ok <think>")]
 
-    def test_a_template_that_speaks_of_them_has_them(self) -> None:
+    def test_a_template_with_the_marks_has_thoughts(self) -> None:
         assert reasoning_format("{% if '</think>' in content %}<think>", {}) == THINKING
         assert reasoning_format("{% set content = content.split('</think>')[-1] %}{{ content }}", {}) == THINKING
         assert reasoning_format("{{ content }}", {}) is None
@@ -209,10 +209,12 @@ class TestDetection:
             ("{% if tools %}<tool_call><function=a><parameter=b>", {}, PreambleFormat),
         ],
     )
-    def test_by_what_the_template_writes(self, template: str, controls: dict[str, int], expected: type) -> None:
+    def test_the_format_is_detected_from_the_template(
+        self, template: str, controls: dict[str, int], expected: type
+    ) -> None:
         assert type(tool_format(template, controls)) is expected
 
-    def test_by_the_version_of_mistrals_format(self) -> None:
+    def test_the_format_follows_the_version_of_mistrals_tokenizer(self) -> None:
         controls = {"[TOOL_CALLS]": 9}
         assert type(mistral_tool_format(1, {})) is PreambleFormat
         assert type(mistral_tool_format(3, controls)) is MistralListFormat
@@ -223,14 +225,14 @@ class TestPreamble:
     tool = Tool("f", "Does it", {"type": "object"})
     call = Message("assistant", tool_calls=(ToolCall("1", FunctionCall("f", '{"a": 1}')),))
 
-    def test_it_goes_into_the_system_message(self) -> None:
+    def test_tools_are_described_in_the_system_message(self) -> None:
         first, second = with_tools([Message("system", "Be brief."), Message("user", "hi")], [self.tool])
         assert first.role == "system"
         assert first.content.startswith("Be brief.\n\n")
         assert json.dumps({"name": "f", "description": "Does it", "parameters": {"type": "object"}}) in first.content
         assert second == Message("user", "hi")
 
-    def test_or_into_one_of_its_own_or_the_users(self) -> None:
+    def test_tools_are_described_in_a_new_system_message_or_in_the_users(self) -> None:
         assert [message.role for message in with_tools([Message("user", "hi")], [self.tool])] == ["system", "user"]
         [only] = with_tools([Message("system", "A"), Message("user", "hi")], [self.tool], system=False)
         assert only.role == "user"
@@ -245,17 +247,15 @@ class TestPreamble:
         assert results.content.count("<tool_response>") == 2
 
 
-class TestGoingOn:
-    """An answer whose beginning is there already, given with the request."""
+class TestContinuing:
+    """An answer that continues a prefix in the request."""
 
-    def read(self, format_: ToolFormat | None, begun: str, rest: str, **known: Any) -> list[Piece]:
-        reader = AnswerReader(tools=format_, names=frozenset("fg"), prefix=begun, **known)
+    def read(self, format_: ToolFormat | None, prefix: str, rest: str, **known: Any) -> list[Piece]:
+        reader = AnswerReader(tools=format_, names=frozenset("fg"), prefix=prefix, **known)
         return joined([piece for character in rest for piece in reader.add(character)] + reader.finish())
 
     @pytest.mark.parametrize(("format_", "text", "pieces"), TWO_CALLS)
-    def test_calls_are_whole_and_nothing_is_said_twice(
-        self, format_: ToolFormat, text: str, pieces: list[Piece]
-    ) -> None:
+    def test_calls_are_whole_and_no_text_is_repeated(self, format_: ToolFormat, text: str, pieces: list[Piece]) -> None:
         said = "".join(piece.text for piece in pieces if isinstance(piece, Said))
         calls = [piece for piece in pieces if not isinstance(piece, Said)]
         for cut in range(1, len(text)):
@@ -264,13 +264,13 @@ class TestGoingOn:
             assert "".join(piece.text for piece in read if isinstance(piece, Said)) == said[cut:]
 
     @pytest.mark.parametrize("cut", range(1, 30))
-    def test_thoughts_go_on(self, cut: int) -> None:
+    def test_thoughts_continue_after_the_prefix(self, cut: int) -> None:
         text = "<think>Is it? It is.</think>\n\nYes."
         read = self.read(None, text[:cut], text[cut:], reasoning=THINKING)
         before = max(0, cut - len("<think>"))
         assert read == joined([Thought("Is it? It is."[before:]), Said("Yes."[max(0, cut - 30) :])])
 
-    def test_what_looked_like_a_call_and_is_none_is_said_from_where_it_goes_on(self) -> None:
+    def test_a_prefix_that_only_looked_like_a_call_is_not_repeated(self) -> None:
         assert self.read(HERMES, "a <tool", " is a hammer") == [Said(" is a hammer")]
         assert self.read(LLAMA, '{"name": "a', 'da"} says') == [Said('da"} says')]
         assert self.read(HERMES, "The sum of ", "1 and 2") == [Said("1 and 2")]

@@ -120,7 +120,7 @@ class TestRebinding:
             assert refused.value.code == "upstream_unreachable"
             assert inside.connections == 0
 
-    async def test_one_private_address_among_public_ones_is_enough(
+    async def test_a_name_with_a_private_address_among_public_ones_is_not_connected_to(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resolve_to(monkeypatch, "93.184.216.34")
@@ -129,7 +129,7 @@ class TestRebinding:
         with pytest.raises(ApiError, match="can't be reached"):
             await gateway.whole()
 
-    async def test_a_name_in_a_private_network_is_the_operator_s_choice(
+    async def test_an_operator_may_add_a_name_in_a_private_network(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with upstream_server() as inside:
@@ -156,9 +156,7 @@ async def test_no_name_is_resolved_before_a_request(gateway: Gateway, monkeypatc
 
 
 class TestStored:
-    async def test_upstreams_are_what_was_stored_with_their_secrets_sealed(
-        self, database: Database, settings: Settings
-    ) -> None:
+    async def test_upstreams_are_stored_with_sealed_secrets(self, database: Database, settings: Settings) -> None:
         sealer = Sealer.of(settings)
         new = Upstream(
             id="",

@@ -81,10 +81,10 @@ class TestPassedOn:
         row = gateway.events()["r1"]
         assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (7, 2, 3)
         assert (row["model"], row["outcome"]) == (MODEL, "completed")
-        [asked] = upstream.asked
-        assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
-        assert asked.headers["authorization"] == "Bearer sk-very-secret-key"
-        assert asked.json == {
+        [request] = upstream.asked
+        assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+        assert request.headers["authorization"] == "Bearer sk-very-secret-key"
+        assert request.json == {
             "model": "there",
             "messages": [{"role": "user", "content": "Hello"}],
             "stream": True,
@@ -196,7 +196,7 @@ class TestPassedOn:
             fields = {"return_token_ids": True}
             events = await gateway.whole(prompt, f"r{number}", returns_ids=True, upstream_fields=fields)
             assert upstream.asked[-1].json["return_token_ids"] is True
-            assert events[0] == Started(0, prompt_ids=(1, 2, 3))
+            assert events[0] == Started(0, prompt_ids=(1, 2, 3), prompt_tokens=6)
             assert [event.ids for event in events if isinstance(event, Drawn)] == [(4, 5), (6,)]
             assert text(events) == "ab"
         plain = await gateway.whole("Hello", "r2")
@@ -267,15 +267,15 @@ class TestPassedOn:
             ("azure_ai", "/models/chat/completions?api-version=2024-10-21"),
         ],
     )
-    async def test_azure_s_paths_and_key(
+    async def test_requests_to_azure_have_its_paths_and_key(
         self, gateway: Gateway, upstream: UpstreamServer, kind: str, path: str
     ) -> None:
         await gateway.add(upstream.url, kind=kind, api_version="2024-10-21")  # type: ignore[arg-type]
         await gateway.whole()
-        [asked] = upstream.asked
-        assert asked.path == path
-        assert asked.headers["api-key"] == "sk-very-secret-key"
-        assert "authorization" not in asked.headers
+        [request] = upstream.asked
+        assert request.path == path
+        assert request.headers["api-key"] == "sk-very-secret-key"
+        assert "authorization" not in request.headers
 
     async def test_a_format_that_azure_does_not_support_is_refused(
         self, gateway: Gateway, upstream: UpstreamServer
@@ -550,7 +550,7 @@ BAD = [
 
 class TestMisbehaviour:
     @pytest.mark.parametrize(("script", "status"), BAD, ids=lambda value: getattr(value, "__name__", ""))
-    async def test_without_another_upstream_it_is_an_error_without_secrets_and_addresses(
+    async def test_a_failing_upstream_gives_an_error_without_secrets_and_addresses(
         self, gateway: Gateway, upstream: UpstreamServer, script: object, status: int
     ) -> None:
         upstream.script = script  # type: ignore[assignment]
@@ -568,7 +568,7 @@ class TestMisbehaviour:
         await until(lambda: not upstream.busy)
 
     @pytest.mark.parametrize("script", [script for script, _ in BAD], ids=lambda script: script.__name__)
-    async def test_before_the_first_token_another_upstream_answers(
+    async def test_another_upstream_answers_after_a_failure_before_the_first_token(
         self, gateway: Gateway, upstream: UpstreamServer, script: object
     ) -> None:
         upstream.script = script  # type: ignore[assignment]
@@ -580,7 +580,7 @@ class TestMisbehaviour:
         assert gateway.events()["r1"]["outcome"] == "completed"
 
     @pytest.mark.parametrize("how", ["cut", "end", "hang", "error", "garbage", "drip"])
-    async def test_in_mid_answer_it_is_an_error_and_received_tokens_are_charged(
+    async def test_a_failure_in_mid_answer_is_an_error_and_received_tokens_are_charged(
         self, gateway: Gateway, upstream: UpstreamServer, how: str
     ) -> None:
         shown = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Upstreams with Anthropic's API: what they are asked, and how their streams are read."""
+"""Upstreams with Anthropic's API: the requests that they get, and how their streams are read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def upstream() -> AsyncIterator[UpstreamServer]:
         yield running
 
 
-def begun(**usage: int) -> dict[str, Any]:
+def message_start(**usage: int) -> dict[str, Any]:
     return {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": {"output_tokens": 1} | usage}}
 
 
@@ -53,7 +53,7 @@ def block(index: int, kind: str, *deltas: dict[str, Any], **fields: Any) -> Iter
     yield {"type": "content_block_stop", "index": index}
 
 
-def ended(reason: str = "end_turn", sequence: str | None = None, **usage: Any) -> Iterator[dict[str, Any]]:
+def message_end(reason: str = "end_turn", sequence: str | None = None, **usage: Any) -> Iterator[dict[str, Any]]:
     delta = {"stop_reason": reason, "stop_sequence": sequence}
     yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 5} | usage}
     yield {"type": "message_stop"}
@@ -66,7 +66,7 @@ async def send(line: Line, *events: dict[str, Any]) -> None:
     await line.raw(b"0\r\n\r\n")
 
 
-async def answered(gateway: Gateway, upstream: UpstreamServer, *events: dict[str, Any], **more: Any) -> list[Event]:
+async def streamed(gateway: Gateway, upstream: UpstreamServer, *events: dict[str, Any], **more: Any) -> list[Event]:
     async def script(line: Line) -> None:
         await send(line, *events)
 
@@ -78,7 +78,7 @@ async def answered(gateway: Gateway, upstream: UpstreamServer, *events: dict[str
 
 WORDS = [
     *block(0, "text", {"type": "text_delta", "text": "Hel"}, {"type": "text_delta", "text": "lo"}, text=""),
-    *ended(),
+    *message_end(),
 ]
 
 
@@ -87,30 +87,30 @@ class TestAnswers:
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         usage = {"input_tokens": 3, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2}
-        events = await answered(gateway, upstream, begun(**usage), {"type": "ping"}, *WORDS)
+        events = await streamed(gateway, upstream, message_start(**usage), {"type": "ping"}, *WORDS)
         assert events == [
             Started(0, prompt_tokens=events[0].prompt_tokens),  # type: ignore[union-attr]
             *(Delta(0, "Hel"), Delta(0, "lo"), Finished(0, "stop")),
             Usage(9, 5, 4),
         ]
-        [asked] = upstream.asked
-        assert (asked.method, asked.path) == ("POST", "/v1/messages")
-        assert asked.headers["x-api-key"] == "sk-very-secret-key"
-        assert "authorization" not in asked.headers
-        assert asked.headers["anthropic-version"] == "2023-06-01"
-        assert asked.json == {
+        [request] = upstream.asked
+        assert (request.method, request.path) == ("POST", "/v1/messages")
+        assert request.headers["x-api-key"] == "sk-very-secret-key"
+        assert "authorization" not in request.headers
+        assert request.headers["anthropic-version"] == "2023-06-01"
+        assert request.json == {
             "model": "there",
             "stream": True,
-            "max_tokens": asked.json["max_tokens"],
+            "max_tokens": request.json["max_tokens"],
             "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
         }
-        assert 3000 < asked.json["max_tokens"] < 4096
+        assert 3000 < request.json["max_tokens"] < 4096
 
     async def test_thoughts_and_parallel_calls_reach_anthropic_s_client_as_they_were(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
         sent = [
-            begun(input_tokens=5),
+            message_start(input_tokens=5),
             *block(
                 0,
                 "thinking",
@@ -138,11 +138,11 @@ class TestAnswers:
                 input={},
             ),
             *block(5, "tool_use", id="toolu_2", name="nothing", input={}),
-            *ended("tool_use", output_tokens_details={"thinking_tokens": 2}),
+            *message_end("tool_use", output_tokens_details={"thinking_tokens": 2}),
         ]
-        events = await answered(gateway, upstream, *sent)
+        events = await streamed(gateway, upstream, *sent)
         assert events[-2:] == [Finished(0, "tool_calls"), Usage(5, 5, 0, 2)]
-        stream = await received(events)
+        stream = await client_events(events)
         starts = [event.content_block.to_dict() for event in stream if event.type == "content_block_start"]
         assert [start["type"] for start in starts] == ["thinking", "redacted_thinking", "text", "tool_use", "tool_use"]
         assert [(start["id"], start["name"]) for start in starts[3:]] == [("toolu_1", "look"), ("toolu_2", "nothing")]
@@ -162,20 +162,20 @@ class TestAnswers:
             ("pause_turn", None, Finished(0, "stop")),
         ],
     )
-    async def test_the_reason_of_the_end(
+    async def test_each_stop_reason_becomes_a_finish_reason(
         self, gateway: Gateway, upstream: UpstreamServer, reason: str, sequence: str | None, finished: Finished
     ) -> None:
         text = block(0, "text", {"type": "text_delta", "text": "a"}, text="")
-        assert finished in await answered(gateway, upstream, begun(), *text, *ended(reason, sequence))
+        assert finished in await streamed(gateway, upstream, message_start(), *text, *message_end(reason, sequence))
 
-    async def test_an_error_in_mid_stream_is_told(self, gateway: Gateway, upstream: UpstreamServer) -> None:
+    async def test_an_error_in_mid_stream_is_raised(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         error = {"type": "error", "error": {"type": "overloaded_error", "message": "Too many people ask"}}
         text = list(block(0, "text", {"type": "text_delta", "text": "a"}, text=""))
         with pytest.raises(ApiError, match="Too many people ask"):
-            await answered(gateway, upstream, begun(), *text, error)
+            await streamed(gateway, upstream, message_start(), *text, error)
 
     @pytest.mark.parametrize(("status", "expected"), [(400, 400), (401, 502), (529, 503)])
-    async def test_a_refusal_is_told_as_other_upstreams_refusals_are(
+    async def test_a_refusal_has_the_status_of_other_upstreams_refusals(
         self, gateway: Gateway, upstream: UpstreamServer, status: int, expected: int
     ) -> None:
         async def script(line: Line) -> None:
@@ -194,14 +194,14 @@ class TestAnswers:
     ) -> None:
         messages = (Message("user", "Hi"), Message("assistant", "Well, "))
         prompt = ChatPrompt(messages, continue_final=True, repeats_final=True)
-        assert text(await answered(gateway, upstream, begun(), *WORDS, prompt=prompt)) == "Well, Hello"
+        assert text(await streamed(gateway, upstream, message_start(), *WORDS, prompt=prompt)) == "Well, Hello"
         assert upstream.asked[0].json["messages"][-1] == {
             "role": "assistant",
             "content": [{"type": "text", "text": "Well, "}],
         }
 
 
-async def received(events: list[Event]) -> list[Any]:
+async def client_events(events: list[Event]) -> list[Any]:
     """The stream of these events, as Anthropic's client reads it."""
 
     async def again() -> AsyncIterator[Event]:
@@ -263,13 +263,13 @@ CONVERSATION = {
 }
 
 
-def asked(fields: dict[str, Any], *, reasoning: bool = True) -> dict[str, Any]:
+def body_for(fields: dict[str, Any], *, reasoning: bool = True) -> dict[str, Any]:
     request = MessagesRequest.model_validate(fields).generation()
     body: dict[str, Any] = msgspec.json.decode(body_of(request, "anthropic", "there", reasoning=reasoning))
     return body
 
 
-def asked_in_chat(*, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
+def body_for_chat(*, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
     client_fields = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]} | fields
     request = ChatCompletionRequest.model_validate(client_fields).generation()
     body: dict[str, Any] = msgspec.json.decode(body_of(request, "anthropic", "there", reasoning=reasoning))
@@ -278,24 +278,24 @@ def asked_in_chat(*, reasoning: bool = False, **fields: Any) -> dict[str, Any]:
 
 class TestRequests:
     def test_a_request_in_anthropic_s_shape_is_sent_as_it_came(self) -> None:
-        assert asked(CONVERSATION) == CONVERSATION | {"model": "there", "stream": True}
+        assert body_for(CONVERSATION) == CONVERSATION | {"model": "there", "stream": True}
 
     def test_an_effort_in_anthropic_s_shape_changes_nothing_else(self) -> None:
         fields = {name: CONVERSATION[name] for name in ("model", "max_tokens", "messages")}
-        body = asked(fields | {"output_config": {"effort": "max"}}, reasoning=False)
+        body = body_for(fields | {"output_config": {"effort": "max"}}, reasoning=False)
         assert (body["output_config"], "thinking" in body) == ({"effort": "max"}, False)
 
     def test_a_mark_for_the_cache_anywhere_asks_for_caching(self) -> None:
-        assert "cache_control" not in asked(CONVERSATION)
+        assert "cache_control" not in body_for(CONVERSATION)
         mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
         for marked in (mark, {"system": [{"type": "text", "text": "Be brief."} | mark]}):
-            assert asked(CONVERSATION | marked)["cache_control"] == {"type": "ephemeral"}
+            assert body_for(CONVERSATION | marked)["cache_control"] == {"type": "ephemeral"}
 
     def test_the_efforts_of_openai_s_clients_become_thoughts(self) -> None:
-        low = asked_in_chat(reasoning=True, reasoning_effort="minimal")
+        low = body_for_chat(reasoning=True, reasoning_effort="minimal")
         assert (low["thinking"], low["output_config"]) == ({"type": "adaptive"}, {"effort": "low"})
-        assert asked_in_chat(reasoning=True, reasoning_effort="none")["thinking"] == {"type": "disabled"}
-        assert "output_config" not in asked_in_chat(reasoning_effort="high")
+        assert body_for_chat(reasoning=True, reasoning_effort="none")["thinking"] == {"type": "disabled"}
+        assert "output_config" not in body_for_chat(reasoning_effort="high")
 
     def test_a_chat_of_openai_s_shape_is_translated(self) -> None:
         call = {"id": "call:1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -307,7 +307,7 @@ class TestRequests:
             {"role": "user", "content": "D"},
         ]
         tools = [{"type": "function", "function": {"name": "f"}}]
-        body = asked_in_chat(messages=messages, tools=tools, tool_choice="none", user="u", temperature=1.5, seed=1)
+        body = body_for_chat(messages=messages, tools=tools, tool_choice="none", user="u", temperature=1.5, seed=1)
         assert body == {
             "model": "there",
             "stream": True,
@@ -335,16 +335,14 @@ class TestRequests:
     @pytest.mark.parametrize(
         "fields", [{"n": 2}, {"logprobs": True}, {"response_format": {"type": "json_object"}}, {"guided_regex": "a+"}]
     )
-    def test_what_anthropic_s_api_can_t_do_is_refused(self, fields: dict[str, Any]) -> None:
+    def test_a_request_that_anthropic_s_api_can_t_express_is_refused(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ApiError) as caught:
-            asked_in_chat(**fields)
+            body_for_chat(**fields)
         assert caught.value.status == 400
 
 
 class TestAdministration:
-    async def test_the_models_are_asked_for_with_their_context(
-        self, gateway: Gateway, upstream: UpstreamServer
-    ) -> None:
+    async def test_a_check_lists_models_with_their_context(self, gateway: Gateway, upstream: UpstreamServer) -> None:
         async def script(line: Line) -> None:
             model = {"type": "model", "id": "there", "display_name": "There", "max_input_tokens": 200_000}
             await line.answer(200, {"data": [model], "has_more": False})
@@ -356,24 +354,26 @@ class TestAdministration:
         assert [(model.name, model.max_context) for model in answer.models] == [("there", 200_000)]
         assert upstream.asked[0].path == "/v1/models?limit=1000"
 
-    async def test_a_capability_without_a_path_there_is_refused(self, gateway: Gateway) -> None:
+    async def test_a_capability_that_anthropic_s_api_lacks_is_refused(self, gateway: Gateway) -> None:
         with pytest.raises(ValueError, match="can't have embeddings"):
             await gateway.add("http://127.0.0.1:9", kind="anthropic", capabilities=frozenset({"chat", "embeddings"}))
 
 
-async def test_a_request_without_max_tokens_asks_for_what_the_context_holds(
+async def test_a_request_without_max_tokens_asks_for_the_rest_of_the_context(
     gateway: Gateway, upstream: UpstreamServer
 ) -> None:
-    await answered(gateway, upstream, begun(), *WORDS, prompt="word " * 1000)
+    await streamed(gateway, upstream, message_start(), *WORDS, prompt="word " * 1000)
     assert 1 < upstream.asked[0].json["max_tokens"] < 4096 - 1000
-    await answered(gateway, upstream, begun(), *WORDS, request_id="r2", sampling=SamplingParameters(max_tokens=7))
+    await streamed(
+        gateway, upstream, message_start(), *WORDS, request_id="r2", sampling=SamplingParameters(max_tokens=7)
+    )
     assert upstream.asked[1].json["max_tokens"] == 7
 
 
 def test_calls_with_broken_arguments_are_sent_without_them() -> None:
     call = {"id": "c", "function": {"name": "f", "arguments": '{"a":'}}
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [call]}]
-    body = asked_in_chat(messages=[*turns, {"role": "tool", "tool_call_id": "c", "content": ""}])
+    body = body_for_chat(messages=[*turns, {"role": "tool", "tool_call_id": "c", "content": ""}])
     assert body["messages"][1]["content"] == [{"type": "tool_use", "id": "c", "name": "f", "input": {}}]
     assert body["messages"][2]["content"] == [{"type": "tool_result", "tool_use_id": "c"}]
 

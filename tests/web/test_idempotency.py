@@ -49,7 +49,7 @@ def test_the_second_answer_is_the_first_and_costs_nothing(
 def test_another_request_under_the_same_key_is_refused(http: httpx.Client) -> None:
     ask(http, "taken")
     other = ask(http, "taken", max_tokens=5)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert (other.status_code, other.json()["code"]) == (400, "idempotency_key_reused")
 
 
 def test_a_request_that_is_being_answered_is_not_carried_out_again(http: httpx.Client, server: RunningServer) -> None:

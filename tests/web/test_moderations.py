@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +16,7 @@ from mistralai.client import Mistral
 from openai import OpenAI
 from tests.support.commands import aquilon
 from tests.support.polling import wait_until
+from tests.support.prepared import run_prepared
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -174,9 +173,7 @@ def test_an_upstreams_model_can_judge(judge: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [{"AQUILON_MODERATION_PROMPTS": "true"}, {"AQUILON_MODERATION_URL": "nowhere"}])
 def test_a_wrong_moderation_setting_ends_the_start_with_the_reason(settings: dict[str, str], tmp_path: Path) -> None:
     environment = {"AQUILON_MODELS": "none", "AQUILON_HOME": str(tmp_path), "AQUILON_PORT": "0", **settings}
-    done = subprocess.run(
-        [sys.executable, "-m", "aquilon.cli.main", "up"], env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = run_prepared("aquilon", "up", variables=environment)
     assert done.returncode == 1
     assert "AQUILON_MODERATION" in done.stderr or "base URL" in done.stderr
     assert "Traceback" not in done.stderr

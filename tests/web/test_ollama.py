@@ -104,6 +104,15 @@ def test_texts_become_vectors(client: ollama.Client) -> None:
     assert client.embed(EMBEDS, []).embeddings == []
 
 
+def test_a_text_that_is_too_long_is_cut_at_its_end_unless_the_client_refuses(client: ollama.Client) -> None:
+    long = "north wind " * 600
+    cut, whole = (client.embed(EMBEDS, text, truncate=True) for text in (long + "south", long))
+    assert cut.embeddings == whole.embeddings == client.embed(EMBEDS, long).embeddings
+    with pytest.raises(ollama.ResponseError) as refused:
+        client.embed(EMBEDS, long, truncate=False)
+    assert refused.value.status_code == 400
+
+
 def test_models_are_described_as_clients_choose_them(client: ollama.Client, http: httpx.Client) -> None:
     listed = {model.model: model for model in client.list().models}
     assert set(listed) == {MODEL, EMBEDS}
@@ -241,6 +250,13 @@ def test_a_tool_s_result_goes_back_to_a_model_that_thinks(
     _, assistant, tool = received[-1].json["messages"]
     assert assistant["tool_calls"][0]["id"] == tool["tool_call_id"]
     assert json.loads(assistant["tool_calls"][0]["function"]["arguments"]) == {"city": "Paris"}
+
+
+def test_a_model_elsewhere_is_asked_not_to_think(gateway: RunningServer, received: list[Asked]) -> None:
+    with ollama.Client(host=gateway.url) as client:
+        client.chat("thinker", messages=QUESTION, think=False)
+        client.generate("thinker", "Hello", think=False)
+    assert [asked.json["reasoning_effort"] for asked in received[-2:]] == ["none", "none"]
 
 
 def test_an_image_goes_to_a_model_that_sees(gateway: RunningServer, received: list[Asked]) -> None:

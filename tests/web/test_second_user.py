@@ -33,17 +33,12 @@ OBJECTS = {
     "batch_id": "batch",
     "job_id": "batch",
     "session_id": "session",
+    "conversation_id": "conversation",
+    "item_id": "item",
+    "completion_id": "completion",
+    "response_id": "response",
 }
 """A path's parameter, and the kind of object that it names."""
-
-NEVER_STORED = {
-    "/v1/chat/completions/{completion_id}",
-    "/v1/chat/completions/{completion_id}/messages",
-    "/v1/responses/{response_id}",
-    "/v1/responses/{response_id}/cancel",
-    "/v1/responses/{response_id}/input_items",
-}
-"""Routes whose objects are never stored: see test_responses.py."""
 
 SHARED = {
     "/v1/models/{model_id:path}": "the server's models are for all of its organizations",
@@ -81,8 +76,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_organization": {"name": "x"},
     "create_provider": {"name": "x", "issuer": "https://example.com", "client_id": "c", "client_secret": "s"},
     "change_provider": {"name": "x"},
+    "update_chat_completion": {"metadata": {}},
     "set_price": {"input": 1, "output": 1},
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
+    "change_conversation": {"title": "mine now"},
+    "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
+    "add_items": {"items": [{"role": "user", "content": "x"}]},
 }
 """A valid body for a route, by the route's name."""
 
@@ -177,6 +176,9 @@ def make(server: RunningServer, name: str) -> Organization:
     )
     file = owner.post("/v1/files", data={"purpose": "batch"}, files={"file": ("lines.jsonl", lines)}).json()
     batch = post("/v1/batches", input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
+    conversation = post("/v1/conversations", items=[{"role": "user", "content": name}])
+    [item] = owner.get(f"/v1/conversations/{conversation['id']}/items").json()["data"]
+    response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
@@ -190,6 +192,12 @@ def make(server: RunningServer, name: str) -> Organization:
         "file": file["id"],
         "batch": batch["id"],
         "session": session["id"],
+        "conversation": conversation["id"],
+        "item": item["id"],
+        "completion": post(
+            "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
+        )["id"],
+        "response": response["id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -199,7 +207,7 @@ def test_every_route_to_an_object_is_listed_in_this_file() -> None:
     for route in routes():
         if not route.parameters or route.path.startswith(OPERATORS):
             continue
-        known = set(route.parameters) <= set(OBJECTS) or route.path in NEVER_STORED or route.path in SHARED
+        known = set(route.parameters) <= set(OBJECTS) or route.path in SHARED
         assert known, f"{route} names an object: say in this file whose it is"
 
 
@@ -263,6 +271,13 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/organization/invitations", {"workspace_ids": ["workspace"]}),
         ("/v1/batches", {"input_file_id": "file", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
         ("/v1/batch/jobs", {"input_files": ["file"], "endpoint": "/v1/chat/completions", "model": "tiny"}),
+        ("/v1/responses", {"conversation": "conversation", "model": "tiny", "input": "x"}),
+        ("/v1/responses", {"previous_response_id": "response", "model": "tiny", "input": "x"}),
+        (
+            "/v1/conversations/OWN-CONVERSATION/items",
+            {"parent_id": "item", "items": [{"role": "user", "content": "x"}]},
+        ),
+        ("/v1/conversations/OWN-CONVERSATION/restart", {"from_entry_id": "item", "inputs": "x"}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -273,10 +288,53 @@ def test_another_organization_s_object_in_a_body_is_not_found(
         filled = json.loads(json.dumps(body))
         for name, value in body.items():
             kind = value[0] if isinstance(value, list) else value
-            if kind in theirs.ids and name not in ("name", "scopes"):
+            if isinstance(kind, str) and kind in theirs.ids and name not in ("name", "scopes"):
                 filled[name] = [theirs.ids[kind]] if isinstance(value, list) else theirs.ids[kind]
-        answer = ours.owner.post(path.replace("OWN-WORKSPACE", ours.ids["workspace"]), json=filled)
+        for kind, id_ in ours.ids.items():
+            path = path.replace(f"OWN-{kind.upper()}", id_)
+        answer = ours.owner.post(path, json=filled)
         assert answer.status_code in (403, 404), answer.text
+
+
+def test_a_person_s_conversation_is_theirs_alone(shared: RunningServer, tenants: Organization) -> None:
+    """Neither another member of the workspace nor the person's own key sees it."""
+    workspace = tenants.ids["workspace"]
+    colleague = tenants.owner.post("/v1/organization/users", json={"name": "emil", "role": "developer"}).json()
+    for user_id in (tenants.ids["user"], colleague["id"]):
+        member = {"user_id": user_id, "role": "developer"}
+        tenants.owner.post(f"/v1/organization/workspaces/{workspace}/users", json=member).raise_for_status()
+    emil = httpx.Client(base_url=shared.url, headers={"origin": shared.url}, timeout=30)
+    emil.post("/auth/login", json={"token": colleague["login_token"]}).raise_for_status()
+    dora = tenants.signed_in
+    items = [{"role": "user", "content": "private"}]
+    private = dora.post("/v1/conversations", json={"items": items}).json()
+    assert private["visibility"] == "user"
+    [item] = dora.get(f"/v1/conversations/{private['id']}/items").json()["data"]
+    answer = dora.post(
+        "/v1/responses", json={"model": "tiny", "conversation": private["id"], "input": "x", "max_output_tokens": 1}
+    ).json()
+    own = {"conversation_id": private["id"], "item_id": item["id"], "response_id": answer["id"]}
+    for route in TO_OBJECTS:
+        if set(route.parameters) <= set(own):
+            path, body = route.path.format(**own), BODIES.get(route.name)
+            for caller in (emil, tenants.developer, tenants.owner):
+                assert caller.request(route.method, path, json=body).status_code == 404, (route, caller.headers)
+    for caller in (emil, tenants.developer, tenants.owner):
+        assert private["id"] not in caller.get("/v1/conversations").text
+    assert dora.get("/v1/conversations").json()["data"][0]["id"] == private["id"]
+    opened = dora.post(f"/v1/conversations/{private['id']}", json={"visibility": "workspace"})
+    assert opened.json()["visibility"] == "workspace"
+    assert emil.get(f"/v1/conversations/{private['id']}").status_code == 200
+    closed = emil.post(f"/v1/conversations/{private['id']}", json={"visibility": "user"})
+    assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
+
+
+def test_a_key_for_something_else_reads_no_conversation(shared: RunningServer, tenants: Organization) -> None:
+    key = tenants.owner.post("/v1/organization/api_keys", json={"name": "bills", "scopes": ["usage"]}).json()
+    with client(shared, key["value"]) as bills:
+        for path in ("/v1/conversations", f"/v1/conversations/{tenants.ids['conversation']}"):
+            assert bills.get(path).json()["code"] == "scope_missing"
+        assert bills.get(f"/v1/responses/{tenants.ids['response']}").json()["code"] == "scope_missing"
 
 
 def test_the_refused_requests_changed_nothing(operators: Organization, tenants: Organization) -> None:

@@ -144,6 +144,11 @@ def test_a_prompt_is_cut_at_the_side_that_the_client_names(
     assert body["usage"]["prompt_tokens"] == 5
 
 
+def test_an_echo_repeats_what_the_cut_left_of_the_prompt(http: httpx.Client) -> None:
+    [choice] = ask(http, TEXT, truncate_prompt_tokens=2, echo=True, logprobs=0, max_tokens=0)["choices"]
+    assert (choice["text"], choice["logprobs"]["tokens"]) == (" France is", [" France", " is"])
+
+
 def test_a_prompt_beyond_the_context_is_cut_to_what_fits_where_the_client_asks(http: httpx.Client) -> None:
     text = "word " * 9000
     refused = http.post(TEXT, json={"model": MODEL, "prompt": text, "max_tokens": 1})
@@ -210,8 +215,8 @@ def test_llama_cpps_formats_are_held_to(http: httpx.Client, path: str, fields: d
         ({"grammar": 'root ::= ("a'}, 400),
         ({"grammar": 'root ::= "a"', "json_schema": {}}, 400),
         ({"json_schema": 3}, 400),
-        ({"bad_words": [""]}, 422),
-        ({"allowed_token_ids": []}, 422),
+        ({"bad_words": [""]}, 400),
+        ({"allowed_token_ids": []}, 400),
     ],
 )
 def test_fields_that_cannot_be_followed_are_refused(http: httpx.Client, fields: dict[str, Any], status: int) -> None:

@@ -42,6 +42,42 @@ export interface AllowedTools {
   tools: Array<ToolChoice>;
 }
 
+export interface AnswerMessage {
+  content: string;
+  thinking?: string;
+  tool_calls?: Array<AnsweredCall>;
+  role: string;
+}
+
+export interface AnsweredCall {
+  id: string;
+  function: AnsweredFunction;
+}
+
+export interface AnsweredFunction {
+  index: number;
+  name: string;
+  arguments: Record<string, unknown>;
+}
+
+export interface AnsweredToken {
+  token: string;
+  logprob: number;
+  bytes: Array<number>;
+  top_logprobs?: Array<LikelyToken>;
+}
+
+export interface AnthropicErrorBody {
+  error: AnthropicErrorFields;
+  request_id: string;
+  type: string;
+}
+
+export interface AnthropicErrorFields {
+  type: string;
+  message: string;
+}
+
 export interface ApiKeyBody {
   object: string;
   id: string;
@@ -86,6 +122,7 @@ export interface AssistantMessage {
   content: string | null;
   refusal: null;
   reasoning_content?: string;
+  reasoning?: string;
   tool_calls?: Array<ToolCallBody>;
   function_call?: FunctionCallBody;
 }
@@ -109,6 +146,20 @@ export interface AuditBody {
 export interface AuditTarget {
   id: string;
   name: string;
+}
+
+export interface BilledUnits {
+  input_tokens: number;
+}
+
+/** Where an image or a document is: in the request (`base64`, `text`, `content`), or at an address (`url`). */
+export interface BlockSource {
+  type: string;
+  media_type?: string | null;
+  data?: string | null;
+  url?: string | null;
+  /** Of a source of type `content`: a text, or blocks of text and images. */
+  content?: unknown;
 }
 
 /** Amounts are millionths of a cent; times are seconds since 1970. */
@@ -148,6 +199,34 @@ export interface BudgetRequest {
   limit_microcents: number;
 }
 
+export interface CallBody {
+  type: "function_call";
+  id: string;
+  status: string;
+  call_id: string;
+  name: string;
+  arguments: string;
+  namespace?: string;
+}
+
+export interface CallFields {
+  id?: string;
+  function: CalledFunction;
+}
+
+export interface CallOutputBody {
+  type: "function_call_output";
+  id: string;
+  status: string;
+  call_id: string;
+  output: string | Array<InputTextBody | OutputTextBody | InputImageBody | InputFileBody>;
+}
+
+export interface CalledFunction {
+  name: string;
+  arguments?: Record<string, unknown>;
+}
+
 export interface Capabilities {
   completion_chat: boolean;
   completion_fim: boolean;
@@ -160,6 +239,7 @@ export interface Capabilities {
   moderation: boolean;
   audio: boolean;
   embeddings: boolean;
+  rerank: boolean;
 }
 
 export interface ChatChoice {
@@ -167,6 +247,7 @@ export interface ChatChoice {
   message: AssistantMessage;
   finish_reason: string;
   logprobs: ChoiceLogprobs | null;
+  token_ids?: Array<number>;
 }
 
 export interface ChatCompletion {
@@ -176,6 +257,8 @@ export interface ChatCompletion {
   model: string;
   choices: Array<ChatChoice>;
   usage: UsageBody;
+  prompt_token_ids?: Array<number>;
+  prompt_logprobs?: Array<Record<string, PromptLogprob> | null>;
 }
 
 export interface ChatCompletionChunk {
@@ -185,10 +268,33 @@ export interface ChatCompletionChunk {
   model: string;
   choices: Array<ChunkChoice>;
   usage?: UsageBody | null;
+  prompt_token_ids?: Array<number>;
 }
 
 /** Both clients' fields. Unknown fields are ignored unless the header `x-aquilon-strict: true` is sent. */
 export interface ChatCompletionRequest {
+  /** How many of the likeliest tokens to report at each position of the prompt, with their log probabilities and ranks; not in streams. */
+  prompt_logprobs?: number | null;
+  /** With log probabilities: the tokens to report instead of the likeliest ones. */
+  logprob_token_ids?: Array<number> | null;
+  /** With true, the answer has `prompt_token_ids`, and each choice has its `token_ids`. */
+  return_token_ids?: boolean | null;
+  /** Keep so many tokens of a longer prompt; -1 keeps those that fit beside the answer. */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a prompt is cut: left, the default, keeps its end. */
+  truncation_side?: "left" | "right" | null;
+  /** The only tokens that the answer may have. */
+  allowed_token_ids?: Array<number> | null;
+  /** Words that the answer may not have. */
+  bad_words?: Array<string> | null;
+  /** With true, the answer ends with the stop string that ended it. */
+  include_stop_str_in_output?: boolean | null;
+  /** With false, control tokens in the answer are shown by their names. */
+  skip_special_tokens?: boolean | null;
+  /** Without effect: there is no beam search. */
+  length_penalty?: unknown;
+  /** Without effect on this server's own models. */
+  priority?: unknown;
   /** A model's name, or an alias. */
   model: string;
   /** 0 always takes the likeliest token; null uses the model's default. */
@@ -201,7 +307,7 @@ export interface ChatCompletionRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** With null, the answer may fill the context. */
+  /** With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, unless the server's operator set another limit. */
   max_tokens?: number | null;
   min_tokens?: number | null;
   /** Texts that end the answer; they are not part of it. */
@@ -235,6 +341,10 @@ export interface ChatCompletionRequest {
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
   guided_grammar?: string | null;
+  /** A JSON schema that the answer must match (llama.cpp). */
+  json_schema?: Record<string, unknown> | boolean | string | null;
+  /** A grammar that the answer must match, in GBNF (llama.cpp). */
+  grammar?: string | null;
   messages: Array<MessageFields>;
   /** OpenAI's newer name for `max_tokens`. */
   max_completion_tokens?: number | null;
@@ -244,6 +354,10 @@ export interface ChatCompletionRequest {
   continue_final_message?: boolean | null;
   /** With false, the prompt ends after the last message and opens no answer (vLLM). */
   add_generation_prompt?: boolean | null;
+  /** With true, the answer begins with the last message, if it is the assistant's (vLLM). */
+  echo?: boolean | null;
+  /** With true, the model's beginning token comes before what the chat template writes, which most templates write themselves (vLLM). */
+  add_special_tokens?: boolean | null;
   /** The functions that the model may call. */
   tools?: Array<ToolFields> | null;
   /** Whether tools are called: auto, none, required (or any), or the tool to call. */
@@ -256,14 +370,31 @@ export interface ChatCompletionRequest {
   function_call?: "auto" | "none" | NamedFunction | null;
   /** Without effect on this server's own models. */
   safe_prompt?: boolean | null;
-  /** Without effect on this server's own models. */
+  /** With `reasoning`, the model thinks before it answers, if its template has the choice (Mistral). */
   prompt_mode?: unknown;
-  /** Without effect on this server's own models. */
+  /** How long the model thinks, if its template knows efforts; `none` and `minimal` turn thoughts off where the template has that choice. */
   reasoning_effort?: unknown;
+  /** Variables for the model's chat template, such as `{"enable_thinking": false}` (vLLM, llama.cpp). They can't replace the request's own fields. */
+  chat_template_kwargs?: Record<string, unknown> | null;
   /** Without effect on this server's own models. */
   prediction?: unknown;
   /** Without effect here: prefixes are always cached. */
   prompt_cache_key?: unknown;
+}
+
+export interface ChatLine {
+  model: string;
+  created_at: string;
+  done: boolean;
+  done_reason?: string;
+  total_duration?: number;
+  load_duration?: number;
+  prompt_eval_count?: number;
+  prompt_eval_duration?: number;
+  eval_count?: number;
+  eval_duration?: number;
+  logprobs?: Array<AnsweredToken>;
+  message: AnswerMessage;
 }
 
 export interface ChatModerationRequest {
@@ -277,10 +408,11 @@ export interface ChoiceLogprobs {
   content: Array<TokenLogprob>;
 }
 
-/** `{"type": "function", "name": ...}`, or `allowed_tools` with a list of these. */
+/** `{"type": "function", "name": ...}`, the same with `custom`, or `allowed_tools` with a list of these. */
 export interface ChosenTool {
   type: string;
   name?: string | null;
+  namespace?: string | null;
   mode?: "auto" | "required";
   tools?: Array<ChosenTool> | null;
 }
@@ -290,14 +422,35 @@ export interface ChunkChoice {
   delta: ChunkDelta;
   finish_reason: string | null;
   logprobs: ChoiceLogprobs | null;
+  token_ids?: Array<number>;
 }
 
 export interface ChunkDelta {
   role?: string;
   content?: string | null;
   reasoning_content?: string;
+  reasoning?: string;
   tool_calls?: Array<ToolCallChunk>;
   function_call?: FunctionCallBody;
+}
+
+/** A function of the client. Tools of other types are Anthropic's own, which this server doesn't have. */
+export interface ClientTool {
+  type?: string | null;
+  name?: string | null;
+  description?: string | null;
+  /** A JSON schema of the input. */
+  input_schema?: Record<string, unknown> | null;
+  /** For upstreams. Here calls always match a schema that a grammar can express. */
+  strict?: boolean | null;
+}
+
+/** A summary, which stands for all items before it. It isn't encrypted: anybody may read it. */
+export interface CompactionBody {
+  type: "compaction";
+  id: string;
+  summary: Array<SummaryTextBody>;
+  encrypted_content: string;
 }
 
 /** A whole answer, or a chunk of a streamed answer. */
@@ -315,6 +468,9 @@ export interface CompletionChoice {
   text: string;
   finish_reason: string | null;
   logprobs: CompletionLogprobs | null;
+  token_ids?: Array<number>;
+  prompt_token_ids?: Array<number>;
+  prompt_logprobs?: Array<Record<string, PromptLogprob> | null>;
 }
 
 /** Four lists of the same length. The first token of a prompt has no log probability: null. */
@@ -327,6 +483,28 @@ export interface CompletionLogprobs {
 
 /** Text or token ids to continue: one prompt or a list of prompts. */
 export interface CompletionRequest {
+  /** How many of the likeliest tokens to report at each position of the prompt, with their log probabilities and ranks; not in streams. */
+  prompt_logprobs?: number | null;
+  /** With log probabilities: the tokens to report instead of the likeliest ones. */
+  logprob_token_ids?: Array<number> | null;
+  /** With true, the answer has `prompt_token_ids`, and each choice has its `token_ids`. */
+  return_token_ids?: boolean | null;
+  /** Keep so many tokens of a longer prompt; -1 keeps those that fit beside the answer. */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a prompt is cut: left, the default, keeps its end. */
+  truncation_side?: "left" | "right" | null;
+  /** The only tokens that the answer may have. */
+  allowed_token_ids?: Array<number> | null;
+  /** Words that the answer may not have. */
+  bad_words?: Array<string> | null;
+  /** With true, the answer ends with the stop string that ended it. */
+  include_stop_str_in_output?: boolean | null;
+  /** With false, control tokens in the answer are shown by their names. */
+  skip_special_tokens?: boolean | null;
+  /** Without effect: there is no beam search. */
+  length_penalty?: unknown;
+  /** Without effect on this server's own models. */
+  priority?: unknown;
   /** A model's name, or an alias. */
   model: string;
   /** 0 always takes the likeliest token; null uses the model's default. */
@@ -339,7 +517,7 @@ export interface CompletionRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** With null, the answer may fill the context. */
+  /** With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, unless the server's operator set another limit. */
   max_tokens?: number | null;
   min_tokens?: number | null;
   /** Texts that end the answer; they are not part of it. */
@@ -373,6 +551,10 @@ export interface CompletionRequest {
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
   guided_grammar?: string | null;
+  /** A JSON schema that the answer must match (llama.cpp). */
+  json_schema?: Record<string, unknown> | boolean | string | null;
+  /** A grammar that the answer must match, in GBNF (llama.cpp). */
+  grammar?: string | null;
   prompt: string | Array<string> | Array<number> | Array<Array<number>>;
   /** Whether the answer starts with the prompt. */
   echo?: boolean | null;
@@ -392,6 +574,44 @@ export interface CompletionTokensDetails {
   reasoning_tokens: number;
 }
 
+/** A text, image, document, thought, call of a tool or its result; the type decides which fields are used. */
+export interface ContentBlock {
+  type: string;
+  text?: string | null;
+  source?: BlockSource | string | null;
+  title?: string | null;
+  context?: string | null;
+  id?: string | null;
+  name?: string | null;
+  input?: Record<string, unknown> | null;
+  tool_use_id?: string | null;
+  /** Of a tool's result: a text or blocks. */
+  content?: unknown;
+  /** Of a tool's result: the tool failed. */
+  is_error?: boolean | null;
+  thinking?: string | null;
+  /** Of a thought: as the answer had it. */
+  signature?: string | null;
+  data?: string | null;
+}
+
+export interface ContentBlockDelta {
+  type: "content_block_delta";
+  index: number;
+  delta: TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta;
+}
+
+export interface ContentBlockStart {
+  type: "content_block_start";
+  index: number;
+  content_block: TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock;
+}
+
+export interface ContentBlockStop {
+  type: "content_block_stop";
+  index: number;
+}
+
 export interface ContentPart {
   type: string;
   text?: string | null;
@@ -406,7 +626,82 @@ export interface ContentPartEvent {
   item_id: string;
   output_index: number;
   content_index: number;
-  part: OutputText | ReasoningText;
+  part: OutputTextBody | ReasoningTextBody;
+}
+
+export interface ConversationRef {
+  id: string;
+}
+
+export interface ConversationRefFields {
+  id: string;
+}
+
+/** A conversation in Anthropic's shape. */
+export interface CountTokensRequest {
+  /** A model's name, or an alias. */
+  model: string;
+  /** The turns. If the last is the assistant's, the answer continues it. */
+  messages: Array<TurnFields>;
+  /** A text, or blocks of text. */
+  system?: string | Array<ContentBlock> | null;
+  /** The functions that the model may call. Anthropic's own tools are left out. */
+  tools?: Array<ClientTool> | null;
+  tool_choice?: MessagesToolChoice | null;
+  thinking?: Thinking | null;
+  output_config?: OutputConfig | null;
+  /** An older name for `output_config.format`. */
+  output_format?: MessagesFormat | null;
+  /** Without effect, here and in blocks: prefixes are always cached. */
+  cache_control?: unknown;
+  /** Accepted, without effect. */
+  mcp_servers?: unknown;
+  /** Accepted, without effect. */
+  context_management?: unknown;
+}
+
+export interface CustomCallBody {
+  type: "custom_tool_call";
+  id: string;
+  status: string;
+  call_id: string;
+  name: string;
+  input: string;
+  namespace?: string;
+}
+
+export interface CustomCallOutputBody {
+  type: "custom_tool_call_output";
+  id: string;
+  status: string;
+  call_id: string;
+  output: string | Array<InputTextBody | OutputTextBody | InputImageBody | InputFileBody>;
+}
+
+export interface CustomEcho {
+  type: "custom";
+  name: string;
+  description: string | null;
+  format: Record<string, unknown>;
+}
+
+export interface CustomFormat {
+  /** `text` or `grammar`. */
+  type: string;
+  /** `lark` or `regex`. */
+  syntax?: string | null;
+  /** The grammar, which is told to the model but not enforced. */
+  definition?: string | null;
+}
+
+/** `response.custom_tool_call_input.delta` and `.done`. */
+export interface CustomInputEvent {
+  type: string;
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+  delta?: string | null;
+  input?: string | null;
 }
 
 export interface Deleted {
@@ -427,6 +722,12 @@ export interface DeletedMistralBatch {
   deleted: boolean;
 }
 
+export interface DeletedResponse {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DeletedUpstream {
   object: string;
   id: string;
@@ -436,6 +737,31 @@ export interface DeletedUpstream {
 export interface DetokenizeRequest {
   model: string;
   tokens: Array<number>;
+}
+
+export interface DocumentFields {
+  text: string;
+}
+
+export interface EmbedAnswer {
+  model: string;
+  embeddings: Array<Array<number>>;
+  total_duration: number;
+  prompt_eval_count: number;
+}
+
+export interface EmbedRequest {
+  /** A model's name, with or without `:latest`, or an alias. */
+  model: string;
+  /** A text, or a list of texts. */
+  input: string | Array<string>;
+  dimensions?: number | null;
+  /** Without effect: a text that the model can't read as a whole is refused. */
+  truncate?: boolean | null;
+  /** Without effect. */
+  options?: unknown;
+  /** Without effect. */
+  keep_alive?: unknown;
 }
 
 export interface Embedding {
@@ -460,8 +786,16 @@ export interface EmbeddingUsage {
 
 export interface EmbeddingsRequest {
   model: string;
-  /** A text, a list of token ids, or a list of either. */
-  input: string | Array<number> | Array<string> | Array<Array<number>>;
+  /** A text, a list of token ids, or a list of either; or a list of parts with a text each. */
+  input?: string | Array<number> | Array<string> | Array<Array<number>> | Array<TextPart> | null;
+  /** llama.cpp's name for `input`. */
+  content?: string | Array<number> | Array<string> | Array<Array<number>> | Array<TextPart> | null;
+  /** How a text is cut that is longer than the model reads: with true or `END` at its end, with `START` at its beginning. Otherwise it is refused. */
+  truncate?: boolean | "NONE" | "START" | "END" | null;
+  /** Keep so many tokens of a longer text; -1 keeps as many as the model reads (vLLM). */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a text is cut; by default right, its end. */
+  truncation_side?: "left" | "right" | null;
   encoding_format?: "float" | "base64" | null;
   dimensions?: number | null;
   /** Mistral's name for `dimensions`. */
@@ -472,7 +806,7 @@ export interface EmbeddingsRequest {
   user?: string | null;
 }
 
-/** `error` repeats the flat fields. `limit` tells the limit that was reached, if one was. */
+/** Flat fields for Mistral's clients; `error` repeats them for OpenAI's. */
 export interface ErrorBody {
   message: string;
   type: string;
@@ -490,6 +824,11 @@ export interface ErrorFields {
   param: string | null;
   code: string | null;
   limit?: LimitReached;
+}
+
+export interface ExtraText {
+  filename?: string;
+  text: string;
 }
 
 export interface FallbacksBody {
@@ -544,6 +883,28 @@ export interface FileUrl {
 
 /** A text with a gap: the text before it and the text after it. */
 export interface FillRequest {
+  /** How many of the likeliest tokens to report at each position of the prompt, with their log probabilities and ranks; not in streams. */
+  prompt_logprobs?: number | null;
+  /** With log probabilities: the tokens to report instead of the likeliest ones. */
+  logprob_token_ids?: Array<number> | null;
+  /** With true, the answer has `prompt_token_ids`, and each choice has its `token_ids`. */
+  return_token_ids?: boolean | null;
+  /** Keep so many tokens of a longer prompt; -1 keeps those that fit beside the answer. */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a prompt is cut: left, the default, keeps its end. */
+  truncation_side?: "left" | "right" | null;
+  /** The only tokens that the answer may have. */
+  allowed_token_ids?: Array<number> | null;
+  /** Words that the answer may not have. */
+  bad_words?: Array<string> | null;
+  /** With true, the answer ends with the stop string that ended it. */
+  include_stop_str_in_output?: boolean | null;
+  /** With false, control tokens in the answer are shown by their names. */
+  skip_special_tokens?: boolean | null;
+  /** Without effect: there is no beam search. */
+  length_penalty?: unknown;
+  /** Without effect on this server's own models. */
+  priority?: unknown;
   /** A model's name, or an alias. */
   model: string;
   /** 0 always takes the likeliest token; null uses the model's default. */
@@ -556,7 +917,7 @@ export interface FillRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** With null, the answer may fill the context. */
+  /** With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, unless the server's operator set another limit. */
   max_tokens?: number | null;
   min_tokens?: number | null;
   /** Texts that end the answer; they are not part of it. */
@@ -590,6 +951,10 @@ export interface FillRequest {
   guided_regex?: string | null;
   guided_choice?: Array<string> | null;
   guided_grammar?: string | null;
+  /** A JSON schema that the answer must match (llama.cpp). */
+  json_schema?: Record<string, unknown> | boolean | string | null;
+  /** A grammar that the answer must match, in GBNF (llama.cpp). */
+  grammar?: string | null;
   /** The text before the gap. */
   prompt: string;
   /** The text after the gap. */
@@ -617,13 +982,12 @@ export interface FunctionCallFields {
   arguments?: string | Record<string, unknown>;
 }
 
-export interface FunctionCallItem {
-  type: "function_call";
-  id: string;
-  status: string;
-  call_id: string;
+export interface FunctionEcho {
+  type: "function";
   name: string;
-  arguments: string;
+  description: string | null;
+  parameters: Record<string, unknown> | null;
+  strict: boolean | null;
 }
 
 export interface FunctionFields {
@@ -635,15 +999,20 @@ export interface FunctionFields {
   strict?: boolean | null;
 }
 
-export interface FunctionTool {
-  /** `function`; tools that OpenAI hosts are refused. */
-  type: string;
-  name?: string | null;
-  description?: string | null;
-  /** A JSON schema of the arguments. */
-  parameters?: Record<string, unknown> | null;
-  /** For upstreams. Here calls always match a schema that a grammar can express. */
-  strict?: boolean | null;
+export interface GenerateLine {
+  model: string;
+  created_at: string;
+  done: boolean;
+  done_reason?: string;
+  total_duration?: number;
+  load_duration?: number;
+  prompt_eval_count?: number;
+  prompt_eval_duration?: number;
+  eval_count?: number;
+  eval_duration?: number;
+  logprobs?: Array<AnsweredToken>;
+  response: string;
+  thinking?: string;
 }
 
 export interface Health {
@@ -660,16 +1029,151 @@ export interface IncompleteDetails {
   reason: string;
 }
 
-/** A message, a call of a function, or its output; the type decides which fields are used. */
+export interface InfillChunk {
+  content: string;
+  stop: boolean;
+  index: number;
+}
+
+/** A text with a gap, and texts of other files. */
+export interface InfillRequest {
+  /** How many of the likeliest tokens to report at each position of the prompt, with their log probabilities and ranks; not in streams. */
+  prompt_logprobs?: number | null;
+  /** With log probabilities: the tokens to report instead of the likeliest ones. */
+  logprob_token_ids?: Array<number> | null;
+  /** With true, the answer has `prompt_token_ids`, and each choice has its `token_ids`. */
+  return_token_ids?: boolean | null;
+  /** Keep so many tokens of a longer prompt; -1 keeps those that fit beside the answer. */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a prompt is cut: left, the default, keeps its end. */
+  truncation_side?: "left" | "right" | null;
+  /** The only tokens that the answer may have. */
+  allowed_token_ids?: Array<number> | null;
+  /** Words that the answer may not have. */
+  bad_words?: Array<string> | null;
+  /** With true, the answer ends with the stop string that ended it. */
+  include_stop_str_in_output?: boolean | null;
+  /** With false, control tokens in the answer are shown by their names. */
+  skip_special_tokens?: boolean | null;
+  /** Without effect: there is no beam search. */
+  length_penalty?: unknown;
+  /** Without effect on this server's own models. */
+  priority?: unknown;
+  /** By default the first model here that fills gaps. */
+  model?: string;
+  /** 0 always takes the likeliest token; null uses the model's default. */
+  temperature?: number | null;
+  /** 0 takes the likeliest token. */
+  top_p?: number | null;
+  /** 0 and -1 keep the whole vocabulary. */
+  top_k?: number | null;
+  min_p?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  repetition_penalty?: number | null;
+  /** With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, unless the server's operator set another limit. */
+  max_tokens?: number | null;
+  min_tokens?: number | null;
+  /** Texts that end the answer; they are not part of it. */
+  stop?: string | Array<string> | null;
+  stop_token_ids?: Array<number> | null;
+  ignore_eos?: boolean | null;
+  /** The same seed gives the same answer, whatever other requests run. */
+  seed?: number | null;
+  /** Mistral's name for `seed`. */
+  random_seed?: number | null;
+  /** The number of answers. The prompt is computed and counted once. */
+  n?: number | null;
+  /** By token id, the number that is added to its logit. */
+  logit_bias?: Record<string, number> | null;
+  stream?: boolean | null;
+  stream_options?: StreamOptions | null;
+  /** Accepted, without effect. */
+  user?: unknown;
+  /** Accepted, without effect. */
+  metadata?: unknown;
+  /** Accepted, without effect. */
+  service_tier?: unknown;
+  /** Accepted, without effect. */
+  store?: unknown;
+  /** The format that the answer must have. */
+  response_format?: ResponseFormat | null;
+  /** vLLM's shape of `response_format`. */
+  structured_outputs?: StructuredOutputs | null;
+  /** A JSON schema, in vLLM's older shape. */
+  guided_json?: Record<string, unknown> | boolean | string | null;
+  guided_regex?: string | null;
+  guided_choice?: Array<string> | null;
+  guided_grammar?: string | null;
+  /** A JSON schema that the answer must match (llama.cpp). */
+  json_schema?: Record<string, unknown> | boolean | string | null;
+  /** A grammar that the answer must match, in GBNF (llama.cpp). */
+  grammar?: string | null;
+  /** The text before the gap. */
+  input_prefix?: string;
+  /** The text after the gap. */
+  input_suffix?: string;
+  /** Texts of other files, which the model reads first. */
+  input_extra?: Array<ExtraText> | null;
+  /** The beginning of the text for the gap. */
+  prompt?: string;
+  /** `max_tokens`; -1 and -2: no limit. */
+  n_predict?: number | null;
+  /** `repetition_penalty`. */
+  repeat_penalty?: number | null;
+}
+
+/** A whole answer, or the end of a stream, whose `content` is empty. */
+export interface Infilled {
+  content: string;
+  stop: boolean;
+  index: number;
+  model: string;
+  stop_type?: string;
+  has_new_line: boolean;
+  truncated: boolean;
+  tokens_predicted: number;
+  tokens_evaluated: number;
+  tokens_cached: number;
+}
+
+export interface InputFileBody {
+  type: "input_file";
+  file_id: string | null;
+  filename: string | null;
+  file_data: string | null;
+}
+
+export interface InputImageBody {
+  type: "input_image";
+  image_url: string;
+  detail: string;
+  file_id: null;
+}
+
+/** A message, a call of a function or custom tool, its output, or thoughts; the type decides which fields are used. */
 export interface InputItem {
   type?: string;
   role?: "system" | "developer" | "user" | "assistant" | null;
   content?: string | Array<InputPart> | null;
   call_id?: string | null;
   name?: string | null;
+  /** The namespace of the called tool. */
+  namespace?: string | null;
   arguments?: string | null;
+  /** What a custom tool was called with. */
+  input?: string | null;
   output?: string | Array<InputPart> | null;
+  summary?: string | Array<InputPart> | null;
+  encrypted_content?: string | null;
   id?: string | null;
+  /** Of an item `additional_tools`: offered beside the request's own, or in place of the same name. */
+  tools?: Array<ResponsesTool> | null;
+}
+
+export interface InputJsonDelta {
+  type: "input_json_delta";
+  partial_json: string;
 }
 
 export interface InputPart {
@@ -679,6 +1183,12 @@ export interface InputPart {
   /** A `data:image/…;base64,…` address or an https address. */
   image_url?: string | null;
   detail?: string | null;
+  annotations?: Array<Record<string, unknown>> | null;
+}
+
+export interface InputTextBody {
+  type: "input_text";
+  text: string;
 }
 
 export interface InputTokens {
@@ -718,6 +1228,14 @@ export interface InvitationToJoin {
   password: boolean;
 }
 
+export interface ItemPage {
+  object: string;
+  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface JoinRequest {
   /** The part of the link after `#invite=`. */
   token: string;
@@ -732,6 +1250,12 @@ export interface JsonSchemaFields {
   schema?: Record<string, unknown> | boolean | string | null;
   /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
+}
+
+export interface LikelyToken {
+  token: string;
+  logprob: number;
+  bytes: Array<number>;
 }
 
 /** null is no limit; 0 refuses every request. */
@@ -811,6 +1335,15 @@ export interface ListOfUpstreamBody {
   data: Array<UpstreamBody>;
 }
 
+export interface ListedModel {
+  name: string;
+  model: string;
+  modified_at: string;
+  size: number;
+  digest: string;
+  details: ModelDetails;
+}
+
 /** Either `token`, or `name` and `password`. */
 export interface LoginRequest {
   /** The part of a one-time link after `#login=`. */
@@ -834,11 +1367,32 @@ export interface MemberRequest {
   role: "owner" | "administrator" | "developer" | "member" | "billing";
 }
 
+export interface MessageBody {
+  id: string;
+  type: string;
+  role: string;
+  model: string;
+  content: Array<TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock>;
+  stop_reason: string | null;
+  stop_sequence: string | null;
+  usage: MessageUsage;
+}
+
+export interface MessageDelta {
+  type: "message_delta";
+  delta: StopDelta;
+  usage: MessageUsage;
+}
+
 export interface MessageFields {
   role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
   content?: string | Array<ContentPart> | null;
   /** The text with which the assistant refused (OpenAI). */
   refusal?: string | null;
+  /** The assistant's thoughts before this message. Models whose chat template shows them read them. */
+  reasoning_content?: string | null;
+  /** A newer name for `reasoning_content`. */
+  reasoning?: string | null;
   name?: string | null;
   tool_calls?: Array<ToolCallFields> | null;
   tool_call_id?: string | null;
@@ -848,12 +1402,81 @@ export interface MessageFields {
   prefix?: boolean | null;
 }
 
-export interface MessageItem {
+export interface MessageItemBody {
   type: "message";
   id: string;
   status: string;
-  content: Array<OutputText>;
   role: string;
+  content: Array<InputTextBody | OutputTextBody | InputImageBody | InputFileBody>;
+}
+
+export interface MessageStart {
+  type: "message_start";
+  message: MessageBody;
+}
+
+export interface MessageStop {
+  type: "message_stop";
+}
+
+export interface MessageUsage {
+  input_tokens: number;
+  cache_read_input_tokens: number;
+  cache_creation_input_tokens: number;
+  output_tokens: number;
+  output_tokens_details?: OutputTokensParts;
+}
+
+export interface MessagesFormat {
+  /** `json_schema`. */
+  type: string;
+  schema?: Record<string, unknown> | boolean | string | null;
+}
+
+/** A conversation to answer. Unknown fields are ignored unless the header `x-aquilon-strict: true` is sent. */
+export interface MessagesRequest {
+  /** A model's name, or an alias. */
+  model: string;
+  /** The turns. If the last is the assistant's, the answer continues it. */
+  messages: Array<TurnFields>;
+  /** A text, or blocks of text. */
+  system?: string | Array<ContentBlock> | null;
+  /** The functions that the model may call. Anthropic's own tools are left out. */
+  tools?: Array<ClientTool> | null;
+  tool_choice?: MessagesToolChoice | null;
+  thinking?: Thinking | null;
+  output_config?: OutputConfig | null;
+  /** An older name for `output_config.format`. */
+  output_format?: MessagesFormat | null;
+  /** Without effect, here and in blocks: prefixes are always cached. */
+  cache_control?: unknown;
+  /** Accepted, without effect. */
+  mcp_servers?: unknown;
+  /** Accepted, without effect. */
+  context_management?: unknown;
+  /** The most tokens of the answer, thoughts included. An answer that fills the context ends there. */
+  max_tokens: number;
+  /** Texts that end the answer; they are not part of it. */
+  stop_sequences?: Array<string> | null;
+  stream?: boolean | null;
+  /** null uses the model's default. */
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  /** Accepted, without effect. */
+  metadata?: unknown;
+  /** Accepted, without effect. */
+  service_tier?: unknown;
+  /** Accepted, without effect. */
+  container?: unknown;
+}
+
+export interface MessagesToolChoice {
+  /** `auto`, `any`, `none`, or `tool` with the name of one. */
+  type: string;
+  name?: string | null;
+  /** With true, an answer has at most one call. */
+  disable_parallel_tool_use?: boolean | null;
 }
 
 /** A batch job in Mistral's contract. */
@@ -931,6 +1554,16 @@ export interface Model {
   source: string;
   size_bytes: number;
   loaded: boolean;
+}
+
+/** Empty texts are unknown, as all are of an upstream's model. */
+export interface ModelDetails {
+  parent_model: string;
+  format: string;
+  family: string;
+  families: Array<string>;
+  parameter_size: string;
+  quantization_level: string;
 }
 
 export interface ModelFile {
@@ -1013,6 +1646,19 @@ export interface NameRequest {
 
 export interface NamedFunction {
   name: string;
+}
+
+export interface NamedModel {
+  model?: string | null;
+  /** The older name of `model`. */
+  name?: string | null;
+}
+
+export interface NamespaceEcho {
+  type: "namespace";
+  name: string;
+  description: string | null;
+  tools: Array<FunctionEcho | CustomEcho>;
 }
 
 export interface NewApiKeyBody {
@@ -1121,7 +1767,7 @@ export interface NewProviderRequest {
 
 export interface NewUpstreamRequest {
   name: string;
-  kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon";
+  kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon" | "anthropic";
   /** The API's address, such as `https://api.example.com/v1`. */
   base_url: string;
   /** The key is stored encrypted and never shown. */
@@ -1151,6 +1797,117 @@ export interface NewUserRequest {
   role?: "owner" | "administrator" | "developer" | "member" | "billing";
   /** An address to sign in with, as with the name. */
   email?: string | null;
+}
+
+export interface OlderEmbedAnswer {
+  embedding: Array<number>;
+}
+
+export interface OlderEmbedRequest {
+  /** A model's name, with or without `:latest`, or an alias. */
+  model: string;
+  prompt?: string | null;
+  /** Without effect. */
+  options?: unknown;
+  /** Without effect. */
+  keep_alive?: unknown;
+}
+
+/** A conversation in Ollama's shape. */
+export interface OllamaChatRequest {
+  /** A model's name, with or without `:latest`, or an alias. */
+  model: string;
+  /** With false, the answer comes whole; otherwise in lines. */
+  stream?: boolean | null;
+  /** `json` for any object, or a JSON schema. */
+  format?: unknown;
+  options?: OllamaOptions | null;
+  /** Whether, or how long, a reasoning model thinks before it answers, if its template has the choice. With false, the answer has no thoughts. */
+  think?: boolean | "low" | "medium" | "high" | "max" | null;
+  /** 0 in a request without a prompt unloads the model, if the caller operates the server. Otherwise without effect: a model stays in memory until another one needs the room. */
+  keep_alive?: string | number | null;
+  logprobs?: boolean | null;
+  top_logprobs?: number | null;
+  /** Without messages, the model is loaded, or unloaded. */
+  messages?: Array<OllamaMessage> | null;
+  /** The functions that the model may call. */
+  tools?: Array<ToolFields> | null;
+}
+
+export interface OllamaErrorBody {
+  error: string;
+}
+
+/** A single prompt in Ollama's shape. */
+export interface OllamaGenerateRequest {
+  /** A model's name, with or without `:latest`, or an alias. */
+  model: string;
+  /** With false, the answer comes whole; otherwise in lines. */
+  stream?: boolean | null;
+  /** `json` for any object, or a JSON schema. */
+  format?: unknown;
+  options?: OllamaOptions | null;
+  /** Whether, or how long, a reasoning model thinks before it answers, if its template has the choice. With false, the answer has no thoughts. */
+  think?: boolean | "low" | "medium" | "high" | "max" | null;
+  /** 0 in a request without a prompt unloads the model, if the caller operates the server. Otherwise without effect: a model stays in memory until another one needs the room. */
+  keep_alive?: string | number | null;
+  logprobs?: boolean | null;
+  top_logprobs?: number | null;
+  /** Without a prompt, the model is loaded, or unloaded. */
+  prompt?: string | null;
+  /** The text after the gap, for models that can fill gaps. */
+  suffix?: string | null;
+  system?: string | null;
+  /** Refused: it is a Go template. Send `raw` with the rendered prompt. */
+  template?: string | null;
+  /** Whether the model continues the prompt as it is, without its template. */
+  raw?: boolean | null;
+  images?: Array<string> | null;
+  /** Without effect: send the conversation to `/api/chat`. */
+  context?: Array<number> | null;
+}
+
+export interface OllamaMessage {
+  role: "system" | "user" | "assistant" | "tool";
+  content?: string | null;
+  /** The assistant's thoughts before this message. */
+  thinking?: string | null;
+  images?: Array<string> | null;
+  tool_calls?: Array<CallFields> | null;
+  /** In a tool's message: the tool that was called. */
+  tool_name?: string | null;
+  /** In a tool's message: the id of the call. */
+  tool_call_id?: string | null;
+}
+
+/** Ollama's options. Those of how a model is loaded (`num_ctx`, `num_gpu`, `num_thread` …), `repeat_last_n`, `typical_p`, `tfs_z` and `mirostat` are accepted without effect. */
+export interface OllamaOptions {
+  /** Without it, the model's own default. */
+  temperature?: number | null;
+  top_p?: number | null;
+  /** 0 and -1 keep the whole vocabulary. */
+  top_k?: number | null;
+  min_p?: number | null;
+  /** -1 takes another seed each time. */
+  seed?: number | null;
+  stop?: string | Array<string> | null;
+  /** The most tokens of an answer. With 0, -1 and -2 it may fill the context. */
+  num_predict?: number | null;
+  /** Counts all tokens, not the last few. */
+  repeat_penalty?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+}
+
+/** `hf.co/owner/repo`, `hf:owner/repo` or `pypi:package`. */
+export interface OllamaPullRequest {
+  model?: string | null;
+  /** The older name of `model`. */
+  name?: string | null;
+  /** With false, the answer comes when the model is here. */
+  stream?: boolean | null;
+  /** Without effect. */
+  insecure?: boolean | null;
 }
 
 /** A batch job in OpenAI's contract. */
@@ -1258,12 +2015,27 @@ export interface OrganizationRequest {
   password_sign_in?: boolean | null;
 }
 
+/** An item that no model reads. */
+export interface OtherBody {
+  type: "other";
+  id: string;
+  name: string;
+  content: Record<string, unknown>;
+}
+
+export interface OutputConfig {
+  /** `low` to `max`, for models that know efforts. */
+  effort?: string | null;
+  /** The format that the answer must have. */
+  format?: MessagesFormat | null;
+}
+
 /** `response.output_item.added` and `.done`. */
 export interface OutputItemEvent {
   type: string;
   sequence_number: number;
   output_index: number;
-  item: MessageItem | FunctionCallItem | ReasoningItem;
+  item: MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody;
 }
 
 export interface OutputLogprob {
@@ -1273,15 +2045,19 @@ export interface OutputLogprob {
   top_logprobs: Array<TopTokenLogprob>;
 }
 
-export interface OutputText {
+export interface OutputTextBody {
   type: "output_text";
   text: string;
+  annotations: Array<Record<string, unknown>>;
   logprobs: Array<OutputLogprob>;
-  annotations: Array<string>;
 }
 
 export interface OutputTokensDetails {
   reasoning_tokens: number;
+}
+
+export interface OutputTokensParts {
+  thinking_tokens: number;
 }
 
 export interface OwnIdentity {
@@ -1392,6 +2168,11 @@ export interface PeriodRequest {
   ends_at?: number | null;
 }
 
+/** Sent while nothing else is. */
+export interface Ping {
+  type: "ping";
+}
+
 /** Prices are cents for a million tokens. A price holds until the model's next one starts. */
 export interface PriceBody {
   id: string;
@@ -1426,6 +2207,12 @@ export interface ProfileRequest {
   email?: string | null;
 }
 
+export interface PromptLogprob {
+  logprob: number;
+  rank: number | null;
+  decoded_token: string;
+}
+
 export interface PromptTokensDetails {
   cached_tokens: number;
 }
@@ -1446,7 +2233,7 @@ export interface ProvidedModelFields {
   remote?: string | null;
   /** The most tokens of prompt and answer together. */
   max_context?: number;
-  capabilities?: Array<"chat" | "completions" | "fim" | "embeddings" | "function_calling" | "vision" | "reasoning" | "moderation">;
+  capabilities?: Array<"chat" | "completions" | "fim" | "embeddings" | "rerank" | "function_calling" | "vision" | "reasoning" | "moderation">;
   /** The upstream's share of the requests; 0 is a standby. */
   weight?: number;
 }
@@ -1509,6 +2296,14 @@ export interface PullBody {
   started_by: string;
 }
 
+/** The progress of a pull in bytes; its last line has the status `success`. */
+export interface PullLine {
+  status: string;
+  digest?: string;
+  total?: number;
+  completed?: number;
+}
+
 export interface PullRequest {
   /** hf:owner/repo[@revision] or pypi:package */
   source: string;
@@ -1520,10 +2315,38 @@ export interface PullRequest {
   agree_to_license?: boolean;
 }
 
+export interface RankedDocument {
+  index: number;
+  relevance_score: number;
+  document?: RankedText;
+}
+
+export interface RankedText {
+  text: string;
+}
+
+export interface Ranking {
+  id: string;
+  object: string;
+  model: string;
+  results: Array<RankedDocument>;
+  usage: RerankUsage;
+  meta: RerankMeta;
+}
+
 export interface Readiness {
   ready: boolean;
   reason: string;
   models: Array<ModelReadiness>;
+}
+
+export interface ReasoningBody {
+  type: "reasoning";
+  id: string;
+  status: string;
+  content: Array<ReasoningTextBody>;
+  summary: Array<SummaryTextBody>;
+  encrypted_content?: string;
 }
 
 export interface ReasoningEcho {
@@ -1531,29 +2354,49 @@ export interface ReasoningEcho {
   summary: string | null;
 }
 
-export interface ReasoningItem {
-  type: "reasoning";
-  id: string;
-  status: string;
-  content: Array<ReasoningText>;
-  summary: Array<string>;
-}
-
 export interface ReasoningOptions {
-  /** For upstreams that know it. */
+  /** How long the model thinks, if it knows efforts; `none` and `minimal` turn its thoughts off where it has that choice. */
   effort?: string | null;
   /** Accepted, without effect. */
   summary?: string | null;
 }
 
-export interface ReasoningText {
+export interface ReasoningTextBody {
   type: "reasoning_text";
   text: string;
+}
+
+/** Thoughts that an upstream encrypted. */
+export interface RedactedThinkingBlock {
+  type: "redacted_thinking";
+  data: string;
 }
 
 export interface RemoteModelBody {
   name: string;
   max_context: number | null;
+}
+
+export interface RerankFields {
+  /** A reranker's or an embedding model's name. */
+  model: string;
+  query: string;
+  documents: Array<string | DocumentFields>;
+  /** How many of the most relevant to return; 0 and null: all. */
+  top_n?: number | null;
+  /** Whether the answer repeats the documents: by default yes, at `/v2/rerank` no. */
+  return_documents?: boolean | null;
+}
+
+/** The usage as Cohere's clients read it. */
+export interface RerankMeta {
+  billed_units: BilledUnits;
+  tokens: BilledUnits;
+}
+
+export interface RerankUsage {
+  prompt_tokens: number;
+  total_tokens: number;
 }
 
 /** The answer, with the fields of its request. Times are in unix seconds. */
@@ -1566,20 +2409,21 @@ export interface ResponseBody {
   error: ResponseError | null;
   incomplete_details: IncompleteDetails | null;
   model: string;
-  output: Array<MessageItem | FunctionCallItem | ReasoningItem>;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody>;
   usage: ResponseUsage | null;
   instructions: string | null;
   max_output_tokens: number | null;
   metadata: Record<string, string>;
   parallel_tool_calls: boolean;
   previous_response_id: string | null;
+  conversation: ConversationRef | null;
   reasoning: ReasoningEcho;
   store: boolean;
   background: boolean;
   temperature: number;
   text: TextEcho;
   tool_choice: string | Record<string, unknown>;
-  tools: Array<ToolEcho>;
+  tools: Array<FunctionEcho | CustomEcho | NamespaceEcho>;
   top_logprobs: number;
   top_p: number;
   presence_penalty: number;
@@ -1618,14 +2462,14 @@ export interface ResponseUsage {
   total_tokens: number;
 }
 
-/** OpenAI's newer shape of a conversation. Nothing is stored: each request has all items of its conversation. */
+/** OpenAI's newer shape of a conversation, which the server keeps unless `store` is false. */
 export interface ResponsesRequest {
   /** The model; without it, the default chat model. */
   model?: string | null;
   input?: string | Array<InputItem> | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  tools?: Array<FunctionTool> | null;
+  tools?: Array<ResponsesTool> | null;
   /** Whether tools are called: auto, none, required, the tool to call, or the allowed tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ChosenTool | null;
   parallel_tool_calls?: boolean | null;
@@ -1640,22 +2484,22 @@ export interface ResponsesRequest {
   /** `message.output_text.logprobs` adds log probabilities; other values have no effect. */
   include?: Array<string> | null;
   reasoning?: ReasoningOptions | null;
-  /** Repeated in the answer, not stored. */
+  /** Stored with the answer, and repeated in it. */
   metadata?: Record<string, string> | null;
   stream?: boolean | null;
   stream_options?: ResponsesStreamOptions | null;
-  /** Without effect: nothing is stored, and the answer has `false`. */
+  /** Whether the answer and its input are kept, to be read, followed and continued. Without it they are, unless the organization keeps nothing. */
   store?: boolean | null;
-  /** Refused with 404: responses aren't stored. */
+  /** The stored response to go on from. */
   previous_response_id?: string | null;
-  /** Refused with 404: conversations aren't stored. */
-  conversation?: unknown;
+  /** The stored conversation to answer in, by its id or as an object with an `id`. */
+  conversation?: string | ConversationRefFields | null;
   /** Refused with 404: prompts aren't stored. */
   prompt?: unknown;
-  /** With `true`, the request is refused. */
+  /** With `true`, the answer begins as `queued` and is written without a client that waits for it. */
   background?: boolean | null;
-  /** Without effect: input that doesn't fit the context is refused. */
-  truncation?: string | null;
+  /** With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; otherwise the request is refused. */
+  truncation?: "auto" | "disabled" | null;
   /** Repeated in the answer, without effect: it limits calls of hosted tools. */
   max_tool_calls?: number | null;
   /** Repeated in the answer, without effect. */
@@ -1666,6 +2510,8 @@ export interface ResponsesRequest {
   prompt_cache_key?: string | null;
   /** For upstreams. */
   service_tier?: string | null;
+  /** Variables for the model's chat template, such as `{"enable_thinking": false}` (vLLM, llama.cpp). They can't replace the request's own fields. */
+  chat_template_kwargs?: Record<string, unknown> | null;
 }
 
 export interface ResponsesStreamOptions {
@@ -1673,9 +2519,39 @@ export interface ResponsesStreamOptions {
   include_obfuscation?: boolean | null;
 }
 
+export interface ResponsesTool {
+  /** `function`, `custom` or `namespace`. Tools that OpenAI's models bring along (web search, images, a shell, a computer) are left out; others are refused. */
+  type: string;
+  name?: string | null;
+  description?: string | null;
+  /** A JSON schema of the arguments. */
+  parameters?: Record<string, unknown> | null;
+  /** For upstreams. Here calls always match a schema that a grammar can express. */
+  strict?: boolean | null;
+  /** For a custom tool: how its input is written. */
+  format?: CustomFormat | null;
+  /** The functions and custom tools of a namespace. */
+  tools?: Array<ResponsesTool> | null;
+}
+
 export interface RotationRequest {
   /** For how many seconds the present secret still works. */
   keep_seconds?: number;
+}
+
+export interface Running {
+  models: Array<RunningModel>;
+}
+
+export interface RunningModel {
+  name: string;
+  model: string;
+  size: number;
+  digest: string;
+  details: ModelDetails;
+  expires_at: string;
+  size_vram: number;
+  context_length: number;
 }
 
 /** A model's card and its state on this server. Sizes are bytes; times are unix seconds. */
@@ -1748,6 +2624,25 @@ export interface ShareFields {
   percent: number;
 }
 
+export interface ShowRequest {
+  model?: string | null;
+  /** The older name of `model`. */
+  name?: string | null;
+  /** Without effect. */
+  verbose?: boolean | null;
+}
+
+export interface ShownModel {
+  modelfile: string;
+  parameters: string;
+  template: string;
+  license: string;
+  details: ModelDetails;
+  model_info: Record<string, unknown>;
+  capabilities: Array<string>;
+  modified_at: string;
+}
+
 export interface SignInMethod {
   name: string;
   label: string;
@@ -1759,6 +2654,12 @@ export interface SignInMethods {
   link: boolean;
   providers: Array<SignInMethod>;
   min_password_characters: number;
+}
+
+/** Just before the end of a block of thoughts. */
+export interface SignatureDelta {
+  type: "signature_delta";
+  signature: string;
 }
 
 export interface StartBody {
@@ -1802,6 +2703,11 @@ export interface StatementLineBody {
   cost_microcents: number;
 }
 
+export interface StopDelta {
+  stop_reason: string;
+  stop_sequence: string | null;
+}
+
 export interface StreamOptions {
   /** With true, the stream ends with a chunk that has the usage and no choices; false omits the usage. */
   include_usage?: boolean;
@@ -1839,14 +2745,34 @@ export interface SuggestionList {
   memory_bytes: number;
 }
 
+export interface SummaryTextBody {
+  type: "summary_text";
+  text: string;
+}
+
 export interface SwitchFields {
   model: string;
   /** When this model takes over, in seconds since 1970. */
   at: number;
 }
 
+export interface Tags {
+  models: Array<ListedModel>;
+}
+
 export interface Text {
   prompt: string;
+}
+
+export interface TextBlock {
+  type: "text";
+  text: string;
+  citations: null;
+}
+
+export interface TextDelta {
+  type: "text_delta";
+  text: string;
 }
 
 export interface TextEcho {
@@ -1880,6 +2806,32 @@ export interface TextOptions {
   verbosity?: string | null;
 }
 
+/** `{"type": "text", "text": …}`; other types are refused. */
+export interface TextPart {
+  type?: string;
+  text?: string | null;
+}
+
+export interface Thinking {
+  /** `disabled` turns a model's thoughts off, `enabled` turns them on; any other type leaves them to the model. */
+  type: string;
+  /** Accepted, without effect. */
+  budget_tokens?: number | null;
+  /** With `omitted`, blocks of thoughts are sent without text. */
+  display?: string | null;
+}
+
+export interface ThinkingBlock {
+  type: "thinking";
+  thinking: string;
+  signature: string;
+}
+
+export interface ThinkingDelta {
+  type: "thinking_delta";
+  thinking: string;
+}
+
 /** Timeouts in seconds. */
 export interface TimeoutFields {
   connect?: number;
@@ -1895,6 +2847,10 @@ export interface TimeoutsBody {
   total: number;
 }
 
+export interface TokenCountBody {
+  input_tokens: number;
+}
+
 export interface TokenLogprob {
   token: string;
   logprob: number;
@@ -1908,8 +2864,8 @@ export interface TokenizeRequest {
   model: string;
   prompt?: string | null;
   messages?: Array<MessageFields> | null;
-  /** Whether the model's beginning token comes before a text. */
-  add_special_tokens?: boolean;
+  /** Whether the model's beginning token comes before the rest: by default before a text, and not before what a chat template writes. */
+  add_special_tokens?: boolean | null;
   /** Whether the name of a control token in a text becomes that token (llama.cpp). */
   parse_special?: boolean;
   /** Whether an answer is opened after the last message; by default unless that message is continued. */
@@ -1920,6 +2876,9 @@ export interface TokenizeRequest {
   tools?: Array<ToolFields> | null;
   /** The choice of tools, as in a chat completion; none hides the tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ToolChoice | null;
+  /** Variables for the model's chat template, such as `{"enable_thinking": false}` (vLLM, llama.cpp). They can't replace the request's own fields. */
+  chat_template_kwargs?: Record<string, unknown> | null;
+  /** With true, the answer has the tokens as the model's vocabulary spells them. */
   return_token_strs?: boolean | null;
 }
 
@@ -1961,17 +2920,16 @@ export interface ToolChoiceFunction {
   name: string;
 }
 
-export interface ToolEcho {
-  type: string;
-  name: string;
-  description: string | null;
-  parameters: Record<string, unknown> | null;
-  strict: boolean | null;
-}
-
 export interface ToolFields {
   type?: string;
   function?: FunctionFields | null;
+}
+
+export interface ToolUseBlock {
+  type: "tool_use";
+  id: string;
+  name: string;
+  input: Record<string, unknown>;
 }
 
 export interface TopLogprob {
@@ -1987,11 +2945,17 @@ export interface TopTokenLogprob {
   logprob: number;
 }
 
+export interface TurnFields {
+  role: "user" | "assistant" | "system";
+  /** A text, or content blocks. */
+  content: string | Array<ContentBlock>;
+}
+
 export interface UpstreamBody {
   object: string;
   id: string;
   name: string;
-  kind: "aquilon" | "azure" | "azure_ai" | "mistral" | "openai";
+  kind: "anthropic" | "aquilon" | "azure" | "azure_ai" | "mistral" | "openai";
   base_url: string;
   has_key: boolean;
   headers: Array<string>;
@@ -2015,7 +2979,7 @@ export interface UpstreamCheck {
 /** Fields that are left out stay unchanged; `models` and `headers` are replaced as a whole. */
 export interface UpstreamRequest {
   name?: string;
-  kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon";
+  kind?: "openai" | "azure" | "azure_ai" | "mistral" | "aquilon" | "anthropic";
   base_url?: string;
   api_key?: string | null;
   headers?: Record<string, string>;
@@ -2075,6 +3039,10 @@ export interface UserRequest {
   email?: string | null;
   role?: "owner" | "administrator" | "developer" | "member" | "billing" | null;
   disabled?: boolean | null;
+}
+
+export interface Version {
+  version: string;
 }
 
 export interface WorkspaceBody {

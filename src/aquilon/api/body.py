@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,9 +47,21 @@ async def read_body(
     structures: int = MOST_STRUCTURES,
     any_type: bool = False,
 ) -> F:
+    """As `read_either`, for a path whose bodies all have the same ``fields``."""
+    return await read_either(request, lambda _: fields, most=most, structures=structures, any_type=any_type)
+
+
+async def read_either(
+    request: Request,
+    choose: Callable[[Any], type[F]],
+    *,
+    most: int | None = None,
+    structures: int = MOST_STRUCTURES,
+    any_type: bool = False,
+) -> F:
     """The validated body, of at most ``most`` bytes or the server's own limit, whichever is less.
 
-    ``any_type``: the body is JSON whatever its content type says.
+    ``choose``: the fields of a body, by its JSON. ``any_type``: the body is JSON whatever its content type says.
 
     Large bodies are parsed in one thread, one after the other, so that other requests go on.
     Raises ApiError: 413 above the limit (without reading on) and for too many values, 415
@@ -58,17 +71,21 @@ async def read_body(
         _require_json(request)
     limit = services(request).settings.max_body_bytes
     data = await _read(request, limit if most is None else min(limit, most))
-    return await validated_body(request, data, fields, structures=structures)
+    return await _validated_by(request, data, choose, structures=structures)
 
 
 async def validated_body(request: Request, data: bytes, fields: type[F], *, structures: int = MOST_STRUCTURES) -> F:
     """As `read_body`, of what has been read; ``request`` says whether unknown fields are refused."""
+    return await _validated_by(request, data, lambda _: fields, structures=structures)
+
+
+async def _validated_by(request: Request, data: bytes, choose: Callable[[Any], type[F]], *, structures: int) -> F:
     state = services(request)
     if is_small(data):
-        body = _validated(data, fields, structures)
+        body = _validated(data, choose, structures)
     else:
         loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(state.large_bodies, _validated, data, fields, structures)
+        body = await loop.run_in_executor(state.large_bodies, _validated, data, choose, structures)
     if request.headers.get(STRICT_HEADER, "").lower() in ("true", "1") and body.model_extra:
         raise _unknown_fields(list(body.model_extra))
     return body
@@ -134,7 +151,7 @@ def _too_large(limit: int) -> ApiError:
     )
 
 
-def _validated(data: bytes, fields: type[F], structures: int) -> F:
+def _validated(data: bytes, choose: Callable[[Any], type[F]], structures: int) -> F:
     if holds_too_much(data, structures=structures):
         raise ApiError(
             413,
@@ -144,6 +161,7 @@ def _validated(data: bytes, fields: type[F], structures: int) -> F:
             code="too_many_values",
         )
     content = _parse(data)
+    fields = choose(content)
     try:
         return fields.model_validate(content)
     except ValidationError as error:

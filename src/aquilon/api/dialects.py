@@ -27,8 +27,21 @@ _OPENAI_PATHS = (
 )
 
 
+_SPOKEN = "dialect"
+"""Key in the state of an ASGI scope."""
+
+
+def note_dialect(scope: Scope, dialect: Dialect) -> None:
+    """Note the dialect that the request's body shows."""
+    scope.setdefault("state", {})[_SPOKEN] = dialect
+
+
 def dialect_of(scope: Scope) -> Dialect:
-    """By the path, or on paths that several vendors' clients share by the headers that only one of them sends."""
+    """By the path; on paths that several vendors' clients share by the body, see `note_dialect`, or by the headers
+    that only one of them sends."""
+    spoken: Dialect | None = scope.get("state", {}).get(_SPOKEN)
+    if spoken is not None:
+        return spoken
     path = scope["path"]
     if path.startswith(MESSAGES):
         return "anthropic"

@@ -23,7 +23,8 @@ class DirectRoutes:
 
     def __init__(self, app: ASGIApp, routes: Iterable[object]) -> None:
         self._app = app
-        self._endpoints = {route.path: route.endpoint for route in routes if isinstance(route, DirectRoute)}
+        direct = (route for route in routes if isinstance(route, DirectRoute))
+        self._endpoints = {route.path: route.endpoint for route in direct if "{" not in route.path}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None

@@ -62,7 +62,7 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}}
 def download_answers(description: str) -> dict[int | str, dict[str, Any]]:
     """For a route's ``responses``."""
     return {
-        **answers(None, description=description),
+        **answers((), description=description),
         200: {"description": description, "content": {"application/octet-stream": _BYTES}},
         206: {
             "description": "The requested range; several ranges come as the parts of one body.",

@@ -57,8 +57,8 @@ class Routes:
         path: str,
         summary: str,
         *,
-        request: type[BaseModel] | None = None,
-        answer: Answer | None = None,
+        request: type[BaseModel] | tuple[type[BaseModel], ...] | None = None,
+        answer: Answer | tuple[Answer, ...] | None = None,
         says: str | None = None,
         status: int = 200,
         stream: Sequence[type[msgspec.Struct]] = (),
@@ -66,13 +66,16 @@ class Routes:
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
         """Add a route. ``summary`` is an imperative phrase; ``says`` is a sentence that describes the good answer.
+        Several ``request`` or ``answer`` types: one of them, as where two dialects share a path.
 
         ``stream`` and ``other`` as in `schemas.answers`. Without ``says``, FastAPI's ``options`` describe the answers.
         """
         if request is not None:
-            self.request_types.append(request)
-            options["openapi_extra"] = request_body(request)
+            requests = request if isinstance(request, tuple) else (request,)
+            self.request_types.extend(requests)
+            options["openapi_extra"] = request_body(*requests)
         if says is not None:
-            self.answer_types.extend(type_ for type_ in (answer, *stream) if type_ is not None)
-            options["responses"] = answers(answer, description=says, status=status, stream=stream, other=other)
+            good = answer if isinstance(answer, tuple) else () if answer is None else (answer,)
+            self.answer_types.extend((*good, *stream))
+            options["responses"] = answers(good, description=says, status=status, stream=stream, other=other)
         return self.router.api_route(path, methods=[method], summary=summary, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec.inspect
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-Answer = type[msgspec.Struct]
-"""A struct, or a generic one of a struct such as ``PageOf[UserBody]``."""
+Answer = type[msgspec.Struct] | GenericAlias
+"""A struct, a generic one of a struct such as ``PageOf[UserBody]``, or a list of structs: ``list[UserBody]``."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _OMITTED = (list, dict, set)
@@ -19,28 +20,28 @@ _OMITTED = (list, dict, set)
 _ERROR = {"$ref": _REFERENCE.format(name="ErrorBody")}
 
 
-def request_body(fields: type[BaseModel]) -> dict[str, Any]:
-    """For a route's ``openapi_extra``."""
-    schema = {"$ref": _REFERENCE.format(name=fields.__name__)}
+def request_body(*fields: type[BaseModel]) -> dict[str, Any]:
+    """For a route's ``openapi_extra``. Several ``fields``: the body has those of one of them."""
+    schema = _any_of([{"$ref": _REFERENCE.format(name=one.__name__)} for one in fields])
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def answers(
-    ok: Answer | None,
+    ok: Sequence[Answer],
     *,
     description: str,
     status: int = 200,
     stream: Sequence[type[msgspec.Struct]] = (),
     other: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
-    """For a route's ``responses``: the good answer, and the shape that every error has.
+    """For a route's ``responses``: the good answer, one of ``ok``, and the shape that every error has.
 
     ``stream``: the types of its events, if it may be streamed; an error may be one of them.
     ``other``: a media type that the good answer may have instead, as for a download.
     """
     content: dict[str, Any] = {}
-    if ok is not None:
-        content["application/json"] = {"schema": _reference(ok)}
+    if ok:
+        content["application/json"] = {"schema": _any_of([_reference(one) for one in ok])}
     if stream:
         content["text/event-stream"] = {"schema": _event(stream)}
     if other is not None:
@@ -61,12 +62,16 @@ def error_answer(description: str, body: Answer | None = None) -> dict[str, Any]
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
 def components(requests: Iterable[type[BaseModel]], structs: Iterable[Answer]) -> dict[str, Any]:
     _, schema = models_json_schema(
         [(fields, "validation") for fields in dict.fromkeys(requests)],
         ref_template=_REFERENCE.replace("{name}", "{model}"),
     )
-    structs = list(dict.fromkeys(structs))
+    structs = list(dict.fromkeys(get_args(one)[0] if get_origin(one) is list else one for one in structs))
     _, by_msgspec_name = msgspec.json.schema_components(structs, ref_template=_REFERENCE)
     bodies = {name.replace("_", ""): body for name, body in by_msgspec_name.items()}  # PageOf_UserBody_
     for struct in _with_parts(structs):
@@ -77,7 +82,7 @@ def components(requests: Iterable[type[BaseModel]], structs: Iterable[Answer]) -
     return {**schema.get("$defs", {}), **bodies}
 
 
-def _always_written(struct: Answer) -> set[str]:
+def _always_written(struct: Any) -> set[str]:
     """A default makes a field optional to read, which nobody does; an answer has it all the same."""
     omits = (get_origin(struct) or struct).__struct_config__.omit_defaults
     return {
@@ -108,7 +113,9 @@ def _with_parts(structs: Sequence[Answer]) -> set[Answer]:
     return parts
 
 
-def _reference(struct: Answer) -> dict[str, str]:
+def _reference(struct: Answer) -> dict[str, Any]:
+    if get_origin(struct) is list:
+        return {"type": "array", "items": _reference(get_args(struct)[0])}
     return {"$ref": _REFERENCE.format(name=_name(struct))}
 
 

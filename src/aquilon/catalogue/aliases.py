@@ -34,8 +34,8 @@ class Alias:
     def model(self, moment: int, caller: str) -> str:
         """The model that answers a caller, which is a key's or a user's id.
 
-        A caller always gets the same model, so that a conversation doesn't change its
-        voice half-way and finds its cached prefix again. A growing share adds callers
+        A caller always gets the same model, so that a conversation doesn't change
+        models half-way and finds its cached prefix again. A growing share adds callers
         and removes none.
         """
         now = self.at(moment)

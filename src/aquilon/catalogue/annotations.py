@@ -49,7 +49,7 @@ class Annotations:
         self._version = 0
         self._read_at: Moment | None = None
         self._pause_until = 0.0
-        """The database was away, and is not asked before this moment."""
+        """The database couldn't be reached, and is not asked before this moment."""
         self._reading: asyncio.Task[None] | None = None
         self._reading_since = Moment(b"", 0.0)
 

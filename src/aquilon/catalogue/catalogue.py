@@ -17,7 +17,7 @@ from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.card import CardSource, LocalModel, ModelCard
 from aquilon.checkpoints.arrival import completed
 from aquilon.checkpoints.store import ModelStore
-from aquilon.errors import ApiError, not_found
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.identity import Principal
 
 
@@ -53,6 +53,13 @@ class Catalogue:
     def cards(self) -> list[ModelCard]:
         """Every model, the default chat model first."""
         return list(self._all().values())
+
+    def default_name(self) -> str:
+        """The name of the model that answers where a client names none. Raises ApiError 400 without any model."""
+        cards = self.cards()
+        if not cards:
+            raise invalid("Send a 'model': this server has no model to use by default", param="model")
+        return cards[0].name
 
     def named(self, name: str) -> LocalModel:
         """The stored model of exactly this name. Raises ApiError 404."""

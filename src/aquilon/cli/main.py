@@ -20,6 +20,7 @@ from aquilon.cli import (
     backup,
     batches,
     chat,
+    conversations,
     doctor,
     files,
     invitations,
@@ -122,6 +123,7 @@ app.add_typer(limits.limits, name="limits", rich_help_panel=_MONEY)
 app.command("statement", rich_help_panel=_MONEY, short_help="Show a month's bill; write it as a PDF.")(money.statement)
 app.add_typer(batches.batches, name="batches", rich_help_panel=_FILES)
 app.add_typer(files.files, name="files", rich_help_panel=_FILES)
+app.add_typer(conversations.conversations, name="conversations", rich_help_panel=_FILES)
 app.command("backup", rich_help_panel=_FILES, short_help="Write database and files to one archive.")(backup.backup)
 app.command("restore", rich_help_panel=_FILES, short_help="Put a backup in place.")(backup.restore)
 

@@ -142,6 +142,11 @@ class Answer:
             yield ItemEnded(item)
 
 
+def choices(answer_id: str, n: int, tools: Mapping[str, CalledTool] = _FUNCTIONS_ALONE) -> list[Answer]:
+    """The ``n`` continuations of one answer."""
+    return [Answer(answer_id if not number else f"{answer_id}{number:02x}", tools) for number in range(n)]
+
+
 def partial_items(answer: Answer) -> list[AnswerItem]:
     """The items of an answer that was interrupted: what has not ended is incomplete."""
     for item in answer.items:

@@ -7,26 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
 from aquilon.conversations.policies import Policies
-from aquilon.conversations.rows import NewConversation, conversation_row, head_row, item_row
+from aquilon.conversations.retention import kept_days, require_days
+from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
-from aquilon.conversations.store.items import Place
+from aquilon.conversations.store.items import Branch, Place
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
-from aquilon.errors import ApiError, invalid, not_found
+from aquilon.errors import ApiError, forbidden, invalid, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
-from aquilon.storage.rows import Row, Write, write
+from aquilon.storage.rows import Row, Write, write, write_in
 
 MOST_ITEMS_AT_ONCE = 1000
+BEGINNING = ""
+"""In place of an item's id: the beginning of a conversation, above all items."""
 _TRIES = 8
 _PRUNED_AT_ONCE = 50
 Order = Literal["asc", "desc"]
@@ -50,15 +55,35 @@ class Context:
         return NewConversation(id=self.place.conversation_id, visibility=default_visibility(principal))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConversationChange:
+    title: str | UnsetType | None = UNSET
+    visibility: str | None = None
+    """None leaves it as it is."""
+    labels: str | None = None
+    """JSON, in place of all labels; None leaves them."""
+
+
 class Conversations:
     def __init__(self, database: Database, histories: Histories) -> None:
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
+        self.erasure = Erasure(database)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
         return await self._policies.days_of(principal.organization_id)
+
+    async def required_days(self, principal: Principal) -> int | None:
+        """As `kept_days`. Raises ApiError 400 if none is stored."""
+        days = await self.kept_days(principal)
+        if days == 0:
+            raise invalid(
+                "This organization keeps no conversations: send the whole conversation with each request",
+                code="conversations_not_kept",
+            )
+        return days
 
     async def fresh(self, principal: Principal) -> Context:
         """The beginning of a conversation that is stored with its first run."""
@@ -69,12 +94,13 @@ class Conversations:
 
     async def after_run(self, principal: Principal, run_id: str) -> Context:
         """Below the last item of a run. Raises ApiError 404."""
+        days = await self.kept_days(principal)
         async with self._database.reading() as session:
             run = await stored_runs.by_id(session, principal, run_id)
             if run is not None:
                 conversation = await stored_conversations.by_id(session, principal, run.conversation_id)
                 if conversation is not None and (
-                    context := await self._context(session, principal, conversation, run.leaf_id)
+                    context := await self._context(session, principal, conversation, run.leaf_id, days=days)
                 ):
                     return context
         raise not_found(
@@ -84,30 +110,36 @@ class Conversations:
         )
 
     async def within(self, principal: Principal, conversation_id: str, *, below: str | None = None) -> Context:
-        """At the head of a conversation, or below one of its items. Raises ApiError 404."""
+        """At the head of a conversation, below one of its items, or at its `BEGINNING`. Raises ApiError 404."""
+        days = await self.kept_days(principal)
         async with self._database.reading() as session:
             conversation = await self._conversation(session, principal, conversation_id)
-            item_id = conversation.head_id if below is None else below
-            context = await self._context(session, principal, conversation, item_id)
+            item_id = _item_id(conversation, below)
+            context = await self._context(session, principal, conversation, item_id, days=days)
         if context is None:
             raise item_not_found(item_id or "", conversation_id)
         return context
 
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
-        """Store a conversation with its first items. Raises ApiError 400 for items that are too many or too large."""
+        """Store a conversation with its first items.
+
+        Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations.
+        """
         _require_size(items)
-        place, days = Place.in_new(new.id), await self.kept_days(principal)
+        place, days = Place.in_new(new.id), await self.required_days(principal)
         rows, head_id = _new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
         writes: list[Write] = [
             (stored_conversations.ADD, [conversation_row(new, principal, now=int(time.time()))]),
             (stored_conversations.ADD_BRANCH, [{**branch, "number": 0, "parent": None, "forked_at": -1}]),
-            (stored_items.ADD, rows),
+            *rows.writes,
             (
                 stored_conversations.MOVE_HEAD,
                 [head_row(principal.organization_id, new.id, head_id, days=days)],
             ),
         ]
+        if new.title is not None:
+            writes += title_writes(principal.organization_id, new.id, new.title)
         await write(self._database, [(statement, rows) for statement, rows in writes if rows])
         return await self.get(principal, new.id)
 
@@ -122,24 +154,30 @@ class Conversations:
         _require_size(items)
         scope = Scope.of_organization(principal)
         for _ in range(_TRIES):
-            context = await self.within(principal, conversation_id, below=below)
-            place, writes = context.place, list[Write]()
+            place, new_branches = await self._place_of(principal, conversation_id, below), list[Row]()
             branch = place.branch if place.free else place.branches
             if not place.free:
                 key = {"organization_id": principal.organization_id, "conversation_id": conversation_id}
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
-                writes.append((stored_conversations.ADD_BRANCH, [row]))
+                new_branches.append(row)
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = context.kept_days if place.retention_days is None else place.retention_days
-            writes.append((stored_items.ADD, rows))
+            days = kept_days(place.retention_days, await self.required_days(principal))
             head = head_row(principal.organization_id, conversation_id, head_id, days=days)
-            writes.append((stored_conversations.MOVE_HEAD, [head]))
+            writes: list[Write] = [
+                (stored_conversations.MOVE_HEAD_OF_PLACE, [head | {"place_edition": place.edition}]),
+                (stored_conversations.ADD_BRANCH, new_branches),
+                *rows.writes,
+            ]
             try:
                 await write(self._database, writes)
             except IntegrityError:
                 continue
+            if head_id is not None:
+                self._histories.grow(
+                    place, items, leaf_id=head_id, more_bytes=sum(len(row["content"]) for row in rows.rows)
+                )
             async with self._database.reading() as session:
-                ids = [row["id"] for row in rows]
+                ids = [row["id"] for row in rows.rows]
                 added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
                 return sorted(added, key=lambda item: item.depth)
         raise ApiError(
@@ -177,14 +215,20 @@ class Conversations:
         order: Order = "desc",
         limit: int,
     ) -> tuple[Sequence[StoredItem], bool]:
-        """A page of the path to the head, or to ``leaf``, and whether there are more. Raises ApiError 404."""
+        """A page of the path to the head, or to ``leaf``, and whether there are more.
+
+        Raises ApiError 404, and 400 if ``after`` is on another branch.
+        """
         scope = Scope.of_organization(principal)
-        context = await self._place_of(principal, conversation_id, leaf)
-        after_depth = None if after is None else (await self.item(principal, conversation_id, after)).depth
+        place = await self._place_of(principal, conversation_id, leaf)
+        last = None if after is None else await self.item(principal, conversation_id, after)
+        after_depth = None if last is None else last.depth
         async with self._database.reading() as session:
-            parts = await stored_items.segments(
-                session, scope, conversation_id, branch=context.branch, depth=context.depth
-            )
+            parts = await stored_items.segments(session, scope, conversation_id, branch=place.branch, depth=place.depth)
+            if last is not None and not any(
+                part.branch == last.branch and part.above < last.depth <= part.depth for part in parts
+            ):
+                raise invalid(f"The item '{last.id}' is on another branch", param="after")
             if order == "desc":
                 parts = stored_items.clipped(parts, above=after_depth)
                 rows = await stored_items.page_up(session, scope, conversation_id, parts, limit=limit + 1)
@@ -193,11 +237,73 @@ class Conversations:
                 rows = await stored_items.page_down(session, scope, conversation_id, parts, limit=limit + 1)
         return rows[:limit], len(rows) > limit
 
+    async def branches(
+        self, principal: Principal, conversation_id: str, *, after: int, limit: int
+    ) -> tuple[Sequence[Branch], bool]:
+        """The branches with a number above ``after``, and whether there are more. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            await self._conversation(session, principal, conversation_id)
+            rows = await stored_items.branches(session, scope, conversation_id, after=after, limit=limit + 1)
+        return rows[:limit], len(rows) > limit
+
+    async def latest_first(
+        self, principal: Principal, *, after: str | None = None, offset: int = 0, limit: int
+    ) -> tuple[Sequence[StoredConversation], bool]:
+        """A page of the caller's conversations, and whether there are more. Raises ApiError 404 for ``after``."""
+        async with self._database.reading() as session:
+            last = None if after is None else await self._conversation(session, principal, after)
+            rows = await stored_conversations.latest_first(
+                session, principal, after=last, offset=offset, limit=limit + 1
+            )
+        return rows[:limit], len(rows) > limit
+
+    async def change(
+        self, principal: Principal, conversation_id: str, change: ConversationChange
+    ) -> StoredConversation:
+        """Raises ApiError 404, and 403 for a visibility that is not the caller's to change."""
+        async with self._database.writing() as session:
+            conversation = await self._conversation(session, principal, conversation_id)
+            if change.visibility is not None and change.visibility != conversation.visibility:
+                if principal.api_key_id is not None or principal.user_id != conversation.user_id:
+                    raise forbidden(
+                        "Only the person whose conversation it is, signed in, may change its visibility",
+                        code="not_the_owner",
+                    )
+                conversation.visibility = change.visibility
+            if change.title is not UNSET:
+                conversation.title = change.title
+                await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
+            if change.labels is not None:
+                conversation.labels = change.labels
+        return conversation
+
+    async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
+        """By run, the model that answered, the latest run last. The caller has checked that it may be seen."""
+        async with self._database.reading() as session:
+            return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
+
+    async def set_retention(self, principal: Principal, conversation_id: str, days: int | None) -> StoredConversation:
+        """Keep a conversation for this many days after its last change; None for as long as the organization does.
+
+        The organization's rule holds if that is shorter. Raises ApiError 400 or 404.
+        """
+        require_days(days, least=1, param="retention_days")
+        scope = Scope.of_organization(principal)
+        async with self._database.writing() as session:
+            await self._conversation(session, principal, conversation_id)
+            policy_days = await stored_conversations.policy_days(session, scope)
+            await stored_conversations.set_retention(
+                session, scope, conversation_id, days=days, policy_days=policy_days
+            )
+        return await self.get(principal, conversation_id)
+
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation with its items, runs and events. Raises ApiError 404."""
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
             await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
+        self._forget(conversation_id)
 
     async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
@@ -209,7 +315,7 @@ class Conversations:
                 row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
                 if row is None:
                     raise item_not_found(item_id, conversation_id)
-                above = row.parent_id
+                above = await stored_items.above(session, scope, row)
                 children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
                 await session.execute(children.values(parent_id=above))
                 leaves = scope.update(StoredRun).where(
@@ -220,6 +326,7 @@ class Conversations:
                 if conversation.head_id == item_id:
                     conversation.head_id = above
             conversation.edition += 1
+        self._forget(conversation_id)
 
     async def items_of_run(self, run: StoredRun, *, output: bool) -> Sequence[StoredItem]:
         """The input or output of a run that the caller may see, in order."""
@@ -243,6 +350,7 @@ class Conversations:
         async with self._database.writing() as session:
             await stored_runs.delete(session, scope, run.id)
             await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
+        self._forget(run.conversation_id)
 
     async def prune(self) -> int:
         """Delete some of the conversations that are kept no longer; returns how many."""
@@ -250,27 +358,39 @@ class Conversations:
             expired = await stored_conversations.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
             for organization_id, conversation_id in expired:
                 await stored_conversations.delete(session, Scope(organization_id), conversation_id)
+        for _, conversation_id in expired:
+            self._forget(conversation_id)
         return len(expired)
+
+    def _forget(self, conversation_id: str) -> None:
+        """Something of the conversation was deleted: keep it nowhere else."""
+        self._histories.forget(conversation_id)
+        self.erasure.request()
 
     async def _place_of(self, principal: Principal, conversation_id: str, leaf: str | None) -> Place:
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
             conversation = await self._conversation(session, principal, conversation_id)
-            item_id = conversation.head_id if leaf is None else leaf
+            item_id = _item_id(conversation, leaf)
             place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             raise item_not_found(item_id or "", conversation_id)
         return place
 
     async def _context(
-        self, session: AsyncSession, principal: Principal, conversation: StoredConversation, item_id: str | None
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        conversation: StoredConversation,
+        item_id: str | None,
+        *,
+        days: int | None,
     ) -> Context | None:
         scope = Scope.of_organization(principal)
         place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             return None
         history = await self._histories.of(session, scope, place)
-        days = await self.kept_days(principal)
         return Context(place=place, history=history, conversation=conversation, kept_days=days)
 
     async def _conversation(
@@ -286,6 +406,11 @@ class Conversations:
         return conversation
 
 
+def _item_id(conversation: StoredConversation, below: str | None) -> str | None:
+    """The item below which something is added: ``below``, or the head; None for the beginning."""
+    return conversation.head_id if below is None else below or None
+
+
 def default_visibility(principal: Principal) -> str:
     """A person's conversation is their own; one that a key begins belongs to the key's workspace."""
     return "user" if principal.api_key_id is None else "workspace"
@@ -296,42 +421,45 @@ def item_not_found(item_id: str, conversation_id: str) -> ApiError:
     return not_found(message, code="item_not_found")
 
 
-def new_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
-    """Items with new ids. Raises ApiError 400 for items that are too many or too large."""
-    _require_size(items)
+def new_items(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> list[tuple[str, Item]]:
+    """Items with new ids. Raises ApiError 400 for items that are too many, 413 for one that is too large."""
+    _require_size(items, most=most, param=param)
+    return copied_items(items)
+
+
+def copied_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """Stored items with new ids, for another conversation."""
     return [(new_id(PREFIXES[type(item)]), item) for item in items]
 
 
 def _new_items(
     items: Sequence[Item], place: Place, principal: Principal, *, branch: int
-) -> tuple[list[Row], str | None]:
+) -> tuple[ItemRows, str | None]:
     """The rows of items below a place, and the id of the last one."""
-    rows, parent_id = list[Row](), place.parent_id
+    rows, parent_id = ItemRows(), place.parent_id
     for depth, (id_, item) in enumerate(new_items(items), place.depth + 1):
-        rows.append(
-            item_row(
-                id_,
-                item,
-                organization_id=principal.organization_id,
-                conversation_id=place.conversation_id,
-                parent_id=parent_id,
-                branch=branch,
-                depth=depth,
-            )
+        rows.add(
+            id_,
+            item,
+            organization_id=principal.organization_id,
+            conversation_id=place.conversation_id,
+            parent_id=parent_id,
+            branch=branch,
+            depth=depth,
         )
         parent_id = id_
     return rows, parent_id
 
 
-def _require_size(items: Sequence[Item]) -> None:
-    if len(items) > MOST_ITEMS_AT_ONCE:
-        raise invalid(f"{len(items)} items are more than {MOST_ITEMS_AT_ONCE}, the most for one request", param="items")
+def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> None:
+    if len(items) > most:
+        raise invalid(f"{len(items)} items are more than {most}, the most for one request", param=param)
     for position, item in enumerate(items):
         if (size := len(encoded(item))) > MOST_ITEM_BYTES:
             raise ApiError(
                 413,
                 "invalid_request_error",
                 f"Item {position} has {size} bytes, more than {MOST_ITEM_BYTES}",
-                param=f"items.{position}",
+                param=f"{param}.{position}",
                 code="item_too_large",
             )

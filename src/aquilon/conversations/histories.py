@@ -65,6 +65,11 @@ class Histories:
         history = History((*before.items, *items), before.bytes + more_bytes)
         self._remember((place.conversation_id, place.edition, leaf_id), history)
 
+    def forget(self, conversation_id: str) -> None:
+        """Remember nothing of a conversation any more."""
+        for key in [key for key in self._known if key[0] == conversation_id]:
+            self._bytes -= self._known.pop(key).bytes
+
     def _remember(self, key: tuple[str, int, str], history: History) -> None:
         replaced = self._known.pop(key, None)
         self._bytes += history.bytes - (0 if replaced is None else replaced.bytes)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
-from aquilon.conversations.answer import Answer
+from aquilon.conversations.answer import Answer, choices
 from aquilon.conversations.items import CalledTool, Item
+from aquilon.conversations.retention import kept_days
 from aquilon.conversations.rows import (
+    ItemRows,
     NewConversation,
     conversation_row,
     end_row,
     events_row,
     head_row,
-    item_row,
     output_rows,
+    title_writes,
 )
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, RunLog, RunStatus
-from aquilon.conversations.store import conversations, items, runs
+from aquilon.conversations.store import conversations, runs
 from aquilon.conversations.store.items import Place
 from aquilon.generation.prepared import Prepared
 from aquilon.money.settlement import Charge
@@ -80,9 +83,7 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         self.model = self.request.prepared.model
-        tools = self.request.tools
-        self.answers = [Answer(self.id, tools)]
-        self.answers += [Answer(f"{self.id}{number:02x}", tools) for number in range(1, self.request.prepared.n)]
+        self.answers = choices(self.id, self.request.prepared.n, self.request.tools)
 
     @property
     def id(self) -> str:
@@ -134,26 +135,26 @@ class LiveRun:
         writes: list[Write] = []
         if (new := request.new_conversation) is not None:
             writes.append((conversations.ADD, [conversation_row(new, principal, now=self.created_at)]))
+            if new.title is not None:
+                writes += title_writes(self.organization_id, new.id, new.title)
         self.branch, self.first_branch = place.branch, place.branches
         new_branches = list[Row]()
         if not place.free or not place.branches:
             self.branch, self.first_branch = place.branches, place.branches + 1
             parent = place.branch if place.branches else None
             new_branches.append({**owner, "number": self.branch, "parent": parent, "forked_at": place.depth})
-        rows, parent_id, depth = list[Row](), place.parent_id, place.depth
+        rows, parent_id, depth = ItemRows(), place.parent_id, place.depth
         for id_, item in request.input:
             depth += 1
-            rows.append(
-                item_row(
-                    id_,
-                    item,
-                    organization_id=self.organization_id,
-                    conversation_id=place.conversation_id,
-                    parent_id=parent_id,
-                    branch=self.branch,
-                    depth=depth,
-                    run_id=self.id,
-                )
+            rows.add(
+                id_,
+                item,
+                organization_id=self.organization_id,
+                conversation_id=place.conversation_id,
+                parent_id=parent_id,
+                branch=self.branch,
+                depth=depth,
+                run_id=self.id,
             )
             parent_id = id_
         self.depth = depth
@@ -161,10 +162,11 @@ class LiveRun:
             {**owner, "number": self.first_branch + choice, "parent": self.branch, "forked_at": depth}
             for choice in range(len(self.answers) - 1)
         ]
+        head = self._head(parent_id) | {"place_edition": place.edition}
+        writes.append((conversations.MOVE_HEAD_OF_PLACE, [head]))
         writes.append((conversations.ADD_BRANCH, new_branches))
-        writes.append((items.ADD, rows))
+        writes += rows.writes
         writes.append((runs.ADD, [self._run(parent_id)]))
-        writes.append((conversations.MOVE_HEAD, [self._head(parent_id)]))
         return [(statement, rows) for statement, rows in writes if rows]
 
     def note(self) -> list[Write]:
@@ -192,8 +194,10 @@ class LiveRun:
             depth=self.depth,
         )
         return [
-            (items.ADD, rows),
-            *self._events([*self.log.events[self.noted :], ended]),
+            *rows.writes,
+            *self._events(
+                [event for event in self.log.events[self.noted :] if not isinstance(event, RunEnded)] + [ended]
+            ),
             (runs.END, [end_row(self.key, ended, model=self.model, leaf_id=leaf_id, at=event.ended_at)]),
             (conversations.MOVE_HEAD, [self._head(leaf_id)]),
         ]
@@ -209,9 +213,9 @@ class LiveRun:
     def _events(self, events: Sequence[RunEvent]) -> list[Write]:
         return [(runs.ADD_EVENTS, [events_row(self.key, self.noted, events)])] if events else []
 
-    def _head(self, head_id: str | None) -> Row:
+    def _head(self, head_id: str | None) -> dict[str, Any]:
         place = self.request.place
-        days = self.request.kept_days if place.retention_days is None else place.retention_days
+        days = kept_days(place.retention_days, self.request.kept_days)
         return head_row(self.organization_id, place.conversation_id, head_id, days=days)
 
     def _run(self, leaf_id: str | None) -> Row:

@@ -26,7 +26,7 @@ _SUMMARY = "Summary of the conversation so far:\n\n"
 def messages_of(items: Iterable[Item]) -> list[Message]:
     """Thoughts and calls become part of the assistant's message that they belong to.
 
-    A summary stands for all items before it.
+    A summary stands for all items before it but for instructions.
     """
     messages: list[Message] = []
     thoughts, signed, calls = list[str](), list[SignedThoughts](), list[ToolCall]()
@@ -74,7 +74,8 @@ def messages_of(items: Iterable[Item]) -> list[Message]:
                 failed = item.failed
                 messages.append(Message("tool", item.text, name, tool_call_id=item.call_id, parts=parts, failed=failed))
             case CompactionItem():
-                messages = [Message("user", _SUMMARY + item.summary)]
+                messages = [message for message in messages if message.role == "system"]
+                messages.append(Message("user", _SUMMARY + item.summary))
                 thoughts.clear()
                 signed.clear()
             case _:

@@ -6,18 +6,19 @@ import time
 
 import msgspec
 
-from aquilon.conversations.answer import Answer
+from aquilon.conversations.answer import choices
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
+from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
-from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
+from aquilon.conversations.tables import StoredConversation, StoredRun
 from aquilon.money.store import usage as stored_usage
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.people.scope import Scope
-from aquilon.request import Delta, Started, ToolCallDelta
+from aquilon.request import Delta, Finished, Started, ToolCallDelta
 from aquilon.storage import Database
-from aquilon.storage.rows import Write, write_in
+from aquilon.storage.rows import Row, Write, write_in
 
 KILLED = RunError(500, "server_error", "server_restarted", "The server ended while it wrote this answer")
 
@@ -31,31 +32,42 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         events: list[RunEvent] = []
         for row in await stored_runs.events_from(session, scope, run.id, number=0):
             events += decoded_events(row.events)
-        answer, model = Answer(run.id), run.model
+        indexes = [event.index for event in events if isinstance(event, Delta | ToolCallDelta | Finished)]
+        answers, model = choices(run.id, 1 + max(indexes, default=0)), run.model
         for event in events:
-            if isinstance(event, Delta | ToolCallDelta) and event.index == 0:
-                for _ in answer.add(event):
+            if isinstance(event, Delta | ToolCallDelta):
+                for _ in answers[event.index].add(event):
+                    pass
+            elif isinstance(event, Finished):
+                for _ in answers[event.index].end(event.reason):
                     pass
             elif isinstance(event, Started):
                 model = event.stand_in or model
-        leaf = await session.scalar(scope.select(StoredItem).where(StoredItem.id == run.leaf_id))
+        query = scope.select(StoredConversation).where(StoredConversation.id == run.conversation_id)
+        conversation = (await session.scalars(query)).one()
+        place = await stored_items.place_below(session, scope, conversation, run.leaf_id)
+        assert place is not None, f"the run {run.id} has no last item"
         owed = None if run.unbilled is None else msgspec.json.decode(run.unbilled, type=UsageEvent)
         ended = RunEnded("failed", Usage(0, 0) if owed is None else owed.usage, "stop", KILLED)
         key = {"owner": run.organization_id, "run": run.id}
-        leaf_id = run.leaf_id or ""
-        if leaf is not None:
-            rows, leaf_id = output_rows(
-                [answer],
-                run=key,
-                conversation_id=run.conversation_id,
-                input_leaf=leaf.id,
-                branches=[leaf.branch],
-                depth=leaf.depth,
-            )
-            await write_in(session, [(stored_items.ADD, rows)])
-            conversation = scope.update(StoredConversation).where(StoredConversation.id == run.conversation_id)
-            await session.execute(conversation.values(head_id=leaf_id))
+        branch, new_branches = place.branch, list[Row]()
+        others = await stored_items.forks(session, scope, place, most=len(answers) - 1) if place.free else []
+        if not place.free:  # its input was deleted, and something is below the item above
+            branch = place.branches
+            owner = {"organization_id": run.organization_id, "conversation_id": run.conversation_id}
+            new_branches.append({**owner, "number": branch, "parent": place.branch, "forked_at": place.depth})
+        rows, leaf_id = output_rows(
+            answers[: 1 + len(others)],
+            run=key,
+            conversation_id=run.conversation_id,
+            input_leaf=place.parent_id,
+            branches=[branch, *others],
+            depth=place.depth,
+        )
+        conversation.head_id = leaf_id or place.parent_id
         writes: list[Write] = [
+            (stored_conversations.ADD_BRANCH, new_branches),
+            *rows.writes,
             (stored_runs.ADD_EVENTS, [events_row(key, len(events), [ended])]),
             (stored_runs.END, [end_row(key, ended, model=model, leaf_id=leaf_id, at=int(time.time()))]),
         ]

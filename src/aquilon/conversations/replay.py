@@ -16,24 +16,29 @@ from aquilon.request import Delta, Finished, FinishedReason, Started, ToolCallDe
 
 def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent]:
     """``rows``: the run's output in order. Each item comes in one piece."""
-    events: list[RunEvent] = [Started(0)]
-    branches = sorted({row.branch for row in rows})
+    events: list[RunEvent] = [Started(0, stand_in=run.model)]
+    branches = sorted({row.branch for row in rows})  # one for each choice
+    reasons: list[FinishedReason] = ["stop"] * max(1, len(branches))
     for row in rows:
         index = branches.index(row.branch)
         match item := decoded(row.content):
             case MessageItem():
                 events.append(Delta(index, item.text))
             case ReasoningItem():
-                events.append(Delta(index, "", reasoning=item.text))
+                if item.redacted:
+                    events.append(Delta(index, "", redacted=item.signature))
+                else:
+                    events.append(Delta(index, "", reasoning=item.text, signature=item.signature))
             case CallItem():
                 call = sum(isinstance(event, ToolCallDelta) and event.index == index for event in events)
                 events.append(ToolCallDelta(index, call, item.call_id, item.name, item.arguments, item.more))
+                reasons[index] = "tool_calls"
             case _:
                 pass
-    called = any(isinstance(event, ToolCallDelta) for event in events)
-    reason = cast(FinishedReason, run.reason or ("tool_calls" if called else "stop"))
-    events += [Finished(index, reason) for index in range(len(branches) or 1)]
-    events.append(last_event(run, reason))
+        if row.status == "incomplete":
+            reasons[index] = cast(FinishedReason, run.reason or "length")
+    events += [Finished(index, reason) for index, reason in enumerate(reasons)]
+    events.append(last_event(run, reasons[0]))
     return events
 
 

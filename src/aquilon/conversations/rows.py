@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from aquilon.conversations.answer import Answer, partial_items
-from aquilon.conversations.items import Item, encoded
+from aquilon.conversations.items import Item, encoded, search_text
+from aquilon.conversations.retention import DAY
 from aquilon.conversations.run import RunEnded, RunEvent, encoded_events
+from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.store import search
+from aquilon.conversations.words import words_of
 from aquilon.people.identity import Principal
-from aquilon.storage.rows import Row
-
-_DAY = 86_400
+from aquilon.storage.rows import Row, Write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,43 @@ class NewConversation:
     title: str | None = None
     labels: str = "{}"
     settings: str = "{}"
+
+
+class ItemRows:
+    """New items, and the words by which a search finds them."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._words: list[Row] = []
+
+    def add(self, id_: str, item: Item, **place: Any) -> None:
+        """``place``: as in `item_row`."""
+        row = item_row(id_, item, **place)
+        self.rows.append(row)
+        if words := words_of(search_text(item)):
+            self._words.append(_words_row(row["organization_id"], row["conversation_id"], id_, words))
+
+    @property
+    def writes(self) -> list[Write]:
+        return [
+            (stored_items.ADD, self.rows),
+            (search.ADD, self._words),
+            (search.INDEX_ITEM, [{"item": row["item"]} for row in self._words]),
+        ]
+
+
+def title_writes(organization_id: str, conversation_id: str, title: str | None) -> list[Write]:
+    """The words of a conversation's title, in place of those of the former one."""
+    key = {"owner": organization_id, "conversation": conversation_id}
+    writes: list[Write] = [(search.FORGET_TITLE, [key])]
+    if words := words_of(title or ""):
+        writes.append((search.ADD, [_words_row(organization_id, conversation_id, None, words)]))
+        writes.append((search.INDEX_TITLE, [key]))
+    return writes
+
+
+def _words_row(organization_id: str, conversation_id: str, item_id: str | None, words: str) -> Row:
+    return {"owner": organization_id, "conversation": conversation_id, "item": item_id, "new_words": words}
 
 
 def item_row(
@@ -78,7 +117,7 @@ def conversation_row(new: NewConversation, principal: Principal, *, now: int) ->
     }
 
 
-def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str, at: int) -> dict[str, Any]:
+def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str | None, at: int) -> dict[str, Any]:
     """The parameters of `runs.END`."""
     error = None if ended.error is None else msgspec.json.encode(ended.error).decode()
     return {
@@ -96,7 +135,7 @@ def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str
     }
 
 
-def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> Row:
+def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> dict[str, Any]:
     """The parameters of `conversations.MOVE_HEAD`. ``days``: how long the conversation is kept; None for ever."""
     now = int(time.time())
     return {
@@ -104,7 +143,7 @@ def head_row(organization_id: str, conversation_id: str, head_id: str | None, *,
         "conversation": conversation_id,
         "new_head_id": head_id,
         "changed_at": now,
-        "new_expires_at": None if days is None else now + days * _DAY,
+        "new_expires_at": None if days is None else now + days * DAY,
     }
 
 
@@ -122,33 +161,31 @@ def output_rows(
     *,
     run: Mapping[str, str],
     conversation_id: str,
-    input_leaf: str,
+    input_leaf: str | None,
     branches: Sequence[int],
     depth: int,
-) -> tuple[list[Row], str]:
+) -> tuple[ItemRows, str | None]:
     """The rows of a run's answers, each on its branch below the input's last item at ``depth``.
 
-    The second value is the id of the first answer's last item.
+    The second value is the id of the first answer's last item; None if it has no item.
     """
-    leaf_id = input_leaf
-    rows = list[Row]()
+    leaf_id: str | None = None
+    rows = ItemRows()
     for choice, (answer, branch) in enumerate(zip(answers, branches, strict=True)):
         parent_id = input_leaf
         for item_depth, item in enumerate(partial_items(answer), depth + 1):
-            rows.append(
-                item_row(
-                    item.id,
-                    item.item,
-                    organization_id=run["owner"],
-                    conversation_id=conversation_id,
-                    parent_id=parent_id,
-                    branch=branch,
-                    depth=item_depth,
-                    run_id=run["run"],
-                    output=True,
-                    status=item.status,
-                )
+            rows.add(
+                item.id,
+                item.item,
+                organization_id=run["owner"],
+                conversation_id=conversation_id,
+                parent_id=parent_id,
+                branch=branch,
+                depth=item_depth,
+                run_id=run["run"],
+                output=True,
+                status=item.status,
             )
             parent_id = item.id
-        leaf_id = parent_id if choice == 0 else leaf_id
+        leaf_id = parent_id if choice == 0 and answer.items else leaf_id
     return rows, leaf_id

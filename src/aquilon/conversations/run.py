@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Literal, cast
 
 import msgspec
 
 from aquilon.errors import ApiError, ErrorType
 from aquilon.money.usage_event import Usage
-from aquilon.request import Delta, Drawn, Finished, FinishedReason, Started, ToolCallDelta
+from aquilon.request import Delta, Drawn, Event, Finished, FinishedReason, Started, ToolCallDelta
 
 RunStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
@@ -28,6 +29,9 @@ class RunError(msgspec.Struct, frozen=True):
 
     def raised(self) -> ApiError:
         return ApiError(self.status, cast(ErrorType, self.type), self.message, code=self.code)
+
+
+CANCELLED = RunError(409, "invalid_request_error", "cancelled", "The answer was cancelled")
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
@@ -53,12 +57,18 @@ def decoded_events(data: bytes) -> list[RunEvent]:
     return _decoder.decode(data)
 
 
+async def unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[RunEvent]:
+    async with aclosing(events):
+        async for _, event in events:
+            yield event
+
+
 class RunLog:
     """A run's events, numbered from 0."""
 
     def __init__(self) -> None:
         self.events: list[RunEvent] = []
-        self._piece: Delta | None = None
+        self._piece: Delta | ToolCallDelta | None = None
         """Text of a very long run that waits until there is enough of it."""
         self._grown = asyncio.get_running_loop().create_future()
 
@@ -68,14 +78,11 @@ class RunLog:
         return last if isinstance(last, RunEnded) else None
 
     def append(self, event: RunEvent) -> None:
-        if len(self.events) >= MOST_EVENTS and isinstance(event, Delta) and not event.tokens:
-            piece = self._piece
-            if piece is None or piece.index == event.index:
-                before = piece or Delta(event.index, "")
-                self._piece = Delta(event.index, before.text + event.text, (), before.reasoning + event.reasoning)
-                if len(self._piece.text) + len(self._piece.reasoning) < _LARGE_PIECE:
-                    return
-                event, self._piece = self._piece, None
+        if len(self.events) >= MOST_EVENTS and (piece := _joined(self._piece, event)) is not None:
+            self._piece = piece
+            if _size(piece) < _LARGE_PIECE:
+                return
+            event, self._piece = piece, None
         self.flush()
         self.events.append(event)
         self._grown.set_result(None)
@@ -102,3 +109,43 @@ class RunLog:
             if self.ended is not None:
                 return
             await asyncio.shield(grown)
+
+
+async def answer_events(numbered: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event]:
+    """A run's events as `Pipeline.answer` gives those of an answer, with the usage at the end.
+
+    Raises ApiError once a run has failed or was cancelled.
+    """
+    async with aclosing(numbered):
+        async for _, event in numbered:
+            if not isinstance(event, RunEnded):
+                yield event
+            elif event.status in ("completed", "incomplete"):
+                yield event.usage
+            else:
+                raise (event.error or CANCELLED).raised()
+
+
+def _joined(piece: Delta | ToolCallDelta | None, event: RunEvent) -> Delta | ToolCallDelta | None:
+    """The piece with the event's text, thoughts or arguments at its end; None if they must stay apart."""
+    match event:
+        case Delta(index, text, (), "", "", "") if text:
+            if piece is None:
+                return event
+            if isinstance(piece, Delta) and piece.index == index and not piece.reasoning:
+                return Delta(index, piece.text + text)
+        case Delta(index, "", (), reasoning, "", "") if reasoning:
+            if piece is None:
+                return event
+            if isinstance(piece, Delta) and piece.index == index and not piece.text:
+                return Delta(index, "", reasoning=piece.reasoning + reasoning)
+        case ToolCallDelta(index, call, "", "", arguments):
+            if piece is None:
+                return event
+            if isinstance(piece, ToolCallDelta) and (piece.index, piece.call) == (index, call):
+                return ToolCallDelta(index, call, arguments=piece.arguments + arguments)
+    return None
+
+
+def _size(piece: Delta | ToolCallDelta) -> int:
+    return len(piece.arguments) if isinstance(piece, ToolCallDelta) else len(piece.text) + len(piece.reasoning)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 
+import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -21,8 +22,8 @@ from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.store.items import OPEN_RUNS, Place
-from aquilon.conversations.tables import StoredRun
-from aquilon.errors import ApiError, not_found, server_error
+from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.errors import ApiError, not_found, overloaded, server_error
 from aquilon.generation.pipeline import Pipeline
 from aquilon.money.usage_event import Outcome, Usage
 from aquilon.people.identity import Principal
@@ -42,6 +43,9 @@ _RECOVER_SECONDS = 2.0
 EVENTS_SECONDS = 3600
 """How long the events of a run that has ended are kept, for readers who come back."""
 _PRUNED_AT_ONCE = 200
+MOST_RUNS = 5_000
+"""At once in one process: nobody waits for an answer in the background, so that its connection bounds nothing."""
+_RETRY_AFTER = 5
 
 _UNRECORDED = RunError(503, "overloaded", "overloaded", "Usage could not be recorded, so the answer counts as failed")
 
@@ -70,6 +74,8 @@ class Runs:
         Raises ApiError: as `Pipeline.answer` does before its first event, 404 if the
         conversation or the item above the input was deleted meanwhile.
         """
+        if len(self._live) >= MOST_RUNS:
+            raise overloaded("Too many answers are being written; try again in a moment", retry_after=_RETRY_AFTER)
         charge = await self._pipeline.admit([request.prepared], principal, request_id=request.id, headers=headers)
         run = LiveRun(request, principal, charge, int(time.time()), self.process_id)
         self._live[run.id] = run
@@ -88,6 +94,41 @@ class Runs:
         """A run of a conversation that the caller may see. Raises DBAPIError."""
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
+
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        dialect: str,
+        labels: Mapping[str, str],
+        model: str | None,
+        after: str | None,
+        oldest_first: bool,
+        limit: int,
+    ) -> tuple[list[tuple[StoredRun, Sequence[StoredItem]]], bool]:
+        """A page of the answers that the caller may see, each with its output, and whether there are more.
+
+        ``labels``: those that an answer must have.
+        """
+        async with self._database.reading() as session:
+            runs = await stored_runs.page(
+                session,
+                principal,
+                dialect=dialect,
+                labels=labels,
+                model=model,
+                after=after,
+                oldest_first=oldest_first,
+                limit=limit + 1,
+            )
+            outputs = await stored_runs.outputs_of(session, principal, [run.id for run in runs[:limit]])
+        return [(run, outputs[run.id]) for run in runs[:limit]], len(runs) > limit
+
+    async def label(self, principal: Principal, run: StoredRun, labels: Mapping[str, str]) -> None:
+        """Replace the labels of a run that the caller may see."""
+        async with self._database.writing() as session:
+            encoded_labels = msgspec.json.encode(labels).decode()
+            await stored_runs.label(session, Scope.of_organization(principal), run.id, encoded_labels)
 
     def live(self, run_id: str) -> LiveRun | None:
         """The run, if this process computes it. The caller has checked that it may be seen."""
@@ -118,6 +159,9 @@ class Runs:
                         number = position + 1
                         if isinstance(event, RunEnded):
                             return
+            if status is None:  # it was deleted
+                yield number, RunEnded("cancelled", Usage(0, 0))
+                return
             if status not in OPEN_RUNS:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
@@ -147,7 +191,10 @@ class Runs:
         async with self._database.reading() as session:
             runs = await stored_runs.abandoned(session, self.process_id, alone=not self._database.is_shared)
         for run in runs:
-            await end_abandoned(self._database, run)
+            try:
+                await end_abandoned(self._database, run)
+            except IntegrityError as error:  # the others end all the same
+                log.error("An unfinished answer can't be ended", run=run.id, error=str(error))
         if runs:
             log.warning("Answers that a process left unfinished were ended", runs=len(runs))
         return len(runs)
@@ -179,6 +226,13 @@ class Runs:
         tasks = {run.computing for run in self._live.values() if run.computing is not None}
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
+
+    async def close(self, seconds: float) -> None:
+        """The same, and write nothing more. What still runs is ended at the next start."""
+        await self.drain(seconds)
+        if self._noting is not None:
+            self._noting.cancel()
+            await asyncio.wait({self._noting})
 
     async def _store(self, run: LiveRun) -> None:
         place = run.request.place
@@ -215,7 +269,8 @@ class Runs:
                 with suppress(asyncio.CancelledError):
                     await asyncio.shield(ended)
             run.log.append(run.ended(outcome, run.charge.usage, error))
-            self._remember(run)
+            if run.is_stored:
+                self._remember(run)
         finally:
             self._live.pop(run.id, None)
 
@@ -230,14 +285,14 @@ class Runs:
                     if isinstance(event, Usage):
                         continue
                     if run.starts_item(event):  # readers hear of the end of an item when it is kept
-                        await run.stored
-                        await self._note([run])
+                        await asyncio.shield(run.stored)
+                        await asyncio.shield(asyncio.create_task(self._note([run])))
                     tokens = charge.completion_tokens
                     run.add(event)
                     if isinstance(event, Delta | ToolCallDelta):
                         charge.delivered(tokens)
             run.log.flush()
-            await run.stored
+            await asyncio.shield(run.stored)
             run.completing = True
             async with run.noting:
                 await charge.complete(lambda event: run.ending(event, _UNRECORDED))
@@ -249,42 +304,53 @@ class Runs:
         run.completing = True
         run.log.flush()
         await asyncio.wait({run.stored})
-        also = (lambda event: run.ending(event, failure)) if run.is_stored else None
+        if (unstored := run.stored.exception()) is not None:  # the client got this error, and pays for nothing
+            assert isinstance(unstored, Exception)
+            outcome, failure, charge.delivered_tokens = "failed", run_error(unstored), None
         async with run.noting:
-            return outcome, failure, charge.close(outcome, also)
+            return outcome, failure, charge.close(outcome, lambda event: run.ending(event, failure))
 
     async def _keep_noting(self) -> None:
         """Write what came of all runs, as long as there are any."""
         while self._live:
             await asyncio.sleep(NOTE_SECONDS)
             runs = [run for run in self._live.values() if run.is_stored]
-            await self._note([run for run in runs if not run.noting.locked() and len(run.log.events) > run.noted])
             if self._database.is_shared and runs:
-                await self._end_requested(runs)
+                await self._end_unwanted(runs)
+            await self._note([run for run in runs if not run.noting.locked() and len(run.log.events) > run.noted])
 
     async def _note(self, runs: Sequence[LiveRun]) -> None:
         """Write what came of these runs. While the database is away, they go on."""
         async with AsyncExitStack() as turns:
             for run in runs:
                 await turns.enter_async_context(run.noting)
-            numbers = [len(run.log.events) for run in runs]
-            try:
-                await write(self._database, [row for run in runs for row in run.note()])
-            except (DBAPIError, sqlite3.Error, OSError) as error:
-                log.warning("Running answers can't be written now", error=str(error))
+            await self._write_notes([run for run in runs if not run.completing])
+
+    async def _write_notes(self, runs: Sequence[LiveRun]) -> None:
+        numbers = [len(run.log.events) for run in runs]
+        try:
+            await write(self._database, [row for run in runs for row in run.note()])
+        except IntegrityError:  # one was deleted
+            if len(runs) == 1:
+                runs[0].cancel()
                 return
+            for run in runs:
+                await self._write_notes([run])
+        except (DBAPIError, sqlite3.Error, OSError) as error:
+            log.warning("Running answers can't be written now", error=str(error))
+        else:
             for run, number in zip(runs, numbers, strict=True):
                 run.noted = number
 
-    async def _end_requested(self, runs: Sequence[LiveRun]) -> None:
+    async def _end_unwanted(self, runs: Sequence[LiveRun]) -> None:
         try:
             async with self._database.reading() as session:
-                ending = await stored_runs.cancelling(session, [run.id for run in runs])
+                wanted = await stored_runs.wanted(session, [run.id for run in runs])
         except DBAPIError as error:
             log.warning("Running answers can't be looked up now", error=str(error))
             return
         for run in runs:
-            if run.id in ending:
+            if run.id not in wanted:
                 run.cancel()
 
     def _remember(self, run: LiveRun) -> None:

@@ -8,7 +8,16 @@ conversation is, and two writers can't both take the place below one item.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aquilon.storage.base import Base, Owned, Watched
@@ -77,6 +86,35 @@ class StoredItem(Owned, Base):
     content: Mapped[str]
     """JSON: an `items.Item`."""
     created_at: Mapped[int]
+
+
+class SearchedWords(Owned, Base):
+    """The words of a message or title, by which a search finds it; `words.words_of` writes them.
+
+    Their index is SQLite's table ``conversation_search`` or, with PostgreSQL, the index
+    ``ix_searched_words_words``; neither is described here.
+    """
+
+    __tablename__ = "searched_words"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    """A number is never used again, since the index of a deleted text is emptied later."""
+    organization_id: Mapped[str]
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    item_id: Mapped[str | None] = mapped_column(ForeignKey("conversation_items.id", ondelete="CASCADE"), index=True)
+    """None for the conversation's title."""
+    words: Mapped[str]
+
+
+class DeletedWords(Owned, Base):
+    """Words that were deleted, and are still in SQLite's index until `erasure` has removed them there too."""
+
+    __tablename__ = "deleted_words"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    organization_id: Mapped[str]
+    words: Mapped[str]
 
 
 class StoredRun(Owned, Base):

@@ -1,7 +1,7 @@
 """The tokens that a model has, where its output matrix has rows for more.
 
-Matrices are padded to round sizes, and vocabularies have holes: what such rows
-compute is no token, is never drawn and never reported.
+Matrices are padded to round sizes, and vocabularies have holes: tokens of such
+rows are never drawn and never reported.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor
 
 
 class KnownTokens:
-    """The first ``size`` rows but for the ``unused`` ones among them."""
+    """The first ``size`` rows without the ``unused`` ones."""
 
     def __init__(self, size: int, unused: Sequence[int] = ()) -> None:
         self.size = size
         self._unused = torch.tensor(unused, dtype=torch.int64)
 
     def of(self, logits: Tensor) -> Tensor:
-        """``logits (N, rows)`` as ``(N, size)``, minus infinity for what is unused."""
+        """``logits (N, rows)`` as ``(N, size)``, minus infinity for unused tokens."""
         logits = logits[:, : self.size]
         if len(self._unused):
             self._unused = self._unused.to(logits.device)

@@ -15,13 +15,13 @@ LEAST = -9999.0
 
 
 def token_logprobs(
-    logits: Tensor, token_ids: list[int], alternatives: list[int], named: Sequence[Sequence[int]] = ()
+    logits: Tensor, token_ids: list[int], alternatives: list[int], *, named: Sequence[Sequence[int]] = ()
 ) -> list[TokenLogprobs]:
     """For each row of ``logits (N, vocab_size)``: its token's natural log probability and rank, and that many
     of the most likely tokens, or the tokens that ``named`` has for the row.
 
-    What can't come, with the logit minus infinity, is not among them; where it is the token itself, as in a
-    prompt, it has ``LEAST``: JSON has no infinity.
+    Tokens that can't come, with the logit minus infinity, are not among them. If the row's own token is one, as
+    in a prompt, it has ``LEAST``: JSON has no infinity.
     """
     logprobs = logits.float().log_softmax(dim=-1)
     chosen = logprobs.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])  # (N, 1)

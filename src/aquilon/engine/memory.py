@@ -33,14 +33,14 @@ def kv_tokens(*, bytes_per_token: int, max_context: int, weights: int, limit: in
     but no more than half of what ``free`` bytes leave beside the weights. Raises
     NotEnoughMemory where not even a few blocks fit.
     """
-    wanted = max(max_context * bytes_per_token, _SMALLEST_POOL, int(limit * _POOL_SHARE))
-    granted = min(wanted, (free - weights) // 2)
+    preferred = max(max_context * bytes_per_token, _SMALLEST_POOL, int(limit * _POOL_SHARE))
+    granted = min(preferred, (free - weights) // 2)
     blocks = granted // (bytes_per_token * block_size)
     if blocks < 4:
         raise NotEnoughMemory(
             f"it needs {_gigabytes(weights)} for its weights and more for its KV cache, of {_gigabytes(limit)} in all"
         )
-    return min(blocks, -(-wanted // (bytes_per_token * block_size))) * block_size
+    return min(blocks, -(-preferred // (bytes_per_token * block_size))) * block_size
 
 
 def _gigabytes(size: int) -> str:

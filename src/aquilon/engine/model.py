@@ -78,7 +78,7 @@ class LoadedModel:
         """
         check_request(request, vocab_size=self._vocab_size, max_context=self.max_context)
         if self._constraints is None or request.grammar is None:
-            raise InvalidRequest(f"The model '{self.name}' can't hold an answer to a grammar: its tokens are unknown")
+            raise InvalidRequest(f"The model '{self.name}' can't follow a grammar: its tokens are unknown")
         self._awaited.add(request.id)
         return self._constraints.build(request.grammar, request.grammar_prefix)
 
@@ -145,7 +145,7 @@ class LoadedModel:
         self._pace(step.num_rows, self.used_at - started)
         failed = {sequence.id: sequence.failure for sequence, _ in step.draws if sequence.failure is not None}
         failures = [
-            SequenceFailed(request_id, "invalid", f"The answer can't be held to its grammar any further: {reason}")
+            SequenceFailed(request_id, "invalid", f"The answer can't follow its grammar any further: {reason}")
             for request_id, reason in failed.items()
         ]
         for request_id in failed:

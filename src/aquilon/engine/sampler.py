@@ -48,8 +48,8 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
     Log probabilities are the model's own: before grammar, penalties, bias, temperature and filters. ``logits`` may
     be changed in place.
     """
-    wanted = [row for row, sequence in enumerate(sequences) if sequence.sampling.logprobs is not None]
-    own = logits[wanted] if wanted else None
+    reported = [row for row, sequence in enumerate(sequences) if sequence.sampling.logprobs is not None]
+    own = logits[reported] if reported else None
     logits = _adjusted(_constrained(logits.float(), sequences), sequences)
     drawing = [row for row, sequence in enumerate(sequences) if sequence.sampling.temperature > 0]
     if len(drawing) == len(sequences):
@@ -61,10 +61,10 @@ def sample(logits: Tensor, sequences: list[Sequence]) -> tuple[list[int], list[T
                 token_ids[row] = token_id
     logprobs: list[TokenLogprobs | None] = [None] * len(sequences)
     if own is not None:
-        counts = [sequences[row].sampling.logprobs or 0 for row in wanted]
-        named = [sequences[row].sampling.logprob_token_ids for row in wanted]
-        entries = token_logprobs(own, [token_ids[row] for row in wanted], counts, named)
-        for row, entry in zip(wanted, entries, strict=True):
+        counts = [sequences[row].sampling.logprobs or 0 for row in reported]
+        named = [sequences[row].sampling.logprob_token_ids for row in reported]
+        entries = token_logprobs(own, [token_ids[row] for row in reported], counts, named=named)
+        for row, entry in zip(reported, entries, strict=True):
             logprobs[row] = entry
     return token_ids, logprobs
 

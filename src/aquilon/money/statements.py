@@ -25,7 +25,7 @@ class Month:
 
     @classmethod
     def read(cls, text: str) -> Month:
-        """Raises ValueError, with an example of a month, if ``text`` is none."""
+        """Raises ValueError, with an example, if ``text`` isn't a month."""
         match = _MONTH.fullmatch(text)
         if match is None:
             raise ValueError(f"'{text[:20]}' is not a month: write it as 2026-11")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,6 +24,8 @@ from aquilon.storage.upgrade import DatabaseError, upgrade
 T = TypeVar("T")
 
 _BUSY_SECONDS = 10
+_LOG_BUSY_MILLISECONDS = 50
+"""How long to wait for readers before the log is emptied another time; writers wait meanwhile."""
 _CONNECT_SECONDS = 5
 """How long to wait for the server to answer."""
 _WAIT_SECONDS = 10
@@ -31,6 +33,14 @@ _WAIT_SECONDS = 10
 _CONNECTIONS, _MORE_CONNECTIONS = 8, 16
 """Connections to PostgreSQL that stay open, and more for peaks."""
 _ALONE_LOCK = 0x616C6F6E  # "alon"
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "secure_delete = ON",
+)
+"""What each connection to SQLite begins with. ``secure_delete``: deleted rows are overwritten with zeros."""
 
 
 class Database:
@@ -128,6 +138,19 @@ class Database:
         assert self._group_commit is not None
         self._require_file()
         return await self._group_commit.at_once(work)
+
+    async def empty_log(self) -> bool:
+        """Move all that is in SQLite's write-ahead log into the database's file, and make the log an empty file.
+
+        Returns False if a long reader needs the log still. Nobody waits for longer than a moment. Raises DBAPIError.
+        """
+        if not self.writes_at_once:
+            return True
+        self._require_file()
+        try:
+            return await asyncio.to_thread(_empty_log, self.name)
+        except sqlite3.Error as error:
+            raise OperationalError("", None, error) from error
 
     def listen(self) -> None:
         """Hear of other processes' changes at once, so that caches needn't be read again every few seconds."""
@@ -235,11 +258,19 @@ def _connect_sqlite(file: str) -> sqlite3.Connection:
     return connection
 
 
+def _empty_log(file: str) -> bool:
+    with closing(_connect_sqlite(file)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {_LOG_BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # most of the work, while others write
+        [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins transactions, sqlite3 must not
     cursor = connection.cursor()
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
     except sqlite3.DatabaseError:
         cursor.close()

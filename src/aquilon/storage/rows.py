@@ -24,8 +24,10 @@ Row = Mapping[str, Any]
 class Statement:
     """An INSERT, UPDATE or DELETE. All of its values are named parameters, or written in the statement itself."""
 
-    def __init__(self, clause: ClauseElement) -> None:
+    def __init__(self, clause: ClauseElement, *, only_sqlite: bool = False) -> None:
+        """``only_sqlite``: other databases do by themselves what it does."""
         self.clause: Any = clause
+        self.only_sqlite = only_sqlite
 
     @cached_property
     def sqlite_text(self) -> str:
@@ -45,7 +47,7 @@ async def write_in(session: AsyncSession, writes: Sequence[Write]) -> None:
     """Write in the session's transaction. Raises DBAPIError."""
     connection = await session.connection()
     for statement, rows in writes:
-        if rows:
+        if rows and (connection.dialect.name == "sqlite" or not statement.only_sqlite):
             await connection.execute(statement.clause, list(rows))
 
 

@@ -66,14 +66,21 @@ def upgrade_to(connection: Connection, revision: str) -> None:
 
 @cache
 def table_names() -> frozenset[str]:
-    """The tables that this version's migrations create; a backup has them all, and a restore replaces them."""
+    """The tables of rows that this version's migrations create; a backup has them all, and a restore replaces them."""
     engine = create_engine("sqlite://")
     try:
         with engine.begin() as connection:
             upgrade_to(connection, REVISIONS[-1])
-            return frozenset(inspect(connection).get_table_names()) - {VERSION_TABLE}
+            names = frozenset(inspect(connection).get_table_names()) - {VERSION_TABLE}
+            return names - _of_indexes(connection)
     finally:
         engine.dispose()
+
+
+def _of_indexes(connection: Connection) -> frozenset[str]:
+    """SQLite's virtual tables and the tables in which they keep their data: indexes over other tables' rows."""
+    rows = connection.execute(text("SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')"))
+    return frozenset(rows.scalars())
 
 
 def _back_up(file: Path, revision: str) -> None:

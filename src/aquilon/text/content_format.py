@@ -23,19 +23,19 @@ _TOOL = {
 }
 
 
-def _said(*roles: str) -> list[dict[str, Any]]:
+def _messages(*roles: str) -> list[dict[str, Any]]:
     return [{"role": role, "content": _MARKS[role]} for role in roles]
 
 
 _CALLING = [
-    *_said("user"),
-    {**_said("assistant")[0], "tool_calls": [_CALL]},
-    {**_said("tool")[0], "name": "look", "tool_call_id": "call00001"},
+    *_messages("user"),
+    {**_messages("assistant")[0], "tool_calls": [_CALL]},
+    {**_messages("tool")[0], "name": "look", "tool_call_id": "call00001"},
 ]
 TRIALS: Sequence[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = (
-    (_said("system", "user", "assistant", "user"), []),
-    (_said("user", "assistant", "user"), []),
-    (_said("user"), []),
+    (_messages("system", "user", "assistant", "user"), []),
+    (_messages("user", "assistant", "user"), []),
+    (_messages("user"), []),
     (_CALLING, [_TOOL]),
 )
 """Conversations and their tools, in the fields that templates read."""

@@ -62,7 +62,7 @@ def check(grammar: str) -> None:
 
 
 def check_prefix(grammar: str, prefix: str, *, vocab_size: int) -> None:
-    """Raises GrammarError unless the prefix begins an answer that goes on after it.
+    """Raises GrammarError unless the prefix begins a longer answer.
 
     ``vocab_size`` is the model's, whose control tokens the grammar names. Time and memory
     are bounded as in ``check``. The prefix is read in pieces, because no other thread runs
@@ -70,7 +70,9 @@ def check_prefix(grammar: str, prefix: str, *, vocab_size: int) -> None:
     """
     data = prefix.encode(errors="replace")
     if len(data) > MAX_PREFIX_BYTES:
-        raise GrammarError(f"it has more than {MAX_PREFIX_BYTES // 1024} KiB, the most that a grammar is held to")
+        raise GrammarError(
+            f"it has more than {MAX_PREFIX_BYTES // 1024} KiB, the most that is checked against a grammar"
+        )
     from llguidance import LLMatcher
 
     matcher = LLMatcher(_bytes_alone(vocab_size), grammar, log_level=0, limits=limits())
@@ -90,7 +92,7 @@ def check_prefix(grammar: str, prefix: str, *, vocab_size: int) -> None:
             else f"it can't begin with {_shown(wrong[:20])}"
         )
     if matcher.is_stopped():
-        raise GrammarError("it is whole, so that nothing may follow")
+        raise GrammarError("the format is complete after it, so nothing may follow")
 
 
 def _shown(text: str) -> str:
@@ -186,7 +188,7 @@ def pattern(regex: str) -> str:
 
 
 def json_value(schema: dict[str, Any], *, writing: dict[str, Any], lenient: bool = False) -> str:
-    """JSON that matches a schema, in rules. ``lenient`` ignores keywords that no grammar can hold.
+    """JSON that matches a schema, in rules. ``lenient`` ignores keywords that no grammar can express.
 
     Raises GrammarError for a schema that is nested too deeply, or that only an endless value would match.
     """

@@ -312,10 +312,10 @@ class _Preparation:
     def schema(self) -> dict[str, Any]:
         root = self._document.root
         if not self._endings.ends(root):
-            raise SchemaError("nothing that ends matches it: it leads back to itself, and nowhere else")
+            raise SchemaError("no finite value matches it: it leads back to itself only")
         schema = self._build(root, _PLAIN)
         if schema is False:
-            raise SchemaError("nothing matches it")
+            raise SchemaError("no value matches it")
         schema = {} if schema is True else schema
         while self._pending:
             name, target, use = self._pending.pop()
@@ -361,17 +361,18 @@ class _Preparation:
             if isinstance(target, dict):
                 rewritten["$ref"] = self._reference(target, use if len(rewritten) == 1 else max(use, _OPEN))
         if isinstance(rewritten.get("allOf"), list):
-            rewritten["allOf"] = [self._build(each, max(use, _OPEN)) for each in rewritten["allOf"]]
+            rewritten["allOf"] = [self._build(part, max(use, _OPEN)) for part in rewritten["allOf"]]
         if isinstance(rewritten.get("oneOf"), list) and "anyOf" not in rewritten:
-            branches = [each for each in rewritten["oneOf"] if self._endings.ends(each)]
+            branches = [branch for branch in rewritten["oneOf"] if self._endings.ends(branch)]
             if (apart := self._apart(branches, use)) is not None:
                 del rewritten["oneOf"]
-                rewritten["anyOf"] = [self._build(each, use) for each in apart]
+                rewritten["anyOf"] = [self._build(branch, use) for branch in apart]
                 return
         for key in ("anyOf", "oneOf"):
             if isinstance(rewritten.get(key), list):
                 within = _EXACT if key == "oneOf" else use
-                rewritten[key] = [self._build(each, within) for each in rewritten[key] if self._endings.ends(each)]
+                branches = [branch for branch in rewritten[key] if self._endings.ends(branch)]
+                rewritten[key] = [self._build(branch, within) for branch in branches]
 
     def _build_items(self, rewritten: dict[str, Any], node: dict[str, Any], use: int) -> None:
         if not {"items", "prefixItems"} & rewritten.keys() or not isinstance(rewritten.get("prefixItems", []), list):
@@ -382,7 +383,7 @@ class _Preparation:
         for key in ("items", "prefixItems", "additionalItems"):
             rewritten.pop(key, None)
         if ending:
-            rewritten["prefixItems"] = [self._build(each, use) for each in ending]
+            rewritten["prefixItems"] = [self._build(item, use) for item in ending]
         if rest is not True:
             rewritten["items"] = self._build(rest, use)
 
@@ -586,7 +587,7 @@ def _kind(value: Any) -> str:
 
 def _is_well_formed(node: dict[str, Any]) -> bool:
     maps = (node.get("properties", {}), node.get("patternProperties", {}))
-    return all(isinstance(each, dict) for each in maps) and isinstance(node.get("required", []), list)
+    return all(isinstance(schemas, dict) for schemas in maps) and isinstance(node.get("required", []), list)
 
 
 def _above(count: Any, most: int) -> bool:

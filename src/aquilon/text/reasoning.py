@@ -40,9 +40,9 @@ FORMATS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
 
 
 def reasoning_format(template: str, controls: Mapping[str, int]) -> ReasoningFormat | None:
-    """By what a model's chat template, and its control tokens, speak of.
+    """The format whose marks are in a model's chat template; its control tokens have their ids.
 
-    One mark is enough: some templates take thoughts out of earlier answers by what ends them alone.
+    One mark is enough: some templates remove earlier thoughts by their closing mark alone.
     """
     for opening, closing in FORMATS:
         if closing in template or opening in template:

@@ -1,7 +1,7 @@
 """Subword tokenizers on the ``tokenizers`` library: byte-level BPE, SentencePiece's BPE, Unigram.
 
-The library merges; which strings are tokens of their own (control tokens, user-defined
-ones) is decided here, because plain text must never become a control token.
+The library merges. This file decides which strings are whole tokens (control tokens and
+user-defined ones), because plain text must never become a control token.
 """
 
 from __future__ import annotations
@@ -213,14 +213,14 @@ class SubwordTokenizer:
         return ids
 
     def _encode_apart(self, text: str, pipeline: tokenizers.Tokenizer) -> list[int]:
-        """Ids of text that spells a control token, and that the vocabulary would encode as one: letter by letter."""
+        """Ids, letter by letter, of text that spells a control token and that the vocabulary would encode as one."""
         ids: list[int] = []
         for piece in self._controls.split(text):
             for part in piece.text if isinstance(piece, AddedToken) else (piece,):
                 ids.extend(_ids(pipeline, part))
                 pipeline = self._rest
         if not self._never_text.isdisjoint(ids):
-            raise ValueError("this text can't be told apart from a control token of the model's vocabulary")
+            raise ValueError("the model's vocabulary can encode this text only as a control token")
         return ids
 
 

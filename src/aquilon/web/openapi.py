@@ -51,7 +51,6 @@ _TAGS = {
     "server": "What the operator's organization manages for all others: models, organizations, identity providers.",
     "upstreams": "Servers elsewhere that answer for models here.",
     "operations": "Whether the server is well.",
-    "not stored": "Routes of OpenAI's for what this server doesn't keep: they list nothing and find nothing.",
 }
 """In the order in which a newcomer needs them."""
 

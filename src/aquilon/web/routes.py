@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.conversations import conversations, items, mistral
+from aquilon.api.conversations import retention as conversation_retention
+from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
     chat,
     completions,
@@ -15,9 +18,10 @@ from aquilon.api.generation import (
     moderations,
     rerank,
     responses,
+    responses_compact,
     responses_websocket,
+    stored_chat,
     tokens,
-    unstored,
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.money import budgets, limits, prices, statements, usage_report
@@ -41,6 +45,7 @@ ROUTES: tuple[Routes, ...] = tuple(
     module.routes
     for module in (
         chat,
+        stored_chat,
         completions,
         fim,
         infill,
@@ -48,9 +53,13 @@ ROUTES: tuple[Routes, ...] = tuple(
         openai_batches,
         mistral_batches,
         responses,
+        responses_compact,
+        conversation_search,  # before `/v1/conversations/{conversation_id}`
+        conversations,
+        items,
+        mistral,
         responses_websocket,
         messages,
-        unstored,
         embeddings,
         rerank,
         moderations,
@@ -72,6 +81,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         identity_providers,
         organization,
         organization_keys,
+        conversation_retention,
         budgets,
         limits,
         prices,

@@ -143,6 +143,7 @@ class _Server:
             loop.add_signal_handler(number, self._end, number)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
+        erasing = asyncio.create_task(services.conversations.erasure.keep(self._stop))
         following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
         watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None
@@ -165,14 +166,15 @@ class _Server:
             self._http.should_exit = True
             if jobs is not None:
                 await jobs
-            await asyncio.wait({http}, timeout=_DRAIN_SECONDS)
+            background = asyncio.create_task(services.runs.drain(_DRAIN_SECONDS))  # answers without a connection
+            await asyncio.wait({http, background}, timeout=_DRAIN_SECONDS)
             # Answers that still run now end with an error event, and then the last connections end.
             await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
-            await services.runs.drain(CLOSE_SECONDS)
+            await services.runs.close(CLOSE_SECONDS)
             if recovering is not None:
                 await recovering
-            await asyncio.gather(pruning, following, services.pulls.close(), services.moderation.close())
+            await asyncio.gather(pruning, erasing, following, services.pulls.close(), services.moderation.close())
             await services.usage_writer.close()
             await services.admission.close()
 

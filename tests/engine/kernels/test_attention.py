@@ -95,8 +95,8 @@ def test_native_attention_equals_dense_causal_attention(
     got = step(a, cache_for(a), [(prompt, 0, len(prompt.query)) for prompt in prompts])
     for prompt, rows in zip(prompts, got, strict=True):
         dense = DenseCausalAttention([len(prompt.query)], a)
-        wanted = dense(0, query=prompt.query, key=prompt.key, value=prompt.value)
-        torch.testing.assert_close(rows, wanted, rtol=1e-5, atol=1e-5)
+        expected = dense(0, query=prompt.query, key=prompt.key, value=prompt.value)
+        torch.testing.assert_close(rows, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -105,8 +105,8 @@ def test_a_narrow_cache_rounds_keys_and_values_and_nothing_else(dtype: torch.dty
     prompt = Prompt.random(a, 100, 0)
     (got,) = step(a, cache_for(a, dtype), [(prompt, 0, 100)])
     key, value = prompt.key.to(dtype).float(), prompt.value.to(dtype).float()
-    wanted = DenseCausalAttention([100], a)(0, query=prompt.query, key=key, value=value)
-    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+    expected = DenseCausalAttention([100], a)(0, query=prompt.query, key=key, value=value)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -131,15 +131,15 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits() -> None:
         cache = cache_for(a, torch.bfloat16)
         return torch.cat([step(a, cache, [(prompt, 0, 690)])[0], step(a, cache, [(prompt, 690, 700)])[0]])
 
-    wanted = run()
+    expected = run()
     try:
         for name in (b"avx512", b"avx2", b"portable"):
             if native.aq_select(name) == 0:
-                assert torch.equal(run(), wanted), name
+                assert torch.equal(run(), expected), name
         native.aq_select(chosen.encode())
         for count in (1, 2, 3):
             library.set_threads(count)
-            assert torch.equal(run(), wanted), count
+            assert torch.equal(run(), expected), count
     finally:
         native.aq_select(chosen.encode())
         library.set_threads(threads)

@@ -60,7 +60,7 @@ def test_a_library_compiled_from_other_structures_is_refused_with_the_first_that
 
 
 @needs_compiler
-def test_a_library_that_tells_no_layout_is_refused(tmp_path: Path) -> None:
+def test_a_library_without_a_layout_is_refused(tmp_path: Path) -> None:
     path = compiled(tmp_path, "int aq_threads(void) { return 1; }")
     with pytest.raises(library.KernelsUnavailable, match="aq_layout"):
         library.open_library(path)

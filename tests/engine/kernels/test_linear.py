@@ -63,9 +63,9 @@ def assert_product(got: torch.Tensor, weight: np.ndarray, x: torch.Tensor) -> No
 @pytest.mark.parametrize("block_type", [*QUANTIZABLE, *BLOCK_BYTES])
 def test_block_formats_with_groups_of_32_map_exactly(block_type: str) -> None:
     blocks = gguf_blocks(block_type, 48, 512)
-    wanted = dequantize(blocks, GGMLQuantizationType[block_type])
+    expected = dequantize(blocks, GGMLQuantizationType[block_type])
     got = quanta.from_blocks(blocks, block_type, 512).dequantized()
-    np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_other_block_formats_are_quantized_again_within_half_a_step() -> None:
@@ -73,10 +73,10 @@ def test_other_block_formats_are_quantized_again_within_half_a_step() -> None:
     blocks = rng.integers(0, 256, (16, 2, 210), dtype=np.uint8)
     blocks[..., 208:] = np.float16(0.01).reshape(1).view(np.uint8)
     blocks = blocks.reshape(16, -1)
-    wanted = dequantize(blocks, GGMLQuantizationType.Q6_K)
+    expected = dequantize(blocks, GGMLQuantizationType.Q6_K)
     got = quanta.from_blocks(blocks, "Q6_K", 512).dequantized()
-    step = np.abs(wanted.reshape(16, 16, 32)).max(-1, keepdims=True) / 127
-    assert (np.abs(got - wanted).reshape(16, 16, 32) <= 0.51 * step + 1e-6).all()
+    step = np.abs(expected.reshape(16, 16, 32)).max(-1, keepdims=True) / 127
+    assert (np.abs(got - expected).reshape(16, 16, 32) <= 0.51 * step + 1e-6).all()
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -117,28 +117,28 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits(block_type: 
     native = library.load()
     layer = packed(quanta.from_blocks(gguf_blocks(block_type, 100, 256), block_type, 256))
     x, chosen, threads = activations(30, 256), library.instruction_set(), native.aq_threads()
-    wanted = layer(x)
+    expected = layer(x)
     try:
         for name in (b"avx512", b"avx2", b"portable"):
             if native.aq_select(name) == 0:
-                assert torch.equal(layer(x), wanted), name
-                assert torch.equal(layer(x[:3]), wanted[:3]), name
+                assert torch.equal(layer(x), expected), name
+                assert torch.equal(layer(x[:3]), expected[:3]), name
         for count in (1, 2, 3):
             library.set_threads(count)
-            assert torch.equal(layer(x), wanted), count
+            assert torch.equal(layer(x), expected), count
     finally:
         native.aq_select(chosen.encode())
         library.set_threads(threads)
 
 
-def test_two_callers_at_once_get_what_each_would_get_alone() -> None:
+def test_two_callers_at_once_get_the_results_that_they_get_alone() -> None:
     """A model is packed in one thread while another answers in a second."""
     weight = quanta.from_dense(weights(200, 256), bits=8)
     layer, x = packed(weight), activations(20, 256)
-    wanted = layer(x)
+    expected = layer(x)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda number: packed(weight)(x) if number % 2 else layer(x), range(60)))
-    assert all(torch.equal(result, wanted) for result in results)
+    assert all(torch.equal(result, expected) for result in results)
 
 
 def test_parts_lie_side_by_side_and_the_bias_is_added() -> None:

@@ -83,8 +83,8 @@ def test_a_step_equals_the_plain_transformer(name: str) -> None:
     packed, plain = packed_pair(architecture)
     (hidden,) = step(packed, cache_for(architecture), [(ids, 0, 0)])
     with torch.inference_mode():
-        wanted = plain(ids, torch.arange(LENGTH), DenseCausalAttention([LENGTH], architecture))
-        logits = plain.logits(wanted)
+        expected = plain(ids, torch.arange(LENGTH), DenseCausalAttention([LENGTH], architecture))
+        logits = plain.logits(expected)
     assert (packed.logits(hidden) - logits).abs().max() < 2e-3 * logits.std()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,12 +13,21 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
-from aquilon.api.generation.chat_fields import ChatCompletionRequest
+from aquilon.api.generation.chat_fields import MAX_MESSAGES, ChatCompletionRequest
 from aquilon.api.routes import Routes
-from aquilon.api.services import services
+from aquilon.api.services import Services, services
+from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.live_run import RunRequest
+from aquilon.conversations.messages import items_of
+from aquilon.conversations.run import answer_events
+from aquilon.generation.prepared import Prepared
+from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
+from aquilon.request import ChatPrompt
 
 routes = Routes(tag="chat", direct=True)
+
+DIALECT = "chat"
 
 
 @routes.post(
@@ -29,19 +41,13 @@ routes = Routes(tag="chat", direct=True)
 async def chat_completions(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ChatCompletionRequest)
     generation = fields.generation()
-    pipeline = services(request).pipeline
-    prepared = await pipeline.prepare(generation, caller)
+    state = services(request)
+    context = await _context(state, caller) if fields.store else None
+    labels = {} if context is None else fields.labels()
+    prepared = await state.pipeline.prepare(generation, caller)
     fields.check_prompt_scores(prepared.prompt_tokens)
-    id_ = new_id("chatcmpl")
-    events = pipeline.answer(
-        [prepared],
-        caller,
-        request_id=id_,
-        headers=model_answer_headers(request, prepared.model),
-        streamed=bool(fields.stream),
-    )
     shape = Shape(
-        id=id_,
+        id=new_id("chatcmpl"),
         model=prepared.model,
         n=generation.n,
         logprobs=bool(fields.logprobs),
@@ -50,7 +56,41 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
         usage=fields.streamed_usage,
         functions=fields.calls_functions,
     )
+    headers = model_answer_headers(request, prepared.model)
+    if context is None:
+        streamed = bool(fields.stream)
+        events = state.pipeline.answer([prepared], caller, request_id=shape.id, headers=headers, streamed=streamed)
+    else:
+        run_request = _run_request(shape, prepared, context=context, labels=labels, caller=caller)
+        run = await state.runs.start(run_request, caller, headers=headers)
+        events = answer_events(run.log.read())
     if fields.stream:
         return EventStream(chunks(events, shape))
     body = await answer_unless_gone(request, whole_answer(events, shape))
     return Response(body, media_type="application/json")
+
+
+async def _context(state: Services, caller: Principal) -> Context | None:
+    """A new conversation for an answer that is to be stored; None where nothing is."""
+    if caller.batch_line is not None:
+        return None
+    context = await state.conversations.fresh(caller)
+    return None if context.kept_days == 0 else context
+
+
+def _run_request(
+    shape: Shape, prepared: Prepared, *, context: Context, labels: dict[str, str], caller: Principal
+) -> RunRequest:
+    """Raises ApiError: 400 for too many messages to store, 413 for one that is too large."""
+    items = items_of(cast(ChatPrompt, prepared.request.prompt).messages)
+    return RunRequest(
+        id=shape.id,
+        dialect=DIALECT,
+        prepared=prepared,
+        body=msgspec.json.encode(shape).decode(),
+        place=context.place,
+        new_conversation=context.new_conversation(caller),
+        input=new_items(items, most=MAX_MESSAGES, param="messages"),
+        labels=msgspec.json.encode(labels).decode(),
+        kept_days=context.kept_days,
+    )

@@ -93,6 +93,8 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_token_ids: list[int] | UnsetType = UNSET
     prompt_logprobs: PromptLogprobs | UnsetType = UNSET
     """For each token of the prompt: by id, the token itself and the likeliest ones (vLLM); only if asked for."""
+    metadata: dict[str, str] | UnsetType = UNSET
+    """Of a stored chat completion, when it is read."""
 
 
 class ChunkDelta(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     model: str
     n: int
+    created: int = msgspec.field(default_factory=lambda: int(time.time()))
     logprobs: bool = False
     prompt_logprobs: int | None = None
     """How many alternatives to report beside each token of the prompt; None reports nothing."""
@@ -181,49 +184,64 @@ class _Choice:
         )
 
 
-async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
-    """The ChatCompletion as JSON, once every choice has finished."""
-    choices = [_Choice() for _ in range(shape.n)]
-    model, usage, started = shape.model, Usage(0, 0), Started(0)
-    async with aclosing(events):
-        async for event in events:
-            match event:
-                case Delta():
-                    choices[event.index].add(event)
-                case ToolCallDelta():
-                    choices[event.index].call(event)
-                case Finished():
-                    choices[event.index].reason = shape.reason(event)
-                case Usage():
-                    usage = event
-                case Drawn():
-                    choices[event.index].token_ids += event.ids
-                case Started():
-                    started, model = event, event.stand_in or model
-    bodies = [
-        ChatChoice(
-            index,
-            choice.message(shape),
-            choice.reason,
-            _logprobs(choice.tokens) if shape.logprobs else None,
-            choice.token_ids if shape.token_ids else UNSET,
-        )
-        for index, choice in enumerate(choices)
-    ]
-    scores = started.prompt_logprobs
-    return msgspec.json.encode(
-        ChatCompletion(
+class Writing:
+    """An answer that isn't streamed, while it grows."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._choices = [_Choice() for _ in range(shape.n)]
+        self._model = shape.model
+        self._usage = Usage(0, 0)
+        self._started = Started(0)
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Delta():
+                self._choices[event.index].add(event)
+            case ToolCallDelta():
+                self._choices[event.index].call(event)
+            case Finished():
+                self._choices[event.index].reason = self._shape.reason(event)
+            case Usage():
+                self._usage = event
+            case Drawn():
+                self._choices[event.index].token_ids += event.ids
+            case Started():
+                self._started, self._model = event, event.stand_in or self._model
+
+    @property
+    def completion(self) -> ChatCompletion:
+        shape, scores = self._shape, self._started.prompt_logprobs
+        choices = [
+            ChatChoice(
+                index,
+                choice.message(shape),
+                choice.reason,
+                _logprobs(choice.tokens) if shape.logprobs else None,
+                choice.token_ids if shape.token_ids else UNSET,
+            )
+            for index, choice in enumerate(self._choices)
+        ]
+        return ChatCompletion(
             id=shape.id,
-            created=int(time.time()),
-            model=model,
-            choices=bodies,
-            usage=usage_body(usage),
-            prompt_token_ids=_prompt_ids(started, shape),
+            created=shape.created,
+            model=self._model,
+            choices=choices,
+            usage=usage_body(self._usage),
+            prompt_token_ids=_prompt_ids(self._started, shape),
             prompt_logprobs=UNSET
             if scores is None or shape.prompt_logprobs is None
             else prompt_logprobs(scores, shape.prompt_logprobs),
         )
-    )
+
+
+async def whole_answer(events: AsyncGenerator[Event], shape: Shape) -> bytes:
+    """The ChatCompletion as JSON, once every choice has finished."""
+    writing = Writing(shape)
+    async with aclosing(events):
+        async for event in events:
+            writing.add(event)
+    return msgspec.json.encode(writing.completion)
 
 
 def _prompt_ids(started: Started, shape: Shape) -> list[int] | UnsetType:
@@ -236,7 +254,7 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
     Each choice's first chunk has the role, its last the ``finish_reason``. A choice with only
     calls has no content, not an empty one: clients would show that as an answer.
     """
-    encoder, created = msgspec.json.Encoder(), int(time.time())
+    encoder = msgspec.json.Encoder()
     no_usage: UnsetType | None = None if shape.usage == "in own chunk" else UNSET
     has_role, has_calls = [False] * shape.n, [False] * shape.n
     model = shape.model
@@ -249,7 +267,7 @@ async def chunks(events: AsyncGenerator[Event], shape: Shape) -> AsyncGenerator[
         nonlocal prompt_ids
         ids, prompt_ids = prompt_ids, UNSET
         body = ChatCompletionChunk(
-            id=shape.id, created=created, model=model, choices=choices, usage=usage, prompt_token_ids=ids
+            id=shape.id, created=shape.created, model=model, choices=choices, usage=usage, prompt_token_ids=ids
         )
         return frame(encoder.encode(body))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from pydantic import Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
 from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount
@@ -25,6 +25,12 @@ from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, Role, 
 from aquilon.text.template_variables import variables_of
 
 MAX_MESSAGES = 4096
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+"""A client's own labels for what is stored."""
+_METADATA = TypeAdapter(Metadata, config=ConfigDict(strict=True))
 
 TemplateVariables = dict[Annotated[str, Field(max_length=100)], Any]
 TEMPLATE_VARIABLES = (
@@ -131,6 +137,14 @@ class ChatCompletionRequest(SamplingFields):
         "where the template has that choice.",
     )
     chat_template_kwargs: TemplateVariables | None = Field(None, description=TEMPLATE_VARIABLES)
+    store: bool | None = Field(
+        None,
+        description="With `true`, the answer and its messages are kept, to be listed and read, unless the organization "
+        "keeps nothing. Without it they aren't.",
+    )
+    metadata: Any = Field(
+        None, description="With `store`: up to 16 texts by name, to find the answer by. Otherwise without effect."
+    )
     prediction: Any = Field(None, description="Without effect on this server's own models.")
     prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
 
@@ -166,6 +180,25 @@ class ChatCompletionRequest(SamplingFields):
             limits_completion=self.max_completion_tokens is not None,
             **self.token_options,
         )
+
+    @property
+    def upstream_fields(self) -> dict[str, Any]:
+        """As `SamplingFields` has them. What is stored here isn't stored at the upstream too."""
+        fields = super().upstream_fields
+        return fields if not self.store else {k: v for k, v in fields.items() if k not in ("store", "metadata")}
+
+    def labels(self) -> dict[str, str]:
+        """The metadata to store. Raises ApiError 400."""
+        if self.metadata is None:
+            return {}
+        try:
+            return _METADATA.validate_python(self.metadata)
+        except ValidationError:
+            raise invalid(
+                "metadata can't be stored: it must be an object of up to 16 texts of up to 512 characters, with names "
+                "of up to 64",
+                param="metadata",
+            ) from None
 
     @property
     def calls_functions(self) -> bool:
@@ -310,14 +343,14 @@ def _message(fields: MessageFields, position: int, function_names: dict[str, str
 def _thoughts(fields: MessageFields) -> str:
     """The assistant's thoughts in any of the fields in which clients send them back."""
     in_parts = [
-        _text_of_thoughts((part.model_extra or {}).get("thinking"))
+        text_of_thoughts((part.model_extra or {}).get("thinking"))
         for part in (fields.content if isinstance(fields.content, list) else ())
         if part.type == "thinking"
     ]
     return fields.reasoning_content or fields.reasoning or "\n".join(filter(None, in_parts))
 
 
-def _text_of_thoughts(thinking: Any) -> str:
+def text_of_thoughts(thinking: Any) -> str:
     """The text of Mistral's ``thinking``: a text, or a list of parts with texts."""
     if isinstance(thinking, str):
         return thinking

@@ -222,7 +222,8 @@ def _echo(generation: GenerationRequest, prepared: Prepared) -> Echo:
     if not isinstance(prepared, LocalSequence):
         raise invalid("'echo' works only with models that run on this server", param="echo")
     tokenizer, ids = prepared.loaded.text.tokenizer, prepared.sequence.prompt_ids
-    text = generation.prompt.text if isinstance(generation.prompt, TextPrompt) else tokenizer.decode(ids)
+    prompt = generation.prompt
+    text = prompt.text if isinstance(prompt, TextPrompt) and generation.cut is None else tokenizer.decode(ids)
     tokens = [shown_token(tokenizer.token_text(token_id), tokenizer.token_bytes(token_id)) for token_id in ids]
     return Echo(text, tokens, _offsets(text, ids, tokenizer))
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.dialects import dialect_of
+from aquilon.api.error_bodies import ErrorBody
 from aquilon.api.generation.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
@@ -112,6 +113,19 @@ async def get_model(request: Request, caller: Caller, model_id: str) -> Response
     if dialect_of(request.scope) == "anthropic":
         return json_answer(model_info(card))
     return json_answer(model_body(card, state.engine, state.texts))
+
+
+@routes.delete(
+    "/v1/models/{model_id:path}",
+    "Delete a fine-tuned model",
+    answer=ErrorBody,
+    says="There are no fine-tuned models. Operators remove a model at /v1/server/models.",
+    status=404,
+    status_code=404,
+)
+async def delete_fine_tuned_model(request: Request, caller: Caller, model_id: str) -> Response:
+    message = f"There is no fine-tuned model '{model_id[:100]}': this server stores none"
+    raise not_found(message, param="model", code="model_not_found")
 
 
 async def visible_card(state: Services, caller: Principal, name: str) -> ModelCard:

@@ -14,18 +14,20 @@ from aquilon.request import GenerationRequest
 from aquilon.text.messages import Message
 
 
-def prompt_messages(instructions: str | None, history: Sequence[Item], new: Sequence[Item]) -> list[Message]:
+def prompt_messages(
+    instructions: str | None, history: Sequence[Item], new: Sequence[Item], *, param: str = "input"
+) -> list[Message]:
     """The instructions, what was stored before, and the new items.
 
     Raises ApiError 400 if there is nothing to answer, and for outputs without a call or calls without an output.
     """
-    require_calls(history, new)
+    require_calls(history, new, param=param)
     messages = messages_of((*history, *new))
     if not messages:
-        raise invalid("The input has no message and no output of a function: there is nothing to answer", param="input")
+        raise invalid("The input has no message and no output of a function: there is nothing to answer", param=param)
     if messages[-1].tool_calls:
         names = ", ".join(call.function.name for call in messages[-1].tool_calls)
-        raise invalid(f"The input ends with calls whose outputs are missing: {names[:500]}", param="input")
+        raise invalid(f"The input ends with calls whose outputs are missing: {names[:500]}", param=param)
     return messages if instructions is None else [Message("system", instructions), *messages]
 
 

@@ -34,6 +34,7 @@ from aquilon.api.generation.responses_events import (
     whole_answer,
 )
 from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.generation.responses_items import referred_items
 from aquilon.api.generation.responses_tools import called_tools, echoes
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed
@@ -44,7 +45,7 @@ from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import LiveRun, RunRequest
 from aquilon.conversations.replay import last_event
-from aquilon.conversations.run import RunEvent
+from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.conversations.tables import StoredRun
 from aquilon.errors import invalid, not_found
 from aquilon.generation.fallbacks import Unprepared
@@ -78,8 +79,8 @@ class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    asked = await prepare_response(request, caller, fields)
-    answering = await begin_response(request, caller, fields, asked)
+    prepared_response = await prepare_response(request, caller, fields)
+    answering = await begin_response(request, caller, fields, prepared_response)
     response = answering.response
     if fields.stream:
         return EventStream(frames(answering.events, response, waits=not fields.background))
@@ -175,7 +176,7 @@ async def list_input_items(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class PreparedResponse:
     """A request that can be answered."""
 
     context: Context | None
@@ -190,7 +191,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answering:
+class RunningResponse:
     response: ResponseBody
     """Before its first item."""
     events: AsyncGenerator[Event | RunEvent]
@@ -200,7 +201,7 @@ class Answering:
 
 async def prepare_response(
     request: Request, caller: Principal, fields: ResponsesRequest, *, unstored: Mapping[str, History] = _NONE_UNSTORED
-) -> Asked:
+) -> PreparedResponse:
     """``unstored``: what the model reads after a response that isn't stored, by the response's id.
 
     Raises ApiError for what can't be answered.
@@ -213,21 +214,23 @@ async def prepare_response(
         history = known
     else:
         history = _NO_HISTORY if context is None else context.history
-    items = fields.new_items(await _referred(state, caller, fields))
+    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
     prepared = await _prepare(request, fields, fields.messages(history.items, items), caller)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
-    return Asked(context=context, history=history, items=items, prepared=prepared, response=response)
+    return PreparedResponse(context=context, history=history, items=items, prepared=prepared, response=response)
 
 
-async def begin_response(request: Request, caller: Principal, fields: ResponsesRequest, asked: Asked) -> Answering:
+async def begin_response(
+    request: Request, caller: Principal, fields: ResponsesRequest, ready: PreparedResponse
+) -> RunningResponse:
     """Begin to answer. Raises ApiError, also at the first of the ``events``."""
-    state, context, response, prepared = services(request), asked.context, asked.response, asked.prepared
+    state, context, response, prepared = services(request), ready.context, ready.response, ready.prepared
     headers = model_answer_headers(request, prepared.model)
     if context is None or not _stores(fields, context, caller):
         events = state.pipeline.answer(
             [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
         )
-        return Answering(response=response, events=events, run=None)
+        return RunningResponse(response=response, events=events, run=None)
     response = msgspec.structs.replace(
         response,
         store=True,
@@ -244,7 +247,7 @@ async def begin_response(request: Request, caller: Principal, fields: ResponsesR
             body=msgspec.json.encode(response).decode(),
             place=context.place,
             new_conversation=context.new_conversation(caller),
-            input=new_items([*asked.history.items, *asked.items] if is_new else asked.items),
+            input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
             tools=called_tools(response.tools),
@@ -253,7 +256,7 @@ async def begin_response(request: Request, caller: Principal, fields: ResponsesR
         caller,
         headers=headers,
     )
-    return Answering(response=response, events=_unnumbered(run.log.read()), run=run)
+    return RunningResponse(response=response, events=unnumbered(run.log.read()), run=run)
 
 
 async def _context(
@@ -266,7 +269,7 @@ async def _context(
     if fields.previous_response_id is not None and continues_stored:
         return await state.conversations.after_run(caller, fields.previous_response_id)
     if fields.conversation_id is not None:
-        return await state.conversations.within(caller, fields.conversation_id)
+        return await state.conversations.within(caller, fields.conversation_id, below=fields.below)
     if fields.store is False or caller.batch_line is not None:
         return None
     return await state.conversations.fresh(caller)
@@ -283,18 +286,10 @@ def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bo
     return stores
 
 
-async def _referred(state: Services, caller: Principal, fields: ResponsesRequest) -> dict[str, Item]:
-    """By id, the stored items that the input refers to."""
-    if not isinstance(fields.input, list):
-        return {}
-    ids = [item.id for item in fields.input if item.type == "item_reference" and item.id is not None]
-    return await state.conversations.items_by_id(caller, ids) if ids else {}
-
-
 async def _prepare(
     request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
 ) -> Prepared:
-    pipeline, default = services(request).pipeline, _default_model(request, fields)
+    pipeline, default = services(request).pipeline, fields.model or services(request).catalogue.default_name()
 
     def generation(messages: Sequence[Message]) -> GenerationRequest:
         return fields.generation(default, messages)
@@ -339,7 +334,7 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
     """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before."""
     body = msgspec.json.decode(run.body, type=ResponseBody)
     last = -1
-    async with aclosing(numbered_frames(_unnumbered(state.runs.events(run)), body)) as numbered:
+    async with aclosing(numbered_frames(unnumbered(state.runs.events(run)), body)) as numbered:
         async for number, data in numbered:
             last = number
             if number > after:
@@ -349,21 +344,6 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
     yield DONE
-
-
-async def _unnumbered(events: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event | RunEvent]:
-    async with aclosing(events):
-        async for _, event in events:
-            yield event
-
-
-def _default_model(request: Request, fields: ResponsesRequest) -> str:
-    if fields.model is not None:
-        return fields.model
-    cards = services(request).catalogue.cards()
-    if not cards:
-        raise invalid("Send a 'model': this server has no model to use by default", param="model")
-    return cards[0].name
 
 
 def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:

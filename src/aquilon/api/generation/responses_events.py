@@ -30,7 +30,7 @@ from aquilon.api.generation.responses_answers import (
 from aquilon.api.generation.responses_tools import InputReader, called_tools, input_of_arguments
 from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
 from aquilon.conversations.items import CallItem, Item
-from aquilon.conversations.run import RunEnded, RunError, RunEvent
+from aquilon.conversations.run import CANCELLED, RunEnded, RunEvent
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, FinishedReason, Started, ToolCallDelta
 
@@ -101,9 +101,6 @@ class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent | CustomInputEvent
 STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
-
-
-_ENDED_EARLY = RunError(409, "invalid_request_error", "cancelled", "The answer was cancelled before it began")
 
 
 class Writing:
@@ -289,7 +286,7 @@ async def stream_events(
         if waits:
             first = await anext(events)
             if isinstance(first, RunEnded):
-                raise (first.error or _ENDED_EARLY).raised()
+                raise (first.error or CANCELLED).raised()
             for _ in writing.add(first):  # a Started, which has the model that answers
                 pass
         for sent in writing.begin():

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, TemplateVariables, template_variables
+from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, Metadata, TemplateVariables, template_variables
 from aquilon.api.generation.format_fields import Schema, schema_object
 from aquilon.api.generation.prompts_of_items import prompt_messages
 from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
@@ -16,6 +16,7 @@ from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, fu
 from aquilon.api.generation.sampling_fields import TokenCount
 from aquilon.api.generation.token_fields import TopLogprobs
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
+from aquilon.conversations.conversations import BEGINNING
 from aquilon.conversations.items import Item
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported
@@ -60,6 +61,16 @@ ConversationId = Annotated[str, Field(max_length=256)]
 
 class ConversationRefFields(Fields):
     id: ConversationId
+    parent_id: ConversationId | None = Field(
+        None,
+        description="The item below which the input is added: on another branch, if something is below it. With null, "
+        "at the beginning; without it, below the conversation's last item.",
+    )
+
+    @property
+    def below(self) -> str | None:
+        """As in `Conversations.within`."""
+        return self.parent_id or (BEGINNING if "parent_id" in self.model_fields_set else None)
 
 
 class ResponsesRequest(Fields):
@@ -87,9 +98,7 @@ class ResponsesRequest(Fields):
         None, description=f"`{WITH_LOGPROBS}` adds log probabilities; other values have no effect."
     )
     reasoning: ReasoningOptions | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], ShortText], Field(max_length=16)] | None = Field(
-        None, description="Stored with the answer, and repeated in it."
-    )
+    metadata: Metadata | None = Field(None, description="Stored with the answer, and repeated in it.")
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
     store: bool | None = Field(
@@ -110,6 +119,9 @@ class ResponsesRequest(Fields):
         None,
         description="With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; "
         "otherwise the request is refused.",
+    )
+    context_management: Any = Field(
+        None, description="Without effect: a client compacts with /v1/responses/compact, or sends `truncation`."
     )
     max_tool_calls: int | None = Field(
         None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
@@ -134,6 +146,10 @@ class ResponsesRequest(Fields):
     @property
     def conversation_id(self) -> str | None:
         return self.conversation if isinstance(self.conversation, str | None) else self.conversation.id
+
+    @property
+    def below(self) -> str | None:
+        return self.conversation.below if isinstance(self.conversation, ConversationRefFields) else None
 
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
@@ -203,3 +219,22 @@ class ResponsesRequest(Fields):
     def _tool_use(self) -> ToolUse | None:
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
         return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)
+
+
+class CompactionRequest(Fields):
+    """A conversation to be compacted: the input, after what a stored response goes on from."""
+
+    model: str | None = Field(
+        None, min_length=1, max_length=1000, description="The model that writes the summary; or the default chat model."
+    )
+    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    instructions: str | None = Field(None, description="A system message, which the summary covers too.")
+    previous_response_id: str | None = Field(
+        None, max_length=256, description="The stored response with which the conversation ends, before the input."
+    )
+    prompt_cache_key: Any = Field(None, description="Without effect here: prefixes are always cached.")
+    service_tier: Any = Field(None, description="Without effect.")
+
+    def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
+        """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
+        return [] if self.input is None else items(self.input, known=known)

@@ -10,6 +10,7 @@ from pydantic import Field
 from aquilon.api.body import FIRST_FAULT_ENDS, Fields
 from aquilon.api.generation.responses_tools import ResponsesTool, arguments_of_input, function_name
 from aquilon.api.generation.tool_fields import MAX_TOOLS
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import (
     CalledTool,
     CallItem,
@@ -23,6 +24,7 @@ from aquilon.conversations.items import (
     Text,
 )
 from aquilon.errors import invalid, not_found, unsupported
+from aquilon.people.identity import Principal
 
 ADDED_TOOLS = "additional_tools"
 """The type of an item with tools."""
@@ -59,6 +61,16 @@ class InputItem(Fields):
         None,
         description="Of an item `additional_tools`: offered beside the request's own, or in place of the same name.",
     )
+
+
+async def referred_items(
+    conversations: Conversations, caller: Principal, input_: str | list[InputItem] | None
+) -> dict[str, Item]:
+    """By id, the stored items that the input refers to."""
+    if not isinstance(input_, list):
+        return {}
+    ids = [item.id for item in input_ if item.type == "item_reference" and item.id is not None]
+    return await conversations.items_by_id(caller, ids) if ids else {}
 
 
 def items(

@@ -148,21 +148,21 @@ async def _turn(connection: WebSocketConnection, message: str, unstored: Unstore
     request, caller = connection.request, await connection.caller()
     fields = await validated_body(request, message.encode(), ResponseCreate)
     fields = fields.model_copy(update={"stream": True, "stream_options": None, "background": None})
-    asked = await prepare_response(request, caller, fields, unstored=unstored.histories)
+    ready = await prepare_response(request, caller, fields, unstored=unstored.histories)
     if fields.prepares:
-        unstored.add(asked.response.id, asked.history, asked.items)
-        writing = Writing(asked.response)
+        unstored.add(ready.response.id, ready.history, ready.items)
+        writing = Writing(ready.response)
         for event in (*writing.begin(), *writing.end_empty()):
             yield event
         return
-    answering = await begin_response(request, caller, fields, asked)
+    answering = await begin_response(request, caller, fields, ready)
     writing = Writing(answering.response)
     async with aclosing(stream_events(answering.events, writing)) as events:
         async for event in events:
             if writing.response.status == "failed":
                 unstored.forget(message)
             elif writing.response.status in ("completed", "incomplete") and answering.run is None:
-                unstored.add(answering.response.id, asked.history, [*asked.items, *writing.items])
+                unstored.add(answering.response.id, ready.history, [*ready.items, *writing.items])
             yield event
 
 

@@ -117,8 +117,8 @@ class AnswerFields(Fields):
         effort = {"reasoning_effort": self.think} if isinstance(self.think, str) else {}
         return {"enable_thinking": self.think is not False, **effort}
 
-    def generation(self, prompt: Prompt, model: str) -> GenerationRequest:
-        """The canonical request. Raises ApiError 400."""
+    def generation(self, prompt: Prompt, model: str, *, reasons: bool = False) -> GenerationRequest:
+        """The canonical request. ``reasons``: whether the model may think. Raises ApiError 400."""
         if self.top_logprobs and not self.logprobs:
             raise invalid("top_logprobs needs 'logprobs': true", param="top_logprobs")
         options = self.options or OllamaOptions.model_construct()
@@ -129,5 +129,11 @@ class AnswerFields(Fields):
             temperature=options.temperature,
             stop=options.stops,
             format=self.output_format,
-            upstream_fields={"reasoning_effort": self.think} if isinstance(self.think, str) else {},
+            upstream_fields=self._upstream_fields(reasons),
         )
+
+    def _upstream_fields(self, reasons: bool) -> dict[str, Any]:
+        """A model that doesn't think isn't asked to stop thinking: upstreams refuse an effort for such a model."""
+        if isinstance(self.think, str):
+            return {"reasoning_effort": self.think}
+        return {"reasoning_effort": "none"} if self.think is False and reasons else {}

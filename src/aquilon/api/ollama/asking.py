@@ -50,8 +50,9 @@ async def answer(
     request: Request, caller: Principal, fields: AnswerFields, *, kind: Kind, name: str, prompt: Prompt, clock: Clock
 ) -> Response:
     """``name``: the model's, as `known_name` gives it. Raises ApiError."""
-    pipeline = services(request).pipeline
-    prepared = await pipeline.prepare(fields.generation(prompt, name), caller)
+    state = services(request)
+    pipeline, card = state.pipeline, state.catalogue.card(name, caller)
+    prepared = await pipeline.prepare(fields.generation(prompt, name, reasons=card.reasoning), caller)
     streamed = fields.stream is not False
     events = pipeline.answer(
         [prepared],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +28,7 @@ from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.people.secrets import new_id
+from aquilon.request import PromptCut
 
 routes = Routes(tag="ollama")
 
@@ -36,7 +38,8 @@ class EmbedRequest(Fields):
     input: str | Annotated[list[str], FIRST_FAULT_ENDS] = Field(description="A text, or a list of texts.")
     dimensions: int | None = Field(None, ge=1, le=100_000)
     truncate: bool | None = Field(
-        None, description="Without effect: a text that the model can't read as a whole is refused."
+        None,
+        description="With false, a text that is too long for the model is refused; otherwise it is cut at its end.",
     )
     options: Any = Field(None, description="Without effect.")
     keep_alive: Any = Field(None, description="Without effect.")
@@ -73,7 +76,9 @@ class OlderEmbedAnswer(msgspec.Struct, frozen=True):
 async def ollama_embed(request: Request, caller: CallerOrOpen) -> Response:
     fields = await read_body(request, EmbedRequest, any_type=True)
     texts = (fields.input,) if isinstance(fields.input, str) else tuple(fields.input)
-    return json_answer(await _embedded(request, caller, fields.model, texts=texts, dimensions=fields.dimensions))
+    cut = None if fields.truncate is False else PromptCut(None, keeps_end=False)
+    asked = EmbeddingRequest(model=fields.model, texts=texts, dimensions=fields.dimensions, cut=cut)
+    return json_answer(await _embedded(request, caller, asked))
 
 
 @routes.post(
@@ -85,17 +90,15 @@ async def ollama_embed(request: Request, caller: CallerOrOpen) -> Response:
 )
 async def ollama_embeddings(request: Request, caller: CallerOrOpen) -> Response:
     fields = await read_body(request, OlderEmbedRequest, any_type=True)
-    answer = await _embedded(request, caller, fields.model, texts=(fields.prompt or "",))
+    answer = await _embedded(request, caller, EmbeddingRequest(model=fields.model, texts=(fields.prompt or "",)))
     return json_answer(OlderEmbedAnswer(answer.embeddings[0] if answer.embeddings else []))
 
 
-async def _embedded(
-    request: Request, caller: Principal, model: str, *, texts: tuple[str, ...], dimensions: int | None = None
-) -> EmbedAnswer:
+async def _embedded(request: Request, caller: Principal, asked: EmbeddingRequest) -> EmbedAnswer:
     """Raises ApiError. No text at all, or an empty one alone, gives no vector: Ollama's clients load a model so."""
     begun = time.monotonic()
-    state = services(request)
-    name = await known_name(state.catalogue, model, caller)
+    state, texts = services(request), asked.texts
+    name = await known_name(state.catalogue, asked.model, caller)
     card = state.catalogue.embedding_card(name, caller)
     if texts in ((), ("",)):
         require_generation(caller, card.name, name)
@@ -107,7 +110,7 @@ async def _embedded(
     answer = await answer_unless_gone(
         request,
         state.embeddings.answer(
-            EmbeddingRequest(model=name, texts=texts, dimensions=dimensions),
+            replace(asked, model=name),
             caller,
             request_id=new_id("ollama"),
             headers=model_answer_headers(request, card.name),

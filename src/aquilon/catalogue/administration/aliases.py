@@ -33,7 +33,7 @@ async def set_alias(
 ) -> Alias:
     """Create or change an alias; ``models`` are the names of all models.
 
-    Raises ApiError 403, ValueError if its name is a model's or its target is none.
+    Raises ApiError 403, ValueError if its name is a model's or its target isn't a model.
     """
     require_operator(principal)
     name, now = checked_alias(definition.name), int(time.time())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import httpx
@@ -25,7 +25,7 @@ class ChatError(CommandError):
         self.status = status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     id: str
     parameters: int
@@ -38,6 +38,7 @@ class Answer:
     """One answer, as far as it was received."""
 
     model: str
+    _: KW_ONLY
     text: str = ""
     finish_reason: str | None = None
     """None if we stopped it, or the connection broke."""

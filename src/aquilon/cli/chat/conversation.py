@@ -12,7 +12,7 @@ from aquilon.cli.chat.client import Answer, ChatClient, Model
 from aquilon.cli.errors import CommandError
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Conversation:
     client: ChatClient
     model: str

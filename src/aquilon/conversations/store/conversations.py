@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
-from sqlalchemy import Select, and_, bindparam, func, insert, or_
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, func, insert, literal, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.retention import DAY
 from aquilon.conversations.tables import ConversationBranch, ConversationPolicy, StoredConversation, StoredItem
 from aquilon.people.identity import Principal
+from aquilon.people.permissions import require
 from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
 
 ADD = Statement(insert(StoredConversation))
 ADD_BRANCH = Statement(insert(ConversationBranch))
-MOVE_HEAD = Statement(
+_MOVE_HEAD = (
     Everyone.update(StoredConversation)
     .where(
         StoredConversation.organization_id == bindparam("owner"),
         StoredConversation.id == bindparam("conversation"),
     )
     .values(
-        head_id=bindparam("new_head_id"), updated_at=bindparam("changed_at"), expires_at=bindparam("new_expires_at")
+        head_id=func.coalesce(bindparam("new_head_id", type_=String), StoredConversation.head_id),
+        updated_at=bindparam("changed_at"),
+        expires_at=bindparam("new_expires_at"),
     )
 )
-"""``owner`` is an organization's id."""
+MOVE_HEAD = Statement(_MOVE_HEAD)
+"""``owner`` is an organization's id. Without a new head, the conversation keeps the one that it has."""
+_IF_UNCHANGED = case((StoredConversation.edition == bindparam("place_edition"), StoredConversation.edition))
+MOVE_HEAD_OF_PLACE = Statement(_MOVE_HEAD.values(edition=_IF_UNCHANGED))
+"""The same, for items that are added at a place. An item deleted since it was looked up may have made place for
+another one above: then the edition is none, which the database refuses. Comes first, since it locks the row."""
 
 
 def visible(principal: Principal) -> Select[StoredConversation]:
-    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own."""
+    """The conversations of the caller's workspace that are shared with it and, for a signed-in person, their own.
+
+    One that is kept no longer is invisible at once, until it is deleted. Raises ApiError 403 if the caller may not ask
+    models.
+    """
     table = StoredConversation
     shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
+    require(principal, "generate", principal.workspace_role)
     query = Scope.of_organization(principal).select(table)
+    query = query.where(or_(table.expires_at.is_(None), table.expires_at > int(time.time())))
     if principal.api_key_id is not None:
         return query.where(shared)
     return query.where(or_(shared, and_(table.visibility == "user", table.user_id == principal.user_id)))
@@ -44,12 +60,21 @@ async def by_id(session: AsyncSession, principal: Principal, conversation_id: st
 
 
 async def latest_first(
-    session: AsyncSession, principal: Principal, *, offset: int = 0, limit: int, implicit: bool = False
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    after: StoredConversation | None = None,
+    offset: int = 0,
+    limit: int,
 ) -> Sequence[StoredConversation]:
-    """A page of the caller's conversations, those with the latest change first."""
-    query = visible(principal)
-    if not implicit:
-        query = query.where(StoredConversation.implicit.is_(False))
+    """A page of the caller's conversations, those with the latest change first.
+
+    Those that came about with stored answers alone are left out. ``after``: the last one of the page before.
+    """
+    query = visible(principal).where(StoredConversation.implicit.is_(False))
+    order = tuple_(StoredConversation.updated_at, StoredConversation.id)
+    if after is not None:
+        query = query.where(order < tuple_(literal(after.updated_at), literal(after.id)))
     query = query.order_by(StoredConversation.updated_at.desc(), StoredConversation.id.desc())
     return list(await session.scalars(query.offset(offset).limit(limit)))
 
@@ -87,6 +112,34 @@ async def expired(session: AsyncSession, *, now: int, most: int) -> Sequence[tup
 async def policy_days(session: AsyncSession, scope: Scope) -> int | None:
     """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
     return await session.scalar(scope.select(ConversationPolicy).with_only_columns(ConversationPolicy.days))
+
+
+async def set_policy(session: AsyncSession, scope: Scope, days: int | None) -> None:
+    """Change for how many days the organization's conversations are kept, those that it has included."""
+    await session.execute(scope.delete(ConversationPolicy))
+    if days is not None:
+        row = ConversationPolicy(organization_id=scope.organization_id, days=days, changed_at=int(time.time()))
+        session.add(row)
+        await session.flush()
+    await session.execute(scope.update(StoredConversation).values(expires_at=_expiry(days)))
+
+
+async def set_retention(
+    session: AsyncSession, scope: Scope, conversation_id: str, *, days: int | None, policy_days: int | None
+) -> None:
+    """Change for how many days a conversation is kept; None for the organization's rule, ``policy_days``."""
+    of_conversation = scope.update(StoredConversation).where(StoredConversation.id == conversation_id)
+    await session.execute(of_conversation.values(retention_days=days))
+    await session.execute(of_conversation.values(expires_at=_expiry(policy_days)))
+
+
+def _expiry(policy_days: int | None) -> ColumnElement[int]:
+    """As `policies.kept_days` says, after the last change."""
+    own = StoredConversation.retention_days
+    if policy_days is None:
+        return StoredConversation.updated_at + own * DAY
+    kept = case((own < policy_days, own), else_=literal(policy_days))
+    return StoredConversation.updated_at + kept * DAY
 
 
 async def count(session: AsyncSession, principal: Principal) -> int:

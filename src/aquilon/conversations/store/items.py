@@ -54,11 +54,20 @@ async def place_below(
         .where(ConversationBranch.conversation_id == conversation.id)
         .scalar_subquery()
     )
+    open_runs = scope.select(StoredRun).where(
+        StoredRun.conversation_id == conversation.id, StoredRun.status.in_(OPEN_RUNS)
+    )
     if item_id is None:
         on_first = scope.select(StoredItem).where(StoredItem.conversation_id == conversation.id, StoredItem.branch == 0)
         lowest = on_first.with_only_columns(func.max(StoredItem.depth)).scalar_subquery()
-        deepest, branches = (await session.execute(select(lowest, number_of_branches))).one()
-        branch, depth, free = 0, -1, deepest is None
+        from_first = scope.select(ConversationBranch).where(
+            ConversationBranch.conversation_id == conversation.id, ConversationBranch.parent == 0
+        )
+        forks = from_first.with_only_columns(func.max(ConversationBranch.forked_at)).scalar_subquery()
+        answering = open_runs.where(StoredRun.leaf_id.is_(None)).exists()
+        branch, depth = 0, -1
+        row = (await session.execute(select(lowest, forks, answering, number_of_branches))).one()
+        deepest, forked_at, is_answered, branches = row
     else:
         lowest = (
             scope.select(other)
@@ -74,14 +83,15 @@ async def place_below(
             )
             .scalar_subquery()
         )
-        answering = scope.select(StoredRun).where(StoredRun.leaf_id == item_id, StoredRun.status.in_(OPEN_RUNS))
+        answering = open_runs.where(StoredRun.leaf_id == item_id).exists()
         parent = scope.select(StoredItem).where(StoredItem.id == item_id, StoredItem.conversation_id == conversation.id)
-        columns = (StoredItem.branch, StoredItem.depth, lowest, forks, answering.exists(), number_of_branches)
-        row = (await session.execute(parent.with_only_columns(*columns))).first()
-        if row is None:
+        columns = (StoredItem.branch, StoredItem.depth, lowest, forks, answering, number_of_branches)
+        parent_row = (await session.execute(parent.with_only_columns(*columns))).first()
+        if parent_row is None:
             return None
-        branch, depth, deepest, forked_at, is_answered, branches = row
-        free = max(deepest, -1 if forked_at is None else forked_at) <= depth and not is_answered
+        branch, depth, deepest, forked_at, is_answered, branches = parent_row
+    taken = [depth_ for depth_ in (deepest, forked_at) if depth_ is not None]
+    free = max(taken, default=-1) <= depth and not is_answered
     return Place(
         conversation_id=conversation.id,
         edition=conversation.edition,
@@ -92,6 +102,21 @@ async def place_below(
         branches=branches,
         retention_days=conversation.retention_days,
     )
+
+
+async def forks(session: AsyncSession, scope: Scope, place: Place, *, most: int) -> Sequence[int]:
+    """The first ``most`` branches that leave below the item above a place.
+
+    A run's first choice goes on below its last input item; its other choices have these, since nothing can be below
+    that item before the run begins.
+    """
+    branches = scope.select(ConversationBranch).where(
+        ConversationBranch.conversation_id == place.conversation_id,
+        ConversationBranch.parent == place.branch,
+        ConversationBranch.forked_at == place.depth,
+    )
+    numbers = branches.with_only_columns(ConversationBranch.number).order_by(ConversationBranch.number)
+    return list(await session.scalars(numbers.limit(most)))
 
 
 @dataclass(frozen=True)
@@ -114,6 +139,48 @@ def clipped(parts: Sequence[Segment], *, above: int | None = None, below: int | 
         for part in parts
     ]
     return [piece for piece in pieces if piece.depth > piece.above]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A line of items, from its first to its last one."""
+
+    number: int
+    parent_id: str | None
+    """The item that it begins below; None at the beginning of the conversation."""
+    first_id: str
+    last_id: str
+
+
+async def branches(
+    session: AsyncSession, scope: Scope, conversation_id: str, *, after: int, limit: int
+) -> list[Branch]:
+    """The branches with a number above ``after``, in the order in which they began."""
+    first: Any = aliased(StoredItem)
+    last: Any = aliased(StoredItem)
+    ends = (
+        scope.select(StoredItem)
+        .with_only_columns(
+            StoredItem.branch, func.min(StoredItem.depth).label("above"), func.max(StoredItem.depth).label("below")
+        )
+        .where(StoredItem.conversation_id == conversation_id, StoredItem.branch > after)
+        .group_by(StoredItem.branch)
+        .order_by(StoredItem.branch)
+        .limit(limit)
+        .subquery()
+    )
+
+    def at(item: Any, depth: Any) -> Any:
+        return (item.conversation_id == conversation_id) & (item.branch == ends.c.branch) & (item.depth == depth)
+
+    query = (
+        scope.select(first)
+        .with_only_columns(ends.c.branch, first.parent_id, first.id, last.id)
+        .join(ends, at(first, ends.c.above))
+        .join(last, at(last, ends.c.below))
+        .order_by(ends.c.branch)
+    )
+    return [Branch(*row) for row in await session.execute(query)]
 
 
 async def segments(
@@ -158,6 +225,13 @@ async def page_down(
         if len(rows) >= limit:
             break
     return rows
+
+
+async def above(session: AsyncSession, scope: Scope, item: StoredItem) -> str | None:
+    """The id of the item above another one. ``parent_id`` may name one that was deleted while the item was added."""
+    parts = await segments(session, scope, item.conversation_id, branch=item.branch, depth=item.depth)
+    rows = await page_up(session, scope, item.conversation_id, clipped(parts, above=item.depth), limit=1)
+    return rows[0].id if rows else None
 
 
 def _on(scope: Scope, conversation_id: str, part: Segment) -> Select[StoredItem]:

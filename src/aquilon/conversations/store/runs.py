@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, null, select
+from sqlalchemy import JSON, ColumnElement, Select, String, bindparam, cast, func, insert, null, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import visible
@@ -17,11 +18,17 @@ from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
 
 ADD = Statement(insert(StoredRun))
-ADD_EVENTS = Statement(insert(RunEvents))
+_add_events = postgresql.insert(RunEvents)  # SQLite has the same words for it
+ADD_EVENTS = Statement(
+    _add_events.on_conflict_do_update(
+        index_elements=list(RunEvents.__table__.primary_key), set_={"events": _add_events.excluded.events}
+    )
+)
+"""A writer that doesn't know whether its last events were committed writes them again, and those that came since."""
 _OF_RUN = (StoredRun.organization_id == bindparam("owner"), StoredRun.id == bindparam("run"))
 NOTE = Statement(
     Everyone.update(StoredRun)
-    .where(*_OF_RUN)
+    .where(*_OF_RUN, StoredRun.process_id.is_not(None))  # not one that another process has ended
     .values(status=bindparam("new_status"), unbilled=bindparam("new_unbilled"))
 )
 _END: dict[str, Any] = {
@@ -31,7 +38,6 @@ _END: dict[str, Any] = {
         "reason",
         "error",
         "model",
-        "leaf_id",
         "prompt_tokens",
         "cached_tokens",
         "completion_tokens",
@@ -39,8 +45,9 @@ _END: dict[str, Any] = {
         "ended_at",
     )
 }
+_END["leaf_id"] = func.coalesce(bindparam("new_leaf_id", type_=String), StoredRun.leaf_id)
 END = Statement(Everyone.update(StoredRun).where(*_OF_RUN).values(**_END, process_id=null(), unbilled=null()))
-"""``owner`` is an organization's id, ``run`` the run's."""
+"""``owner`` is an organization's id, ``run`` the run's. A run without output keeps its last item."""
 
 
 def _visible(principal: Principal) -> Select[StoredRun]:
@@ -58,25 +65,62 @@ async def page(
     principal: Principal,
     *,
     dialect: str,
-    model: str | None = None,
-    after: str | None = None,
+    labels: Mapping[str, str],
+    model: str | None,
+    after: str | None,
     oldest_first: bool,
     limit: int,
 ) -> Sequence[StoredRun]:
-    """A page of the runs that ended in one dialect; ids order by time."""
+    """A page of the answers in one dialect that have all these labels; ids order by time."""
     query = _visible(principal).where(StoredRun.dialect == dialect, StoredRun.status.in_(("completed", "incomplete")))
     if model is not None:
         query = query.where(StoredRun.model == model)
+    database = (await session.connection()).dialect.name
+    for key, value in labels.items():
+        query = query.where(_has_label(key, value, database=database))
     if after is not None:
         query = query.where(StoredRun.id > after if oldest_first else StoredRun.id < after)
     order = StoredRun.id.asc() if oldest_first else StoredRun.id.desc()
     return list(await session.scalars(query.order_by(order).limit(limit)))
 
 
+async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
+    """By run, the model that answered, for all runs of a conversation; the latest run last."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
+    columns = query.with_only_columns(StoredRun.id, StoredRun.model).order_by(StoredRun.created_at, StoredRun.id)
+    return {row[0]: row[1] for row in await session.execute(columns)}
+
+
+def _has_label(key: str, value: str, *, database: str) -> ColumnElement[bool]:
+    if database == "sqlite":
+        labels = func.json_each(StoredRun.labels).table_valued("key", "value")
+    else:
+        labels = func.json_each_text(cast(StoredRun.labels, JSON)).table_valued("key", "value")
+    return select(labels).where(labels.c.key == key, labels.c.value == value).correlate(StoredRun).exists()
+
+
 async def items_of(session: AsyncSession, scope: Scope, run_id: str, *, output: bool) -> Sequence[StoredItem]:
     """A run's input or output, in order."""
     query = scope.select(StoredItem).where(StoredItem.run_id == run_id, StoredItem.output.is_(output))
     return list(await session.scalars(query.order_by(StoredItem.branch, StoredItem.depth)))
+
+
+async def outputs_of(
+    session: AsyncSession, principal: Principal, run_ids: Sequence[str]
+) -> dict[str, list[StoredItem]]:
+    """By run, the outputs of these runs, each in order. The caller has checked that they may be seen."""
+    outputs: dict[str, list[StoredItem]] = {run_id: [] for run_id in run_ids}
+    query = Scope.of_organization(principal).select(StoredItem).where(StoredItem.run_id.in_(run_ids))
+    query = query.where(StoredItem.output.is_(True)).order_by(StoredItem.branch, StoredItem.depth)
+    for row in await session.scalars(query):
+        if row.run_id is not None:
+            outputs[row.run_id].append(row)
+    return outputs
+
+
+async def label(session: AsyncSession, scope: Scope, run_id: str, labels: str) -> None:
+    """``labels``: JSON."""
+    await session.execute(scope.update(StoredRun).where(StoredRun.id == run_id).values(labels=labels))
 
 
 async def events_from(session: AsyncSession, scope: Scope, run_id: str, *, number: int) -> Sequence[RunEvents]:
@@ -99,9 +143,11 @@ async def request_end(session: AsyncSession, scope: Scope, run_id: str) -> bool:
     return changed.first() is not None
 
 
-async def cancelling(session: AsyncSession, run_ids: Collection[str]) -> Collection[str]:
-    """Of these runs, those whose end somebody asked for."""
-    query = Everyone.select(StoredRun).where(StoredRun.id.in_(run_ids), StoredRun.cancelling.is_(True))
+async def wanted(session: AsyncSession, run_ids: Collection[str]) -> Collection[str]:
+    """Those of these runs that go on: no one asked for their end, deleted them, or ended them for a dead process."""
+    query = Everyone.select(StoredRun).where(
+        StoredRun.id.in_(run_ids), StoredRun.cancelling.is_(False), StoredRun.status.in_(OPEN_RUNS)
+    )
     return set(await session.scalars(query.with_only_columns(StoredRun.id)))
 
 

@@ -1,4 +1,4 @@
-"""Conversations: their branches and items, the runs that answer them, the runs' events."""
+"""Conversations: their branches, items and words, the runs that answer them, the runs' events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -80,6 +80,51 @@ def upgrade() -> None:
     )
     op.create_index("ix_conversation_items_organization_id", "conversation_items", ["organization_id"])
     op.create_index("ix_conversation_items_run_id", "conversation_items", ["run_id", "depth"])
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    op.create_table(
+        "searched_words",
+        sa.Column("id", number, autoincrement=True, nullable=False),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("conversation_id", sa.String, nullable=False),
+        sa.Column("item_id", sa.String, nullable=True),
+        sa.Column("words", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_searched_words"),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            ondelete="CASCADE",
+            name="fk_searched_words_conversation_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["item_id"], ["conversation_items.id"], ondelete="CASCADE", name="fk_searched_words_item_id"
+        ),
+        sqlite_autoincrement=True,
+    )
+    for column in ("conversation_id", "item_id"):
+        op.create_index(f"ix_searched_words_{column}", "searched_words", [column])
+    op.create_table(
+        "deleted_words",
+        sa.Column("id", number, autoincrement=False, nullable=False),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("words", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_deleted_words"),
+    )
+    if op.get_context().dialect.name == "sqlite":
+        # The words are plain already (`conversations.words`), and every character beyond ASCII is part of a word.
+        op.execute(
+            "CREATE VIRTUAL TABLE conversation_search USING fts5(organization_id, words, content='searched_words', "
+            "content_rowid='id', tokenize=\"ascii tokenchars '_'\")"
+        )
+        op.execute(
+            "CREATE TRIGGER searched_words_deleted AFTER DELETE ON searched_words BEGIN "
+            "INSERT INTO deleted_words (id, organization_id, words) "
+            "VALUES (old.id, old.organization_id, old.words); END"
+        )
+    else:
+        op.execute(
+            "CREATE INDEX ix_searched_words_words ON searched_words "
+            "USING gin (array_to_tsvector(string_to_array(words, ' ')))"
+        )
     op.create_table(
         "runs",
         sa.Column("id", sa.String, nullable=False),

@@ -1,0 +1,86 @@
+"""A conversation as OpenAI's and as Mistral's clients are shown it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from aquilon.api.conversations.settings import ConversationSettings
+from aquilon.api.listing import PageOf
+from aquilon.conversations.tables import StoredConversation
+
+
+class ConversationBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation without its items. Times are in unix seconds."""
+
+    id: str
+    object: str = "conversation"
+    created_at: int
+    updated_at: int
+    metadata: dict[str, Any]
+    title: str | None
+    visibility: str
+    """``workspace``, or ``user``: only its person sees it, signed in."""
+    head_id: str | None
+    """The item below which the next one is added, unless the client names another."""
+
+
+class ConversationPage(PageOf[ConversationBody], frozen=True, kw_only=True):
+    pass
+
+
+class MistralConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in Mistral's contract, without its entries."""
+
+    id: str
+    object: str = "conversation"
+    created_at: datetime
+    updated_at: datetime
+    model: str
+    """The model that answers next."""
+    name: str | None
+    description: str | None
+    metadata: dict[str, Any]
+    instructions: str | None
+    tools: list[dict[str, Any]]
+    completion_args: dict[str, Any]
+
+
+class DeletedConversation(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "conversation.deleted"
+    deleted: bool = True
+
+
+def conversation_body(row: StoredConversation) -> ConversationBody:
+    return ConversationBody(
+        id=row.id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        metadata=msgspec.json.decode(row.labels),
+        title=row.title,
+        visibility=row.visibility,
+        head_id=row.head_id,
+    )
+
+
+def mistral_conversation(row: StoredConversation, default_model: str) -> MistralConversation:
+    settings = ConversationSettings.of(row)
+    return MistralConversation(
+        id=row.id,
+        created_at=time_of(row.created_at),
+        updated_at=time_of(row.updated_at),
+        model=settings.model or default_model,
+        name=row.title,
+        description=settings.description,
+        metadata=msgspec.json.decode(row.labels),
+        instructions=settings.instructions,
+        tools=settings.tools,
+        completion_args=settings.completion_args,
+    )
+
+
+def time_of(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,194 @@
+"""The paths that both contracts have: a conversation itself, and the list of the caller's conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import Fields, read_either
+from aquilon.api.conversations import mistral
+from aquilon.api.conversations.bodies import (
+    ConversationBody,
+    ConversationPage,
+    DeletedConversation,
+    MistralConversation,
+    conversation_body,
+    mistral_conversation,
+)
+from aquilon.api.conversations.mistral_events import CONVERSATION_EVENTS, ConversationResponse
+from aquilon.api.conversations.mistral_fields import AppendToConversation, StartConversation
+from aquilon.api.dialects import dialect_of, note_dialect
+from aquilon.api.generation.chat_fields import Metadata
+from aquilon.api.generation.prompts_of_items import require_calls
+from aquilon.api.generation.responses_fields import MAX_ITEMS
+from aquilon.api.generation.responses_items import InputItem, items, referred_items
+from aquilon.api.json_answer import json_answer
+from aquilon.api.listing import bounded, listed
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.conversations.conversations import ConversationChange, default_visibility
+from aquilon.conversations.rows import NewConversation
+from aquilon.errors import invalid, unsupported
+from aquilon.people.secrets import new_id
+
+routes = Routes("/v1/conversations", tag="conversations")
+
+A = TypeVar("A", bound=Fields)
+B = TypeVar("B", bound=Fields)
+
+_CONVERSATION = "/{conversation_id}"
+Visibility = Literal["user", "workspace"]
+
+
+class ChangeConversation(Fields):
+    """OpenAI's change of a conversation. A field that isn't sent leaves what is there."""
+
+    metadata: Metadata | None = Field(None, description="In place of all metadata that is there.")
+    title: str | None = Field(None, max_length=256)
+    visibility: Visibility | None = Field(
+        None,
+        description="`workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which "
+        "is how a person's conversation begins.",
+    )
+
+
+class CreateConversation(ChangeConversation):
+    """OpenAI's new conversation, which nothing answers yet."""
+
+    items: Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+
+
+@routes.post(
+    "",
+    "Begin a conversation",
+    request=(CreateConversation, StartConversation),
+    answer=(ConversationBody, ConversationResponse),
+    says="The conversation. With `inputs`, in Mistral's shape, the answer to them, or a stream of its events.",
+    stream=CONVERSATION_EVENTS,
+)
+async def create_conversation(request: Request, caller: Caller) -> Response:
+    fields = await _read(request, CreateConversation, StartConversation)
+    if isinstance(fields, StartConversation):
+        return await mistral.start(request, caller, fields)
+    conversations = services(request).conversations
+    default = default_visibility(caller)
+    if fields.visibility == "user" != default:
+        raise invalid(
+            "A key can't begin a conversation that only a person sees: sign in, or leave out 'visibility'",
+            param="visibility",
+        )
+    new_items = items(
+        fields.items or [], known=await referred_items(conversations, caller, fields.items), param="items"
+    )
+    require_calls((), new_items, param="items")
+    new = NewConversation(
+        id=new_id("conv"),
+        visibility=fields.visibility or default,
+        implicit=False,
+        title=fields.title,
+        labels=_labels(fields.metadata or {}),
+    )
+    return json_answer(conversation_body(await conversations.create(caller, new, new_items)))
+
+
+@routes.get(
+    "",
+    "List the conversations",
+    answer=(ConversationPage, list[MistralConversation]),
+    says="The caller's conversations, the one with the latest change first. With `page` or `page_size`, and for "
+    "Mistral's clients, a list in Mistral's shape.",
+)
+async def list_conversations(
+    request: Request,
+    caller: Caller,
+    after: str | None = None,
+    limit: int = 20,
+    page: Annotated[int | None, Query(ge=0, le=10**6)] = None,
+    page_size: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    metadata: str | None = None,
+) -> Response:
+    state = services(request)
+    if page is not None or page_size is not None:
+        note_dialect(request.scope, "mistral")
+    if metadata is not None and metadata.startswith("{"):  # Mistral's client sends a text if there is none
+        raise unsupported("A list by 'metadata' is", param="metadata")
+    if dialect_of(request.scope) != "mistral":
+        rows, more = await state.conversations.latest_first(caller, after=after, limit=bounded(limit))
+        return json_answer(listed([conversation_body(row) for row in rows], has_more=more))
+    size = page_size or 100
+    rows, _ = await state.conversations.latest_first(caller, offset=(page or 0) * size, limit=size)
+    default = state.catalogue.default_name() if rows else ""
+    return _json_list([mistral_conversation(row, default) for row in rows])
+
+
+@routes.get(
+    _CONVERSATION,
+    "Read a conversation",
+    answer=(ConversationBody, MistralConversation),
+    says="The conversation without its items. For Mistral's clients in Mistral's shape.",
+)
+async def get_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    state = services(request)
+    row = await state.conversations.get(caller, conversation_id)
+    if dialect_of(request.scope) == "mistral":
+        return json_answer(mistral_conversation(row, state.catalogue.default_name()))
+    return json_answer(conversation_body(row))
+
+
+@routes.post(
+    _CONVERSATION,
+    "Change a conversation, or answer further entries",
+    request=(ChangeConversation, AppendToConversation),
+    answer=(ConversationBody, ConversationResponse),
+    says="The conversation. With `inputs`, in Mistral's shape, the answer to them, or a stream of its events.",
+    stream=CONVERSATION_EVENTS,
+)
+async def change_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    fields = await _read(request, ChangeConversation, AppendToConversation)
+    if isinstance(fields, AppendToConversation):
+        return await mistral.append(request, caller, conversation_id, fields)
+    change = ConversationChange(
+        title=fields.title if "title" in fields.model_fields_set else msgspec.UNSET,
+        visibility=fields.visibility,
+        labels=None if fields.metadata is None else _labels(fields.metadata),
+    )
+    return json_answer(conversation_body(await services(request).conversations.change(caller, conversation_id, change)))
+
+
+@routes.delete(
+    _CONVERSATION,
+    "Delete a conversation",
+    answer=DeletedConversation,
+    says="The conversation is deleted, with its items and answers. Mistral's clients get status 204 without a body.",
+)
+async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    await services(request).conversations.delete(caller, conversation_id)
+    if dialect_of(request.scope) == "mistral":
+        return Response(status_code=204)
+    return json_answer(DeletedConversation(id=conversation_id))
+
+
+async def _read(request: Request, openai: type[A], mistrals: type[B]) -> A | B:
+    """The body in the dialect that it shows, in which errors are then written."""
+
+    def choose(content: Any) -> type[A] | type[B]:
+        if dialect_of(request.scope) != "mistral" and not (isinstance(content, dict) and "inputs" in content):
+            return openai
+        note_dialect(request.scope, "mistral")
+        return mistrals
+
+    return await read_either(request, choose)
+
+
+def _labels(metadata: dict[str, str]) -> str:
+    return msgspec.json.encode(metadata).decode()
+
+
+def _json_list(rows: list[MistralConversation]) -> Response:
+    return Response(msgspec.json.encode(rows), media_type="application/json", headers={"cache-control": "no-store"})

@@ -1,0 +1,222 @@
+"""Mistral's conversations: answers to further entries, and the entries that a conversation has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.answer_headers import model_answer_headers
+from aquilon.api.authentication import Caller
+from aquilon.api.body import read_either
+from aquilon.api.conversations.bodies import time_of
+from aquilon.api.conversations.mistral_entries import (
+    Entry,
+    MessageEntry,
+    MessageInputEntry,
+    MessageOutputEntry,
+    entry,
+)
+from aquilon.api.conversations.mistral_events import (
+    CONVERSATION_EVENTS,
+    ConversationResponse,
+    frames,
+    whole_answer,
+)
+from aquilon.api.conversations.mistral_fields import (
+    AppendToConversation,
+    RestartConversation,
+    StartConversation,
+    labels_of,
+)
+from aquilon.api.conversations.settings import ConversationSettings
+from aquilon.api.dialects import note_dialect
+from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.prompts_of_items import prompt_messages
+from aquilon.api.json_answer import json_answer
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.conversations.conversations import Context, copied_items, default_visibility, new_items
+from aquilon.conversations.items import Item, decoded
+from aquilon.conversations.live_run import RunRequest
+from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.run import RunEvent, unnumbered
+from aquilon.conversations.store.items import Place
+from aquilon.errors import invalid
+from aquilon.people.identity import Principal
+from aquilon.people.secrets import new_id
+from aquilon.request import Event
+
+routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
+
+DIALECT = "mistral"
+MOST_ENTRIES = 20_000
+"""Of a longer conversation, the history has the first ones."""
+
+
+class ConversationHistory(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "conversation.history"
+    conversation_id: str
+    entries: list[Entry]
+
+
+class ConversationMessages(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "conversation.messages"
+    conversation_id: str
+    messages: list[MessageEntry]
+
+
+async def start(request: Request, caller: Principal, fields: StartConversation) -> Response:
+    """Begin a conversation and answer its first entries. Raises ApiError."""
+    fields.require_possible()
+    conversations = services(request).conversations
+    place, settings = (await conversations.fresh(caller)).place, fields.settings(ConversationSettings())
+    new = NewConversation(
+        id=place.conversation_id,
+        visibility=default_visibility(caller),
+        implicit=False,
+        title=fields.name,
+        labels=labels_of(fields.metadata or {}),
+        settings=settings.stored,
+    )
+    return await _answer(request, caller, fields, place=place, settings=settings, new=new)
+
+
+async def append(request: Request, caller: Principal, conversation_id: str, fields: AppendToConversation) -> Response:
+    """Answer further entries of a conversation, in whichever dialect it began. Raises ApiError."""
+    fields.require_possible()
+    conversations = services(request).conversations
+    context = await conversations.within(caller, conversation_id)
+    settings = fields.settings(await _kept(request, caller, context))
+    return await _answer(request, caller, fields, place=context.place, settings=settings, history=context.history.items)
+
+
+@routes.post(
+    "/restart",
+    "Begin another conversation with the entries of this one",
+    request=RestartConversation,
+    answer=ConversationResponse,
+    says="The answer in the new conversation, or a stream of its events.",
+    stream=CONVERSATION_EVENTS,
+)
+async def restart_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    note_dialect(request.scope, "mistral")
+    fields = await read_either(request, lambda _: RestartConversation)
+    fields.require_possible()
+    conversations = services(request).conversations
+    old = await conversations.within(caller, conversation_id, below=fields.from_entry_id)
+    kept = await _kept(request, caller, old)
+    place = (await conversations.fresh(caller)).place
+    assert old.conversation is not None
+    new = NewConversation(
+        id=place.conversation_id,
+        visibility=old.conversation.visibility,
+        implicit=False,
+        title=old.conversation.title,
+        labels=old.conversation.labels if fields.metadata is None else labels_of(fields.metadata),
+        settings=kept.stored,
+    )
+    return await _answer(
+        request, caller, fields, place=place, settings=fields.settings(kept), history=old.history.items, new=new
+    )
+
+
+@routes.get(
+    "/history",
+    "List the entries of a conversation",
+    answer=ConversationHistory,
+    says="All entries down to the latest one, in Mistral's shape, the first one first.",
+)
+async def get_history(request: Request, caller: Caller, conversation_id: str) -> Response:
+    entries = await _entries(request, caller, conversation_id)
+    return json_answer(ConversationHistory(conversation_id=conversation_id, entries=entries))
+
+
+@routes.get(
+    "/messages",
+    "List the messages of a conversation",
+    answer=ConversationMessages,
+    says="The entries that are messages, in Mistral's shape, the first one first.",
+)
+async def get_messages(request: Request, caller: Caller, conversation_id: str) -> Response:
+    entries = await _entries(request, caller, conversation_id)
+    messages = [one for one in entries if isinstance(one, MessageInputEntry | MessageOutputEntry)]
+    return json_answer(ConversationMessages(conversation_id=conversation_id, messages=messages))
+
+
+async def _answer(
+    request: Request,
+    caller: Principal,
+    fields: AppendToConversation,
+    *,
+    place: Place,
+    settings: ConversationSettings,
+    history: Sequence[Item] = (),
+    new: NewConversation | None = None,
+) -> Response:
+    """Answer the request's entries below ``history``, which a ``new`` conversation gets as a copy."""
+    state, inputs = services(request), fields.items()
+    if not inputs and (new is None or not history):
+        raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
+    messages = prompt_messages(settings.instructions, history, inputs, param="inputs")
+    generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
+    prepared = await state.pipeline.prepare(generation, caller)
+    answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)
+    events: AsyncGenerator[Event | RunEvent]
+    if fields.store is False or caller.batch_line is not None:
+        events = state.pipeline.answer(
+            [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
+        )
+    else:
+        days = await state.conversations.required_days(caller) if place.retention_days is None else None
+        copies = [] if new is None else copied_items(history)
+        run = await state.runs.start(
+            RunRequest(
+                id=answer_id,
+                dialect=DIALECT,
+                prepared=prepared,
+                body="{}",
+                place=place,
+                new_conversation=new,
+                input=[*copies, *new_items(inputs)],
+                kept_days=days,
+            ),
+            caller,
+            headers=headers,
+        )
+        events = unnumbered(run.log.read())
+    if fields.stream:
+        return EventStream(
+            frames(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
+        )
+    answering = whole_answer(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
+    return json_answer(await answer_unless_gone(request, answering))
+
+
+async def _kept(request: Request, caller: Principal, context: Context) -> ConversationSettings:
+    """What the conversation began with; one that began without a model keeps to the latest that answered in it."""
+    assert context.conversation is not None
+    settings = ConversationSettings.of(context.conversation)
+    if settings.model is not None:
+        return settings
+    models = await services(request).conversations.models_of_runs(caller, context.conversation.id)
+    return msgspec.structs.replace(settings, model=next(reversed(models.values()), None))
+
+
+async def _entries(request: Request, caller: Principal, conversation_id: str) -> list[Entry]:
+    conversations = services(request).conversations
+    note_dialect(request.scope, "mistral")
+    rows, _ = await conversations.page(caller, conversation_id, order="asc", limit=MOST_ENTRIES)
+    models = await conversations.models_of_runs(caller, conversation_id)
+    return [
+        entry(
+            row.id,
+            decoded(row.content),
+            at=time_of(row.created_at),
+            model=models.get(row.run_id or "") if row.output else None,
+            ended=row.status == "completed",
+        )
+        for row in rows
+    ]

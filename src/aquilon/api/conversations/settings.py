@@ -1,0 +1,82 @@
+"""What Mistral's contract keeps for all answers of a conversation: model, instructions, tools, sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import Field
+
+from aquilon.api.body import Fields
+from aquilon.api.generation.chat_fields import template_variables
+from aquilon.api.generation.format_fields import ResponseFormat
+from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
+from aquilon.api.generation.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
+from aquilon.conversations.tables import StoredConversation
+from aquilon.engine.protocol import SamplingParameters
+from aquilon.request import ChatPrompt, GenerationRequest
+from aquilon.text.messages import Message
+
+
+class CompletionArgs(Fields):
+    stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_STRINGS)] | None = None
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    max_tokens: TokenCount | None = None
+    random_seed: Seed | None = None
+    prediction: dict[str, Any] | None = Field(None, description="Without effect on this server's own models.")
+    response_format: ResponseFormat | None = None
+    tool_choice: ToolChoiceWord | ToolChoice | None = None
+    reasoning_effort: str | None = Field(
+        None, max_length=100, description="How long the model thinks, if it knows efforts; `none` turns thoughts off."
+    )
+
+    def generation(self, model: str, messages: Sequence[Message], tools: Sequence[ToolFields]) -> GenerationRequest:
+        """The canonical request to answer these messages. Raises ApiError 400 for what can't be answered."""
+        upstream = {
+            name: value for name in ("reasoning_effort", "prediction") if (value := getattr(self, name)) is not None
+        }
+        functions = [tool.tool(position) for position, tool in enumerate(tools)]
+        return GenerationRequest(
+            model=model,
+            prompt=ChatPrompt(
+                tuple(messages),
+                tool_use=tool_use(functions, self.tool_choice, parallel=True),
+                template_variables=template_variables(None, reasoning_effort=self.reasoning_effort),
+            ),
+            sampling=SamplingParameters(
+                top_p=1.0 if self.top_p is None else self.top_p,
+                presence_penalty=self.presence_penalty or 0.0,
+                frequency_penalty=self.frequency_penalty or 0.0,
+                seed=None if self.random_seed is None else self.random_seed % 2**63,
+                max_tokens=self.max_tokens,
+            ),
+            temperature=self.temperature,
+            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
+            format=self.response_format.format() if self.response_format is not None else None,
+            upstream_fields=upstream,
+        )
+
+
+class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    model: str | None = None
+    instructions: str | None = None
+    tools: list[dict[str, Any]] = []
+    completion_args: dict[str, Any] = {}
+    description: str | None = None
+
+    @classmethod
+    def of(cls, conversation: StoredConversation) -> ConversationSettings:
+        return msgspec.json.decode(conversation.settings, type=cls)
+
+    @property
+    def stored(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    def generation(self, model: str, messages: Sequence[Message]) -> GenerationRequest:
+        """``model``: the name to use. Raises ApiError 400 for what can't be answered."""
+        tools = [ToolFields.model_validate(tool) for tool in self.tools]
+        return CompletionArgs.model_validate(self.completion_args).generation(model, messages, tools)

@@ -1,0 +1,82 @@
+"""Removes what was deleted from where SQLite still has it: the search's index, and the write-ahead log.
+
+A deleted row is overwritten at once (``secure_delete``). The words of deleted texts stay in
+the index until it is written anew without them, in small steps between which answers are
+stored; then the log, which has earlier states of pages, is emptied. PostgreSQL's own
+VACUUM does this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from aquilon.conversations.store import search
+from aquilon.storage import Database
+
+AFTER_SECONDS = 1.0
+"""So long after a deletion it begins, and takes along all deletions until then."""
+_PAUSE_SECONDS = 0.02
+"""Between two steps, for those who wait for the database."""
+_AGAIN_SECONDS = 1.0
+_WORDS_AT_ONCE = 50
+"""Of at most 100,000 characters each."""
+
+log = structlog.get_logger("aquilon.erasure")
+
+
+class Erasure:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._requested = asyncio.Event()
+        self._requested.set()  # a former process may have ended before it was through
+
+    def request(self) -> None:
+        """Something was deleted."""
+        self._requested.set()
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Erase after each deletion, until ``stop`` is set; the next start goes on with what is left."""
+        if not self._database.writes_at_once:
+            return
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            requested = asyncio.create_task(self._requested.wait())
+            await asyncio.wait({stopping, requested}, return_when=asyncio.FIRST_COMPLETED)
+            requested.cancel()
+            await asyncio.wait({stopping}, timeout=AFTER_SECONDS)
+            if not self._requested.is_set():
+                return
+            self._requested.clear()
+            try:
+                await self.erase(stop)
+            except (DBAPIError, OSError) as error:
+                log.warning("What was deleted can't be erased from the database's files now", error=str(error))
+                self._requested.set()
+
+    async def erase(self, stop: asyncio.Event) -> None:
+        """Remove deleted words from the index, and empty the log. Raises DBAPIError."""
+        while await self._remove_words():
+            pass
+        async with self._database.reading() as session:
+            unmerged = await search.has_unmerged(session)
+        first = True
+        while unmerged and not stop.is_set():
+            async with self._database.writing() as session:
+                unmerged = await search.merge(session, first=first)
+                if not unmerged:
+                    await search.forget_merged(session)
+            first = False
+            await asyncio.sleep(_PAUSE_SECONDS)
+        while not await self._database.empty_log() and not stop.is_set():
+            await asyncio.wait({asyncio.create_task(stop.wait())}, timeout=_AGAIN_SECONDS)
+
+    async def _remove_words(self) -> bool:
+        """Take some deleted words out of the index; False if there were none."""
+        async with self._database.writing() as session:
+            rows = await search.deleted(session, most=_WORDS_AT_ONCE)
+            if rows:
+                await search.remove_from_index(session, rows)
+        return bool(rows)

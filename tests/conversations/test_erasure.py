@@ -1,0 +1,149 @@
+"""What is deleted is gone from the bytes of the database's files, and from what the server remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from tests.support.homes import place_database
+from tests.support.polling import until
+
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.items import MessageItem, Text
+from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.search import search
+from aquilon.people.identity import Principal
+from aquilon.people.secrets import new_id
+from aquilon.settings import Settings
+from aquilon.storage import Database
+
+SECRET = "zirconium4711"
+OTHER = "feldspar0815"
+
+
+def message(text: str, role: str = "user") -> MessageItem:
+    return MessageItem(role, (Text(text),))  # type: ignore[arg-type]
+
+
+def in_files(home: Path, word: str = SECRET) -> bool:
+    """Whether a word is in any file of the home, as it was written or as it is compared."""
+    return any(word.encode() in path.read_bytes().lower() for path in home.rglob("*") if path.is_file())
+
+
+@pytest.fixture(params=["sqlite"])
+def settings(tmp_path: Path) -> Settings:
+    place_database(tmp_path)
+    return Settings(home=tmp_path)
+
+
+async def begin(conversations: Conversations, principal: Principal, word: str) -> str:
+    new = NewConversation(
+        id=new_id("conv"),
+        visibility="user",
+        title=f"About {word}",
+        labels=f'{{"about": "{word}"}}',
+        settings=f'{{"instructions": "{word}"}}',
+    )
+    items = [message(f"{word} {'and much else ' * size}") for size in (1, 50, 800)]
+    return (await conversations.create(principal, new, items)).id
+
+
+async def delete_it(conversations: Conversations, principal: Principal, id_: str) -> None:
+    await conversations.delete(principal, id_)
+
+
+async def let_it_expire(conversations: Conversations, principal: Principal, id_: str) -> None:
+    database = conversations._database
+    async with database.writing() as session:
+        await session.execute(
+            text("UPDATE conversations SET expires_at = :now WHERE id = :id"), {"now": int(time.time()), "id": id_}
+        )
+    assert await conversations.prune() == 1
+
+
+@pytest.mark.parametrize("remove", [delete_it, let_it_expire])
+async def test_a_deleted_conversation_is_in_no_file(
+    settings: Settings,
+    database: Database,
+    conversations: Conversations,
+    person: Principal,
+    remove: Callable[[Conversations, Principal, str], Awaitable[None]],
+) -> None:
+    await begin(conversations, person, OTHER)
+    id_ = await begin(conversations, person, SECRET)
+    await begin(conversations, person, OTHER)
+    assert in_files(settings.home)
+    await remove(conversations, person, id_)
+    await conversations.erasure.erase(asyncio.Event())
+    assert not in_files(settings.home)
+    assert in_files(settings.home, OTHER)
+    hits, _ = await search(database, person, OTHER, limit=20)
+    assert len(hits) == 8
+
+
+async def test_a_deleted_item_is_in_no_file(
+    settings: Settings, conversations: Conversations, person: Principal
+) -> None:
+    id_ = await begin(conversations, person, OTHER)
+    [item] = await conversations.add(person, id_, [message(f"{SECRET} alone")])
+    await conversations.add(person, id_, [message("what comes after")])
+    await conversations.delete_items(person, id_, [item.id])
+    await conversations.erasure.erase(asyncio.Event())
+    assert not in_files(settings.home)
+    assert in_files(settings.home, OTHER)
+
+
+async def test_many_conversations_are_deleted_without_a_trace(
+    settings: Settings, database: Database, conversations: Conversations, person: Principal
+) -> None:
+    """Pages that are divided and joined, and an index with many levels."""
+    words = [f"secret{number}x" for number in range(60)]
+    ids = [await begin(conversations, person, word) for word in words]
+    for id_, word in list(zip(ids, words, strict=True))[::2]:
+        await conversations.add(person, id_, [message(f"more of {word}")])
+        await conversations.delete(person, id_)
+    await conversations.erasure.erase(asyncio.Event())
+    assert [word for word in words[::2] if in_files(settings.home, word)] == []
+    assert [word for word in words[1::2] if not in_files(settings.home, word)] == []
+    hits, _ = await search(database, person, "secret", limit=200)
+    assert len(hits) == 30 * 4
+
+
+async def test_erasing_goes_on_at_the_next_start(
+    settings: Settings, database: Database, conversations: Conversations, person: Principal
+) -> None:
+    await begin(conversations, person, OTHER)
+    await conversations.delete(person, await begin(conversations, person, SECRET))
+    await database.close()
+    again = await Database.open(settings)
+    stop = asyncio.Event()
+    erasing = asyncio.create_task(Conversations(again, conversations._histories).erasure.keep(stop))
+    await until(lambda: not in_files(settings.home))
+    stop.set()
+    await erasing
+    await again.close()
+
+
+async def test_a_long_reader_delays_only_the_log(
+    settings: Settings, database: Database, conversations: Conversations, person: Principal
+) -> None:
+    id_ = await begin(conversations, person, SECRET)
+    async with database.reading() as session:
+        assert await session.scalar(text("SELECT count(*) FROM conversations")) == 1
+        await conversations.delete(person, id_)
+        assert not await database.empty_log()
+        assert (await conversations.create(person, NewConversation(id=new_id("conv"), visibility="user"), [])).id
+    await conversations.erasure.erase(asyncio.Event())
+    assert not in_files(settings.home)
+
+
+async def test_what_was_deleted_is_not_remembered(conversations: Conversations, person: Principal) -> None:
+    id_ = await begin(conversations, person, SECRET)
+    assert (await conversations.within(person, id_)).history.items
+    await conversations.delete(person, id_)
+    assert not conversations._histories._known
+    assert conversations._histories._bytes == 0
