@@ -129,7 +129,7 @@ class CompactionBody(msgspec.Struct, frozen=True, tag_field="type", tag="compact
     """The same text, in the field that OpenAI's clients send back."""
 
 
-class OtherBody(msgspec.Struct, frozen=True, tag_field="type", tag="other"):
+class OtherBody(msgspec.Struct, frozen=True, tag_field="type", tag="aquilon:other"):
     """An item that no model reads."""
 
     id: str

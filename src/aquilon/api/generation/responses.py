@@ -165,8 +165,8 @@ async def list_input_items(
     limit: int = 20,
     order: str = "desc",
 ) -> Response:
-    state, limit = services(request), bounded(limit)
-    run = await _run(state, caller, response_id)
+    state = services(request)
+    run, limit = await _run(state, caller, response_id), bounded(limit)
     rows = list(await state.conversations.items_of_run(run, output=False))
     if order != "asc":
         rows.reverse()
