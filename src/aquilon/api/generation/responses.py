@@ -44,8 +44,9 @@ from aquilon.conversations.conversations import Context, new_items
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import LiveRun, RunRequest
+from aquilon.conversations.recovery import KILLED
 from aquilon.conversations.replay import last_event
-from aquilon.conversations.run import RunEvent, unnumbered
+from aquilon.conversations.run import RunEnded, RunEvent, unnumbered
 from aquilon.conversations.tables import StoredRun
 from aquilon.errors import invalid, not_found
 from aquilon.generation.fallbacks import Unprepared
@@ -331,15 +332,28 @@ async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:
 
 
 async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGenerator[bytes]:
-    """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before."""
+    """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before.
+
+    A reader of a server that was killed may have seen events that were not stored yet: it gets the last one alone.
+    """
     body = msgspec.json.decode(run.body, type=ResponseBody)
-    last = -1
-    async with aclosing(numbered_frames(unnumbered(state.runs.events(run)), body)) as numbered:
+    last, data, end = -1, b"", None
+
+    async def events() -> AsyncGenerator[RunEvent]:
+        nonlocal end
+        async with aclosing(state.runs.events(run)) as numbered:
+            async for _, event in numbered:
+                end = event
+                yield event
+
+    async with aclosing(numbered_frames(events(), body)) as numbered:
         async for number, data in numbered:
             last = number
             if number > after:
                 yield data
-    if last < after:
+    if last < after and isinstance(end, RunEnded) and end.error == KILLED:
+        yield data
+    elif last < after:
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )

@@ -1,0 +1,160 @@
+"""Stored answers against stateless ones, and what turn 50 and turn 500 of a conversation cost.
+
+Both kinds of answers come from one Aquilon before the gateway's paced stand-in, asked in
+turns. Rows are those that come back from the database, bytes those of bodies over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from tests.support.counted_rows import counted
+from tests.support.stored_runs import Process, first_process, message
+
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.rows import NewConversation
+from aquilon.people.secrets import new_id
+from aquilon.settings import Settings
+from aquilon.storage import Database
+from bench.gateway import MODEL, _aquilon, _processor_seconds, _stand_in
+from bench.report import keep, table
+
+CLIENTS = 8
+WORDS = 16
+TURNS = (50, 500)
+_PAGE = 20
+
+
+def main(*, quick: bool = False) -> None:
+    rounds, seconds = (3, 3) if quick else (8, 5)
+    figures: dict[str, Any] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="aquilon-bench-") as folder,
+        _stand_in(WORDS) as upstream,
+        _aquilon(Path(folder), upstream) as (port, key, pid),
+    ):
+        figures["latency"] = _latency(port, key, pid, rounds=rounds, seconds=seconds)
+        _show_latency(figures["latency"])
+        figures["bytes"] = _bytes(port, key)
+    figures["rows"] = asyncio.run(_rows())
+    _show_costs(figures["rows"], figures["bytes"])
+    print(f"\nkept in {keep('conversations', figures)}")
+
+
+def _latency(port: int, key: str, pid: int, *, rounds: int, seconds: float) -> dict[str, Any]:
+    kinds = ("stateless", "stored")
+    times: dict[str, dict[str, list[float]]] = {kind: {"first_ms": [], "end_ms": []} for kind in kinds}
+    busy = dict.fromkeys(kinds, 0.0)
+    for kind in kinds:
+        _load(port, key, kind, seconds=1)
+    for number in range(rounds):
+        for kind in kinds if number % 2 else reversed(kinds):
+            before = _processor_seconds(pid)
+            measured = _load(port, key, kind, seconds=seconds)
+            busy[kind] += _processor_seconds(pid) - before
+            for name in times[kind]:
+                times[kind][name] += measured[name]
+    return {
+        kind: {name: _spread(values) for name, values in named.items()}
+        | {"processor_ms": round(1000 * busy[kind] / len(named["end_ms"]) * seconds / (seconds + 1), 2)}
+        for kind, named in times.items()
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    cuts = quantiles(values, n=100)
+    return {"p50": round(cuts[49], 2), "p90": round(cuts[89], 2), "p99": round(cuts[98], 2), "n": len(values)}
+
+
+def _load(port: int, key: str, kind: str, *, seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.conversations_load", str(port), MODEL, key, kind]
+    result: dict[str, Any] = json.loads(
+        subprocess.run([*command, str(CLIENTS), str(seconds)], check=True, capture_output=True, text=True).stdout
+    )
+    if result["problems"]:
+        raise RuntimeError(f"{kind}: {result['problems']}")
+    return result
+
+
+def _bytes(port: int, key: str) -> dict[str, dict[str, int]]:
+    """Sent and received with the last message of so many turns, and to show its answer again."""
+    costs, previous = {}, None
+    for turn in range(1, max(TURNS) + 1):
+        body = {"model": MODEL, "input": f"This is the question number {turn:05}", "previous_response_id": previous}
+        sent, answer = _call(port, key, "/v1/responses", body)
+        previous = json.loads(answer)["id"]
+        if turn in TURNS:
+            shown = sum(len(_call(port, key, f"/v1/responses/{previous}{part}")[1]) for part in ("", "/input_items"))
+            costs[str(turn)] = {"next message": sent + len(answer), "shown": shown}
+    return costs
+
+
+def _call(port: int, key: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return len(data or b""), answer.read()
+
+
+async def _rows() -> dict[str, dict[str, dict[str, int]]]:
+    with tempfile.TemporaryDirectory(prefix="aquilon-bench-") as folder:
+        settings = Settings(home=Path(folder))
+        database = await Database.open(settings)
+        try:
+            async with first_process(settings, database) as (process, _):
+                return {str(turns): await _rows_at(process, database, turns) for turns in TURNS}
+        finally:
+            await database.close()
+
+
+async def _rows_at(process: Process, database: Database, turns: int) -> dict[str, dict[str, int]]:
+    conversations, key, id_ = process.services.conversations, process.key, new_id("conv")
+    items = [message(f"{number}", role) for number in range(turns - 1) for role in ("user", "assistant")]
+    new = NewConversation(id=id_, visibility="workspace", implicit=False)
+    await conversations.create(key, new, items)
+    run = await process.run("1 words", await conversations.within(key, id_))
+    costs = {}
+    with counted(database) as costs["a page"]:
+        await conversations.page(key, id_, limit=_PAGE)
+    with counted(database) as costs["the next message"]:
+        run = await process.run("1 words", await process.after(run))
+    with counted(database) as costs["the next message after a restart"]:
+        await Conversations(database, Histories()).after_run(key, run.id)
+    return {name: {"statements": cost.statements, "rows": cost.rows} for name, cost in costs.items()}
+
+
+def _show_latency(figures: dict[str, Any]) -> None:
+    stateless, stored = figures["stateless"], figures["stored"]
+    rows = []
+    for name, words in (("first_ms", "to the first word, ms"), ("end_ms", f"to the end of {WORDS} words, ms")):
+        for cut in ("p50", "p90", "p99"):
+            added = stored[name][cut] - stateless[name][cut]
+            rows.append([f"{words}, {cut}", f"{stateless[name][cut]:.2f}", f"{stored[name][cut]:.2f}", f"{added:+.2f}"])
+    rows.append(
+        ["processor time, ms an answer", f"{stateless['processor_ms']:.2f}", f"{stored['processor_ms']:.2f}", ""]
+    )
+    print(table((f"{CLIENTS} clients", "stateless", "stored", "added"), rows))
+    print(f"{stateless['end_ms']['n']} and {stored['end_ms']['n']} answers\n")
+
+
+def _show_costs(rows: dict[str, Any], bytes_: dict[str, Any]) -> None:
+    at = [str(turns) for turns in TURNS]
+    lines = [
+        [
+            f"{name}: statements · rows",
+            *(f"{rows[turn][name]['statements']} · {rows[turn][name]['rows']}" for turn in at),
+        ]
+        for name in rows[at[0]]
+    ]
+    lines += [[f"{name}: bytes", *(str(bytes_[turn][name]) for turn in at)] for name in bytes_[at[0]]]
+    print(table(("at turn", *at), lines))
