@@ -67,3 +67,9 @@ def test_a_stored_conversation_is_compacted(openai_client: OpenAI) -> None:
 def test_what_can_not_be_compacted_is_refused(http: httpx.Client, body: Any, status: int, param: str) -> None:
     refused = http.post("/v1/responses/compact", json={"model": MODEL} | body)
     assert (refused.status_code, refused.json()["param"]) == (status, param)
+
+
+def test_the_model_of_a_compaction_is_named_or_null(http: httpx.Client) -> None:
+    refused = http.post("/v1/responses/compact", json={"input": "Hello"})
+    assert (refused.status_code, refused.json()["param"]) == (400, "model")
+    assert http.post("/v1/responses/compact", json={"input": "Hello", "model": None}).status_code == 200

@@ -163,7 +163,7 @@ def test_a_response_that_is_stored_after_unstored_ones_has_their_items(
     ("failing", "status"),
     [
         ({"input": [{"type": "function_call_output", "call_id": "unknown", "output": "1"}]}, 400),
-        ({"input": "Go on", "temperature": "hot"}, 422),
+        ({"input": "Go on", "temperature": "hot"}, 400),
         ({"input": "Go on", "model": "unknown"}, 404),
     ],
 )
@@ -217,13 +217,13 @@ def test_messages_that_come_together_are_answered_one_after_another(socket: Clie
         ("", 400, "invalid_json"),
         ('{"type": "response.create", "model', 400, "invalid_json"),
         ("[" * 5000, 400, "invalid_json"),
-        ('["response.create"]', 422, "model_type"),
-        ("{}", 422, "missing"),
-        ('{"type": "session.update"}', 422, "literal_error"),
-        (json.dumps({"type": "response.create", "input": 7}), 422, "string_type"),
+        ('["response.create"]', 400, "model_type"),
+        ("{}", 400, "missing"),
+        ('{"type": "session.update"}', 400, "literal_error"),
+        (json.dumps({"type": "response.create", "input": 7}), 400, "string_type"),
         (json.dumps({"type": "response.create", "model": "unknown", "input": "x"}), 404, "model_not_found"),
         (json.dumps({"type": "response.create", "previous_response_id": "resp_x"}), 404, "previous_response_not_found"),
-        (json.dumps({"type": "response.create", "previous_response_id": {"id": 1}}), 422, "string_type"),
+        (json.dumps({"type": "response.create", "previous_response_id": {"id": 1}}), 400, "string_type"),
     ],
 )
 def test_a_message_that_can_not_be_answered_is_an_error_and_the_connection_stays(

@@ -113,15 +113,17 @@ class ErrorResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = error_body_for(self._error, scope)
         headers = {name: value for name, value in self.headers.items() if name != "content-length"}
-        response = Response(body, self._status(scope), headers, media_type="application/json")
+        response = Response(body, status_for(self._error, scope), headers, media_type="application/json")
         await response(scope, receive, send)
 
-    def _status(self, scope: Scope) -> int:
-        if self._error.status == 422 and self._error.detail is not None and refuses_fields_with_400(scope):
-            return 400
-        if self._error.status == 503 and dialect_of(scope) == "anthropic":
-            return 529  # the status of Anthropic's overloaded_error
-        return self._error.status
+
+def status_for(error: ApiError, scope: Scope) -> int:
+    """As `error_body_for`."""
+    if error.status == 422 and error.detail is not None and refuses_fields_with_400(scope):
+        return 400
+    if error.status == 503 and dialect_of(scope) == "anthropic":
+        return 529  # the status of Anthropic's overloaded_error
+    return error.status
 
 
 def _anthropic_type(error: ApiError) -> str:

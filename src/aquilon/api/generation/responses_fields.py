@@ -225,7 +225,7 @@ class CompactionRequest(Fields):
     """A conversation to be compacted: the input, after what a stored response goes on from."""
 
     model: str | None = Field(
-        None, min_length=1, max_length=1000, description="The model that writes the summary; or the default chat model."
+        min_length=1, max_length=1000, description="The model that writes the summary; null is the default chat model."
     )
     input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
     instructions: str | None = Field(None, description="A system message, which the summary covers too.")

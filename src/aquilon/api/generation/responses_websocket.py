@@ -17,7 +17,7 @@ from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from aquilon.api.body import validated_body
-from aquilon.api.error_bodies import ErrorFields
+from aquilon.api.error_bodies import ErrorFields, status_for
 from aquilon.api.errors import api_error
 from aquilon.api.generation.responses import begin_response, prepare_response
 from aquilon.api.generation.responses_events import StreamEvent, Writing, stream_events
@@ -116,7 +116,7 @@ async def converse(connection: WebSocketConnection, *, seconds: float) -> None:
                 f"A connection ends after {seconds / 60:g} minutes: open a new one to go on",
                 code="websocket_connection_limit_reached",
             )
-            await connection.send(encoder.encode(_socket_error(late)))
+            await connection.send(encoder.encode(_socket_error(late, connection)))
             await connection.close(CloseCode.NORMAL, late.message)
             return
         if message is None:
@@ -130,7 +130,7 @@ async def converse(connection: WebSocketConnection, *, seconds: float) -> None:
         except Exception as error:
             unstored.forget(message)
             refusal = api_error(error)
-            await connection.send(encoder.encode(_socket_error(refusal)))
+            await connection.send(encoder.encode(_socket_error(refusal, connection)))
             if refusal.status == 401:
                 raise refusal from None
 
@@ -166,8 +166,8 @@ async def _turn(connection: WebSocketConnection, message: str, unstored: Unstore
             yield event
 
 
-def _socket_error(error: ApiError) -> SocketError:
+def _socket_error(error: ApiError, connection: WebSocketConnection) -> SocketError:
     limit = msgspec.UNSET if error.limit is None else error.limit
     fields = ErrorFields(error.message, error.type, error.param, error.code or error.type, limit)
     headers = error.headers if error.retry_after is None else error.headers | {"retry-after": str(error.retry_after)}
-    return SocketError(status=error.status, error=fields, headers=headers)
+    return SocketError(status=status_for(error, connection.request.scope), error=fields, headers=headers)
