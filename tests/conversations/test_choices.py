@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from aquilon.api.generation.chat_answers import Shape
+from aquilon.api.generation.stored_chat import completion_of
 from aquilon.conversations.items import MessageItem, Text, decoded, encoded
 from aquilon.conversations.recovery import end_abandoned
 from aquilon.conversations.replay import events_of_items
@@ -61,7 +63,7 @@ async def store_run(database: Database, *, labels: dict[str, str]) -> tuple[Prin
         process_id="gone",
         dialect="chat",
         model="m",
-        body="{}",
+        body=msgspec.json.encode(Shape(id="chatcmpl_1", model="m", n=2)).decode(),
         labels=msgspec.json.encode(labels).decode(),
         background=False,
         status="in_progress",
@@ -109,6 +111,9 @@ async def test_all_choices_of_a_killed_answer_are_kept_with_their_numbers(databa
     assert (ended.status, ended.leaf_id) == ("failed", rows[0].id)
     finished = [event for event in events_of_items(ended, rows) if isinstance(event, Finished)]
     assert finished == [Finished(0, "length"), Finished(1, "stop")]
+    completion = completion_of(ended, rows)
+    assert [choice.message.content for choice in completion.choices] == ["one and", "two"]
+    assert [choice.finish_reason for choice in completion.choices] == ["error", "error"]
 
 
 async def test_answers_are_found_by_their_labels_whatever_these_are_called(database: Database) -> None:

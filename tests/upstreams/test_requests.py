@@ -104,11 +104,17 @@ class TestAsTheClientSentIt:
         assert {name: value for name, value in body.items() if "tokens" in name} == {there: 5}
 
 
+def test_an_answer_that_is_kept_here_is_not_kept_at_the_upstream_too() -> None:
+    """OpenAI refuses ``metadata`` without ``store``."""
+    assert not {"store", "metadata"} & set(sent_body("openai", store=True, metadata={"a": "b"}))
+    assert sent_body("openai", store=False, metadata={"a": "b"})["store"] is False
+
+
 class TestMistralsContract:
     """Mistral refuses a request with a field that it doesn't know."""
 
     def test_openais_fields_are_not_sent(self) -> None:
-        body = sent_body("mistral", user="u", store=True, service_tier="auto", metadata={"a": "b"}, safe_prompt=True)
+        body = sent_body("mistral", user="u", store=False, service_tier="auto", metadata={"a": "b"}, safe_prompt=True)
         assert set(body) == {"model", "messages", "stream", "metadata", "safe_prompt"}
         assert sent_body("openai")["stream_options"] == {"include_usage": True}
 

@@ -1,14 +1,16 @@
-"""Removes what was deleted from where SQLite still has it: the search's index, and the write-ahead log.
+"""Removes what was deleted from where SQLite still has it: the search's index, the write-ahead log, its pages.
 
 A deleted row is overwritten at once (``secure_delete``). The words of deleted texts stay in
 the index until it is written anew without them, in small steps between which answers are
-stored; then the log, which has earlier states of pages, is emptied. PostgreSQL's own
-VACUUM does this.
+stored; then the log, which has earlier states of pages, is emptied, and the file is
+scrubbed (`storage.scrub`). PostgreSQL's own VACUUM does this.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +23,8 @@ AFTER_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
 """Between two steps, for those who wait for the database."""
 _AGAIN_SECONDS = 1.0
+_SCRUB_PART = 10
+"""A scrub reads the whole file; until the next one, at least this many times as long as it took must pass."""
 _WORDS_AT_ONCE = 50
 """Of at most 100,000 characters each."""
 
@@ -31,6 +35,7 @@ class Erasure:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._requested = asyncio.Event()
+        self._scrubbed_at, self._scrub_seconds = time.monotonic(), 0.0
         self._requested.set()  # a former process may have ended before it was through
 
     def request(self) -> None:
@@ -48,7 +53,7 @@ class Erasure:
             requested = asyncio.create_task(self._requested.wait())
             await asyncio.wait({stopping, requested}, return_when=asyncio.FIRST_COMPLETED)
             requested.cancel()
-            await asyncio.wait({stopping}, timeout=AFTER_SECONDS)
+            await _wait(stop, AFTER_SECONDS)
             if not self._requested.is_set():
                 return
             self._requested.clear()
@@ -59,7 +64,7 @@ class Erasure:
                 self._requested.set()
 
     async def erase(self, stop: asyncio.Event) -> None:
-        """Remove deleted words from the index, and empty the log. Raises DBAPIError."""
+        """Remove deleted words from the index, empty the log, and scrub the file. Raises DBAPIError, OSError."""
         while await self._remove_words():
             pass
         async with self._database.reading() as session:
@@ -73,7 +78,14 @@ class Erasure:
             first = False
             await asyncio.sleep(_PAUSE_SECONDS)
         while not await self._database.empty_log() and not stop.is_set():
-            await asyncio.wait({asyncio.create_task(stop.wait())}, timeout=_AGAIN_SECONDS)
+            await _wait(stop, _AGAIN_SECONDS)
+        await _wait(stop, self._scrubbed_at + _SCRUB_PART * self._scrub_seconds - time.monotonic())
+        if not stop.is_set():
+            begun = time.monotonic()
+            await self._database.scrub()
+            self._scrubbed_at = time.monotonic()
+            self._scrub_seconds = self._scrubbed_at - begun
+            await self._database.empty_log()
 
     async def _remove_words(self) -> bool:
         """Take some deleted words out of the index; False if there were none."""
@@ -82,3 +94,9 @@ class Erasure:
             if rows:
                 await search.remove_from_index(session, rows)
         return bool(rows)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await stop.wait()

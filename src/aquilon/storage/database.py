@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from aquilon.settings import Settings
+from aquilon.storage import scrub
 from aquilon.storage.change_news import NOTIFY, ChangeNews
 from aquilon.storage.changes import Changes, WatchedSession
 from aquilon.storage.database_file import OpenFile, make_private
@@ -151,6 +153,22 @@ class Database:
             return await asyncio.to_thread(_empty_log, self.name)
         except sqlite3.Error as error:
             raise OperationalError("", None, error) from error
+
+    async def scrub(self) -> None:
+        """Overwrite what SQLite leaves of deleted rows in its file (`storage.scrub`). Raises OSError."""
+        if not self.writes_at_once:
+            return
+        self._require_file()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", scrub.__file__, self.name, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            _, errors = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        if process.returncode:
+            raise OSError(f"{self.name} can't be scrubbed: {errors.decode(errors='replace')[-500:]}")
 
     def listen(self) -> None:
         """Hear of other processes' changes at once, so that caches needn't be read again every few seconds."""

@@ -97,7 +97,7 @@ async def list_chat_completions(
         oldest_first=order == "asc",
         limit=bounded(limit),
     )
-    return json_answer(listed([_completion(run, output) for run, output in runs], has_more=has_more))
+    return json_answer(listed([completion_of(run, output) for run, output in runs], has_more=has_more))
 
 
 @routes.get(
@@ -196,10 +196,11 @@ async def _stored_completion(state: Services, run: StoredRun) -> ChatCompletion:
             f"The chat completion '{run.id}' is being written: read it when it has ended",
             code="chat_completion_in_progress",
         )
-    return _completion(run, await state.conversations.items_of_run(run, output=True))
+    return completion_of(run, await state.conversations.items_of_run(run, output=True))
 
 
-def _completion(run: StoredRun, output: Sequence[StoredItem]) -> ChatCompletion:
+def completion_of(run: StoredRun, output: Sequence[StoredItem]) -> ChatCompletion:
+    """The chat completion of a run that has ended."""
     shape = msgspec.json.decode(run.body, type=Shape)
     writing = Writing(msgspec.structs.replace(shape, model=run.model, logprobs=False, token_ids=False))
     for event in events_of_items(run, output):
