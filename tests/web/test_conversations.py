@@ -403,6 +403,8 @@ def test_a_conversation_of_openai_s_is_answered_by_the_model_that_answered_befor
 
 def sent(http: httpx.Client, path: str, body: dict[str, Any]) -> tuple[int, str | None]:
     answer = http.post(path, json=body)
+    if answer.status_code == 200:
+        return 200, None
     assert set(answer.json()) >= {"error", "message", "object"}
     return answer.status_code, answer.json()["param"]
 
@@ -462,6 +464,21 @@ def test_an_unknown_parent_and_an_unknown_entry_are_not_found(http: httpx.Client
     assert http.get("/v1/conversations", params={"after": "conv_unknown"}).status_code == 404
     assert http.get("/v1/conversations", params={"page_size": 0}).status_code == 400
     assert texts(openai_client, made.id) == ["One"]
+
+
+def test_large_items_make_short_pages_and_too_many_of_them_no_prompt(http: httpx.Client) -> None:
+    made = http.post("/v1/conversations", json={}).json()
+    path = f"/v1/conversations/{made['id']}"
+    for _ in range(10):
+        assert sent(http, f"{path}/items", {"items": [user("x" * 7_500_000)]})[0] == 200
+    page = http.get(f"{path}/items", params={"limit": 10}).json()
+    assert (len(page["data"]), page["has_more"]) == (4, True)
+    following = http.get(f"{path}/items", params={"limit": 10, "after": page["last_id"]}).json()
+    assert len(following["data"]) == 4
+    refused = http.post("/v1/responses", json={"model": MODEL, "conversation": made["id"], "input": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "conversation_too_large")
+    assert http.get(f"{path}/history").json()["code"] == "conversation_too_large"
+    assert http.delete(path).status_code == 200
 
 
 def test_mistral_s_client_reads_which_field_was_wrong(mistral_client: Mistral) -> None:

@@ -30,6 +30,8 @@ from aquilon.storage import Database
 from aquilon.storage.rows import Row, Write, write, write_in
 
 MOST_ITEMS_AT_ONCE = 1000
+MOST_PAGE_BYTES = 32 * 2**20
+"""Of items in one page, as JSON."""
 BEGINNING = ""
 """In place of an item's id: the beginning of a conversation, above all items."""
 _TRIES = 8
@@ -215,7 +217,7 @@ class Conversations:
         order: Order = "desc",
         limit: int,
     ) -> tuple[Sequence[StoredItem], bool]:
-        """A page of the path to the head, or to ``leaf``, and whether there are more.
+        """A page of the path to the head, or to ``leaf``, and whether there are more: one with large items is shorter.
 
         Raises ApiError 404, and 400 if ``after`` is on another branch.
         """
@@ -229,13 +231,16 @@ class Conversations:
                 part.branch == last.branch and part.above < last.depth <= part.depth for part in parts
             ):
                 raise invalid(f"The item '{last.id}' is on another branch", param="after")
-            if order == "desc":
-                parts = stored_items.clipped(parts, above=after_depth)
-                rows = await stored_items.page_up(session, scope, conversation_id, parts, limit=limit + 1)
-            else:
-                parts = stored_items.clipped(parts, below=after_depth)
-                rows = await stored_items.page_down(session, scope, conversation_id, parts, limit=limit + 1)
-        return rows[:limit], len(rows) > limit
+            upwards = order == "desc"
+            parts = stored_items.clipped(
+                parts, above=after_depth if upwards else None, below=None if upwards else after_depth
+            )
+            number, cut = await stored_items.fitting(
+                session, scope, conversation_id, parts, upwards=upwards, limit=limit + 1, most_bytes=MOST_PAGE_BYTES
+            )
+            page = stored_items.page_up if upwards else stored_items.page_down
+            rows = await page(session, scope, conversation_id, parts, limit=number)
+        return rows[:limit], cut or len(rows) > limit
 
     async def branches(
         self, principal: Principal, conversation_id: str, *, after: int, limit: int
@@ -279,7 +284,7 @@ class Conversations:
         return conversation
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
-        """By run, the model that answered, the latest run last. The caller has checked that it may be seen."""
+        """By run, the model that answered. The caller has checked that the conversation may be seen."""
         async with self._database.reading() as session:
             return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
 
@@ -297,6 +302,11 @@ class Conversations:
                 session, scope, conversation_id, days=days, policy_days=policy_days
             )
         return await self.get(principal, conversation_id)
+
+    async def latest_models(self, principal: Principal, conversation_ids: Sequence[str]) -> dict[str, str]:
+        """By conversation, the model that answered last. The caller has checked that they may be seen."""
+        async with self._database.reading() as session:
+            return await stored_runs.latest_models(session, Scope.of_organization(principal), conversation_ids)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation with its items, runs and events. Raises ApiError 404."""

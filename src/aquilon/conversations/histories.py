@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store.items import Place
+from aquilon.errors import invalid
 from aquilon.people.scope import Scope
 
 MOST_BYTES = 64 * 2**20
-"""Of remembered items, as JSON."""
+"""Of one history, and of all that are remembered, as JSON."""
 _MOST_ITEMS = 100_000
 
 
@@ -37,7 +38,10 @@ class Histories:
         """By conversation, its edition, and the last item."""
 
     async def of(self, session: AsyncSession, scope: Scope, place: Place) -> History:
-        """The items above a place. Its caller has checked that the conversation may be read."""
+        """The items above a place. Its caller has checked that the conversation may be read.
+
+        Raises ApiError 400 for more than `MOST_BYTES`.
+        """
         if place.parent_id is None:
             return History((), 0)
         key = (place.conversation_id, place.edition, place.parent_id)
@@ -48,7 +52,22 @@ class Histories:
         parts = await stored_items.segments(
             session, scope, place.conversation_id, branch=place.branch, depth=place.depth
         )
-        rows = await stored_items.page_down(session, scope, place.conversation_id, parts, limit=_MOST_ITEMS)
+        number, cut = await stored_items.fitting(
+            session,
+            scope,
+            place.conversation_id,
+            parts,
+            upwards=False,
+            limit=_MOST_ITEMS,
+            most_bytes=MOST_BYTES,
+        )
+        if cut:
+            raise invalid(
+                f"The items of this conversation up to '{place.parent_id}' have more than {MOST_BYTES} bytes, the most "
+                "that a model is given: delete some, or go on in another conversation",
+                code="conversation_too_large",
+            )
+        rows = await stored_items.page_down(session, scope, place.conversation_id, parts, limit=number)
         history = History(tuple(decoded(row.content) for row in rows), sum(len(row.content) for row in rows))
         self._remember(key, history)
         return history

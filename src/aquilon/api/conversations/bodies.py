@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from aquilon.api.conversations.settings import ConversationSettings
+from aquilon.api.conversations.settings import ConversationSettings, kept_settings
 from aquilon.api.listing import PageOf
+from aquilon.api.services import Services
 from aquilon.conversations.tables import StoredConversation
+from aquilon.people.identity import Principal
 
 
 class ConversationBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +69,19 @@ def conversation_body(row: StoredConversation) -> ConversationBody:
     )
 
 
-def mistral_conversation(row: StoredConversation, default_model: str) -> MistralConversation:
-    settings = ConversationSettings.of(row)
+async def mistral_conversations(
+    state: Services, caller: Principal, rows: Sequence[StoredConversation]
+) -> list[MistralConversation]:
+    default = next((card.name for card in state.catalogue.cards()), "")
+    return [
+        _mistral_conversation(row, settings, default)
+        for row, settings in zip(rows, await kept_settings(state, caller, rows), strict=True)
+    ]
+
+
+def _mistral_conversation(
+    row: StoredConversation, settings: ConversationSettings, default_model: str
+) -> MistralConversation:
     return MistralConversation(
         id=row.id,
         created_at=time_of(row.created_at),

@@ -19,7 +19,7 @@ from aquilon.api.conversations.bodies import (
     DeletedConversation,
     MistralConversation,
     conversation_body,
-    mistral_conversation,
+    mistral_conversations,
 )
 from aquilon.api.conversations.mistral_events import CONVERSATION_EVENTS, ConversationResponse
 from aquilon.api.conversations.mistral_fields import AppendToConversation, StartConversation
@@ -123,8 +123,7 @@ async def list_conversations(
         return json_answer(listed([conversation_body(row) for row in rows], has_more=more))
     size = page_size or 100
     rows, _ = await state.conversations.latest_first(caller, offset=(page or 0) * size, limit=size)
-    default = state.catalogue.default_name() if rows else ""
-    return _json_list([mistral_conversation(row, default) for row in rows])
+    return _json_list(await mistral_conversations(state, caller, rows))
 
 
 @routes.get(
@@ -137,7 +136,8 @@ async def get_conversation(request: Request, caller: Caller, conversation_id: st
     state = services(request)
     row = await state.conversations.get(caller, conversation_id)
     if dialect_of(request.scope) == "mistral":
-        return json_answer(mistral_conversation(row, state.catalogue.default_name()))
+        [conversation] = await mistral_conversations(state, caller, [row])
+        return json_answer(conversation)
     return json_answer(conversation_body(row))
 
 

@@ -31,7 +31,7 @@ from aquilon.api.conversations.mistral_fields import (
     StartConversation,
     labels_of,
 )
-from aquilon.api.conversations.settings import ConversationSettings
+from aquilon.api.conversations.settings import ConversationSettings, kept_settings
 from aquilon.api.dialects import note_dialect
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.prompts_of_items import prompt_messages
@@ -53,7 +53,7 @@ routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
 
 DIALECT = "mistral"
 MOST_ENTRIES = 20_000
-"""Of a longer conversation, the history has the first ones."""
+"""A longer conversation is listed in pages."""
 
 
 class ConversationHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,19 +196,21 @@ async def _answer(
 
 
 async def _kept(request: Request, caller: Principal, context: Context) -> ConversationSettings:
-    """What the conversation began with; one that began without a model keeps to the latest that answered in it."""
     assert context.conversation is not None
-    settings = ConversationSettings.of(context.conversation)
-    if settings.model is not None:
-        return settings
-    models = await services(request).conversations.models_of_runs(caller, context.conversation.id)
-    return msgspec.structs.replace(settings, model=next(reversed(models.values()), None))
+    [settings] = await kept_settings(services(request), caller, [context.conversation])
+    return settings
 
 
 async def _entries(request: Request, caller: Principal, conversation_id: str) -> list[Entry]:
     conversations = services(request).conversations
     note_dialect(request.scope, "mistral")
-    rows, _ = await conversations.page(caller, conversation_id, order="asc", limit=MOST_ENTRIES)
+    rows, more = await conversations.page(caller, conversation_id, order="asc", limit=MOST_ENTRIES)
+    if more:
+        raise invalid(
+            "This conversation is too long for one answer: list its items in pages, at "
+            f"/v1/conversations/{conversation_id}/items",
+            code="conversation_too_large",
+        )
     models = await conversations.models_of_runs(caller, conversation_id)
     return [
         entry(

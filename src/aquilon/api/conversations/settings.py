@@ -13,8 +13,10 @@ from aquilon.api.generation.chat_fields import template_variables
 from aquilon.api.generation.format_fields import ResponseFormat
 from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
 from aquilon.api.generation.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
+from aquilon.api.services import Services
 from aquilon.conversations.tables import StoredConversation
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.people.identity import Principal
 from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
 
@@ -80,3 +82,16 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
         """``model``: the name to use. Raises ApiError 400 for what can't be answered."""
         tools = [ToolFields.model_validate(tool) for tool in self.tools]
         return CompletionArgs.model_validate(self.completion_args).generation(model, messages, tools)
+
+
+async def kept_settings(
+    state: Services, caller: Principal, conversations: Sequence[StoredConversation]
+) -> list[ConversationSettings]:
+    """What each conversation began with. One that began without a model keeps the one that answered last in it."""
+    kept = [ConversationSettings.of(conversation) for conversation in conversations]
+    without = [one.id for one, settings in zip(conversations, kept, strict=True) if settings.model is None]
+    models = await state.conversations.latest_models(caller, without) if without else {}
+    return [
+        settings if settings.model is not None else msgspec.structs.replace(settings, model=models.get(one.id))
+        for one, settings in zip(conversations, kept, strict=True)
+    ]

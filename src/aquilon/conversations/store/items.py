@@ -201,6 +201,32 @@ async def segments(
     return parts
 
 
+async def fitting(
+    session: AsyncSession,
+    scope: Scope,
+    conversation_id: str,
+    parts: Sequence[Segment],
+    *,
+    upwards: bool,
+    limit: int,
+    most_bytes: int,
+) -> tuple[int, bool]:
+    """How many items of a path, at most ``limit``, have at most ``most_bytes`` together, or one; and whether more
+    would have had too many."""
+    number = 0
+    for part in parts if upwards else reversed(parts):
+        query = _on(scope, conversation_id, part).with_only_columns(func.length(StoredItem.content))
+        query = query.order_by(StoredItem.depth.desc() if upwards else StoredItem.depth).limit(limit - number)
+        for size in await session.scalars(query):
+            most_bytes -= size
+            if most_bytes < 0 and number:
+                return number, True
+            number += 1
+        if number >= limit:
+            break
+    return number, False
+
+
 async def page_up(
     session: AsyncSession, scope: Scope, conversation_id: str, parts: Sequence[Segment], *, limit: int
 ) -> list[StoredItem]:

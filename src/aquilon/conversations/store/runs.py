@@ -91,9 +91,9 @@ async def open_in(session: AsyncSession, principal: Principal, conversation_id: 
 
 
 async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
-    """By run, the model that answered, for all runs of a conversation; the latest run last."""
+    """By run, the model that answered, for all runs of a conversation."""
     query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
-    columns = query.with_only_columns(StoredRun.id, StoredRun.model).order_by(StoredRun.created_at, StoredRun.id)
+    columns = query.with_only_columns(StoredRun.id, StoredRun.model)
     return {row[0]: row[1] for row in await session.execute(columns)}
 
 
@@ -103,6 +103,20 @@ def _has_label(key: str, value: str, *, database: str) -> ColumnElement[bool]:
     else:
         labels = func.json_each_text(cast(StoredRun.labels, JSON)).table_valued("key", "value")
     return select(labels).where(labels.c.key == key, labels.c.value == value).correlate(StoredRun).exists()
+
+
+async def latest_models(session: AsyncSession, scope: Scope, conversation_ids: Sequence[str]) -> dict[str, str]:
+    """By conversation, the model of its latest run, if it has one."""
+    order = (StoredRun.created_at.desc(), StoredRun.id.desc())
+    number = func.row_number().over(partition_by=StoredRun.conversation_id, order_by=order).label("number")
+    numbered = (
+        scope.select(StoredRun)
+        .where(StoredRun.conversation_id.in_(conversation_ids))
+        .with_only_columns(StoredRun.conversation_id, StoredRun.model, number)
+        .subquery()
+    )
+    latest = select(numbered.c.conversation_id, numbered.c.model).where(numbered.c.number == 1)
+    return {row[0]: row[1] for row in await session.execute(latest)}
 
 
 async def items_of(session: AsyncSession, scope: Scope, run_id: str, *, output: bool) -> Sequence[StoredItem]:
