@@ -36,6 +36,12 @@ def test_a_stored_response_is_read_as_it_was_answered(openai_client: OpenAI) -> 
     assert again.model_dump(exclude={"completed_at"}) == answer.model_dump(exclude={"completed_at"})
 
 
+def test_a_page_of_the_input_may_have_no_item(openai_client: OpenAI) -> None:
+    answer = openai_client.responses.create(**request(input="Hello"))
+    page = openai_client.responses.input_items.list(answer.id, limit=0)
+    assert (page.data, page.has_more) == ([], True)
+
+
 def test_a_response_continues_the_one_that_it_names(openai_client: OpenAI) -> None:
     first = openai_client.responses.create(**request(input="My name is Ada."))
     items: Any = [

@@ -40,10 +40,10 @@ def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:
     return PageOf(data=rows, first_id=first, last_id=last, has_more=has_more)
 
 
-def bounded(limit: int) -> int:
-    """The limit itself. Raises ApiError 400 unless it is 1 to `MOST`."""
-    if not 1 <= limit <= MOST:
-        raise invalid(f"limit is {limit}; it must be 1 to {MOST}", param="limit")
+def bounded(limit: int, *, least: int = 1) -> int:
+    """The limit itself. ``least``: 0 on OpenAI's paths. Raises ApiError 400 unless it is up to `MOST`."""
+    if not least <= limit <= MOST:
+        raise invalid(f"limit is {limit}; it must be {least} to {MOST}", param="limit")
     return limit
 
 

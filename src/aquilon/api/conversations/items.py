@@ -92,7 +92,7 @@ async def list_items(
     leaf: str | None = None,
 ) -> Response:
     rows, more = await services(request).conversations.page(
-        caller, conversation_id, leaf=leaf, after=after, order=order, limit=bounded(limit)
+        caller, conversation_id, leaf=leaf, after=after, order=order, limit=bounded(limit, least=0)
     )
     return json_answer(listed([_body(row) for row in rows], has_more=more))
 

@@ -166,8 +166,8 @@ async def list_input_items(
     limit: int = 20,
     order: str = "desc",
 ) -> Response:
-    state = services(request)
-    run, limit = await _run(state, caller, response_id), bounded(limit)
+    state, limit = services(request), bounded(limit, least=0)
+    run = await _run(state, caller, response_id)
     rows = list(await state.conversations.items_of_run(run, output=False))
     if order != "asc":
         rows.reverse()

@@ -95,7 +95,7 @@ async def list_chat_completions(
         model=model,
         after=after,
         oldest_first=order == "asc",
-        limit=bounded(limit),
+        limit=bounded(limit, least=0),
     )
     return json_answer(listed([completion_of(run, output) for run, output in runs], has_more=has_more))
 
@@ -155,7 +155,7 @@ async def list_messages(
     limit: int = 20,
     order: Literal["asc", "desc"] = "asc",
 ) -> Response:
-    state, limit = services(request), bounded(limit)
+    state, limit = services(request), bounded(limit, least=0)
     run = await _run(state, caller, completion_id)
     messages = _messages(await state.conversations.items_of_run(run, output=False))
     if order == "desc":

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import Fields, read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import PageOf, listed
+from aquilon.api.listing import PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
@@ -21,7 +21,6 @@ from aquilon.jobs.tables import Batch
 
 routes = Routes("/v1/batches", tag="batches")
 
-MOST = 100
 _DAY = 86_400
 _WINDOWS = {"24h": _DAY}
 
@@ -133,8 +132,7 @@ async def create(request: Request, caller: Caller) -> Response:
 
 @routes.get("", "List the batch jobs", answer=PageOf[OpenAIBatchBody], says="The batch jobs, newest first.")
 async def list_batches(request: Request, caller: Caller, after: str | None = None, limit: int = 20) -> Response:
-    if not 0 <= limit <= MOST:
-        raise invalid(f"limit is {limit}; it must be 0 to {MOST}", param="limit")
+    limit = bounded(limit, least=0)
     rows = await services(request).batches.page(caller, after=after, limit=limit + 1)
     bodies = [openai_batch_body(row) for row in rows[:limit]]
     return json_answer(listed(bodies, has_more=len(rows) > limit))
