@@ -184,7 +184,7 @@ def test_a_failed_continuation_leaves_a_stored_response_as_it_is(connection: Res
 
 
 def test_a_request_that_generates_nothing_is_continued(openai_client: OpenAI, connection: ResponsesConnection) -> None:
-    empty = turn(connection, generate=False, instructions="Be brief", tools=[WEATHER])
+    empty = turn(connection, generate=False, input=[], instructions="Be brief", tools=[WEATHER])
     assert (empty.status, empty.output, empty.usage.total_tokens) == ("completed", [], 0)
     told = turn(connection, generate=False, input="My name is Ada.", previous_response_id=empty.id)
     answer = turn(connection, input="What is my name?", previous_response_id=told.id)
