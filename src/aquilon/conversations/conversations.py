@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.histories import Histories, History
-from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
+from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
 from aquilon.conversations.rows import NewConversation, conversation_row, head_row, item_row
 from aquilon.conversations.store import conversations as stored_conversations
@@ -424,7 +424,9 @@ def _require_size(items: Sequence[Item]) -> None:
     if len(items) > MOST_ITEMS_AT_ONCE:
         raise invalid(f"{len(items)} items are more than {MOST_ITEMS_AT_ONCE}, the most for one request", param="items")
     for position, item in enumerate(items):
-        if (size := len(encoded(item))) > MOST_ITEM_BYTES:
+        content = encoded(item)
+        require_shallow(content, f"items.{position}")
+        if (size := len(content)) > MOST_ITEM_BYTES:
             raise ApiError(
                 413,
                 "invalid_request_error",
