@@ -352,14 +352,25 @@ def test_what_is_not_to_be_stored_is_unknown_afterwards(mistral_client: Mistral)
     assert len(mistral_client.beta.conversations.get_history(conversation_id=begun.conversation_id).entries) == 2
 
 
-def test_arguments_of_any_depth_are_read_or_refused(http: httpx.Client) -> None:
-    for depth, status in ((100, 200), (900, 200), (5000, 400)):
-        call = '{"type": "function.call", "tool_call_id": "c", "name": "f", "arguments": {"a": %s}}'
-        result = '{"type": "function.result", "tool_call_id": "c", "result": "1"}'
-        entries = (call % ("[" * depth + "]" * depth)) + "," + result
-        body = f'{{"model": "{MODEL}", "completion_args": {{"max_tokens": 1}}, "inputs": [{entries}]}}'
-        answer = http.post("/v1/conversations", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == status, answer.text
+CALL = '"type": "function.call", "tool_call_id": "c", "name": "f"'
+RESULT = '"type": "function.result", "tool_call_id": "c", "result": "1"'
+
+
+@pytest.mark.parametrize(
+    ("field", "status"),
+    [
+        (f'"completion_args": {{"max_tokens": 1}}, "inputs": [{{{CALL}, "arguments": %s}}, {{{RESULT}}}]', 200),
+        ('"inputs": [{"type": "tool.execution", "name": "x", "arguments": "", "info": %s}]', 400),
+        ('"inputs": "x", "metadata": %s', 400),
+        ('"inputs": "x", "completion_args": {"max_tokens": 1, "prediction": %s}', 400),
+        ('"items": [{"role": "user", "content": [{"type": "input_text", "text": "x", "annotations": [%s]}]}]', 400),
+    ],
+    ids=["arguments", "info", "metadata", "prediction", "annotations"],
+)
+def test_nesting_near_the_parser_s_limit_is_text_or_refused(http: httpx.Client, field: str, status: int) -> None:
+    body = f'{{"model": "{MODEL}", ' + field % ('{"a": ' + "[" * 950 + "]" * 950 + "}") + "}"
+    answer = http.post("/v1/conversations", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text[:300]
 
 
 # Both
@@ -440,6 +451,7 @@ def sent(http: httpx.Client, path: str, body: dict[str, Any]) -> tuple[int, str 
         ({"inputs": "Hi", "guardrails": [{"block_on_error": True}]}, 400, "guardrails"),
         ({"inputs": "Hi", "model": "unknown"}, 404, "model"),
         ({"inputs": "Hi", "metadata": {"x": "x" * 20_000}}, 400, "metadata"),
+        ({"inputs": "Hi", "instructions": "x" * 300_000}, 400, "instructions"),
     ],
     ids=lambda value: str(value)[:60],
 )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
-from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
+from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
 from aquilon.conversations.retention import kept_days, require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
@@ -465,7 +465,9 @@ def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, para
     if len(items) > most:
         raise invalid(f"{len(items)} items are more than {most}, the most for one request", param=param)
     for position, item in enumerate(items):
-        if (size := len(encoded(item))) > MOST_ITEM_BYTES:
+        content = encoded(item)
+        require_shallow(content, f"items.{position}")
+        if (size := len(content)) > MOST_ITEM_BYTES:
             raise ApiError(
                 413,
                 "invalid_request_error",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
+
+from aquilon.errors import invalid
 
 ItemRole = Literal["system", "developer", "user", "assistant"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -112,6 +115,9 @@ Item = MessageItem | ReasoningItem | CallItem | CallOutputItem | CompactionItem 
 MOST_ITEM_BYTES = 8 * 2**20
 """A larger item is refused."""
 
+MOST_DEPTH = 200
+"""Levels of nesting. JSON near the parser's own limit could be stored, but not read again inside of something else."""
+
 PREFIXES: dict[type, str] = {
     MessageItem: "msg",
     ReasoningItem: "rs",
@@ -121,6 +127,9 @@ PREFIXES: dict[type, str] = {
     OtherItem: "item",
 }
 """What an item's id begins with, by its type."""
+
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
@@ -132,6 +141,17 @@ def encoded(item: Item) -> str:
 
 def decoded(content: str) -> Item:
     return _decoder.decode(content)
+
+
+def require_shallow(content: str, param: str) -> None:
+    """Raises ApiError 400 for JSON that is nested more than `MOST_DEPTH` levels deep."""
+    if content.count("[") + content.count("{") <= MOST_DEPTH:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(content):
+        depth += _STEPS.get(token[0], 0)
+        if depth > MOST_DEPTH:
+            raise invalid(f"'{param}' is nested more than {MOST_DEPTH} levels deep", param=param, code="too_deep")
 
 
 def search_text(item: Item) -> str:

@@ -29,7 +29,7 @@ from aquilon.api.generation.prompts_of_items import require_calls
 from aquilon.api.generation.responses_fields import MAX_ITEMS
 from aquilon.api.generation.responses_items import InputItem, items, referred_items
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import bounded, listed
+from aquilon.api.listing import MOST, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import ConversationChange, default_visibility
@@ -39,8 +39,8 @@ from aquilon.people.secrets import new_id
 
 routes = Routes("/v1/conversations", tag="conversations")
 
-A = TypeVar("A", bound=Fields)
-B = TypeVar("B", bound=Fields)
+OpenAIFields = TypeVar("OpenAIFields", bound=Fields)
+MistralFields = TypeVar("MistralFields", bound=Fields)
 
 _CONVERSATION = "/{conversation_id}"
 Visibility = Literal["user", "workspace"]
@@ -110,7 +110,7 @@ async def list_conversations(
     after: str | None = None,
     limit: int = 20,
     page: Annotated[int | None, Query(ge=0, le=10**6)] = None,
-    page_size: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    page_size: Annotated[int | None, Query(ge=1, le=MOST)] = None,
     metadata: str | None = None,
 ) -> Response:
     state = services(request)
@@ -121,9 +121,9 @@ async def list_conversations(
     if dialect_of(request.scope) != "mistral":
         rows, more = await state.conversations.latest_first(caller, after=after, limit=bounded(limit))
         return json_answer(listed([conversation_body(row) for row in rows], has_more=more))
-    size = page_size or 100
+    size = page_size or MOST
     rows, _ = await state.conversations.latest_first(caller, offset=(page or 0) * size, limit=size)
-    return _json_list(await mistral_conversations(state, caller, rows))
+    return json_answer(await mistral_conversations(state, caller, rows))
 
 
 @routes.get(
@@ -152,7 +152,7 @@ async def get_conversation(request: Request, caller: Caller, conversation_id: st
 async def change_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     fields = await _read(request, ChangeConversation, AppendToConversation)
     if isinstance(fields, AppendToConversation):
-        return await mistral.append(request, caller, conversation_id, fields)
+        return await mistral.append(request, caller, fields, conversation_id=conversation_id)
     change = ConversationChange(
         title=fields.title if "title" in fields.model_fields_set else msgspec.UNSET,
         visibility=fields.visibility,
@@ -177,10 +177,12 @@ async def delete_conversation(request: Request, caller: Caller, conversation_id:
     return json_answer(DeletedConversation(id=conversation_id))
 
 
-async def _read(request: Request, openai: type[A], mistrals: type[B]) -> A | B:
+async def _read(
+    request: Request, openai: type[OpenAIFields], mistrals: type[MistralFields]
+) -> OpenAIFields | MistralFields:
     """The body in the dialect that it shows, in which errors are then written."""
 
-    def choose(content: Any) -> type[A] | type[B]:
+    def choose(content: Any) -> type[OpenAIFields] | type[MistralFields]:
         if dialect_of(request.scope) != "mistral" and not (isinstance(content, dict) and "inputs" in content):
             return openai
         note_dialect(request.scope, "mistral")
@@ -191,7 +193,3 @@ async def _read(request: Request, openai: type[A], mistrals: type[B]) -> A | B:
 
 def _labels(metadata: dict[str, str]) -> str:
     return msgspec.json.encode(metadata).decode()
-
-
-def _json_list(rows: list[MistralConversation]) -> Response:
-    return Response(msgspec.json.encode(rows), media_type="application/json", headers={"cache-control": "no-store"})

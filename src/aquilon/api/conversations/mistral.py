@@ -84,7 +84,9 @@ async def start(request: Request, caller: Principal, fields: StartConversation) 
     return await _answer(request, caller, fields, place=place, settings=settings, new=new)
 
 
-async def append(request: Request, caller: Principal, conversation_id: str, fields: AppendToConversation) -> Response:
+async def append(
+    request: Request, caller: Principal, fields: AppendToConversation, *, conversation_id: str
+) -> Response:
     """Answer further entries of a conversation, in whichever dialect it began. Raises ApiError."""
     fields.require_possible()
     conversations = services(request).conversations

@@ -12,7 +12,7 @@ from aquilon.api.conversations.mistral_entries import EntryFields, items_of_inpu
 from aquilon.api.conversations.settings import CompletionArgs, ConversationSettings
 from aquilon.api.generation.responses_fields import MAX_ITEMS
 from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolFields
-from aquilon.conversations.items import Item
+from aquilon.conversations.items import Item, require_shallow
 from aquilon.errors import invalid, unsupported
 
 MOST_METADATA_BYTES = 16 * 1024
@@ -91,8 +91,9 @@ class RestartConversation(AppendToConversation):
 
 
 def labels_of(metadata: dict[str, Any]) -> str:
-    """As JSON. Raises ApiError 400 if it is too large."""
-    labels = msgspec.json.encode(metadata)
+    """As JSON. Raises ApiError 400 if it is too large or too deep."""
+    labels = msgspec.json.encode(metadata).decode()
     if len(labels) > MOST_METADATA_BYTES:
         raise invalid(f"metadata has {len(labels)} bytes as JSON, more than {MOST_METADATA_BYTES}", param="metadata")
-    return labels.decode()
+    require_shallow(labels, "metadata")
+    return labels

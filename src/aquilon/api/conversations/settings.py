@@ -14,11 +14,15 @@ from aquilon.api.generation.format_fields import ResponseFormat
 from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
 from aquilon.api.generation.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.api.services import Services
+from aquilon.conversations.items import require_shallow
 from aquilon.conversations.tables import StoredConversation
 from aquilon.engine.protocol import SamplingParameters
+from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
+
+MOST_SETTINGS_BYTES = 256 * 1024
 
 
 class CompletionArgs(Fields):
@@ -76,7 +80,16 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def stored(self) -> str:
-        return msgspec.json.encode(self).decode()
+        """As JSON. Raises ApiError 400 if that is too large or too deep."""
+        stored = msgspec.json.encode(self).decode()
+        if len(stored) > MOST_SETTINGS_BYTES:
+            raise invalid(
+                f"Instructions, tools and arguments have {len(stored)} bytes as JSON; a conversation keeps at most "
+                f"{MOST_SETTINGS_BYTES}",
+                param="instructions",
+            )
+        require_shallow(stored, "completion_args")
+        return stored
 
     def generation(self, model: str, messages: Sequence[Message]) -> GenerationRequest:
         """``model``: the name to use. Raises ApiError 400 for what can't be answered."""
