@@ -14,9 +14,11 @@ from tests.support.homes import place_database
 from tests.support.polling import until
 
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import MessageItem, Text
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.search import search
+from aquilon.conversations.store.items import Place
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
 from aquilon.settings import Settings
@@ -134,7 +136,7 @@ async def test_erasing_goes_on_at_the_next_start(
     await database.close()
     again = await Database.open(settings)
     stop = asyncio.Event()
-    erasing = asyncio.create_task(Conversations(again, conversations._histories).erasure.keep(stop))
+    erasing = asyncio.create_task(Conversations(again, Histories()).erasure.keep(stop))
     await until(lambda: not in_files(settings.home))
     stop.set()
     await erasing
@@ -154,9 +156,13 @@ async def test_a_long_reader_delays_only_the_log(
     assert not in_files(settings.home)
 
 
-async def test_what_was_deleted_is_not_remembered(conversations: Conversations, person: Principal) -> None:
+async def test_what_was_deleted_is_not_remembered(database: Database, person: Principal) -> None:
+    histories = Histories()
+    conversations = Conversations(database, histories)
     id_ = await begin(conversations, person, SECRET)
     assert (await conversations.within(person, id_)).history.items
+    assert histories.bytes > 0
     await conversations.delete(person, id_)
-    assert not conversations._histories._known
-    assert conversations._histories._bytes == 0
+    assert histories.bytes == 0
+    histories.grow(Place.in_new(id_), [message(SECRET)], leaf_id="msg_1", more_bytes=20)  # an answer that ends now
+    assert histories.bytes == 0

@@ -267,3 +267,15 @@ async def test_members_and_organizations_are_renamed(owner: ConsoleVisitor) -> N
     await owner.dialog.get_by_label("Name").fill("Acme & Sons")
     await owner.dialog.get_by_role("button", name="Save").click()
     await expect(owner.row("Acme & Sons")).to_be_visible()
+
+
+async def test_how_long_conversations_are_kept_is_set(owner: ConsoleVisitor) -> None:
+    await owner.open("/settings")
+    days = owner.page.get_by_label("Days to keep conversations")
+    await expect(days).to_have_value("")
+    for value in ("30", ""):
+        await days.fill(value)
+        await owner.page.get_by_role("button", name="Save").click()
+        await expect(owner.page.get_by_text("Saved.")).to_be_visible()
+        await owner.page.reload()
+        await expect(days).to_have_value(value)

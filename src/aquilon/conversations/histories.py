@@ -21,6 +21,7 @@ from aquilon.people.scope import Scope
 MOST_BYTES = 64 * 2**20
 """Of one history, and of all that are remembered, as JSON."""
 _MOST_ITEMS = 100_000
+_MOST_FORGOTTEN = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Histories:
         self._bytes = 0
         self._known: OrderedDict[tuple[str, int, str], History] = OrderedDict()
         """By conversation, its edition, and the last item."""
+        self._forgotten: OrderedDict[str, None] = OrderedDict()
+        """Conversations of which something was deleted lately: a first answer may still be written in one."""
 
     async def of(self, session: AsyncSession, scope: Scope, place: Place) -> History:
         """The items above a place. Its caller has checked that the conversation may be read.
@@ -72,6 +75,11 @@ class Histories:
         self._remember(key, history)
         return history
 
+    @property
+    def bytes(self) -> int:
+        """How much is remembered, as JSON."""
+        return self._bytes
+
     def grow(self, place: Place, items: Sequence[Item], *, leaf_id: str, more_bytes: int) -> None:
         """Note that ``items`` were stored below ``place``; the last of them is ``leaf_id``."""
         before = History((), 0)
@@ -81,11 +89,16 @@ class Histories:
                 return
             self._bytes -= known.bytes
             before = known
+        elif place.conversation_id in self._forgotten:
+            return
         history = History((*before.items, *items), before.bytes + more_bytes)
         self._remember((place.conversation_id, place.edition, leaf_id), history)
 
     def forget(self, conversation_id: str) -> None:
         """Remember nothing of a conversation any more."""
+        self._forgotten[conversation_id] = None
+        if len(self._forgotten) > _MOST_FORGOTTEN:
+            self._forgotten.popitem(last=False)
         for key in [key for key in self._known if key[0] == conversation_id]:
             self._bytes -= self._known.pop(key).bytes
 

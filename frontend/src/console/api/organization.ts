@@ -1,5 +1,5 @@
 /** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
-import { get, getAll, part, post, remove, type List } from "./client";
+import { get, getAll, part, post, put, remove, type List } from "./client";
 import type {
   WorkspaceBody as Workspace,
   UserBody as Person,
@@ -54,6 +54,12 @@ export async function modelNames(): Promise<string[]> {
 export const organization = {
   get: () => get<Organization>(ROOT),
   change: (changes: { name?: string; password_sign_in?: boolean }) => post<Organization>(ROOT, changes),
+};
+
+/** How many days after their last change conversations are kept; null for ever, 0 for not at all. */
+export const retention = {
+  get: () => get<{ days: number | null }>(`${ROOT}/conversation-retention`),
+  set: (days: number | null) => put<{ days: number | null }>(`${ROOT}/conversation-retention`, { days }),
 };
 
 export const workspaces = {

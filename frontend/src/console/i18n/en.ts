@@ -596,6 +596,9 @@ export const en = {
   "settings.name": "Name of the organization",
   "settings.passwords": "Its people may sign in with passwords",
   "settings.passwordsText": "Without this they come by single sign-on, or by a one-time link, alone.",
+  "settings.days": "Days to keep conversations after their last change",
+  "settings.daysHint":
+    "Empty: until somebody deletes them. 0: none is stored. What is older, or no longer to be stored, is deleted.",
   "settings.saved": "Saved.",
   "members.email": "E-mail address",
   "members.email.hint": "Signs in wherever the name does; may be left empty.",
