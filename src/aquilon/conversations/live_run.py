@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +70,8 @@ class LiveRun:
     reason: FinishedReason = "stop"
     noted: int = 0
     """How many events are in the database."""
+    noted_at: float = field(default_factory=time.monotonic)
+    """When they were written last, or when the run began."""
     noting: asyncio.Lock = field(default_factory=asyncio.Lock)
     branch: int = 0
     depth: int = 0

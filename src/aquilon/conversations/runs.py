@@ -33,7 +33,10 @@ from aquilon.storage import Database
 from aquilon.storage.rows import write
 
 NOTE_SECONDS = 0.25
-"""How often what came of the running answers is written. A process that is killed loses at most this much of them."""
+"""How often what came of the running answers is written, none before it is as old as this: most are never noted.
+
+A process that is killed loses at most twice this much of them.
+"""
 _LOOK_SECONDS = 0.2
 """How often a reader looks for the events of a run that another process computes."""
 _PLACE_TRIES = 8
@@ -324,7 +327,9 @@ class Runs:
             runs = [run for run in self._live.values() if run.is_stored]
             if self._database.is_shared and runs:
                 await self._end_unwanted(runs)
-            await self._note([run for run in runs if not run.noting.locked() and len(run.log.events) > run.noted])
+            due = time.monotonic() - NOTE_SECONDS
+            grown = [run for run in runs if run.noted_at <= due and len(run.log.events) > run.noted]
+            await self._note([run for run in grown if not run.noting.locked()])
 
     async def _note(self, runs: Sequence[LiveRun]) -> None:
         """Write what came of these runs. While the database is away, they go on."""
@@ -347,7 +352,7 @@ class Runs:
             log.warning("Running answers can't be written now", error=str(error))
         else:
             for run, number in zip(runs, numbers, strict=True):
-                run.noted = number
+                run.noted, run.noted_at = number, time.monotonic()
 
     async def _end_unwanted(self, runs: Sequence[LiveRun]) -> None:
         try:
