@@ -1,5 +1,23 @@
 /** The bodies that the server reads and writes. Written by scripts/api-types out of /openapi.json: don't change it here. */
 
+export interface AddItems {
+  items: Array<InputItem>;
+  /** The item below which these are added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
+  parent_id?: string | null;
+}
+
+export interface AgentHandoffEntry {
+  type: "agent.handoff";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  previous_agent_id: string;
+  previous_agent_name: string;
+  next_agent_id: string;
+  next_agent_name: string;
+}
+
 export interface AliasBody {
   object: string;
   name: string;
@@ -42,11 +60,30 @@ export interface AllowedTools {
   tools: Array<ToolChoice>;
 }
 
+export interface AnswerDone {
+  type: "conversation.response.done";
+  created_at: string;
+  usage: ConversationUsage;
+}
+
+export interface AnswerFailed {
+  type: "conversation.response.error";
+  created_at: string;
+  message: string;
+  code: number;
+}
+
 export interface AnswerMessage {
   content: string;
   thinking?: string;
   tool_calls?: Array<AnsweredCall>;
   role: string;
+}
+
+export interface AnswerStarted {
+  type: "conversation.response.started";
+  created_at: string;
+  conversation_id: string;
 }
 
 export interface AnsweredCall {
@@ -106,6 +143,33 @@ export interface ApiKeyRequest {
   blocked?: boolean;
 }
 
+/** Entries to answer. What isn't sent is as it was when the conversation began. */
+export interface AppendToConversation {
+  /** The user's message, or a list of entries: messages, calls of functions and their results. */
+  inputs?: string | Array<EntryFields> | null;
+  stream?: boolean | null;
+  /** With false, neither the inputs nor the answer are kept. */
+  store?: boolean | null;
+  /** A model's name, or an alias. */
+  model?: string | null;
+  /** A system message, placed before all others. */
+  instructions?: string | null;
+  /** Functions. Mistral's own connectors are refused. */
+  tools?: Array<ToolFields> | null;
+  /** Sampling and format. Each field that is sent replaces the one that is kept. */
+  completion_args?: CompletionArgs | null;
+  /** Accepted, without effect. */
+  handoff_execution?: string | null;
+  /** Refused: no tool here waits for a confirmation. */
+  tool_confirmations?: unknown;
+  /** Refused: moderation is the operator's to set up. */
+  guardrails?: unknown;
+  /** Refused: there are no agents here. */
+  agent_id?: string | null;
+  /** Refused: there are no agents here. */
+  agent_version?: string | number | null;
+}
+
 /** `response.function_call_arguments.delta` and `.done`. */
 export interface ArgumentsEvent {
   type: string;
@@ -162,6 +226,21 @@ export interface BlockSource {
   content?: unknown;
 }
 
+/** A line of items. Another one begins where an item has several answers or questions below it. */
+export interface BranchBody {
+  object: string;
+  number: number;
+  parent_id: string | null;
+  first_id: string;
+  last_id: string;
+}
+
+export interface BranchPage {
+  object: string;
+  data: Array<BranchBody>;
+  has_more: boolean;
+}
+
 /** Amounts are millionths of a cent; times are seconds since 1970. */
 export interface BudgetBody {
   object: string;
@@ -214,6 +293,17 @@ export interface CallFields {
   function: CalledFunction;
 }
 
+export interface CallGrew {
+  type: "function.call.delta";
+  created_at: string;
+  output_index: number;
+  id: string;
+  model: string;
+  name: string;
+  tool_call_id: string;
+  arguments: string;
+}
+
 export interface CallOutputBody {
   type: "function_call_output";
   id: string;
@@ -242,6 +332,15 @@ export interface Capabilities {
   rerank: boolean;
 }
 
+/** OpenAI's change of a conversation. A field that isn't sent leaves what is there. */
+export interface ChangeConversation {
+  /** In place of all metadata that is there. */
+  metadata?: Record<string, string> | null;
+  title?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
 export interface ChatChoice {
   index: number;
   message: AssistantMessage;
@@ -259,6 +358,7 @@ export interface ChatCompletion {
   usage: UsageBody;
   prompt_token_ids?: Array<number>;
   prompt_logprobs?: Array<Record<string, PromptLogprob> | null>;
+  metadata?: Record<string, string>;
 }
 
 export interface ChatCompletionChunk {
@@ -326,12 +426,12 @@ export interface ChatCompletionRequest {
   stream_options?: StreamOptions | null;
   /** Accepted, without effect. */
   user?: unknown;
-  /** Accepted, without effect. */
+  /** With `store`: up to 16 texts by name, to find the answer by. Otherwise without effect. */
   metadata?: unknown;
   /** Accepted, without effect. */
   service_tier?: unknown;
-  /** Accepted, without effect. */
-  store?: unknown;
+  /** With `true`, the answer and its messages are kept, to be listed and read, unless the organization keeps nothing. Without it they aren't. */
+  store?: boolean | null;
   /** The format that the answer must have. */
   response_format?: ResponseFormat | null;
   /** vLLM's shape of `response_format`. */
@@ -445,12 +545,35 @@ export interface ClientTool {
   strict?: boolean | null;
 }
 
+export interface CompactedResponse {
+  id: string;
+  object: string;
+  created_at: number;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  usage: ResponseUsage;
+}
+
 /** A summary, which stands for all items before it. It isn't encrypted: anybody may read it. */
 export interface CompactionBody {
   type: "compaction";
   id: string;
   summary: Array<SummaryTextBody>;
   encrypted_content: string;
+}
+
+/** A conversation to be compacted: the input, after what a stored response goes on from. */
+export interface CompactionRequest {
+  /** The model that writes the summary; null is the default chat model. */
+  model: string | null;
+  input?: string | Array<InputItem> | null;
+  /** A system message, which the summary covers too. */
+  instructions?: string | null;
+  /** The stored response with which the conversation ends, before the input. */
+  previous_response_id?: string | null;
+  /** Without effect here: prefixes are always cached. */
+  prompt_cache_key?: unknown;
+  /** Without effect. */
+  service_tier?: unknown;
 }
 
 /** A whole answer, or a chunk of a streamed answer. */
@@ -461,6 +584,22 @@ export interface Completion {
   model: string;
   choices: Array<CompletionChoice>;
   usage?: UsageBody | null;
+}
+
+export interface CompletionArgs {
+  stop?: string | Array<string> | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  temperature?: number | null;
+  top_p?: number | null;
+  max_tokens?: number | null;
+  random_seed?: number | null;
+  /** Without effect on this server's own models. */
+  prediction?: Record<string, unknown> | null;
+  response_format?: ResponseFormat | null;
+  tool_choice?: "auto" | "none" | "any" | "required" | ToolChoice | null;
+  /** How long the model thinks, if it knows efforts; `none` turns thoughts off. */
+  reasoning_effort?: string | null;
 }
 
 export interface CompletionChoice {
@@ -629,12 +768,62 @@ export interface ContentPartEvent {
   part: OutputTextBody | ReasoningTextBody;
 }
 
+/** A conversation without its items. Times are in unix seconds. */
+export interface ConversationBody {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  metadata: Record<string, unknown>;
+  title: string | null;
+  visibility: string;
+  head_id: string | null;
+}
+
+export interface ConversationHistory {
+  object: string;
+  conversation_id: string;
+  entries: Array<MessageInputEntry | MessageOutputEntry | FunctionCallEntry | FunctionResultEntry | ToolExecutionEntry | AgentHandoffEntry>;
+}
+
+export interface ConversationMessages {
+  object: string;
+  conversation_id: string;
+  messages: Array<MessageInputEntry | MessageOutputEntry>;
+}
+
+export interface ConversationPage {
+  object: string;
+  data: Array<ConversationBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface ConversationRef {
   id: string;
 }
 
 export interface ConversationRefFields {
   id: string;
+  /** The item below which the input is added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
+  parent_id?: string | null;
+}
+
+/** What an answer added to a conversation. */
+export interface ConversationResponse {
+  object: string;
+  conversation_id: string;
+  outputs: Array<MessageInputEntry | MessageOutputEntry | FunctionCallEntry | FunctionResultEntry | ToolExecutionEntry | AgentHandoffEntry>;
+  usage: ConversationUsage;
+}
+
+export interface ConversationUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  connector_tokens: number | null;
+  connectors: Record<string, number> | null;
 }
 
 /** A conversation in Anthropic's shape. */
@@ -658,6 +847,16 @@ export interface CountTokensRequest {
   mcp_servers?: unknown;
   /** Accepted, without effect. */
   context_management?: unknown;
+}
+
+/** OpenAI's new conversation, which nothing answers yet. */
+export interface CreateConversation {
+  /** In place of all metadata that is there. */
+  metadata?: Record<string, string> | null;
+  title?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
+  visibility?: "user" | "workspace" | null;
+  items?: Array<InputItem> | null;
 }
 
 export interface CustomCallBody {
@@ -710,6 +909,18 @@ export interface Deleted {
   deleted: boolean;
 }
 
+export interface DeletedCompletion {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedConversation {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DeletedFile {
   id: string;
   object: string;
@@ -739,6 +950,12 @@ export interface DetokenizeRequest {
   tokens: Array<number>;
 }
 
+export interface DocumentChunk {
+  type: "document_url";
+  document_url: string;
+  document_name: string | null;
+}
+
 export interface DocumentFields {
   text: string;
 }
@@ -756,7 +973,7 @@ export interface EmbedRequest {
   /** A text, or a list of texts. */
   input: string | Array<string>;
   dimensions?: number | null;
-  /** Without effect: a text that the model can't read as a whole is refused. */
+  /** With false, a text that is too long for the model is refused; otherwise it is cut at its end. */
   truncate?: boolean | null;
   /** Without effect. */
   options?: unknown;
@@ -804,6 +1021,26 @@ export interface EmbeddingsRequest {
   /** Whether the texts are questions (`query`, the default) or texts to search in. */
   input_type?: "query" | "passage" | "document" | null;
   user?: string | null;
+}
+
+/** A message, a call of a function or its result; the type decides which fields are used. */
+export interface EntryFields {
+  /** Without it, the entry's other fields tell the type. */
+  type?: string | null;
+  role?: "user" | "assistant" | null;
+  content?: string | Array<ContentPart> | null;
+  /** Refused: an answer begins a message of its own. */
+  prefix?: boolean | null;
+  tool_call_id?: string | null;
+  name?: string | null;
+  /** A JSON object, or its text. */
+  arguments?: string | Record<string, unknown> | null;
+  result?: string | null;
+  info?: Record<string, unknown> | null;
+  previous_agent_id?: string | null;
+  previous_agent_name?: string | null;
+  next_agent_id?: string | null;
+  next_agent_name?: string | null;
 }
 
 /** Flat fields for Mistral's clients; `error` repeats them for OpenAI's. */
@@ -976,6 +1213,18 @@ export interface FunctionCallBody {
   arguments: string;
 }
 
+export interface FunctionCallEntry {
+  type: "function.call";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  tool_call_id: string;
+  name: string;
+  arguments: string;
+  model: string | null;
+}
+
 export interface FunctionCallFields {
   name: string;
   /** A JSON object, or its text. */
@@ -999,6 +1248,16 @@ export interface FunctionFields {
   strict?: boolean | null;
 }
 
+export interface FunctionResultEntry {
+  type: "function.result";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  tool_call_id: string;
+  result: string;
+}
+
 export interface GenerateLine {
   model: string;
   created_at: string;
@@ -1020,7 +1279,43 @@ export interface Health {
   version: string;
 }
 
+export interface HitBody {
+  object: string;
+  conversation_id: string;
+  title: string | null;
+  item_id: string | null;
+  role: string | null;
+  created_at: number;
+  snippet: SnippetBody;
+}
+
+export interface HitList {
+  object: string;
+  data: Array<HitBody>;
+  has_more: boolean;
+}
+
+export interface ImageAddress {
+  url: string;
+  detail: string | null;
+}
+
+export interface ImageChunk {
+  type: "image_url";
+  image_url: ImageAddress;
+}
+
+export interface ImagePartBody {
+  type: "image_url";
+  image_url: ImageUrlBody;
+}
+
 export interface ImageUrl {
+  url: string;
+  detail?: string | null;
+}
+
+export interface ImageUrlBody {
   url: string;
   detail?: string | null;
 }
@@ -1402,12 +1697,46 @@ export interface MessageFields {
   prefix?: boolean | null;
 }
 
+export interface MessageGrew {
+  type: "message.output.delta";
+  created_at: string;
+  output_index: number;
+  id: string;
+  content_index: number;
+  model: string;
+  role: string;
+  content: string | ThinkChunk;
+}
+
+export interface MessageInputEntry {
+  type: "message.input";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  role: string;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  prefix: boolean;
+}
+
 export interface MessageItemBody {
   type: "message";
   id: string;
   status: string;
   role: string;
   content: Array<InputTextBody | OutputTextBody | InputImageBody | InputFileBody>;
+}
+
+/** What the assistant wrote. Thoughts are an entry of their own, before the one that they led to. */
+export interface MessageOutputEntry {
+  type: "message.output";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  role: string;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  model: string | null;
 }
 
 export interface MessageStart {
@@ -1479,6 +1808,10 @@ export interface MessagesToolChoice {
   disable_parallel_tool_use?: boolean | null;
 }
 
+export interface MetadataFields {
+  metadata: Record<string, string> | null;
+}
+
 /** A batch job in Mistral's contract. */
 export interface MistralBatchBody {
   id: string;
@@ -1523,6 +1856,21 @@ export interface MistralBatchRequest {
   agent_id?: string | null;
   metadata?: Record<string, string> | null;
   timeout_hours?: number;
+}
+
+/** A conversation in Mistral's contract, without its entries. */
+export interface MistralConversation {
+  id: string;
+  object: string;
+  created_at: string;
+  updated_at: string;
+  model: string;
+  name: string | null;
+  description: string | null;
+  metadata: Record<string, unknown>;
+  instructions: string | null;
+  tools: Array<Record<string, unknown>>;
+  completion_args: Record<string, unknown>;
 }
 
 export interface MistralInlineRequest {
@@ -2017,7 +2365,7 @@ export interface OrganizationRequest {
 
 /** An item that no model reads. */
 export interface OtherBody {
-  type: "other";
+  type: "aquilon:other";
   id: string;
   name: string;
   content: Record<string, unknown>;
@@ -2085,6 +2433,14 @@ export interface PageOfAuditBody {
   has_more: boolean;
 }
 
+export interface PageOfChatCompletion {
+  object: string;
+  data: Array<ChatCompletion>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface PageOfInvitationBody {
   object: string;
   data: Array<InvitationBody>;
@@ -2125,6 +2481,14 @@ export interface PageOfProviderBody {
   has_more: boolean;
 }
 
+export interface PageOfStoredMessage {
+  object: string;
+  data: Array<StoredMessage>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface PageOfUserBody {
   object: string;
   data: Array<UserBody>;
@@ -2136,14 +2500,6 @@ export interface PageOfUserBody {
 export interface PageOfWorkspaceBody {
   object: string;
   data: Array<WorkspaceBody>;
-  first_id: string | null;
-  last_id: string | null;
-  has_more: boolean;
-}
-
-export interface PageOfstr {
-  object: string;
-  data: Array<string>;
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
@@ -2500,6 +2856,8 @@ export interface ResponsesRequest {
   background?: boolean | null;
   /** With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; otherwise the request is refused. */
   truncation?: "auto" | "disabled" | null;
+  /** Without effect: a client compacts with /v1/responses/compact, or sends `truncation`. */
+  context_management?: unknown;
   /** Repeated in the answer, without effect: it limits calls of hosted tools. */
   max_tool_calls?: number | null;
   /** Repeated in the answer, without effect. */
@@ -2532,6 +2890,45 @@ export interface ResponsesTool {
   format?: CustomFormat | null;
   /** The functions and custom tools of a namespace. */
   tools?: Array<ResponsesTool> | null;
+}
+
+/** A new conversation with the entries of another one down to `from_entry_id`, and with further ones. */
+export interface RestartConversation {
+  /** The user's message, or a list of entries: messages, calls of functions and their results. */
+  inputs?: string | Array<EntryFields> | null;
+  stream?: boolean | null;
+  /** With false, neither the inputs nor the answer are kept. */
+  store?: boolean | null;
+  /** A model's name, or an alias. */
+  model?: string | null;
+  /** A system message, placed before all others. */
+  instructions?: string | null;
+  /** Functions. Mistral's own connectors are refused. */
+  tools?: Array<ToolFields> | null;
+  /** Sampling and format. Each field that is sent replaces the one that is kept. */
+  completion_args?: CompletionArgs | null;
+  /** Accepted, without effect. */
+  handoff_execution?: string | null;
+  /** Refused: no tool here waits for a confirmation. */
+  tool_confirmations?: unknown;
+  /** Refused: moderation is the operator's to set up. */
+  guardrails?: unknown;
+  /** Refused: there are no agents here. */
+  agent_id?: string | null;
+  /** Refused: there are no agents here. */
+  agent_version?: string | number | null;
+  from_entry_id: string;
+  metadata?: Record<string, unknown> | null;
+}
+
+export interface RetentionBody {
+  object: string;
+  days: number | null;
+}
+
+export interface RetentionRequest {
+  /** Days after a conversation's last change; null keeps conversations until they are deleted, 0 stores none. */
+  days: number | null;
 }
 
 export interface RotationRequest {
@@ -2662,8 +3059,42 @@ export interface SignatureDelta {
   signature: string;
 }
 
+export interface SnippetBody {
+  text: string;
+  marks: Array<Array<unknown>>;
+}
+
 export interface StartBody {
   url: string;
+}
+
+/** Mistral's start of a conversation: its first entries, which are answered. */
+export interface StartConversation {
+  inputs: string | Array<EntryFields>;
+  stream?: boolean | null;
+  /** With false, neither the inputs nor the answer are kept. */
+  store?: boolean | null;
+  /** A model's name, or an alias. */
+  model?: string | null;
+  /** A system message, placed before all others. */
+  instructions?: string | null;
+  /** Functions. Mistral's own connectors are refused. */
+  tools?: Array<ToolFields> | null;
+  /** Sampling and format. Each field that is sent replaces the one that is kept. */
+  completion_args?: CompletionArgs | null;
+  /** Accepted, without effect. */
+  handoff_execution?: string | null;
+  /** Refused: no tool here waits for a confirmation. */
+  tool_confirmations?: unknown;
+  /** Refused: moderation is the operator's to set up. */
+  guardrails?: unknown;
+  /** Refused: there are no agents here. */
+  agent_id?: string | null;
+  /** Refused: there are no agents here. */
+  agent_version?: string | number | null;
+  name?: string | null;
+  description?: string | null;
+  metadata?: Record<string, unknown> | null;
 }
 
 export interface StartRequest {
@@ -2706,6 +3137,19 @@ export interface StatementLineBody {
 export interface StopDelta {
   stop_reason: string;
   stop_sequence: string | null;
+}
+
+/** A message of the request. */
+export interface StoredMessage {
+  id: string;
+  role: string;
+  content: string | null;
+  content_parts: Array<TextPartBody | ImagePartBody> | null;
+  name: string | null;
+  refusal: null;
+  reasoning_content?: string;
+  tool_calls?: Array<ToolCallBody>;
+  tool_call_id?: string;
 }
 
 export interface StreamOptions {
@@ -2770,6 +3214,11 @@ export interface TextBlock {
   citations: null;
 }
 
+export interface TextChunk {
+  type: "text";
+  text: string;
+}
+
 export interface TextDelta {
   type: "text_delta";
   text: string;
@@ -2810,6 +3259,16 @@ export interface TextOptions {
 export interface TextPart {
   type?: string;
   text?: string | null;
+}
+
+export interface TextPartBody {
+  type: "text";
+  text: string;
+}
+
+export interface ThinkChunk {
+  type: "thinking";
+  thinking: Array<TextChunk>;
 }
 
 export interface Thinking {
@@ -2918,6 +3377,17 @@ export interface ToolChoice {
 
 export interface ToolChoiceFunction {
   name: string;
+}
+
+export interface ToolExecutionEntry {
+  type: "tool.execution";
+  object: string;
+  id: string;
+  created_at: string;
+  completed_at: string | null;
+  name: string;
+  arguments: string;
+  info: Record<string, unknown>;
 }
 
 export interface ToolFields {
