@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import openai
 import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import HTTPValidationError, SDKError
+from mistralai.client.models import ConversationEvents, ConversationResponse
 from openai import OpenAI
 from sqlalchemy import select
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
 
+from aquilon.api.conversations.mistral_events import frames, whole_answer
 from aquilon.conversations.tables import ConversationPolicy
+from aquilon.money.usage_event import Usage
 from aquilon.people.tables import Organization
+from aquilon.request import Delta, Event, Finished, Started
 from aquilon.settings import Settings
 from aquilon.storage import Database
 
@@ -371,6 +378,42 @@ def test_nesting_near_the_parser_s_limit_is_text_or_refused(http: httpx.Client, 
     body = f'{{"model": "{MODEL}", ' + field % ('{"a": ' + "[" * 950 + "]" * 950 + "}") + "}"
     answer = http.post("/v1/conversations", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status, answer.text[:300]
+
+
+def test_two_that_answer_at_once_do_not_see_each_other(
+    mistral_client: Mistral, openai_client: OpenAI, http: httpx.Client
+) -> None:
+    begun = begin(mistral_client, "Hello")
+
+    def append(text: str) -> list[str]:
+        answer = mistral_client.beta.conversations.append(conversation_id=begun.conversation_id, inputs=text)
+        leaf: Any = answer.outputs[-1]
+        return [*texts(openai_client, begun.conversation_id, leaf=leaf.id)[2:], leaf.content]
+
+    with ThreadPoolExecutor() as threads:
+        for text, (asked, stored, answered) in zip("abc", threads.map(append, "abc"), strict=True):
+            assert (asked, stored) == (text, answered)
+    assert len(http.get(f"/v1/conversations/{begun.conversation_id}/branches").json()["data"]) <= 3
+
+
+async def test_thoughts_are_an_entry_of_their_own() -> None:
+    async def answered() -> AsyncGenerator[Event]:
+        for event in (Started(0), Delta(0, "", reasoning="Hm"), Delta(0, "Noon"), Finished(0, "stop"), Usage(5, 2)):
+            yield event
+
+    told = {"answer_id": "run_1", "conversation_id": "conv_1", "model": MODEL}
+    streamed = b"".join([data async for data in frames(answered(), **told)]).decode()
+    events = [json.loads(line.removeprefix("data: ")) for line in streamed.splitlines() if line.startswith("data: ")]
+    thought, text = (
+        ConversationEvents.model_validate({"event": event["type"], "data": event}).data
+        for event in events
+        if event.get("content")
+    )
+    whole = json.loads(msgspec.json.encode(await whole_answer(answered(), **told)))
+    outputs: list[Any] = ConversationResponse.model_validate(whole).outputs
+    assert [entry.id for entry in outputs] == [thought.id, text.id]  # type: ignore[union-attr]
+    assert outputs[0].content[0].thinking[0].text == "Hm"
+    assert outputs[1].content == "Noon"
 
 
 # Both

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
-from aquilon.api.body import read_either
+from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
 from aquilon.api.conversations.mistral_entries import (
     Entry,
@@ -105,7 +105,7 @@ async def append(
 )
 async def restart_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     note_dialect(request.scope, "mistral")
-    fields = await read_either(request, lambda _: RestartConversation)
+    fields = await read_body(request, RestartConversation)
     fields.require_possible()
     conversations = services(request).conversations
     old = await conversations.within(caller, conversation_id, below=fields.from_entry_id)
@@ -172,7 +172,6 @@ async def _answer(
             [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
         )
     else:
-        days = await state.conversations.required_days(caller) if place.retention_days is None else None
         copies = [] if new is None else copied_items(history)
         run = await state.runs.start(
             RunRequest(
@@ -183,7 +182,7 @@ async def _answer(
                 place=place,
                 new_conversation=new,
                 input=[*copies, *new_items(inputs)],
-                kept_days=days,
+                kept_days=await state.conversations.required_days(caller),
             ),
             caller,
             headers=headers,
