@@ -14,7 +14,7 @@ from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded
 from aquilon.conversations.policies import Policies
-from aquilon.conversations.retention import kept_days, require_days
+from aquilon.conversations.retention import require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
@@ -99,7 +99,7 @@ class Conversations:
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
         """Store a conversation with its first items. Raises ApiError 400 for items that are too many or too large."""
         _require_size(items)
-        place, days = Place.in_new(new.id), await self.kept_days(principal)
+        place = Place.in_new(new.id)
         rows, head_id = _new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
         writes: list[Write] = [
@@ -108,7 +108,7 @@ class Conversations:
             *rows.writes,
             (
                 stored_conversations.MOVE_HEAD,
-                [head_row(principal.organization_id, new.id, head_id, days=days)],
+                [head_row(principal.organization_id, new.id, head_id)],
             ),
         ]
         if new.title is not None:
@@ -135,9 +135,8 @@ class Conversations:
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 writes.append((stored_conversations.ADD_BRANCH, [row]))
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = kept_days(place.retention_days, context.kept_days)
             writes += rows.writes
-            head = head_row(principal.organization_id, conversation_id, head_id, days=days)
+            head = head_row(principal.organization_id, conversation_id, head_id)
             writes.append((stored_conversations.MOVE_HEAD, [head]))
             try:
                 await write(self._database, writes)
@@ -207,10 +206,7 @@ class Conversations:
         scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
-            policy_days = await stored_conversations.policy_days(session, scope)
-            await stored_conversations.set_retention(
-                session, scope, conversation_id, days=days, policy_days=policy_days
-            )
+            await stored_conversations.set_retention(session, scope, conversation_id, days)
         return await self.get(principal, conversation_id)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:

@@ -110,7 +110,6 @@ async def create_response(request: Request, caller: Caller) -> Response:
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
             tools=called_tools(response.tools),
-            kept_days=context.kept_days,
         ),
         caller,
         headers=headers,
