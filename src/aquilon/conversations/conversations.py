@@ -15,7 +15,7 @@ from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
-from aquilon.conversations.retention import kept_days, require_days
+from aquilon.conversations.retention import require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
@@ -77,15 +77,13 @@ class Conversations:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
         return await self._policies.days_of(principal.organization_id)
 
-    async def required_days(self, principal: Principal) -> int | None:
-        """As `kept_days`. Raises ApiError 400 if none is stored."""
-        days = await self.kept_days(principal)
-        if days == 0:
+    async def require_kept(self, principal: Principal) -> None:
+        """Raises ApiError 400 if the organization keeps no conversations."""
+        if await self.kept_days(principal) == 0:
             raise invalid(
                 "This organization keeps no conversations: send the whole conversation with each request",
                 code="conversations_not_kept",
             )
-        return days
 
     async def fresh(self, principal: Principal) -> Context:
         """The beginning of a conversation that is stored with its first run."""
@@ -128,7 +126,8 @@ class Conversations:
         Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations.
         """
         _require_size(items)
-        place, days = Place.in_new(new.id), await self.required_days(principal)
+        await self.require_kept(principal)
+        place = Place.in_new(new.id)
         rows, head_id = _new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
         writes: list[Write] = [
@@ -137,7 +136,7 @@ class Conversations:
             *rows.writes,
             (
                 stored_conversations.MOVE_HEAD,
-                [head_row(principal.organization_id, new.id, head_id, days=days)],
+                [head_row(principal.organization_id, new.id, head_id)],
             ),
         ]
         if new.title is not None:
@@ -155,6 +154,7 @@ class Conversations:
         """
         _require_size(items)
         scope = Scope.of_organization(principal)
+        await self.require_kept(principal)
         for _ in range(_TRIES):
             place, new_branches = await self._place_of(principal, conversation_id, below), list[Row]()
             branch = place.branch if place.free else place.branches
@@ -163,8 +163,7 @@ class Conversations:
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 new_branches.append(row)
             rows, head_id = _new_items(items, place, principal, branch=branch)
-            days = kept_days(place.retention_days, await self.required_days(principal))
-            head = head_row(principal.organization_id, conversation_id, head_id, days=days)
+            head = head_row(principal.organization_id, conversation_id, head_id)
             writes: list[Write] = [
                 (stored_conversations.MOVE_HEAD_OF_PLACE, [head | {"place_edition": place.edition}]),
                 (stored_conversations.ADD_BRANCH, new_branches),
@@ -297,10 +296,7 @@ class Conversations:
         scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
-            policy_days = await stored_conversations.policy_days(session, scope)
-            await stored_conversations.set_retention(
-                session, scope, conversation_id, days=days, policy_days=policy_days
-            )
+            await stored_conversations.set_retention(session, scope, conversation_id, days)
         return await self.get(principal, conversation_id)
 
     async def latest_models(self, principal: Principal, conversation_ids: Sequence[str]) -> dict[str, str]:

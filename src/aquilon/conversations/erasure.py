@@ -23,7 +23,7 @@ AFTER_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
 """Between two steps, for those who wait for the database."""
 _AGAIN_SECONDS = 1.0
-_SCRUB_PART = 10
+_SCRUB_PART = 4
 """A scrub reads the whole file; until the next one, at least this many times as long as it took must pass."""
 _WORDS_AT_ONCE = 50
 """Of at most 100,000 characters each."""

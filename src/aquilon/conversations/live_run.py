@@ -12,7 +12,6 @@ import msgspec
 
 from aquilon.conversations.answer import Answer, choices
 from aquilon.conversations.items import CalledTool, Item
-from aquilon.conversations.retention import kept_days
 from aquilon.conversations.rows import (
     ItemRows,
     NewConversation,
@@ -54,8 +53,6 @@ class RunRequest:
     background: bool = False
     tools: Mapping[str, CalledTool] = field(default_factory=dict)
     """As in `Answer`."""
-    kept_days: int | None = None
-    """How long the organization keeps conversations; None for ever."""
 
 
 @dataclass(eq=False)
@@ -217,9 +214,7 @@ class LiveRun:
         return [(runs.ADD_EVENTS, [events_row(self.key, self.noted, events)])] if events else []
 
     def _head(self, head_id: str | None) -> dict[str, Any]:
-        place = self.request.place
-        days = kept_days(place.retention_days, self.request.kept_days)
-        return head_row(self.organization_id, place.conversation_id, head_id, days=days)
+        return head_row(self.organization_id, self.request.place.conversation_id, head_id)
 
     def _run(self, leaf_id: str | None) -> Row:
         request = self.request

@@ -11,7 +11,6 @@ import msgspec
 
 from aquilon.conversations.answer import Answer, partial_items
 from aquilon.conversations.items import Item, encoded, search_text
-from aquilon.conversations.retention import DAY
 from aquilon.conversations.run import RunEnded, RunEvent, encoded_events
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import search
@@ -135,15 +134,13 @@ def end_row(key: Mapping[str, str], ended: RunEnded, *, model: str, leaf_id: str
     }
 
 
-def head_row(organization_id: str, conversation_id: str, head_id: str | None, *, days: int | None) -> dict[str, Any]:
-    """The parameters of `conversations.MOVE_HEAD`. ``days``: how long the conversation is kept; None for ever."""
-    now = int(time.time())
+def head_row(organization_id: str, conversation_id: str, head_id: str | None) -> dict[str, Any]:
+    """The parameters of `conversations.MOVE_HEAD`."""
     return {
         "owner": organization_id,
         "conversation": conversation_id,
         "new_head_id": head_id,
-        "changed_at": now,
-        "new_expires_at": None if days is None else now + days * DAY,
+        "changed_at": int(time.time()),
     }
 
 

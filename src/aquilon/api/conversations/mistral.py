@@ -172,6 +172,7 @@ async def _answer(
             [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
         )
     else:
+        await state.conversations.require_kept(caller)
         copies = [] if new is None else copied_items(history)
         run = await state.runs.start(
             RunRequest(
@@ -182,7 +183,6 @@ async def _answer(
                 place=place,
                 new_conversation=new,
                 input=[*copies, *new_items(inputs)],
-                kept_days=await state.conversations.required_days(caller),
             ),
             caller,
             headers=headers,

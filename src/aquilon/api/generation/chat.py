@@ -92,5 +92,4 @@ def _run_request(
         new_conversation=context.new_conversation(caller),
         input=new_items(items, most=MAX_MESSAGES, param="messages"),
         labels=msgspec.json.encode(labels).decode(),
-        kept_days=context.kept_days,
     )

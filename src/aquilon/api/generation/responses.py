@@ -252,7 +252,6 @@ async def begin_response(
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
             tools=called_tools(response.tools),
-            kept_days=context.kept_days,
         ),
         caller,
         headers=headers,

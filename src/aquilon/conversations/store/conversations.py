@@ -5,7 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, func, insert, literal, or_, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.items import Item, decoded
@@ -15,6 +30,18 @@ from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
+
+_RULE = (
+    Everyone.select(ConversationPolicy)
+    .with_only_columns(ConversationPolicy.days)
+    .where(ConversationPolicy.organization_id == StoredConversation.organization_id)
+    .scalar_subquery()
+)
+_OWN = StoredConversation.retention_days
+_DAY: ColumnElement[int] = literal_column(str(DAY))  # written in the statement itself
+_SECONDS_KEPT = case((_OWN.is_(None), _RULE), (_OWN < _RULE, _OWN), else_=func.coalesce(_RULE, _OWN)) * _DAY
+"""After a conversation's last change: its own days, or fewer by its organization's rule; NULL for ever."""
+_EXPIRES_AT = StoredConversation.updated_at + _SECONDS_KEPT
 
 ADD = Statement(insert(StoredConversation))
 ADD_BRANCH = Statement(insert(ConversationBranch))
@@ -27,7 +54,7 @@ _MOVE_HEAD = (
     .values(
         head_id=func.coalesce(bindparam("new_head_id", type_=String), StoredConversation.head_id),
         updated_at=bindparam("changed_at"),
-        expires_at=bindparam("new_expires_at"),
+        expires_at=cast(bindparam("changed_at"), BigInteger) + _SECONDS_KEPT,
     )
 )
 MOVE_HEAD = Statement(_MOVE_HEAD)
@@ -121,25 +148,14 @@ async def set_policy(session: AsyncSession, scope: Scope, days: int | None) -> N
         row = ConversationPolicy(organization_id=scope.organization_id, days=days, changed_at=int(time.time()))
         session.add(row)
         await session.flush()
-    await session.execute(scope.update(StoredConversation).values(expires_at=_expiry(days)))
+    await session.execute(scope.update(StoredConversation).values(expires_at=_EXPIRES_AT))
 
 
-async def set_retention(
-    session: AsyncSession, scope: Scope, conversation_id: str, *, days: int | None, policy_days: int | None
-) -> None:
-    """Change for how many days a conversation is kept; None for the organization's rule, ``policy_days``."""
+async def set_retention(session: AsyncSession, scope: Scope, conversation_id: str, days: int | None) -> None:
+    """Change for how many days a conversation is kept; None for as long as the organization's rule says."""
     of_conversation = scope.update(StoredConversation).where(StoredConversation.id == conversation_id)
     await session.execute(of_conversation.values(retention_days=days))
-    await session.execute(of_conversation.values(expires_at=_expiry(policy_days)))
-
-
-def _expiry(policy_days: int | None) -> ColumnElement[int]:
-    """As `policies.kept_days` says, after the last change."""
-    own = StoredConversation.retention_days
-    if policy_days is None:
-        return StoredConversation.updated_at + own * DAY
-    kept = case((own < policy_days, own), else_=literal(policy_days))
-    return StoredConversation.updated_at + kept * DAY
+    await session.execute(of_conversation.values(expires_at=_EXPIRES_AT))
 
 
 async def count(session: AsyncSession, principal: Principal) -> int:

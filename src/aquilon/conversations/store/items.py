@@ -33,7 +33,6 @@ class Place:
     """Whether nothing is below the parent on its branch; otherwise the next item begins another branch."""
     branches: int
     """How many branches the conversation has."""
-    retention_days: int | None = None
 
     @classmethod
     def in_new(cls, conversation_id: str) -> Place:
@@ -100,7 +99,6 @@ async def place_below(
         depth=depth,
         free=free,
         branches=branches,
-        retention_days=conversation.retention_days,
     )
 
 
