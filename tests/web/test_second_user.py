@@ -33,15 +33,13 @@ OBJECTS = {
     "batch_id": "batch",
     "job_id": "batch",
     "session_id": "session",
+    "response_id": "response",
 }
 """A path's parameter, and the kind of object that it names."""
 
 NEVER_STORED = {
     "/v1/chat/completions/{completion_id}",
     "/v1/chat/completions/{completion_id}/messages",
-    "/v1/responses/{response_id}",
-    "/v1/responses/{response_id}/cancel",
-    "/v1/responses/{response_id}/input_items",
 }
 """Routes whose objects are never stored: see test_responses.py."""
 
@@ -177,6 +175,7 @@ def make(server: RunningServer, name: str) -> Organization:
     )
     file = owner.post("/v1/files", data={"purpose": "batch"}, files={"file": ("lines.jsonl", lines)}).json()
     batch = post("/v1/batches", input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
+    response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
@@ -190,6 +189,7 @@ def make(server: RunningServer, name: str) -> Organization:
         "file": file["id"],
         "batch": batch["id"],
         "session": session["id"],
+        "response": response["id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -310,3 +310,17 @@ def test_equal_prompts_of_two_tenants_share_no_cached_block(
     assert cached(operators.owner) > 100
     assert cached(tenants.owner) == 0
     assert cached(tenants.owner) > 100
+
+
+@pytest.mark.parametrize("field", ["previous_response_id", "item"])
+def test_another_organization_s_response_is_not_continued(
+    field: str, operators: Organization, tenants: Organization
+) -> None:
+    foreign = operators.ids["response"]
+    [item] = operators.owner.get(f"/v1/responses/{foreign}/input_items").json()["data"]
+    more: dict[str, Any] = {"previous_response_id": foreign, "input": "Go on"}
+    if field == "item":
+        more = {"input": [{"type": "item_reference", "id": item["id"]}]}
+    for caller in tenants.callers:
+        answer = caller.post("/v1/responses", json={"model": "tiny", "max_output_tokens": 1} | more)
+        assert answer.status_code == 404, answer.text
