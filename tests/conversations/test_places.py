@@ -121,7 +121,7 @@ async def grow(tree: Tree, speaker: Speaker, steps: list[tuple[str, int, int]]) 
     await tree.end_runs(speaker)
 
 
-@examples(max_examples=20, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@examples(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 async def test_the_path_of_each_item_is_its_ancestors(
     process: Process, speaker: Speaker, database: Database, steps: list[tuple[str, int, int]]

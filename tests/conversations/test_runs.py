@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from sqlalchemy import text
 from tests.support.polling import until
-from tests.support.stored_runs import Process, Speaker, ended, message
+from tests.support.stored_runs import MODEL, Process, Speaker, ended, message
 
 from aquilon.conversations.live_run import LiveRun
+from aquilon.conversations.recovery import end_abandoned
 from aquilon.conversations.run import RunEnded, RunEvent
 from aquilon.errors import ApiError
+from aquilon.money.prices import Price
+from aquilon.money.store import budgets, prices
+from aquilon.people.scope import Scope
 from aquilon.request import Delta
 from aquilon.storage import Database
 from aquilon.storage.rows import write
@@ -131,6 +136,51 @@ async def test_a_run_that_could_not_be_stored_is_refused_and_costs_nothing(
     async with database.reading() as session:
         events = await session.execute(text("SELECT outcome, cost FROM usage_events ORDER BY ended_at, outcome DESC"))
         assert sorted(tuple(row) for row in events) == [("completed", 0), ("failed", 0)]
+
+
+async def test_a_run_ends_where_its_budget_does(process: Process, database: Database) -> None:
+    scope, key = Scope.of_organization(process.key), process.key.api_key_id or ""
+    async with database.writing() as session:
+        await prices.set_price(session, MODEL, Price(int(time.time()), input=0, cached_input=0, output=1000))
+        await budgets.set_budget(session, scope, subject_kind="key", subject_id=key, period="once", amount=100_000)
+    run = await process.run("300 words")
+    stored = await process.stored(run)
+    assert (stored.status, stored.reason) == ("incomplete", "length")
+    assert await billed(database, run) == [("completed", stored.completion_tokens)]
+    assert 50 < stored.completion_tokens <= 100
+
+
+async def test_no_more_runs_begin_than_a_process_can_hold(
+    process: Process, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aquilon.conversations.runs.MOST_RUNS", 2)
+    held = [await process.start("2 words, wait after 1") for _ in range(2)]
+    with pytest.raises(ApiError) as refused:
+        await process.start("1 words")
+    assert (refused.value.status, refused.value.type) == (503, "overloaded")
+    speaker.go_on.set()
+    for run in held:
+        await ended(run)
+    await process.run("1 words")
+
+
+async def test_an_abandoned_run_whose_question_was_deleted_gets_a_branch_for_what_it_had(
+    process: Process, speaker: Speaker
+) -> None:
+    before = await process.after(await process.run("1 words"))
+    await process.run("1 words", before)
+    run = await process.start("3 words, wait after 2", before)
+    await words(run, 2)
+    await until(lambda: run.noted == len(run.log.events))
+    [(question, _)] = run.request.input
+    stored = await process.stored(run)
+    await process.services.conversations.delete_items(process.key, stored.conversation_id, [question])
+    await end_abandoned(process.services.database, await process.stored(run))
+    failed = await process.stored(run)
+    assert (failed.status, failed.completion_tokens) == ("failed", 2)
+    assert await process.texts(stored.conversation_id, failed.leaf_id) == ["1 words", "w0 ", "w0 w1 "]
+    again = await process.run("1 words", await process.after(run))
+    assert (await process.stored(again)).status == "completed"
 
 
 async def test_events_whose_commit_was_in_doubt_are_stored_once(

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,12 +165,19 @@ async def kill_under_runs(home: Path, *, kills: int, clients: int = 8, seed: int
     return load
 
 
-def check_billing(home: Path, load: Load) -> None:
-    """Each run has one usage event, of at most as many tokens as the upstream sent for it."""
+USAGE = "SELECT request_id, completion_tokens FROM usage_events"
+UNFINISHED = "SELECT id FROM runs WHERE ended_at IS NULL OR process_id IS NOT NULL"
+
+
+def check_file(home: Path, load: Load) -> None:
+    """`check_billing` for a home with SQLite; and no run is unfinished."""
     with sqlite3.connect(home / "aquilon.db") as database:
-        rows = database.execute("SELECT request_id, completion_tokens FROM usage_events").fetchall()
-        [runs] = database.execute("SELECT count(*) FROM runs WHERE ended_at IS NULL OR process_id IS NOT NULL")
-    assert runs == (0,)
+        assert database.execute(UNFINISHED).fetchall() == []
+        check_billing(database.execute(USAGE).fetchall(), load)
+
+
+def check_billing(rows: Sequence[tuple[str, int]], load: Load) -> None:
+    """Each run has one usage event, of at most as many tokens as the upstream sent for it."""
     assert set(Counter(row[0] for row in rows).values()) == {1}
     tokens = dict(rows)
     for run_id, told in load.runs.items():

@@ -5,11 +5,13 @@ The outage lasts two seconds, or ``OUTAGE_SECONDS``: the documentation promises 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -17,7 +19,8 @@ import httpx
 import pytest
 from tests.support.databases import PostgreSQL, postgresql_programs, postgresql_server
 from tests.support.outages import Seen, outage, paced, prepare
-from tests.support.polling import wait_until
+from tests.support.polling import until, wait_until
+from tests.support.run_kills import MODEL, UNFINISHED, USAGE, Load, add_upstream, check_billing, check_file, client
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import upstream_server
 
@@ -132,6 +135,52 @@ async def test_no_usage_is_lost_while_the_disk_is_full(gateway: RunningServer) -
             give_back=lambda: resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, unlimited) and None,
         )
     check(seen, *on_record(gateway, budget))
+
+
+async def outage_of_runs(gateway: RunningServer, take_away: Callable[[], None], give_back: Callable[[], None]) -> Load:
+    """Answers in the background are written and followed while the database is away, and others are asked for."""
+    load = Load()
+    async with upstream_server(load.upstream) as upstream, client(gateway, gateway.api_key) as http:
+        await add_upstream(gateway, upstream.url)
+        lengths = [50 + 100 * number for number in range(8)]
+        asking = [asyncio.create_task(load.ask(http, None, words=words)) for words in lengths]
+        await until(lambda: sum(load.sent.values()) > 160)
+        await asyncio.to_thread(take_away)
+        gone_until = time.monotonic() + SECONDS
+        while time.monotonic() < gone_until:
+            refused = await http.post("/v1/responses", json={"model": MODEL, "input": "1 words", "background": True})
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded"), refused.text
+            assert "database" in refused.json()["message"] or "recorded" in refused.json()["message"]
+        await asyncio.to_thread(give_back)
+        await asyncio.gather(*asking)
+        await asyncio.to_thread(wait_until, lambda: httpx.get(f"{gateway.url}/ready", timeout=30).status_code == 200)
+        await load.check(http)
+    return load
+
+
+@pytest.mark.slow
+async def test_runs_go_on_while_postgresql_is_away_and_nothing_of_them_is_lost(
+    postgresql: PostgreSQL, gateway: RunningServer
+) -> None:
+    load = await outage_of_runs(gateway, postgresql.stop, postgresql.start)
+    gateway.stop()
+    connection = await asyncpg.connect(host=postgresql.folder, user="aquilon", database="postgres")
+    usage, unfinished = await connection.fetch(USAGE), await connection.fetch(UNFINISHED)
+    await connection.close()
+    assert unfinished == []
+    check_billing([tuple(row) for row in usage], load)
+
+
+@pytest.mark.slow
+async def test_runs_go_on_while_the_disk_is_full_and_nothing_of_them_is_lost(gateway: RunningServer) -> None:
+    load = await outage_of_runs(gateway, lambda: limit_files(gateway, 4096), lambda: limit_files(gateway))
+    gateway.stop()
+    check_file(gateway.home, load)
+
+
+def limit_files(gateway: RunningServer, most: int = resource.RLIM_INFINITY) -> None:
+    """Keep the server process' files from growing."""
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
 def on_record(gateway: RunningServer, budget: str) -> tuple[list[tuple[str, int, int, str]], int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.polling import until
-from tests.support.run_kills import GATEWAY, Load, add_upstream, check_billing, client, kill_under_runs
+from tests.support.run_kills import GATEWAY, Load, add_upstream, check_file, client, kill_under_runs
 from tests.support.server import start_server
 from tests.support.upstream_server import upstream_server
 
@@ -16,7 +16,7 @@ from tests.support.upstream_server import upstream_server
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 async def test_kills_lose_nothing_that_was_acknowledged_and_bill_each_run_once(tmp_path: Path, kills: int) -> None:
     load = await kill_under_runs(tmp_path, kills=kills)
-    check_billing(tmp_path, load)
+    check_file(tmp_path, load)
     assert load.statuses["failed"] >= kills
     print(f"{kills} kills, {load.statuses}, all final within {load.slowest:.2f} s of each start")
 
@@ -42,7 +42,7 @@ async def test_answers_in_the_background_get_a_grace_period_then_end_with_an_err
             run = (await http.get(f"/v1/responses/{endless}")).json()
             assert run["error"] == {"code": "overloaded", "message": "The server is stopping"}
         await asyncio.to_thread(again.stop)
-    check_billing(tmp_path, load)
+    check_file(tmp_path, load)
     with sqlite3.connect(tmp_path / "aquilon.db") as database:
         query = "SELECT outcome, completion_tokens FROM usage_events WHERE request_id = ?"
         [(outcome, tokens)] = database.execute(query, (endless,)).fetchall()

@@ -368,3 +368,17 @@ def test_equal_prompts_of_two_tenants_share_no_cached_block(
     assert cached(operators.owner) > 100
     assert cached(tenants.owner) == 0
     assert cached(tenants.owner) > 100
+
+
+@pytest.mark.parametrize("field", ["previous_response_id", "item"])
+def test_another_organization_s_response_is_not_continued(
+    field: str, operators: Organization, tenants: Organization
+) -> None:
+    foreign = operators.ids["response"]
+    [item] = operators.owner.get(f"/v1/responses/{foreign}/input_items").json()["data"]
+    more: dict[str, Any] = {"previous_response_id": foreign, "input": "Go on"}
+    if field == "item":
+        more = {"input": [{"type": "item_reference", "id": item["id"]}]}
+    for caller in tenants.callers:
+        answer = caller.post("/v1/responses", json={"model": "tiny", "max_output_tokens": 1} | more)
+        assert answer.status_code == 404, answer.text

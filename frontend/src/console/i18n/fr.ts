@@ -626,7 +626,7 @@ export const fr: ConsoleTexts = {
     "Sans cela, ils viennent par l’authentification unique ou par un lien à usage unique, seulement.",
   "settings.days": "Jours de conservation des conversations après leur dernier changement",
   "settings.daysHint":
-    "Vide : jusqu’à ce que quelqu’un les supprime. 0 : aucune n’est conservée. Ce qui est plus ancien, ou ne doit plus être conservé, est supprimé.",
+    "Vide\u00a0: jusqu’à ce que quelqu’un les supprime. 0\u00a0: aucune n’est conservée. Ce qui est plus ancien, ou ne doit plus être conservé, est supprimé.",
   "settings.saved": "Enregistré.",
   "members.email": "Adresse e-mail",
   "members.email.hint": "Connecte partout où le nom connecte\u00a0; peut rester vide.",
