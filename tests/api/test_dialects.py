@@ -9,9 +9,9 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from aquilon.api.dialects import dialect_of
-from aquilon.api.error_bodies import REQUEST_ID, error_frame
 from aquilon.api.errors import error_response
+from aquilon.conversations.dialects.dialect import dialect_of
+from aquilon.conversations.dialects.error_bodies import REQUEST_ID, error_frame
 from aquilon.errors import ApiError, ErrorType, not_found, overloaded
 
 WRONG_FIELD = ApiError(

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.api.error_bodies import error_body
 from aquilon.api.errors import api_error
+from aquilon.conversations.dialects.error_bodies import error_body
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.prompts import too_long
 from aquilon.money.budgets import Budget, budget_exceeded

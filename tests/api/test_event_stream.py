@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from aquilon.api.event_stream import DONE, EventStream, frame, unless_gone
+from aquilon.api.event_stream import EventStream, unless_gone
+from aquilon.conversations.dialects.frames import DONE, frame
 from aquilon.errors import ApiError, overloaded, server_error
 
 Message = MutableMapping[str, Any]

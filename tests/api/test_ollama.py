@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from aquilon.api.ollama.answer_fields import AnswerFields, OllamaOptions
-from aquilon.api.ollama.answers import Answer, Clock
 from aquilon.api.ollama.asking import source_of
 from aquilon.api.ollama.embed import EmbedRequest
 from aquilon.api.ollama.generate import OllamaGenerateRequest
-from aquilon.api.ollama.messages import OllamaMessage, conversation
+from aquilon.conversations.dialects.ollama_answers import Answer, Clock
+from aquilon.conversations.dialects.ollama_fields import AnswerFields, OllamaOptions
+from aquilon.conversations.dialects.ollama_messages import OllamaMessage, conversation
 from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage
 from aquilon.request import (

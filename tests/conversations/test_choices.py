@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from aquilon.api.generation.chat_answers import Shape
 from aquilon.api.generation.stored_chat import completion_of
+from aquilon.conversations.dialects.chat_answers import Shape
 from aquilon.conversations.items import MessageItem, Text, decoded, encoded
 from aquilon.conversations.recovery import end_abandoned
 from aquilon.conversations.replay import events_of_items

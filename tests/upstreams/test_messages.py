@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from tests.support.upstream_gateway import Gateway, open_gateway, text
 from tests.support.upstream_server import Line, UpstreamServer, upstream_server
 
-from aquilon.api.generation.chat_fields import ChatCompletionRequest
-from aquilon.api.generation.messages_events import Answer, message_frames
-from aquilon.api.generation.messages_fields import MessagesRequest
+from aquilon.conversations.dialects.chat_fields import ChatCompletionRequest
+from aquilon.conversations.dialects.messages_events import Answer, message_frames
+from aquilon.conversations.dialects.messages_fields import MessagesRequest
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aquilon.api.generation.chat_fields import ChatCompletionRequest
+from aquilon.conversations.dialects.chat_fields import ChatCompletionRequest
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, TextPrompt
 from aquilon.text.messages import Message

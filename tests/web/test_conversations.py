@@ -20,7 +20,7 @@ from sqlalchemy import select
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
 
-from aquilon.api.conversations.mistral_events import frames, whole_answer
+from aquilon.conversations.dialects.mistral_events import frames, whole_answer
 from aquilon.conversations.tables import ConversationPolicy
 from aquilon.money.usage_event import Usage
 from aquilon.people.tables import Organization

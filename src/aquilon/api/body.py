@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from aquilon.api.errors import invalid_fields
 from aquilon.api.json_size import MOST_STRUCTURES, MOST_VALUES, holds_too_much, is_small
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid
 
 STRICT_HEADER = "x-aquilon-strict"
@@ -24,16 +25,6 @@ BODY_SECONDS = 60
 
 _MOST_DETAILED = 200
 """With more errors than this, only those in the first entries of each list are reported."""
-
-
-FIRST_FAULT_ENDS: Any = Field(fail_fast=True)
-"""For lists without a maximum length: pydantic would otherwise build one error for each of half a million entries."""
-
-
-class Fields(BaseModel):
-    """A request body. Types are strict (no text for a number); unknown fields are kept in ``model_extra``."""
-
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
 F = TypeVar("F", bound=Fields)

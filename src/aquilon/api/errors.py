@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -14,10 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.error_bodies import REQUEST_ID, ErrorResponse
+from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
 from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
+
+T = TypeVar("T")
 
 _TYPES: dict[int, ErrorType] = {
     401: "authentication_error",
@@ -64,6 +68,16 @@ def api_error(error: Exception) -> ApiError:
     if isinstance(error, DBAPIError):
         return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
     return server_error("Something went wrong on the server; its log has the reason under this answer's x-request-id")
+
+
+async def as_api_errors(events: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """The same events. Whatever exception ends them becomes the error that the client gets."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except Exception as error:
+            raise api_error(error) from error
 
 
 def unexpected_error(error: Exception, request_id: str) -> ApiError:

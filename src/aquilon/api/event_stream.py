@@ -11,20 +11,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aquilon.api.error_bodies import error_frame
 from aquilon.api.errors import api_error, error_response
+from aquilon.conversations.dialects.error_bodies import error_frame
+from aquilon.conversations.dialects.frames import DONE
 
 HEARTBEAT_SECONDS = 10.0
-DONE = b"data: [DONE]\n\n"
 _HEARTBEAT = b": waiting\n\n"
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 T = TypeVar("T")
-
-
-def frame(data: bytes) -> bytes:
-    """One event; ``data`` is JSON without line breaks."""
-    return b"data: " + data + b"\n\n"
 
 
 class EventStream(Response):

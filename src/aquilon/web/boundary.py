@@ -16,10 +16,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aquilon.api.answer_headers import collected_headers
-from aquilon.api.dialects import MESSAGES
-from aquilon.api.error_bodies import REQUEST_ID
 from aquilon.api.errors import error_response, unexpected_error
 from aquilon.api.websocket import CloseCode
+from aquilon.conversations.dialects.dialect import MESSAGES
+from aquilon.conversations.dialects.error_bodies import REQUEST_ID
 from aquilon.errors import ApiError
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings

@@ -13,7 +13,7 @@ from typing import Any, cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from aquilon.api.error_bodies import error_body
+from aquilon.conversations.dialects.error_bodies import error_body
 from aquilon.errors import ApiError, overloaded
 from aquilon.web.open_connections import OpenConnections, nearly_exhausted
 

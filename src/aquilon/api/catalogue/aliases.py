@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf, in_words
 from aquilon.api.routes import Routes
@@ -18,6 +18,7 @@ from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import aliases
 from aquilon.catalogue.aliases import MAX_ALIAS_CHARACTERS, Alias
 from aquilon.catalogue.model_notes import LAST_MOMENT
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.permissions import require_operator
 

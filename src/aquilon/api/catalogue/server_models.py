@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.generation.models import Model, model_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
@@ -22,6 +22,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import invalid, not_found
 from aquilon.people.permissions import require_operator
 

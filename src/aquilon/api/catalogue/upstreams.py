@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid
 from aquilon.storage.sealing import Sealer, SealError
 from aquilon.upstreams import administration as upstreams

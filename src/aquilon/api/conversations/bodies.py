@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from aquilon.api.conversations.settings import ConversationSettings, kept_settings
 from aquilon.api.listing import PageOf
 from aquilon.api.services import Services
+from aquilon.conversations.dialects.conversation_settings import ConversationSettings, kept_settings
 from aquilon.conversations.tables import StoredConversation
 from aquilon.people.identity import Principal
 
@@ -75,7 +75,7 @@ async def mistral_conversations(
     default = next((card.name for card in state.catalogue.cards()), "")
     return [
         _mistral_conversation(row, settings, default)
-        for row, settings in zip(rows, await kept_settings(state, caller, rows), strict=True)
+        for row, settings in zip(rows, await kept_settings(state.conversations, caller, rows), strict=True)
     ]
 
 

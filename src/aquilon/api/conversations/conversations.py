@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_either
+from aquilon.api.body import read_either
 from aquilon.api.conversations import mistral
 from aquilon.api.conversations.bodies import (
     ConversationBody,
@@ -21,18 +21,19 @@ from aquilon.api.conversations.bodies import (
     conversation_body,
     mistral_conversations,
 )
-from aquilon.api.conversations.mistral_events import CONVERSATION_EVENTS, ConversationResponse
-from aquilon.api.conversations.mistral_fields import AppendToConversation, StartConversation
-from aquilon.api.dialects import dialect_of, note_dialect
-from aquilon.api.generation.chat_fields import Metadata
-from aquilon.api.generation.prompts_of_items import require_calls
-from aquilon.api.generation.responses_fields import MAX_ITEMS
-from aquilon.api.generation.responses_items import InputItem, items, referred_items
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import ConversationChange, default_visibility
+from aquilon.conversations.dialects.chat_fields import Metadata
+from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.mistral_events import CONVERSATION_EVENTS, ConversationResponse
+from aquilon.conversations.dialects.mistral_fields import AppendToConversation, StartConversation
+from aquilon.conversations.dialects.prompts_of_items import require_calls
+from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
+from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.rows import NewConversation
 from aquilon.errors import invalid, unsupported
 from aquilon.people.secrets import new_id

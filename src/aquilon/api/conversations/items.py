@@ -11,21 +11,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import ConversationBody, conversation_body
-from aquilon.api.generation.item_bodies import ItemBody, ItemPage, item_body
-from aquilon.api.generation.prompts_of_items import require_calls
-from aquilon.api.generation.responses_fields import MAX_ITEMS
-from aquilon.api.generation.responses_items import InputItem, items, referred_items
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import ListOf, bounded, listed
+from aquilon.api.listing import ListOf, PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import BEGINNING
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.item_bodies import ItemBody, item_body
+from aquilon.conversations.dialects.prompts_of_items import require_calls
+from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
+from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.items import CallOutputItem, decoded
 from aquilon.conversations.tables import StoredItem
 
 routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
+
+
+class ItemPage(PageOf[ItemBody], frozen=True, kw_only=True):
+    pass
+
 
 _ITEM = "/items/{item_id}"
 

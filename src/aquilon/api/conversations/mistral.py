@@ -12,33 +12,34 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
-from aquilon.api.conversations.mistral_entries import (
+from aquilon.api.errors import as_api_errors
+from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.json_answer import json_answer
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.conversations.conversations import Context, copied_items, default_visibility, new_items
+from aquilon.conversations.dialects.conversation_settings import ConversationSettings, kept_settings
+from aquilon.conversations.dialects.dialect import note_dialect
+from aquilon.conversations.dialects.mistral_entries import (
     Entry,
     MessageEntry,
     MessageInputEntry,
     MessageOutputEntry,
     entry,
 )
-from aquilon.api.conversations.mistral_events import (
+from aquilon.conversations.dialects.mistral_events import (
     CONVERSATION_EVENTS,
     ConversationResponse,
     frames,
     whole_answer,
 )
-from aquilon.api.conversations.mistral_fields import (
+from aquilon.conversations.dialects.mistral_fields import (
     AppendToConversation,
     RestartConversation,
     StartConversation,
     labels_of,
 )
-from aquilon.api.conversations.settings import ConversationSettings, kept_settings
-from aquilon.api.dialects import note_dialect
-from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.prompts_of_items import prompt_messages
-from aquilon.api.json_answer import json_answer
-from aquilon.api.routes import Routes
-from aquilon.api.services import services
-from aquilon.conversations.conversations import Context, copied_items, default_visibility, new_items
+from aquilon.conversations.dialects.prompts_of_items import prompt_messages
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.rows import NewConversation
@@ -190,7 +191,9 @@ async def _answer(
         events = unnumbered(run.log.read())
     if fields.stream:
         return EventStream(
-            frames(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
+            frames(
+                as_api_errors(events), answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model
+            )
         )
     answering = whole_answer(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
     return json_answer(await answer_unless_gone(request, answering))
@@ -198,7 +201,7 @@ async def _answer(
 
 async def _kept(request: Request, caller: Principal, context: Context) -> ConversationSettings:
     assert context.conversation is not None
-    [settings] = await kept_settings(services(request), caller, [context.conversation])
+    [settings] = await kept_settings(services(request).conversations, caller, [context.conversation])
     return settings
 
 

@@ -12,11 +12,11 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
-from aquilon.api.generation.chat_fields import MAX_MESSAGES, ChatCompletionRequest
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.dialects.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
+from aquilon.conversations.dialects.chat_fields import MAX_MESSAGES, ChatCompletionRequest
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.messages import items_of
 from aquilon.conversations.run import answer_events

@@ -15,13 +15,15 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
-from aquilon.api.body import FIRST_FAULT_ENDS, read_body
-from aquilon.api.event_stream import DONE, EventStream, answer_unless_gone, frame
-from aquilon.api.generation.sampling_fields import SamplingFields
-from aquilon.api.generation.token_fields import PromptLogprobs, TokenId, TopLogprobs, prompt_logprobs
-from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
+from aquilon.api.body import read_body
+from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS
+from aquilon.conversations.dialects.frames import DONE, frame
+from aquilon.conversations.dialects.sampling_fields import SamplingFields
+from aquilon.conversations.dialects.token_fields import PromptLogprobs, TokenId, TopLogprobs, prompt_logprobs
+from aquilon.conversations.dialects.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.errors import invalid, unsupported
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.generation.local import LocalSequence

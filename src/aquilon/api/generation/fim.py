@@ -10,10 +10,10 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
-from aquilon.api.generation.sampling_fields import SamplingFields
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
+from aquilon.conversations.dialects.sampling_fields import SamplingFields
 from aquilon.people.secrets import new_id
 from aquilon.request import FillPrompt, GenerationRequest
 

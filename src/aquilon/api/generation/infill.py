@@ -14,12 +14,14 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
-from aquilon.api.event_stream import EventStream, answer_unless_gone, frame
+from aquilon.api.body import read_body
+from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.models import is_for
-from aquilon.api.generation.sampling_fields import MAX_TOKEN_COUNT, SamplingFields
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.frames import frame
+from aquilon.conversations.dialects.sampling_fields import MAX_TOKEN_COUNT, SamplingFields
 from aquilon.errors import invalid
 from aquilon.money.usage_event import Usage
 from aquilon.people.identity import Principal

@@ -10,11 +10,11 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.messages_answers import MESSAGE_EVENTS, MessageBody, TokenCountBody
-from aquilon.api.generation.messages_events import PING, Answer, message_frames, whole_message
-from aquilon.api.generation.messages_fields import CountTokensRequest, MessagesRequest
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.messages_answers import MESSAGE_EVENTS, MessageBody, TokenCountBody
+from aquilon.conversations.dialects.messages_events import PING, Answer, message_frames, whole_message
+from aquilon.conversations.dialects.messages_fields import CountTokensRequest, MessagesRequest
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.generation.prepared import expected_tokens
 from aquilon.people.secrets import new_id

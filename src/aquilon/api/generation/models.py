@@ -11,9 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.dialects import dialect_of
-from aquilon.api.error_bodies import ErrorBody
-from aquilon.api.generation.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
@@ -21,6 +18,9 @@ from aquilon.api.services import Services, services
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import Access
 from aquilon.catalogue.text_models import TextModels
+from aquilon.conversations.dialects.dialect import dialect_of
+from aquilon.conversations.dialects.error_bodies import ErrorBody
+from aquilon.conversations.dialects.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
 from aquilon.people.identity import Principal

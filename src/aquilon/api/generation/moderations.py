@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
-from aquilon.api.generation.chat_fields import MAX_MESSAGES, ContentPart, MessageFields, chat_prompt
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.chat_fields import MAX_MESSAGES, ContentPart, MessageFields, chat_prompt
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import unsupported
 from aquilon.generation.moderation import Verdict
 from aquilon.people.identity import Principal

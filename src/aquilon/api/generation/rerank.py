@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.event_stream import answer_unless_gone
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
 from aquilon.embeddings.request import RerankRequest
 from aquilon.errors import invalid
 from aquilon.people.secrets import new_id

@@ -12,15 +12,15 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import answer_unless_gone
-from aquilon.api.generation.item_bodies import ItemBody, item_body
-from aquilon.api.generation.prompts_of_items import require_calls
-from aquilon.api.generation.responses_answers import ResponseUsage, response_usage
-from aquilon.api.generation.responses_fields import CompactionRequest
-from aquilon.api.generation.responses_items import referred_items
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.compaction import Compactor
+from aquilon.conversations.dialects.item_bodies import ItemBody, item_body
+from aquilon.conversations.dialects.prompts_of_items import require_calls
+from aquilon.conversations.dialects.responses_answers import ResponseUsage, response_usage
+from aquilon.conversations.dialects.responses_fields import CompactionRequest
+from aquilon.conversations.dialects.responses_items import referred_items
 from aquilon.conversations.items import PREFIXES, CompactionItem, Item, MessageItem
 from aquilon.conversations.messages import messages_of
 from aquilon.errors import invalid

@@ -17,14 +17,14 @@ from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from aquilon.api.body import validated_body
-from aquilon.api.error_bodies import ErrorFields, status_for
 from aquilon.api.errors import api_error
-from aquilon.api.generation.responses import begin_response, prepare_response
-from aquilon.api.generation.responses_events import StreamEvent, Writing, stream_events
-from aquilon.api.generation.responses_fields import ResponsesRequest
+from aquilon.api.generation.response_runs import begin_response, prepare_response
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.api.websocket import CloseCode, WebSocketConnection
+from aquilon.conversations.dialects.error_bodies import ErrorFields, status_for
+from aquilon.conversations.dialects.responses_events import StreamEvent, Writing, stream_events
+from aquilon.conversations.dialects.responses_fields import ResponsesRequest
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item, MessageItem, Text, encoded
 from aquilon.errors import ApiError, invalid

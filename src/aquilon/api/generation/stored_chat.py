@@ -11,14 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.generation.chat import DIALECT
-from aquilon.api.generation.chat_answers import ChatCompletion, FunctionCallBody, Shape, ToolCallBody, Writing
-from aquilon.api.generation.chat_fields import Metadata
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
+from aquilon.conversations.dialects.chat_answers import ChatCompletion, FunctionCallBody, Shape, ToolCallBody, Writing
+from aquilon.conversations.dialects.chat_fields import Metadata
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.items import CallItem, Item, MessageItem, ReasoningItem, decoded
 from aquilon.conversations.messages import messages_of
 from aquilon.conversations.replay import events_of_items

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
-from aquilon.api.generation.chat_fields import (
+from aquilon.api.body import read_body
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.conversations.dialects.chat_fields import (
     MAX_MESSAGES,
     TEMPLATE_VARIABLES,
     MessageFields,
@@ -21,10 +23,9 @@ from aquilon.api.generation.chat_fields import (
     opens_answer,
     template_variables,
 )
-from aquilon.api.generation.token_fields import TokenId
-from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
-from aquilon.api.routes import Routes
-from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.token_fields import TokenId
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.errors import invalid
 from aquilon.generation.prompts import characters, check_token_ids, encode
 from aquilon.request import Prompt, TextPrompt

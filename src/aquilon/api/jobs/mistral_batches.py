@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.jobs.openai_batches import BatchMetadata
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import invalid
 from aquilon.jobs.batches import NewBatch
 from aquilon.jobs.store.batches import BatchFilter

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.error_bodies import OllamaErrorBody
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.json_answer import json_answer
 from aquilon.api.ollama.asking import LINES, known_name, source_of
@@ -23,6 +22,7 @@ from aquilon.api.services import services
 from aquilon.catalogue.administration import pulls
 from aquilon.catalogue.pull_record import Pull, PullOrder
 from aquilon.catalogue.pulls import Pulls
+from aquilon.conversations.dialects.error_bodies import OllamaErrorBody
 from aquilon.errors import invalid, unsupported
 from aquilon.people.permissions import require_operator
 

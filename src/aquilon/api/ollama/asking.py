@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.ollama.answer_fields import AnswerFields
-from aquilon.api.ollama.answers import Answer, Clock, Kind, without_prompt
 from aquilon.api.services import services
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
+from aquilon.conversations.dialects.ollama_answers import Answer, Clock, Kind, without_prompt
+from aquilon.conversations.dialects.ollama_fields import AnswerFields
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import may_operate, require_generation
 from aquilon.people.secrets import new_id

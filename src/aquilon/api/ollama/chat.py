@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.body import read_body
-from aquilon.api.generation.chat_fields import MAX_MESSAGES
-from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolFields, tool_use
-from aquilon.api.ollama.answer_fields import AnswerFields
-from aquilon.api.ollama.answers import ChatLine, Clock
 from aquilon.api.ollama.asking import LINES, answer, known_name, load_or_unload
 from aquilon.api.ollama.callers import CallerOrOpen
-from aquilon.api.ollama.messages import OllamaMessage, conversation
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.chat_fields import MAX_MESSAGES
+from aquilon.conversations.dialects.ollama_answers import ChatLine, Clock
+from aquilon.conversations.dialects.ollama_fields import AnswerFields
+from aquilon.conversations.dialects.ollama_messages import OllamaMessage, conversation
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolFields, tool_use
 from aquilon.request import ChatPrompt
 
 routes = Routes(tag="ollama")

@@ -12,16 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.event_stream import answer_unless_gone
 from aquilon.api.generation.embeddings import MAX_INPUTS
 from aquilon.api.json_answer import json_answer
-from aquilon.api.ollama.answer_fields import ModelName
-from aquilon.api.ollama.answers import nanoseconds_since
 from aquilon.api.ollama.asking import known_name
 from aquilon.api.ollama.callers import CallerOrOpen
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.ollama_answers import nanoseconds_since
+from aquilon.conversations.dialects.ollama_fields import ModelName
 from aquilon.embeddings.numbers import numbers
 from aquilon.embeddings.request import EmbeddingRequest
 from aquilon.errors import invalid

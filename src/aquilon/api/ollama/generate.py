@@ -8,14 +8,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.body import FIRST_FAULT_ENDS, read_body
-from aquilon.api.ollama.answer_fields import AnswerFields
-from aquilon.api.ollama.answers import Clock, GenerateLine
+from aquilon.api.body import read_body
 from aquilon.api.ollama.asking import LINES, answer, known_name, load_or_unload
 from aquilon.api.ollama.callers import CallerOrOpen
-from aquilon.api.ollama.messages import Images, with_images
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS
+from aquilon.conversations.dialects.ollama_answers import Clock, GenerateLine
+from aquilon.conversations.dialects.ollama_fields import AnswerFields
+from aquilon.conversations.dialects.ollama_messages import Images, with_images
 from aquilon.errors import invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt
 from aquilon.text.messages import Message

@@ -11,13 +11,18 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.generation.models import Model, is_for, model_body, visible_card
 from aquilon.api.json_answer import json_answer
-from aquilon.api.ollama.answers import rfc3339
 from aquilon.api.ollama.asking import known_name
 from aquilon.api.ollama.callers import CallerOrOpen
-from aquilon.api.ollama.model_facts import (
+from aquilon.api.routes import Routes
+from aquilon.api.services import Services, services
+from aquilon.catalogue.card import LocalModel, ModelCard
+from aquilon.checkpoints.store import ModelStore
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.ollama_answers import rfc3339
+from aquilon.conversations.dialects.ollama_model_facts import (
     Identity,
     ModelDetails,
     capabilities,
@@ -25,10 +30,6 @@ from aquilon.api.ollama.model_facts import (
     identity,
     model_info,
 )
-from aquilon.api.routes import Routes
-from aquilon.api.services import Services, services
-from aquilon.catalogue.card import LocalModel, ModelCard
-from aquilon.checkpoints.store import ModelStore
 from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 

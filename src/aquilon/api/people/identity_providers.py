@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, PageOf, in_words, page
 from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import server_error
 from aquilon.people.administration import identity_providers
 from aquilon.people.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aquilon.api.authentication import Person, signed_in
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.administration import profile, single_sign_on
 from aquilon.people.administration.identity_providers import client_of

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, PageOf, bounded, in_words, listed, page
 from aquilon.api.people.organization_bodies import (
@@ -31,6 +31,7 @@ from aquilon.api.people.organization_bodies import (
 )
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import invalid
 from aquilon.people.administration import members, workspaces
 from aquilon.people.identity import Role

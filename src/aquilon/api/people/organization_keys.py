@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import Fields, read_body
+from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, PageOf, in_words, page
 from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.money.administration.subjects import require_unlimited_key
 from aquilon.people.administration import keys
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import MAX_MESSAGES
-from aquilon.api.generation.format_fields import Schema, schema_object
-from aquilon.api.generation.messages_blocks import Content, TurnFields, conversation
-from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, StopString, TokenCount
-from aquilon.api.generation.tool_fields import (
+from aquilon.conversations.dialects.chat_fields import MAX_MESSAGES
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import Schema, schema_object
+from aquilon.conversations.dialects.messages_blocks import Content, TurnFields, conversation
+from aquilon.conversations.dialects.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, StopString, TokenCount
+from aquilon.conversations.dialects.tool_fields import (
     FunctionName,
     ToolChoice,
     ToolChoiceFunction,

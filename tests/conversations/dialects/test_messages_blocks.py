@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from aquilon.api.generation.messages_blocks import UNSIGNED
-from aquilon.api.generation.messages_fields import MessagesRequest
+from aquilon.conversations.dialects.messages_blocks import UNSIGNED
+from aquilon.conversations.dialects.messages_fields import MessagesRequest
 from aquilon.errors import ApiError
 from aquilon.request import ChatPrompt, GenerationRequest, JsonSchema
 from aquilon.text.messages import FunctionCall, ImagePart, Message, SignedThoughts, TextPart, ToolCall

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquilon.api.generation.responses_tools import InputReader, arguments_of_input, input_of_arguments
+from aquilon.conversations.dialects.responses_tools import InputReader, arguments_of_input, input_of_arguments
 
 
 @given(st.text())

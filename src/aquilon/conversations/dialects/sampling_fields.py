@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.format_fields import (
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import (
     Options,
     Pattern,
     ResponseFormat,
@@ -16,8 +16,8 @@ from aquilon.api.generation.format_fields import (
     one_format,
     schema_object,
 )
-from aquilon.api.generation.token_fields import TokenFields, TokenId
-from aquilon.api.generation.usage import StreamedUsage
+from aquilon.conversations.dialects.token_fields import TokenFields, TokenId
+from aquilon.conversations.dialects.usage import StreamedUsage
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.request import Grammar, JsonSchema, OutputFormat
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.chat_fields import ContentPart, ImageUrl, text_of_thoughts
+from aquilon.conversations.dialects.chat_fields import ContentPart, ImageUrl, text_of_thoughts
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
 from aquilon.conversations.items import (
     CallItem,
     CallOutputItem,

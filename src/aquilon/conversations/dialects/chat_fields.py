@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.sampling_fields import SamplingFields, TokenCount
-from aquilon.api.generation.token_fields import TopLogprobs
-from aquilon.api.generation.tool_fields import (
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.sampling_fields import SamplingFields, TokenCount
+from aquilon.conversations.dialects.token_fields import TopLogprobs
+from aquilon.conversations.dialects.tool_fields import (
     MAX_TOOLS,
     FunctionFields,
     ToolChoice,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field, StringConstraints
 
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
 from aquilon.engine.protocol import MAX_NAMED_LOGPROBS, MAX_TOP_LOGPROBS
 from aquilon.errors import invalid
 from aquilon.request import PromptCut, ScoredToken

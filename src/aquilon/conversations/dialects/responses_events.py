@@ -9,9 +9,9 @@ from typing import cast, get_args
 
 import msgspec
 
-from aquilon.api.errors import api_error
-from aquilon.api.event_stream import DONE, frame
-from aquilon.api.generation.item_bodies import (
+from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
+from aquilon.conversations.dialects.frames import DONE, frame
+from aquilon.conversations.dialects.item_bodies import (
     MessageItemBody,
     OutputItem,
     OutputLogprob,
@@ -21,16 +21,16 @@ from aquilon.api.generation.item_bodies import (
     call_body,
     output_logprobs,
 )
-from aquilon.api.generation.responses_answers import (
+from aquilon.conversations.dialects.responses_answers import (
     IncompleteDetails,
     ResponseBody,
     ResponseError,
     response_usage,
 )
-from aquilon.api.generation.responses_tools import InputReader, called_tools, input_of_arguments
-from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
+from aquilon.conversations.dialects.responses_tools import InputReader, called_tools, input_of_arguments
 from aquilon.conversations.items import CallItem, Item
 from aquilon.conversations.run import CANCELLED, RunEnded, RunEvent
+from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, FinishedReason, Started, ToolCallDelta
 
@@ -157,8 +157,7 @@ class Writing:
         )
         yield self._lifecycle("response.completed")
 
-    def fail(self, error: Exception) -> Iterator[StreamEvent]:
-        failure = api_error(error)
+    def fail(self, failure: ApiError) -> Iterator[StreamEvent]:
         self._stop("failed", ResponseError(failure.code or failure.type, failure.message))
         yield self._lifecycle("response.failed")
 
@@ -295,8 +294,8 @@ async def stream_events(
             async for event in events:
                 for sent in writing.add(event):
                     yield sent
-        except Exception as error:
-            for sent in writing.fail(error):
+        except ApiError as failure:
+            for sent in writing.fail(failure):
                 yield sent
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
 from aquilon.errors import invalid, unsupported
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, SignedThoughts, TextPart, ToolCall
 

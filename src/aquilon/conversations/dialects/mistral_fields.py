@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import Fields
-from aquilon.api.conversations.mistral_entries import EntryFields, items_of_inputs
-from aquilon.api.conversations.settings import CompletionArgs, ConversationSettings
-from aquilon.api.generation.responses_fields import MAX_ITEMS
-from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolFields
+from aquilon.conversations.dialects.conversation_settings import CompletionArgs, ConversationSettings
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.mistral_entries import EntryFields, items_of_inputs
+from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolFields
 from aquilon.conversations.items import Item, require_shallow
 from aquilon.errors import invalid, unsupported
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from aquilon.api.body import FIRST_FAULT_ENDS, Fields
-from aquilon.api.generation.responses_tools import ResponsesTool, arguments_of_input, function_name
-from aquilon.api.generation.tool_fields import MAX_TOOLS
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.dialects.responses_tools import ResponsesTool, arguments_of_input, function_name
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS
 from aquilon.conversations.items import (
     CalledTool,
     CallItem,

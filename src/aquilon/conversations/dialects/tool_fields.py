@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.format_fields import require_shallow
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import require_shallow
 from aquilon.errors import invalid, unsupported
 from aquilon.request import ToolUse
 from aquilon.text.messages import Tool

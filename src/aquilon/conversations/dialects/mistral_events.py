@@ -9,10 +9,9 @@ from typing import get_args
 
 import msgspec
 
-from aquilon.api.conversations.mistral_entries import Entry, ThinkChunk, entry, thoughts
-from aquilon.api.errors import api_error
-from aquilon.api.event_stream import frame
 from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemGrew, ItemStarted
+from aquilon.conversations.dialects.frames import frame
+from aquilon.conversations.dialects.mistral_entries import Entry, ThinkChunk, entry, thoughts
 from aquilon.conversations.run import RunEnded, RunError, RunEvent
 from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage
@@ -161,8 +160,7 @@ async def frames(
             async for event in events:
                 for grown in writing.add(event):
                     yield framed(grown)
-        except Exception as error:
-            failure: ApiError = api_error(error)
+        except ApiError as failure:
             yield framed(AnswerFailed(_now(), failure.message, failure.status))
 
 

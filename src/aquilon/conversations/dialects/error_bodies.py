@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aquilon.api.dialects import dialect_of, refuses_fields_with_400
+from aquilon.conversations.dialects.dialect import dialect_of, refuses_fields_with_400
 from aquilon.errors import ApiError, LimitReached
 
 REQUEST_ID = "request_id"

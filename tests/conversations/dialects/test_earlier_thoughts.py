@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aquilon.api.generation.chat_fields import ChatCompletionRequest
-from aquilon.api.generation.prompts_of_items import prompt_messages
-from aquilon.api.generation.responses_items import InputItem, items
+from aquilon.conversations.dialects.chat_fields import ChatCompletionRequest
+from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.responses_items import InputItem, items
 from aquilon.request import ChatPrompt
 
 HELLO = {"role": "user", "content": "Hello"}

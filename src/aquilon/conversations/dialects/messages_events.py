@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from aquilon.api.event_stream import frame
-from aquilon.api.generation.messages_answers import (
+from aquilon.conversations.dialects.frames import frame
+from aquilon.conversations.dialects.messages_answers import (
     AnswerBlock,
     BlockDelta,
     ContentBlockDelta,
@@ -34,7 +34,7 @@ from aquilon.api.generation.messages_answers import (
     message_usage,
     usage_so_far,
 )
-from aquilon.api.generation.messages_blocks import UNSIGNED
+from aquilon.conversations.dialects.messages_blocks import UNSIGNED
 from aquilon.money.usage_event import Usage
 from aquilon.people.secrets import new_id
 from aquilon.request import Delta, Event, Finished, Started, ToolCallDelta

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field, StringConstraints, WithJsonSchema
 
-from aquilon.api.body import Fields
+from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid, unsupported
 from aquilon.request import Choice, Grammar, JsonObject, JsonSchema, OutputFormat, Regex
 from aquilon.text.grammar import MAX_GRAMMAR_BYTES

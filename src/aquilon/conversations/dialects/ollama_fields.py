@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.format_fields import schema_object
-from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, Seed, StopString
-from aquilon.api.generation.token_fields import TopLogprobs
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import schema_object
+from aquilon.conversations.dialects.sampling_fields import MAX_STOP_STRINGS, MAX_TOKEN_COUNT, Seed, StopString
+from aquilon.conversations.dialects.token_fields import TopLogprobs
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid
 from aquilon.request import GenerationRequest, JsonObject, JsonSchema, OutputFormat, Prompt

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from aquilon.api.event_stream import DONE, frame
-from aquilon.api.generation.token_fields import PromptLogprobs, prompt_logprobs
-from aquilon.api.generation.usage import StreamedUsage, UsageBody, usage_body
+from aquilon.conversations.dialects.frames import DONE, frame
+from aquilon.conversations.dialects.token_fields import PromptLogprobs, prompt_logprobs
+from aquilon.conversations.dialects.usage import StreamedUsage, UsageBody, usage_body
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Drawn, Event, Finished, ScoredToken, Started, ToolCallDelta
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import template_variables
-from aquilon.api.generation.format_fields import ResponseFormat
-from aquilon.api.generation.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
-from aquilon.api.generation.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
-from aquilon.api.services import Services
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.dialects.chat_fields import template_variables
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import ResponseFormat
+from aquilon.conversations.dialects.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
+from aquilon.conversations.dialects.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.conversations.items import require_shallow
 from aquilon.conversations.tables import StoredConversation
 from aquilon.engine.protocol import SamplingParameters
@@ -98,13 +98,13 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def kept_settings(
-    state: Services, caller: Principal, conversations: Sequence[StoredConversation]
+    conversations: Conversations, caller: Principal, rows: Sequence[StoredConversation]
 ) -> list[ConversationSettings]:
     """What each conversation began with. One that began without a model keeps the one that answered last in it."""
-    kept = [ConversationSettings.of(conversation) for conversation in conversations]
-    without = [one.id for one, settings in zip(conversations, kept, strict=True) if settings.model is None]
-    models = await state.conversations.latest_models(caller, without) if without else {}
+    kept = [ConversationSettings.of(row) for row in rows]
+    without = [row.id for row, settings in zip(rows, kept, strict=True) if settings.model is None]
+    models = await conversations.latest_models(caller, without) if without else {}
     return [
-        settings if settings.model is not None else msgspec.structs.replace(settings, model=models.get(one.id))
-        for one, settings in zip(conversations, kept, strict=True)
+        settings if settings.model is not None else msgspec.structs.replace(settings, model=models.get(row.id))
+        for row, settings in zip(rows, kept, strict=True)
     ]

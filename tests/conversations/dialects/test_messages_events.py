@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from aquilon.api.generation.messages_blocks import UNSIGNED
-from aquilon.api.generation.messages_events import Answer, MessageWriter, message_frames
+from aquilon.conversations.dialects.messages_blocks import UNSIGNED
+from aquilon.conversations.dialects.messages_events import Answer, MessageWriter, message_frames
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Event, Finished, Started, ToolCallDelta
 

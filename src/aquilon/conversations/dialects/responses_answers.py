@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from aquilon.api.generation.item_bodies import OutputItem
-from aquilon.api.generation.responses_tools import ToolEcho
+from aquilon.conversations.dialects.item_bodies import OutputItem
+from aquilon.conversations.dialects.responses_tools import ToolEcho
 from aquilon.money.usage_event import Usage
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from aquilon.api.generation.responses_tools import input_of_arguments
-from aquilon.api.listing import PageOf
+from aquilon.conversations.dialects.responses_tools import input_of_arguments
 from aquilon.conversations.items import (
     CalledTool,
     CallItem,
@@ -139,10 +138,6 @@ class OtherBody(msgspec.Struct, frozen=True, tag_field="type", tag="aquilon:othe
 
 OutputItem = MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody
 ItemBody = OutputItem | CallOutputBody | CustomCallOutputBody | OtherBody
-
-
-class ItemPage(PageOf[ItemBody], frozen=True, kw_only=True):
-    pass
 
 
 def item_body(id_: str, status: str, item: Item) -> ItemBody:

@@ -7,16 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.chat_fields import TEMPLATE_VARIABLES, Metadata, TemplateVariables, template_variables
-from aquilon.api.generation.format_fields import Schema, schema_object
-from aquilon.api.generation.prompts_of_items import prompt_messages
-from aquilon.api.generation.responses_items import ADDED_TOOLS, InputItem, items
-from aquilon.api.generation.responses_tools import ChosenTool, ResponsesTool, functions
-from aquilon.api.generation.sampling_fields import TokenCount
-from aquilon.api.generation.token_fields import TopLogprobs
-from aquilon.api.generation.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
 from aquilon.conversations.conversations import BEGINNING
+from aquilon.conversations.dialects.chat_fields import (
+    TEMPLATE_VARIABLES,
+    Metadata,
+    TemplateVariables,
+    template_variables,
+)
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.format_fields import Schema, schema_object
+from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.responses_items import ADDED_TOOLS, InputItem, items
+from aquilon.conversations.dialects.responses_tools import ChosenTool, ResponsesTool, functions
+from aquilon.conversations.dialects.sampling_fields import TokenCount
+from aquilon.conversations.dialects.token_fields import TopLogprobs
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
 from aquilon.conversations.items import Item
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported

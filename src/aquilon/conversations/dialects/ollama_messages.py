@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from aquilon.api.body import Fields
-from aquilon.api.generation.tool_fields import MAX_TOOLS
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS
 from aquilon.errors import invalid
 from aquilon.text.messages import FunctionCall, ImagePart, Message, Part, TextPart, ToolCall
 

@@ -1,0 +1,223 @@
+"""A response before its first item, and its beginning: the same over HTTP and over a WebSocket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from aquilon.api.answer_headers import model_answer_headers
+from aquilon.api.errors import as_api_errors
+from aquilon.api.services import Services, services
+from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.dialects.prompts_of_items import prepare_to_fit
+from aquilon.conversations.dialects.responses_answers import (
+    ConversationRef,
+    FormatEcho,
+    ReasoningEcho,
+    ResponseBody,
+    TextEcho,
+)
+from aquilon.conversations.dialects.responses_fields import ResponsesRequest
+from aquilon.conversations.dialects.responses_items import referred_items
+from aquilon.conversations.dialects.responses_tools import called_tools, echoes
+from aquilon.conversations.histories import History
+from aquilon.conversations.items import Item
+from aquilon.conversations.live_run import LiveRun, RunRequest
+from aquilon.conversations.run import RunEvent, unnumbered
+from aquilon.errors import invalid
+from aquilon.generation.prepared import Prepared
+from aquilon.people.identity import Principal
+from aquilon.people.secrets import new_id
+from aquilon.request import Event, GenerationRequest
+from aquilon.text.messages import Message
+
+_NO_HISTORY = History((), 0)
+_NONE_UNSTORED: Mapping[str, History] = {}
+DIALECT = "responses"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedResponse:
+    """A request that can be answered."""
+
+    context: Context | None
+    """Where it goes on or begins; None if nothing stored is read or written."""
+    history: History
+    """What its model reads first."""
+    items: Sequence[Item]
+    """Its own input."""
+    prepared: Prepared
+    response: ResponseBody
+    """Before its first item."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningResponse:
+    response: ResponseBody
+    """Before its first item."""
+    events: AsyncGenerator[Event | RunEvent]
+    run: LiveRun | None
+    """None if the response isn't stored."""
+
+
+async def prepare_response(
+    request: Request, caller: Principal, fields: ResponsesRequest, *, unstored: Mapping[str, History] = _NONE_UNSTORED
+) -> PreparedResponse:
+    """``unstored``: what the model reads after a response that isn't stored, by the response's id.
+
+    Raises ApiError for what can't be answered.
+    """
+    fields.require_possible()
+    state = services(request)
+    known = unstored.get(fields.previous_response_id or "")
+    context = await _context(state, caller, fields, continues_stored=known is None)
+    if known is not None:
+        history = known
+    else:
+        history = _NO_HISTORY if context is None else context.history
+    items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
+    prepared = await _prepare(request, fields, fields.messages(history.items, items), caller)
+    response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
+    return PreparedResponse(context=context, history=history, items=items, prepared=prepared, response=response)
+
+
+async def begin_response(
+    request: Request, caller: Principal, fields: ResponsesRequest, ready: PreparedResponse
+) -> RunningResponse:
+    """Begin to answer. Raises ApiError, also at the first of the ``events``."""
+    state, context, response, prepared = services(request), ready.context, ready.response, ready.prepared
+    headers = model_answer_headers(request, prepared.model)
+    if context is None or not _stores(fields, context, caller):
+        events = state.pipeline.answer(
+            [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
+        )
+        return RunningResponse(response=response, events=as_api_errors(events), run=None)
+    response = msgspec.structs.replace(
+        response,
+        store=True,
+        background=bool(fields.background),
+        status="queued" if fields.background else "in_progress",
+        conversation=None if fields.conversation is None else ConversationRef(context.place.conversation_id),
+    )
+    is_new = context.conversation is None
+    run = await state.runs.start(
+        RunRequest(
+            id=response.id,
+            dialect=DIALECT,
+            prepared=prepared,
+            body=msgspec.json.encode(response).decode(),
+            place=context.place,
+            new_conversation=context.new_conversation(caller),
+            input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
+            labels=msgspec.json.encode(response.metadata).decode(),
+            background=bool(fields.background),
+            tools=called_tools(response.tools),
+        ),
+        caller,
+        headers=headers,
+    )
+    return RunningResponse(response=response, events=as_api_errors(unnumbered(run.log.read())), run=run)
+
+
+async def _context(
+    state: Services, caller: Principal, fields: ResponsesRequest, *, continues_stored: bool
+) -> Context | None:
+    """What the request goes on from, or the beginning of a new conversation; None if nothing is to be stored or read.
+
+    Raises ApiError 404.
+    """
+    if fields.previous_response_id is not None and continues_stored:
+        return await state.conversations.after_run(caller, fields.previous_response_id)
+    if fields.conversation_id is not None:
+        return await state.conversations.within(caller, fields.conversation_id, below=fields.below)
+    if fields.store is False or caller.batch_line is not None:
+        return None
+    return await state.conversations.fresh(caller)
+
+
+def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bool:
+    """Raises ApiError 400 for an answer in the background that can't be stored."""
+    stores = fields.store is not False and context.kept_days != 0 and caller.batch_line is None
+    if fields.background and not stores:
+        raise invalid(
+            "'background' needs the answer to be stored, and this organization keeps no conversations",
+            param="background",
+        )
+    return stores
+
+
+async def _prepare(
+    request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
+) -> Prepared:
+    pipeline, default = services(request).pipeline, fields.model or services(request).catalogue.default_name()
+
+    def generation(messages: Sequence[Message]) -> GenerationRequest:
+        return fields.generation(default, messages)
+
+    if fields.truncation == "auto":
+        return await prepare_to_fit(pipeline, messages, caller, generation=generation)
+    return await pipeline.prepare(generation(messages), caller)
+
+
+def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:
+    """The temperature that is used; OpenAI's default for an upstream's model, whose default is unknown."""
+    if fields.temperature is not None:
+        return fields.temperature
+    state = services(request)
+    card = state.catalogue.get(model)
+    default = None if card is None else state.texts.default_temperature(card)
+    return 1.0 if default is None else default
+
+
+def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> ResponseBody:
+    """The response before its first item, with the request's own fields."""
+    format_ = fields.text.format if fields.text is not None else None
+    return ResponseBody(
+        id=new_id("resp"),
+        created_at=int(time.time()),
+        model=model,
+        instructions=fields.instructions,
+        max_output_tokens=fields.max_output_tokens,
+        metadata=fields.metadata or {},
+        previous_response_id=fields.previous_response_id,
+        parallel_tool_calls=fields.parallel_tool_calls is not False,
+        reasoning=ReasoningEcho(
+            fields.reasoning.effort if fields.reasoning is not None else None,
+            fields.reasoning.summary if fields.reasoning is not None else None,
+        ),
+        temperature=temperature,
+        text=TextEcho(
+            FormatEcho(type="text" if format_ is None else format_.type)
+            if format_ is None or format_.type != "json_schema"
+            else FormatEcho(
+                type=format_.type,
+                name=format_.name or "answer",
+                description=format_.description,
+                schema=format_.schema_,
+                strict=format_.strict is not False,
+            )
+        ),
+        tool_choice=_choice(fields),
+        tools=echoes(tool for _, offer in fields.offers for tool in offer),
+        top_logprobs=fields.top_logprobs or 0,
+        top_p=1.0 if fields.top_p is None else fields.top_p,
+        presence_penalty=fields.presence_penalty or 0.0,
+        frequency_penalty=fields.frequency_penalty or 0.0,
+        truncation=fields.truncation or "disabled",
+        max_tool_calls=fields.max_tool_calls,
+        prompt_cache_key=fields.prompt_cache_key,
+        user=fields.user,
+        safety_identifier=fields.safety_identifier,
+    )
+
+
+def _choice(fields: ResponsesRequest) -> str | dict[str, Any]:
+    choice = fields.tool_choice
+    if isinstance(choice, str | None):
+        return "required" if choice == "any" else choice or "auto"
+    return choice.model_dump(exclude_none=True, exclude_defaults=True)
