@@ -48,8 +48,8 @@ def test_copies_of_rows_that_moved_are_overwritten_and_rows_are_not(tmp_path: Pa
         rows = {id_ for [id_] in connection.execute("SELECT id FROM texts")}
         assert rows == traces(file, set(owners))
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    if not left:
-        pytest.skip(f"SQLite {sqlite3.sqlite_version} left no copy with these pages")
+    if page_size == 4096 and not left:
+        pytest.skip(f"SQLite {sqlite3.sqlite_version} leaves no copies")
 
 
 def test_a_page_that_is_not_understood_is_left_alone() -> None:

@@ -36,7 +36,6 @@ class Erasure:
         self._database = database
         self._requested = asyncio.Event()
         self._scrubbed_at, self._scrub_seconds = time.monotonic(), 0.0
-        self._requested.set()  # a former process may have ended before it was through
 
     def request(self) -> None:
         """Something was deleted."""
@@ -44,9 +43,11 @@ class Erasure:
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Erase after each deletion, until ``stop`` is set; the next start goes on with what is left."""
+        try:
+            await self._begin()
+        except (DBAPIError, OSError) as error:
+            log.warning("What was deleted before can't be looked up now", error=str(error))
         if not self._database.writes_at_once:
-            async with self._database.writing() as session:
-                await search.forget_deleted(session)  # a SQLite home was restored into PostgreSQL
             return
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
@@ -68,24 +69,32 @@ class Erasure:
         while await self._remove_words():
             pass
         async with self._database.reading() as session:
-            unmerged = await search.has_unmerged(session)
+            unmerged = await search.has_deleted(session)
         first = True
         while unmerged and not stop.is_set():
             async with self._database.writing() as session:
                 unmerged = await search.merge(session, first=first)
-                if not unmerged:
-                    await search.forget_merged(session)
             first = False
             await asyncio.sleep(_PAUSE_SECONDS)
         while not await self._database.empty_log() and not stop.is_set():
             await _wait(stop, _AGAIN_SECONDS)
         await _wait(stop, self._scrubbed_at + _SCRUB_PART * self._scrub_seconds - time.monotonic())
-        if not stop.is_set():
-            begun = time.monotonic()
-            await self._database.scrub()
-            self._scrubbed_at = time.monotonic()
-            self._scrub_seconds = self._scrubbed_at - begun
-            await self._database.empty_log()
+        begun = time.monotonic()
+        if stop.is_set() or not await self._scrub(stop):
+            return
+        self._scrubbed_at = time.monotonic()
+        self._scrub_seconds = self._scrubbed_at - begun
+        if not self._requested.is_set():
+            async with self._database.writing() as session:
+                await search.forget_erased(session)
+        await self._database.empty_log()
+
+    async def _begin(self) -> None:
+        async with self._database.writing() as session:
+            if self._database.is_shared:  # its index has no deleted words; they are of a SQLite home restored into it
+                await search.forget_deleted(session)
+            elif await search.has_deleted(session):
+                self._requested.set()  # a former process ended before it was through
 
     async def _remove_words(self) -> bool:
         """Take some deleted words out of the index; False if there were none."""
@@ -94,6 +103,18 @@ class Erasure:
             if rows:
                 await search.remove_from_index(session, rows)
         return bool(rows)
+
+    async def _scrub(self, stop: asyncio.Event) -> bool:
+        """False if ``stop`` came first."""
+        scrubbing, stopping = asyncio.create_task(self._database.scrub()), asyncio.create_task(stop.wait())
+        await asyncio.wait({scrubbing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if scrubbing.done():
+            scrubbing.result()
+            return True
+        scrubbing.cancel()
+        await asyncio.wait({scrubbing})
+        return False
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

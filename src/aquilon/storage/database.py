@@ -165,7 +165,8 @@ class Database:
         try:
             _, errors = await process.communicate()
         except asyncio.CancelledError:
-            process.kill()
+            process.kill()  # nothing that it has done needs the rest
+            await process.wait()
             raise
         if process.returncode:
             raise OSError(f"{self.name} can't be scrubbed: {errors.decode(errors='replace')[-500:]}")

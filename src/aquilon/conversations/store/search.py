@@ -132,12 +132,13 @@ async def remove_from_index(session: AsyncSession, rows: Sequence[DeletedWords])
         row.words = ""
 
 
-async def has_unmerged(session: AsyncSession) -> bool:
-    """Whether SQLite's index has words that are deleted."""
+async def has_deleted(session: AsyncSession) -> bool:
+    """Whether words were deleted that SQLite's files may have still."""
     return await session.scalar(Everyone.select(DeletedWords).limit(1)) is not None
 
 
-async def forget_merged(session: AsyncSession) -> None:
+async def forget_erased(session: AsyncSession) -> None:
+    """Note that nothing is left of the words that were removed from the index."""
     await session.execute(Everyone.delete(DeletedWords).where(DeletedWords.words == ""))
 
 
