@@ -40,7 +40,7 @@ async def test_a_page_costs_a_page(process: Process, database: Database, order: 
         assert (len(first), more) == (20, True)
         costs.append(cost)
     assert costs[0] == costs[1]
-    assert costs[1].rows < 60
+    assert costs[1].rows < 110  # of each item its size, and itself
 
 
 async def test_the_next_message_reads_no_earlier_one(process: Process, database: Database) -> None:
@@ -59,12 +59,10 @@ async def test_the_next_message_reads_no_earlier_one(process: Process, database:
     assert costs[1].rows < 10
 
 
-async def test_after_a_restart_the_first_message_reads_each_earlier_one_once(
-    process: Process, database: Database
-) -> None:
+async def test_after_a_restart_the_first_message_reads_each_earlier_one(process: Process, database: Database) -> None:
     conversation_id = await of_length(process, 50)
     restarted = Conversations(database, Histories())
-    for rows in (100, 0):
+    for rows in (200, 0):  # of each item its size, and itself
         with counted(database) as cost:
             context = await restarted.within(process.key, conversation_id)
         assert len(context.history.items) == 100

@@ -91,7 +91,6 @@ class Process:
             new_conversation=context.new_conversation(self.key),
             input=new_items(items),
             background=True,
-            kept_days=context.kept_days,
         )
         return await services.runs.start(request, self.key)
 
