@@ -107,7 +107,9 @@ export function groupsOf(document: OpenApi, endpoints: readonly Endpoint[]): Gro
 /** Every endpoint in the document's own order. */
 export function endpointsOf(document: OpenApi, origin: string): Endpoint[] {
   return Object.entries(document.paths).flatMap(([path, operations]) =>
-    METHODS.filter((method) => method in operations).map((method) =>
+    Object.keys(operations)
+      .filter((method) => METHODS.includes(method))
+      .map((method) =>
       endpoint(document, method, path, operations[method] as Operation, origin),
     ),
   );
