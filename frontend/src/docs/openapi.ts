@@ -109,9 +109,7 @@ export function endpointsOf(document: OpenApi, origin: string): Endpoint[] {
   return Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.keys(operations)
       .filter((method) => METHODS.includes(method))
-      .map((method) =>
-      endpoint(document, method, path, operations[method] as Operation, origin),
-    ),
+      .map((method) => endpoint(document, method, path, operations[method] as Operation, origin)),
   );
 }
 
