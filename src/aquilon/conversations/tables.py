@@ -59,7 +59,7 @@ class ConversationBranch(Owned, Base):
 
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    organization_id: Mapped[str] = mapped_column(index=True)
+    organization_id: Mapped[str]
     parent: Mapped[int | None]
     """The branch that it leaves; None for the first."""
     forked_at: Mapped[int]
@@ -74,7 +74,7 @@ class StoredItem(Owned, Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    organization_id: Mapped[str] = mapped_column(index=True)
+    organization_id: Mapped[str]
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     branch: Mapped[int]
     depth: Mapped[int]
@@ -168,7 +168,7 @@ class RunEvents(Owned, Base):
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    organization_id: Mapped[str] = mapped_column(index=True)
+    organization_id: Mapped[str]
     events: Mapped[bytes] = mapped_column(LargeBinary)
     """MessagePack: a list of `run.RunEvent`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -26,6 +27,7 @@ from aquilon.storage.upgrade import DatabaseError, upgrade
 T = TypeVar("T")
 
 _BUSY_SECONDS = 10
+_PRAGMA_TRIES, _PRAGMA_PAUSE_SECONDS = 50, 0.02
 _LOG_BUSY_MILLISECONDS = 50
 """How long to wait for readers before the log is emptied another time; writers wait meanwhile."""
 _CONNECT_SECONDS = 5
@@ -285,12 +287,25 @@ def _empty_log(file: str) -> bool:
         return not busy
 
 
+def _set(cursor: Any, pragma: str) -> None:
+    """SQLite doesn't wait for another connection that switches a new file to its log: so try again."""
+    for _ in range(_PRAGMA_TRIES):
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PRAGMA_PAUSE_SECONDS)
+    cursor.execute(f"PRAGMA {pragma}")
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins transactions, sqlite3 must not
     cursor = connection.cursor()
     try:
         for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set(cursor, pragma)
     except sqlite3.DatabaseError:
         cursor.close()
         raise

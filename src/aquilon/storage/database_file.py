@@ -11,8 +11,12 @@ BESIDE = ("-wal", "-shm")
 
 
 def make_private(path: Path) -> None:
-    """Create the file if it is missing, and make it and the files beside it private. Raises OSError."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Create the file if it is missing, and make it and the files beside it private. Raises OSError.
+
+    A file that is there isn't opened: closing it would drop the locks of this process's other connections (POSIX).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     for suffix in ("", *BESIDE):
         with suppress(FileNotFoundError, PermissionError):  # they may belong to another user
             os.chmod(f"{path}{suffix}", 0o600)

@@ -53,7 +53,6 @@ def upgrade() -> None:
             name="fk_conversation_branches_conversation_id",
         ),
     )
-    op.create_index("ix_conversation_branches_organization_id", "conversation_branches", ["organization_id"])
     op.create_table(
         "conversation_items",
         sa.Column("id", sa.String, nullable=False),
@@ -78,7 +77,6 @@ def upgrade() -> None:
             name="fk_conversation_items_conversation_id",
         ),
     )
-    op.create_index("ix_conversation_items_organization_id", "conversation_items", ["organization_id"])
     op.create_index("ix_conversation_items_run_id", "conversation_items", ["run_id", "depth"])
     number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.create_table(
@@ -170,7 +168,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "first", name="pk_run_events"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE", name="fk_run_events_run_id"),
     )
-    op.create_index("ix_run_events_organization_id", "run_events", ["organization_id"])
     op.create_table(
         "conversation_policies",
         sa.Column("organization_id", sa.String, nullable=False),
