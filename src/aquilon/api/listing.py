@@ -30,9 +30,14 @@ class PageOf(ListOf[Item], Generic[Item], frozen=True, kw_only=True):
 
 def page(rows: Sequence[Any], after: str | None, limit: int) -> Response:
     """The rows after the row with the id ``after``; the first rows if that row is gone. Raises ApiError 400."""
-    limit = bounded(limit)
+    rows, has_more = sliced(rows, after, bounded(limit))
+    return json_answer(listed(rows, has_more=has_more))
+
+
+def sliced(rows: Sequence[Any], after: str | None, limit: int) -> tuple[Sequence[Any], bool]:
+    """The ``limit`` rows after the row with the id ``after``, and whether more follow; the first if it is gone."""
     begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
-    return json_answer(listed(rows[begin : begin + limit], has_more=len(rows) > begin + limit))
+    return rows[begin : begin + limit], len(rows) > begin + limit
 
 
 def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:

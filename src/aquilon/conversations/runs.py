@@ -98,6 +98,16 @@ class Runs:
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
 
+    async def required(self, principal: Principal, run_id: str, *, dialect: str, kind: str) -> StoredRun:
+        """A run that was asked in this dialect, whose answers are called ``kind``. Raises ApiError 404."""
+        run = await self.stored(principal, run_id)
+        if run is None or run.dialect != dialect:
+            raise not_found(
+                f"There is no {kind} '{run_id[:100]}': it was not stored, or it was deleted",
+                code=f"{kind.replace(' ', '_')}_not_found",
+            )
+        return run
+
     async def page(
         self,
         principal: Principal,

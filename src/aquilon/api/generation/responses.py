@@ -17,7 +17,7 @@ from aquilon.api.errors import as_api_errors
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.response_runs import DIALECT, begin_response, prepare_response
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import bounded, listed
+from aquilon.api.listing import bounded, listed, sliced
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.frames import DONE
@@ -39,7 +39,7 @@ from aquilon.conversations.recovery import KILLED
 from aquilon.conversations.replay import last_event
 from aquilon.conversations.run import RunEnded, RunEvent
 from aquilon.conversations.tables import StoredRun
-from aquilon.errors import invalid, not_found
+from aquilon.errors import invalid
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.people.identity import Principal
 
@@ -155,20 +155,14 @@ async def list_input_items(
     rows = list(await state.conversations.items_of_run(run, output=False))
     if order != "asc":
         rows.reverse()
-    begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
-    page = [item_body(row.id, row.status, decoded(row.content)) for row in rows[begin : begin + limit]]
-    return json_answer(listed(page, has_more=len(rows) > begin + limit))
+    shown, has_more = sliced(rows, after, limit)
+    page = [item_body(row.id, row.status, decoded(row.content)) for row in shown]
+    return json_answer(listed(page, has_more=has_more))
 
 
 async def _run(state: Services, caller: Principal, response_id: str) -> StoredRun:
     """Raises ApiError 404."""
-    run = await state.runs.stored(caller, response_id)
-    if run is None or run.dialect != DIALECT:
-        raise not_found(
-            f"There is no response '{response_id[:100]}': it was not stored, or it was deleted",
-            code="response_not_found",
-        )
-    return run
+    return await state.runs.required(caller, response_id, dialect=DIALECT, kind="response")
 
 
 async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:

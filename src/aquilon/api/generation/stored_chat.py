@@ -14,7 +14,7 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.generation.chat import DIALECT
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import PageOf, bounded, listed
+from aquilon.api.listing import PageOf, bounded, listed, sliced
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.chat_answers import ChatCompletion, FunctionCallBody, Shape, ToolCallBody, Writing
@@ -26,7 +26,7 @@ from aquilon.conversations.replay import events_of_items
 from aquilon.conversations.run import RunEnded
 from aquilon.conversations.store.items import OPEN_RUNS
 from aquilon.conversations.tables import StoredItem, StoredRun
-from aquilon.errors import ApiError, invalid, not_found
+from aquilon.errors import ApiError, invalid
 from aquilon.people.identity import Principal
 from aquilon.text.messages import ImagePart, Message
 
@@ -161,8 +161,8 @@ async def list_messages(
     messages = _messages(await state.conversations.items_of_run(run, output=False))
     if order == "desc":
         messages.reverse()
-    begin = next((number + 1 for number, message in enumerate(messages) if message.id == after), 0) if after else 0
-    return json_answer(listed(messages[begin : begin + limit], has_more=len(messages) > begin + limit))
+    shown, has_more = sliced(messages, after, limit)
+    return json_answer(listed(shown, has_more=has_more))
 
 
 def _wanted_labels(request: Request) -> dict[str, str]:
@@ -179,13 +179,7 @@ def _wanted_labels(request: Request) -> dict[str, str]:
 
 async def _run(state: Services, caller: Principal, completion_id: str) -> StoredRun:
     """Raises ApiError 404."""
-    run = await state.runs.stored(caller, completion_id)
-    if run is None or run.dialect != DIALECT:
-        raise not_found(
-            f"There is no chat completion '{completion_id[:100]}': it was not stored, or it was deleted",
-            code="chat_completion_not_found",
-        )
-    return run
+    return await state.runs.required(caller, completion_id, dialect=DIALECT, kind="chat completion")
 
 
 async def _stored_completion(state: Services, run: StoredRun) -> ChatCompletion:

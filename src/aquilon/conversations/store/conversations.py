@@ -156,7 +156,3 @@ async def set_retention(session: AsyncSession, scope: Scope, conversation_id: st
     of_conversation = scope.update(StoredConversation).where(StoredConversation.id == conversation_id)
     await session.execute(of_conversation.values(retention_days=days))
     await session.execute(of_conversation.values(expires_at=_EXPIRES_AT))
-
-
-async def count(session: AsyncSession, principal: Principal) -> int:
-    return int(await session.scalar(visible(principal).with_only_columns(func.count())) or 0)
