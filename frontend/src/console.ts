@@ -3,8 +3,9 @@ import "./app.css";
 import "./console/console.css";
 import { mount } from "svelte";
 import Console from "./console/Console.svelte";
-import { language } from "./i18n/catalogue.svelte";
+import { language, loadTexts } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
+await loadTexts();
 mount(Console, { target: document.getElementById("app")! });

@@ -2,8 +2,9 @@
 import "./app.css";
 import { mount } from "svelte";
 import App from "./chat/App.svelte";
-import { language } from "./i18n/catalogue.svelte";
+import { language, loadTexts } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
+await loadTexts();
 mount(App, { target: document.getElementById("app")! });

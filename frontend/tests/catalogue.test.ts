@@ -7,7 +7,13 @@ import { en } from "../src/i18n/en";
 import { SIGN_IN_TEXTS } from "../src/i18n/sign-in";
 
 const sources = import.meta.glob<string>(
-  ["../src/**/*.{ts,svelte}", "!../src/**/i18n/??.ts", "!../src/i18n/sign-in.ts", "!../src/docs/texts.ts"],
+  [
+    "../src/**/*.{ts,svelte}",
+    "!../src/**/i18n/??.ts",
+    "!../src/**/texts/??.ts",
+    "!../src/i18n/sign-in.ts",
+    "!../src/docs/texts.ts",
+  ],
   {
     query: "?raw",
     import: "default",
@@ -16,8 +22,22 @@ const sources = import.meta.glob<string>(
 );
 const code = Object.values(sources).join("\n");
 
+/** Every catalogue that is loaded a language at a time: by folder and language. */
+const LOADED = Object.entries(
+  import.meta.glob<Record<string, string>>("../src/**/texts/??.ts", { import: "texts", eager: true }),
+).map(([path, texts]) => {
+  const [, folder, language] = /src\/(.*)\/texts\/(..)\.ts$/.exec(path)!;
+  return { folder: folder!, language: language!, texts };
+});
+const englishOf = (folder: string) => LOADED.find((one) => one.folder === folder && one.language === "en")?.texts ?? {};
+
 const ALL: [string, Record<string, string>, Record<string, string>][] = [
   ...Object.entries(CATALOGUES).map(([name, texts]): [string, typeof texts, typeof en] => [name, texts, en]),
+  ...LOADED.map(({ folder, language, texts }): [string, typeof texts, typeof texts] => [
+    `${language}, of ${folder}`,
+    texts,
+    englishOf(folder),
+  ]),
   ["en, of the console", consoleEn, consoleEn],
   ["fr, of the console", consoleFr, consoleEn],
   ["en, of signing in", SIGN_IN_TEXTS.en, SIGN_IN_TEXTS.en],
@@ -45,17 +65,28 @@ describe.each(ALL)("the texts in %s", (_language, catalogue, english) => {
 });
 
 test("French has a no-break space before double signs and within its quotation marks", () => {
-  for (const [key, text] of Object.entries({ ...CATALOGUES.fr, ...consoleFr, ...SIGN_IN_TEXTS.fr, ...DOCS_TEXTS.fr })) {
+  const loaded = LOADED.filter(({ language }) => language === "fr").flatMap(({ texts }) => Object.entries(texts));
+  const fixed = { ...CATALOGUES.fr, ...consoleFr, ...SIGN_IN_TEXTS.fr, ...DOCS_TEXTS.fr };
+  for (const [key, text] of [...loaded, ...Object.entries(fixed)]) {
     expect([key, /[^\u00a0][;:!?»](?!\/)|«[^\u00a0]/.test(text.replace(/`[^`]*`/g, ""))]).toEqual([key, false]);
   }
 });
 
 test("no text is left unused", () => {
   expect(
-    Object.keys({ ...en, ...consoleEn, ...SIGN_IN_TEXTS.en, ...DOCS_TEXTS.en }).filter(
-      (key) => !code.includes(`"${key}"`),
-    ),
+    [
+      ...LOADED.flatMap(({ language, texts }) => (language === "en" ? Object.keys(texts) : [])),
+      ...Object.keys({ ...en, ...consoleEn, ...SIGN_IN_TEXTS.en, ...DOCS_TEXTS.en }),
+    ].filter((key) => !code.includes(`"${key}"`)),
   ).toEqual([]);
+});
+
+test("every catalogue is there in every language", () => {
+  const folders = [...new Set(LOADED.map(({ folder }) => folder))];
+  for (const folder of folders) {
+    const there = LOADED.filter((one) => one.folder === folder).map(({ language }) => language);
+    expect([folder, there.sort()]).toEqual([folder, ["de", "en", "es", "fr", "it"]]);
+  }
 });
 
 test("no component speaks past the catalogue", () => {
@@ -69,8 +100,9 @@ test("no component speaks past the catalogue", () => {
 
 test.each([
   [["fr-CA", "en"], "fr"],
-  [["de", "fr"], "fr"],
-  [["de"], "en"],
+  [["de-AT", "fr"], "de"],
+  [["pl", "it"], "it"],
+  [["pl"], "en"],
   [[], "en"],
 ])("a browser that wants %j is spoken to in %s", (wanted, language) => {
   expect(preferredLanguage(wanted)).toBe(language);

@@ -90,7 +90,7 @@ const fr: Record<DocsKey, string> = {
     "Avec `stream: true`, la réponse arrive en événements (server-sent events) à mesure qu’elle s’écrit\u00a0: chaque `data` en est un morceau en JSON, le dernier est `[DONE]`. Ce qu’un modèle pense avant de répondre arrive à part, dans `reasoning_content`. Demandez `stream_options: {include_usage: true}` pour avoir à la fin le compte des tokens. Une erreur en cours de flux est un événement `error` avec le corps ci-dessus. Fermer la connexion arrête la réponse\u00a0; ce qui était écrit est compté.",
 };
 
-export const DOCS_TEXTS: Record<Language, Record<DocsKey, string>> = { en, fr };
+export const DOCS_TEXTS: Record<Language, Record<DocsKey, string>> = { en, fr, de: en, es: en, it: en };
 
 /** The text for a key in the current language, its `{names}` filled in. */
 export function d(key: DocsKey, values: Record<string, string | number> = {}): string {

@@ -5,14 +5,55 @@ import { fr } from "./fr";
 
 export type { Catalogue, MessageKey };
 
-export const CATALOGUES = { en, fr } as const satisfies Record<string, Catalogue>;
-export type Language = keyof typeof CATALOGUES;
+export type Language = "en" | "fr" | "de" | "es" | "it";
+
+export const CATALOGUES: Record<Language, Catalogue> = { en, fr, de: en, es: en, it: en };
 
 /** Each language by its own name. */
-export const LANGUAGES: Record<Language, string> = { en: "English", fr: "Français" };
+export const LANGUAGES: Record<Language, string> = {
+  en: "English",
+  fr: "Français",
+  de: "Deutsch",
+  es: "Español",
+  it: "Italiano",
+};
 
 export function isLanguage(code: string): code is Language {
-  return code in CATALOGUES;
+  return code in LANGUAGES;
+}
+
+type Loaders<Texts> = Record<Language, () => Promise<{ texts: Texts }>>;
+type Values = Record<string, string | number>;
+
+/** What loads the texts of each part of the pages that has been imported. */
+const parts = new Set<(wanted: Language) => Promise<void>>();
+
+/**
+ * The texts of one part of the pages, such as a dialog, one language loaded at a time; returns its `t`.
+ *
+ * Each language is a module beside it, `texts/fr.ts`, that exports `texts`. They are loaded by `loadTexts`, which the page
+ * awaits before it mounts the part, and again when the language changes.
+ */
+export function catalogue<Key extends string>(
+  loaders: Loaders<Record<Key, string>>,
+): (key: Key, values?: Values) => string {
+  let shown = $state.raw<{ language: Language; texts: Record<Key, string> } | null>(null);
+  parts.add(async (wanted) => {
+    if (shown?.language !== wanted) shown = { language: wanted, texts: (await loaders[wanted]()).texts };
+  });
+  return (key, values = {}) => fill(shown?.texts[key] ?? "", values);
+}
+
+/** Loads the texts of all parts that have been imported, in the page's language or a wanted one. */
+export async function loadTexts(wanted: Language = language()): Promise<void> {
+  await Promise.all([...parts].map((load) => load(wanted)));
+}
+
+/** Shows the page in another language, once its texts are here. */
+export async function changeLanguage(chosen: Language): Promise<void> {
+  await loadTexts(chosen);
+  preferences.language = chosen;
+  preferences.save();
 }
 
 /** The first of the wanted languages (as in `navigator.languages`) that there is, else English. */
@@ -35,11 +76,11 @@ export function locale(): string {
 }
 
 /** The text for a key in the current language, its `{names}` filled in. */
-export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
+export function t(key: MessageKey, values: Values = {}): string {
   return fill(CATALOGUES[language()][key], values);
 }
 
-export function fill(text: string, values: Record<string, string | number>): string {
+export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (mark, name: string) => (name in values ? String(values[name]) : mark));
 }
 

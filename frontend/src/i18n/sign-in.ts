@@ -92,7 +92,7 @@ const fr: Record<SignInKey, string> = {
   "signIn.signedOut": "Vous vous êtes déconnecté.",
 };
 
-export const SIGN_IN_TEXTS: Record<Language, Record<SignInKey, string>> = { en, fr };
+export const SIGN_IN_TEXTS: Record<Language, Record<SignInKey, string>> = { en, fr, de: en, es: en, it: en };
 
 /** The text for a key in the current language, its `{names}` filled in. */
 export function s(key: SignInKey, values: Record<string, string | number> = {}): string {

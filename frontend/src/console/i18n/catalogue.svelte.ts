@@ -7,6 +7,9 @@ export type { ConsoleKey };
 export const LOADERS: Record<Language, () => Promise<ConsoleTexts>> = {
   en: async () => (await import("./en")).en,
   fr: async () => (await import("./fr")).fr,
+  de: async () => (await import("./en")).en,
+  es: async () => (await import("./en")).en,
+  it: async () => (await import("./en")).en,
 };
 
 let texts = $state.raw<ConsoleTexts | null>(null);
