@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_PARTS = frozenset({"__main__", "conversations_load", "gateway_load", "gateway_standin", "llama_cpp", "report"})
+_PARTS = frozenset(
+    {"__main__", "conversations_load", "gateway_load", "gateway_standin", "llama_cpp", "processes", "report"}
+)
 
 
 def benchmarks() -> dict[str, str]:

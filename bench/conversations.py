@@ -26,7 +26,8 @@ from aquilon.conversations.rows import NewConversation
 from aquilon.people.secrets import new_id
 from aquilon.settings import Settings
 from aquilon.storage import Database
-from bench.gateway import MODEL, _aquilon, _processor_seconds, _stand_in
+from bench.gateway import MODEL, _aquilon, _stand_in
+from bench.processes import processor_seconds
 from bench.report import keep, table
 
 CLIENTS = 8
@@ -59,9 +60,9 @@ def _latency(port: int, key: str, pid: int, *, seconds: float) -> dict[str, dict
         kind: {name: _spread(values) for name, values in times[kind].items()} for kind in kinds
     }
     for kind in kinds:
-        before = _processor_seconds(pid)
+        before = processor_seconds(pid)
         answers = len(_load(port, key, (kind,), seconds=seconds / 4)[kind]["end_ms"]) * (1 + 4 / seconds)
-        figures[kind]["processor_ms"] = round(1000 * (_processor_seconds(pid) - before) / answers, 2)
+        figures[kind]["processor_ms"] = round(1000 * (processor_seconds(pid) - before) / answers, 2)
     return figures
 
 

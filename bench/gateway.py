@@ -22,6 +22,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.llama_cpp import CACHE
+from bench.processes import free_port, processor_seconds, pss_mb, running
 from bench.report import keep, table
 
 LITELLM = "litellm[proxy]==1.106.2"
@@ -45,7 +46,7 @@ def main(*, quick: bool = False) -> None:
             _litellm(Path(folder), upstream) as theirs,
         ):
             measured = _measure(words, upstream=upstream, ours=ours, theirs=theirs, rounds=rounds, seconds=seconds)
-            measured["memory_mb"] = {"aquilon": _pss(ours[2]), "litellm": _pss(theirs[2])}
+            measured["memory_mb"] = {"aquilon": pss_mb(ours[2]), "litellm": pss_mb(theirs[2])}
         _show(words, measured)
         figures[str(words)] = measured
     print(f"\nkept in {keep('gateway', figures)}")
@@ -65,10 +66,10 @@ def _measure(words: int, *, upstream: int, ours: Any, theirs: Any, rounds: int, 
         _load(*at[name], how="clients", many=8, seconds=2)  # fills imports and caches
     for _ in range(rounds):
         for name in ("direct", "aquilon"):
-            before = _processor_seconds(ours[2])
+            before = processor_seconds(ours[2])
             firsts[name] += _load(*at[name], how="rate", many=RATE, seconds=seconds)["first_ms"]
             if name == "aquilon":
-                busy = (_processor_seconds(ours[2]) - before) * 1000 / (RATE * (seconds + 1))
+                busy = (processor_seconds(ours[2]) - before) * 1000 / (RATE * (seconds + 1))
         for name in at:
             firsts[f"alone {name}"] += _load(*at[name], how="clients", many=1, seconds=seconds)["first_ms"]
         for name in throughput:
@@ -141,7 +142,7 @@ def _load(port: int, key: str, words: int, *, how: str, many: float, seconds: fl
 @contextlib.contextmanager
 def _stand_in(words: int) -> Iterator[int]:
     command = [sys.executable, "-m", "bench.gateway_standin", str(FIRST_MS), str(BETWEEN_MS), str(words)]
-    with _running(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+    with running(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
 
@@ -154,7 +155,7 @@ def _aquilon(folder: Path, upstream: int) -> Iterator[tuple[int, str, int]]:
     log = (folder / "aquilon.log").open("w")
     command = [sys.executable, "-m", "tests.support.serve"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    with _running(server) as process:
+    with running(server) as process:
         assert process.stdout is not None
         key = port = ""
         for line in process.stdout:
@@ -193,12 +194,12 @@ litellm_settings:
   telemetry: false
 """
     )
-    port = _free_port()
+    port = free_port()
     log = (folder / "litellm.log").open("w")
     command = [str(_litellm_program()), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "HOME": str(folder)}
     server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    with _running(server) as process:
+    with running(server) as process:
         for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness", timeout=5).close()
@@ -222,46 +223,3 @@ def _litellm_program() -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
         subprocess.run([str(environment / "bin" / "pip"), "install", "--quiet", LITELLM], check=True)
     return program
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _tree(pid: int) -> list[int]:
-    pids = [pid]
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        pids += _tree(int(child))
-    return pids
-
-
-def _pss(pid: int) -> float:
-    """Megabytes of the process tree."""
-    lines = (line for process in _tree(pid) for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines())
-    return round(sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6, 1)
-
-
-def _processor_seconds(pid: int) -> float:
-    ticks = os.sysconf("SC_CLK_TCK")
-    used = 0
-    for process in _tree(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        used += int(fields[11]) + int(fields[12])
-    return used / ticks
