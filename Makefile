@@ -66,10 +66,12 @@ lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python frontend/build.py check format:check
 
 format: install-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python frontend/build.py format
 
 bench: install-dev
 	$(BIN)/python -m bench $(ARGS)

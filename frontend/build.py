@@ -182,7 +182,11 @@ def _npm(arguments: list[str], limit: int) -> str:
 
 if __name__ == "__main__":
     try:
-        built = build(print)
+        if scripts := sys.argv[1:]:  # of package.json, instead of a build
+            install(print)
+            for script in scripts:
+                print(run_script(script), end="")
+        else:
+            print("built" if build(print) else "already current", STATIC)
     except BuildError as error:
         raise SystemExit(str(error)) from None
-    print("built" if built else "already current", STATIC)

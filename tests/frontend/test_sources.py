@@ -1,4 +1,4 @@
-"""The front end's own checks and unit tests, run with the node that builds it."""
+"""The front end's own unit tests, run with the node that builds it, and what holds for its sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from pathlib import Path
 
 from tests.support.frontend import FRONTEND, frontend
 from tests.support.server import ROOT
-
-
-def test_types_hold_in_every_component() -> None:
-    frontend().run_script("check")
-
-
-def test_sources_are_formatted() -> None:
-    frontend().run_script("format:check")
 
 
 def test_unit_tests_pass() -> None:
