@@ -42,12 +42,11 @@ async def extract(
 
     ``name`` is the name that its owner gave it: it tells Markdown and tables of values from
     other text, never more. ``on_progress`` gets the share that is read, from 0 to 1.
-    Raises Unreadable, and OSError if the file can't be opened. If it is cancelled, the
+    Raises Unreadable, and OSError if there is no such file. If it is cancelled, the
     process has ended when this has.
     """
     limits = limits or Limits()
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    size = os.stat(path).st_size
     if size > limits.file_bytes:
         raise Unreadable(
             "too_large",
@@ -59,7 +58,7 @@ async def extract(
         "-P",
         "-m",
         "aquilon.extraction.process",
-        msgspec.json.encode(Order(str(path.absolute()), name, limits)).decode(),
+        msgspec.json.encode(Order(os.path.abspath(path), name, limits)).decode(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

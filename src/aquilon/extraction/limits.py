@@ -6,7 +6,10 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What goes beyond ``pages``, ``rows``, ``text_bytes`` or ``blocks`` is left out with a note; beyond others nothing is read."""
+    """What goes beyond ``pages``, ``rows``, ``text_bytes`` or ``blocks`` is left out with a note.
+
+    A document that goes beyond another limit isn't read at all.
+    """
 
     file_bytes: int = 200 * 2**20
     unpacked_bytes: int = 400 * 2**20

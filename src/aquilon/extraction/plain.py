@@ -50,7 +50,7 @@ def decoded(data: bytes, reading: Reading, *, declared: str | None = None) -> st
 
 
 def _codec(name: str) -> str | None:
-    """A text encoding that Python knows by this name; what calls itself Latin-1 is read as Windows-1252, as browsers do."""
+    """The text encoding of this name, None if there is none; Latin-1 is read as Windows-1252, as browsers do."""
     try:
         codec = codecs.lookup(name.strip())
     except (LookupError, ValueError):

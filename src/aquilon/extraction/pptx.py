@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aquilon.extraction.reading import Full, Reading
-from aquilon.extraction.xml_parts import part, parsed, related
+from aquilon.extraction.xml_parts import parsed, part, related
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
