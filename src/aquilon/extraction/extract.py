@@ -54,17 +54,12 @@ async def extract(
             {"limit": limits.file_bytes, "value": size},
         )
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "aquilon.extraction.process",
-        msgspec.json.encode(Order(os.path.abspath(path), name, limits)).decode(),
+        *_command(Order(str(path), name, limits)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={variable: os.environ[variable] for variable in _ENVIRONMENT if variable in os.environ}
         | {"OMP_THREAD_LIMIT": "1", "RUST_BACKTRACE": "0"},
-        cwd="/",
         start_new_session=True,  # so that it can be ended together with what it has started
     )
     assert process.stdout is not None
@@ -87,6 +82,10 @@ async def extract(
     if isinstance(end, Refused):
         raise Unreadable(end.code, end.message, end.details)
     return end.document
+
+
+def _command(order: Order) -> list[str]:
+    return [sys.executable, "-P", "-m", "aquilon.extraction.process", msgspec.json.encode(order).decode()]
 
 
 async def _follow(

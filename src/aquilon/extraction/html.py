@@ -14,14 +14,16 @@ from aquilon.extraction.reading import Reading
 
 _DECLARED = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _DROPPED = frozenset(
-    ("applet", "audio", "canvas", "datalist", "dialog", "embed", "frame", "frameset", "head", "iframe", "math", "nav")
-    + ("noembed", "noframes", "noscript", "object", "option", "script", "select", "style", "svg", "template")
-    + ("textarea", "title", "video")
+    """
+    applet audio canvas datalist dialog embed frame frameset head iframe math nav noembed noframes noscript object
+    option script select style svg template textarea title video
+    """.split()  # noqa: SIM905
 )
 _BLOCKS = frozenset(
-    ("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt")
-    + ("fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "li", "main")
-    + ("menu", "p", "search", "section", "summary", "tbody", "td", "tfoot", "th", "thead", "tr")
+    """
+    address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer
+    form header hgroup hr html legend li main menu p search section summary tbody td tfoot th thead tr
+    """.split()  # noqa: SIM905
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _STRUCTURE = ["table", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6"]

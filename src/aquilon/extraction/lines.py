@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from statistics import median
 
 import msgspec
@@ -21,13 +22,11 @@ _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "
 _EDGE_LINES = 2
 """A header or footer is among so many lines from the top or bottom."""
 _FEWEST_REPEATS = 3
-_REPEATED_SHARE = 0.4
-"""Of the pages: left and right ones may differ."""
 _BULLET = re.compile("([•‣◦▪▫●○■□–—∙·*\u2043\uf0b7-])[ \t\u00a0]+(?=\\S)")
 _NUMBER = re.compile(r"(\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])[ \t\u00a0]+(?=\S)")
 _MOST_HEADING_CHARACTERS = 200
 _HEADING_RATIO = 1.15
-_SAME_SIZE = 0.08
+_SAME_SIZE = 0.12
 _LOOSE = 1.35
 """A distance from the line before that is so many times the usual one begins a paragraph."""
 _INDENT = 1.0
@@ -55,8 +54,9 @@ def add_pages(pages: list[list[Line]], reading: Reading) -> None:
     levels = _heading_levels(pages, body)
     for number, lines in enumerate(_without_repeats(pages), 1):
         reading.page = number
+        margins = _Margins(lines)
         for block in _blocks(lines):
-            _add(block, levels, reading)
+            _add(block, levels, margins, reading)
         reading.end_list()
 
 
@@ -80,23 +80,19 @@ def _heading_levels(pages: list[list[Line]], body: float) -> dict[float, int]:
 
 
 def _without_repeats(pages: list[list[Line]]) -> Iterator[list[Line]]:
-    """The pages without the headers and footers that most of them have; each stays where it comes first."""
-    counts: Counter[str] = Counter()
+    """The pages without headers and footers that several have at the same place; each stays where it comes first."""
+    counts: Counter[tuple[str, int]] = Counter()
     for lines in pages:
-        counts.update({_without_numbers(line) for line in _edges(lines)})
-    repeated = {text for text, count in counts.items() if count >= max(_FEWEST_REPEATS, _REPEATED_SHARE * len(pages))}
-    seen: set[str] = set()
+        counts.update({_place(line) for line in _edges(lines)})
+    seen: set[tuple[str, int]] = set()
     for lines in pages:
-        edges = {id(line) for line in _edges(lines) if _without_numbers(line) in repeated}
-        kept = []
-        for line in lines:
-            if id(line) in edges:
-                text = _without_numbers(line)
-                if text in seen or not text.strip("# "):
-                    continue
-                seen.add(text)
-            kept.append(line)
-        yield kept
+        dropped: set[int] = set()
+        for line in _edges(lines):
+            if counts[place := _place(line)] >= _FEWEST_REPEATS:
+                if place in seen or not place[0].strip("#-– "):
+                    dropped.add(id(line))
+                seen.add(place)
+        yield [line for line in lines if id(line) not in dropped]
 
 
 def _edges(lines: list[Line]) -> list[Line]:
@@ -105,9 +101,9 @@ def _edges(lines: list[Line]) -> list[Line]:
     return by_place if len(by_place) <= 2 * _EDGE_LINES else by_place[:_EDGE_LINES] + by_place[-_EDGE_LINES:]
 
 
-def _without_numbers(line: Line) -> str:
-    """What stays the same when pages are counted."""
-    return re.sub(r"\d+|\b[ivxl]+\b", "#", line.text)
+def _place(line: Line) -> tuple[str, int]:
+    """What stays the same of a header when pages are counted, and how high it is."""
+    return re.sub(r"\d+|\b[ivxl]+\b", "#", line.text), round(line.baseline / 3)
 
 
 def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
@@ -127,7 +123,7 @@ def _usual_distance(lines: list[Line]) -> float:
     """Between lines, in sizes of their font."""
     distances = [
         (before.baseline - line.baseline) / line.size
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in pairwise(lines)
         if line.size > 0 and 0.5 * line.size < before.baseline - line.baseline < 3 * line.size
     ]
     return median(distances) if distances else 1.2
@@ -149,8 +145,23 @@ def _begins_block(line: Line, block: list[Line], usual: float) -> bool:
     return not is_item and line.left > before.left + _INDENT * size and distance > 0.5 * usual
 
 
-def _add(block: list[Line], levels: dict[float, int], reading: Reading) -> None:
-    text = _joined(block).translate(_LIGATURES)
+class _Margins:
+    """Where the lines of a page's columns end, by where they begin."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._known: dict[tuple[int, int], float] = {}
+
+    def right_of(self, line: Line) -> float:
+        key = (round(line.left), round(line.size))
+        if key not in self._known:
+            near = _SAME_COLUMN * line.size
+            self._known[key] = max(other.right for other in self._lines if abs(other.left - line.left) <= near)
+        return self._known[key]
+
+
+def _add(block: list[Line], levels: dict[float, int], margins: _Margins, reading: Reading) -> None:
+    text = _joined(block, margins).translate(_LIGATURES)
     level = levels.get(round(block[0].size, 1))
     if level is not None and len(text) <= _MOST_HEADING_CHARACTERS and any(map(str.isalpha, text)):
         reading.heading(text, level)
@@ -162,16 +173,15 @@ def _add(block: list[Line], levels: dict[float, int], reading: Reading) -> None:
         reading.paragraph(text)
 
 
-def _joined(block: list[Line]) -> str:
-    margin = max(line.right for line in block)
+def _joined(block: list[Line], margins: _Margins) -> str:
     parts = [block[0].text]
-    for before, line in zip(block, block[1:], strict=False):
+    for before, line in pairwise(block):
         if before.is_hyphenated:
             parts.append("" if line.text[:1].islower() else "-")
         elif abs(before.baseline - line.baseline) < 0.3 * line.size:  # beside it
             parts.append(" ")
         else:
-            parts.append(" " if _would_not_fit(line, before, margin) else "\n")
+            parts.append(" " if _would_not_fit(line, before, margins.right_of(before)) else "\n")
         parts.append(line.text)
     return "".join(parts)
 

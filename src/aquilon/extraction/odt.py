@@ -10,9 +10,10 @@ import odfdo
 from aquilon.extraction.reading import Reading
 
 _DROPPED = frozenset(
-    ("office:annotation", "office:annotation-end", "office:forms", "text:alphabetical-index-mark")
-    + ("text:bibliography-mark", "text:note-citation", "text:sequence-decls", "text:tracked-changes")
-    + ("text:variable-decls", "text:user-field-decls")
+    """
+    office:annotation office:annotation-end office:forms text:alphabetical-index-mark text:bibliography-mark
+    text:note-citation text:sequence-decls text:tracked-changes text:variable-decls text:user-field-decls
+    """.split()  # noqa: SIM905
 )
 _MOST_REPEATS = 100
 """Of blanks, columns and rows, which a few bytes can ask to be repeated a million times."""

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -114,16 +115,16 @@ def _measured(text: str, text_page: pdfium.PdfTextPage) -> Iterator[Line]:
                 left=box.left,
                 right=max(box.right, last.right),
                 baseline=_baseline(text_page, first),
-                size=_size(text_page, first + _middle(shown)),
+                size=median(_size(text_page, first + place) for place in _samples(shown)),
                 is_hyphenated=end != "" and end in _HYPHENS,
             )
         start += len(piece) + len(end)
 
 
-def _middle(text: str) -> int:
-    """A visible character that is neither a bullet nor a mark of a footnote."""
-    middle = len(text) // 2
-    return middle + 1 if text[middle] == " " else middle
+def _samples(text: str) -> tuple[int, ...]:
+    """Places in a line whose median size is the text's, not that of a bullet, a word of code or a footnote's mark."""
+    places = (len(text) * quarter // 4 for quarter in (1, 2, 3))
+    return tuple(place + 1 if text[place] == " " else place for place in places)
 
 
 def _box(text_page: pdfium.PdfTextPage, position: int) -> raw.FS_RECTF:
