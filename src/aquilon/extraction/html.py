@@ -40,11 +40,13 @@ def read_html(path: Path, reading: Reading) -> None:
 
 
 def add_html(text: str, reading: Reading, *, titled: bool = True) -> None:
-    parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
     try:
         root = html.document_fromstring(clean(text).encode(), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):  # nothing but comments
         return
+    if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):  # nested too deep: the parser stops
+        reading.note("truncated")
     title = root.find(".//head/title")
     if titled and title is not None:
         reading.title = title.text_content()

@@ -22,7 +22,7 @@ _HYPHENS = "\ufffe\x02"
 """What PDFium has in place of a hyphen at the end of a line and the line's end."""
 _UNMAPPED = re.compile("[\ufffd\ue000-\uf8ff\0]")
 _MOST_UNMAPPED = 0.5
-"""Of a page's characters; with more, its fonts don't say what their shapes mean, and OCR reads them better."""
+"""Of a page's characters."""
 _NESTED_FORMS = 3
 _MOST_PIXELS = 30_000_000
 _INSTALL = "install Debian's tesseract-ocr and the languages, such as tesseract-ocr-fra"
@@ -62,19 +62,18 @@ def _pages(document: pdfium.PdfDocument, reading: Reading) -> list[list[Line]]:
             break
         page = document[index]
         lines = _lines(page)
-        if not lines and _is_picture(page):
+        if lines is None or (not lines and _is_picture(page)):
             scanned += 1
-            if ocr is None:
-                reading.note("pages_without_text")
-            elif ocr.has_time():
+            if ocr is not None and ocr.has_time():
                 lines = ocr.lines(_picture(page))
                 reading.note("ocr_used")
-            else:
+            elif ocr is not None:
                 reading.note("truncated")
+            if not lines:
                 reading.note("pages_without_text")
         page.close()
-        pages.append(lines)
-        characters += sum(len(line.text) for line in lines)
+        pages.append(lines or [])
+        characters += sum(len(line.text) for line in pages[-1])
         reading.progress(index + 1, total)
     if len(pages) < total:
         reading.note("truncated")
@@ -87,13 +86,14 @@ def _pages(document: pdfium.PdfDocument, reading: Reading) -> list[list[Line]]:
     return pages
 
 
-def _lines(page: pdfium.PdfPage) -> list[Line]:
+def _lines(page: pdfium.PdfPage) -> list[Line] | None:
+    """None for a page whose fonts don't say which letters its shapes are."""
     text_page = page.get_textpage()
     try:
         text = text_page.get_text_range()
         visible = len(text) - text.count("\n") - text.count("\r") - text.count(" ")
-        if not visible or len(_UNMAPPED.findall(text)) > _MOST_UNMAPPED * visible:
-            return []
+        if visible and len(_UNMAPPED.findall(text)) > _MOST_UNMAPPED * visible:
+            return None
         return list(_measured(text, text_page))
     finally:
         text_page.close()
