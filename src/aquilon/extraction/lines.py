@@ -22,6 +22,10 @@ _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "
 _EDGE_LINES = 2
 """A header or footer is among so many lines from the top or bottom."""
 _FEWEST_REPEATS = 3
+_PAGE_NUMBER = re.compile(r"(?<![\d.,])[0-9]{1,4}(?![\d.,]?\d)")
+_MOST_OFFSET = 100
+"""Between a page's number and its place in the file: larger numbers that grow are rather invoices' or cases'."""
+_Place = tuple[str, int, int]
 _BULLET = re.compile("([•‣◦▪▫●○■□–—∙·*\u2043\uf0b7-])[ \t\u00a0]+(?=\\S)")
 _NUMBER = re.compile(r"(\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])[ \t\u00a0]+(?=\S)")
 _MOST_HEADING_CHARACTERS = 200
@@ -81,18 +85,19 @@ def _heading_levels(pages: list[list[Line]], body: float) -> dict[float, int]:
 
 def _without_repeats(pages: list[list[Line]]) -> Iterator[list[Line]]:
     """The pages without headers and footers that several have at the same place; each stays where it comes first."""
-    counts: Counter[tuple[str, int]] = Counter()
-    for lines in pages:
-        counts.update({_place(line) for line in _edges(lines)})
-    seen: set[tuple[str, int]] = set()
-    for lines in pages:
+    counts: Counter[_Place] = Counter()
+    for number, lines in enumerate(pages, 1):
+        counts.update({place for line in _edges(lines) for place in _places(line, number)})
+    seen: set[_Place] = set()
+    for number, lines in enumerate(pages, 1):
         dropped: set[int] = set()
         for line in _edges(lines):
-            if counts[place := _place(line)] >= _FEWEST_REPEATS:
-                if place in seen or not place[0].strip("#-– "):
-                    dropped.add(id(line))
-                seen.add(place)
-        yield [line for line in lines if id(line) not in dropped]
+            repeated = [place for place in _places(line, number) if counts[place] >= _FEWEST_REPEATS]
+            if any(place in seen or not place[0].strip("#-– ") for place in repeated):
+                dropped.add(id(line))
+            seen.update(repeated)
+        kept = [line for line in lines if id(line) not in dropped]
+        yield kept or lines
 
 
 def _edges(lines: list[Line]) -> list[Line]:
@@ -101,9 +106,15 @@ def _edges(lines: list[Line]) -> list[Line]:
     return by_place if len(by_place) <= 2 * _EDGE_LINES else by_place[:_EDGE_LINES] + by_place[-_EDGE_LINES:]
 
 
-def _place(line: Line) -> tuple[str, int]:
-    """What stays the same of a header when pages are counted, and how high it is."""
-    return re.sub(r"\d+|\b[ivxl]+\b", "#", line.text), round(line.baseline / 3)
+def _places(line: Line, page: int) -> list[_Place]:
+    """A line's text and how high it is, and the same with ``#`` for a number that may count the pages."""
+    height = round(line.baseline / 3)
+    counted = [
+        (f"{line.text[: number.start()]}#{line.text[number.end() :]}", height, int(number[0]) - page)
+        for number in _PAGE_NUMBER.finditer(line.text)
+        if abs(int(number[0]) - page) <= _MOST_OFFSET
+    ]
+    return [(line.text, height, 0), *counted]
 
 
 def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
