@@ -92,7 +92,7 @@ async def _follow(
     output: asyncio.StreamReader, limits: Limits, on_progress: Callable[[float], None] | None
 ) -> Done | Refused | None:
     """The last report; None if the process ends without one."""
-    decoder = msgspec.msgpack.Decoder(Report)
+    decoder: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
     while True:
         try:
             length = int.from_bytes(await output.readexactly(LENGTH_BYTES), "big")
