@@ -16,10 +16,13 @@ from aquilon.extraction.ocr import lines_of
 
 PROSE = """The quick brown fox jumps over the lazy dog, and then it goes on to make this sen-
 tence longer than one line would be, so that the text is wrapped where the margin
-is. It ends here."""
+is. Now it ends here: a well-kept house, one may say, is nothing but a well-
+kept one, and number 17 of this street has been such a house ever since 1920-
+1921."""
 JOINED = (
     "The quick brown fox jumps over the lazy dog, and then it goes on to make this sentence longer than one line "
-    "would be, so that the text is wrapped where the margin is. It ends here."
+    "would be, so that the text is wrapped where the margin is. Now it ends here: a well-kept house, one may say, is "
+    "nothing but a well-kept one, and number 17 of this street has been such a house ever since 1920-1921."
 )
 
 
@@ -27,9 +30,9 @@ def test_lines_become_paragraphs_and_words_are_joined_again(tmp_path: Path) -> N
     page = [
         *paragraph("A large heading", top=780, size=20),
         *paragraph(PROSE, top=740),
-        *paragraph(PROSE, top=680),
-        *paragraph("Apples 12.00\nPears 9.50", top=620),
-        *paragraph("• first point\n• second point", top=560),
+        *paragraph(PROSE, top=640),
+        *paragraph("Apples 12.00\nPears 9.50", top=540),
+        *paragraph("• first point\n• second point", top=500),
     ]
     document = read_bytes(tmp_path, pdf([page], title="A report"), "report.docx")
     assert (document.title, document.pages, document.media_type) == ("A report", 1, "application/pdf")
@@ -50,6 +53,23 @@ def test_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
         "The left column begins here and it goes on to its end at the bottom.",
         "The right column comes after it and says what follows.",
     ]
+
+
+def test_text_that_runs_to_the_left_is_read_in_its_order(tmp_path: Path) -> None:
+    meanings = dict(zip("abcdefgh", "שלוםעאבג", strict=True))  # a page shows a line's last letter first
+    shown = {meant: letter for letter, meant in meanings.items()}
+    lines = ["שלום עולם שלום עולם", "אבג שלום"]
+    page = [
+        (300 - 5.5 * len(line), 700 - 14 * number, 11, "".join(shown.get(letter, letter) for letter in reversed(line)))
+        for number, line in enumerate(lines)
+    ]
+    document = read_bytes(tmp_path, pdf([page], meanings=meanings))
+    assert document.text.split() == " ".join(lines).split()
+
+
+def test_ligatures_become_letters(tmp_path: Path) -> None:
+    document = read_bytes(tmp_path, pdf([paragraph("1nd o2ce", top=700)], meanings={"1": "ﬁ", "2": "ﬃ"}))
+    assert document.text == "find office"
 
 
 def test_a_header_is_read_once_and_page_numbers_never(tmp_path: Path) -> None:
@@ -109,7 +129,7 @@ def test_a_page_that_is_a_picture_is_read_by_ocr(tmp_path: Path) -> None:
 
 def test_without_ocr_a_scan_is_refused_with_what_would_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
-    with pytest.raises(Unreadable, match=r"is scanned: .* install Debian's tesseract-ocr") as refusal:
+    with pytest.raises(Unreadable, match=r"is scanned: .* install tesseract-ocr") as refusal:
         read_bytes(tmp_path, scanned(pdf([paragraph(PROSE, top=740)])))
     assert refusal.value.code == "no_text"
 

@@ -16,7 +16,7 @@ documents = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What 
 _NOTES = {
     "encoding_guessed": "The encoding is a guess: look at letters with accents",
     "ocr_used": "Some pages are pictures and were read by OCR, which makes mistakes",
-    "pages_without_text": "Some pages are pictures, and nothing was read out of them",
+    "pages_without_text": "Some pages are pictures or damaged, and nothing was read out of them",
     "truncated": "The document is longer than what is read of one: its end is left out",
 }
 

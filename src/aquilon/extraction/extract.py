@@ -42,6 +42,7 @@ async def extract(
 
     ``name`` is the name that its owner gave it: it tells Markdown and tables of values from
     other text, never more. ``on_progress`` gets the share that is read, from 0 to 1.
+    Callers decide how many run at once: each may take ``limits.memory_bytes`` and a core.
     Raises Unreadable, and OSError if there is no such file. If it is cancelled, the
     process has ended when this has.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 from statistics import median
 
@@ -28,6 +28,11 @@ _MOST_OFFSET = 100
 _Place = tuple[str, int, int]
 _BULLET = re.compile("([•‣◦▪▫●○■□–—∙·*\u2043\uf0b7-])[ \t\u00a0]+(?=\\S)")
 _NUMBER = re.compile(r"(\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])[ \t\u00a0]+(?=\S)")
+_ENDS_WITH_HYPHEN = re.compile(r"\w-$")
+_COMPOUND = re.compile(r"\w+-\w+")
+_LAST_WORD = re.compile(r"\w+$")
+_MOST_WORD_CHARACTERS = 60
+_FIRST_WORD = re.compile(r"\w+")
 _MOST_HEADING_CHARACTERS = 200
 _HEADING_RATIO = 1.15
 _SAME_SIZE = 0.12
@@ -39,7 +44,10 @@ _SAME_COLUMN = 3.0
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Places are in points from the page's lower left corner."""
+    """Places are in points from the page's lower left corner.
+
+    Of text that runs to the left, ``left`` and ``right`` are negative: it begins at the smaller one too.
+    """
 
     text: str
     left: float
@@ -56,11 +64,12 @@ def add_pages(pages: list[list[Line]], reading: Reading) -> None:
     """Add the text of all pages, the first at index 0."""
     body = _body_size(line for lines in pages for line in lines)
     levels = _heading_levels(pages, body)
+    compounds = {word.lower() for lines in pages for line in lines for word in _COMPOUND.findall(line.text)}
     for number, lines in enumerate(_without_repeats(pages), 1):
         reading.page = number
         margins = _Margins(lines)
         for block in _blocks(lines):
-            _add(block, levels, margins, reading)
+            _add(_joined(block, margins, compounds), levels.get(round(block[0].size, 1)), reading)
         reading.end_list()
 
 
@@ -171,9 +180,7 @@ class _Margins:
         return self._known[key]
 
 
-def _add(block: list[Line], levels: dict[float, int], margins: _Margins, reading: Reading) -> None:
-    text = _joined(block, margins).translate(_LIGATURES)
-    level = levels.get(round(block[0].size, 1))
+def _add(text: str, level: int | None, reading: Reading) -> None:
     if level is not None and len(text) <= _MOST_HEADING_CHARACTERS and any(map(str.isalpha, text)):
         reading.heading(text, level)
     elif (bullet := _BULLET.match(text)) is not None:
@@ -184,17 +191,27 @@ def _add(block: list[Line], levels: dict[float, int], margins: _Margins, reading
         reading.paragraph(text)
 
 
-def _joined(block: list[Line], margins: _Margins) -> str:
+def _joined(block: list[Line], margins: _Margins, compounds: Container[str]) -> str:
+    """The text of lines that belong together."""
     parts = [block[0].text]
     for before, line in pairwise(block):
         if before.is_hyphenated:
-            parts.append("" if line.text[:1].islower() else "-")
+            parts.append("-" if _is_compound(before, line, compounds) else "")
         elif abs(before.baseline - line.baseline) < 0.3 * line.size:  # beside it
             parts.append(" ")
         else:
-            parts.append(" " if _would_not_fit(line, before, margins.right_of(before)) else "\n")
+            wraps = _would_not_fit(line, before, margins.right_of(before))
+            parts.append("\n" if not wraps else "" if _ENDS_WITH_HYPHEN.search(before.text[-2:]) else " ")
         parts.append(line.text)
-    return "".join(parts)
+    return "".join(parts).translate(_LIGATURES)
+
+
+def _is_compound(before: Line, line: Line, compounds: Container[str]) -> bool:
+    """Whether a hyphen belongs to the word, as the document writes it elsewhere or before a capital or a digit."""
+    if not line.text[:1].islower():
+        return True
+    begin, end = _LAST_WORD.search(before.text[-_MOST_WORD_CHARACTERS:]), _FIRST_WORD.match(line.text)
+    return begin is not None and end is not None and f"{begin[0]}-{end[0]}".lower() in compounds
 
 
 def _would_not_fit(line: Line, before: Line, margin: float) -> bool:
