@@ -60,17 +60,11 @@ def _pages(document: pdfium.PdfDocument, reading: Reading) -> list[list[Line]]:
     for index in range(min(total, reading.limits.pages)):
         if characters > reading.limits.text_bytes:
             break
-        lines: list[Line] | None = []
-        try:
-            page = document[index]
-        except pdfium.PdfiumError:
+        lines = _page(document, index, scans)
+        if lines is None:
             reading.note("pages_without_text")
             broken += 1
-        else:
-            lines = _lines(page)
-            if lines is None or (not lines and _is_picture(page)):
-                lines = scans.lines(page)
-            page.close()
+            lines = []
         pages.append(lines)
         characters += sum(len(line.text) for line in lines)
         reading.progress(index + 1, total)
@@ -81,6 +75,19 @@ def _pages(document: pdfium.PdfDocument, reading: Reading) -> list[list[Line]]:
         if broken:
             raise Unreadable("damaged", f"This PDF is damaged: {broken:,} of its {total:,} pages can't be opened")
     return pages
+
+
+def _page(document: pdfium.PdfDocument, index: int, scans: _Scans) -> list[Line] | None:
+    """None for a page that can't be opened."""
+    try:
+        page = document[index]
+    except pdfium.PdfiumError:
+        return None
+    lines = _lines(page)
+    if lines is None or (not lines and _is_picture(page)):
+        lines = scans.lines(page)
+    page.close()
+    return lines
 
 
 class _Scans:
