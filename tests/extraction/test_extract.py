@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.documents import archive, text_cell, xlsx
+from tests.support.documents import archive, paragraph, pdf, scanned, text_cell, xlsx
+from tests.support.polling import until
 
 from aquilon.extraction import Limits, Unreadable, extract
 
@@ -31,8 +32,8 @@ def many_pages(pages: int) -> bytes:
     return b"%PDF-1.4\n" + bodies + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF"
 
 
-def readers(path: Path) -> list[int]:
-    """The processes that read this file."""
+def processes(*words: bytes) -> list[int]:
+    """The processes that have these words in their command line."""
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
@@ -40,9 +41,14 @@ def readers(path: Path) -> list[int]:
                 command = (process / "cmdline").read_bytes()
             except OSError:  # it has ended meanwhile
                 continue
-            if b"aquilon.extraction.process" in command and os.fsencode(path) in command:
+            if all(word in command for word in words):
                 found.append(int(process.name))
     return found
+
+
+def readers(path: Path) -> list[int]:
+    """The processes that read this file."""
+    return processes(b"aquilon.extraction.process", os.fsencode(path))
 
 
 async def refusal(path: Path, limits: Limits) -> Unreadable:
@@ -115,6 +121,21 @@ async def test_a_cancelled_extraction_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert readers(path) == []
+
+
+async def test_what_reads_scans_ends_with_the_extraction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "tesseract"
+    program.write_text("#!/bin/sh\n[ $1 = --list-langs ] && echo Languages: && echo eng && exit\nsleep 1000 & wait\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(scanned(pdf([paragraph("A page.", top=700)])))
+    task = asyncio.create_task(extract(path, name="scan.pdf"))
+    await until(lambda: len(processes(os.fsencode(program))) == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: processes(os.fsencode(program)) == [])
 
 
 async def test_a_file_larger_than_the_limit_is_not_opened(tmp_path: Path) -> None:

@@ -174,6 +174,6 @@ def test_a_quotation_mark_that_stays_open_is_named(tmp_path: Path) -> None:
     assert (refused.code, "quotation mark" in refused.message) == ("damaged", True)
 
 
-@pytest.mark.parametrize("data", [b" " * 3_000_000 + b"x", b"\n" * 3_000_000 + b"x", b"<!-- a -->" * 700 + b"<x"])
+@pytest.mark.parametrize("data", [b" " * 1_000_000 + b"x", b"\n" * 300_000 + b"x", b"<!-- a -->" * 700 + b"<x"])
 def test_texts_that_are_hard_for_regular_expressions_are_read(tmp_path: Path, data: bytes) -> None:
     assert read_bytes(tmp_path, data, "a.md").text.strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from tests.support.documents import paragraph, pdf, read_bytes
+from tests.support.documents import paragraph, pdf, read_bytes, scanned
 
 from aquilon.extraction import Block, Limits, Unreadable
 from aquilon.extraction.ocr import lines_of
@@ -101,23 +101,6 @@ def test_pages_beyond_the_limit_are_left_out_with_a_note(tmp_path: Path) -> None
     document = read_bytes(tmp_path, data, limits=Limits(pages=10))
     assert (document.pages, document.notes) == (12, ["truncated"])
     assert max(block.page or 0 for block in document.blocks) == 10
-
-
-def scanned(data: bytes) -> bytes:
-    """A PDF with a picture of each page."""
-    source, copy = pypdfium2.PdfDocument(data), pypdfium2.PdfDocument.new()
-    for page in source:
-        jpeg = io.BytesIO()
-        page.render(scale=200 / 72, grayscale=True).to_pil().convert("RGB").save(jpeg, "JPEG")
-        picture = pypdfium2.PdfImage.new(copy)
-        picture.load_jpeg(jpeg)
-        picture.set_matrix(pypdfium2.PdfMatrix().scale(*page.get_size()))
-        new = copy.new_page(*page.get_size())
-        new.insert_obj(picture)
-        new.gen_content()
-    written = io.BytesIO()
-    copy.save(written)
-    return written.getvalue()
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs Debian's tesseract-ocr")

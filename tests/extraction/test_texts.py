@@ -127,6 +127,11 @@ def test_html_loses_its_scripts_and_keeps_its_structure(tmp_path: Path) -> None:
     ]
 
 
+def test_a_part_of_a_page_is_html_by_its_name(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, b"<p>One.</p><p>Two.", "part.html").text == "One.\n\nTwo."
+    assert read_bytes(tmp_path, b"<p>One.</p><p>Two.", "part.txt").text == "<p>One.</p><p>Two."
+
+
 def test_html_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
     page = '<html><head><meta charset="iso-8859-2"></head><body><p>Łódź</p></body></html>'
     assert read_bytes(tmp_path, page.encode("iso-8859-2")).text == "Łódź"

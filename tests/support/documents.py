@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pydyf
+import pypdfium2
 
 from aquilon.extraction.document import Document
 from aquilon.extraction.limits import Limits
@@ -65,6 +66,23 @@ def pdf(pages: Sequence[Sequence[Placed]], *, title: str = "", meanings: Mapping
         )
     written = io.BytesIO()
     file.write(written)
+    return written.getvalue()
+
+
+def scanned(data: bytes) -> bytes:
+    """A PDF with a picture of each page."""
+    source, copy = pypdfium2.PdfDocument(data), pypdfium2.PdfDocument.new()
+    for page in source:
+        jpeg = io.BytesIO()
+        page.render(scale=200 / 72, grayscale=True).to_pil().convert("RGB").save(jpeg, "JPEG")
+        picture = pypdfium2.PdfImage.new(copy)
+        picture.load_jpeg(jpeg)
+        picture.set_matrix(pypdfium2.PdfMatrix().scale(*page.get_size()))
+        new = copy.new_page(*page.get_size())
+        new.insert_obj(picture)
+        new.gen_content()
+    written = io.BytesIO()
+    copy.save(written)
     return written.getvalue()
 
 

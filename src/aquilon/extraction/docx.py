@@ -35,7 +35,7 @@ def read_docx(path: Path, reading: Reading) -> None:
     """Raises Unreadable."""
     try:
         document = docx.Document(str(path))
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise Unreadable(
             "unsupported",
             f"This file isn't a plain Word document, perhaps a template or one with macros: save it as DOCX ({error})",

@@ -55,8 +55,16 @@ _SPOKEN = {
 }
 _READ = "PDF, DOCX, ODT, PPTX, XLSX, ODS, HTML, Markdown, text, CSV, TSV and e-mail (.eml) are read"
 
-_BY_NAME = {".md": MARKDOWN, ".markdown": MARKDOWN, ".csv": CSV, ".tsv": TSV, ".tab": TSV}
-"""Of text, which says of itself only that it is text."""
+_BY_NAME = {
+    ".csv": CSV,
+    ".htm": HTML,
+    ".html": HTML,
+    ".markdown": MARKDOWN,
+    ".md": MARKDOWN,
+    ".tab": TSV,
+    ".tsv": TSV,
+}
+"""Of text, which says of itself only that it is text; also of a part of a page."""
 
 _HEAD_BYTES = 8192
 _PDF_HEAD_BYTES = 1024
