@@ -9,7 +9,6 @@ processor time and memory, so that the server loads only what worked there.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from aquilon.checkpoints.tensors import CheckpointError
+from aquilon.process_limits import limit_process
 
 CPU_SECONDS = 30
 """For the whole trial; the largest known vocabularies take two or three."""
@@ -75,9 +75,7 @@ def _reason_of_exit(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def main(folder: Path) -> None:
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, CPU_SECONDS)
-    _limit(resource.RLIMIT_DATA, MEMORY)
+    limit_process(cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY)
     result: TextFacts | _Refused
     try:
         result = _facts(folder)
@@ -88,12 +86,6 @@ def main(folder: Path) -> None:
     except Exception as error:
         result = _Refused(f"its tokenizer or template can't be used: {type(error).__name__}: {str(error)[:300]}")
     sys.stdout.buffer.write(msgspec.json.encode(result))
-
-
-def _limit(kind: int, most: int) -> None:
-    """Set a resource limit, never above the one that this process has already."""
-    _, hard = resource.getrlimit(kind)
-    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _facts(folder: Path) -> TextFacts:

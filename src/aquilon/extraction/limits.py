@@ -6,7 +6,10 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What goes beyond ``pages``, ``rows`` or ``text_bytes`` is left out with a note; beyond others nothing is read."""
+    """What goes beyond ``pages``, ``rows``, ``text_bytes`` or ``blocks`` is left out with a note.
+
+    A document that goes beyond another limit isn't read at all.
+    """
 
     file_bytes: int = 200 * 2**20
     unpacked_bytes: int = 400 * 2**20
@@ -18,6 +21,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Of all sheets together, or of a file of comma-separated values."""
     text_bytes: int = 20 * 10**6
     """Of the text, in UTF-8."""
+    blocks: int = 200_000
     memory_bytes: int = 2**30
     """Of the process' data, each OCR's apart."""
     cpu_seconds: int = 120
