@@ -3,12 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
 from aquilon.api.services import Services
-from aquilon.extraction import Block, Document
 from aquilon.jobs.files import FileDescription
 from aquilon.libraries.documents import NewDocument
 from aquilon.libraries.filters import Attributes
@@ -20,15 +18,6 @@ from aquilon.people.identity import Principal
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.web.build import build_services
-
-
-async def paragraphs(path: Path, *, name: str) -> Document:
-    """A reader of plain text; lines with a ``#`` are headings."""
-    blocks = [
-        Block(text.lstrip("# "), "heading", level=1) if text.startswith("#") else Block(text, "paragraph", page=page)
-        for page, text in enumerate(path.read_text().split("\n\n"), 1)
-    ]
-    return Document("text/plain", None, None, blocks)
 
 
 @dataclass
@@ -43,9 +32,8 @@ class Shelf:
         return LibraryRunner(
             state.database,
             disk=state.files.disk,
-            embedder=state.retrieval._embedder,
+            embedder=state.embedder,
             new_work=state.documents._new_work,
-            reader=paragraphs,
         )
 
     async def library(self, *texts: str, principal: Principal | None = None) -> str:
@@ -53,7 +41,7 @@ class Shelf:
         principal = principal or self.person
         library = (await self.services.libraries.create(principal, NewLibrary(name="texts"))).library.id
         for number, text in enumerate(texts):
-            await self.add(library, text, name=f"{number}.txt", principal=principal)
+            await self.add(library, text, name=f"{number}.md", principal=principal)
         return library
 
     async def add(
@@ -61,7 +49,7 @@ class Shelf:
         library: str,
         text: str,
         *,
-        name: str = "text.txt",
+        name: str = "text.md",
         attributes: Attributes | None = None,
         principal: Principal | None = None,
     ) -> str:
@@ -70,17 +58,16 @@ class Shelf:
         file_id, part, _ = await files.begin(principal, None)
         part.add(text.encode())
         await files.keep(principal, file_id, part, description=FileDescription(name=name, purpose="assistants"))
-        await self.services.documents.add(
-            principal, library, NewDocument(file_id=file_id, attributes=attributes or {})
-        )
+        await self.services.documents.add(principal, library, NewDocument(file_id=file_id, attributes=attributes or {}))
         return file_id
 
     async def read(self, library: str) -> None:
         """Read what is to be read."""
         stop = asyncio.Event()
         running = asyncio.create_task(self.runner().run(stop))
-        while (await self.services.libraries.get(self.person, library)).counts.in_progress:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while (await self.services.libraries.get(self.person, library)).counts.in_progress:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         stop.set()
         await running
 

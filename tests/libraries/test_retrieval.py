@@ -6,7 +6,9 @@ from tests.libraries.conftest import Shelf
 
 from aquilon.libraries.filters import filter_of
 
-RIVERS = "# Rivers\n\nThe Loire is the longest river of France.\n\nIt rises in the Cévennes and flows into the Atlantic."
+RIVERS = (
+    "# Rivers\n\nThe Loire is the longest river of France.\n\nIt rises in the Cévennes and flows into the Atlantic."
+)
 CONTRACT = "Die Kündigungsfrist beträgt drei Monate zum Quartalsende.\n\nDie Miete ist am dritten Werktag zu zahlen."
 ARABIC = "القاهرة هي عاصمة مصر وأكبر مدنها.\n\nيقع نهر النيل في أفريقيا."
 MEALS = "Un repas français commence souvent par une entrée.\n\nLe fromage se mange avant le dessert."

@@ -29,6 +29,7 @@ from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
 from aquilon.libraries.documents import Documents
+from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.libraries import Libraries
 from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
@@ -78,6 +79,7 @@ class Services:
     libraries: Libraries
     documents: Documents
     retrieval: Retrieval
+    embedder: Embedder
     library_runner: LibraryRunner
     readiness: Readiness
     startup_models: tuple[LocalModel, ...]

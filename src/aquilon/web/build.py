@@ -151,6 +151,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         ),
         libraries=Libraries(database, files, loaded=loaded, on_deletion=erase),
         documents=Documents(database, files, new_work=new_documents, on_deletion=erase),
+        embedder=embedder,
         retrieval=Retrieval(database, embedder, loaded),
         library_runner=LibraryRunner(database, disk=files.disk, embedder=embedder, new_work=new_documents),
         readiness=Readiness(settings, database=database, catalogue=catalogue, startup_models=startup_models),

@@ -48,7 +48,7 @@ class VectorStoreBody(msgspec.Struct, frozen=True, kw_only=True):
     visibility: str
     """``workspace``, or ``user``: only its person sees it, signed in."""
     embedding_model: str | None
-    """The model of its vectors; null until a file is read, and where no model embeds: there words alone are searched."""
+    """The model of its vectors; null until a file is read, and where no model embeds: words alone are searched."""
 
 
 class VectorStorePage(PageOf[VectorStoreBody], frozen=True, kw_only=True):
