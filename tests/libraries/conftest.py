@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import pytest
+from sqlalchemy import text
 
 from aquilon.api.services import Services
 from aquilon.jobs.files import FileDescription
@@ -13,6 +14,8 @@ from aquilon.libraries.filters import Attributes
 from aquilon.libraries.libraries import NewLibrary
 from aquilon.libraries.retrieval import Found, Question
 from aquilon.libraries.runner import LibraryRunner
+from aquilon.libraries.store.documents import DocumentFilter
+from aquilon.libraries.tables import LibraryDocument
 from aquilon.people import first_run
 from aquilon.people.identity import Principal
 from aquilon.settings import Settings
@@ -40,8 +43,8 @@ class Shelf:
         """A library with these texts, not yet read."""
         principal = principal or self.person
         library = (await self.services.libraries.create(principal, NewLibrary(name="texts"))).library.id
-        for number, text in enumerate(texts):
-            await self.add(library, text, name=f"{number}.md", principal=principal)
+        for number, content in enumerate(texts):
+            await self.add(library, content, name=f"{number}.md", principal=principal)
         return library
 
     async def add(
@@ -70,6 +73,16 @@ class Shelf:
                 await asyncio.sleep(0.01)
         stop.set()
         await running
+
+    async def document(self, library: str) -> LibraryDocument:
+        """The library's only document."""
+        [(document, _)], _ = await self.services.documents.page(self.person, library, DocumentFilter(), limit=2)
+        return document
+
+    async def vector_of(self, file_id: str) -> bytes:
+        async with self.services.database.reading() as session:
+            query = text("SELECT vector FROM library_passages WHERE file_id = :file")
+            return bytes((await session.execute(query, {"file": file_id})).scalar_one())
 
     async def search(self, library: str, text: str, **question: object) -> Found:
         return await self.services.retrieval.search(self.person, [library], Question(text=text, **question))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ _AROUND_CHARACTERS = 1500
 
 LEAST_TOKENS, MOST_TOKENS = 100, 4096
 """Of a passage, in a chunking strategy."""
+
+
+_PASSAGE_ID = re.compile(r"psg_([0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,14 +255,15 @@ class Documents:
             passages = await stored_passages.in_range(session, document, begin=0, end=document.characters)
         return stored_passages.joined(passages)
 
-    async def place(self, principal: Principal, library_id: str, file_id: str, passage_id: int) -> Place:
+    async def place(self, principal: Principal, library_id: str, file_id: str, passage_id: str) -> Place:
         """A passage with the text around it."""
+        match = _PASSAGE_ID.fullmatch(passage_id)
         async with self._database.reading() as session:
             document, _ = await self._document(session, principal, library_id, file_id)
-            passage = await stored_passages.by_id(session, document, passage_id)
+            passage = None if match is None else await stored_passages.by_id(session, document, int(match[1]))
             if passage is None:
                 raise not_found(
-                    f"The document '{file_id}' has no passage '{passage_id}': it was read anew, or never had it",
+                    f"The document '{file_id}' has no passage '{passage_id[:100]}': it was read anew, or never had it",
                     code="passage_not_found",
                 )
             begin, end = max(0, passage.begin - _AROUND_CHARACTERS), passage.end + _AROUND_CHARACTERS
@@ -285,6 +290,11 @@ class Documents:
         if batch is None:
             raise not_found(f"The library '{library_id}' has no batch '{batch_id[:100]}'", code="batch_not_found")
         return batch, await stored_libraries.counts_of_batch(session, scope, batch)
+
+
+def public_id(passage: Passage) -> str:
+    """The id by which clients know a passage."""
+    return f"psg_{passage.id}"
 
 
 def attributes_of(document: LibraryDocument) -> dict[str, Attribute]:

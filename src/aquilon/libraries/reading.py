@@ -36,7 +36,7 @@ from aquilon.text.words import words_of
 MOST_PASSAGES = 200_000
 """In one library: its vectors are 300 MB in memory while it is searched."""
 _ADDED_AT_ONCE = 200
-_EMBEDDED_AT_ONCE = 16
+_EMBEDDED_AT_ONCE = 8
 _MOST_WAIT_SECONDS = 60
 _TRIES = 100
 """How often a passage's vector is asked for while rates or the process that embeds are at their limit."""

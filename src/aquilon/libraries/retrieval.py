@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 
 from aquilon.errors import ApiError, invalid
-from aquilon.libraries.documents import attributes_of_json
+from aquilon.libraries.documents import attributes_of_json, public_id
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.filters import Attributes, Filter, matches
 from aquilon.libraries.libraries import note_use, require_unexpired, required
@@ -59,7 +59,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str
     name: str
     """The document's."""
-    passage_id: int
+    passage_id: str
     number: int
     begin: int
     end: int
@@ -112,7 +112,7 @@ class Retrieval:
             vector = vectors.get(library.embedding_model or "")
             hits += await self._search(library, question, question_words(text), vector)
             await note_use(self._database, library)
-        hits.sort(key=lambda hit: (-hit.score, -(hit.similarity or 0.0), hit.passage_id))
+        hits.sort(key=lambda hit: (-hit.score, -(hit.similarity or 0.0), hit.library_id, hit.file_id, hit.number))
         hits = [hit for hit in hits if hit.score >= question.least_score][: question.most_results]
         return Found(hits, "hybrid" if vectors else "words")
 
@@ -212,7 +212,7 @@ def _hit(passage: Passage, name: str, *, score: float, similarity: float | None,
         library_id=passage.library_id,
         file_id=passage.file_id,
         name=name,
-        passage_id=passage.id,
+        passage_id=public_id(passage),
         number=passage.number,
         begin=passage.begin,
         end=passage.end,

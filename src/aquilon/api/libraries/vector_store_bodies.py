@@ -9,7 +9,7 @@ import msgspec
 
 from aquilon.api.listing import PageOf
 from aquilon.libraries.chunking import CHARACTERS_A_TOKEN
-from aquilon.libraries.documents import Place, attributes_of
+from aquilon.libraries.documents import Place, attributes_of, public_id
 from aquilon.libraries.filters import Attribute
 from aquilon.libraries.libraries import CountedLibrary, is_expired
 from aquilon.libraries.retrieval import Hit
@@ -137,7 +137,7 @@ class SearchResultBody(msgspec.Struct, frozen=True, kw_only=True):
     """1 for a passage that is the first by words and by meaning, less for later places."""
     attributes: dict[str, Any]
     content: Sequence[TextContent]
-    passage_id: int
+    passage_id: str
     """For ``/v1/vector_stores/{vector_store_id}/files/{file_id}/passages/{passage_id}``."""
     page: int | None
     heading: str | None
@@ -162,7 +162,7 @@ class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
 class PassageBody(msgspec.Struct, frozen=True, kw_only=True):
     """A passage, with the text around it: what a footnote opens."""
 
-    id: int
+    id: str
     object: str = "vector_store.passage"
     vector_store_id: str
     file_id: str
@@ -275,7 +275,7 @@ def passage_body(place: Place) -> PassageBody:
     passage = place.passage
     begin = passage.begin - place.begin
     return PassageBody(
-        id=passage.id,
+        id=public_id(passage),
         vector_store_id=passage.library_id,
         file_id=passage.file_id,
         filename=place.document.name,

@@ -117,7 +117,7 @@ async def get_vector_store_file_content(
     says="The passage that a footnote names, marked in the text around it.",
 )
 async def get_passage(
-    request: Request, caller: Caller, vector_store_id: str, file_id: str, passage_id: int
+    request: Request, caller: Caller, vector_store_id: str, file_id: str, passage_id: str
 ) -> Response:
     place = await services(request).documents.place(caller, vector_store_id, file_id, passage_id)
     return json_answer(passage_body(place))

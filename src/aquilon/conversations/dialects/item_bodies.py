@@ -146,7 +146,7 @@ class FileSearchResultBody(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     attributes: dict[str, Any]
     vector_store_id: str
-    passage_id: int
+    passage_id: str
     page: int | None
     heading: str | None
 
