@@ -163,3 +163,135 @@ async def test_an_answer_that_cites_nothing_has_no_footnote(house: House) -> Non
     assert (search.status, search.results) == ("completed", None)
     assert message.content[0].annotations == []  # type: ignore[union-attr]
     assert "nothing was found" in house.prompts[-1][0]["content"]
+
+
+async def test_openai_s_client_keeps_vector_stores(house: House) -> None:
+    stores = house.openai.vector_stores
+    files = [
+        await house.openai.files.create(file=(f"{name}.md", f"The {name} is a tree.".encode()), purpose="assistants")
+        for name in ("oak", "beech", "birch")
+    ]
+    store = await stores.create(
+        name="trees", file_ids=[files[0].id], metadata={"a": "b"}, expires_after={"anchor": "last_active_at", "days": 2}
+    )
+    assert (store.name, store.metadata, store.file_counts.total) == ("trees", {"a": "b"}, 1)
+    assert store.expires_after is not None
+    assert store.expires_at == store.last_active_at + 2 * 86_400  # type: ignore[operator]
+    batch = await stores.file_batches.create_and_poll(
+        store.id,
+        files=[
+            {"file_id": files[1].id, "attributes": {"leaves": "oval", "age": 3}},
+            {"file_id": files[2].id, "attributes": {"leaves": "small", "age": 9}},
+        ],
+        poll_interval_ms=20,
+    )
+    assert (batch.status, batch.file_counts.completed) == ("completed", 2)
+    listed = [file.id async for file in stores.files.list(store.id, limit=1, order="asc")]
+    assert sorted(listed) == sorted(file.id for file in files)
+    of_batch = await stores.file_batches.list_files(batch.id, vector_store_id=store.id)
+    assert {file.id for file in of_batch.data} == {files[1].id, files[2].id}
+    found = await stores.search(
+        store.id, query="Which tree?", filters={"type": "gt", "key": "age", "value": 5}, rewrite_query=True
+    )
+    [result] = found.data
+    assert (result.file_id, result.filename, result.attributes) == (
+        files[2].id,
+        "birch.md",
+        {"leaves": "small", "age": 9},
+    )
+    assert 0 < result.score <= 1
+    assert "birch" in result.content[0].text
+    changed = await stores.files.update(files[2].id, vector_store_id=store.id, attributes={"age": 1})
+    assert changed.attributes == {"age": 1}
+    assert (await stores.search(store.id, query="Which?", filters={"type": "gt", "key": "age", "value": 5})).data == []
+    [content] = (await stores.files.content(files[0].id, vector_store_id=store.id)).data
+    assert content.text == "The oak is a tree."
+    static: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
+    again = await stores.files.create(store.id, file_id=files[0].id, chunking_strategy=static)
+    assert again.model_dump(exclude_none=True)["chunking_strategy"] == static
+    renamed = await stores.update(store.id, name="woods", expires_after=None)
+    assert (renamed.name, renamed.expires_after, renamed.metadata) == ("woods", None, {"a": "b"})
+    assert (await stores.files.delete(files[1].id, vector_store_id=store.id)).deleted
+    assert (await house.openai.files.retrieve(files[1].id)).filename == "beech.md"
+    assert [one.id async for one in stores.list()] == [store.id]
+    assert (await stores.delete(store.id)).deleted
+    assert (await stores.list()).data == []
+
+
+async def test_mistral_s_client_keeps_libraries(house: House) -> None:
+    libraries = house.mistral.beta.libraries
+    library = await libraries.create_async(name="trees", description="of the park")
+    assert (library.name, library.owner_type, library.nb_documents) == ("trees", "Workspace", 0)
+    upload: Any = {"file_name": "oak.md", "content": b"The oak is a tree."}
+    added = await libraries.documents.upload_async(library_id=library.id, file=upload)
+    assert (added.name, added.extension, added.size, added.process_status) == ("oak.md", "md", 18, "in_progress")
+    key = {"library_id": library.id, "document_id": added.id}
+    async with asyncio.timeout(60):
+        while (await libraries.documents.status_async(**key)).process_status == "in_progress":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (await libraries.documents.status_async(**key)).process_status == "done"
+    assert (await libraries.documents.text_content_async(**key)).text == "The oak is a tree."
+    changed = await libraries.documents.update_async(**key, name="the oak", attributes={"leaves": "lobed"})
+    assert (changed.name, changed.attributes) == ("the oak", {"leaves": "lobed"})
+    listed = await libraries.documents.list_async(library_id=library.id, search="OAK")
+    assert ([one.id for one in listed.data], listed.pagination.total_items) == ([added.id], 1)
+    link = await libraries.documents.get_signed_url_async(**key)
+    assert (await house.http.get(link, headers={"authorization": ""})).text == "The oak is a tree."
+    await libraries.documents.reprocess_async(**key)
+    again = await libraries.documents.get_async(**key)
+    assert (again.name, again.attributes) == ("the oak", {"leaves": "lobed"})
+    store = await house.openai.vector_stores.retrieve(library.id)  # one store stands behind both contracts
+    assert (store.name, store.file_counts.total) == ("trees", 1)
+    assert (await libraries.update_async(library_id=library.id, name="woods")).description == "of the park"
+    assert [one.name for one in (await libraries.list_async(search="WOOD")).data] == ["woods"]
+    [sharing] = (await libraries.accesses.list_async(library_id=library.id)).data
+    assert (sharing.share_with_type, sharing.role) == ("Workspace", "Editor")
+    await libraries.documents.delete_async(**key)
+    assert (await house.http.get(f"/v1/files/{added.id}")).status_code == 404
+    await libraries.delete_async(library_id=library.id)
+    assert (await libraries.list_async()).data == []
+
+
+HOSTILE: list[tuple[str, Any]] = [
+    ("search", {"query": ""}),
+    ("search", {"query": "x", "filters": {"type": "eq"}}),
+    ("search", {"query": "x", "filters": {"type": "in", "key": "a", "value": "b"}}),
+    ("search", {"query": "x", "filters": {"type": "and", "filters": []}}),
+    ("search", {"query": "x", "filters": {"type": "and", "filters": [{"type": "eq", "key": "a", "value": 1}] * 200}}),
+    ("search", {"query": "x", "filters": {"type": "gt", "key": "a", "value": {"b": 1}}}),
+    ("search", {"query": "x", "max_num_results": 51}),
+    ("files", {"file_id": "file_1", "attributes": {f"a{at}": 1 for at in range(17)}}),
+    ("files", {"file_id": "file_1", "attributes": {"a": [1]}}),
+    ("files", {"file_id": "file_1", "attributes": {"a" * 65: 1}}),
+    ("files", {"file_id": "file_1", "attributes": {"a": "b" * 513}}),
+    ("files", {"file_id": "file_1", "chunking_strategy": {"type": "static"}}),
+    (
+        "files",
+        {
+            "file_id": "file_1",
+            "chunking_strategy": {
+                "type": "static",
+                "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 99},
+            },
+        },
+    ),
+    ("file_batches", {"file_ids": []}),
+    ("file_batches", {"file_ids": ["a"], "files": []}),
+]
+
+
+async def test_what_can_t_be_is_refused_with_the_reason(house: House) -> None:
+    store = await house.openai.vector_stores.create(name="x")
+    nested: Any = {"type": "eq", "key": "a", "value": 1}
+    for _ in range(12):
+        nested = {"type": "or", "filters": [nested]}
+    for path, body in [*HOSTILE, ("search", {"query": "x", "filters": nested})]:
+        answer = await house.http.post(f"/v1/vector_stores/{store.id}/{path}", json=body)
+        assert answer.status_code in (400, 422), (path, body, answer.text)
+        assert answer.json()["error"]["message"]
+    for query in ('"', "' OR 1=1 --", "a* NEAR(b) ^c:d", "\ud7ff\u202e*", "() & | !", "x" * 5000):
+        answer = await house.http.post(f"/v1/vector_stores/{store.id}/search", json={"query": query})
+        assert answer.status_code == 200, (query, answer.text)
+    for tool in ({"vector_store_ids": []}, {}, {"vector_store_ids": [store.id], "filters": {"type": "x"}}):
+        body = {"model": "talker", "input": "x", "tools": [{"type": "file_search", **tool}]}
+        assert (await house.http.post("/v1/responses", json=body)).status_code in (400, 422), tool

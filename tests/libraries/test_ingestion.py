@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.libraries.conftest import Shelf
+from tests.libraries.shelf import Shelf
 
 from aquilon.conversations.erasure import Erasure
 from aquilon.libraries.documents import NewDocument

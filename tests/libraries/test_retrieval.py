@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.libraries.conftest import Shelf
+from tests.libraries.shelf import Shelf
 
 from aquilon.libraries.filters import filter_of
 
