@@ -65,12 +65,12 @@ async def _measure(articles: dict[str, list[Any]], number: int) -> None:
     else:
         rows = []
         for language in articles:
-            async with _new_shelf() as shelf:
+            async with new_shelf() as shelf:
                 figures[language] = result = await _language(shelf, articles[language], number)
             shares = [f"{result[key]:.1%}" for key in ("first", "first_five", "words_alone", "footnotes_open")]
             rows.append([language, str(result["passages"]), str(result["questions"]), *shares])
         print(table(["language", "passages", "questions", "first", "first 5", "by words alone", "opens"], rows))
-    async with _new_shelf() as shelf:
+    async with new_shelf() as shelf:
         figures["milliseconds"] = milliseconds = await _time(shelf)
     print(f"a search in {_PASSAGES:,} passages: {milliseconds['search']:.1f} ms", end="")
     print(f", of which the question's vector {milliseconds['vector']:.1f} ms")
@@ -78,7 +78,7 @@ async def _measure(articles: dict[str, list[Any]], number: int) -> None:
 
 
 @asynccontextmanager
-async def _new_shelf() -> Any:
+async def new_shelf() -> Any:
     with tempfile.TemporaryDirectory() as home:
         place_database(Path(home))
         settings = Settings(home=Path(home))
