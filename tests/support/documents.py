@@ -28,12 +28,20 @@ def read_bytes(folder: Path, data: bytes, name: str = "document", *, limits: Lim
     return read(path, name=name, limits=limits or Limits(), on_progress=lambda share: None)
 
 
-def pdf(pages: Sequence[Sequence[Placed]], *, title: str = "") -> bytes:
-    """Pages of A4 in Helvetica; texts are of Windows-1252."""
+def pdf(pages: Sequence[Sequence[Placed]], *, title: str = "", meanings: Mapping[str, str] | None = None) -> bytes:
+    """Pages of A4 in Helvetica; texts are of Windows-1252.
+
+    With ``meanings`` the font says, as a subset of another font does, that letters mean these characters.
+    """
     file = pydyf.PDF()
     font = pydyf.Dictionary(
         {"Type": "/Font", "Subtype": "/Type1", "BaseFont": "/Helvetica", "Encoding": "/WinAnsiEncoding"}
     )
+    if meanings is not None:
+        pairs = [b"<%02X> <%04X>" % (ord(letter), ord(meant)) for letter, meant in meanings.items()]
+        table = pydyf.Stream([b"%d beginbfchar" % len(pairs), *pairs, b"endbfchar"])
+        file.add_object(table)
+        font["ToUnicode"] = table.reference
     file.add_object(font)
     if title:
         file.info["Title"] = pydyf.String(title)

@@ -11,7 +11,7 @@ import pytest
 _HEAVY_PACKAGES = {"playwright", "subprocess", "torch", "transformers", "xllamacpp"}
 _HEAVY_MODULES = {"tests.support.server", "tests.support.wheels"}
 _HEAVY_FIXTURES = {"command", "server", "session_server"}
-_STARTERS = re.compile(r"^from aquilon\S* import .*\b(?:Engine|EmbeddingProcess|checks)\b", re.M)
+_STARTERS = re.compile(r"^from aquilon\S* import .*\b(?:Engine|EmbeddingProcess|checks|extract)\b", re.M)
 """What starts a process of the program's own, where a test's file itself asks for it."""
 _IMPORT = re.compile(r"^(?:from|import) ([\w.]+)(?! import RunningServer$)", re.M)
 """Who imports the class alone takes a server from a fixture."""

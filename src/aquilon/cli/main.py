@@ -22,6 +22,7 @@ from aquilon.cli import (
     chat,
     conversations,
     doctor,
+    documents,
     files,
     invitations,
     keys,
@@ -124,6 +125,7 @@ app.command("statement", rich_help_panel=_MONEY, short_help="Show a month's bill
 app.add_typer(batches.batches, name="batches", rich_help_panel=_FILES)
 app.add_typer(files.files, name="files", rich_help_panel=_FILES)
 app.add_typer(conversations.conversations, name="conversations", rich_help_panel=_FILES)
+app.add_typer(documents.documents, name="documents", rich_help_panel=_FILES)
 app.command("backup", rich_help_panel=_FILES, short_help="Write database and files to one archive.")(backup.backup)
 app.command("restore", rich_help_panel=_FILES, short_help="Put a backup in place.")(backup.restore)
 

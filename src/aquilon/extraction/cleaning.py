@@ -8,7 +8,6 @@ _LINE_ENDS = re.compile("\r\n?|[\f\v\x1c-\x1e\x85\u2028\u2029]")
 _UNSEEN = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u00ad\ufeff\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[ \t\n\u00a0]+")
-_BLANK_LINES = re.compile(r"[ \t]+(?=\n)|\n(?=\s*\n\s*\n)")
 
 
 def clean(text: str) -> str:
@@ -23,4 +22,6 @@ def one_line(text: str) -> str:
 
 def trimmed(text: str) -> str:
     """Without blank lines around it, blanks at the ends of lines, and more than one blank line in between."""
-    return _BLANK_LINES.sub("", clean(text)).strip("\n").rstrip()
+    lines = [line.rstrip() for line in clean(text).split("\n")]
+    kept = (line for line, before in zip(lines, ["", *lines], strict=False) if line or before)
+    return "\n".join(kept).rstrip("\n")

@@ -42,6 +42,7 @@ async def extract(
 
     ``name`` is the name that its owner gave it: it tells Markdown and tables of values from
     other text, never more. ``on_progress`` gets the share that is read, from 0 to 1.
+    Callers decide how many run at once: each may take ``limits.memory_bytes`` and a core.
     Raises Unreadable, and OSError if there is no such file. If it is cancelled, the
     process has ended when this has.
     """
@@ -92,7 +93,7 @@ async def _follow(
     output: asyncio.StreamReader, limits: Limits, on_progress: Callable[[float], None] | None
 ) -> Done | Refused | None:
     """The last report; None if the process ends without one."""
-    decoder = msgspec.msgpack.Decoder(Report)
+    decoder: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
     while True:
         try:
             length = int.from_bytes(await output.readexactly(LENGTH_BYTES), "big")

@@ -84,7 +84,9 @@ _OLE_STREAMS = (
     ("__substg1.0_", "a message of Outlook: save it as .eml"),
 )
 _OOXML_PARTS = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
-_HTML_HEAD = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_HTML_HEAD = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:(?><!--.*?-->)\s*)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
 _MAIL_FIELD = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{1,60}):[ \t]", re.M)
 _MAIL_FIELDS = frozenset(
     b"from to cc date subject received message-id mime-version return-path delivered-to content-type reply-to".split()
@@ -101,7 +103,7 @@ def media_type_of(path: Path, name: str) -> str:
     """Raises Unreadable for a format that isn't read, with what would be right."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if not head.strip():
+    if not head.strip() and len(head) < _HEAD_BYTES:
         raise Unreadable("no_text", "This file is empty")
     if b"%PDF-" in head[:_PDF_HEAD_BYTES]:
         return PDF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class _Page:
             self._add(" " + element.text_content())
         elif tag in _HEADINGS:
             self._end_block()
-            self._reading.heading(element.text_content(), _HEADINGS[tag])
+            self._reading.heading(_spoken_text(element), _HEADINGS[tag])
         elif tag in ("ul", "ol"):
             self._end_block()
             self._list(element, depth=0, nested=depth)
@@ -110,7 +111,7 @@ class _Page:
             if child.tag in ("ul", "ol"):
                 self._nested(child, depth=depth, nested=nested)
                 continue
-            inner = [part for part in child if part.tag in ("ul", "ol")]
+            inner = dict.fromkeys(part for part in child if part.tag in ("ul", "ol"))
             mark = f"{number}." if element.tag == "ol" else "-"
             self._reading.item(_spoken_text(child, without=inner), depth=depth, mark=mark)
             number += 1
@@ -134,21 +135,16 @@ class _Page:
             self._reading.paragraph("\n".join(_WHITE.sub(" ", line).strip(" ") for line in text.split("\n")))
 
 
-def _spoken_text(element: Any, *, without: list[Any] | None = None) -> str:
+def _spoken_text(element: Any, *, without: Collection[Any] = ()) -> str:
     """All text of an element on one line, except what is dropped and the parts ``without``."""
     parts: list[str] = []
-    skipped: Any = None
-    for event, node in etree.iterwalk(element, events=("start", "end")):
-        if skipped is not None:
-            if event == "end" and node is skipped:
-                skipped = None
-                parts.append(node.tail or "")
-            continue
+    walk = etree.iterwalk(element, events=("start", "end"))
+    for event, node in walk:
         if event == "start":
-            if node is not element and (node.tag in _DROPPED or _is_hidden(node) or node in (without or ())):
-                skipped = node
-                continue
-            parts.append(node.text or "")
+            if node is not element and (node.tag in _DROPPED or node in without or _is_hidden(node)):
+                walk.skip_subtree()
+            else:
+                parts.append(node.text or "")
         elif node is not element:
             parts.append((" " if node.tag in _BLOCKS or node.tag == "br" else "") + (node.tail or ""))
     return _WHITE.sub(" ", "".join(parts)).strip()

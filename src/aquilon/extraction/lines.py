@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 from statistics import median
 
@@ -22,8 +22,17 @@ _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "
 _EDGE_LINES = 2
 """A header or footer is among so many lines from the top or bottom."""
 _FEWEST_REPEATS = 3
+_PAGE_NUMBER = re.compile(r"(?<![\d.,])[0-9]{1,4}(?![\d.,]?\d)")
+_MOST_OFFSET = 100
+"""Between a page's number and its place in the file: larger numbers that grow are rather invoices' or cases'."""
+_Place = tuple[str, int, int]
 _BULLET = re.compile("([•‣◦▪▫●○■□–—∙·*\u2043\uf0b7-])[ \t\u00a0]+(?=\\S)")
 _NUMBER = re.compile(r"(\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])[ \t\u00a0]+(?=\S)")
+_ENDS_WITH_HYPHEN = re.compile(r"\w-$")
+_COMPOUND = re.compile(r"\w+-\w+")
+_LAST_WORD = re.compile(r"\w+$")
+_MOST_WORD_CHARACTERS = 60
+_FIRST_WORD = re.compile(r"\w+")
 _MOST_HEADING_CHARACTERS = 200
 _HEADING_RATIO = 1.15
 _SAME_SIZE = 0.12
@@ -35,7 +44,10 @@ _SAME_COLUMN = 3.0
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Places are in points from the page's lower left corner."""
+    """Places are in points from the page's lower left corner.
+
+    Of text that runs to the left, ``left`` and ``right`` are negative: it begins at the smaller one too.
+    """
 
     text: str
     left: float
@@ -52,11 +64,12 @@ def add_pages(pages: list[list[Line]], reading: Reading) -> None:
     """Add the text of all pages, the first at index 0."""
     body = _body_size(line for lines in pages for line in lines)
     levels = _heading_levels(pages, body)
+    compounds = {word.lower() for lines in pages for line in lines for word in _COMPOUND.findall(line.text)}
     for number, lines in enumerate(_without_repeats(pages), 1):
         reading.page = number
         margins = _Margins(lines)
         for block in _blocks(lines):
-            _add(block, levels, margins, reading)
+            _add(_joined(block, margins, compounds), levels.get(round(block[0].size, 1)), reading)
         reading.end_list()
 
 
@@ -81,18 +94,19 @@ def _heading_levels(pages: list[list[Line]], body: float) -> dict[float, int]:
 
 def _without_repeats(pages: list[list[Line]]) -> Iterator[list[Line]]:
     """The pages without headers and footers that several have at the same place; each stays where it comes first."""
-    counts: Counter[tuple[str, int]] = Counter()
-    for lines in pages:
-        counts.update({_place(line) for line in _edges(lines)})
-    seen: set[tuple[str, int]] = set()
-    for lines in pages:
+    counts: Counter[_Place] = Counter()
+    for number, lines in enumerate(pages, 1):
+        counts.update({place for line in _edges(lines) for place in _places(line, number)})
+    seen: set[_Place] = set()
+    for number, lines in enumerate(pages, 1):
         dropped: set[int] = set()
         for line in _edges(lines):
-            if counts[place := _place(line)] >= _FEWEST_REPEATS:
-                if place in seen or not place[0].strip("#-– "):
-                    dropped.add(id(line))
-                seen.add(place)
-        yield [line for line in lines if id(line) not in dropped]
+            repeated = [place for place in _places(line, number) if counts[place] >= _FEWEST_REPEATS]
+            if any(place in seen or not place[0].strip("#-– ") for place in repeated):
+                dropped.add(id(line))
+            seen.update(repeated)
+        kept = [line for line in lines if id(line) not in dropped]
+        yield kept or lines
 
 
 def _edges(lines: list[Line]) -> list[Line]:
@@ -101,9 +115,15 @@ def _edges(lines: list[Line]) -> list[Line]:
     return by_place if len(by_place) <= 2 * _EDGE_LINES else by_place[:_EDGE_LINES] + by_place[-_EDGE_LINES:]
 
 
-def _place(line: Line) -> tuple[str, int]:
-    """What stays the same of a header when pages are counted, and how high it is."""
-    return re.sub(r"\d+|\b[ivxl]+\b", "#", line.text), round(line.baseline / 3)
+def _places(line: Line, page: int) -> list[_Place]:
+    """A line's text and how high it is, and the same with ``#`` for a number that may count the pages."""
+    height = round(line.baseline / 3)
+    counted = [
+        (f"{line.text[: number.start()]}#{line.text[number.end() :]}", height, int(number[0]) - page)
+        for number in _PAGE_NUMBER.finditer(line.text)
+        if abs(int(number[0]) - page) <= _MOST_OFFSET
+    ]
+    return [(line.text, height, 0), *counted]
 
 
 def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
@@ -160,9 +180,7 @@ class _Margins:
         return self._known[key]
 
 
-def _add(block: list[Line], levels: dict[float, int], margins: _Margins, reading: Reading) -> None:
-    text = _joined(block, margins).translate(_LIGATURES)
-    level = levels.get(round(block[0].size, 1))
+def _add(text: str, level: int | None, reading: Reading) -> None:
     if level is not None and len(text) <= _MOST_HEADING_CHARACTERS and any(map(str.isalpha, text)):
         reading.heading(text, level)
     elif (bullet := _BULLET.match(text)) is not None:
@@ -173,17 +191,27 @@ def _add(block: list[Line], levels: dict[float, int], margins: _Margins, reading
         reading.paragraph(text)
 
 
-def _joined(block: list[Line], margins: _Margins) -> str:
+def _joined(block: list[Line], margins: _Margins, compounds: Container[str]) -> str:
+    """The text of lines that belong together."""
     parts = [block[0].text]
     for before, line in pairwise(block):
         if before.is_hyphenated:
-            parts.append("" if line.text[:1].islower() else "-")
+            parts.append("-" if _is_compound(before, line, compounds) else "")
         elif abs(before.baseline - line.baseline) < 0.3 * line.size:  # beside it
             parts.append(" ")
         else:
-            parts.append(" " if _would_not_fit(line, before, margins.right_of(before)) else "\n")
+            wraps = _would_not_fit(line, before, margins.right_of(before))
+            parts.append("\n" if not wraps else "" if _ENDS_WITH_HYPHEN.search(before.text[-2:]) else " ")
         parts.append(line.text)
-    return "".join(parts)
+    return "".join(parts).translate(_LIGATURES)
+
+
+def _is_compound(before: Line, line: Line, compounds: Container[str]) -> bool:
+    """Whether a hyphen belongs to the word, as the document writes it elsewhere or before a capital or a digit."""
+    if not line.text[:1].islower():
+        return True
+    begin, end = _LAST_WORD.search(before.text[-_MOST_WORD_CHARACTERS:]), _FIRST_WORD.match(line.text)
+    return begin is not None and end is not None and f"{begin[0]}-{end[0]}".lower() in compounds
 
 
 def _would_not_fit(line: Line, before: Line, margin: float) -> bool:

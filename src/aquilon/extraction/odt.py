@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import odfdo
+from odfdo.security import SecurityError, security
 
+from aquilon.extraction.document import Unreadable
 from aquilon.extraction.reading import Reading
 
 _DROPPED = frozenset(
@@ -18,10 +20,19 @@ _DROPPED = frozenset(
 _MOST_REPEATS = 100
 """Of blanks, columns and rows, which a few bytes can ask to be repeated a million times."""
 _DEEPEST = 100
+_ANY_RATIO = 2_000
+"""More than deflate can do: ``archive.py`` has counted what the archive unpacks to, and a blank picture is no bomb."""
 
 
 def read_odt(path: Path, reading: Reading) -> None:
-    document = odfdo.Document(str(path))
+    """Raises Unreadable."""
+    security.max_compression_ratio = _ANY_RATIO
+    security.max_uncompressed_size = reading.limits.unpacked_bytes
+    security.max_file_count = reading.limits.entries
+    try:
+        document = odfdo.Document(str(path))
+    except SecurityError as error:
+        raise Unreadable("bomb", f"This ODT document isn't opened: {str(error)[:300]}") from None
     reading.title = document.meta.title
     _Body(reading).read(document.body)
 

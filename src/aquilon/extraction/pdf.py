@@ -6,6 +6,7 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +26,7 @@ _MOST_UNMAPPED = 0.5
 """Of a page's characters."""
 _NESTED_FORMS = 3
 _MOST_PIXELS = 30_000_000
-_INSTALL = "install Debian's tesseract-ocr and the languages, such as tesseract-ocr-fra"
+_INSTALL = "install tesseract-ocr and its languages, such as Debian's tesseract-ocr-fra,"
 
 
 def read_pdf(path: Path, reading: Reading) -> None:
@@ -51,39 +52,76 @@ def _opened(path: Path) -> pdfium.PdfDocument:
 
 
 def _pages(document: pdfium.PdfDocument, reading: Reading) -> list[list[Line]]:
-    """The lines of each page, as far as the limits allow. Raises Unreadable if all are pictures and there is no OCR."""
+    """The lines of each page, as far as the limits allow. Raises Unreadable if no page can be read."""
     total = len(document)
     pages: list[list[Line]] = []
-    ocr = Ocr.installed(reading.limits)
-    scanned = 0
-    characters = 0
+    scans = _Scans(reading)
+    broken = characters = 0
     for index in range(min(total, reading.limits.pages)):
         if characters > reading.limits.text_bytes:
             break
-        page = document[index]
-        lines = _lines(page)
-        if lines is None or (not lines and _is_picture(page)):
-            scanned += 1
-            if ocr is not None and ocr.has_time():
-                lines = ocr.lines(_picture(page))
-                reading.note("ocr_used")
-            elif ocr is not None:
-                reading.note("truncated")
-            if not lines:
-                reading.note("pages_without_text")
-        page.close()
-        pages.append(lines or [])
-        characters += sum(len(line.text) for line in pages[-1])
+        lines = _page(document, index, scans)
+        if lines is None:
+            reading.note("pages_without_text")
+            broken += 1
+            lines = []
+        pages.append(lines)
+        characters += sum(len(line.text) for line in lines)
         reading.progress(index + 1, total)
     if len(pages) < total:
         reading.note("truncated")
-    if scanned and ocr is None and not any(pages):
-        raise Unreadable(
-            "no_text",
-            f"This PDF is scanned: its pages are pictures without text. To have them read, {_INSTALL} on the server",
-            {"pages": total},
-        )
+    if not any(pages):
+        scans.explain()
+        if broken:
+            raise Unreadable("damaged", f"This PDF is damaged: {broken:,} of its {total:,} pages can't be opened")
     return pages
+
+
+def _page(document: pdfium.PdfDocument, index: int, scans: _Scans) -> list[Line] | None:
+    """None for a page that can't be opened."""
+    try:
+        page = document[index]
+    except pdfium.PdfiumError:
+        return None
+    lines = _lines(page)
+    if lines is None or (not lines and _is_picture(page)):
+        lines = scans.lines(page)
+    page.close()
+    return lines
+
+
+class _Scans:
+    """Reads pages that are pictures, where OCR is installed; it is looked for when the first one comes."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._count = 0
+
+    @cached_property
+    def _ocr(self) -> Ocr | None:
+        return Ocr.installed(self._reading.limits)
+
+    def lines(self, page: pdfium.PdfPage) -> list[Line]:
+        """Without OCR, or time for it, a page has no lines, which a note says."""
+        self._count += 1
+        lines: list[Line] = []
+        if self._ocr is not None and self._ocr.has_time():
+            lines = self._ocr.lines(_picture(page))
+            self._reading.note("ocr_used")
+        elif self._ocr is not None:
+            self._reading.note("truncated")
+        if not lines:
+            self._reading.note("pages_without_text")
+        return lines
+
+    def explain(self) -> None:
+        """Raises Unreadable if there were pictures, and no OCR for them."""
+        if self._count and self._ocr is None:
+            raise Unreadable(
+                "no_text",
+                f"This PDF is scanned: its pages are pictures without text. To have them read, {_INSTALL} here",
+                {"pages": self._count},
+            )
 
 
 def _lines(page: pdfium.PdfPage) -> list[Line] | None:
@@ -108,12 +146,12 @@ def _measured(text: str, text_page: pdfium.PdfTextPage) -> Iterator[Line]:
         end = pieces[position + 1] if position + 1 < len(pieces) else ""
         if shown := piece.strip():
             first = start + len(piece) - len(piece.lstrip())
-            box = _box(text_page, first)
-            last = _box(text_page, first + len(shown) - 1)
+            begin, close = _box(text_page, first), _box(text_page, first + len(shown) - 1)
+            is_leftward = close.left < begin.left
             yield Line(
                 shown,
-                left=box.left,
-                right=max(box.right, last.right),
+                left=-begin.right if is_leftward else begin.left,
+                right=-close.left if is_leftward else close.right,
                 baseline=_baseline(text_page, first),
                 size=median(_size(text_page, first + place) for place in _samples(shown)),
                 is_hyphenated=end != "" and end in _HYPHENS,

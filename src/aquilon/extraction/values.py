@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from aquilon.extraction.document import Unreadable
 from aquilon.extraction.plain import decoded
 from aquilon.extraction.reading import Reading
 
@@ -20,7 +21,12 @@ def read_values(path: Path, reading: Reading) -> None:
     text = decoded(path.read_bytes(), reading).replace("\0", "")
     csv.field_size_limit(_MOST_FIELD_CHARACTERS)
     source = io.StringIO(text, newline="")
-    reading.table(_rows(source, len(text), reading))
+    try:
+        reading.table(_rows(source, len(text), reading))
+    except csv.Error as error:
+        line = text.count("\n", 0, source.tell()) + 1
+        message = f"This table can't be divided into cells ({error}): is a quotation mark open before line {line}?"
+        raise Unreadable("damaged", message, {"line": line}) from None
 
 
 def _rows(source: io.StringIO, length: int, reading: Reading) -> Iterator[list[str]]:
