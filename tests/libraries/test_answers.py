@@ -295,3 +295,34 @@ async def test_what_can_t_be_is_refused_with_the_reason(house: House) -> None:
     for tool in ({"vector_store_ids": []}, {}, {"vector_store_ids": [store.id], "filters": {"type": "x"}}):
         body = {"model": "talker", "input": "x", "tools": [{"type": "file_search", **tool}]}
         assert (await house.http.post("/v1/responses", json=body)).status_code in (400, 422), tool
+
+
+async def test_a_conversation_of_mistral_s_answers_from_a_library(house: House) -> None:
+    libraries, conversations = house.mistral.beta.libraries, house.mistral.beta.conversations
+    library = await libraries.create_async(name="geography")
+    upload: Any = {"file_name": "rivers.md", "content": RIVERS.encode()}
+    document = await libraries.documents.upload_async(library_id=library.id, file=upload)
+    key = {"library_id": library.id, "document_id": document.id}
+    async with asyncio.timeout(60):
+        while (await libraries.documents.status_async(**key)).process_status != "done":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    tool: Any = {"type": "document_library", "library_ids": [library.id]}
+    started: Any = {"model": "talker", "inputs": "Which river is the longest in France?", "tools": [tool]}
+    answer = await conversations.start_async(**started)
+    search, message = (output.model_dump() for output in answer.outputs)
+    assert (search["type"], search["name"]) == ("tool.execution", "document_library")
+    assert "The Loire" in search["info"]["results"][0]["text"]
+    assert "".join(chunk.get("text", "") for chunk in message["content"]) == ANSWER
+    notes = [chunk for chunk in message["content"] if chunk["type"] == "tool_reference"]
+    assert notes[0]["title"] == "rivers.md"
+    passage = (await house.http.get(notes[0]["url"])).raise_for_status().json()
+    assert "longest river" in passage["text"]
+    history = await conversations.get_history_async(conversation_id=answer.conversation_id)
+    assert [entry.type for entry in history.entries] == ["message.input", "tool.execution", "message.output"]
+    whole = (await house.http.get(f"/v1/conversations/{answer.conversation_id}/history")).json()  # all of its fields
+    notes = [chunk for chunk in whole["entries"][2]["content"] if chunk["type"] == "tool_reference"]
+    assert [note["support"] for note in notes] == ["supported", "unsupported"]
+    followed = await conversations.append_stream_async(conversation_id=answer.conversation_id, inputs="And its length?")
+    types = [event.event async for event in followed]
+    assert types[1:3] == ["tool.execution.started", "tool.execution.done"]
+    assert types.count("message.output.delta") > 5

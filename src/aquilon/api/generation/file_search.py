@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from aquilon.api.services import Services
-from aquilon.conversations.dialects.responses_tools import ResponsesTool
 from aquilon.conversations.footnotes import Footnotes
 from aquilon.conversations.items import Item, MessageItem
 from aquilon.errors import ApiError
 from aquilon.generation.prepared import Prepared
+from aquilon.libraries.retrieval import Question
 from aquilon.libraries.sources import instruction
 from aquilon.people.identity import Principal
 
@@ -18,16 +18,24 @@ _LEAST_ANSWER = 256
 
 
 async def found_sources(
-    state: Services, caller: Principal, tool: ResponsesTool | None, items: Sequence[Item]
+    state: Services,
+    caller: Principal,
+    items: Sequence[Item],
+    *,
+    library_ids: Sequence[str],
+    question: Callable[[str], Question] = lambda text: Question(text=text),
 ) -> Footnotes | None:
-    """What is found for the last message of the user; None without the tool. Raises ApiError as `Retrieval.search`."""
-    if tool is None:
+    """What is found for the last message of the user; None without libraries. Raises ApiError as `Retrieval.search`.
+
+    ``question``: how that message is searched for.
+    """
+    if not library_ids:
         return None
     said = (item.text for item in reversed(items) if isinstance(item, MessageItem) and item.role == "user")
     text = next((text for text in said if text.strip()), "")
     if not text:
         return Footnotes(caller, state.embedder, None, [], [])
-    found = await state.retrieval.search(caller, tool.vector_store_ids or (), tool.question(text))
+    found = await state.retrieval.search(caller, library_ids, question(text))
     model = await state.embedder.model() if found.means == "hybrid" else None
     return Footnotes(caller, state.embedder, model, [text[:1000]], found.hits)
 

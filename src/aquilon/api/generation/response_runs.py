@@ -90,7 +90,7 @@ async def prepare_response(
     else:
         history = _NO_HISTORY if context is None else context.history
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    footnotes = await found_sources(state, caller, fields.file_search, (*history.items, *items))
+    footnotes = await _sources(state, caller, fields, (*history.items, *items))
 
     async def prepare(sources: str | None) -> Prepared:
         return await _prepare(request, fields, fields.messages(history.items, items, sources), caller)
@@ -106,6 +106,15 @@ async def prepare_response(
         footnotes=footnotes,
         shows_results=fields.shows_results,
     )
+
+
+async def _sources(
+    state: Services, caller: Principal, fields: ResponsesRequest, items: Sequence[Item]
+) -> Footnotes | None:
+    tool = fields.file_search
+    if tool is None:
+        return None
+    return await found_sources(state, caller, items, library_ids=tool.vector_store_ids or (), question=tool.question)
 
 
 async def begin_response(
