@@ -39,7 +39,10 @@ MAY_USE_EVERYONE = {
     "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
     "api/idempotency_store.py": "pruning",
     "conversations/store/conversations.py": "pruning; statements that name the owner themselves",
-    "conversations/store/search.py": "the words that are deleted; statements that name the owner themselves",
+    "conversations/store/search.py": "statements that name the owner themselves",
+    "libraries/store/libraries.py": "pruning",
+    "libraries/store/documents.py": "the queue of documents to read",
+    "libraries/store/passages.py": "statements that name the owner themselves",
     "conversations/store/runs.py": "runs of dead processes, pruning; statements that name the owner themselves",
 }
 

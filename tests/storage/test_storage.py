@@ -44,8 +44,9 @@ async def principal_named(database: Database, name: str) -> Principal:
 
 
 def is_index_of_words(name: str) -> bool:
-    """Each kind of database has its own: `tests/conversations/test_search.py` uses them."""
-    return name.startswith("conversation_search") or name == "ix_searched_words_words"
+    """Each kind of database has its own: `conversations/test_search.py` and `libraries/test_retrieval.py` use them."""
+    indexes = ("conversation_search", "passage_search")
+    return name.startswith(indexes) or name in ("ix_searched_words_words", "ix_library_passages_words")
 
 
 class TestMigrations:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from tests.support.commands import aquilon
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -37,6 +38,11 @@ OBJECTS = {
     "item_id": "item",
     "completion_id": "completion",
     "response_id": "response",
+    "vector_store_id": "library",
+    "library_id": "library",
+    "document_id": "file",
+    "file_batch_id": "file_batch",
+    "passage_id": "passage",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -81,6 +87,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
+    "change_vector_store": {"name": "mine now"},
+    "search_vector_store": {"query": "what"},
+    "add_vector_store_file": {"file_id": "file_1"},
+    "change_vector_store_file": {"attributes": {}},
+    "create_file_batch": {"file_ids": ["file_1"]},
+    "change_library": {"name": "mine now"},
+    "change_document": {"name": "mine now"},
+    "share_library": {"level": "Editor", "share_with_uuid": "x", "share_with_type": "Workspace"},
+    "unshare_library": {"share_with_uuid": "x", "share_with_type": "Workspace"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
 }
 """A valid body for a route, by the route's name."""
@@ -179,6 +194,11 @@ def make(server: RunningServer, name: str) -> Organization:
     conversation = post("/v1/conversations", items=[{"role": "user", "content": name}])
     [item] = owner.get(f"/v1/conversations/{conversation['id']}/items").json()["data"]
     response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
+    library = post("/v1/vector_stores", name=name)
+    file_batch = post(f"/v1/vector_stores/{library['id']}/file_batches", file_ids=[file["id"]])
+    in_library = f"/v1/vector_stores/{library['id']}/files/{file['id']}"
+    wait_until(lambda: owner.get(in_library).json()["status"] == "completed", 60)
+    [found] = post(f"/v1/vector_stores/{library['id']}/search", query=name, max_num_results=1)["data"]
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
@@ -198,6 +218,9 @@ def make(server: RunningServer, name: str) -> Organization:
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
         "response": response["id"],
+        "library": library["id"],
+        "file_batch": file_batch["id"],
+        "passage": found["passage_id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -277,6 +300,9 @@ def test_no_list_shows_another_organization_s_objects(
             "/v1/conversations/OWN-CONVERSATION/items",
             {"parent_id": "item", "items": [{"role": "user", "content": "x"}]},
         ),
+        ("/v1/vector_stores", {"file_ids": ["file"]}),
+        ("/v1/vector_stores/OWN-LIBRARY/files", {"file_id": "file"}),
+        ("/v1/vector_stores/OWN-LIBRARY/file_batches", {"file_ids": ["file"]}),
         ("/v1/conversations/OWN-CONVERSATION/restart", {"from_entry_id": "item", "inputs": "x"}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
@@ -294,6 +320,30 @@ def test_another_organization_s_object_in_a_body_is_not_found(
             path = path.replace(f"OWN-{kind.upper()}", id_)
         answer = ours.owner.post(path, json=filled)
         assert answer.status_code in (403, 404), answer.text
+
+
+def test_another_organization_s_library_is_not_searched(operators: Organization, tenants: Organization) -> None:
+    for ours, theirs in ((tenants, operators), (operators, tenants)):
+        tool = {"type": "file_search", "vector_store_ids": [ours.ids["library"], theirs.ids["library"]]}
+        for caller in ours.callers:
+            answer = caller.post("/v1/responses", json={"model": "tiny", "input": "x", "tools": [tool]})
+            assert answer.status_code in (403, 404), answer.text
+
+
+def test_a_person_s_library_is_theirs_alone(shared: RunningServer, tenants: Organization) -> None:
+    """Neither another person nor the person's own key sees it."""
+    dora = tenants.signed_in
+    private = dora.post("/v1/vector_stores", json={"name": "diary"}).json()
+    assert private["visibility"] == "user"
+    own = {"vector_store_id": private["id"], "library_id": private["id"]}
+    for route in TO_OBJECTS:
+        if set(route.parameters) <= set(own):
+            path, body = route.path.format(**own), BODIES.get(route.name)
+            for caller in (tenants.developer, tenants.owner):
+                assert caller.request(route.method, path, json=body).status_code in (403, 404), route
+    for caller in (tenants.developer, tenants.owner):
+        assert private["id"] not in caller.get("/v1/vector_stores").text
+    assert dora.get("/v1/libraries").json()["data"][0]["id"] == private["id"]
 
 
 def test_a_person_s_conversation_is_theirs_alone(shared: RunningServer, tenants: Organization) -> None:

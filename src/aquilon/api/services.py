@@ -28,6 +28,11 @@ from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
+from aquilon.libraries.documents import Documents
+from aquilon.libraries.embedding import Embedder
+from aquilon.libraries.libraries import Libraries
+from aquilon.libraries.retrieval import Retrieval
+from aquilon.libraries.runner import LibraryRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.holders import KeyHolders, SessionHolders
@@ -71,6 +76,11 @@ class Services:
     files: Files
     batches: Batches
     job_runner: JobRunner
+    libraries: Libraries
+    documents: Documents
+    retrieval: Retrieval
+    embedder: Embedder
+    library_runner: LibraryRunner
     readiness: Readiness
     startup_models: tuple[LocalModel, ...]
     """The models to load at start-up: the server is ready when they are loaded."""

@@ -6,11 +6,24 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from aquilon.conversations.items import CalledTool, CallItem, Item, ItemStatus, MessageItem, ReasoningItem, Text
+from aquilon.conversations.footnotes import SEARCH, Checked, Cited, Searched, checked, search_record
+from aquilon.conversations.items import (
+    CalledTool,
+    CallItem,
+    Item,
+    ItemStatus,
+    MessageItem,
+    OtherItem,
+    ReasoningItem,
+    Text,
+)
 from aquilon.request import Delta, FinishedReason, ScoredToken, ToolCallDelta
 
-AnswerKind = Literal["message", "reasoning", "call"]
-_PREFIXES = {"message": "msg", "reasoning": "rs", "call": "fc"}
+AnswerKind = Literal["message", "reasoning", "call", "search"]
+_PREFIXES = {"message": "msg", "reasoning": "rs", "call": "fc", "search": "fs"}
+Written = Delta | ToolCallDelta | Searched | Cited | Checked
+"""The events of which items are made."""
+
 _FUNCTIONS_ALONE: Mapping[str, CalledTool] = {}
 
 
@@ -32,17 +45,24 @@ class AnswerItem:
     redacted: bool = False
     """As in `ReasoningItem`."""
     tokens: list[ScoredToken] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    """What a message cites."""
+    searched: Searched | None = None
+    """What a search found."""
     status: ItemStatus = "in_progress"
 
     @property
     def item(self) -> Item:
         match self.kind:
             case "message":
-                return MessageItem("assistant", (Text(self.text),))
+                return MessageItem("assistant", (Text(self.text, tuple(self.annotations)),))
             case "reasoning":
                 return ReasoningItem(self.text, signature=self.signature, redacted=self.redacted)
             case "call":
                 return CallItem(self.call_id, self.name, self.text, self.tool, self.extra)
+            case "search":
+                assert self.searched is not None
+                return OtherItem(SEARCH, search_record(self.searched))
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,13 @@ class ItemEnded:
     item: AnswerItem
 
 
-Change = ItemStarted | ItemGrew | ItemEnded
+@dataclass(frozen=True)
+class ItemCited:
+    item: AnswerItem
+    annotation: dict[str, Any]
+
+
+Change = ItemStarted | ItemGrew | ItemCited | ItemEnded
 
 
 class Answer:
@@ -76,7 +102,10 @@ class Answer:
         self.items: list[AnswerItem] = []
         self._calls: dict[int, AnswerItem] = {}
 
-    def add(self, event: Delta | ToolCallDelta) -> Iterator[Change]:
+    def add(self, event: Written) -> Iterator[Change]:
+        if isinstance(event, Searched | Cited | Checked):
+            yield from self._note(event)
+            return
         if isinstance(event, Delta):
             yield from self._grow("reasoning", event.reasoning, ())
             if event.redacted:
@@ -97,9 +126,24 @@ class Answer:
             item.text += event.arguments
             yield ItemGrew(item, event.arguments)
 
+    def _note(self, event: Searched | Cited | Checked) -> Iterator[Change]:
+        match event:
+            case Searched():
+                search = yield from self._start("search")
+                search.searched = event
+                yield ItemStarted(search)
+                yield from self._end(search, "completed")
+            case Cited() if self.items and self.items[-1].kind == "message":
+                self.items[-1].annotations.append(event.annotation)
+                yield ItemCited(self.items[-1], event.annotation)
+            case Checked():
+                checks = iter(event.checks)
+                for item in self.items:
+                    item.annotations = [checked(*pair) for pair in zip(item.annotations, checks, strict=False)]
+
     def starts_item(self, event: Delta | ToolCallDelta) -> bool:
         """Whether the event would start an item after another one."""
-        if not self.items:
+        if not self.items or self.items[-1].kind == "search":
             return False
         if isinstance(event, ToolCallDelta):
             return event.call not in self._calls

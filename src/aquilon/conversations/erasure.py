@@ -1,7 +1,7 @@
-"""Removes what was deleted from where SQLite still has it: the search's index, the write-ahead log, its pages.
+"""Removes what was deleted from where SQLite still has it: the indexes of words, the write-ahead log, its pages.
 
 A deleted row is overwritten at once (``secure_delete``). The words of deleted texts stay in
-the index until it is written anew without them, in small steps between which answers are
+an index until it is written anew without them, in small steps between which answers are
 stored; then the log, which has earlier states of pages, is emptied, and the file is
 scrubbed (`storage.scrub`). PostgreSQL's own VACUUM does this.
 """
@@ -16,7 +16,11 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.conversations.store import search
+from aquilon.libraries.store import search as passage_search
 from aquilon.storage import Database
+from aquilon.storage.word_index import WordIndex
+
+_INDEXES = (search.WORD_INDEX, passage_search.WORD_INDEX)
 
 AFTER_SECONDS = 1.0
 """So long after a deletion it begins, and takes along all deletions until then."""
@@ -65,17 +69,9 @@ class Erasure:
                 self._requested.set()
 
     async def erase(self, stop: asyncio.Event) -> None:
-        """Remove deleted words from the index, empty the log, and scrub the file. Raises DBAPIError, OSError."""
-        while await self._remove_words():
-            pass
-        async with self._database.reading() as session:
-            unmerged = await search.has_deleted(session)
-        first = True
-        while unmerged and not stop.is_set():
-            async with self._database.writing() as session:
-                unmerged = await search.merge(session, first=first)
-            first = False
-            await asyncio.sleep(_PAUSE_SECONDS)
+        """Remove deleted words from the indexes, empty the log, and scrub the file. Raises DBAPIError, OSError."""
+        for index in _INDEXES:
+            await self._erase_words(index, stop)
         while not await self._database.empty_log() and not stop.is_set():
             await _wait(stop, _AGAIN_SECONDS)
         await _wait(stop, self._scrubbed_at + _SCRUB_PART * self._scrub_seconds - time.monotonic())
@@ -86,23 +82,35 @@ class Erasure:
         self._scrub_seconds = self._scrubbed_at - begun
         if not self._requested.is_set():
             async with self._database.writing() as session:
-                await search.forget_erased(session)
+                for index in _INDEXES:
+                    await index.forget_erased(session)
         await self._database.empty_log()
 
     async def _begin(self) -> None:
         async with self._database.writing() as session:
-            if self._database.is_shared:  # its index has no deleted words; they are of a SQLite home restored into it
-                await search.forget_deleted(session)
-            elif await search.has_deleted(session):
-                self._requested.set()  # a former process ended before it was through
+            for index in _INDEXES:
+                if self._database.is_shared:  # it has no such index; the words are of a SQLite home restored into it
+                    await index.forget_deleted(session)
+                elif await index.has_deleted(session):
+                    self._requested.set()  # a former process ended before it was through
 
-    async def _remove_words(self) -> bool:
-        """Take some deleted words out of the index; False if there were none."""
-        async with self._database.writing() as session:
-            rows = await search.deleted(session, most=_WORDS_AT_ONCE)
-            if rows:
-                await search.remove_from_index(session, rows)
-        return bool(rows)
+    async def _erase_words(self, index: WordIndex, stop: asyncio.Event) -> None:
+        """Remove deleted words from an index, and write it anew without them."""
+        while True:
+            async with self._database.writing() as session:
+                rows = await index.deleted(session, most=_WORDS_AT_ONCE)
+                if rows:
+                    await index.remove(session, rows)
+            if not rows:
+                break
+        async with self._database.reading() as session:
+            unmerged = await index.has_deleted(session)
+        first = True
+        while unmerged and not stop.is_set():
+            async with self._database.writing() as session:
+                unmerged = await index.merge(session, first=first)
+            first = False
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _scrub(self, stop: asyncio.Event) -> bool:
         """False if ``stop`` came first."""

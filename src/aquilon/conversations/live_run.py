@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from aquilon.conversations.answer import Answer, choices
+from aquilon.conversations.footnotes import Checked, Cited, Footnotes, Searched
 from aquilon.conversations.items import CalledTool, Item
 from aquilon.conversations.rows import (
     ItemRows,
@@ -53,6 +54,8 @@ class RunRequest:
     background: bool = False
     tools: Mapping[str, CalledTool] = field(default_factory=dict)
     """As in `Answer`."""
+    footnotes: Footnotes | None = None
+    """Set if the answer is from documents."""
 
 
 @dataclass(eq=False)
@@ -105,7 +108,7 @@ class LiveRun:
         stored = self.stored
         return stored is not None and stored.done() and not stored.cancelled() and stored.exception() is None
 
-    def add(self, event: Started | Drawn | Delta | ToolCallDelta | Finished) -> None:
+    def add(self, event: Started | Drawn | Delta | ToolCallDelta | Finished | Searched | Cited | Checked) -> None:
         match event:
             case Started():
                 self.model = event.stand_in or self.model
@@ -114,7 +117,7 @@ class LiveRun:
                     self.reason = event.reason
                 for _ in self.answers[event.index].end(event.reason):
                     pass
-            case Delta() | ToolCallDelta():
+            case Delta() | ToolCallDelta() | Searched() | Cited() | Checked():
                 for _ in self.answers[event.index].add(event):
                     pass
             case Drawn():

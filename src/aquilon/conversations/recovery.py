@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from aquilon.conversations.answer import choices
+from aquilon.conversations.answer import Written, choices
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
 from aquilon.conversations.store import conversations as stored_conversations
@@ -35,7 +35,7 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         indexes = [event.index for event in events if isinstance(event, Delta | ToolCallDelta | Finished)]
         answers, model = choices(run.id, 1 + max(indexes, default=0)), run.model
         for event in events:
-            if isinstance(event, Delta | ToolCallDelta):
+            if isinstance(event, Written):
                 for _ in answers[event.index].add(event):
                     pass
             elif isinstance(event, Finished):

@@ -7,9 +7,11 @@ from typing import cast
 
 import msgspec
 
-from aquilon.conversations.items import CallItem, MessageItem, ReasoningItem, decoded
+from aquilon.conversations.footnotes import SEARCH, Checked, Cited, search_of
+from aquilon.conversations.items import CallItem, MessageItem, OtherItem, ReasoningItem, Text, decoded
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, RunStatus
 from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.libraries.support import Check
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Finished, FinishedReason, Started, ToolCallDelta
 
@@ -19,11 +21,17 @@ def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent
     events: list[RunEvent] = [Started(0, stand_in=run.model)]
     branches = sorted({row.branch for row in rows})  # one for each choice
     reasons: list[FinishedReason] = ["stop"] * max(1, len(branches))
+    checks: list[list[Check]] = [[] for _ in reasons]
     for row in rows:
         index = branches.index(row.branch)
         match item := decoded(row.content):
             case MessageItem():
                 events.append(Delta(index, item.text))
+                cited = [note for part in item.content if isinstance(part, Text) for note in part.annotations]
+                events += [Cited(index, note) for note in cited]
+                checks[index] += [Check(note["support"], note["support_score"]) for note in cited]
+            case OtherItem(name=name, body=body) if name == SEARCH:
+                events.append(search_of(index, body))
             case ReasoningItem():
                 if item.redacted:
                     events.append(Delta(index, "", redacted=item.signature))
@@ -37,6 +45,7 @@ def events_of_items(run: StoredRun, rows: Sequence[StoredItem]) -> list[RunEvent
                 pass
         if row.status == "incomplete":
             reasons[index] = cast(FinishedReason, run.reason or "length")
+    events += [Checked(index, some) for index, some in enumerate(checks) if some]
     events += [Finished(index, reason) for index, reason in enumerate(reasons)]
     events.append(last_event(run, reasons[0]))
     return events

@@ -14,9 +14,9 @@ from aquilon.conversations.items import Item, encoded, search_text
 from aquilon.conversations.run import RunEnded, RunEvent, encoded_events
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import search
-from aquilon.conversations.words import words_of
 from aquilon.people.identity import Principal
 from aquilon.storage.rows import Row, Write
+from aquilon.text.words import words_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from aquilon.conversations.footnotes import Checked, Cited, Searched
 from aquilon.errors import ApiError, ErrorType
 from aquilon.money.usage_event import Usage
 from aquilon.request import Delta, Drawn, Event, Finished, FinishedReason, Started, ToolCallDelta
@@ -43,7 +44,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     error: RunError | None = None
 
 
-RunEvent = Started | Drawn | Delta | ToolCallDelta | Finished | RunEnded
+RunEvent = Started | Drawn | Delta | ToolCallDelta | Finished | Searched | Cited | Checked | RunEnded
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[list[RunEvent]] = msgspec.msgpack.Decoder(list[RunEvent])
@@ -112,12 +113,14 @@ class RunLog:
 
 
 async def answer_events(numbered: AsyncGenerator[tuple[int, RunEvent]]) -> AsyncGenerator[Event]:
-    """A run's events as `Pipeline.answer` gives those of an answer, with the usage at the end.
+    """A run's events as `Pipeline.answer` gives those of an answer, with the usage at the end, without footnotes.
 
     Raises ApiError once a run has failed or was cancelled.
     """
     async with aclosing(numbered):
         async for _, event in numbered:
+            if isinstance(event, Searched | Cited | Checked):
+                continue
             if not isinstance(event, RunEnded):
                 yield event
             elif event.status in ("completed", "incomplete"):

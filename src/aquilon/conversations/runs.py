@@ -300,7 +300,8 @@ class Runs:
         assert run.stored is not None
         try:
             generation = self._pipeline.generate([run.request.prepared], run.principal, charge)
-            async with aclosing(generation) as events:
+            footnotes = run.request.footnotes
+            async with aclosing(generation if footnotes is None else footnotes.added_to(generation)) as events:
                 async for event in events:
                     if isinstance(event, Usage):
                         continue

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from aquilon.conversations.items import decoded, search_text
 from aquilon.conversations.store import search as stored_words
 from aquilon.conversations.tables import StoredConversation, StoredItem
-from aquilon.conversations.words import MOST_CHARACTERS, Snippet, snippet, words_asked
 from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.storage import Database
+from aquilon.text.words import MOST_CHARACTERS, Snippet, snippet, words_asked
 
 MOST_QUERY_CHARACTERS = 500
 MOST_RANKED = stored_words.MOST_RANKED

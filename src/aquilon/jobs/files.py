@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -48,8 +49,12 @@ class FileDescription:
 class Files:
     """Methods with a principal raise ApiError: 403 without the right, 404 for a file that the caller can't see."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, *, on_deletion: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_deletion`` is called after files were deleted: what was read out of them is deleted too."""
         self._database = database
+        self._on_deletion = on_deletion
         self._most_bytes = settings.max_file_bytes
         self._quota = settings.max_files_bytes
         self._result_seconds = settings.result_days * _DAY
@@ -192,7 +197,15 @@ class Files:
                 session, principal, "file.deleted", object_id=file_id, object_name=row.name, purpose=row.purpose
             )
         await asyncio.to_thread(self.disk.remove, row.organization_id, file_id)
+        self._on_deletion()
         return row
+
+    async def remove(self, organization_id: str, file_id: str) -> None:
+        """Delete a file that belongs to something else, whose right to be deleted was checked before."""
+        async with self._database.writing() as session:
+            await stored.remove(session, Scope(organization_id), file_id)
+        await asyncio.to_thread(self.disk.remove, organization_id, file_id)
+        self._on_deletion()
 
     def content(self, file: StoredFile) -> Path:
         """The path of a file's content. Raises ApiError 404 if it is gone."""
@@ -211,6 +224,7 @@ class Files:
         for file in expired:
             await asyncio.to_thread(self.disk.remove, file.organization_id, file.id)
         if expired:
+            self._on_deletion()
             return len(expired)
         return await self._sweep_orphans()
 

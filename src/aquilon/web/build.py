@@ -31,6 +31,12 @@ from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.runner import JobRunner
+from aquilon.libraries.documents import Documents
+from aquilon.libraries.embedding import Embedder
+from aquilon.libraries.libraries import Libraries
+from aquilon.libraries.retrieval import Retrieval
+from aquilon.libraries.runner import LibraryRunner
+from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.money.admission import Admission
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
@@ -84,8 +90,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         UpstreamModel: UpstreamEmbeddings(upstreams, metrics),
     }
     passwords = Passwords()
-    files = Files(database, settings)
-    new_work = asyncio.Event()
+    new_work, new_documents = asyncio.Event(), asyncio.Event()
     pipeline = Pipeline(
         catalogue,
         settlement,
@@ -94,6 +99,11 @@ def build_services(settings: Settings, database: Database) -> Services:
         fallbacks=upstreams.fallbacks,
     )
     histories = Histories()
+    conversations = Conversations(database, histories)
+    erase = conversations.erasure.request
+    files = Files(database, settings, on_deletion=erase)
+    embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
+    embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     return Services(
         settings=settings,
@@ -105,19 +115,14 @@ def build_services(settings: Settings, database: Database) -> Services:
         admission=admission,
         usage_writer=usage_writer,
         pipeline=pipeline,
-        conversations=Conversations(database, histories),
+        conversations=conversations,
         runs=Runs(database, pipeline, histories, process_id=process_id),
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,
         server_models=ServerModels(engine=engine, catalogue=catalogue, texts=texts, database=database),
         pulls=Pulls(None if store is None else store.folder, settings.home / "pulls.json"),
-        embeddings=EmbeddingPipeline(
-            catalogue,
-            settlement,
-            embedders,
-            fallbacks=upstreams.fallbacks,
-        ),
+        embeddings=embeddings,
         reranking=RerankPipeline(
             catalogue,
             settlement,
@@ -144,6 +149,11 @@ def build_services(settings: Settings, database: Database) -> Services:
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
         ),
+        libraries=Libraries(database, files, loaded=loaded, on_deletion=erase),
+        documents=Documents(database, files, new_work=new_documents, on_deletion=erase),
+        embedder=embedder,
+        retrieval=Retrieval(database, embedder, loaded),
+        library_runner=LibraryRunner(database, disk=files.disk, embedder=embedder, new_work=new_documents),
         readiness=Readiness(settings, database=database, catalogue=catalogue, startup_models=startup_models),
         startup_models=startup_models,
     )

@@ -24,6 +24,7 @@ from aquilon.api.generation import (
     tokens,
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
+from aquilon.api.libraries import mistral_documents, mistral_libraries, vector_store_files, vector_stores
 from aquilon.api.money import budgets, limits, prices, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
 from aquilon.api.ollama import chat as ollama_chat
@@ -59,6 +60,10 @@ ROUTES: tuple[Routes, ...] = tuple(
         items,
         mistral,
         responses_websocket,
+        vector_stores,
+        vector_store_files,
+        mistral_libraries,
+        mistral_documents,
         messages,
         embeddings,
         rerank,

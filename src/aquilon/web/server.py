@@ -134,7 +134,8 @@ class _Server:
         self._app = create_app(services)
         conversations = ("conversations", services.conversations.prune)
         events = ("events of ended answers", services.runs.prune_events)
-        self._prunings = prunings(database, services.files, settings, conversations, events)
+        expired = ("documents of expired libraries", services.libraries.prune)
+        self._prunings = prunings(database, services.files, settings, conversations, events, expired)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
@@ -148,6 +149,7 @@ class _Server:
         watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None
         recovering: asyncio.Task[None] | None = None
+        reading: asyncio.Task[None] | None = None
         try:
             await services.upstreams.refresh()
             self._database.listen()
@@ -158,14 +160,16 @@ class _Server:
             announce(RunningServer(url, os.getpid()))
             self._report(Listening(url))
             jobs = asyncio.create_task(services.job_runner.run(self._app, self._stop))
+            reading = asyncio.create_task(services.library_runner.run(self._stop))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
             self._report(Stopping(services.local_models.unfinished + services.upstream_models.unfinished))
         finally:
             self._stop.set()
             watching.cancel()
             self._http.should_exit = True
-            if jobs is not None:
-                await jobs
+            for background_work in (jobs, reading):
+                if background_work is not None:
+                    await background_work
             background = asyncio.create_task(services.runs.drain(_DRAIN_SECONDS))  # answers without a connection
             await asyncio.wait({http, background}, timeout=_DRAIN_SECONDS)
             # Answers that still run now end with an error event, and then the last connections end.

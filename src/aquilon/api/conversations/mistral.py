@@ -14,6 +14,7 @@ from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
 from aquilon.api.errors import as_api_errors
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
@@ -40,12 +41,14 @@ from aquilon.conversations.dialects.mistral_fields import (
     labels_of,
 )
 from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.footnotes import Footnote
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.conversations.store.items import Place
 from aquilon.errors import invalid
+from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
 from aquilon.request import Event
@@ -163,15 +166,23 @@ async def _answer(
     state, inputs = services(request), fields.items()
     if not inputs and (new is None or not history):
         raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
-    messages = prompt_messages(settings.instructions, history, inputs, param="inputs")
-    generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
-    prepared = await state.pipeline.prepare(generation, caller)
+    footnotes = await found_sources(state, caller, [*history, *inputs], library_ids=settings.library_ids)
+
+    async def prepare(sources: str | None) -> Prepared:
+        instructions = "\n\n".join(text for text in (settings.instructions, sources) if text is not None)
+        messages = prompt_messages(instructions or settings.instructions, history, inputs, param="inputs")
+        generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
+        return await state.pipeline.prepare(generation, caller)
+
+    prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)
-    events: AsyncGenerator[Event | RunEvent]
+    events: AsyncGenerator[Event | RunEvent | Footnote]
     if fields.store is False or caller.batch_line is not None:
         events = state.pipeline.answer(
             [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
         )
+        if footnotes is not None:
+            events = footnotes.added_to(events)
     else:
         await state.conversations.require_kept(caller)
         copies = [] if new is None else copied_items(history)
@@ -184,6 +195,7 @@ async def _answer(
                 place=place,
                 new_conversation=new,
                 input=[*copies, *new_items(inputs)],
+                footnotes=footnotes,
             ),
             caller,
             headers=headers,

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.errors import as_api_errors
+from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
 from aquilon.conversations.conversations import Context, new_items
 from aquilon.conversations.dialects.prompts_of_items import prepare_to_fit
@@ -22,9 +23,11 @@ from aquilon.conversations.dialects.responses_answers import (
     ResponseBody,
     TextEcho,
 )
+from aquilon.conversations.dialects.responses_events import Writing
 from aquilon.conversations.dialects.responses_fields import ResponsesRequest
 from aquilon.conversations.dialects.responses_items import referred_items
 from aquilon.conversations.dialects.responses_tools import called_tools, echoes
+from aquilon.conversations.footnotes import Footnote, Footnotes
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item
 from aquilon.conversations.live_run import LiveRun, RunRequest
@@ -54,13 +57,19 @@ class PreparedResponse:
     prepared: Prepared
     response: ResponseBody
     """Before its first item."""
+    footnotes: Footnotes | None
+    """Set if the answer is from documents."""
+    shows_results: bool
+    """Whether the client gets the passages that were found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningResponse:
     response: ResponseBody
     """Before its first item."""
-    events: AsyncGenerator[Event | RunEvent]
+    writing: Writing
+    """Builds it from the events."""
+    events: AsyncGenerator[Event | RunEvent | Footnote]
     run: LiveRun | None
     """None if the response isn't stored."""
 
@@ -81,9 +90,31 @@ async def prepare_response(
     else:
         history = _NO_HISTORY if context is None else context.history
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    prepared = await _prepare(request, fields, fields.messages(history.items, items), caller)
+    footnotes = await _sources(state, caller, fields, (*history.items, *items))
+
+    async def prepare(sources: str | None) -> Prepared:
+        return await _prepare(request, fields, fields.messages(history.items, items, sources), caller)
+
+    prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
-    return PreparedResponse(context=context, history=history, items=items, prepared=prepared, response=response)
+    return PreparedResponse(
+        context=context,
+        history=history,
+        items=items,
+        prepared=prepared,
+        response=response,
+        footnotes=footnotes,
+        shows_results=fields.shows_results,
+    )
+
+
+async def _sources(
+    state: Services, caller: Principal, fields: ResponsesRequest, items: Sequence[Item]
+) -> Footnotes | None:
+    tool = fields.file_search
+    if tool is None:
+        return None
+    return await found_sources(state, caller, items, library_ids=tool.vector_store_ids or (), question=tool.question)
 
 
 async def begin_response(
@@ -96,7 +127,9 @@ async def begin_response(
         events = state.pipeline.answer(
             [prepared], caller, request_id=response.id, headers=headers, streamed=bool(fields.stream)
         )
-        return RunningResponse(response=response, events=as_api_errors(events), run=None)
+        annotated = events if ready.footnotes is None else ready.footnotes.added_to(events)
+        writing = Writing(response, shows_results=ready.shows_results)
+        return RunningResponse(response=response, writing=writing, events=as_api_errors(annotated), run=None)
     response = msgspec.structs.replace(
         response,
         store=True,
@@ -117,11 +150,15 @@ async def begin_response(
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
             tools=called_tools(response.tools),
+            footnotes=ready.footnotes,
         ),
         caller,
         headers=headers,
     )
-    return RunningResponse(response=response, events=as_api_errors(unnumbered(run.log.read())), run=run)
+    writing = Writing(response, shows_results=ready.shows_results)
+    return RunningResponse(
+        response=response, writing=writing, events=as_api_errors(unnumbered(run.log.read())), run=run
+    )
 
 
 async def _context(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,7 @@ from aquilon.api.listing import bounded, listed, sliced
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.frames import DONE
-from aquilon.conversations.dialects.item_bodies import OutputItem, item_body
+from aquilon.conversations.dialects.item_bodies import OutputItem, item_body, without_results
 from aquilon.conversations.dialects.responses_answers import (
     InputTokens,
     ResponseBody,
@@ -33,7 +34,7 @@ from aquilon.conversations.dialects.responses_events import (
     numbered_frames,
     whole_answer,
 )
-from aquilon.conversations.dialects.responses_fields import ResponsesRequest
+from aquilon.conversations.dialects.responses_fields import WITH_RESULTS, ResponsesRequest
 from aquilon.conversations.items import decoded
 from aquilon.conversations.recovery import KILLED
 from aquilon.conversations.replay import last_event
@@ -68,10 +69,10 @@ async def create_response(request: Request, caller: Caller) -> Response:
     answering = await begin_response(request, caller, fields, prepared_response)
     response = answering.response
     if fields.stream:
-        return EventStream(frames(answering.events, response, waits=not fields.background))
+        return EventStream(frames(answering.events, answering.writing, waits=not fields.background))
     if fields.background:
         return json_answer(response)
-    answer = await answer_unless_gone(request, whole_answer(answering.events, response))
+    answer = await answer_unless_gone(request, whole_answer(answering.events, answering.writing))
     ended = None if answering.run is None else answering.run.log.ended
     if ended is not None and ended.error is not None and not answer.output:
         raise ended.error.raised()
@@ -101,13 +102,21 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
     stream=STREAM_EVENTS,
 )
 async def get_response(
-    request: Request, caller: Caller, response_id: str, stream: bool = False, starting_after: int | None = None
+    request: Request,
+    caller: Caller,
+    response_id: str,
+    stream: bool = False,
+    starting_after: int | None = None,
+    include: Annotated[list[str] | None, Query(description=f"`{WITH_RESULTS}` adds what a search found.")] = None,
+    include_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
 ) -> Response:
     state = services(request)
     run = await _run(state, caller, response_id)
+    shows_results = WITH_RESULTS in (*(include or ()), *(include_brackets or ()))
     if not stream:
-        return json_answer(await _stored_response(state, run))
-    return EventStream(_frames_after(state, run, -1 if starting_after is None else starting_after))
+        return json_answer(await _stored_response(state, run, shows_results=shows_results))
+    after = -1 if starting_after is None else starting_after
+    return EventStream(_frames_after(state, run, after, shows_results=shows_results))
 
 
 @routes.post(
@@ -165,10 +174,10 @@ async def _run(state: Services, caller: Principal, response_id: str) -> StoredRu
     return await state.runs.required(caller, response_id, dialect=DIALECT, kind="response")
 
 
-async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:
+async def _stored_response(state: Services, run: StoredRun, *, shows_results: bool = False) -> ResponseBody:
     """The response as far as it is."""
     body = msgspec.json.decode(run.body, type=ResponseBody)
-    writing = Writing(msgspec.structs.replace(body, model=run.model))
+    writing = Writing(msgspec.structs.replace(body, model=run.model), shows_results=shows_results)
     live = state.runs.live(run.id)
     if live is not None:
         for event in live.log.events:
@@ -176,7 +185,8 @@ async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:
                 pass
         return msgspec.structs.replace(writing.response, status=live.status, output=writing.output)
     rows = await state.conversations.items_of_run(run, output=True)
-    output = [cast(OutputItem, item_body(row.id, row.status, decoded(row.content))) for row in rows]
+    items = [item_body(row.id, row.status, decoded(row.content)) for row in rows]
+    output = [cast(OutputItem, item if shows_results else without_results(item)) for item in items]
     if run.ended_at is None:
         return msgspec.structs.replace(body, status=run.status, output=output)
     for _ in writing.add(last_event(run)):
@@ -185,7 +195,7 @@ async def _stored_response(state: Services, run: StoredRun) -> ResponseBody:
     return msgspec.structs.replace(writing.response, completed_at=completed_at, output=output)
 
 
-async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGenerator[bytes]:
+async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_results: bool) -> AsyncGenerator[bytes]:
     """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before.
 
     A reader of a server that was killed may have seen events that were not stored yet: it gets the last one alone.
@@ -200,7 +210,8 @@ async def _frames_after(state: Services, run: StoredRun, after: int) -> AsyncGen
                 end = event
                 yield event
 
-    async with aclosing(numbered_frames(as_api_errors(events()), body)) as numbered:
+    writing = Writing(body, shows_results=shows_results)
+    async with aclosing(numbered_frames(as_api_errors(events()), writing)) as numbered:
         async for number, data in numbered:
             last = number
             if number > after:

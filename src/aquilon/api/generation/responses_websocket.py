@@ -52,10 +52,10 @@ class ResponseCreate(ResponsesRequest):
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         return [] if self.prepares and self.input is None else super().new_items(known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item]) -> Any:
+    def messages(self, history: Sequence[Item], new: Sequence[Item], sources: str | None = None) -> Any:
         """Of a request without input yet, as for an empty message."""
         nothing = self.prepares and not history and not new
-        return super().messages(history, [MessageItem("user", (Text(""),))] if nothing else new)
+        return super().messages(history, [MessageItem("user", (Text(""),))] if nothing else new, sources)
 
 
 class SocketError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,7 +156,7 @@ async def _turn(connection: WebSocketConnection, message: str, unstored: Unstore
             yield event
         return
     answering = await begin_response(request, caller, fields, ready)
-    writing = Writing(answering.response)
+    writing = answering.writing
     async with aclosing(stream_events(answering.events, writing)) as events:
         async for event in events:
             if writing.response.status == "failed":

@@ -20,6 +20,7 @@ from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.chat_answers import ChatCompletion, FunctionCallBody, Shape, ToolCallBody, Writing
 from aquilon.conversations.dialects.chat_fields import Metadata
 from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.footnotes import Checked, Cited, Searched
 from aquilon.conversations.items import CallItem, Item, MessageItem, ReasoningItem, decoded
 from aquilon.conversations.messages import messages_of
 from aquilon.conversations.replay import events_of_items
@@ -199,6 +200,8 @@ def completion_of(run: StoredRun, output: Sequence[StoredItem]) -> ChatCompletio
     shape = msgspec.json.decode(run.body, type=Shape)
     writing = Writing(msgspec.structs.replace(shape, model=run.model, logprobs=False, token_ids=False))
     for event in events_of_items(run, output):
+        if isinstance(event, Searched | Cited | Checked):  # of other dialects' answers
+            continue
         writing.add(event.usage if isinstance(event, RunEnded) else event)
     completion = writing.completion
     if run.status in ("failed", "cancelled"):

@@ -21,6 +21,7 @@ from aquilon.jobs.files import PURPOSES
 from aquilon.jobs.store.files import FileFilter
 from aquilon.jobs.tables import StoredFile
 from aquilon.people.administration.access import no_such
+from aquilon.people.identity import Principal
 from aquilon.storage.sealing import Sealer, SealError
 
 routes = Routes("/v1/files", tag="files")
@@ -204,14 +205,19 @@ async def url(request: Request, caller: Caller, file_id: str, expiry: int = 24) 
     if not 1 <= expiry <= _MOST_HOURS:
         raise invalid(f"expiry is {expiry}; it must be 1 to {_MOST_HOURS} hours", param="expiry")
     row = await services(request).files.get(caller, file_id)
+    return json_answer(FileUrl(link_to(request, row, caller, hours=expiry)))
+
+
+def link_to(request: Request, file: StoredFile, caller: Principal, *, hours: int) -> str:
+    """An address with which everybody can read the file, for a time."""
     link = _Link(
-        organization_id=row.organization_id,
-        file_id=row.id,
+        organization_id=file.organization_id,
+        file_id=file.id,
         user_id=caller.user_id,
-        until=int(time.time()) + expiry * 3600,
+        until=int(time.time()) + hours * 3600,
     )
     sealed = Sealer.of(services(request).settings).seal(msgspec.json.encode(link).decode())
-    return json_answer(FileUrl(f"{str(request.base_url).rstrip('/')}/v1/files/{row.id}/content?signature={sealed}"))
+    return f"{str(request.base_url).rstrip('/')}/v1/files/{file.id}/content?signature={sealed}"
 
 
 async def _linked(request: Request, file_id: str, signature: str) -> StoredFile:

@@ -35,8 +35,14 @@ _MOST_SECONDS = 10 * 366 * 86_400
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
-async def receive_file(request: Request, files: Files, caller: Principal) -> StoredFile:
-    """Store an uploaded file.
+async def receive_file(
+    request: Request,
+    files: Files,
+    caller: Principal,
+    *,
+    described: Callable[[FileDescription], FileDescription] = lambda description: description,
+) -> StoredFile:
+    """Store an uploaded file. ``described``: what is known of it besides what its uploader says.
 
     Raises ApiError: 413 as soon as the file is too large; 415, 400 or 422 for another kind of body or a wrong one.
     """
@@ -57,7 +63,7 @@ async def receive_file(request: Request, files: Files, caller: Principal) -> Sto
     kept = False
     try:
         await _read(request, form, part, most=most, too_large=lambda: files.too_large(most))
-        row = await files.keep(caller, file_id, part, description=form.description())
+        row = await files.keep(caller, file_id, part, description=described(form.description()))
         kept = True
         return row
     finally:

@@ -13,16 +13,20 @@ from aquilon.conversations.dialects.chat_fields import template_variables
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.format_fields import ResponseFormat
 from aquilon.conversations.dialects.sampling_fields import MAX_STOP_STRINGS, Seed, StopString, TokenCount
+from aquilon.conversations.dialects.search_fields import VectorStoreId
 from aquilon.conversations.dialects.tool_fields import ToolChoice, ToolChoiceWord, ToolFields, tool_use
 from aquilon.conversations.items import require_shallow
 from aquilon.conversations.tables import StoredConversation
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid
+from aquilon.libraries.retrieval import MOST_LIBRARIES
 from aquilon.people.identity import Principal
 from aquilon.request import ChatPrompt, GenerationRequest
 from aquilon.text.messages import Message
 
 MOST_SETTINGS_BYTES = 256 * 1024
+DOCUMENT_LIBRARY = "document_library"
+"""The type of the tool that searches libraries before the answer."""
 
 
 class CompletionArgs(Fields):
@@ -67,6 +71,19 @@ class CompletionArgs(Fields):
         )
 
 
+class ConversationTool(ToolFields):
+    """A function or, with `document_library`, libraries that are searched before the answer."""
+
+    library_ids: Annotated[list[VectorStoreId], Field(min_length=1, max_length=MOST_LIBRARIES)] | None = None
+
+    def require_possible(self, position: int) -> None:
+        """Raises ApiError 400."""
+        if self.type != DOCUMENT_LIBRARY:
+            self.tool(position)
+        elif self.library_ids is None:
+            raise invalid("The tool 'document_library' needs 'library_ids'", param=f"tools.{position}.library_ids")
+
+
 class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str | None = None
     instructions: str | None = None
@@ -91,10 +108,20 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
         require_shallow(stored, "completion_args")
         return stored
 
+    @property
+    def library_ids(self) -> list[str]:
+        """The libraries that are searched before the answer."""
+        if self.completion_args.get("tool_choice") == "none":
+            return []
+        return [id_ for tool in self.tools if tool["type"] == DOCUMENT_LIBRARY for id_ in tool["library_ids"]]
+
     def generation(self, model: str, messages: Sequence[Message]) -> GenerationRequest:
         """``model``: the name to use. Raises ApiError 400 for what can't be answered."""
-        tools = [ToolFields.model_validate(tool) for tool in self.tools]
-        return CompletionArgs.model_validate(self.completion_args).generation(model, messages, tools)
+        tools = [ToolFields.model_validate(tool) for tool in self.tools if tool["type"] != DOCUMENT_LIBRARY]
+        arguments = self.completion_args
+        if self.tools and not tools:  # a search isn't the model's to choose
+            arguments = {name: value for name, value in arguments.items() if name != "tool_choice"}
+        return CompletionArgs.model_validate(arguments).generation(model, messages, tools)
 
 
 async def kept_settings(

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from aquilon.conversations.dialects.responses_tools import input_of_arguments
+from aquilon.conversations.footnotes import SEARCH, Searched, search_of
 from aquilon.conversations.items import (
     CalledTool,
     CallItem,
@@ -136,7 +137,31 @@ class OtherBody(msgspec.Struct, frozen=True, tag_field="type", tag="aquilon:othe
     content: dict[str, Any]
 
 
-OutputItem = MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody
+class FileSearchResultBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage that was a source of the answer; its place in the list is its number, from 1."""
+
+    file_id: str
+    filename: str
+    score: float
+    text: str
+    attributes: dict[str, Any]
+    vector_store_id: str
+    passage_id: str
+    page: int | None
+    heading: str | None
+
+
+class FileSearchBody(msgspec.Struct, frozen=True, tag_field="type", tag="file_search_call"):
+    """A search in libraries, before the answer."""
+
+    id: str
+    status: str
+    queries: list[str]
+    results: list[FileSearchResultBody] | None = None
+    """If the request includes them (`file_search_call.results`)."""
+
+
+OutputItem = MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody
 ItemBody = OutputItem | CallOutputBody | CustomCallOutputBody | OtherBody
 
 
@@ -158,8 +183,33 @@ def item_body(id_: str, status: str, item: Item) -> ItemBody:
             return kind(id_, status, item.call_id, output)
         case CompactionItem():
             return CompactionBody(id_, [SummaryTextBody(item.summary)], item.summary)
+        case OtherItem(name=name) if name == SEARCH:
+            return search_body(id_, status, search_of(0, item.body))
         case OtherItem():
             return OtherBody(id_, item.name, item.body)
+
+
+def search_body(id_: str, status: str, searched: Searched) -> FileSearchBody:
+    results = [
+        FileSearchResultBody(
+            file_id=hit.file_id,
+            filename=hit.name,
+            score=hit.score,
+            text=hit.text.strip(),
+            attributes=dict(hit.attributes),
+            vector_store_id=hit.library_id,
+            passage_id=hit.passage_id,
+            page=hit.page,
+            heading=hit.heading,
+        )
+        for hit in searched.hits
+    ]
+    return FileSearchBody(id_, status, searched.queries, results)
+
+
+def without_results(item: ItemBody) -> ItemBody:
+    """For a client that didn't ask for what a search found."""
+    return msgspec.structs.replace(item, results=None) if isinstance(item, FileSearchBody) else item
 
 
 def call_body(id_: str, status: str, call: CallItem) -> CallBody | CustomCallBody:

@@ -10,7 +10,9 @@ import msgspec
 from pydantic import Field
 
 from aquilon.conversations.dialects.chat_fields import ContentPart, ImageUrl, text_of_thoughts
+from aquilon.conversations.dialects.conversation_settings import DOCUMENT_LIBRARY
 from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
+from aquilon.conversations.footnotes import SEARCH
 from aquilon.conversations.items import (
     CallItem,
     CallOutputItem,
@@ -114,6 +116,8 @@ def _message(entry: EntryFields, param: str) -> list[Item]:
     items: list[Item] = []
     parts: list[Part] = []
     for part in entry.content:
+        if part.type == "tool_reference":  # a footnote of an earlier answer
+            continue
         if part.type == "thinking":
             thoughts = text_of_thoughts((part.model_extra or {}).get("thinking"))
             items += [ReasoningItem(thoughts)] if thoughts and role == "assistant" else []
@@ -160,7 +164,25 @@ class DocumentChunk(msgspec.Struct, frozen=True, tag_field="type", tag="document
     document_name: str | None
 
 
-Chunk = TextChunk | ThinkChunk | ImageChunk | DocumentChunk
+class ReferenceChunk(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool_reference"):
+    """A footnote, after its mark in the text."""
+
+    tool: str = DOCUMENT_LIBRARY
+    title: str
+    """The document's name."""
+    url: str
+    """The path of the passage, with the text around it."""
+    description: str
+    """The passage."""
+    number: int
+    library_id: str
+    document_id: str
+    page: int | None
+    support: str
+    """Whether the passage supports the sentence: ``supported``, ``unsupported`` or ``unchecked``."""
+
+
+Chunk = TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk
 Content = str | list[Chunk]
 
 
@@ -249,6 +271,10 @@ def entry(id_: str, item: Item, *, at: datetime, model: str | None = None, ended
             return FunctionResultEntry(**when, tool_call_id=item.call_id, result=item.text)
         case CompactionItem():
             return MessageInputEntry(**when, role="user", content=item.summary)
+        case OtherItem(name=name) if name == SEARCH:
+            info = {"results": item.body["hits"]}
+            arguments = msgspec.json.encode({"queries": item.body["queries"]}).decode()
+            return ToolExecutionEntry(**when, name=DOCUMENT_LIBRARY, arguments=arguments, info=info)
         case OtherItem(name="agent.handoff"):
             return AgentHandoffEntry(**when, **item.body)
         case OtherItem(name="tool.execution"):
@@ -262,10 +288,42 @@ def thoughts(text: str) -> ThinkChunk:
 
 
 def _content(parts: Iterable[Part]) -> Content:
-    chunks = [_chunk(part) for part in parts]
+    chunks = [chunk for part in parts for chunk in _chunks(part)]
     if len(chunks) == 1 and isinstance(chunks[0], TextChunk):
         return chunks[0].text
     return chunks
+
+
+def _chunks(part: Part) -> Iterator[Chunk]:
+    """A text with footnotes is cut after their marks."""
+    if not isinstance(part, Text) or not part.annotations:
+        yield _chunk(part)
+        return
+    begin = 0
+    for note in part.annotations:
+        if "passage_id" not in note:  # a client's own
+            continue
+        if note["end_index"] > begin:
+            yield TextChunk(part.text[begin : note["end_index"]])
+            begin = note["end_index"]
+        yield reference(note)
+    if begin < len(part.text):
+        yield TextChunk(part.text[begin:])
+
+
+def reference(note: dict[str, Any]) -> ReferenceChunk:
+    """``note``: as `footnotes.annotation` writes it."""
+    library_id, file_id = note["vector_store_id"], note["file_id"]
+    return ReferenceChunk(
+        title=note["filename"],
+        url=f"/v1/vector_stores/{library_id}/files/{file_id}/passages/{note['passage_id']}",
+        description=note["quote"],
+        number=note["number"],
+        library_id=library_id,
+        document_id=file_id,
+        page=note["page"],
+        support=note["support"],
+    )
 
 
 def _chunk(part: Part) -> Chunk:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
-from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemGrew, ItemStarted
+from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemCited, ItemGrew, ItemStarted
 from aquilon.conversations.dialects.frames import frame
-from aquilon.conversations.dialects.mistral_entries import Entry, ThinkChunk, entry, thoughts
+from aquilon.conversations.dialects.mistral_entries import (
+    Entry,
+    ReferenceChunk,
+    ThinkChunk,
+    ToolExecutionEntry,
+    entry,
+    reference,
+    thoughts,
+)
+from aquilon.conversations.footnotes import Checked, Cited, Footnote, Searched
 from aquilon.conversations.run import RunEnded, RunError, RunEvent
 from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage
@@ -49,7 +58,7 @@ class MessageGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     content_index: int = 0
     model: str
     role: str = "assistant"
-    content: str | ThinkChunk
+    content: str | ThinkChunk | ReferenceChunk
 
 
 class CallGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function.call.delta"):
@@ -74,7 +83,23 @@ class AnswerFailed(msgspec.Struct, frozen=True, tag_field="type", tag="conversat
     """An HTTP status."""
 
 
-ConversationEvent = AnswerStarted | MessageGrew | CallGrew | AnswerDone | AnswerFailed
+class ToolStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool.execution.started"):
+    created_at: datetime
+    output_index: int
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool.execution.done"):
+    created_at: datetime
+    output_index: int
+    id: str
+    name: str
+    info: dict[str, Any]
+
+
+ConversationEvent = AnswerStarted | MessageGrew | CallGrew | ToolStarted | ToolDone | AnswerDone | AnswerFailed
 CONVERSATION_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(ConversationEvent)
 
 
@@ -85,12 +110,12 @@ class _Writing:
         self.answer = Answer(answer_id)
         self.model = model
 
-    def add(self, event: Event | RunEvent) -> Iterator[ConversationEvent]:
+    def add(self, event: Event | RunEvent | Footnote) -> Iterator[ConversationEvent]:
         """The events that a stream sends. Raises ApiError at the end of an answer that failed."""
         match event:
             case Started() if event.stand_in:
                 self.model = event.stand_in
-            case Delta() | ToolCallDelta():
+            case Delta() | ToolCallDelta() | Searched() | Cited() | Checked():
                 yield from self._grown(self.answer.add(event))
             case Finished():
                 yield from self._grown(self.answer.end(event.reason))
@@ -104,6 +129,10 @@ class _Writing:
     def _grown(self, changes: Iterator[Change]) -> Iterator[ConversationEvent]:
         for change in changes:
             match change:
+                case ItemStarted(item) if item.searched is not None:
+                    yield from self._searched(item)
+                case ItemCited(item, note):
+                    yield self._message(item, reference(note))
                 case ItemStarted(item) if item.kind != "reasoning":
                     yield self._delta(item, "")
                 case ItemGrew(item, text) if text:
@@ -120,12 +149,21 @@ class _Writing:
                 tool_call_id=item.call_id,
                 arguments=text,
             )
-        content = thoughts(text) if item.kind == "reasoning" else text
+        return self._message(item, thoughts(text) if item.kind == "reasoning" else text)
+
+    def _message(self, item: AnswerItem, content: str | ThinkChunk | ReferenceChunk) -> MessageGrew:
         return MessageGrew(created_at=_now(), output_index=item.index, id=item.id, model=self.model, content=content)
+
+    def _searched(self, item: AnswerItem) -> Iterator[ConversationEvent]:
+        search = entry(item.id, item.item, at=_now())
+        assert isinstance(search, ToolExecutionEntry)
+        place: dict[str, Any] = {"created_at": _now(), "output_index": item.index, "id": item.id, "name": search.name}
+        yield ToolStarted(**place, arguments=search.arguments)
+        yield ToolDone(**place, info=search.info)
 
 
 async def whole_answer(
-    events: AsyncGenerator[Event | RunEvent], *, answer_id: str, conversation_id: str, model: str
+    events: AsyncGenerator[Event | RunEvent | Footnote], *, answer_id: str, conversation_id: str, model: str
 ) -> ConversationResponse:
     """The answer, once it is whole. Raises ApiError if it failed."""
     writing, usage = _Writing(answer_id, model), Usage(0, 0)
@@ -143,7 +181,7 @@ async def whole_answer(
 
 
 async def frames(
-    events: AsyncGenerator[Event | RunEvent], *, answer_id: str, conversation_id: str, model: str
+    events: AsyncGenerator[Event | RunEvent | Footnote], *, answer_id: str, conversation_id: str, model: str
 ) -> AsyncGenerator[bytes]:
     """Server-sent frames. A failure before the first event is raised; a later one is the last event."""
     writing, encoder = _Writing(answer_id, model), msgspec.json.Encoder()

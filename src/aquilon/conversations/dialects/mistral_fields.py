@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field
 
-from aquilon.conversations.dialects.conversation_settings import CompletionArgs, ConversationSettings
+from aquilon.conversations.dialects.conversation_settings import CompletionArgs, ConversationSettings, ConversationTool
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.mistral_entries import EntryFields, items_of_inputs
 from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
-from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolFields
+from aquilon.conversations.dialects.tool_fields import MAX_TOOLS
 from aquilon.conversations.items import Item, require_shallow
 from aquilon.errors import invalid, unsupported
 
@@ -30,8 +30,8 @@ class AppendToConversation(Fields):
     store: bool | None = Field(None, description="With false, neither the inputs nor the answer are kept.")
     model: str | None = Field(None, min_length=1, max_length=1000, description="A model's name, or an alias.")
     instructions: str | None = Field(None, description="A system message, placed before all others.")
-    tools: Annotated[list[ToolFields], Field(max_length=MAX_TOOLS)] | None = Field(
-        None, description="Functions. Mistral's own connectors are refused."
+    tools: Annotated[list[ConversationTool], Field(max_length=MAX_TOOLS)] | None = Field(
+        None, description="Functions, and `document_library`. Mistral's other connectors are refused."
     )
     completion_args: CompletionArgs | None = Field(
         None, description="Sampling and format. Each field that is sent replaces the one that is kept."
@@ -51,7 +51,7 @@ class AppendToConversation(Fields):
             if getattr(self, param):
                 raise unsupported(f"'{param}' is", param=param)
         for position, tool in enumerate(self.tools or ()):
-            tool.tool(position)
+            tool.require_possible(position)
 
     def items(self) -> list[Item]:
         """Raises ApiError 400, which names the wrong entry."""

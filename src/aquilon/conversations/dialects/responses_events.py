@@ -5,11 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 
-from aquilon.conversations.answer import Answer, AnswerItem, Change, ItemEnded, ItemGrew, ItemStarted, partial_items
+from aquilon.conversations.answer import (
+    Answer,
+    AnswerItem,
+    Change,
+    ItemCited,
+    ItemEnded,
+    ItemGrew,
+    ItemStarted,
+    partial_items,
+)
 from aquilon.conversations.dialects.frames import DONE, frame
 from aquilon.conversations.dialects.item_bodies import (
     MessageItemBody,
@@ -20,6 +29,8 @@ from aquilon.conversations.dialects.item_bodies import (
     ReasoningTextBody,
     call_body,
     output_logprobs,
+    search_body,
+    without_results,
 )
 from aquilon.conversations.dialects.responses_answers import (
     IncompleteDetails,
@@ -28,6 +39,7 @@ from aquilon.conversations.dialects.responses_answers import (
     response_usage,
 )
 from aquilon.conversations.dialects.responses_tools import InputReader, called_tools, input_of_arguments
+from aquilon.conversations.footnotes import Checked, Cited, Footnote, Searched
 from aquilon.conversations.items import CallItem, Item
 from aquilon.conversations.run import CANCELLED, RunEnded, RunEvent
 from aquilon.errors import ApiError
@@ -99,7 +111,37 @@ class CustomInputEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     input: str | None = None
 
 
-StreamEvent = ResponseEvent | OutputItemEvent | ContentPartEvent | TextEvent | ArgumentsEvent | CustomInputEvent
+class AnnotationEvent(msgspec.Struct, frozen=True):
+    """``response.output_text.annotation.added``: whether the source supports the sentence is known at its end."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+    content_index: int
+    annotation_index: int
+    annotation: dict[str, Any]
+
+
+class FileSearchEvent(msgspec.Struct, frozen=True):
+    """``response.file_search_call.in_progress``, ``.searching`` and ``.completed``."""
+
+    type: str
+    sequence_number: int
+    item_id: str
+    output_index: int
+
+
+StreamEvent = (
+    ResponseEvent
+    | OutputItemEvent
+    | ContentPartEvent
+    | TextEvent
+    | ArgumentsEvent
+    | CustomInputEvent
+    | AnnotationEvent
+    | FileSearchEvent
+)
 STREAM_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(StreamEvent)
 
 
@@ -109,9 +151,10 @@ class Writing:
     The same events of an answer give the same ids and numbers each time, so that a reader can come back.
     """
 
-    def __init__(self, response: ResponseBody) -> None:
-        """``response``: as it is before its first item."""
+    def __init__(self, response: ResponseBody, *, shows_results: bool = False) -> None:
+        """``response``: as it is before its first item. ``shows_results``: whether a search shows what it found."""
         self.response = response
+        self._shows_results = shows_results
         self._number = -1
         self._answer = Answer(response.id, called_tools(response.tools))
         self._reason: FinishedReason = "stop"
@@ -121,7 +164,7 @@ class Writing:
     @property
     def output(self) -> list[OutputItem]:
         """The items as far as they are written."""
-        return [_body(item) for item in self._answer.items]
+        return [self._body(item) for item in self._answer.items]
 
     @property
     def items(self) -> list[Item]:
@@ -135,10 +178,10 @@ class Writing:
             self.response = msgspec.structs.replace(self.response, status="in_progress")
         yield self._lifecycle("response.in_progress")
 
-    def add(self, event: Event | RunEvent) -> Iterator[StreamEvent]:
+    def add(self, event: Event | RunEvent | Footnote) -> Iterator[StreamEvent]:
         """The last event of a response is its Usage, which comes once it is recorded, or the end of its run."""
         match event:
-            case Delta() | ToolCallDelta():
+            case Delta() | ToolCallDelta() | Searched() | Cited() | Checked():
                 for change in self._answer.add(event):
                     yield from self._changed(change)
             case Finished():
@@ -174,14 +217,17 @@ class Writing:
         yield self._lifecycle(f"response.{ended.status}")
 
     def _stop(self, status: str, error: ResponseError | None) -> None:
-        output = [_body(item) for item in partial_items(self._answer)]
+        output = [self._body(item) for item in partial_items(self._answer)]
         self.response = msgspec.structs.replace(self.response, status=status, output=output, error=error)
 
     def _changed(self, change: Change) -> Iterator[StreamEvent]:
         match change:
             case ItemStarted(item):
-                yield OutputItemEvent("response.output_item.added", self._next(), item.index, _body(item))
-                if item.kind != "call":
+                yield OutputItemEvent("response.output_item.added", self._next(), item.index, self._body(item))
+                if item.kind == "search":
+                    for step in ("in_progress", "searching"):
+                        yield FileSearchEvent(f"response.file_search_call.{step}", self._next(), item.id, item.index)
+                elif item.kind != "call":
                     yield ContentPartEvent(
                         "response.content_part.added", self._next(), item.id, item.index, 0, _part(item)
                     )
@@ -198,11 +244,17 @@ class Writing:
                 elif more := self._inputs.setdefault(item.index, InputReader()).read(text):
                     name = "response.custom_tool_call_input.delta"
                     yield CustomInputEvent(name, self._next(), item.id, item.index, delta=more)
+            case ItemCited(item, annotation):
+                position = len(item.annotations) - 1
+                name = "response.output_text.annotation.added"
+                yield AnnotationEvent(name, self._next(), item.id, item.index, 0, position, annotation)
             case ItemEnded(item):
                 yield from self._ended(item)
 
     def _ended(self, item: AnswerItem) -> Iterator[StreamEvent]:
-        if item.kind != "call":
+        if item.kind == "search":
+            yield FileSearchEvent("response.file_search_call.completed", self._next(), item.id, item.index)
+        elif item.kind != "call":
             part = _part(item)
             name = "output_text" if item.kind == "message" else "reasoning_text"
             scores = part.logprobs if isinstance(part, OutputTextBody) else None
@@ -225,7 +277,7 @@ class Writing:
                 arguments=item.text,
                 name=item.tool.name if item.tool is not None else item.name,
             )
-        yield OutputItemEvent("response.output_item.done", self._next(), item.index, _body(item))
+        yield OutputItemEvent("response.output_item.done", self._next(), item.index, self._body(item))
 
     def _end(self, usage: Usage) -> Iterator[StreamEvent]:
         for change in self._answer.end(self._reason):
@@ -236,10 +288,14 @@ class Writing:
             status="incomplete" if incomplete else "completed",
             completed_at=None if incomplete else int(time.time()),
             incomplete_details=IncompleteDetails(incomplete) if incomplete else None,
-            output=[_body(item) for item in self._answer.items],
+            output=self.output,
             usage=response_usage(usage),
         )
         yield self._lifecycle(f"response.{self.response.status}")
+
+    def _body(self, item: AnswerItem) -> OutputItem:
+        body = _body(item)
+        return body if self._shows_results else cast(OutputItem, without_results(body))
 
     def _lifecycle(self, type_: str) -> ResponseEvent:
         return ResponseEvent(type_, self._next(), self.response)
@@ -252,10 +308,13 @@ class Writing:
 def _part(item: AnswerItem) -> OutputTextBody | ReasoningTextBody:
     if item.kind == "reasoning":
         return ReasoningTextBody(item.text)
-    return OutputTextBody(item.text, logprobs=output_logprobs(tuple(item.tokens)))
+    return OutputTextBody(item.text, list(item.annotations), logprobs=output_logprobs(tuple(item.tokens)))
 
 
 def _body(item: AnswerItem) -> OutputItem:
+    if item.searched is not None:
+        found = item.searched if item.status == "completed" else Searched(0, item.searched.queries, [])
+        return search_body(item.id, item.status, found)
     if item.kind == "call":
         return call_body(item.id, item.status, cast(CallItem, item.item))
     part, ended = _part(item), item.status != "in_progress"
@@ -264,9 +323,8 @@ def _body(item: AnswerItem) -> OutputItem:
     return MessageItemBody(item.id, item.status, "assistant", [part] if ended else [])
 
 
-async def whole_answer(events: AsyncGenerator[Event | RunEvent], response: ResponseBody) -> ResponseBody:
-    """The answer, once it is whole. ``response``: as it is before its first item."""
-    writing = Writing(response)
+async def whole_answer(events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing) -> ResponseBody:
+    """The answer, once it is whole."""
     async with aclosing(events):
         async for event in events:
             for _ in writing.add(event):
@@ -275,7 +333,7 @@ async def whole_answer(events: AsyncGenerator[Event | RunEvent], response: Respo
 
 
 async def stream_events(
-    events: AsyncGenerator[Event | RunEvent], writing: Writing, *, waits: bool = True
+    events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing, *, waits: bool = True
 ) -> AsyncGenerator[StreamEvent]:
     """What a stream sends. A failure before the first event is raised; a later one becomes ``response.failed``.
 
@@ -300,19 +358,19 @@ async def stream_events(
 
 
 async def frames(
-    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = True
+    events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing, *, waits: bool = True
 ) -> AsyncGenerator[bytes]:
-    """`stream_events` as server-sent frames. ``response``: as it is before its first item."""
-    async for _, data in numbered_frames(events, response, waits=waits):
+    """`stream_events` as server-sent frames."""
+    async for _, data in numbered_frames(events, writing, waits=waits):
         yield data
     yield DONE
 
 
 async def numbered_frames(
-    events: AsyncGenerator[Event | RunEvent], response: ResponseBody, *, waits: bool = False
+    events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing, *, waits: bool = False
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """As `frames`, each with its ``sequence_number``."""
     encoder = msgspec.json.Encoder()
-    async with aclosing(stream_events(events, Writing(response), waits=waits)) as sent:
+    async with aclosing(stream_events(events, writing, waits=waits)) as sent:
         async for event in sent:
             yield event.sequence_number, f"event: {event.type}\n".encode() + frame(encoder.encode(event))

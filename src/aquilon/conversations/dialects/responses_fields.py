@@ -18,7 +18,7 @@ from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.format_fields import Schema, schema_object
 from aquilon.conversations.dialects.prompts_of_items import prompt_messages
 from aquilon.conversations.dialects.responses_items import ADDED_TOOLS, InputItem, items
-from aquilon.conversations.dialects.responses_tools import ChosenTool, ResponsesTool, functions
+from aquilon.conversations.dialects.responses_tools import FILE_SEARCH, ChosenTool, ResponsesTool, functions
 from aquilon.conversations.dialects.sampling_fields import TokenCount
 from aquilon.conversations.dialects.token_fields import TopLogprobs
 from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
@@ -31,6 +31,8 @@ from aquilon.text.messages import Message
 MAX_ITEMS = 4096
 WITH_LOGPROBS = "message.output_text.logprobs"
 """In ``include`` it asks for the log probability of every token of the answer."""
+WITH_RESULTS = "file_search_call.results"
+"""In ``include`` it asks for the passages that a search found."""
 
 ShortText = Annotated[str, Field(max_length=512)]
 
@@ -100,7 +102,9 @@ class ResponsesRequest(Fields):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     top_logprobs: TopLogprobs | None = None
     include: Annotated[list[ShortText], Field(max_length=50)] | None = Field(
-        None, description=f"`{WITH_LOGPROBS}` adds log probabilities; other values have no effect."
+        None,
+        description=f"`{WITH_LOGPROBS}` adds log probabilities, `{WITH_RESULTS}` the passages that a search found; "
+        "other values have no effect.",
     )
     reasoning: ReasoningOptions | None = None
     metadata: Metadata | None = Field(None, description="Stored with the answer, and repeated in it.")
@@ -129,7 +133,7 @@ class ResponsesRequest(Fields):
         None, description="Without effect: a client compacts with /v1/responses/compact, or sends `truncation`."
     )
     max_tool_calls: int | None = Field(
-        None, description="Repeated in the answer, without effect: it limits calls of hosted tools."
+        None, description="Repeated in the answer, without effect: a file search is one call."
     )
     user: ShortText | None = Field(None, description="Repeated in the answer, without effect.")
     safety_identifier: ShortText | None = Field(None, description="Repeated in the answer, without effect.")
@@ -140,6 +144,24 @@ class ResponsesRequest(Fields):
     @property
     def wants_logprobs(self) -> bool:
         return bool(self.top_logprobs) or WITH_LOGPROBS in (self.include or ())
+
+    @property
+    def shows_results(self) -> bool:
+        return WITH_RESULTS in (self.include or ())
+
+    @property
+    def file_search(self) -> ResponsesTool | None:
+        """The tool with the libraries to search before the answer. Raises ApiError 400 for several, or one without."""
+        tools = [(name, at, tool) for name, offer in self.offers for at, tool in enumerate(offer)]
+        searches = [(f"{name}.{at}", tool) for name, at, tool in tools if tool.type == FILE_SEARCH]
+        if not searches or self.tool_choice == "none":
+            return None
+        if len(searches) > 1:
+            raise invalid("Send one tool 'file_search', with all libraries to search", param=searches[1][0])
+        [(param, tool)] = searches
+        if tool.vector_store_ids is None:
+            raise invalid("The tool 'file_search' needs 'vector_store_ids'", param=f"{param}.vector_store_ids")
+        return tool
 
     @property
     def offers(self) -> list[tuple[str, list[ResponsesTool]]]:
@@ -160,9 +182,10 @@ class ResponsesRequest(Fields):
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
         return items(self.input, known=known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item]) -> list[Message]:
-        """What the model reads. Raises ApiError 400 as `prompt_messages` does."""
-        return prompt_messages(self.instructions, history, new)
+    def messages(self, history: Sequence[Item], new: Sequence[Item], sources: str | None = None) -> list[Message]:
+        """What the model reads. ``sources``: what it answers from. Raises ApiError 400 as `prompt_messages` does."""
+        instructions = [text for text in (self.instructions, sources) if text is not None]
+        return prompt_messages("\n\n".join(instructions) if instructions else None, history, new)
 
     def require_possible(self) -> None:
         """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
@@ -223,7 +246,10 @@ class ResponsesRequest(Fields):
 
     def _tool_use(self) -> ToolUse | None:
         choice = self.tool_choice if isinstance(self.tool_choice, str | None) else self.tool_choice.choice()
-        return tool_use(functions(self.offers), choice, parallel=self.parallel_tool_calls is not False)
+        tools = functions(self.offers)
+        if not tools and choice in ("any", "required") and self.file_search is not None:
+            return None
+        return tool_use(tools, choice, parallel=self.parallel_tool_calls is not False)
 
 
 class CompactionRequest(Fields):

@@ -14,6 +14,7 @@ import msgspec
 from pydantic import Field
 
 from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.search_fields import SearchOptions, VectorStoreId
 from aquilon.conversations.dialects.tool_fields import (
     MAX_TOOLS,
     AllowedTools,
@@ -24,6 +25,7 @@ from aquilon.conversations.dialects.tool_fields import (
 )
 from aquilon.conversations.items import CalledTool
 from aquilon.errors import invalid, unsupported
+from aquilon.libraries.retrieval import DEFAULT_RESULTS, MOST_LIBRARIES
 from aquilon.text.messages import Tool
 
 LEFT_OUT = (
@@ -40,6 +42,8 @@ _INPUT: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+FILE_SEARCH = "file_search"
+"""The type of the tool that searches libraries before the answer, so that any model can answer from documents."""
 
 _INPUT_BEGINS = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 _WHOLE_CHARACTERS = re.compile(
@@ -80,14 +84,21 @@ class NamespaceEcho(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     tools: list[FunctionEcho | CustomEcho]
 
 
-ToolEcho = FunctionEcho | CustomEcho | NamespaceEcho
+class FileSearchEcho(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=FILE_SEARCH):
+    vector_store_ids: list[str]
+    filters: dict[str, Any] | None
+    max_num_results: int
+    ranking_options: dict[str, Any] | None
 
 
-class ResponsesTool(Fields):
+ToolEcho = FunctionEcho | CustomEcho | NamespaceEcho | FileSearchEcho
+
+
+class ResponsesTool(SearchOptions):
     type: str = Field(
         max_length=100,
-        description="`function`, `custom` or `namespace`. Tools that OpenAI's models bring along (web search, images, "
-        "a shell, a computer) are left out; others are refused.",
+        description="`function`, `custom`, `namespace` or `file_search`. Tools that OpenAI's models bring along (web "
+        "search, images, a shell, a computer) are left out; others are refused.",
     )
     name: FunctionName | None = None
     description: str | None = None
@@ -99,10 +110,13 @@ class ResponsesTool(Fields):
     tools: Annotated[list[ResponsesTool], Field(max_length=MAX_TOOLS)] | None = Field(
         None, description="The functions and custom tools of a namespace."
     )
+    vector_store_ids: Annotated[list[VectorStoreId], Field(min_length=1, max_length=MOST_LIBRARIES)] | None = Field(
+        None, description="For `file_search`: the libraries that are searched with the last message of the user."
+    )
 
     def functions(self, param: str, namespace: str | None = None) -> Iterator[Tool]:
         """What the model sees of this tool. Raises ApiError 400 for a tool that it can't be given."""
-        if namespace is None and self.type in LEFT_OUT:
+        if namespace is None and self.type in (*LEFT_OUT, FILE_SEARCH):
             return
         if self.type not in ("function", "custom", "namespace") or (namespace is not None and self.type == "namespace"):
             raise unsupported(f"Tools of type '{self.type}' are", param=f"{param}.type")
@@ -122,6 +136,14 @@ class ResponsesTool(Fields):
         if self.type == "namespace":
             tools = [tool._tool_echo() for tool in self.tools or ()]
             return NamespaceEcho(name=self.name or "", description=self.description, tools=tools)
+        if self.type == FILE_SEARCH:
+            ranking = self.ranking_options
+            return FileSearchEcho(
+                vector_store_ids=self.vector_store_ids or [],
+                filters=self.filters,
+                max_num_results=self.max_num_results or DEFAULT_RESULTS,
+                ranking_options=None if ranking is None else ranking.model_dump(exclude_none=True),
+            )
         return self._tool_echo()
 
     def _tool_echo(self) -> FunctionEcho | CustomEcho:
@@ -148,11 +170,14 @@ class ChosenTool(Fields):
     mode: Literal["auto", "required"] = "auto"
     tools: Annotated[list[ChosenTool], Field(max_length=MAX_TOOLS)] | None = None
 
-    def choice(self) -> ToolChoice:
-        """The choice in the shape of chat completions."""
+    def choice(self) -> ToolChoice | None:
+        """The choice in the shape of chat completions; None for a search, which isn't the model's to choose."""
         if self.type == "allowed_tools":
-            allowed = AllowedTools(mode=self.mode, tools=[tool.choice() for tool in self.tools or ()])
+            choices = (tool.choice() for tool in self.tools or ())
+            allowed = AllowedTools(mode=self.mode, tools=[choice for choice in choices if choice is not None])
             return ToolChoice(type=self.type, allowed_tools=allowed)
+        if self.type == FILE_SEARCH:
+            return None
         type_ = "function" if self.type == "custom" else self.type
         return ToolChoice(type=type_, function=ToolChoiceFunction(name=function_name(self.name or "", self.namespace)))
 
@@ -186,6 +211,8 @@ def called_tools(tools: Sequence[ToolEcho]) -> dict[str, CalledTool]:
     """By the function's name, the tools that are custom or in a namespace."""
     called = {}
     for tool in tools:
+        if isinstance(tool, FileSearchEcho):
+            continue
         namespace = tool.name if isinstance(tool, NamespaceEcho) else None
         for member in tool.tools if isinstance(tool, NamespaceEcho) else (tool,):
             custom = isinstance(member, CustomEcho)

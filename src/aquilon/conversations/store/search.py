@@ -23,13 +23,13 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import visible
-from aquilon.conversations.tables import DeletedWords, SearchedWords, StoredConversation, StoredItem
+from aquilon.conversations.tables import SearchedWords, StoredConversation, StoredItem
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
+from aquilon.storage.word_index import WordIndex
 
-MERGED_PAGES = 200
-"""Of about 4 kB, in one transaction: some 10 ms."""
+WORD_INDEX = WordIndex("conversation_search", deleted="deleted_words", owner="organization_id")
 MOST_RANKED = 1000
 """Of the texts that have all words, only this many, the latest, are ranked and found."""
 
@@ -116,55 +116,3 @@ def _may_begin(word: str) -> bool:
 def _columns(scope: Scope, score: ColumnElement[float]) -> Select[Any]:
     columns: Any = (SearchedWords.id, SearchedWords.conversation_id, SearchedWords.item_id, score.label("score"))
     return scope.select(SearchedWords).with_only_columns(*columns)
-
-
-async def deleted(session: AsyncSession, *, most: int) -> Sequence[DeletedWords]:
-    """Some of the words that are deleted, and not yet noted so in SQLite's index."""
-    query = Everyone.select(DeletedWords).where(DeletedWords.words != "")
-    return list(await session.scalars(query.order_by(DeletedWords.id).limit(most)))
-
-
-async def remove_from_index(session: AsyncSession, rows: Sequence[DeletedWords]) -> None:
-    """Note in SQLite's index that these words are deleted. They stay in it until all is merged."""
-    values = [{"id": row.id, "organization_id": row.organization_id, "words": row.words} for row in rows]
-    await session.execute(_UNINDEX, values)
-    for row in rows:
-        row.words = ""
-
-
-async def has_deleted(session: AsyncSession) -> bool:
-    """Whether words were deleted that SQLite's files may have still."""
-    return await session.scalar(Everyone.select(DeletedWords).limit(1)) is not None
-
-
-async def forget_erased(session: AsyncSession) -> None:
-    """Note that nothing is left of the words that were removed from the index."""
-    await session.execute(Everyone.delete(DeletedWords).where(DeletedWords.words == ""))
-
-
-async def forget_deleted(session: AsyncSession) -> None:
-    """Where no index has them: with PostgreSQL, whose own follows each change of a row."""
-    await session.execute(Everyone.delete(DeletedWords))
-
-
-_UNINDEX = text(
-    "INSERT INTO conversation_search (conversation_search, rowid, organization_id, words) "
-    "VALUES ('delete', :id, :organization_id, :words)"
-)
-
-
-async def merge(session: AsyncSession, *, first: bool) -> bool:
-    """Write some pages of SQLite's index anew, without what was removed from it; False when all is done.
-
-    ``first``: begin with everything that is in the index now.
-    """
-    connection = await session.connection()
-    raw: Any = (await connection.get_raw_connection()).driver_connection
-    before = raw.total_changes
-    await session.execute(_MERGE, {"pages": -MERGED_PAGES if first else MERGED_PAGES})
-    return bool(raw.total_changes - before >= _CHANGES_OF_WORK)
-
-
-_MERGE = text("INSERT INTO conversation_search (conversation_search, rank) VALUES ('merge', :pages)")
-_CHANGES_OF_WORK = 2
-"""A merge with nothing left to do makes fewer changes (https://sqlite.org/fts5.html, "The 'merge' Command")."""

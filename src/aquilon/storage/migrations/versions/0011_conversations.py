@@ -108,7 +108,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_deleted_words"),
     )
     if op.get_context().dialect.name == "sqlite":
-        # The words are plain already (`conversations.words`), and every character beyond ASCII is part of a word.
+        # The words are plain already (`text.words`), and every character beyond ASCII is part of a word.
         op.execute(
             "CREATE VIRTUAL TABLE conversation_search USING fts5(organization_id, words, content='searched_words', "
             "content_rowid='id', tokenize=\"ascii tokenchars '_'\")"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquilon.conversations.words import MOST_WORDS_ASKED, SNIPPET_CHARACTERS, snippet, words_asked, words_of
+from aquilon.text.words import MOST_WORDS_ASKED, SNIPPET_CHARACTERS, snippet, words_asked, words_of
 
 
 def matches(query: str, text: str) -> bool:

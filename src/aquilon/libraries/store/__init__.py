@@ -1,0 +1,1 @@
+"""Queries over libraries, their documents, and the documents' passages."""

@@ -1,0 +1,202 @@
+"""Queries over documents of libraries: pages of them, and the queue of those whose text is still to be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.jobs.tables import StoredFile
+from aquilon.libraries.tables import LibraryDocument
+from aquilon.people.scope import Everyone, Scope
+
+Row = tuple[LibraryDocument, StoredFile]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentFilter:
+    status: str | None = None
+    batch_id: str | None = None
+    search: str | None = None
+    """A part of the name."""
+
+
+def _of_library(scope: Scope, library_id: str) -> Select[Any]:
+    query = scope.select(LibraryDocument).where(LibraryDocument.library_id == library_id)
+    return query.join(StoredFile, StoredFile.id == LibraryDocument.file_id).add_columns(StoredFile)
+
+
+async def by_id(session: AsyncSession, scope: Scope, library_id: str, file_id: str) -> Row | None:
+    row = (await session.execute(_of_library(scope, library_id).where(LibraryDocument.file_id == file_id))).first()
+    return None if row is None else (row[0], row[1])
+
+
+async def page(
+    session: AsyncSession,
+    scope: Scope,
+    library_id: str,
+    criteria: DocumentFilter,
+    *,
+    after: LibraryDocument | None = None,
+    before: LibraryDocument | None = None,
+    oldest_first: bool = False,
+    offset: int = 0,
+    limit: int,
+) -> list[Row]:
+    """A page in the order of addition. ``before``: the page that ends above it, in the same order."""
+    table = LibraryDocument
+    query, order = _filtered(_of_library(scope, library_id), criteria), tuple_(table.created_at, table.file_id)
+    upwards = oldest_first if before is None else not oldest_first
+    last = before or after
+    if last is not None:
+        place = tuple_(literal(last.created_at), literal(last.file_id))
+        query = query.where(order > place if upwards else order < place)
+    columns = (table.created_at, table.file_id)
+    query = query.order_by(*(column.asc() if upwards else column.desc() for column in columns))
+    rows = [(row[0], row[1]) for row in await session.execute(query.offset(offset).limit(limit))]
+    return rows[::-1] if before is not None else rows
+
+
+async def count(session: AsyncSession, scope: Scope, library_id: str, criteria: DocumentFilter) -> int:
+    query = _filtered(scope.select(LibraryDocument).where(LibraryDocument.library_id == library_id), criteria)
+    return int(await session.scalar(query.with_only_columns(func.count())) or 0)
+
+
+async def known(session: AsyncSession, scope: Scope, library_id: str, file_ids: Collection[str]) -> set[str]:
+    """Those of the files that are in the library."""
+    query = scope.select(LibraryDocument).with_only_columns(LibraryDocument.file_id)
+    of_library = query.where(LibraryDocument.library_id == library_id, LibraryDocument.file_id.in_(file_ids))
+    return set(await session.scalars(of_library))
+
+
+async def uploaded(session: AsyncSession, scope: Scope, library_id: str) -> list[str]:
+    """The files that were uploaded into the library."""
+    query = scope.select(LibraryDocument).with_only_columns(LibraryDocument.file_id)
+    of_library = query.where(LibraryDocument.library_id == library_id, LibraryDocument.uploaded.is_(True))
+    return list(await session.scalars(of_library))
+
+
+async def attributes(session: AsyncSession, scope: Scope, library_id: str) -> list[tuple[str, str]]:
+    """File id and attributes, as JSON, of each document that can be searched."""
+    query = scope.select(LibraryDocument).where(
+        LibraryDocument.library_id == library_id, LibraryDocument.status == "completed"
+    )
+    columns = query.with_only_columns(LibraryDocument.file_id, LibraryDocument.attributes)
+    return [(row[0], row[1]) for row in await session.execute(columns)]
+
+
+async def names(session: AsyncSession, scope: Scope, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """By library and file, the names of documents."""
+    table = LibraryDocument
+    query = scope.select(table).with_only_columns(table.library_id, table.file_id, table.name)
+    rows = await session.execute(query.where(tuple_(table.library_id, table.file_id).in_(list(keys))))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def update(
+    session: AsyncSession, document: LibraryDocument, *where: ColumnElement[bool], values: dict[str, Any]
+) -> bool:
+    """Change a document if the conditions hold; False otherwise, and if it is gone."""
+    changed = await session.execute(
+        Scope(document.organization_id)
+        .update(LibraryDocument)
+        .where(*_is(document), *where)
+        .values(**values)
+        .returning(LibraryDocument.file_id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.first() is not None
+
+
+async def delete(session: AsyncSession, document: LibraryDocument) -> None:
+    await session.execute(Scope(document.organization_id).delete(LibraryDocument).where(*_is(document)))
+
+
+async def cancel(session: AsyncSession, scope: Scope, batch_id: str, *, now: int) -> None:
+    """End what is still to be read of a batch."""
+    waiting = scope.update(LibraryDocument).where(
+        LibraryDocument.batch_id == batch_id, LibraryDocument.status == "in_progress"
+    )
+    await session.execute(waiting.values(status="cancelled", completed_at=now, lease_owner=None, lease_until=0))
+
+
+async def claim(
+    session: AsyncSession,
+    owner: str,
+    *,
+    now: int,
+    until: int,
+    others_too: bool,
+    most: int,
+    running: Collection[str] = (),
+) -> Sequence[LibraryDocument]:
+    """Lease at most ``most`` documents that no process reads; with ``others_too``, also those that others read.
+
+    Organizations take turns. ``running`` has the organization of each document that the owner reads already.
+    A lease that ends too late was given before the clock was set back; on one machine, with SQLite, it is ignored.
+    """
+    table = LibraryDocument
+    free = or_(table.lease_owner.is_(None), table.lease_until <= now)
+    if (await session.connection()).dialect.name == "sqlite":
+        free = or_(free, table.lease_until > until + (until - now))
+    if others_too:
+        free = or_(free, table.lease_owner != owner)
+    waiting = Everyone.select(table).where(table.status == "in_progress", free)
+    turn = func.row_number().over(partition_by=table.organization_id, order_by=(table.created_at, table.file_id))
+    columns = (table.library_id, table.file_id, table.organization_id, table.created_at, turn.label("turn"))
+    candidates = waiting.with_only_columns(*columns).subquery()
+    firsts = await session.execute(
+        select(candidates).where(candidates.c.turn <= most).order_by(candidates.c.turn, candidates.c.created_at)
+    )
+    busy = Counter(running)
+    ranked = sorted(firsts, key=lambda row: (busy[row.organization_id] + row.turn, row.created_at))
+    keys = [(row.library_id, row.file_id) for row in ranked[:most]]
+    query = waiting.where(tuple_(table.library_id, table.file_id).in_(keys)).order_by(table.created_at)
+    documents = list(await session.scalars(query.with_for_update(skip_locked=True)))
+    for document in documents:
+        document.lease_owner, document.lease_until = owner, until
+    await session.flush()
+    return documents
+
+
+async def any_waiting(session: AsyncSession) -> bool:
+    """Whether a document's text is still to be read, by this process or another one."""
+    query = Everyone.select(LibraryDocument).with_only_columns(LibraryDocument.file_id)
+    return await session.scalar(query.where(LibraryDocument.status == "in_progress").limit(1)) is not None
+
+
+async def renew(session: AsyncSession, owner: str, until: int) -> set[tuple[str, str]]:
+    """Renew this owner's leases; returns the library and file of each."""
+    rows = await session.execute(
+        Everyone.update(LibraryDocument)
+        .where(LibraryDocument.lease_owner == owner, LibraryDocument.status == "in_progress")
+        .values(lease_until=until)
+        .returning(LibraryDocument.library_id, LibraryDocument.file_id)
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+async def release(session: AsyncSession, owner: str, document: LibraryDocument | None = None) -> None:
+    """Release this owner's leases, or that of one document."""
+    query = Everyone.update(LibraryDocument).where(LibraryDocument.lease_owner == owner)
+    if document is not None:
+        query = query.where(*_is(document))
+    await session.execute(query.values(lease_owner=None, lease_until=0).execution_options(synchronize_session=False))
+
+
+def _is(document: LibraryDocument) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return LibraryDocument.library_id == document.library_id, LibraryDocument.file_id == document.file_id
+
+
+def _filtered(query: Select[Any], criteria: DocumentFilter) -> Select[Any]:
+    if criteria.status is not None:
+        query = query.where(LibraryDocument.status == criteria.status)
+    if criteria.batch_id is not None:
+        query = query.where(LibraryDocument.batch_id == criteria.batch_id)
+    if criteria.search:
+        query = query.where(LibraryDocument.name.icontains(criteria.search, autoescape=True))
+    return query

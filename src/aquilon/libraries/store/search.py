@@ -1,0 +1,77 @@
+"""Queries over the words of passages: SQLite's FTS5, or PostgreSQL's text search with the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aquilon.people.scope import Scope
+from aquilon.storage.word_index import WordIndex
+
+WORD_INDEX = WordIndex("passage_search", deleted="deleted_passage_words", owner="library_id")
+_LEAST_BEGINNING = 4
+"""A word of so many letters also finds longer words that begin with it: plurals, and German compounds."""
+
+_READY = "d.library_id = p.library_id AND d.file_id = p.file_id AND d.status = 'completed'"
+_IN_SQLITE = (
+    "SELECT p.id, -bm25(passage_search, 0.0, 1.0) AS score FROM passage_search "
+    "JOIN library_passages AS p ON p.id = passage_search.rowid "
+    "JOIN library_documents AS d ON {ready} "
+    "WHERE passage_search MATCH :asked AND p.organization_id = :owner AND p.library_id = :library {within}"
+    "ORDER BY score DESC, p.id LIMIT :most"
+)
+_IN_POSTGRESQL = (
+    "WITH found AS (SELECT p.id, length(p.words) AS size, "
+    "array_to_tsvector(string_to_array(p.words, ' ')) AS words FROM library_passages AS p "
+    "JOIN library_documents AS d ON {ready} "
+    "WHERE p.organization_id = :owner AND p.library_id = :library {within}"
+    "AND array_to_tsvector(string_to_array(p.words, ' ')) @@ CAST(:asked AS tsquery)), "
+    "hits AS (SELECT found.id, found.size, word.at FROM found "
+    "JOIN unnest(CAST(:each AS tsquery[])) WITH ORDINALITY AS word(asked, at) ON found.words @@ word.asked), "
+    "weights AS (SELECT at, ln(1 + (SELECT count(*) FROM found)::float / count(*)) AS weight FROM hits GROUP BY at) "
+    "SELECT hits.id, sum(weights.weight) / (1 + ln(1 + min(hits.size) / 1000.0)) AS score FROM hits "
+    "JOIN weights ON weights.at = hits.at GROUP BY hits.id ORDER BY score DESC, hits.id LIMIT :most"
+)
+"""The words of a passage count by how rare they are, as in BM25, but once each."""
+
+
+async def find(
+    session: AsyncSession,
+    scope: Scope,
+    library_id: str,
+    words: Sequence[str],
+    *,
+    within: Collection[str] | None,
+    most: int,
+) -> list[int]:
+    """Ids of passages with some of these words, the best first. ``within``: the files to search; None for all."""
+    is_sqlite = (await session.connection()).dialect.name == "sqlite"
+    values: dict[str, object] = {"owner": scope.organization_id, "library": library_id, "most": most}
+    if is_sqlite:
+        asked = " OR ".join(f'"{word}" *' if _may_begin(word) else f'"{word}"' for word in words)
+        values["asked"] = f'library_id : "{library_id}" AND words : ({asked})'
+        statement = _statement(_IN_SQLITE, "AND p.file_id IN (SELECT value FROM json_each(:files)) ", within)
+        if within is not None:
+            values["files"] = msgspec.json.encode(list(within)).decode()
+    else:
+        each = [f"'{word}':*" if _may_begin(word) else f"'{word}'" for word in words]
+        values |= {"asked": " | ".join(each), "each": each}
+        statement = _statement(_IN_POSTGRESQL, "AND p.file_id = ANY(:files) ", within)
+        statement = statement.bindparams(bindparam("each", type_=ARRAY(TEXT)))
+        if within is not None:
+            statement = statement.bindparams(bindparam("files", type_=ARRAY(TEXT)))
+            values["files"] = list(within)
+    rows = await session.execute(statement, values)
+    return [row[0] for row in rows]
+
+
+def _statement(template: str, condition: str, within: Collection[str] | None) -> TextClause:
+    return text(template.format(ready=_READY, within="" if within is None else condition))
+
+
+def _may_begin(word: str) -> bool:
+    return len(word) >= _LEAST_BEGINNING

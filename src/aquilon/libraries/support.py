@@ -1,0 +1,120 @@
+"""Whether a passage supports a sentence: by the words and numbers that they share, and by how near their meanings are.
+
+It is a measure and no proof: a sentence of the passage's words may still say the contrary. `bench/support.py` measures
+how often it is right; `docs/experiments.md` has the figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from aquilon.errors import ApiError
+from aquilon.libraries.chunking import sentences
+from aquilon.libraries.embedding import Embedder
+from aquilon.libraries.question_words import question_words
+from aquilon.libraries.vectors import unit
+from aquilon.people.identity import Principal
+from aquilon.text.words import words_of
+
+Support = Literal["supported", "unsupported", "unchecked"]
+
+LEAST_SCORE = 0.5
+_FAR, _NEAR = 0.82, 0.90
+"""Cosines of E5 between a sentence and the nearest part of a passage: what isn't related, and what says the same."""
+_OWN_MODEL = "multilingual-e5-small"
+"""The model for which these were measured; other models' cosines mean other things."""
+_ALL_WORDS = 0.75
+"""The share of a sentence's words that speaks for the passage's support alone."""
+_SAME_STEM = 5
+"""Two words with so many equal first letters, and endings that are no longer than these, count as one."""
+_MOST_PARTS = 96
+"""Parts of passages whose vectors one check asks for."""
+_NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f ]\d{3})*(?:[.,]\d+)?")
+_MOST_ENDING = 4
+
+
+class Check(NamedTuple):
+    support: Support
+    score: float | None
+    """0 to 1; None if it is unchecked."""
+
+
+class Claim(NamedTuple):
+    sentence: str
+    passage: str
+
+
+async def check(claims: Sequence[Claim], principal: Principal, *, embedder: Embedder, model: str | None) -> list[Check]:
+    """Whether each passage supports its sentence. ``model`` is None where no model embeds.
+
+    Where vectors can't be had, words alone decide; a sentence in another language than its passage is then unchecked.
+    """
+    nearness: Sequence[float | None] = [None] * len(claims)
+    if model == _OWN_MODEL and await embedder.has(model):
+        with suppress(ApiError):  # the budget is at an end, or the process that embeds failed: words are left
+            nearness = await _nearness(claims, principal, embedder, model)
+    return [judged(claim, near) for claim, near in zip(claims, nearness, strict=True)]
+
+
+def judged(claim: Claim, nearness: float | None) -> Check:
+    """``nearness``: the largest cosine between the sentence and a part of the passage; None if it is unknown."""
+    words = shared_words(claim)
+    if words is None:
+        return Check("unchecked", None)
+    score = min(1.0, words / _ALL_WORDS)
+    if nearness is not None:
+        score = max(score, min(1.0, max(0.0, (nearness - _FAR) / (_NEAR - _FAR))))
+    elif score < LEAST_SCORE / 2:  # perhaps another language
+        return Check("unchecked", None)
+    if numbers(claim.sentence) - numbers(claim.passage):
+        score /= 2.5
+    return Check("supported" if score >= LEAST_SCORE else "unsupported", round(score, 3))
+
+
+def shared_words(claim: Claim) -> float | None:
+    """The share of the sentence's telling words that the passage has too; None if it has none."""
+    asked = [word for word in question_words(claim.sentence) if not word.isdigit()]
+    if not asked:
+        return None
+    known = set(words_of(claim.passage).split())
+    stems = {word[:_SAME_STEM] for word in known if len(word) >= _SAME_STEM}
+    same = sum(word in known or (len(word) >= _SAME_STEM and word[:_SAME_STEM] in stems) for word in asked)
+    return same / len(asked)
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of a text, without what groups their digits."""
+    return {re.sub(r"\D", "", number).lstrip("0") or "0" for number in _NUMBER.findall(text)}
+
+
+async def _nearness(
+    claims: Sequence[Claim], principal: Principal, embedder: Embedder, model: str
+) -> list[float | None]:
+    """The largest cosine between each sentence and the sentences of its passage, alone and in pairs."""
+    parts: dict[str, list[str]] = {}
+    room = _MOST_PARTS
+    for claim in claims:
+        if claim.passage not in parts and room > 0:
+            parts[claim.passage] = _parts(claim.passage)[:room]
+            room -= len(parts[claim.passage])
+    cited = [claim.sentence for claim in claims]
+    texts = list(dict.fromkeys([*cited, *chain.from_iterable(parts.values())]))
+    vectors, _ = await embedder.vectors(model, texts, "query", principal)
+    by_text = {text: unit(vector) for text, vector in zip(texts, vectors, strict=True)}
+    nearness: list[float | None] = []
+    for claim in claims:
+        of_passage = [by_text[part] for part in parts.get(claim.passage, [])]
+        nearness.append(float(np.max(np.stack(of_passage) @ by_text[claim.sentence])) if of_passage else None)
+    return nearness
+
+
+def _parts(passage: str) -> list[str]:
+    alone = [text for begin, end in sentences(passage) if (text := passage[begin:end].strip())]
+    pairs = [f"{first} {second}" for first, second in pairwise(alone)]
+    return list(dict.fromkeys([*alone, *pairs]))

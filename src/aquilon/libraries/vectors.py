@@ -1,0 +1,96 @@
+"""Exact search over a library's vectors: one product with a matrix that is kept in memory while there is room.
+
+A store with an index of its own, such as pgvector, would take the place of `LoadedLibraries.of` and `nearest`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aquilon.libraries.filters import Attributes
+
+MOST_BYTES = 512 * 2**20
+"""Of all loaded libraries together; the one that was searched last stays in any case."""
+
+Floats = npt.NDArray[np.float32]
+Key = tuple[str, int, int]
+"""A library's id, its edition, and how many documents can be searched: a file's deletion changes only the last."""
+
+
+def packed(vector: bytes) -> bytes:
+    """A vector of 32-bit floats, little end first, as 16-bit floats of length 1."""
+    floats = np.frombuffer(vector, "<f4").astype(np.float32)
+    length = float(np.linalg.norm(floats))
+    return (floats / length if length > 0 else floats).astype("<f2").tobytes()
+
+
+def unit(vector: bytes) -> Floats:
+    """A vector of 32-bit floats, little end first, with length 1."""
+    return np.frombuffer(packed(vector), "<f2").astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LoadedLibrary:
+    ids: npt.NDArray[np.int64]
+    """(n,): the passages that have a vector."""
+    documents: npt.NDArray[np.int32]
+    """(n,): the position of each one's document in ``file_ids``."""
+    vectors: Floats
+    """(n, dimensions), each of length 1."""
+    file_ids: Sequence[str]
+    attributes: Sequence[Attributes]
+
+    @property
+    def bytes(self) -> int:
+        return self.vectors.nbytes + self.ids.nbytes + self.documents.nbytes
+
+    def nearest(self, query: Floats, *, most: int, within: Collection[int] | None) -> list[tuple[int, float]]:
+        """Ids of passages and the cosines of their angles with the query, the largest first.
+
+        ``within``: the positions of documents to search; None for all.
+        """
+        if not len(self.ids) or query.shape[0] != self.vectors.shape[1]:
+            return []
+        scores: Floats = self.vectors @ query  # (n,)
+        if within is not None:
+            allowed = np.zeros(len(self.file_ids), dtype=bool)
+            allowed[list(within)] = True
+            scores = np.where(allowed[self.documents], scores, np.float32(-2))
+        most = min(most, len(scores))
+        best = np.argpartition(-scores, most - 1)[:most]
+        ordered = best[np.argsort(-scores[best], kind="stable")]
+        return [(int(self.ids[at]), float(scores[at])) for at in ordered if scores[at] > -2]
+
+
+class LoadedLibraries:
+    """The libraries that were searched last."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._loaded: OrderedDict[str, tuple[Key, LoadedLibrary]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, key: Key) -> LoadedLibrary | None:
+        with self._lock:
+            known = self._loaded.get(key[0])
+            if known is None or known[0] != key:
+                return None
+            self._loaded.move_to_end(key[0])
+            return known[1]
+
+    def keep(self, key: Key, library: LoadedLibrary) -> None:
+        with self._lock:
+            self._loaded.pop(key[0], None)
+            self._loaded[key[0]] = key, library
+            while len(self._loaded) > 1 and sum(one.bytes for _, one in self._loaded.values()) > self._most_bytes:
+                self._loaded.popitem(last=False)
+
+    def forget(self, library_id: str) -> None:
+        with self._lock:
+            self._loaded.pop(library_id, None)

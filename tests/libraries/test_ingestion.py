@@ -1,0 +1,115 @@
+"""Documents are read in the background, go on after a kill, say why they fail, and leave nothing when deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from tests.libraries.shelf import Shelf
+
+from aquilon.conversations.erasure import Erasure
+from aquilon.libraries.documents import NewDocument
+from aquilon.libraries.libraries import LibraryChange
+from aquilon.settings import Settings
+from aquilon.storage import Database
+
+LONG = "\n\n".join(
+    f"Chapter {number} tells of the year {1900 + number}. {'It was long. ' * 40}" for number in range(12)
+)
+SECRET = "pomegranate"
+
+
+async def test_a_killed_process_loses_nothing_that_it_has_read(shelf: Shelf, database: Database) -> None:
+    library = await shelf.library(LONG)
+    stop, embedded = asyncio.Event(), 0
+    first = asyncio.create_task(shelf.runner().run(stop))
+    async with asyncio.timeout(60):
+        while not embedded:
+            embedded = (await shelf.document(library)).embedded
+    first.cancel()
+    await asyncio.wait({first})
+    document = await shelf.document(library)
+    assert document.status == "in_progress"
+    assert 0 < embedded <= document.embedded < document.passages
+    await shelf.read(library)
+    document = await shelf.document(library)
+    assert (document.status, document.embedded) == ("completed", document.passages)
+    assert (
+        await shelf.services.documents.text(shelf.person, library, document.file_id)
+        == LONG.replace(" \n", "\n").strip()
+    )
+    async with database.reading() as session:
+        counts = await session.execute(text("SELECT count(*), count(DISTINCT number) FROM library_passages"))
+        assert counts.all() == [(document.passages, document.passages)]
+        tokens = await session.scalar(text("SELECT sum(prompt_tokens) FROM usage_events"))
+    assert tokens >= document.tokens > 0
+
+
+async def test_a_file_that_can_t_be_read_says_why_and_the_others_go_on(shelf: Shelf) -> None:
+    library = await shelf.library()
+    bad = await shelf.add(library, "\0\1\2" * 99, name="picture.bin")
+    good = await shelf.add(library, "The sun shines.", name="good.txt")
+    await shelf.read(library)
+    failed, _ = await shelf.services.documents.get(shelf.person, library, bad)
+    read, _ = await shelf.services.documents.get(shelf.person, library, good)
+    assert (failed.status, read.status) == ("failed", "completed")
+    assert failed.error_code in ("unsupported_file", "invalid_file")
+    assert failed.error
+    assert [hit.file_id for hit in (await shelf.search(library, "sun")).hits] == [good]
+
+
+async def test_a_cancelled_batch_reads_no_more(shelf: Shelf) -> None:
+    library, documents = await shelf.library(), shelf.services.documents
+    file_id = await shelf.add(await shelf.library(), "A text.")
+    batch = await documents.add_batch(shelf.person, library, [NewDocument(file_id=file_id, attributes={})])
+    cancelled, counts = await documents.cancel(shelf.person, library, batch.id)
+    assert (cancelled.cancelled, counts.cancelled, counts.total) == (True, 1, 1)
+    await shelf.read(library)
+    assert (await shelf.document(library)).status == "cancelled"
+    assert (await shelf.search(library, "text")).hits == []
+
+
+async def delete_the_file(shelf: Shelf, library: str, file_id: str) -> None:
+    await shelf.services.files.delete(shelf.person, file_id)
+
+
+async def delete_the_document(shelf: Shelf, library: str, file_id: str) -> None:
+    await shelf.services.documents.delete(shelf.person, library, file_id)
+
+
+async def delete_the_library(shelf: Shelf, library: str, file_id: str) -> None:
+    await shelf.services.libraries.delete(shelf.person, library)
+
+
+async def let_the_library_expire(shelf: Shelf, library: str, file_id: str) -> None:
+    await shelf.services.libraries.change(shelf.person, library, LibraryChange(expires_days=1))
+    async with shelf.services.database.writing() as session:
+        await session.execute(text("UPDATE libraries SET expires_at = 1"))
+    assert await shelf.services.libraries.prune() == 2
+
+
+@pytest.mark.parametrize("remove", [delete_the_file, delete_the_document, delete_the_library, let_the_library_expire])
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_a_deleted_document_is_in_no_file_of_the_database(
+    shelf: Shelf, settings: Settings, remove: Callable[[Shelf, str, str], Awaitable[None]]
+) -> None:
+    library = await shelf.library("An apple is a fruit.")
+    file_id = await shelf.add(library, f"The {SECRET} is a fruit.")
+    await shelf.read(library)
+    assert len((await shelf.search(library, "fruit")).hits) == 2
+    vector = await shelf.vector_of(file_id)
+    assert in_database(settings.home, SECRET.encode())
+    assert in_database(settings.home, vector)
+    await remove(shelf, library, file_id)
+    if remove in (delete_the_file, delete_the_document):
+        assert len((await shelf.search(library, "fruit")).hits) == 1
+    await Erasure(shelf.services.database).erase(asyncio.Event())
+    assert not in_database(settings.home, SECRET.encode())
+    assert not in_database(settings.home, vector)
+
+
+def in_database(home: Path, data: bytes) -> bool:
+    return any(data in file.read_bytes() for file in home.glob("aquilon.db*"))
