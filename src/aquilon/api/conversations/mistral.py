@@ -39,7 +39,7 @@ from aquilon.conversations.dialects.mistral_fields import (
     StartConversation,
     labels_of,
 )
-from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prompt_messages
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.rows import NewConversation
@@ -93,7 +93,15 @@ async def append(
     conversations = services(request).conversations
     context = await conversations.within(caller, conversation_id)
     settings = fields.settings(await _kept(request, caller, context))
-    return await _answer(request, caller, fields, place=context.place, settings=settings, history=context.history.items)
+    return await _answer(
+        request,
+        caller,
+        fields,
+        place=context.place,
+        settings=settings,
+        history=context.history.items,
+        project_instructions=context.project_instructions,
+    )
 
 
 @routes.post(
@@ -120,9 +128,17 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
         title=old.conversation.title,
         labels=old.conversation.labels if fields.metadata is None else labels_of(fields.metadata),
         settings=kept.stored,
+        project_id=old.conversation.project_id,
     )
     return await _answer(
-        request, caller, fields, place=place, settings=fields.settings(kept), history=old.history.items, new=new
+        request,
+        caller,
+        fields,
+        place=place,
+        settings=fields.settings(kept),
+        history=old.history.items,
+        new=new,
+        project_instructions=old.project_instructions,
     )
 
 
@@ -158,12 +174,14 @@ async def _answer(
     settings: ConversationSettings,
     history: Sequence[Item] = (),
     new: NewConversation | None = None,
+    project_instructions: str | None = None,
 ) -> Response:
     """Answer the request's entries below ``history``, which a ``new`` conversation gets as a copy."""
     state, inputs = services(request), fields.items()
     if not inputs and (new is None or not history):
         raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
-    messages = prompt_messages(settings.instructions, history, inputs, param="inputs")
+    instructions = joined_instructions(project_instructions, settings.instructions)
+    messages = prompt_messages(instructions, history, inputs, param="inputs")
     generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
     prepared = await state.pipeline.prepare(generation, caller)
     answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)

@@ -81,7 +81,9 @@ async def prepare_response(
     else:
         history = _NO_HISTORY if context is None else context.history
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    prepared = await _prepare(request, fields, fields.messages(history.items, items), caller)
+    of_project = None if context is None else context.project_instructions
+    messages = fields.messages(history.items, items, project_instructions=of_project)
+    prepared = await _prepare(request, fields, messages, caller)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
     return PreparedResponse(context=context, history=history, items=items, prepared=prepared, response=response)
 

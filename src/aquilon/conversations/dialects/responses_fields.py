@@ -16,7 +16,7 @@ from aquilon.conversations.dialects.chat_fields import (
 )
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.format_fields import Schema, schema_object
-from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prompt_messages
 from aquilon.conversations.dialects.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.conversations.dialects.responses_tools import ChosenTool, ResponsesTool, functions
 from aquilon.conversations.dialects.sampling_fields import TokenCount
@@ -160,9 +160,14 @@ class ResponsesRequest(Fields):
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
         return items(self.input, known=known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item]) -> list[Message]:
-        """What the model reads. Raises ApiError 400 as `prompt_messages` does."""
-        return prompt_messages(self.instructions, history, new)
+    def messages(
+        self, history: Sequence[Item], new: Sequence[Item], *, project_instructions: str | None = None
+    ) -> list[Message]:
+        """What the model reads: the project's instructions before the request's own.
+
+        Raises ApiError 400 as `prompt_messages` does.
+        """
+        return prompt_messages(joined_instructions(project_instructions, self.instructions), history, new)
 
     def require_possible(self) -> None:
         """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
