@@ -49,7 +49,7 @@ def is_index_of_words(name: str) -> bool:
 
 
 def is_reference_of_an_added_column(value: Any) -> bool:
-    """SQLAlchemy doesn't read what such a reference does at a deletion in SQLite: `test_listing.py` deletes a project."""
+    """SQLAlchemy doesn't read in SQLite what it does at a deletion: `test_listing.py` deletes a project."""
     return isinstance(value, ForeignKeyConstraint) and value.column_keys == ["project_id"]
 
 
