@@ -35,7 +35,8 @@ export class Feed {
       if (!hasMore || last === undefined) return page;
       const below = this.entries.filter((entry) => follows(last, entry));
       if (below.length === 0) return page;
-      if (entire) this.more = false; // what is below was loaded to its end before
+      if (entire)
+        this.more = false; // what is below was loaded to its end before
       else this.more = true;
       return [...page, ...below];
     });
@@ -66,7 +67,8 @@ export class Feed {
       return;
     }
     const position = others.findIndex((one) => follows(entry, one));
-    if (position < 0 && this.more) this.entries = others; // it will come with a later page
+    if (position < 0 && this.more)
+      this.entries = others; // it will come with a later page
     else this.entries = position < 0 ? [...others, entry] : others.toSpliced(position, 0, entry);
   }
 

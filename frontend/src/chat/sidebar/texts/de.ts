@@ -49,12 +49,14 @@ export const texts: Record<keyof typeof english, string> = {
   "project.edit": "Name und Anweisungen",
   "project.name": "Name",
   "project.instructions": "Anweisungen",
-  "project.instructionsHint": "Jede Antwort in diesem Projekt folgt ihnen. Zum Beispiel: „Antworte auf Italienisch. Unsere Leser sind zehn Jahre alt.“",
+  "project.instructionsHint":
+    "Jede Antwort in diesem Projekt folgt ihnen. Zum Beispiel: „Antworte auf Italienisch. Unsere Leser sind zehn Jahre alt.“",
   "project.characters": "{count} von {most} Zeichen",
   "project.who": "Wer es sieht",
   "project.private": "Nur ich",
   "project.shared": "Alle im Arbeitsbereich",
-  "project.hasShared": "Darin sind Gespräche, die der Arbeitsbereich sieht: Nehmen Sie sie zuerst heraus, oder machen Sie sie privat.",
+  "project.hasShared":
+    "Darin sind Gespräche, die der Arbeitsbereich sieht: Nehmen Sie sie zuerst heraus, oder machen Sie sie privat.",
   "project.notOwner": "Nur wer das Projekt angelegt hat, kann ändern, wer es sieht.",
   "project.create": "Projekt anlegen",
   "project.save": "Speichern",

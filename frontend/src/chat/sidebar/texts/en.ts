@@ -47,7 +47,8 @@ export const texts = {
   "project.edit": "Name and instructions",
   "project.name": "Name",
   "project.instructions": "Instructions",
-  "project.instructionsHint": "Every answer in this project follows them. For example: “Answer in Italian. Our readers are ten years old.”",
+  "project.instructionsHint":
+    "Every answer in this project follows them. For example: “Answer in Italian. Our readers are ten years old.”",
   "project.characters": "{count} of {most} characters",
   "project.who": "Who sees it",
   "project.private": "Only me",
