@@ -55,10 +55,8 @@ export const SHORTCUTS = {
   showBySign: { keys: ["?"], name: () => t("shortcuts.show"), pressed: sign("?") },
 } as const satisfies Record<string, Shortcut>;
 
-const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
-
 /** A key's name on this device. */
 export function keyName(name: string): string {
-  if (!APPLE) return name;
+  if (!/Mac|iPhone|iPad/.test(navigator.platform)) return name;
   return { Ctrl: "⌘", Alt: "⌥" }[name] ?? name;
 }

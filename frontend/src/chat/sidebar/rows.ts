@@ -37,6 +37,7 @@ export function inSight(rows: readonly Row[], top: number, height: number, aroun
     if (end === rows.length && position > top + height + around) end = index;
     position = below;
   });
+  if (first === rows.length) above = position;
   return { first, end: Math.max(end, first), above, height: position };
 }
 
