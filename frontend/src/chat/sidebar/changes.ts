@@ -3,22 +3,25 @@
  *
  * Whoever begins, answers, names or deletes a conversation calls `conversationsChanged`.
  */
-const listeners = new Set<() => void>();
+type Listener = (by: object | null) => void;
+
+const listeners = new Set<Listener>();
 const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("aquilon.conversations");
 
-tabs?.addEventListener("message", tell);
+tabs?.addEventListener("message", () => tell(null));
 
-function tell(): void {
-  for (const listener of listeners) listener();
+function tell(by: object | null): void {
+  for (const listener of listeners) listener(by);
 }
 
-export function conversationsChanged(): void {
-  tell();
+/** `by`: a list that shows the change already. */
+export function conversationsChanged(by: object | null = null): void {
+  tell(by);
   tabs?.postMessage("changed");
 }
 
 /** Returns what ends it. */
-export function onConversationsChanged(listener: () => void): () => void {
+export function onConversationsChanged(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }

@@ -21,6 +21,8 @@ export class Library {
   problem = $state<Problem | null>(null);
   /** Those that the list doesn't show although the server still has them. */
   readonly #hidden = new SvelteSet<string>();
+  /** How many changes have begun or ended. */
+  #changes = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
   get feeds(): Feed[] {
@@ -32,6 +34,12 @@ export class Library {
   }
 
   async refresh(): Promise<void> {
+    const changes = this.#changes;
+    await this.#refresh();
+    if (changes !== this.#changes) await this.refresh(); // what came may be from before a change
+  }
+
+  async #refresh(): Promise<void> {
     await Promise.all([
       ...this.feeds.filter((feed) => feed.loaded || feed.problem !== null).map((feed) => feed.refresh()),
       this.#loadProjects(),
@@ -67,7 +75,7 @@ export class Library {
     await this.attempt(
       async () => {
         this.#place(await store.changeConversation(entry.id, change));
-        conversationsChanged();
+        conversationsChanged(this);
       },
       () => this.#place(entry),
     );
@@ -102,7 +110,7 @@ export class Library {
         await store.deleteConversation(entry.id, { leaving });
         for (const feed of this.feeds) feed.remove(entry.id);
         this.#hidden.delete(entry.id);
-        conversationsChanged();
+        conversationsChanged(this);
       },
       () => this.#hidden.delete(entry.id),
     );
@@ -110,6 +118,7 @@ export class Library {
 
   /** Does something at the server; where that fails, keeps the problem and takes back what was shown. */
   async attempt(change: () => Promise<void>, takeBack: () => void = () => undefined): Promise<void> {
+    this.#changes += 1;
     try {
       await change();
       this.problem = null;
@@ -117,6 +126,8 @@ export class Library {
       takeBack();
       if (!(error instanceof Problem)) throw error;
       this.problem = error;
+    } finally {
+      this.#changes += 1;
     }
   }
 }
