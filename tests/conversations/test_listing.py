@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.support.counted_rows import counted
 
 from aquilon.conversations.conversations import BEGINNING, Conversations
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import Item, MessageItem, Text
+from aquilon.conversations.projects import Projects
 from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.search import search
+from aquilon.conversations.store.conversations import ALL, NO_PROJECT, Chosen
 from aquilon.conversations.tables import StoredConversation, StoredRun
 from aquilon.people import first_run
 from aquilon.people.identity import Principal
@@ -48,6 +52,51 @@ async def test_pages_of_conversations_that_changed_in_one_second_miss_none(
         after = seen[-1]
     assert len(seen) == 5
     assert set(seen) == ids
+
+
+async def test_a_list_and_a_search_ask_once_whatever_they_choose(
+    database: Database, conversations: Conversations, caller: Principal
+) -> None:
+    person = replace(caller, api_key_id=None)
+    project = await Projects(database).create(person, name="Tea", instructions="", visibility="user")
+    for number in range(30):
+        new = NewConversation(
+            id=new_id("conv"),
+            visibility="user" if number % 2 else "workspace",
+            implicit=False,
+            title="Tea",
+            pinned=number % 3 == 0,
+            project_id=project.id if number % 2 else None,
+        )
+        await conversations.create(person, new, said("tea"))
+    for chosen, number in ((ALL, 30), (Chosen(pinned=True), 10), (Chosen(project_id=project.id, pinned=False), 10)):
+        with counted(database) as cost:
+            rows, more = await conversations.latest_first(person, chosen=chosen, limit=100)
+        assert (len(rows), more) == (number, False)
+        assert [(row.updated_at, row.id) for row in rows] == sorted(
+            ((row.updated_at, row.id) for row in rows), reverse=True
+        )
+        assert (cost.statements, cost.rows) == (1, number)
+    with counted(database) as cost:
+        hits, _ = await search(database, person, "tea", chosen=Chosen(project_id=NO_PROJECT), limit=10)
+    assert len(hits) == 10
+    assert {hit.conversation.project_id for hit in hits} == {None}
+    assert cost.statements == 3  # the best texts that the caller sees, their conversations, their messages
+
+
+async def test_a_conversation_leaves_its_project_when_that_is_deleted(
+    database: Database, conversations: Conversations, caller: Principal
+) -> None:
+    projects = Projects(database)
+    project = await projects.create(caller, name="Tea", instructions="Be brief.", visibility="workspace")
+    new = NewConversation(id=new_id("conv"), visibility="workspace", implicit=False, project_id=project.id)
+    await conversations.create(caller, new, said("tea"))
+    assert (await conversations.within(caller, new.id)).project_instructions == "Be brief."
+    await projects.delete(caller, project.id)
+    context = await conversations.within(caller, new.id)
+    assert context.project_instructions is None
+    [row], _ = await conversations.latest_first(caller, chosen=Chosen(project_id=NO_PROJECT), limit=9)
+    assert row.id == new.id
 
 
 async def test_branches_are_listed_from_their_first_to_their_last_item(

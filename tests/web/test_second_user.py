@@ -36,6 +36,7 @@ OBJECTS = {
     "session_id": "session",
     "conversation_id": "conversation",
     "item_id": "item",
+    "project_id": "project",
     "completion_id": "completion",
     "response_id": "response",
     "vector_store_id": "library",
@@ -86,6 +87,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price": {"input": 1, "output": 1},
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
+    "change_project": {"name": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
     "change_vector_store": {"name": "mine now"},
     "search_vector_store": {"query": "what"},
@@ -191,7 +193,10 @@ def make(server: RunningServer, name: str) -> Organization:
     )
     file = owner.post("/v1/files", data={"purpose": "batch"}, files={"file": ("lines.jsonl", lines)}).json()
     batch = post("/v1/batches", input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
-    conversation = post("/v1/conversations", items=[{"role": "user", "content": name}])
+    project = post("/v1/projects", name=f"project of {name}", instructions=f"instructions of {name}")
+    conversation = post(
+        "/v1/conversations", items=[{"role": "user", "content": name}], project_id=project["id"], pinned=True
+    )
     [item] = owner.get(f"/v1/conversations/{conversation['id']}/items").json()["data"]
     response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
     library = post("/v1/vector_stores", name=name)
@@ -214,6 +219,7 @@ def make(server: RunningServer, name: str) -> Organization:
         "session": session["id"],
         "conversation": conversation["id"],
         "item": item["id"],
+        "project": project["id"],
         "completion": post(
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
@@ -303,6 +309,8 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/vector_stores", {"file_ids": ["file"]}),
         ("/v1/vector_stores/OWN-LIBRARY/files", {"file_id": "file"}),
         ("/v1/vector_stores/OWN-LIBRARY/file_batches", {"file_ids": ["file"]}),
+        ("/v1/conversations", {"project_id": "project"}),
+        ("/v1/conversations/OWN-CONVERSATION", {"project_id": "project"}),
         ("/v1/conversations/OWN-CONVERSATION/restart", {"from_entry_id": "item", "inputs": "x"}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
@@ -346,7 +354,7 @@ def test_a_person_s_library_is_theirs_alone(shared: RunningServer, tenants: Orga
     assert dora.get("/v1/libraries").json()["data"][0]["id"] == private["id"]
 
 
-def test_a_person_s_conversation_is_theirs_alone(shared: RunningServer, tenants: Organization) -> None:
+def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningServer, tenants: Organization) -> None:
     """Neither another member of the workspace nor the person's own key sees it."""
     workspace = tenants.ids["workspace"]
     colleague = tenants.owner.post("/v1/organization/users", json={"name": "emil", "role": "developer"}).json()
@@ -357,13 +365,19 @@ def test_a_person_s_conversation_is_theirs_alone(shared: RunningServer, tenants:
     emil.post("/auth/login", json={"token": colleague["login_token"]}).raise_for_status()
     dora = tenants.signed_in
     items = [{"role": "user", "content": "private"}]
-    private = dora.post("/v1/conversations", json={"items": items}).json()
-    assert private["visibility"] == "user"
+    project = dora.post("/v1/projects", json={"name": "private", "instructions": "Be brief."}).json()
+    private = dora.post("/v1/conversations", json={"items": items, "project_id": project["id"]}).json()
+    assert private["visibility"] == project["visibility"] == "user"
     [item] = dora.get(f"/v1/conversations/{private['id']}/items").json()["data"]
     answer = dora.post(
         "/v1/responses", json={"model": "tiny", "conversation": private["id"], "input": "x", "max_output_tokens": 1}
     ).json()
-    own = {"conversation_id": private["id"], "item_id": item["id"], "response_id": answer["id"]}
+    own = {
+        "conversation_id": private["id"],
+        "item_id": item["id"],
+        "response_id": answer["id"],
+        "project_id": project["id"],
+    }
     for route in TO_OBJECTS:
         if set(route.parameters) <= set(own):
             path, body = route.path.format(**own), BODIES.get(route.name)
@@ -371,12 +385,24 @@ def test_a_person_s_conversation_is_theirs_alone(shared: RunningServer, tenants:
                 assert caller.request(route.method, path, json=body).status_code == 404, (route, caller.headers)
     for caller in (emil, tenants.developer, tenants.owner):
         assert private["id"] not in caller.get("/v1/conversations").text
+        assert private["id"] not in caller.get("/v1/conversations", params={"project_id": project["id"]}).text
+        assert project["id"] not in caller.get("/v1/projects").text
+        taken = caller.post("/v1/conversations", json={"project_id": project["id"]})
+        assert (taken.status_code, taken.json()["code"]) == (404, "project_not_found")
     assert dora.get("/v1/conversations").json()["data"][0]["id"] == private["id"]
-    opened = dora.post(f"/v1/conversations/{private['id']}", json={"visibility": "workspace"})
+    opening = {"visibility": "workspace"}
+    refused = dora.post(f"/v1/conversations/{private['id']}", json=opening)
+    assert (refused.status_code, refused.json()["code"]) == (400, "project_not_shared")
+    assert dora.post(f"/v1/projects/{project['id']}", json=opening).json()["visibility"] == "workspace"
+    opened = dora.post(f"/v1/conversations/{private['id']}", json=opening)
     assert opened.json()["visibility"] == "workspace"
     assert emil.get(f"/v1/conversations/{private['id']}").status_code == 200
     closed = emil.post(f"/v1/conversations/{private['id']}", json={"visibility": "user"})
     assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
+    closed = emil.post(f"/v1/projects/{project['id']}", json={"visibility": "user"})
+    assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
+    closed = dora.post(f"/v1/projects/{project['id']}", json={"visibility": "user"})
+    assert (closed.status_code, closed.json()["code"]) == (409, "project_has_shared_conversations")
 
 
 def test_a_key_for_something_else_reads_no_conversation(shared: RunningServer, tenants: Organization) -> None:

@@ -339,6 +339,21 @@ export interface ChangeConversation {
   title?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
   visibility?: "user" | "workspace" | null;
+  /** For all who see the conversation. Doesn't change when it was updated last. */
+  pinned?: boolean | null;
+  /** For all who see the conversation. Archived conversations are kept, and found by a search. */
+  archived?: boolean | null;
+  /** The project that it is put into, whose instructions then come first in each answer; null takes it out. A conversation that the workspace sees needs a project that the workspace sees. */
+  project_id?: string | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeProject {
+  name?: string | null;
+  /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
+  instructions?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
 }
 
 export interface ChatChoice {
@@ -778,6 +793,9 @@ export interface ConversationBody {
   title: string | null;
   visibility: string;
   head_id: string | null;
+  pinned: boolean;
+  archived: boolean;
+  project_id: string | null;
 }
 
 export interface ConversationHistory {
@@ -856,7 +874,21 @@ export interface CreateConversation {
   title?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
   visibility?: "user" | "workspace" | null;
+  /** For all who see the conversation. Doesn't change when it was updated last. */
+  pinned?: boolean | null;
+  /** For all who see the conversation. Archived conversations are kept, and found by a search. */
+  archived?: boolean | null;
+  /** The project that it is put into, whose instructions then come first in each answer; null takes it out. A conversation that the workspace sees needs a project that the workspace sees. */
+  project_id?: string | null;
   items?: Array<InputItem> | null;
+}
+
+export interface CreateProject {
+  name: string;
+  /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
+  instructions?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
 }
 
 export interface CustomCallBody {
@@ -928,6 +960,12 @@ export interface DeletedFile {
 }
 
 export interface DeletedMistralBatch {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedProject {
   id: string;
   object: string;
   deleted: boolean;
@@ -1283,6 +1321,8 @@ export interface HitBody {
   object: string;
   conversation_id: string;
   title: string | null;
+  archived: boolean;
+  project_id: string | null;
   item_id: string | null;
   role: string | null;
   created_at: number;
@@ -2561,6 +2601,25 @@ export interface ProfileRequest {
   name?: string | null;
   /** null removes the address. */
   email?: string | null;
+}
+
+/** A project; `GET /v1/conversations?project_id=` lists its conversations. Times are in unix seconds. */
+export interface ProjectBody {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  instructions: string;
+  visibility: string;
+}
+
+export interface ProjectPage {
+  object: string;
+  data: Array<ProjectBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
 }
 
 export interface PromptLogprob {

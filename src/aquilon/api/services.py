@@ -15,6 +15,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
@@ -57,6 +58,7 @@ class Services:
     usage_writer: UsageWriter
     pipeline: Pipeline
     conversations: Conversations
+    projects: Projects
     runs: Runs
     local_models: LocalModels
     upstream_models: UpstreamModels

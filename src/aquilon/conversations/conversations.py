@@ -15,14 +15,17 @@ from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
+from aquilon.conversations.projects import require_fitting, require_owner
 from aquilon.conversations.retention import require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.store import runs as stored_runs
+from aquilon.conversations.store.conversations import ALL, Chosen
 from aquilon.conversations.store.items import Branch, Place
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
-from aquilon.errors import ApiError, forbidden, invalid, not_found
+from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -49,6 +52,8 @@ class Context:
     """None for a conversation that is stored with the run."""
     kept_days: int | None
     """How long the organization keeps conversations; None for ever."""
+    project_instructions: str | None = None
+    """What the conversation's project tells each model."""
 
     def new_conversation(self, principal: Principal) -> NewConversation | None:
         """The conversation to be stored with the run, if it isn't stored yet."""
@@ -64,6 +69,10 @@ class ConversationChange:
     """None leaves it as it is."""
     labels: str | None = None
     """JSON, in place of all labels; None leaves them."""
+    pinned: bool | None = None
+    archived: bool | None = None
+    project_id: str | UnsetType | None = UNSET
+    """None takes it out of its project."""
 
 
 class Conversations:
@@ -123,10 +132,20 @@ class Conversations:
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
         """Store a conversation with its first items.
 
-        Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations.
+        Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations;
+        400 or 404 for a project that it can't be put into.
         """
         _require_size(items)
         await self.require_kept(principal)
+        if new.project_id is not None:
+            async with self._database.reading() as session:
+                await require_fitting(
+                    session,
+                    principal,
+                    new.project_id,
+                    visibility=new.visibility,
+                    workspace_id=principal.workspace_id,
+                )
         place = Place.in_new(new.id)
         rows, head_id = _new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
@@ -252,34 +271,58 @@ class Conversations:
         return rows[:limit], len(rows) > limit
 
     async def latest_first(
-        self, principal: Principal, *, after: str | None = None, offset: int = 0, limit: int
+        self,
+        principal: Principal,
+        *,
+        chosen: Chosen = ALL,
+        after: str | None = None,
+        offset: int = 0,
+        limit: int,
+        settings: bool = False,
     ) -> tuple[Sequence[StoredConversation], bool]:
-        """A page of the caller's conversations, and whether there are more. Raises ApiError 404 for ``after``."""
+        """A page of the caller's conversations, and whether there are more. ``settings``: with what a dialect keeps.
+
+        Raises ApiError 404 for ``after``.
+        """
         async with self._database.reading() as session:
             last = None if after is None else await self._conversation(session, principal, after)
             rows = await stored_conversations.latest_first(
-                session, principal, after=last, offset=offset, limit=limit + 1
+                session, principal, chosen=chosen, after=last, offset=offset, limit=limit + 1, settings=settings
             )
         return rows[:limit], len(rows) > limit
 
     async def change(
         self, principal: Principal, conversation_id: str, change: ConversationChange
     ) -> StoredConversation:
-        """Raises ApiError 404, and 403 for a visibility that is not the caller's to change."""
+        """None of this moves it in the list of the latest changes.
+
+        Raises ApiError 404, 403 for a visibility that is not the caller's to change, and 400 for a project that not
+        all who see the conversation see.
+        """
         async with self._database.writing() as session:
             conversation = await self._conversation(session, principal, conversation_id)
-            if change.visibility is not None and change.visibility != conversation.visibility:
-                if principal.api_key_id is not None or principal.user_id != conversation.user_id:
-                    raise forbidden(
-                        "Only the person whose conversation it is, signed in, may change its visibility",
-                        code="not_the_owner",
-                    )
-                conversation.visibility = change.visibility
+            visibility = change.visibility or conversation.visibility
+            project_id = conversation.project_id if change.project_id is UNSET else change.project_id
+            if visibility != conversation.visibility:
+                require_owner(principal, conversation, "conversation")
+            if project_id is not None and (visibility, project_id) != (
+                conversation.visibility,
+                conversation.project_id,
+            ):
+                await require_fitting(
+                    session, principal, project_id, visibility=visibility, workspace_id=conversation.workspace_id
+                )
+            conversation.visibility, conversation.project_id = visibility, project_id
             if change.title is not UNSET:
                 conversation.title = change.title
                 await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
             if change.labels is not None:
                 conversation.labels = change.labels
+            now = int(time.time())
+            if change.pinned is not None and change.pinned != (conversation.pinned_at is not None):
+                conversation.pinned_at = now if change.pinned else None
+            if change.archived is not None and change.archived != (conversation.archived_at is not None):
+                conversation.archived_at = now if change.archived else None
         return conversation
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
@@ -310,6 +353,18 @@ class Conversations:
             await self._conversation(session, principal, conversation_id)
             await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
         self._forget(conversation_id)
+
+    async def delete_all(self, principal: Principal, conversation_ids: Sequence[str]) -> None:
+        """Delete those of these conversations that the caller may see, as `delete` does."""
+        async with self._database.writing() as session:
+            seen = await stored_conversations.delete_all(session, principal, conversation_ids)
+        for conversation_id in seen:
+            self._forget(conversation_id)
+
+    async def in_project(self, principal: Principal, project_id: str, *, most: int) -> Sequence[str]:
+        """The ids of some of a project's conversations that the caller may see."""
+        async with self._database.reading() as session:
+            return await stored_conversations.in_project(session, principal, project_id, most=most)
 
     async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
@@ -396,8 +451,16 @@ class Conversations:
         place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             return None
-        history = await self._histories.of(session, scope, place)
-        return Context(place=place, history=history, conversation=conversation, kept_days=days)
+        history, instructions = await self._histories.of(session, scope, place), None
+        if conversation.project_id is not None:
+            instructions = await stored_projects.instructions(session, principal, conversation.project_id)
+        return Context(
+            place=place,
+            history=history,
+            conversation=conversation,
+            kept_days=days,
+            project_instructions=instructions,
+        )
 
     async def _conversation(
         self, session: AsyncSession, principal: Principal, conversation_id: str

@@ -29,6 +29,10 @@ class NewConversation:
     title: str | None = None
     labels: str = "{}"
     settings: str = "{}"
+    pinned: bool = False
+    archived: bool = False
+    project_id: str | None = None
+    """A project that it may be put into (`projects.require_fitting`)."""
 
 
 class ItemRows:
@@ -113,6 +117,9 @@ def conversation_row(new: NewConversation, principal: Principal, *, now: int) ->
         "updated_at": now,
         "retention_days": None,
         "expires_at": None,
+        "pinned_at": now if new.pinned else None,
+        "archived_at": now if new.archived else None,
+        "project_id": new.project_id,
     }
 
 

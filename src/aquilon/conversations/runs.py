@@ -199,10 +199,10 @@ class Runs:
                 async for _ in events:
                     pass
 
-    async def cancel_all(self, principal: Principal, conversation_id: str) -> None:
-        """End the runs of a conversation, if the caller may see it; returns when they have ended."""
+    async def cancel_all(self, principal: Principal, conversation_ids: Sequence[str]) -> None:
+        """End the runs of those of these conversations that the caller may see; returns when they have ended."""
         async with self._database.reading() as session:
-            runs = await stored_runs.open_in(session, principal, conversation_id)
+            runs = await stored_runs.open_in(session, principal, conversation_ids)
         for run in runs:
             await self.cancel(principal, run)
 

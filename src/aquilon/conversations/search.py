@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aquilon.conversations.items import decoded, search_text
 from aquilon.conversations.store import search as stored_words
+from aquilon.conversations.store.conversations import ALL, Chosen
 from aquilon.conversations.tables import StoredConversation, StoredItem
 from aquilon.errors import invalid
 from aquilon.people.identity import Principal
@@ -26,7 +27,7 @@ class Hit:
 
 
 async def search(
-    database: Database, principal: Principal, query: str, *, offset: int = 0, limit: int
+    database: Database, principal: Principal, query: str, *, chosen: Chosen = ALL, offset: int = 0, limit: int
 ) -> tuple[list[Hit], bool]:
     """A page of the messages and titles that have all words of the query, and whether there are more.
 
@@ -43,7 +44,7 @@ async def search(
     if not words:
         raise invalid("The query has no word to search for: write letters or digits", param="query")
     async with database.reading() as session:
-        rows = await stored_words.find(session, principal, words, offset=offset, limit=limit + 1)
+        rows = await stored_words.find(session, principal, words, chosen=chosen, offset=offset, limit=limit + 1)
     hits = []
     for conversation, item in rows[:limit]:
         text = (conversation.title or "") if item is None else search_text(decoded(item.content))

@@ -17,16 +17,54 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aquilon.storage.base import Base, Owned, Watched
 
 
+class StoredProject(Owned, Base):
+    """A folder of conversations, and what their models are told in it."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        Index("ix_projects_organization_id", "organization_id", "id"),
+        CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    workspace_id: Mapped[str]
+    user_id: Mapped[str]
+    visibility: Mapped[str]
+    """As a conversation's."""
+    name: Mapped[str]
+    instructions: Mapped[str]
+    """Empty if there are none."""
+    created_at: Mapped[int]
+    updated_at: Mapped[int]
+
+
 class StoredConversation(Owned, Base):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("ix_conversations_organization_id", "organization_id", "workspace_id", "updated_at"),
+        Index("ix_conversations_user_id", "user_id", "updated_at"),
+        Index(
+            "ix_conversations_project_id",
+            "project_id",
+            "updated_at",
+            sqlite_where=text("project_id IS NOT NULL"),
+            postgresql_where=text("project_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_conversations_pinned_at",
+            "organization_id",
+            "pinned_at",
+            sqlite_where=text("pinned_at IS NOT NULL"),
+            postgresql_where=text("pinned_at IS NOT NULL"),
+        ),
         CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
     )
 
@@ -52,6 +90,9 @@ class StoredConversation(Owned, Base):
     retention_days: Mapped[int | None]
     """How many days it is kept after its last change; None for the organization's rule."""
     expires_at: Mapped[int | None] = mapped_column(index=True)
+    pinned_at: Mapped[int | None]
+    archived_at: Mapped[int | None]
+    project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
 
 
 class ConversationBranch(Owned, Base):

@@ -15,6 +15,7 @@ from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
+from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
@@ -116,6 +117,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         usage_writer=usage_writer,
         pipeline=pipeline,
         conversations=conversations,
+        projects=Projects(database),
         runs=Runs(database, pipeline, histories, process_id=process_id),
         local_models=local_models,
         upstream_models=upstream_models,

@@ -33,6 +33,7 @@ _TAGS = {
     "responses": "The same in OpenAI's newer shape.",
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
+    "projects": "Folders of conversations, with instructions for every answer in them.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

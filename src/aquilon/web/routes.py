@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.conversations import conversations, items, mistral
+from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
@@ -59,6 +59,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         conversations,
         items,
         mistral,
+        projects,
         responses_websocket,
         vector_stores,
         vector_store_files,

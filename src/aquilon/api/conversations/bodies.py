@@ -28,6 +28,9 @@ class ConversationBody(msgspec.Struct, frozen=True, kw_only=True):
     """``workspace``, or ``user``: only its person sees it, signed in."""
     head_id: str | None
     """The item below which the next one is added, unless the client names another."""
+    pinned: bool
+    archived: bool
+    project_id: str | None
 
 
 class ConversationPage(PageOf[ConversationBody], frozen=True, kw_only=True):
@@ -66,6 +69,9 @@ def conversation_body(row: StoredConversation) -> ConversationBody:
         title=row.title,
         visibility=row.visibility,
         head_id=row.head_id,
+        pinned=row.pinned_at is not None,
+        archived=row.archived_at is not None,
+        project_id=row.project_id,
     )
 
 

@@ -35,6 +35,7 @@ from aquilon.conversations.dialects.prompts_of_items import require_calls
 from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
 from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.store.conversations import Chosen
 from aquilon.errors import invalid, unsupported
 from aquilon.people.secrets import new_id
 
@@ -56,6 +57,18 @@ class ChangeConversation(Fields):
         None,
         description="`workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which "
         "is how a person's conversation begins.",
+    )
+    pinned: bool | None = Field(
+        None, description="For all who see the conversation. Doesn't change when it was updated last."
+    )
+    archived: bool | None = Field(
+        None, description="For all who see the conversation. Archived conversations are kept, and found by a search."
+    )
+    project_id: str | None = Field(
+        None,
+        max_length=256,
+        description="The project that it is put into, whose instructions then come first in each answer; null takes it "
+        "out. A conversation that the workspace sees needs a project that the workspace sees.",
     )
 
 
@@ -94,6 +107,9 @@ async def create_conversation(request: Request, caller: Caller) -> Response:
         implicit=False,
         title=fields.title,
         labels=_labels(fields.metadata or {}),
+        pinned=fields.pinned is True,
+        archived=fields.archived is True,
+        project_id=fields.project_id,
     )
     return json_answer(conversation_body(await conversations.create(caller, new, new_items)))
 
@@ -113,17 +129,24 @@ async def list_conversations(
     page: Annotated[int | None, Query(ge=0, le=10**6)] = None,
     page_size: Annotated[int | None, Query(ge=1, le=MOST)] = None,
     metadata: str | None = None,
+    pinned: Annotated[bool | None, Query(description="Only pinned ones, or only others.")] = None,
+    archived: Annotated[bool | None, Query(description="Only archived ones, or only others. Without it, both.")] = None,
+    project_id: Annotated[
+        str | None, Query(max_length=256, description="Only those in this project; with `none`, those in no project.")
+    ] = None,
 ) -> Response:
-    state = services(request)
+    state, chosen = services(request), Chosen(pinned=pinned, archived=archived, project_id=project_id)
     if page is not None or page_size is not None:
         note_dialect(request.scope, "mistral")
     if metadata is not None and metadata.startswith("{"):  # Mistral's client sends a text if there is none
         raise unsupported("A list by 'metadata' is", param="metadata")
     if dialect_of(request.scope) != "mistral":
-        rows, more = await state.conversations.latest_first(caller, after=after, limit=bounded(limit))
+        rows, more = await state.conversations.latest_first(caller, chosen=chosen, after=after, limit=bounded(limit))
         return json_answer(listed([conversation_body(row) for row in rows], has_more=more))
     size = page_size or MOST
-    rows, _ = await state.conversations.latest_first(caller, offset=(page or 0) * size, limit=size)
+    rows, _ = await state.conversations.latest_first(
+        caller, chosen=chosen, offset=(page or 0) * size, limit=size, settings=True
+    )
     return json_answer(await mistral_conversations(state, caller, rows))
 
 
@@ -158,6 +181,9 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
         title=fields.title if "title" in fields.model_fields_set else msgspec.UNSET,
         visibility=fields.visibility,
         labels=None if fields.metadata is None else _labels(fields.metadata),
+        pinned=fields.pinned,
+        archived=fields.archived,
+        project_id=fields.project_id if "project_id" in fields.model_fields_set else msgspec.UNSET,
     )
     return json_answer(conversation_body(await services(request).conversations.change(caller, conversation_id, change)))
 
@@ -171,7 +197,7 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
 )
 async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     state = services(request)
-    await state.runs.cancel_all(caller, conversation_id)
+    await state.runs.cancel_all(caller, [conversation_id])
     await state.conversations.delete(caller, conversation_id)
     if dialect_of(request.scope) == "mistral":
         return Response(status_code=204)

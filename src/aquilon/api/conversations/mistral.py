@@ -40,7 +40,7 @@ from aquilon.conversations.dialects.mistral_fields import (
     StartConversation,
     labels_of,
 )
-from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prompt_messages
 from aquilon.conversations.footnotes import Footnote
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import RunRequest
@@ -96,7 +96,15 @@ async def append(
     conversations = services(request).conversations
     context = await conversations.within(caller, conversation_id)
     settings = fields.settings(await _kept(request, caller, context))
-    return await _answer(request, caller, fields, place=context.place, settings=settings, history=context.history.items)
+    return await _answer(
+        request,
+        caller,
+        fields,
+        place=context.place,
+        settings=settings,
+        history=context.history.items,
+        project_instructions=context.project_instructions,
+    )
 
 
 @routes.post(
@@ -123,9 +131,17 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
         title=old.conversation.title,
         labels=old.conversation.labels if fields.metadata is None else labels_of(fields.metadata),
         settings=kept.stored,
+        project_id=old.conversation.project_id,
     )
     return await _answer(
-        request, caller, fields, place=place, settings=fields.settings(kept), history=old.history.items, new=new
+        request,
+        caller,
+        fields,
+        place=place,
+        settings=fields.settings(kept),
+        history=old.history.items,
+        new=new,
+        project_instructions=old.project_instructions,
     )
 
 
@@ -161,6 +177,7 @@ async def _answer(
     settings: ConversationSettings,
     history: Sequence[Item] = (),
     new: NewConversation | None = None,
+    project_instructions: str | None = None,
 ) -> Response:
     """Answer the request's entries below ``history``, which a ``new`` conversation gets as a copy."""
     state, inputs = services(request), fields.items()
@@ -169,8 +186,8 @@ async def _answer(
     footnotes = await found_sources(state, caller, [*history, *inputs], library_ids=settings.library_ids)
 
     async def prepare(sources: str | None) -> Prepared:
-        instructions = "\n\n".join(text for text in (settings.instructions, sources) if text is not None)
-        messages = prompt_messages(instructions or settings.instructions, history, inputs, param="inputs")
+        instructions = joined_instructions(project_instructions, settings.instructions, sources)
+        messages = prompt_messages(instructions, history, inputs, param="inputs")
         generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
         return await state.pipeline.prepare(generation, caller)
 

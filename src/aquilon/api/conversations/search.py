@@ -17,6 +17,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.items import MessageItem, decoded
 from aquilon.conversations.search import MOST_QUERY_CHARACTERS, MOST_RANKED, Hit, search
+from aquilon.conversations.store.conversations import Chosen
 
 routes = Routes("/v1/conversations", tag="conversations")
 
@@ -34,6 +35,8 @@ class HitBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "conversation.search_hit"
     conversation_id: str
     title: str | None
+    archived: bool
+    project_id: str | None
     item_id: str | None
     """The message with the words; null if the title has them."""
     role: str | None
@@ -62,8 +65,21 @@ async def search_conversations(
     ],
     offset: Annotated[int, Query(ge=0, lt=MOST_RANKED, description="How many hits to leave out, for later pages.")] = 0,
     limit: int = _DEFAULT,
+    archived: Annotated[
+        bool | None, Query(description="Only in archived conversations, or only in others. Without it, in both.")
+    ] = None,
+    project_id: Annotated[
+        str | None, Query(max_length=256, description="Only in this project; with `none`, outside of all projects.")
+    ] = None,
 ) -> Response:
-    hits, has_more = await search(services(request).database, caller, query, offset=offset, limit=bounded(limit))
+    hits, has_more = await search(
+        services(request).database,
+        caller,
+        query,
+        chosen=Chosen(archived=archived, project_id=project_id),
+        offset=offset,
+        limit=bounded(limit),
+    )
     return json_answer(HitList(data=[_hit_body(hit) for hit in hits], has_more=has_more))
 
 
@@ -73,6 +89,8 @@ def _hit_body(hit: Hit) -> HitBody:
     return HitBody(
         conversation_id=conversation.id,
         title=conversation.title,
+        archived=conversation.archived_at is not None,
+        project_id=conversation.project_id,
         item_id=None if item is None else item.id,
         role=message.role if isinstance(message, MessageItem) else None,
         created_at=conversation.created_at if item is None else item.created_at,

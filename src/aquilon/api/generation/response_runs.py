@@ -91,9 +91,11 @@ async def prepare_response(
         history = _NO_HISTORY if context is None else context.history
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
     footnotes = await _sources(state, caller, fields, (*history.items, *items))
+    of_project = None if context is None else context.project_instructions
 
     async def prepare(sources: str | None) -> Prepared:
-        return await _prepare(request, fields, fields.messages(history.items, items, sources), caller)
+        messages = fields.messages(history.items, items, project_instructions=of_project, sources=sources)
+        return await _prepare(request, fields, messages, caller)
 
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))

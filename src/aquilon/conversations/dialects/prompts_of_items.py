@@ -14,6 +14,11 @@ from aquilon.request import GenerationRequest
 from aquilon.text.messages import Message
 
 
+def joined_instructions(*texts: str | None) -> str | None:
+    """Several instructions as one system message, in this order; None if there are none."""
+    return "\n\n".join(text for text in texts if text) or None
+
+
 def prompt_messages(
     instructions: str | None, history: Sequence[Item], new: Sequence[Item], *, param: str = "input"
 ) -> list[Message]:

@@ -16,7 +16,7 @@ from aquilon.conversations.dialects.chat_fields import (
 )
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.format_fields import Schema, schema_object
-from aquilon.conversations.dialects.prompts_of_items import prompt_messages
+from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prompt_messages
 from aquilon.conversations.dialects.responses_items import ADDED_TOOLS, InputItem, items
 from aquilon.conversations.dialects.responses_tools import FILE_SEARCH, ChosenTool, ResponsesTool, functions
 from aquilon.conversations.dialects.sampling_fields import TokenCount
@@ -182,10 +182,20 @@ class ResponsesRequest(Fields):
         """The input as items. ``known``: by id, what the client may refer to. Raises ApiError 400 and 404."""
         return items(self.input, known=known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item], sources: str | None = None) -> list[Message]:
-        """What the model reads. ``sources``: what it answers from. Raises ApiError 400 as `prompt_messages` does."""
-        instructions = [text for text in (self.instructions, sources) if text is not None]
-        return prompt_messages("\n\n".join(instructions) if instructions else None, history, new)
+    def messages(
+        self,
+        history: Sequence[Item],
+        new: Sequence[Item],
+        *,
+        project_instructions: str | None = None,
+        sources: str | None = None,
+    ) -> list[Message]:
+        """What the model reads: the project's instructions, the request's own, and the sources that it answers from.
+
+        Raises ApiError 400 as `prompt_messages` does.
+        """
+        instructions = joined_instructions(project_instructions, self.instructions, sources)
+        return prompt_messages(instructions, history, new)
 
     def require_possible(self) -> None:
         """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
@@ -19,13 +20,22 @@ from sqlalchemy import (
     literal,
     literal_column,
     or_,
+    select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.retention import DAY
-from aquilon.conversations.tables import ConversationBranch, ConversationPolicy, StoredConversation, StoredItem
+from aquilon.conversations.tables import (
+    ConversationBranch,
+    ConversationPolicy,
+    StoredConversation,
+    StoredItem,
+    StoredProject,
+)
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Everyone, Scope
@@ -71,14 +81,28 @@ def visible(principal: Principal) -> Select[StoredConversation]:
     One that is kept no longer is invisible at once, until it is deleted. Raises ApiError 403 if the caller may not ask
     models.
     """
-    table = StoredConversation
+    return _kept(principal).where(seen_by(principal, StoredConversation))
+
+
+def seen_by(principal: Principal, table: type[StoredConversation] | type[StoredProject]) -> ColumnElement[bool]:
+    """Those that the caller's workspace shares and, for a signed-in person, their own."""
+    return or_(*_kinds_seen(principal, table))
+
+
+def _kinds_seen(
+    principal: Principal, table: type[StoredConversation] | type[StoredProject]
+) -> list[ColumnElement[bool]]:
     shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
+    if principal.api_key_id is not None:
+        return [shared]
+    return [shared, and_(table.visibility == "user", table.user_id == principal.user_id)]
+
+
+def _kept(principal: Principal) -> Select[StoredConversation]:
+    table = StoredConversation
     require(principal, "generate", principal.workspace_role)
     query = Scope.of_organization(principal).select(table)
-    query = query.where(or_(table.expires_at.is_(None), table.expires_at > int(time.time())))
-    if principal.api_key_id is not None:
-        return query.where(shared)
-    return query.where(or_(shared, and_(table.visibility == "user", table.user_id == principal.user_id)))
+    return query.where(or_(table.expires_at.is_(None), table.expires_at > int(time.time())))
 
 
 async def by_id(session: AsyncSession, principal: Principal, conversation_id: str) -> StoredConversation | None:
@@ -86,30 +110,88 @@ async def by_id(session: AsyncSession, principal: Principal, conversation_id: st
     return await session.scalar(visible(principal).where(StoredConversation.id == conversation_id))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Which conversations a list or a search has. None: whether or not."""
+
+    pinned: bool | None = None
+    archived: bool | None = None
+    project_id: str | None = None
+    """``NO_PROJECT``: those in none."""
+
+    def criteria(self) -> list[ColumnElement[bool]]:
+        table, criteria = StoredConversation, list[ColumnElement[bool]]()
+        for wanted, time_ in ((self.pinned, table.pinned_at), (self.archived, table.archived_at)):
+            if wanted is not None:
+                criteria.append(time_.is_not(None) if wanted else time_.is_(None))
+        if self.project_id == NO_PROJECT:
+            criteria.append(table.project_id.is_(None))
+        elif self.project_id is not None:
+            criteria.append(table.project_id == self.project_id)
+        return criteria
+
+
+NO_PROJECT = "none"
+ALL = Chosen()
+
+
 async def latest_first(
     session: AsyncSession,
     principal: Principal,
     *,
+    chosen: Chosen = ALL,
     after: StoredConversation | None = None,
     offset: int = 0,
     limit: int,
+    settings: bool = False,
 ) -> Sequence[StoredConversation]:
     """A page of the caller's conversations, those with the latest change first.
 
     Those that came about with stored answers alone are left out. ``after``: the last one of the page before.
+    ``settings``: with what a dialect keeps, which may be large.
+    What the workspace shares and what is the caller's own are read in two indexes, each only as far as the page needs.
     """
-    query = visible(principal).where(StoredConversation.implicit.is_(False))
-    order = tuple_(StoredConversation.updated_at, StoredConversation.id)
+    table = StoredConversation
+    order = (table.updated_at.desc(), table.id.desc())
+    query = _kept(principal).where(table.implicit.is_(False), *chosen.criteria())
     if after is not None:
-        query = query.where(order < tuple_(literal(after.updated_at), literal(after.id)))
-    query = query.order_by(StoredConversation.updated_at.desc(), StoredConversation.id.desc())
-    return list(await session.scalars(query.offset(offset).limit(limit)))
+        query = query.where(tuple_(table.updated_at, table.id) < tuple_(literal(after.updated_at), literal(after.id)))
+    first = [
+        query.where(kind).with_only_columns(table.id).order_by(*order).limit(offset + limit).subquery()
+        for kind in _kinds_seen(principal, table)
+    ]
+    ids = union_all(*(select(part.c.id) for part in first))
+    page = _kept(principal).where(table.id.in_(ids)).order_by(*order).offset(offset).limit(limit)
+    if not settings:
+        page = page.options(defer(table.settings, raiseload=True))
+    return list(await session.scalars(page))
 
 
 async def delete(session: AsyncSession, scope: Scope, conversation_id: str) -> bool:
     """Delete a conversation with all that it has; True if it existed."""
     query = scope.delete(StoredConversation).where(StoredConversation.id == conversation_id)
     return (await session.execute(query.returning(StoredConversation.id))).first() is not None
+
+
+async def delete_all(session: AsyncSession, principal: Principal, ids: Sequence[str]) -> Sequence[str]:
+    """Delete those of these conversations that the caller may see; returns their ids."""
+    seen = visible(principal).where(StoredConversation.id.in_(ids)).with_only_columns(StoredConversation.id)
+    query = Scope.of_organization(principal).delete(StoredConversation).where(StoredConversation.id.in_(seen))
+    return list(await session.scalars(query.returning(StoredConversation.id)))
+
+
+async def in_project(session: AsyncSession, principal: Principal, project_id: str, *, most: int) -> Sequence[str]:
+    """The ids of some of a project's conversations that the caller may see."""
+    query = visible(principal).where(StoredConversation.project_id == project_id)
+    return list(await session.scalars(query.with_only_columns(StoredConversation.id).limit(most)))
+
+
+async def has_shared_in(session: AsyncSession, scope: Scope, project_id: str) -> bool:
+    """Whether a project has a conversation that is not one person's alone."""
+    query = scope.select(StoredConversation).where(
+        StoredConversation.project_id == project_id, StoredConversation.visibility == "workspace"
+    )
+    return await session.scalar(query.with_only_columns(StoredConversation.id).limit(1)) is not None
 
 
 async def delete_if_empty(session: AsyncSession, scope: Scope, conversation_id: str) -> None:

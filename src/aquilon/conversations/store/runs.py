@@ -84,9 +84,9 @@ async def page(
     return list(await session.scalars(query.order_by(order).limit(limit)))
 
 
-async def open_in(session: AsyncSession, principal: Principal, conversation_id: str) -> Sequence[StoredRun]:
-    """The runs of a conversation that have not ended, if the caller may see it."""
-    query = _visible(principal).where(StoredRun.conversation_id == conversation_id, StoredRun.status.in_(OPEN_RUNS))
+async def open_in(session: AsyncSession, principal: Principal, conversation_ids: Sequence[str]) -> Sequence[StoredRun]:
+    """The runs that have not ended, of those of these conversations that the caller may see."""
+    query = _visible(principal).where(StoredRun.conversation_id.in_(conversation_ids), StoredRun.status.in_(OPEN_RUNS))
     return list(await session.scalars(query))
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.conversations.store.conversations import visible
+from aquilon.conversations.store.conversations import Chosen, visible
 from aquilon.conversations.tables import SearchedWords, StoredConversation, StoredItem
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
@@ -75,13 +75,13 @@ class Found(NamedTuple):
 
 
 async def find(
-    session: AsyncSession, principal: Principal, words: Sequence[str], *, offset: int, limit: int
+    session: AsyncSession, principal: Principal, words: Sequence[str], *, chosen: Chosen, offset: int, limit: int
 ) -> list[Found]:
     """The messages and titles with all these words that the caller may see, the best first, then the latest."""
     scope = Scope.of_organization(principal)
     is_sqlite = (await session.connection()).dialect.name == "sqlite"
     matches = (_in_sqlite if is_sqlite else _in_postgresql)(scope, words)
-    seen = visible(principal).where(StoredConversation.id == SearchedWords.conversation_id)
+    seen = visible(principal).where(StoredConversation.id == SearchedWords.conversation_id, *chosen.criteria())
     latest = matches.where(seen.exists()).limit(MOST_RANKED).subquery()
     best = select(latest.c.conversation_id, latest.c.item_id).order_by(desc(latest.c.score), latest.c.id.desc())
     rows = (await session.execute(best.offset(offset).limit(limit))).all()

@@ -1,0 +1,62 @@
+/** The page's keyboard shortcuts: what handles a key and the sheet that lists them both read this. */
+import { t } from "../i18n/catalogue.svelte";
+import { t as sideT } from "./sidebar/texts";
+
+export interface Shortcut {
+  /** As they are shown, `Ctrl` being ⌘ on a Mac. */
+  keys: readonly string[];
+  name: () => string;
+  pressed: (event: KeyboardEvent) => boolean;
+}
+
+const control = (event: KeyboardEvent) => (event.ctrlKey || event.metaKey) && !event.altKey;
+const plain = (event: KeyboardEvent) => !event.ctrlKey && !event.metaKey && !event.altKey;
+const key = (name: string) => (event: KeyboardEvent) => plain(event) && !event.shiftKey && event.key === name;
+/** A sign that some keyboards reach with Shift. */
+const sign = (name: string) => (event: KeyboardEvent) => plain(event) && event.key === name;
+
+export const SHORTCUTS = {
+  send: { keys: ["Enter"], name: () => t("shortcuts.send"), pressed: key("Enter") },
+  newLine: {
+    keys: ["Shift", "Enter"],
+    name: () => t("shortcuts.newLine"),
+    pressed: (event) => plain(event) && event.shiftKey && event.key === "Enter",
+  },
+  stop: { keys: ["Esc"], name: () => t("shortcuts.stop"), pressed: key("Escape") },
+  edit: { keys: ["↑"], name: () => t("shortcuts.edit"), pressed: key("ArrowUp") },
+  new: {
+    keys: ["Alt", "N"],
+    name: () => t("shortcuts.new"),
+    pressed: (event) => event.altKey && !event.ctrlKey && !event.metaKey && event.code === "KeyN",
+  },
+  focus: { keys: ["/"], name: () => t("shortcuts.focus"), pressed: sign("/") },
+  palette: {
+    keys: ["Ctrl", "K"],
+    name: () => sideT("side.palette"),
+    pressed: (event) => control(event) && !event.shiftKey && event.key.toLowerCase() === "k",
+  },
+  side: {
+    keys: ["Alt", "B"],
+    name: () => sideT("shortcut.side"),
+    pressed: (event) => event.altKey && !event.ctrlKey && !event.metaKey && event.code === "KeyB",
+  },
+  walk: {
+    keys: ["↑", "↓"],
+    name: () => sideT("shortcut.walk"),
+    pressed: (event) => plain(event) && (event.key === "ArrowUp" || event.key === "ArrowDown"),
+  },
+  rename: { keys: ["F2"], name: () => sideT("shortcut.rename"), pressed: key("F2") },
+  delete: { keys: ["Del"], name: () => sideT("shortcut.delete"), pressed: key("Delete") },
+  show: {
+    keys: ["Ctrl", "/"],
+    name: () => t("shortcuts.show"),
+    pressed: (event) => control(event) && event.key === "/",
+  },
+  showBySign: { keys: ["?"], name: () => t("shortcuts.show"), pressed: sign("?") },
+} as const satisfies Record<string, Shortcut>;
+
+/** A key's name on this device. */
+export function keyName(name: string): string {
+  if (!/Mac|iPhone|iPad/.test(navigator.platform)) return name;
+  return { Ctrl: "⌘", Alt: "⌥" }[name] ?? name;
+}

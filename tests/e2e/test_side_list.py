@@ -1,0 +1,170 @@
+"""Many conversations kept in order: pinned, renamed, searched, grouped in a project, archived, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+from tests.support.browser import visitor
+from tests.support.people import cookie_header, signed_in_owner
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer, start_server
+from tests.support.upstream_server import Line, well
+from tests.support.upstream_stand_ins import stand_in
+
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[Any]:
+    """What the upstream was asked, request by request."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def upstream(prompts: list[Any]) -> Iterator[str]:
+    async def answer(line: Line) -> None:
+        if line.asked.method == "POST":
+            prompts.append(line.asked.json)
+            await well(line)
+        else:
+            await line.answer(404, {})
+
+    with stand_in(answer) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = start_server(tmp_path_factory.mktemp("side-list"), environment={"AQUILON_MODELS": "none"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def person(gateway: RunningServer, upstream: str) -> Iterator[httpx.Client]:
+    with closing(signed_in_owner(gateway)) as owner:
+        body = {"name": "there", "base_url": upstream, "models": [{"name": "far"}]}
+        owner.post("/v1/server/upstreams", json=body).raise_for_status()
+        yield owner
+
+
+@pytest.fixture
+def owner(person: httpx.Client) -> httpx.Client:
+    """The owner with nothing but these conversations, from the latest to the oldest: Gazpacho, Sextants, Carrots."""
+    for row in person.get("/v1/conversations", params={"limit": 100}).json()["data"]:
+        person.delete(f"/v1/conversations/{row['id']}").raise_for_status()
+    for row in person.get("/v1/projects").json()["data"]:
+        person.delete(f"/v1/projects/{row['id']}").raise_for_status()
+    for title, text in (("Carrots", "When do I sow carrots?"), ("Sextants", "Où est la forêt ?"), ("Gazpacho", "x")):
+        items = [{"role": "user", "content": text}]
+        person.post("/v1/conversations", json={"title": title, "items": items}).raise_for_status()
+    return person
+
+
+def stored(owner: httpx.Client, **query: Any) -> list[str]:
+    rows = owner.get("/v1/conversations", params=query).json()["data"]
+    return [row["title"] for row in rows]
+
+
+def entry(page: Page, title: str) -> Locator:
+    return page.locator(".rows").get_by_role("link", name=title, exact=True)
+
+
+async def choose(page: Page, title: str, *items: str) -> None:
+    """What a person does with an entry's menu."""
+    await entry(page, title).hover()
+    await page.get_by_role("button", name=f"Actions for “{title}”").click()
+    for item in items:
+        await page.get_by_role("menuitem", name=item).or_(page.get_by_role("menuitemradio", name=item)).click()
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+async def test_conversations_are_pinned_named_searched_grouped_archived_and_deleted(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client, prompts: list[Any], viewport: Any
+) -> None:
+    name, _, value = cookie_header(owner)["cookie"].partition("=")
+    async with visitor(browser, gateway, viewport=viewport) as someone:
+        page = someone.page
+        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await page.goto(gateway.url)
+        if viewport is PHONE:
+            await page.get_by_role("button", name="Show conversations").click()
+        await expect(page.locator(".rows").get_by_role("link")).to_have_count(3)
+        await expect(entry(page, "Sextants")).to_have_attribute("href", f"/c/{id_of(owner, 'Sextants')}")
+
+        await choose(page, "Carrots", "Pin")
+        await expect(page.locator(".rows")).to_contain_text("Pinned")
+        await expect(page.locator(".rows").get_by_role("link").first).to_have_text("Carrots")
+
+        await entry(page, "Sextants").focus()
+        await page.keyboard.press("F2")
+        await page.get_by_label("Name of the conversation").fill("Astrolabes")
+        await page.keyboard.press("Enter")
+        await expect(entry(page, "Astrolabes")).to_be_focused()
+        await page.keyboard.press("ArrowUp")
+        await expect(entry(page, "Gazpacho")).to_be_focused()
+
+        await page.get_by_label("Search conversations").fill("foret")
+        await expect(page.locator(".hits mark")).to_have_text("forêt")
+        await page.get_by_label("Search conversations").fill("nothing at all")
+        await expect(page.locator(".hits")).to_contain_text("Nothing found for “nothing at all”")
+        await page.get_by_label("Search conversations").press("Escape")
+
+        await page.get_by_role("button", name="New project").click()
+        await page.get_by_label("Name", exact=True).fill("Kitchen")
+        await page.get_by_label("Instructions").fill("Answer as a cook.")
+        await page.get_by_role("button", name="Create the project").click()
+        await page.get_by_role("button", name="Kitchen", exact=True).click()
+        await choose(page, "Gazpacho", "Move to a project", "Kitchen")
+        await expect(page.locator(".rows li:has(button[aria-expanded]) + li")).to_contain_text("Gazpacho")
+
+        await choose(page, "Astrolabes", "Archive")
+        await expect(entry(page, "Astrolabes")).to_have_count(0)
+        await page.locator(".rows").get_by_role("button", name="Archived").click()
+        await expect(entry(page, "Astrolabes")).to_be_visible()
+        await page.get_by_role("button", name="All conversations").click()
+
+        await entry(page, "Carrots").focus()
+        await page.keyboard.press("Delete")
+        await expect(entry(page, "Carrots")).to_have_count(0)
+        await page.get_by_role("button", name="Undo").click()
+        await entry(page, "Carrots").focus()
+        await page.keyboard.press("Delete")
+        await expect(entry(page, "Carrots")).to_have_count(0)
+        if viewport is DESK:
+            assert await someone.serious_issues() == []
+            await page.keyboard.press("Control+k")
+            await page.get_by_role("combobox").fill("gazp")
+            await expect(page.get_by_role("option", name="Gazpacho")).to_be_visible()
+            assert await someone.serious_issues() == []
+            await page.keyboard.press("Escape")
+        else:
+            await page.keyboard.press("Escape")
+            await expect(page.get_by_role("button", name="Show conversations")).to_be_focused()
+        await page.reload()  # before the time for second thoughts is over: what was deleted stays so
+        await expect(page.get_by_label("Your question")).to_be_visible()
+        assert someone.complaints == []
+
+    require_kept(owner, prompts)
+
+
+def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
+    """What was done on the page is done at the server, and the project's instructions reach the model."""
+    assert stored(owner, archived=True) == ["Astrolabes"]
+    wait_until(lambda: "Carrots" not in stored(owner))
+    [project] = owner.get("/v1/projects").json()["data"]
+    assert stored(owner, project_id=project["id"]) == ["Gazpacho"]
+    question = {"model": "far", "conversation": id_of(owner, "Gazpacho"), "input": "Salt?", "instructions": "Be brief."}
+    owner.post("/v1/responses", json=question).raise_for_status()
+    assert prompts[-1]["messages"][0] == {"role": "system", "content": "Answer as a cook.\n\nBe brief."}
+
+
+def id_of(owner: httpx.Client, title: str) -> str:
+    rows = owner.get("/v1/conversations").json()["data"]
+    return next(str(row["id"]) for row in rows if row["title"] == title)
