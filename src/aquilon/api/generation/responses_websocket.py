@@ -28,6 +28,7 @@ from aquilon.conversations.dialects.responses_fields import ResponsesRequest
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item, MessageItem, Text, encoded
 from aquilon.errors import ApiError, invalid
+from aquilon.text.messages import Message
 
 routes = Routes(tag="responses")
 
@@ -52,10 +53,18 @@ class ResponseCreate(ResponsesRequest):
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         return [] if self.prepares and self.input is None else super().new_items(known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item], sources: str | None = None) -> Any:
+    def messages(
+        self,
+        history: Sequence[Item],
+        new: Sequence[Item],
+        *,
+        project_instructions: str | None = None,
+        sources: str | None = None,
+    ) -> list[Message]:
         """Of a request without input yet, as for an empty message."""
         nothing = self.prepares and not history and not new
-        return super().messages(history, [MessageItem("user", (Text(""),))] if nothing else new, sources)
+        new = [MessageItem("user", (Text(""),))] if nothing else new
+        return super().messages(history, new, project_instructions=project_instructions, sources=sources)
 
 
 class SocketError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
