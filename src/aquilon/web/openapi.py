@@ -25,6 +25,7 @@ _OPEN_PATHS = frozenset(
         "/auth/methods",
         "/auth/oidc/{provider}/start",
         "/auth/oidc/{provider}/callback",
+        "/v1/shares/snapshot",
     }
 )
 
@@ -32,6 +33,7 @@ _TAGS = {
     "chat": "Conversations with a model, as OpenAI's and Mistral's clients hold them.",
     "responses": "The same in OpenAI's newer shape.",
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
+    "shares": "Links to read-only copies of conversations.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

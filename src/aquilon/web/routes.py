@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.chat import shares
+from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -58,6 +60,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         conversations,
         items,
         mistral,
+        shares,
         responses_websocket,
         messages,
         embeddings,
@@ -82,6 +85,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         organization,
         organization_keys,
         conversation_retention,
+        chat_switches,
         budgets,
         limits,
         prices,
