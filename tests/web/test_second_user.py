@@ -37,6 +37,7 @@ OBJECTS = {
     "item_id": "item",
     "completion_id": "completion",
     "response_id": "response",
+    "share_id": "share",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -82,6 +83,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_conversation": {"title": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
+    "rate_response": {"rating": "up"},
 }
 """A valid body for a route, by the route's name."""
 
@@ -198,6 +200,7 @@ def make(server: RunningServer, name: str) -> Organization:
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
         "response": response["id"],
+        "share": post("/v1/shares", conversation_id=conversation["id"])["id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -278,6 +281,7 @@ def test_no_list_shows_another_organization_s_objects(
             {"parent_id": "item", "items": [{"role": "user", "content": "x"}]},
         ),
         ("/v1/conversations/OWN-CONVERSATION/restart", {"from_entry_id": "item", "inputs": "x"}),
+        ("/v1/shares", {"conversation_id": "conversation"}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.imports.imports import Imports
 from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.runs import Runs
@@ -55,6 +56,7 @@ class Services:
     conversations: Conversations
     runs: Runs
     shares: Shares
+    imports: Imports
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import shares
+from aquilon.api.chat import shares, transfer
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.conversations import retention as conversation_retention
@@ -57,6 +57,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         responses,
         responses_compact,
         conversation_search,  # before `/v1/conversations/{conversation_id}`
+        transfer,  # the same
         conversations,
         items,
         mistral,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
@@ -25,23 +27,37 @@ DIALECT = "import"
 """Of the runs that stand for imported answers: no contract reads them."""
 
 
-async def store(database: Database, conversations: Conversations, principal: Principal, tree: Tree) -> str:
-    """Store a conversation with its branches, times and models; returns its id.
+async def store(
+    database: Database,
+    conversations: Conversations,
+    principal: Principal,
+    tree: Tree,
+    *,
+    executor: Executor | None = None,
+) -> str:
+    """Store a conversation with its branches, times and models; returns its id. ``executor``: prepares its rows.
 
     Raises ImportRefused for one that can't be stored, and ApiError 400 if the organization keeps no conversations.
     """
     await conversations.require_kept(principal)
+    days = await conversations.kept_days(principal)
+    loop = asyncio.get_running_loop()
+    id_ = new_id("conv")
+    await write(database, await loop.run_in_executor(executor, _writes, tree, principal, id_, days))
+    return id_
+
+
+def _writes(tree: Tree, principal: Principal, id_: str, days: int | None) -> list[Write]:
+    """The rows of a conversation. ``days``: how long the organization keeps one after its last change."""
     now = int(time.time())
     created_at = _time(tree.created_at, now, otherwise=now)
     updated_at = max(created_at, _time(tree.updated_at, now, otherwise=created_at))
-    days = await conversations.kept_days(principal)
     if days is not None and updated_at + days * DAY <= now:
         raise ImportRefused(
             f"Its last change is older than the {days} days for which this organization keeps conversations",
             code="too_old",
         )
     _require_size(tree)
-    id_ = new_id("conv")
     new = NewConversation(
         id=id_,
         visibility=default_visibility(principal),
@@ -52,14 +68,14 @@ async def store(database: Database, conversations: Conversations, principal: Pri
     placed, forks = laid_out(tree.nodes)
     organization = principal.organization_id
     run_ids = {node.answer: new_id("run") for node in tree.nodes if node.output and node.answer is not None}
-    rows, item_ids, leaves = ItemRows(), dict[str, str](), dict[str, tuple[str, int]]()
+    rows, item_ids, ends = ItemRows(), dict[str, str](), dict[str, tuple[str, int]]()
     for place in placed:
         node = place.node
         item_ids[node.id] = new_id(PREFIXES[type(node.item)])
         run_id = run_ids.get(node.answer or "")
         at = _time(node.created_at, now, otherwise=created_at)
         if run_id is not None:
-            leaves[run_id] = item_ids[node.id], at
+            ends[run_id] = item_ids[node.id], at
         rows.add(
             item_ids[node.id],
             node.item,
@@ -74,17 +90,6 @@ async def store(database: Database, conversations: Conversations, principal: Pri
             created_at=at,
         )
     head = item_ids.get(tree.head or "", item_ids[placed[-1].node.id] if placed else None)
-    runs = [
-        _run_row(
-            run_id,
-            organization,
-            id_,
-            model=tree.models.get(answer, ""),
-            leaf_id=leaves[run_id][0],
-            at=leaves[run_id][1],
-        )
-        for answer, run_id in run_ids.items()
-    ]
     owner = {"organization_id": organization, "conversation_id": id_}
     writes: list[Write] = [
         (stored_conversations.ADD, [conversation_row(new, principal, now=created_at)]),
@@ -93,13 +98,18 @@ async def store(database: Database, conversations: Conversations, principal: Pri
             [{**owner, "number": fork.number, "parent": fork.parent, "forked_at": fork.forked_at} for fork in forks],
         ),
         *rows.writes,
-        (stored_runs.ADD, runs),
+        (
+            stored_runs.ADD,
+            [
+                _run_row(run_id, owner, ends[run_id], model=tree.models.get(answer, ""))
+                for answer, run_id in run_ids.items()
+            ],
+        ),
         (stored_conversations.MOVE_HEAD, [head_row(organization, id_, head) | {"changed_at": updated_at}]),
     ]
     if tree.title is not None:
         writes += title_writes(organization, id_, tree.title)
-    await write(database, [(statement, rows) for statement, rows in writes if rows])
-    return id_
+    return [(statement, rows) for statement, rows in writes if rows]
 
 
 def _require_size(tree: Tree) -> None:
@@ -122,15 +132,15 @@ def _time(at: int | None, now: int, *, otherwise: int) -> int:
     return otherwise if at is None else max(0, min(at, now))
 
 
-def _run_row(id_: str, organization_id: str, conversation_id: str, *, model: str, leaf_id: str, at: int) -> Row:
-    """An answer that ended elsewhere: nothing was used or billed for it here."""
+def _run_row(id_: str, owner: Row, end: tuple[str, int], *, model: str) -> Row:
+    """An answer that was written elsewhere: nothing was used or billed for it here. ``end``: its last item and time."""
+    leaf_id, at = end
     nothing: dict[str, Any] = dict.fromkeys(
         ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"), 0
     )
     return {
         "id": id_,
-        "organization_id": organization_id,
-        "conversation_id": conversation_id,
+        **owner,
         "process_id": None,
         "dialect": DIALECT,
         "model": model,

@@ -142,11 +142,10 @@ def by_children(
             rank.setdefault((parent, child), number)
     below: dict[str | None, list[str]] = {}
     for id_ in ids:
-        parent = parents[id_] if parents[id_] in parents else None
-        below.setdefault(parent, []).append(id_)
-    for parent, listed in below.items():
-        if parent is not None:
-            listed.sort(key=lambda child: rank.get((parent, child), len(ids)))
+        above = parents[id_]
+        below.setdefault(above if above in parents else None, []).append(id_)
+    for siblings in below.values():
+        siblings.sort(key=lambda child: rank.get((parents[child] or "", child), len(ids)))
     stack = list(reversed(below.get(None, [])))
     while stack:
         yield stack[-1]
