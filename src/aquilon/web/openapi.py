@@ -33,6 +33,7 @@ _TAGS = {
     "chat": "Conversations with a model, as OpenAI's and Mistral's clients hold them.",
     "responses": "The same in OpenAI's newer shape.",
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
+    "feedback": "What people think of answers.",
     "shares": "Links to read-only copies of conversations.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
