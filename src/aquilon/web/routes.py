@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import feedback, shares, transfer
+from aquilon.api.chat import feedback, live, shares, transfer
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.conversations import retention as conversation_retention
@@ -61,6 +61,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         conversations,
         items,
         mistral,
+        live,
         feedback,
         shares,
         responses_websocket,
