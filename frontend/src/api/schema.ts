@@ -341,6 +341,14 @@ export interface ChangeConversation {
   visibility?: "user" | "workspace" | null;
 }
 
+/** Fields that are left out stay unchanged. */
+export interface ChangeSwitches {
+  /** Whether links to copies of conversations work. */
+  sharing?: boolean | null;
+  /** Whether people may let their judgements of answers be kept for training. */
+  preference_pairs?: boolean | null;
+}
+
 export interface ChatChoice {
   index: number;
   message: AssistantMessage;
@@ -780,6 +788,11 @@ export interface ConversationBody {
   head_id: string | null;
 }
 
+/** It was deleted, or the caller may not see it any more. */
+export interface ConversationGone {
+  type: string;
+}
+
 export interface ConversationHistory {
   object: string;
   conversation_id: string;
@@ -816,6 +829,16 @@ export interface ConversationResponse {
   conversation_id: string;
   outputs: Array<MessageInputEntry | MessageOutputEntry | FunctionCallEntry | FunctionResultEntry | ToolExecutionEntry | AgentHandoffEntry>;
   usage: ConversationUsage;
+}
+
+export interface ConversationUpdated {
+  type: string;
+  title: string | null;
+  visibility: string;
+  head_id: string | null;
+  updated_at: number;
+  edition: number;
+  running: Array<string>;
 }
 
 export interface ConversationUsage {
@@ -857,6 +880,16 @@ export interface CreateConversation {
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
   visibility?: "user" | "workspace" | null;
   items?: Array<InputItem> | null;
+}
+
+export interface CreateShare {
+  conversation_id: string;
+  /** The item up to which is shared; without it, the conversation's latest one. */
+  leaf?: string | null;
+  /** Days for which the link holds; null until it is revoked. */
+  expires_in?: number | null;
+  /** Whether readers see who shared it. */
+  show_name?: boolean;
 }
 
 export interface CustomCallBody {
@@ -1063,6 +1096,39 @@ export interface ErrorFields {
   limit?: LimitReached;
 }
 
+/** Version 1 of the format. Later ones may add fields. */
+export interface ExportDocument {
+  format: "aquilon.conversations";
+  version: 1;
+  exported_at: number;
+  conversations: Array<ExportedConversationBody>;
+}
+
+export interface ExportedAnswer {
+  id: string;
+  model: string;
+}
+
+export interface ExportedConversationBody {
+  title: string | null;
+  created_at: number;
+  updated_at: number;
+  metadata: Record<string, string>;
+  head: string | null;
+  answers: Array<ExportedAnswer>;
+  items: Array<ExportedItemBody>;
+}
+
+export interface ExportedItemBody {
+  id: string;
+  parent_id: string | null;
+  created_at: number;
+  complete: boolean;
+  answer: string | null;
+  output: boolean;
+  content: Record<string, unknown>;
+}
+
 export interface ExtraText {
   filename?: string;
   text: string;
@@ -1077,6 +1143,18 @@ export interface FallbacksBody {
 export interface FallbacksRequest {
   /** The models in order; an empty list removes the fallbacks. */
   models: Array<string>;
+}
+
+/** What the caller thinks of a response; nobody else is shown it. */
+export interface FeedbackBody {
+  object: string;
+  response_id: string;
+  rating: "down" | "up";
+  reason: string | null;
+  comment: string | null;
+  consent: boolean;
+  created_at: number;
+  updated_at: number;
 }
 
 export interface FieldError {
@@ -1318,6 +1396,21 @@ export interface ImageUrl {
 export interface ImageUrlBody {
   url: string;
   detail?: string | null;
+}
+
+/** What became of each conversation of a file: it was stored as a whole, or nothing of it was. */
+export interface ImportBody {
+  object: string;
+  imported: Array<ImportedBody>;
+  skipped: Array<SkippedBody>;
+}
+
+export interface ImportedBody {
+  id: string;
+  position: number;
+  title: string | null;
+  messages: number;
+  detached: number;
 }
 
 export interface IncompleteDetails {
@@ -1598,6 +1691,11 @@ export interface ListOfAliasBody {
 export interface ListOfFallbacksBody {
   object: string;
   data: Array<FallbacksBody>;
+}
+
+export interface ListOfFeedbackBody {
+  object: string;
+  data: Array<FeedbackBody>;
 }
 
 export interface ListOfLimitBody {
@@ -2334,6 +2432,19 @@ export interface OpenAIOutputExpiry {
   seconds: number;
 }
 
+/** A line in the shape of OpenAI's preference fine-tuning. */
+export interface OpenAIPair {
+  input: OpenAIPairInput;
+  preferred_output: Array<Record<string, string>>;
+  non_preferred_output: Array<Record<string, string>>;
+}
+
+export interface OpenAIPairInput {
+  messages: Array<Record<string, string>>;
+  tools: Array<Record<string, unknown>>;
+  parallel_tool_calls: boolean;
+}
+
 export interface OpenSession {
   object: string;
   id: string;
@@ -2344,6 +2455,11 @@ export interface OpenSession {
   created_at: number;
   last_used_at: number;
   expires_at: number;
+}
+
+export interface OpenShare {
+  /** The part of the link behind `#`. */
+  token: string;
 }
 
 export interface OrganizationBody {
@@ -2690,6 +2806,14 @@ export interface Ranking {
   meta: RerankMeta;
 }
 
+export interface RateResponse {
+  rating: "up" | "down";
+  reason?: "accurate" | "helpful" | "well_written" | "inaccurate" | "unhelpful" | "instructions_ignored" | "wrong_language" | "unsafe" | "other" | null;
+  comment?: string | null;
+  /** Whether the question and the answers to it may be used for training models. Only in a conversation that the person alone sees, and where the organization keeps such pairs. */
+  consent?: boolean;
+}
+
 export interface Readiness {
   ready: boolean;
   reason: string;
@@ -3015,10 +3139,42 @@ export interface SessionWorkspace {
   role: string | null;
 }
 
+/** A link to a copy of a conversation. Times are in unix seconds. */
+export interface ShareBody {
+  id: string;
+  object?: string;
+  conversation_id: string;
+  title: string | null;
+  messages: number;
+  shared_by: string | null;
+  created_at: number;
+  expires_at: number | null;
+  token?: string | null;
+  path?: string | null;
+}
+
 export interface ShareFields {
   model: string;
   /** The percentage of callers who get this model; a caller always gets the same one. */
   percent: number;
+}
+
+export interface SharePage {
+  object: string;
+  data: Array<ShareBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+/** A question or an answer. */
+export interface SharedMessage {
+  role: string;
+  text: string;
+  created_at: number;
+  model?: string | null;
+  files?: Array<string>;
+  complete?: boolean;
 }
 
 export interface ShowRequest {
@@ -3057,6 +3213,23 @@ export interface SignInMethods {
 export interface SignatureDelta {
   type: "signature_delta";
   signature: string;
+}
+
+export interface SkippedBody {
+  position: number;
+  title: string | null;
+  code: string;
+  reason: string;
+}
+
+/** What a link shows: the questions and answers as they were when it was created. */
+export interface SnapshotBody {
+  object: string;
+  title: string | null;
+  shared_by: string | null;
+  created_at: number;
+  expires_at: number | null;
+  messages: Array<SharedMessage>;
 }
 
 export interface SnippetBody {
@@ -3198,6 +3371,12 @@ export interface SwitchFields {
   model: string;
   /** When this model takes over, in seconds since 1970. */
   at: number;
+}
+
+export interface SwitchesBody {
+  object: string;
+  sharing: boolean;
+  preference_pairs: boolean;
 }
 
 export interface Tags {
@@ -3413,6 +3592,13 @@ export interface TopTokenLogprob {
   token: string;
   bytes: Array<number>;
   logprob: number;
+}
+
+/** A line in the conversational shape of TRL's trainers. */
+export interface TrlPair {
+  prompt: Array<Record<string, string>>;
+  chosen: Array<Record<string, string>>;
+  rejected: Array<Record<string, string>>;
 }
 
 export interface TurnFields {
