@@ -33,5 +33,4 @@ export const texts: Record<keyof typeof en, string> = {
   "share.revokeSure": "Endgültig widerrufen?",
   "share.revoked": "Der Link wurde widerrufen.",
   "share.failed": "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
-  "share.empty": "Es gibt noch keine Nachricht zum Teilen.",
 };

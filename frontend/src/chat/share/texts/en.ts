@@ -31,5 +31,4 @@ export const texts = {
   "share.revokeSure": "Revoke for good?",
   "share.revoked": "The link was revoked.",
   "share.failed": "That did not work. Try again in a moment.",
-  "share.empty": "There is no message to share yet.",
 };

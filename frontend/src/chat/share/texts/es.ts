@@ -33,5 +33,4 @@ export const texts: Record<keyof typeof en, string> = {
   "share.revokeSure": "¿Revocar definitivamente?",
   "share.revoked": "El enlace se ha revocado.",
   "share.failed": "No ha funcionado. Conviene volver a intentarlo en un momento.",
-  "share.empty": "Todavía no hay ningún mensaje que compartir.",
 };

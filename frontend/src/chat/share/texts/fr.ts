@@ -33,5 +33,4 @@ export const texts: Record<keyof typeof en, string> = {
   "share.revokeSure": "Révoquer définitivement\u00a0?",
   "share.revoked": "Le lien a été révoqué.",
   "share.failed": "Cela n’a pas fonctionné. Réessayez dans un instant.",
-  "share.empty": "Il n’y a pas encore de message à partager.",
 };

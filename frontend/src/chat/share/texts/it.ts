@@ -33,5 +33,4 @@ export const texts: Record<keyof typeof en, string> = {
   "share.revokeSure": "Revocare definitivamente?",
   "share.revoked": "Il link è stato revocato.",
   "share.failed": "Non ha funzionato. Si può riprovare tra poco.",
-  "share.empty": "Non c’è ancora alcun messaggio da condividere.",
 };

@@ -11,7 +11,6 @@ export const texts = {
   "import.skippedOne": "{count} was left out:",
   "import.skippedMany": "{count} were left out:",
   "import.untitled": "Number {number} in the file",
-  "import.open": "Open",
   "import.reason.circle": "its messages form a circle",
   "import.reason.repeated_id": "two of its messages have the same id",
   "import.reason.too_many_messages": "it has too many messages",

@@ -13,7 +13,6 @@ export const texts: Record<keyof typeof en, string> = {
   "import.skippedOne": "{count} è stata tralasciata:",
   "import.skippedMany": "{count} sono state tralasciate:",
   "import.untitled": "Numero {number} nel file",
-  "import.open": "Apri",
   "import.reason.circle": "i suoi messaggi formano un cerchio",
   "import.reason.repeated_id": "due dei suoi messaggi hanno lo stesso identificativo",
   "import.reason.too_many_messages": "ha troppi messaggi",
