@@ -1,4 +1,4 @@
-"""A conversation that is shared, opened by a stranger, continued by a colleague, revoked; and files that are imported."""
+"""A conversation that is shared, opened by a stranger, continued by a colleague, revoked; files that are imported."""
 
 from __future__ import annotations
 
