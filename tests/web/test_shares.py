@@ -168,6 +168,18 @@ def test_another_person_neither_shares_nor_sees_nor_revokes(
     assert opened(stranger, shared["token"]).status_code == 200
 
 
+def test_a_person_sees_and_revokes_what_a_colleague_shares_of_their_conversation(
+    ada: httpx.Client, ben: httpx.Client, stranger: httpx.Client
+) -> None:
+    id_ = conversation(ada, "Ours")
+    ada.post(f"/v1/conversations/{id_}", json={"visibility": "workspace"})
+    shared = share(ben, id_)
+    ada.post(f"/v1/conversations/{id_}", json={"visibility": "user"})
+    assert [one["id"] for one in ada.get(f"{PATH}?conversation_id={id_}").json()["data"]] == [shared["id"]]
+    assert ada.delete(f"{PATH}/{shared['id']}").status_code == 204
+    assert opened(stranger, shared["token"]).status_code == 404
+
+
 def test_lists_are_paged_and_can_be_of_one_conversation(ada: httpx.Client) -> None:
     id_ = conversation(ada, "Many")
     made = [share(ada, id_)["id"] for _ in range(3)]

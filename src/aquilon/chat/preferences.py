@@ -2,7 +2,8 @@
 
 Only judgements are used whose person agreed to it, in conversations that this person alone sees.
 The preferred answer was rated up; the other one answers the same question, below the same
-messages, and was rated down, or is whole and was not rated.
+messages, and was rated down, or is whole and was not rated. Imported answers are in no pair: their
+models belong to others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aquilon.chat.imports.storing import DIALECT as IMPORTED
 from aquilon.chat.store import feedback as stored_feedback
 from aquilon.chat.store.trees import contents, pieces, skeleton
 from aquilon.chat.switches import read as read_switches
@@ -101,7 +103,7 @@ async def _of_conversation(
 ) -> list[PreferencePair]:
     async with database.reading() as session:
         tree = await _read(session, scope, conversation_id)
-        ended = await stored_feedback.ended_runs(session, scope, conversation_id)
+        ended = await stored_feedback.ended_runs(session, scope, conversation_id, without=IMPORTED)
         person = Scope(scope.organization_id, user_id)
         rated = {row.run_id: row for row in await stored_feedback.of_conversation(session, person, conversation_id)}
     liked = {run_id for run_id, row in rated.items() if row.rating == "up" and row.consent}

@@ -104,7 +104,8 @@ class Shares:
     async def own(
         self, principal: Principal, *, conversation_id: str | None = None, after: str | None = None, limit: int
     ) -> tuple[Sequence[Share], bool]:
-        """A page of the caller's shares, the latest first, and whether there are more. Raises ApiError 404."""
+        """A page of the caller's shares and those of the caller's conversations, the latest first, and whether there are
+        more. Raises ApiError 404."""
         require(principal, "generate", principal.workspace_role)
         async with self._database.reading() as session:
             last = None if after is None else await stored_shares.own_by_id(session, principal, after)
@@ -122,7 +123,7 @@ class Shares:
             share = await stored_shares.own_by_id(session, principal, share_id)
             if share is None:
                 raise _no_share(share_id)
-            scope = Scope.of_user(principal)
+            scope = Scope.of_organization(principal)
             await session.execute(scope.delete(Share).where(Share.id == share.id))
         self._conversations.erasure.request()
 

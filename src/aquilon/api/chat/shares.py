@@ -98,7 +98,7 @@ async def create_share(request: Request, caller: Caller) -> Response:
     "",
     "List the caller's shares",
     answer=SharePage,
-    says="The shares that the caller created, the latest first, without their links.",
+    says="The shares that the caller created, and those of the caller's conversations, the latest first; no links.",
 )
 async def list_shares(
     request: Request, caller: Caller, conversation_id: str | None = None, after: str | None = None, limit: int = 20

@@ -58,10 +58,17 @@ async def conversations_with_consent(
     return [(row[0], row[1]) for row in await session.execute(query)]
 
 
-async def ended_runs(session: AsyncSession, scope: Scope, conversation_id: str) -> Sequence[tuple[str, bool]]:
-    """The ids of a conversation's answers in the order in which they began, and whether each was written to its end."""
+async def ended_runs(
+    session: AsyncSession, scope: Scope, conversation_id: str, *, without: str
+) -> Sequence[tuple[str, bool]]:
+    """The ids of a conversation's answers in the order in which they began, and whether each was written to its end.
+
+    ``without``: a dialect whose runs are left out.
+    """
     query = scope.select(StoredRun).where(
-        StoredRun.conversation_id == conversation_id, StoredRun.status.in_(("completed", "incomplete"))
+        StoredRun.conversation_id == conversation_id,
+        StoredRun.status.in_(("completed", "incomplete")),
+        StoredRun.dialect != without,
     )
     columns = query.with_only_columns(StoredRun.id, StoredRun.status).order_by(StoredRun.created_at, StoredRun.id)
     return [(id_, status == "completed") for id_, status in await session.execute(columns)]

@@ -1,4 +1,4 @@
-"""Queries over shares: a person's own, and the one of a link."""
+"""Queries over shares: a person's own and those of their conversations, and the one of a link."""
 
 from __future__ import annotations
 
@@ -17,8 +17,19 @@ from aquilon.people.tables import User
 
 
 def _own(principal: Principal) -> Select[Share]:
-    """The shares that the caller made. A key sees those of conversations that it may see."""
-    query = Scope.of_user(principal).select(Share).options(defer(Share.snapshot))
+    """The shares that the caller made, and those of the caller's conversations: whoever in the workspace made them.
+
+    A key sees those of conversations that it may see.
+    """
+    scope = Scope.of_organization(principal)
+    own = scope.select(StoredConversation).where(StoredConversation.user_id == principal.user_id)
+    query = scope.select(Share).options(defer(Share.snapshot))
+    query = query.where(
+        or_(
+            Share.user_id == principal.user_id,
+            Share.conversation_id.in_(own.with_only_columns(StoredConversation.id)),
+        )
+    )
     if principal.api_key_id is None:
         return query
     seen = visible(principal).with_only_columns(StoredConversation.id)
