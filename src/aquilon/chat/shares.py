@@ -104,8 +104,8 @@ class Shares:
     async def own(
         self, principal: Principal, *, conversation_id: str | None = None, after: str | None = None, limit: int
     ) -> tuple[Sequence[Share], bool]:
-        """A page of the caller's shares and those of the caller's conversations, the latest first, and whether there are
-        more. Raises ApiError 404."""
+        """A page of the caller's shares and of those of the caller's conversations, the latest first, and whether there
+        are more. Raises ApiError 404."""
         require(principal, "generate", principal.workspace_role)
         async with self._database.reading() as session:
             last = None if after is None else await stored_shares.own_by_id(session, principal, after)
