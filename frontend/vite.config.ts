@@ -6,20 +6,21 @@ import { defineConfig } from "vitest/config";
 const SERVER = "http://127.0.0.1:8080";
 const proxied = { target: SERVER, changeOrigin: true, headers: { origin: SERVER } };
 
-/** While developing: every address of the console is its one page, as the server has it. */
+/** While developing: every address of the console is its one page, and a share has its own, as the server has it. */
 const consolePage: Plugin = {
   name: "console-page",
   configureServer(server) {
     server.middlewares.use((request, _response, next) => {
       const asked = request as { url?: string };
       if (/^\/console(\/|$)/.test(asked.url ?? "")) asked.url = "/console.html";
+      if (/^\/share$/.test(asked.url ?? "")) asked.url = "/share.html";
       next();
     });
   },
 };
 
 // The console is built by itself: were the conversation to share its chunks, it would load what the console alone uses.
-const PAGES: Record<string, string> = { index: "index.html", docs: "docs.html" };
+const PAGES: Record<string, string> = { index: "index.html", docs: "docs.html", share: "share.html" };
 const CONSOLE: Record<string, string> = { console: "console.html" };
 
 export default defineConfig(({ mode }) => ({

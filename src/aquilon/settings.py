@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     """The same for one address, or one IPv6 /64; trusted proxies are exempt."""
     head_seconds: float = Field(15, gt=0, le=3600)
     """A connection is closed where a request's line and headers don't arrive in this time."""
+    sharing: bool = True
+    """Whether people may share copies of conversations by links that need no account; organizations may switch it off.
+    """
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     """A larger request body is refused with 413."""

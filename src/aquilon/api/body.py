@@ -82,10 +82,11 @@ async def _validated_by(request: Request, data: bytes, choose: Callable[[Any], t
     return body
 
 
-async def read_bytes(request: Request) -> bytes:
-    """The raw body. Raises ApiError: 413 above the server's limit (without reading on), 408 for a slow body,
-    415 for a compressed body."""
-    return await _read(request, services(request).settings.max_body_bytes)
+async def read_bytes(request: Request, *, most: int | None = None, seconds: float = BODY_SECONDS) -> bytes:
+    """The raw body. Raises ApiError: 413 above ``most`` bytes or the server's limit (without reading on), 408 if it
+    takes more ``seconds``, 415 for a compressed body."""
+    limit = services(request).settings.max_body_bytes if most is None else most
+    return await _read(request, limit, seconds=seconds)
 
 
 def require_plain(request: Request) -> None:
@@ -112,21 +113,21 @@ def _require_json(request: Request) -> None:
         )
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def _read(request: Request, limit: int, *, seconds: float = BODY_SECONDS) -> bytes:
     require_plain(request)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
     data = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 data += chunk
                 if len(data) > limit:
                     raise _too_large(limit)
     except TimeoutError:
         raise ApiError(
-            408, "invalid_request_error", f"The body didn't arrive within {BODY_SECONDS} seconds", code="body_timeout"
+            408, "invalid_request_error", f"The body didn't arrive within {seconds:g} seconds", code="body_timeout"
         ) from None
     except ClientDisconnect:
         raise invalid("The connection ended before the body did") from None

@@ -14,6 +14,8 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.imports.imports import Imports
+from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
@@ -60,6 +62,8 @@ class Services:
     conversations: Conversations
     projects: Projects
     runs: Runs
+    shares: Shares
+    imports: Imports
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

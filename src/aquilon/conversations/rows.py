@@ -84,7 +84,9 @@ def item_row(
     run_id: str | None = None,
     output: bool = False,
     status: str = "completed",
+    created_at: int | None = None,
 ) -> dict[str, Any]:
+    """``created_at``: None for now."""
     return {
         "id": id_,
         "organization_id": organization_id,
@@ -96,7 +98,7 @@ def item_row(
         "output": output,
         "status": status,
         "content": encoded(item),
-        "created_at": int(time.time()),
+        "created_at": int(time.time()) if created_at is None else created_at,
     }
 
 

@@ -82,6 +82,12 @@ def create_app(services: Services) -> FastAPI:
     async def reference(request: Request) -> Response:
         return page(request, static, "docs.html")
 
+    @app.api_route("/share", methods=["GET", "HEAD"], include_in_schema=False)
+    async def shared(request: Request) -> Response:
+        shown = page(request, static, "share.html")
+        shown.headers["x-robots-tag"] = "noindex, nofollow"
+        return shown
+
     async def front_end(scope: Scope, receive: Receive, send: Send) -> None:
         await page_or_file(Request(scope), static)(scope, receive, send)
 

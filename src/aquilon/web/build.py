@@ -12,6 +12,8 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.imports.imports import Imports
+from aquilon.chat.shares import Shares
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -119,6 +121,8 @@ def build_services(settings: Settings, database: Database) -> Services:
         conversations=conversations,
         projects=Projects(database),
         runs=Runs(database, pipeline, histories, process_id=process_id),
+        shares=Shares(database, conversations, allowed=settings.sharing),
+        imports=Imports(database, conversations),
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,

@@ -25,6 +25,7 @@ _OPEN_PATHS = frozenset(
         "/auth/methods",
         "/auth/oidc/{provider}/start",
         "/auth/oidc/{provider}/callback",
+        "/v1/shares/snapshot",
     }
 )
 
@@ -34,6 +35,8 @@ _TAGS = {
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
     "projects": "Folders of conversations, with instructions for every answer in them.",
+    "feedback": "What people think of answers.",
+    "shares": "Links to read-only copies of conversations.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

@@ -1,5 +1,5 @@
 """Deletes old rows and files: usage events (their totals stay), ended batch jobs, files, idempotency keys,
-conversations that are kept no longer."""
+conversations and shares that are kept no longer."""
 
 from __future__ import annotations
 

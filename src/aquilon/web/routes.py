@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.chat import feedback, live, shares, transfer
+from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -56,10 +58,14 @@ ROUTES: tuple[Routes, ...] = tuple(
         responses,
         responses_compact,
         conversation_search,  # before `/v1/conversations/{conversation_id}`
+        transfer,  # the same
         conversations,
         items,
         mistral,
         projects,
+        live,
+        feedback,
+        shares,
         responses_websocket,
         vector_stores,
         vector_store_files,
@@ -88,6 +94,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         organization,
         organization_keys,
         conversation_retention,
+        chat_switches,
         budgets,
         limits,
         prices,

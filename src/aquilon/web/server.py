@@ -135,7 +135,8 @@ class _Server:
         conversations = ("conversations", services.conversations.prune)
         events = ("events of ended answers", services.runs.prune_events)
         expired = ("documents of expired libraries", services.libraries.prune)
-        self._prunings = prunings(database, services.files, settings, conversations, events, expired)
+        shares = ("shares", services.shares.prune)
+        self._prunings = prunings(database, services.files, settings, conversations, events, expired, shares)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:

@@ -1,0 +1,36 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "share.title": "Diese Unterhaltung teilen",
+  "share.close": "Schließen",
+  "share.loading": "Wird geladen…",
+  "share.workspace": "Mit dem Arbeitsbereich „{workspace}“",
+  "share.workspaceText":
+    "Alle darin sehen diese Unterhaltung mit allen Zweigen und neue Nachrichten, sobald sie kommen, und können darin schreiben.",
+  "share.workspaceOn": "Mit dem Arbeitsbereich teilen",
+  "share.link": "Über einen Link, mit allen",
+  "share.linkText":
+    "Der Link zeigt eine Kopie der Fragen und Antworten dieses Zweigs, wie sie jetzt sind, ohne Gedanken, Anweisungen und Dateien. Spätere Nachrichten erscheinen nicht. Wer den Link hat, kann sie ohne Konto lesen.",
+  "share.off": "Links sind hier abgeschaltet. Ein Administrator kann sie einschalten.",
+  "share.valid": "Gültig",
+  "share.valid.1": "1 Tag",
+  "share.valid.7": "7 Tage",
+  "share.valid.30": "30 Tage",
+  "share.valid.365": "1 Jahr",
+  "share.valid.always": "Bis zum Widerruf",
+  "share.showName": "Lesern meinen Namen zeigen",
+  "share.create": "Link erstellen",
+  "share.creating": "Wird erstellt…",
+  "share.created": "Ihr Link, nur dieses eine Mal gezeigt",
+  "share.copyLink": "Link kopieren",
+  "share.copied": "Kopiert",
+  "share.links": "Links zu dieser Unterhaltung",
+  "share.createdOn": "Erstellt am {date}",
+  "share.until": "gültig bis {date}",
+  "share.always": "gültig bis zum Widerruf",
+  "share.revoke": "Widerrufen",
+  "share.revokeThis": "Den am {date} erstellten Link widerrufen",
+  "share.revokeSure": "Endgültig widerrufen?",
+  "share.revoked": "Der Link wurde widerrufen.",
+  "share.failed": "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
+};

@@ -1,0 +1,36 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "share.title": "Compartir esta conversación",
+  "share.close": "Cerrar",
+  "share.loading": "Cargando…",
+  "share.workspace": "Con el espacio de trabajo «{workspace}»",
+  "share.workspaceText":
+    "Todas las personas del espacio ven esta conversación con todas sus ramas y los mensajes nuevos a medida que llegan, y pueden escribir en ella.",
+  "share.workspaceOn": "Compartir con el espacio de trabajo",
+  "share.link": "Mediante un enlace, con cualquiera",
+  "share.linkText":
+    "El enlace muestra una copia de las preguntas y respuestas de esta rama tal como están ahora, sin razonamientos, instrucciones ni archivos. Los mensajes posteriores no aparecen. Quien tenga el enlace puede leerla sin cuenta.",
+  "share.off": "Los enlaces están desactivados aquí. La administración puede activarlos.",
+  "share.valid": "Válido durante",
+  "share.valid.1": "1 día",
+  "share.valid.7": "7 días",
+  "share.valid.30": "30 días",
+  "share.valid.365": "1 año",
+  "share.valid.always": "Hasta revocarlo",
+  "share.showName": "Mostrar mi nombre a quienes lean",
+  "share.create": "Crear un enlace",
+  "share.creating": "Creando…",
+  "share.created": "El enlace, que solo se muestra esta vez",
+  "share.copyLink": "Copiar el enlace",
+  "share.copied": "Copiado",
+  "share.links": "Enlaces a esta conversación",
+  "share.createdOn": "Creado el {date}",
+  "share.until": "válido hasta el {date}",
+  "share.always": "válido hasta revocarlo",
+  "share.revoke": "Revocar",
+  "share.revokeThis": "Revocar el enlace creado el {date}",
+  "share.revokeSure": "¿Revocar definitivamente?",
+  "share.revoked": "El enlace se ha revocado.",
+  "share.failed": "No ha funcionado. Conviene volver a intentarlo en un momento.",
+};

@@ -1,0 +1,36 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "share.title": "Partager cette conversation",
+  "share.close": "Fermer",
+  "share.loading": "Chargement…",
+  "share.workspace": "Avec l’espace de travail «\u00a0{workspace}\u00a0»",
+  "share.workspaceText":
+    "Tous ses membres voient cette conversation avec toutes ses branches, ainsi que les nouveaux messages à mesure qu’ils arrivent, et peuvent y écrire.",
+  "share.workspaceOn": "Partager avec l’espace de travail",
+  "share.link": "Par un lien, avec n’importe qui",
+  "share.linkText":
+    "Le lien montre une copie des questions et réponses de cette branche telles qu’elles sont maintenant, sans réflexions, instructions ni fichiers. Les messages suivants n’y apparaissent pas. Toute personne qui a le lien peut la lire sans compte.",
+  "share.off": "Les liens sont désactivés ici. Un administrateur peut les activer.",
+  "share.valid": "Valable",
+  "share.valid.1": "1 jour",
+  "share.valid.7": "7 jours",
+  "share.valid.30": "30 jours",
+  "share.valid.365": "1 an",
+  "share.valid.always": "Jusqu’à sa révocation",
+  "share.showName": "Montrer mon nom aux lecteurs",
+  "share.create": "Créer un lien",
+  "share.creating": "Création…",
+  "share.created": "Votre lien, affiché cette seule fois",
+  "share.copyLink": "Copier le lien",
+  "share.copied": "Copié",
+  "share.links": "Liens vers cette conversation",
+  "share.createdOn": "Créé le {date}",
+  "share.until": "valable jusqu’au {date}",
+  "share.always": "valable jusqu’à révocation",
+  "share.revoke": "Révoquer",
+  "share.revokeThis": "Révoquer le lien créé le {date}",
+  "share.revokeSure": "Révoquer définitivement\u00a0?",
+  "share.revoked": "Le lien a été révoqué.",
+  "share.failed": "Cela n’a pas fonctionné. Réessayez dans un instant.",
+};

@@ -1,0 +1,36 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "share.title": "Condividere questa conversazione",
+  "share.close": "Chiudi",
+  "share.loading": "Caricamento…",
+  "share.workspace": "Con lo spazio di lavoro «{workspace}»",
+  "share.workspaceText":
+    "Tutte le persone dello spazio vedono questa conversazione con tutti i suoi rami e i nuovi messaggi man mano che arrivano, e possono scrivervi.",
+  "share.workspaceOn": "Condividi con lo spazio di lavoro",
+  "share.link": "Con un link, con chiunque",
+  "share.linkText":
+    "Il link mostra una copia delle domande e risposte di questo ramo come sono ora, senza ragionamenti, istruzioni né file. I messaggi successivi non compaiono. Chi ha il link può leggerla senza account.",
+  "share.off": "I link sono disattivati qui. Un amministratore può attivarli.",
+  "share.valid": "Valido per",
+  "share.valid.1": "1 giorno",
+  "share.valid.7": "7 giorni",
+  "share.valid.30": "30 giorni",
+  "share.valid.365": "1 anno",
+  "share.valid.always": "Fino alla revoca",
+  "share.showName": "Mostra il mio nome a chi legge",
+  "share.create": "Crea un link",
+  "share.creating": "Creazione…",
+  "share.created": "Il link, mostrato solo questa volta",
+  "share.copyLink": "Copia il link",
+  "share.copied": "Copiato",
+  "share.links": "Link a questa conversazione",
+  "share.createdOn": "Creato il {date}",
+  "share.until": "valido fino al {date}",
+  "share.always": "valido fino alla revoca",
+  "share.revoke": "Revoca",
+  "share.revokeThis": "Revoca il link creato il {date}",
+  "share.revokeSure": "Revocare definitivamente?",
+  "share.revoked": "Il link è stato revocato.",
+  "share.failed": "Non ha funzionato. Si può riprovare tra poco.",
+};

@@ -1,0 +1,6 @@
+export const texts = {
+  "entries.share": "Share…",
+  "entries.markdown": "Export as Markdown",
+  "entries.json": "Export as JSON",
+  "entries.import": "Import conversations…",
+};

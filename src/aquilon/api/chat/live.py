@@ -1,0 +1,63 @@
+"""``/v1/conversations/{id}/events``: a conversation's changes, for those who have it open. Our own extension."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.event_stream import EventStream
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.chat.live import State, changes
+
+routes = Routes("/v1/conversations", tag="conversations")
+
+
+class ConversationUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = "conversation.updated"
+    title: str | None
+    visibility: str
+    head_id: str | None
+    """Its latest item: where this changes, there are new items to list."""
+    updated_at: int
+    edition: int
+    """Grows when an item is deleted."""
+    running: Sequence[str]
+    """The responses that are being written now; `GET /v1/responses/{response_id}?stream=true` follows one."""
+
+
+class ConversationGone(msgspec.Struct, frozen=True, kw_only=True):
+    """It was deleted, or the caller may not see it any more."""
+
+    type: str = "conversation.gone"
+
+
+@routes.get(
+    "/{conversation_id}/events",
+    "Follow what changes in a conversation",
+    says="A stream: the conversation's state now, and again after each change. It ends after ten minutes: ask again.",
+    stream=(ConversationUpdated, ConversationGone),
+)
+async def follow_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    return EventStream(_frames(changes(services(request).database, caller, conversation_id)))
+
+
+async def _frames(states: AsyncGenerator[State | None]) -> AsyncGenerator[bytes]:
+    async for state in states:
+        event = (
+            ConversationGone()
+            if state is None
+            else ConversationUpdated(
+                title=state.title,
+                visibility=state.visibility,
+                head_id=state.head_id,
+                updated_at=state.updated_at,
+                edition=state.edition,
+                running=state.running,
+            )
+        )
+        yield b"event: " + event.type.encode() + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
