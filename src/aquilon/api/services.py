@@ -30,6 +30,7 @@ from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.administration.waiting_list import WaitingList
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
@@ -67,6 +68,7 @@ class Services:
     passwords: Passwords
     sign_in: SignIn
     openid: OpenIdProviders
+    waiting_list: WaitingList
     sealer: Sealer
     files: Files
     batches: Batches

@@ -27,6 +27,7 @@ class StoredConversation(Owned, Base):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("ix_conversations_organization_id", "organization_id", "workspace_id", "updated_at"),
+        Index("ix_conversations_user_id", "organization_id", "user_id"),
         CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
     )
 

@@ -34,6 +34,7 @@ from aquilon.jobs.runner import JobRunner
 from aquilon.money.admission import Admission
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.administration.waiting_list import WaitingList
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
@@ -132,6 +133,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         passwords=passwords,
         sign_in=SignIn(database, passwords),
         openid=OpenIdProviders(),
+        waiting_list=WaitingList(database),
         sealer=sealer,
         files=files,
         batches=Batches(database, files, new_work=new_work),

@@ -38,6 +38,7 @@ from aquilon.api.people import (
     organization_keys,
     server_organizations,
     sessions,
+    waiting_list,
 )
 from aquilon.api.routes import Routes
 
@@ -77,6 +78,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         sessions,
         oidc,
         invitations,
+        waiting_list,
         server_organizations,
         identity_providers,
         organization,
