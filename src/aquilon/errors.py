@@ -35,7 +35,8 @@ LimitKind = Literal[
 class LimitReached(msgspec.Struct, frozen=True):
     """The limit that refused a request, in numbers: no program has to read them out of the message.
 
-    ``limit``, ``remaining`` and ``needed`` are what the kind counts; a budget's and a ``quota_cost``'s are millionths of a cent.
+    ``limit``, ``remaining`` and ``needed`` are what the kind counts; those of ``budget`` and ``quota_cost`` are
+    millionths of a cent.
     """
 
     kind: LimitKind

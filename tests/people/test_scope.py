@@ -33,6 +33,7 @@ MAY_USE_EVERYONE = {
     "people/store/sessions.py": "the user of a session's cookie",
     "people/store/identity_providers.py": "the operator's list, and the user of a subject",
     "people/store/invitations.py": "the invitation of a token",
+    "people/administration/account_deletion.py": "deletions that a stop interrupted",
     "people/store/waiting_list.py": "the open list that a visitor means, pruning",
     "people/store/api_keys.py": "the user of a key's secret",
     "money/store/usage.py": "pruning",

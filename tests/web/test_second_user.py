@@ -37,6 +37,9 @@ OBJECTS = {
     "item_id": "item",
     "completion_id": "completion",
     "response_id": "response",
+    "entry_id": "waiting",
+    "quota_id": "quota",
+    "announcement_id": "announcement",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -81,6 +84,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
+    "erase_user": {"confirm": "dora"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
 }
 """A valid body for a route, by the route's name."""
@@ -179,6 +183,13 @@ def make(server: RunningServer, name: str) -> Organization:
     conversation = post("/v1/conversations", items=[{"role": "user", "content": name}])
     [item] = owner.get(f"/v1/conversations/{conversation['id']}/items").json()["data"]
     response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
+    quota = post("/v1/organization/person-quotas", user_id=user["id"], period="day", messages=10**6)
+    announcement = post("/v1/organization/announcements", text=f"only for {name}")
+    owner.put("/v1/organization/waiting-list/settings", json={"open": True}).raise_for_status()
+    visitor = {"name": "Visitor", "email": "visitor@example.org", "organization": name}
+    page = {"origin": server.url, "sec-fetch-site": "same-origin"}
+    httpx.post(f"{server.url}/auth/waiting-list", json=visitor, headers=page).raise_for_status()
+    [waiting] = owner.get("/v1/organization/waiting-list").json()["data"]
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
@@ -198,6 +209,9 @@ def make(server: RunningServer, name: str) -> Organization:
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
         "response": response["id"],
+        "waiting": waiting["id"],
+        "quota": quota["id"],
+        "announcement": announcement["id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -269,6 +283,11 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/organization/limits", {"workspace_id": "workspace", "requests_per_minute": 1}),
         ("/v1/organization/limits", {"key_id": "key", "requests_per_minute": 1}),
         ("/v1/organization/invitations", {"workspace_ids": ["workspace"]}),
+        ("/v1/organization/waiting-list/admit", {"entry_ids": ["waiting"]}),
+        ("/v1/organization/waiting-list/admit", {"first": 1, "workspace_ids": ["workspace"]}),
+        ("/v1/organization/waiting-list/refuse", {"entry_ids": ["waiting"]}),
+        ("/v1/organization/person-quotas", {"user_id": "user", "period": "day", "messages": 1}),
+        ("/v1/organization/person-quotas", {"workspace_id": "workspace", "period": "day", "messages": 1}),
         ("/v1/batches", {"input_file_id": "file", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
         ("/v1/batch/jobs", {"input_files": ["file"], "endpoint": "/v1/chat/completions", "model": "tiny"}),
         ("/v1/responses", {"conversation": "conversation", "model": "tiny", "input": "x"}),

@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.settings import KnownChatSettings
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings import EmbeddingPipeline
@@ -30,6 +31,7 @@ from aquilon.jobs.files import Files
 from aquilon.jobs.runner import JobRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.administration.account_deletion import PersonalAccounts
 from aquilon.people.administration.waiting_list import WaitingList
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
@@ -69,6 +71,8 @@ class Services:
     sign_in: SignIn
     openid: OpenIdProviders
     waiting_list: WaitingList
+    personal_accounts: PersonalAccounts
+    chat_settings: KnownChatSettings
     sealer: Sealer
     files: Files
     batches: Batches

@@ -1,4 +1,4 @@
-"""The terms under which requests are admitted: an organization's budgets, limits and quotas, and every model's prices."""
+"""The terms under which requests are admitted: an organization's budgets, limits and quotas, and the prices."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.chat import access_rules, announcements
+from aquilon.api.chat import settings as chat_settings
 from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -24,7 +26,7 @@ from aquilon.api.generation import (
     tokens,
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
-from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.money import budgets, limits, person_quotas, prices, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
 from aquilon.api.ollama import chat as ollama_chat
 from aquilon.api.ollama import embed as ollama_embed
@@ -33,6 +35,7 @@ from aquilon.api.ollama import models as ollama_models
 from aquilon.api.people import (
     identity_providers,
     invitations,
+    me,
     oidc,
     organization,
     organization_keys,
@@ -76,6 +79,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         ollama_models,
         ollama_administration,
         sessions,
+        me,
         oidc,
         invitations,
         waiting_list,
@@ -84,8 +88,12 @@ ROUTES: tuple[Routes, ...] = tuple(
         organization,
         organization_keys,
         conversation_retention,
+        chat_settings,
+        access_rules,
+        announcements,
         budgets,
         limits,
+        person_quotas,
         prices,
         statements,
         usage_report,

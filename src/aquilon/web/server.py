@@ -135,7 +135,9 @@ class _Server:
         conversations = ("conversations", services.conversations.prune)
         events = ("events of ended answers", services.runs.prune_events)
         waiting_list = ("waiting list", services.waiting_list.prune)
-        self._prunings = prunings(database, services.files, settings, conversations, events, waiting_list)
+        accounts = ("deleted accounts", services.personal_accounts.finish)
+        more = (conversations, events, waiting_list, accounts)
+        self._prunings = prunings(database, services.files, settings, *more)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:

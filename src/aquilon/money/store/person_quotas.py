@@ -125,7 +125,7 @@ async def _count_present_use(session: AsyncSession, scope: Scope, quota: PersonQ
     )
     rows: Sequence[tuple[str, int, int, int]] = (
         await session.execute(query.with_only_columns(UsageTotal.user_id, *sums).group_by(UsageTotal.user_id))
-    ).all()  # type: ignore[assignment]
+    ).all()
     session.add_all(
         BudgetSpending(
             budget_id=f"{quota.id}/{user_id}/{unit}",

@@ -1,0 +1,1 @@
+"""The chat beyond its conversations: what an organization sets for it, and what its people are told."""
