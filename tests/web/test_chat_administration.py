@@ -1,4 +1,4 @@
-"""What an administrator sets for the chat: who sees which model and part, what conversations begin with, announcements."""
+"""What an administrator sets for the chat: who sees which model and part, how conversations begin, announcements."""
 
 from __future__ import annotations
 

@@ -46,13 +46,9 @@ async def set_quota(
 
     It has a new id, under which the use of each person is counted anew from the usage that is recorded.
     """
-    former = scope.select(StoredPersonQuota).where(
-        StoredPersonQuota.workspace_id == workspace_id,
-        StoredPersonQuota.user_id == user_id,
-        StoredPersonQuota.period == period,
-    )
-    if (row := await session.scalar(former)) is not None:
-        await remove_quota(session, scope, row.id)
+    former = await _quota_of(session, scope, workspace_id, user_id=user_id, period=period)
+    if former is not None:
+        await _remove(session, scope, former.id)
     now = int(time.time())
     row = StoredPersonQuota(
         id=new_id(_PREFIX),
@@ -72,7 +68,28 @@ async def set_quota(
 
 
 async def remove_quota(session: AsyncSession, scope: Scope, quota_id: str) -> PersonQuota | None:
-    """Remove a quota and return it; None if the organization has no such quota."""
+    """Remove a quota and return it; None if the organization has no such quota.
+
+    Without an exception, its person's use counts in the quota for everybody, which is set anew: it has not counted it.
+    """
+    removed = await _remove(session, scope, quota_id)
+    if removed is not None and removed.user_id:
+        everybodys = await _quota_of(session, scope, removed.workspace_id, user_id="", period=removed.period)
+        if everybodys is not None:
+            await set_quota(
+                session,
+                scope,
+                workspace_id=everybodys.workspace_id,
+                user_id="",
+                period=everybodys.period,
+                messages=everybodys.messages,
+                tokens=everybodys.tokens,
+                cost=everybodys.cost,
+            )
+    return removed
+
+
+async def _remove(session: AsyncSession, scope: Scope, quota_id: str) -> PersonQuota | None:
     row = await session.scalar(scope.select(StoredPersonQuota).where(StoredPersonQuota.id == quota_id))
     if row is None:
         return None
@@ -81,6 +98,18 @@ async def remove_quota(session: AsyncSession, scope: Scope, quota_id: str) -> Pe
     lines = scope.delete(BudgetSpending).where(BudgetSpending.budget_id.startswith(f"{quota_id}/", autoescape=True))
     await session.execute(lines)
     return _quota(row)
+
+
+async def _quota_of(
+    session: AsyncSession, scope: Scope, workspace_id: str, *, user_id: str, period: QuotaPeriod
+) -> PersonQuota | None:
+    query = scope.select(StoredPersonQuota).where(
+        StoredPersonQuota.workspace_id == workspace_id,
+        StoredPersonQuota.user_id == user_id,
+        StoredPersonQuota.period == period,
+    )
+    row = await session.scalar(query)
+    return None if row is None else _quota(row)
 
 
 async def remove_exceptions(session: AsyncSession, scope: Scope, user_id: str) -> int:
