@@ -64,6 +64,11 @@ export async function join(token: string, name: string, email: string | null, pa
   await postJson("/auth/join", { token, name, email, password });
 }
 
+/** Puts a visitor on the waiting list; the answer is the same for every address. */
+export async function askToJoin(name: string, email: string, reason: string): Promise<void> {
+  await postJson("/auth/waiting-list", { name, email, reason });
+}
+
 export async function logOut(): Promise<void> {
   await postJson("/auth/logout", {});
 }

@@ -69,6 +69,8 @@ class OwnQuota(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int
     resets_at: int
     """Seconds since 1970."""
+    currency: str
+    """The currency of a ``cost``, such as EUR."""
 
 
 @routes.get(
@@ -89,6 +91,7 @@ async def own_quotas(request: Request, caller: Caller) -> Response:
             used=each.used,
             remaining=max(0, each.allowance.limit - each.used),
             resets_at=each.resets_at,
+            currency=services(request).settings.currency,
         )
         for each in standings
     ]
