@@ -59,7 +59,8 @@ class ConversationData:
         return {"conversations": deleted}
 
     async def _after(self, person: Person, last: str) -> list[StoredConversation]:
-        query = person.scope.select(StoredConversation).where(StoredConversation.id > last)
+        scope = person.scope
+        query = scope.select(StoredConversation).where(StoredConversation.id > last)
         async with self._database.reading() as session:
             return list(await session.scalars(query.order_by(StoredConversation.id).limit(_AT_ONCE)))
 

@@ -26,7 +26,7 @@ class JobData:
         self._files = files
 
     async def export(self, person: Person) -> AsyncIterator[ArchiveFile]:
-        last = ""
+        scope, last = person.scope, ""
         while rows := await self._files_after(person, last):
             for row in rows:
                 last = row.id
@@ -34,30 +34,32 @@ class JobData:
                 if await asyncio.to_thread(path.is_file):
                     yield ArchiveFile(f"files/{row.id}/{_plain(row.name)}", _content(path), packed=False)
         async with self._database.reading() as session:
-            jobs = list(await session.scalars(person.scope.select(Batch).order_by(Batch.id)))
+            jobs = list(await session.scalars(scope.select(Batch).order_by(Batch.id)))
         described = [{name: getattr(job, name) for name in _BATCH_COLUMNS} for job in jobs]
         if described:
             yield ArchiveFile("batches.json", as_json(described))
 
     async def erase(self, person: Person) -> Mapping[str, int]:
         """Jobs that run end with their rows, without further files."""
+        scope = person.scope
         async with self._database.writing() as session:
             owners = IdempotencyKey.owner.in_((person.user_id, *person.key_ids))
             await session.execute(Scope(person.organization_id).delete(IdempotencyKey).where(owners))
-            jobs = await session.execute(person.scope.delete(Batch).returning(Batch.id))
+            jobs = await session.execute(scope.delete(Batch).returning(Batch.id))
             batches = len(jobs.all())
         files = 0
         while rows := await self._files_after(person, ""):
             async with self._database.writing() as session:
                 for row in rows:
-                    await stored_files.remove(session, person.scope, row.id)
+                    await stored_files.remove(session, scope, row.id)
             for row in rows:
                 await asyncio.to_thread(self._files.disk.remove, row.organization_id, row.id)
             files += len(rows)
         return {"files": files, "batches": batches}
 
     async def _files_after(self, person: Person, last: str) -> list[StoredFile]:
-        query = person.scope.select(StoredFile).where(StoredFile.id > last).order_by(StoredFile.id).limit(_AT_ONCE)
+        scope = person.scope
+        query = scope.select(StoredFile).where(StoredFile.id > last).order_by(StoredFile.id).limit(_AT_ONCE)
         async with self._database.reading() as session:
             return list(await session.scalars(query))
 

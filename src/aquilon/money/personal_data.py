@@ -42,9 +42,9 @@ class UsageData:
     async def _usage(self, person: Person) -> AsyncIterator[bytes]:
         yield csv_line(["ended_at", "request_id", *_COLUMNS[:-1], "cost_microcents"])
         place = tuple_(StoredUsageEvent.ended_at, StoredUsageEvent.request_id)
-        last = (-1, "")
+        scope, last = person.scope, (-1, "")
         while True:
-            query = person.scope.select(StoredUsageEvent).where(place > last)
+            query = scope.select(StoredUsageEvent).where(place > last)
             query = query.order_by(StoredUsageEvent.ended_at, StoredUsageEvent.request_id).limit(_EVENTS_AT_ONCE)
             async with self._database.reading() as session:
                 rows = list(await session.scalars(query))
