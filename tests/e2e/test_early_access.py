@@ -106,7 +106,9 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
     assert status == 200
 
 
-async def test_an_administrator_keeps_a_part_of_the_chat_to_a_role(owner: ConsoleVisitor) -> None:
+async def test_an_administrator_keeps_a_part_of_the_chat_to_a_role_and_says_how_conversations_begin(
+    server: RunningServer, owner: ConsoleVisitor
+) -> None:
     await owner.open("/chat")
     await owner.act("Change", "Sharing")
     await owner.dialog.get_by_label("These roles").check()
@@ -117,3 +119,14 @@ async def test_an_administrator_keeps_a_part_of_the_chat_to_a_role(owner: Consol
     _, me = await owner.fetch("GET", "/v1/me")
     assert "sharing" not in me["features"]
     await owner.fetch("PUT", "/v1/organization/access-rules", {"kind": "feature", "name": "sharing"})
+    await owner.page.get_by_label("Instructions for the model").fill("Answer in one word.")
+    await owner.page.get_by_role("button", name="Save").click()
+    await expect(owner.page.get_by_text("Saved.")).to_be_visible()
+    await owner.page.goto(server.url)
+    await owner.shorten_answers(2)
+    async with owner.page.expect_request("**/v1/chat/completions") as asking:
+        await owner.ask("Hi")
+    sent = (await asking.value).post_data_json
+    assert sent["messages"][0] == {"role": "system", "content": "Answer in one word."}
+    await owner.expect_state("finished")
+    await owner.fetch("PUT", "/v1/organization/chat", {})
