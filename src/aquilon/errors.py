@@ -23,6 +23,9 @@ LimitKind = Literal[
     "tokens_per_minute",
     "parallel_requests",
     "budget",
+    "quota_messages",
+    "quota_tokens",
+    "quota_cost",
     "context_tokens",
     "batch_jobs",
     "idempotency_keys",
@@ -32,7 +35,8 @@ LimitKind = Literal[
 class LimitReached(msgspec.Struct, frozen=True):
     """The limit that refused a request, in numbers: no program has to read them out of the message.
 
-    ``limit``, ``remaining`` and ``needed`` are what the kind counts; a budget's are millionths of a cent.
+    ``limit``, ``remaining`` and ``needed`` are what the kind counts; those of ``budget`` and ``quota_cost`` are
+    millionths of a cent.
     """
 
     kind: LimitKind
@@ -40,7 +44,7 @@ class LimitReached(msgspec.Struct, frozen=True):
     remaining: int | None = None
     needed: int | None = None
     """What this request asks for, or at least."""
-    scope: Literal["organization", "workspace", "key"] | None = None
+    scope: Literal["organization", "workspace", "key", "person"] | None = None
     """Whose limit it is; None where it is the server's own."""
     model: str | None = None
     """The model that it is for; None for all together."""

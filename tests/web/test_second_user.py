@@ -45,6 +45,9 @@ OBJECTS = {
     "file_batch_id": "file_batch",
     "passage_id": "passage",
     "share_id": "share",
+    "entry_id": "waiting",
+    "quota_id": "quota",
+    "announcement_id": "announcement",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -99,6 +102,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_document": {"name": "mine now"},
     "share_library": {"level": "Editor", "share_with_uuid": "x", "share_with_type": "Workspace"},
     "unshare_library": {"share_with_uuid": "x", "share_with_type": "Workspace"},
+    "erase_user": {"confirm": "dora"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
     "rate_response": {"rating": "up"},
 }
@@ -207,6 +211,13 @@ def make(server: RunningServer, name: str) -> Organization:
     wait_until(lambda: owner.get(in_library).json()["status"] == "completed", 60)
     [found] = post(f"/v1/vector_stores/{library['id']}/search", query=name, max_num_results=1)["data"]
     owner.put(f"/v1/responses/{response['id']}/feedback", json={"rating": "up"}).raise_for_status()
+    quota = post("/v1/organization/person-quotas", user_id=user["id"], period="day", messages=10**6)
+    announcement = post("/v1/organization/announcements", text=f"only for {name}")
+    owner.put("/v1/organization/waiting-list/settings", json={"open": True}).raise_for_status()
+    visitor = {"name": "Visitor", "email": "visitor@example.org", "organization": name}
+    page = {"origin": server.url, "sec-fetch-site": "same-origin"}
+    httpx.post(f"{server.url}/auth/waiting-list", json=visitor, headers=page).raise_for_status()
+    [waiting] = owner.get("/v1/organization/waiting-list").json()["data"]
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
@@ -231,6 +242,9 @@ def make(server: RunningServer, name: str) -> Organization:
         "file_batch": file_batch["id"],
         "passage": found["passage_id"],
         "share": post("/v1/shares", conversation_id=conversation["id"])["id"],
+        "waiting": waiting["id"],
+        "quota": quota["id"],
+        "announcement": announcement["id"],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 
@@ -302,6 +316,11 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/organization/limits", {"workspace_id": "workspace", "requests_per_minute": 1}),
         ("/v1/organization/limits", {"key_id": "key", "requests_per_minute": 1}),
         ("/v1/organization/invitations", {"workspace_ids": ["workspace"]}),
+        ("/v1/organization/waiting-list/admit", {"entry_ids": ["waiting"]}),
+        ("/v1/organization/waiting-list/admit", {"first": 1, "workspace_ids": ["workspace"]}),
+        ("/v1/organization/waiting-list/refuse", {"entry_ids": ["waiting"]}),
+        ("/v1/organization/person-quotas", {"user_id": "user", "period": "day", "messages": 1}),
+        ("/v1/organization/person-quotas", {"workspace_id": "workspace", "period": "day", "messages": 1}),
         ("/v1/batches", {"input_file_id": "file", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
         ("/v1/batch/jobs", {"input_files": ["file"], "endpoint": "/v1/chat/completions", "model": "tiny"}),
         ("/v1/responses", {"conversation": "conversation", "model": "tiny", "input": "x"}),

@@ -1,9 +1,52 @@
 /** The bodies that the server reads and writes. Written by scripts/api-types out of /openapi.json: don't change it here. */
 
+export interface AccessRuleBody {
+  object: string;
+  kind: "feature" | "model";
+  name: string;
+  roles: Array<string> | null;
+  workspace_ids: Array<string> | null;
+}
+
+/** Without roles and workspaces everybody may, and the rule is removed. */
+export interface AccessRuleRequest {
+  kind: "model" | "feature";
+  /** A model's own name, not an alias; or a part of the chat: documents, memory, sharing, explore, import. */
+  name: string;
+  /** Who has one of these roles, in the organization or the workspace; null is any, [] nobody. */
+  roles?: Array<"owner" | "administrator" | "developer" | "member" | "billing"> | null;
+  /** The workspaces in which they may, by id or name; null is any. */
+  workspace_ids?: Array<string> | null;
+}
+
 export interface AddItems {
   items: Array<InputItem>;
   /** The item below which these are added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
   parent_id?: string | null;
+}
+
+/** Either `entry_ids` or `first`. */
+export interface AdmitRequest {
+  entry_ids?: Array<string> | null;
+  /** Admits so many of those who wait, the oldest first. */
+  first?: number | null;
+  /** The role in the organization and its workspaces; not above the caller's. */
+  role?: "owner" | "administrator" | "developer" | "member" | "billing";
+  /** Workspaces by id or name; the organization's first one, if empty. */
+  workspace_ids?: Array<string>;
+  /** Seconds until the invitations expire. */
+  expires_in?: number;
+}
+
+/** The page's link is `/#invite=TOKEN`. The token is shown only once, and works for one person. */
+export interface AdmittedBody {
+  object: string;
+  id: string;
+  name: string;
+  email: string;
+  invitation_id: string;
+  token: string;
+  expires_at: number;
 }
 
 export interface AgentHandoffEntry {
@@ -58,6 +101,28 @@ export interface AliasSwitch {
 export interface AllowedTools {
   mode?: "auto" | "required";
   tools: Array<ToolChoice>;
+}
+
+export interface AnnouncementBody {
+  object: string;
+  id: string;
+  text: string;
+  level: "info" | "warning";
+  dismissible: boolean;
+  starts_at: number;
+  ends_at: number | null;
+}
+
+export interface AnnouncementRequest {
+  /** Plain text. */
+  text: string;
+  level?: "info" | "warning";
+  /** Whether a reader can put it away. */
+  dismissible?: boolean;
+  /** Seconds since 1970; null is now. */
+  starts_at?: number | null;
+  /** Seconds since 1970; null shows it until it is deleted. */
+  ends_at?: number | null;
 }
 
 export interface AnswerDone {
@@ -179,6 +244,21 @@ export interface ArgumentsEvent {
   delta?: string | null;
   arguments?: string | null;
   name?: string | null;
+}
+
+export interface AskToJoin {
+  name: string;
+  email: string;
+  /** Why they want to join. */
+  reason?: string;
+  /** The organization by name or id; the one that runs the server, if left out. */
+  organization?: string | null;
+}
+
+/** The same for every address. */
+export interface Asked {
+  object: string;
+  received: boolean;
 }
 
 export interface AssistantMessage {
@@ -517,6 +597,19 @@ export interface ChatModerationRequest {
   model?: string | null;
   /** A conversation or a list of conversations; each is judged as one text. */
   input: Array<MessageFields> | Array<Array<MessageFields>>;
+}
+
+export interface ChatSettingsBody {
+  object: string;
+  default_model: string | null;
+  instructions: string;
+}
+
+export interface ChatSettingsRequest {
+  /** A model's name or alias; null is the server's default. */
+  default_model?: string | null;
+  /** What conversations of the chat page begin with. API clients read it at /v1/me and decide. */
+  instructions?: string;
 }
 
 export interface ChoiceLogprobs {
@@ -983,6 +1076,28 @@ export interface DeletedUpstream {
   deleted: boolean;
 }
 
+export interface DeletionBody {
+  object: string;
+  id: string;
+  deleted: Record<string, number>;
+  kept: Array<string>;
+}
+
+export interface DeletionPreview {
+  object: string;
+  name: string;
+  possible: boolean;
+  problem: string | null;
+  kept: Array<string>;
+}
+
+export interface DeletionRequest {
+  /** The account's name, as it is written. */
+  confirm: string;
+  /** Needed if the account has one; else sign in again at most 15 minutes before. */
+  password?: string | null;
+}
+
 export interface DetokenizeRequest {
   model: string;
   tokens: Array<number>;
@@ -1061,6 +1176,18 @@ export interface EmbeddingsRequest {
   user?: string | null;
 }
 
+export interface EntryBody {
+  object: string;
+  id: string;
+  name: string;
+  email: string;
+  reason: string;
+  status: "admitted" | "refused" | "waiting";
+  created_at: number;
+  decided_at: number | null;
+  invitation_id: string | null;
+}
+
 /** A message, a call of a function or its result; the type decides which fields are used. */
 export interface EntryFields {
   /** Without it, the entry's other fields tell the type. */
@@ -1079,6 +1206,11 @@ export interface EntryFields {
   previous_agent_name?: string | null;
   next_agent_id?: string | null;
   next_agent_name?: string | null;
+}
+
+export interface ErasureRequest {
+  /** The account's name, as it is written. */
+  confirm: string;
 }
 
 /** Flat fields for Mistral's clients; `error` repeats them for OpenAI's. */
@@ -1608,11 +1740,11 @@ export interface LimitBody {
 
 /** The limit that refused a request, in numbers: no program has to read them out of the message. */
 export interface LimitReached {
-  kind: "batch_jobs" | "budget" | "context_tokens" | "idempotency_keys" | "parallel_requests" | "requests_per_minute" | "tokens_per_minute";
+  kind: "batch_jobs" | "budget" | "context_tokens" | "idempotency_keys" | "parallel_requests" | "quota_cost" | "quota_messages" | "quota_tokens" | "requests_per_minute" | "tokens_per_minute";
   limit: number;
   remaining: number | null;
   needed: number | null;
-  scope: "key" | "organization" | "workspace" | null;
+  scope: "key" | "organization" | "person" | "workspace" | null;
   model: string | null;
   reset_in: number | null;
 }
@@ -1630,9 +1762,29 @@ export interface LimitRequest {
   parallel_requests?: number | null;
 }
 
+export interface ListOfAccessRuleBody {
+  object: string;
+  data: Array<AccessRuleBody>;
+}
+
+export interface ListOfAdmittedBody {
+  object: string;
+  data: Array<AdmittedBody>;
+}
+
 export interface ListOfAliasBody {
   object: string;
   data: Array<AliasBody>;
+}
+
+export interface ListOfAnnouncementBody {
+  object: string;
+  data: Array<AnnouncementBody>;
+}
+
+export interface ListOfEntryBody {
+  object: string;
+  data: Array<EntryBody>;
 }
 
 export interface ListOfFallbacksBody {
@@ -1658,6 +1810,16 @@ export interface ListOfOpenSession {
 export interface ListOfOwnIdentity {
   object: string;
   data: Array<OwnIdentity>;
+}
+
+export interface ListOfOwnQuota {
+  object: string;
+  data: Array<OwnQuota>;
+}
+
+export interface ListOfPersonQuotaBody {
+  object: string;
+  data: Array<PersonQuotaBody>;
 }
 
 export interface ListOfPullBody {
@@ -1688,6 +1850,17 @@ export interface LoginRequest {
   password?: string | null;
   /** The organization by name or id. If left out, an address may be in any organization, a name only in the one that runs the server. */
   organization?: string | null;
+}
+
+export interface Me {
+  object: string;
+  id: string;
+  name: string;
+  role: string;
+  workspace_id: string;
+  features: Array<string>;
+  default_model: string | null;
+  instructions: string;
 }
 
 export interface MemberBody {
@@ -2457,6 +2630,19 @@ export interface OwnIdentity {
   created_at: number;
 }
 
+/** `unit` is what `limit` and `used` count; a `cost` is in millionths of a cent. */
+export interface OwnQuota {
+  object: string;
+  period: "day" | "month";
+  scope: "organization" | "workspace";
+  unit: "cost" | "messages" | "tokens";
+  limit: number;
+  used: number;
+  remaining: number;
+  resets_at: number;
+  currency: string;
+}
+
 export interface PageOfApiKeyBody {
   object: string;
   data: Array<ApiKeyBody>;
@@ -2476,6 +2662,14 @@ export interface PageOfAuditBody {
 export interface PageOfChatCompletion {
   object: string;
   data: Array<ChatCompletion>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface PageOfEntryBody {
+  object: string;
+  data: Array<EntryBody>;
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
@@ -2562,6 +2756,34 @@ export interface PeriodRequest {
   starts_at?: number | null;
   /** The first second after the price; null if it holds until the next one starts. */
   ends_at?: number | null;
+}
+
+export interface PersonQuotaBody {
+  object: string;
+  id: string;
+  period: "day" | "month";
+  workspace_id: string | null;
+  workspace: string | null;
+  user_id: string | null;
+  person: string | null;
+  messages: number | null;
+  tokens: number | null;
+  cost_microcents: number | null;
+}
+
+/** For everybody, or with `user_id` an exception for one person; null is no limit, 0 lets nothing through. */
+export interface PersonQuotaRequest {
+  /** Days and months are UTC's. */
+  period: "day" | "month";
+  /** Counts what is used in this workspace alone, by id or name; null counts all together. */
+  workspace_id?: string | null;
+  user_id?: string | null;
+  /** Answered requests to a model. */
+  messages?: number | null;
+  /** Tokens read and written. */
+  tokens?: number | null;
+  /** Millionths of a cent. */
+  cost_microcents?: number | null;
 }
 
 /** Sent while nothing else is. */
@@ -2785,6 +3007,10 @@ export interface ReasoningTextBody {
 export interface RedactedThinkingBlock {
   type: "redacted_thinking";
   data: string;
+}
+
+export interface RefuseRequest {
+  entry_ids: Array<string>;
 }
 
 export interface RemoteModelBody {
@@ -3110,6 +3336,7 @@ export interface SignInMethods {
   link: boolean;
   providers: Array<SignInMethod>;
   min_password_characters: number;
+  waiting_list: boolean;
 }
 
 /** Just before the end of a block of thoughts. */
@@ -3572,6 +3799,19 @@ export interface UserRequest {
 
 export interface Version {
   version: string;
+}
+
+export interface WaitingListBody {
+  object: string;
+  open: boolean;
+  opened_at: number | null;
+  waiting: number;
+  kept_days: number;
+}
+
+export interface WaitingListRequest {
+  /** Whether visitors of the sign-in page may ask to join. */
+  open: boolean;
 }
 
 export interface WorkspaceBody {

@@ -1,7 +1,7 @@
 /** The server's plain calls: who is signed in, which models there are, whether it can answer. */
 import { Problem, problemOf } from "./problem";
 import type { InvitationToJoin, ListOfModel, SignInMethod, SignInMethods, StartBody } from "./schema";
-import type { ModelCard, SessionInfo } from "./types";
+import type { Me, ModelCard, SessionInfo } from "./types";
 
 export type { InvitationToJoin, SignInMethod as SignInProvider };
 
@@ -64,6 +64,11 @@ export async function join(token: string, name: string, email: string | null, pa
   await postJson("/auth/join", { token, name, email, password });
 }
 
+/** Puts a visitor on the waiting list; the answer is the same for every address. */
+export async function askToJoin(name: string, email: string, reason: string): Promise<void> {
+  await postJson("/auth/waiting-list", { name, email, reason });
+}
+
 export async function logOut(): Promise<void> {
   await postJson("/auth/logout", {});
 }
@@ -76,6 +81,11 @@ export async function currentSession(): Promise<SessionInfo | null> {
     if (error instanceof Problem && error.kind === "signedOut") return null;
     throw error;
   }
+}
+
+/** What the person may use in the chat, and what their organization wants conversations to begin with. */
+export async function ownChat(): Promise<Me> {
+  return (await (await call("/v1/me")).json()) as Me;
 }
 
 /** The models that can chat, the server's default first. */

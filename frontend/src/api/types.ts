@@ -1,6 +1,7 @@
 /** The server's bodies under the words that the pages use. */
 export type {
   LimitReached,
+  Me,
   Model as ModelCard,
   SessionBody as SessionInfo,
   SessionUser as User,
@@ -9,6 +10,6 @@ export type {
 } from "./schema";
 
 export interface ChatMessage {
-  role: "user" | "assistant";
+  role: "system" | "user" | "assistant";
   content: string;
 }

@@ -52,14 +52,17 @@ export class Conversation {
   #running: AbortController | null = null;
   #settled: () => Promise<void>;
   #onEnd: (answer: Answer) => void;
+  /** What the organization wants conversations to begin with; empty for nothing. */
+  #instructions: () => string;
 
   /**
    * Each question waits for `settled`: whoever asks while they are being signed in is not refused for it.
    * `onEnd` hears of each answer once, when nothing more will come of it.
    */
-  constructor(settled: () => Promise<void>, onEnd: (answer: Answer) => void) {
+  constructor(settled: () => Promise<void>, onEnd: (answer: Answer) => void, instructions: () => string) {
     this.#settled = settled;
     this.#onEnd = onEnd;
+    this.#instructions = instructions;
   }
 
   get last(): Turn | null {
@@ -123,7 +126,8 @@ export class Conversation {
 
   /** What the model is shown: every turn up to this one that has an answer, then this question. */
   #messages(turn: Turn): ChatMessage[] {
-    const messages: ChatMessage[] = [];
+    const instructions = this.#instructions();
+    const messages: ChatMessage[] = instructions === "" ? [] : [{ role: "system", content: instructions }];
     for (const earlier of this.turns) {
       if (earlier === turn) break;
       if (earlier.answer.text === "") continue;

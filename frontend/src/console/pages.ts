@@ -1,13 +1,15 @@
 /** The console's pages: where they are, for whom, and how they are loaded. */
 import type { Component } from "svelte";
 import type { Access } from "./access";
-import type { ConsoleKey } from "./i18n/catalogue.svelte";
+import { t, type ConsoleKey } from "./i18n/catalogue.svelte";
 import type { PageProps } from "./page";
+import { say } from "./pages/people/words";
 import type { GlyphName } from "./parts/Glyph.svelte";
 
 export interface ConsolePage {
   path: string;
-  title: ConsoleKey;
+  /** Its text's key, or what gives the text from a catalogue of its own. */
+  title: ConsoleKey | (() => string);
   glyph: GlyphName;
   shown: (access: Access) => boolean;
   load: () => Promise<{ default: Component<PageProps> }>;
@@ -95,11 +97,25 @@ export const GROUPS: readonly PageGroup[] = [
         load: () => import("./pages/Invitations.svelte"),
       },
       {
+        path: "/console/waiting-list",
+        title: () => say("waiting.title"),
+        glyph: "list",
+        shown: (access) => access.mayEverywhere("members.manage"),
+        load: () => import("./pages/people/WaitingList.svelte"),
+      },
+      {
         path: "/console/workspaces",
         title: "workspaces.title",
         glyph: "rooms",
         shown: (access) => access.may("workspaces.read"),
         load: () => import("./pages/Workspaces.svelte"),
+      },
+      {
+        path: "/console/chat",
+        title: () => say("chat.title"),
+        glyph: "bubble",
+        shown: (access) => access.may("organization.update"),
+        load: () => import("./pages/people/ChatSettings.svelte"),
       },
       {
         path: "/console/audit",
@@ -133,6 +149,13 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "gauge",
         shown: everyone,
         load: () => import("./pages/Limits.svelte"),
+      },
+      {
+        path: "/console/quotas",
+        title: () => say("quotas.title"),
+        glyph: "share",
+        shown: (access) => access.mayEverywhere("members.manage"),
+        load: () => import("./pages/people/Quotas.svelte"),
       },
       {
         path: "/console/statements",
@@ -177,6 +200,10 @@ export const GROUPS: readonly PageGroup[] = [
     ],
   },
 ];
+
+export function titleOf(page: ConsolePage): string {
+  return typeof page.title === "string" ? t(page.title) : page.title();
+}
 
 export function pageAt(path: string): ConsolePage | null {
   const plain = path.replace(/(.)\/+$/, "$1");

@@ -1,7 +1,7 @@
 /** Who is at the page, and by which models they can be answered. */
 import { Problem } from "../api/problem";
-import { chatModels, currentSession, logIn, logOut } from "../api/server";
-import type { ModelCard, SessionInfo, User } from "../api/types";
+import { chatModels, currentSession, logIn, logOut, ownChat } from "../api/server";
+import type { Me, ModelCard, SessionInfo, User } from "../api/types";
 import { preferences } from "../preferences.svelte";
 
 export type SignedOutReason = "none" | "expired" | "refused" | "unreachable" | "left";
@@ -13,6 +13,8 @@ export class Session {
   message = $state("");
   info = $state.raw<SessionInfo | null>(null);
   models = $state.raw<readonly ModelCard[]>([]);
+  /** What the person may use in the chat; null before the sign-in. */
+  me = $state.raw<Me | null>(null);
   /** Resolved when no sign-in is under way. */
   settled: Promise<void> = Promise.resolve();
 
@@ -39,7 +41,7 @@ export class Session {
         this.phase = "signedOut";
         return;
       }
-      this.models = await chatModels();
+      [this.models, this.me] = await Promise.all([chatModels(), ownChat()]);
       this.info = info;
       this.reason = "none";
       this.phase = "signedIn";

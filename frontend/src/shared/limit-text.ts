@@ -1,6 +1,7 @@
 /** Which limit refused a request and when there is room again, in the page's language. */
 import type { Problem } from "../api/problem";
 import type { LimitReached } from "../api/types";
+import { say } from "../chat/quota/words";
 import { locale, number, t, type MessageKey } from "../i18n/catalogue.svelte";
 
 const DAY_MS = 86_400_000;
@@ -12,19 +13,32 @@ const WHICH: Partial<Record<LimitReached["kind"], MessageKey>> = {
   budget: "limit.budget",
   batch_jobs: "limit.batch_jobs",
 };
-const SCOPES: Record<NonNullable<LimitReached["scope"]>, MessageKey> = {
+const SCOPES: Record<Exclude<NonNullable<LimitReached["scope"]>, "person">, MessageKey> = {
   organization: "limit.scope.organization",
   workspace: "limit.scope.workspace",
   key: "limit.scope.key",
 };
 
+/** A person's own quotas. */
+const SPENT = {
+  quota_messages: "quota.spent.messages",
+  quota_tokens: "quota.spent.tokens",
+  quota_cost: "quota.spent.cost",
+} as const;
+
+const isQuota = (kind: LimitReached["kind"]): kind is keyof typeof SPENT => kind in SPENT;
+
 /** null where the server's own words say it best. */
 export function limitText(problem: Problem): string | null {
   const { limit, endsAt } = problem;
+  if (limit !== null && isQuota(limit.kind)) {
+    const spent = say(SPENT[limit.kind], { limit: number(limit.limit), left: number(limit.remaining ?? 0) });
+    return endsAt === null ? spent : `${spent} ${ending(limit, endsAt - problem.at, endsAt)}`;
+  }
   const which = limit === null ? undefined : WHICH[limit.kind];
   if (limit === null || which === undefined) return null;
   const said = t(which, {
-    scope: t(SCOPES[limit.scope ?? "organization"]),
+    scope: t(SCOPES[limit.scope === null || limit.scope === "person" ? "organization" : limit.scope]),
     limit: number(limit.limit),
     needed: number(limit.needed ?? 0),
     model: limit.model === null ? "" : t("limit.model", { model: limit.model }),
@@ -36,7 +50,7 @@ function ending(limit: LimitReached, span: number, endsAt: number): string {
   const style: Intl.DateTimeFormatOptions =
     span < DAY_MS ? { timeStyle: "medium" } : { dateStyle: "long", timeStyle: "short" };
   const time = new Intl.DateTimeFormat(locale(), style).format(endsAt);
-  return t(limit.kind === "budget" ? "limit.startsAnew" : "limit.roomAgain", { time });
+  return t(limit.kind === "budget" || isQuota(limit.kind) ? "limit.startsAnew" : "limit.roomAgain", { time });
 }
 
 function withoutEnd(limit: LimitReached): string {

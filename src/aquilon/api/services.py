@@ -15,6 +15,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.imports.imports import Imports
+from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.projects import Projects
@@ -38,6 +39,8 @@ from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.money.admission import Admission
 from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.administration.account_deletion import PersonalAccounts
+from aquilon.people.administration.waiting_list import WaitingList
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
@@ -78,6 +81,9 @@ class Services:
     passwords: Passwords
     sign_in: SignIn
     openid: OpenIdProviders
+    waiting_list: WaitingList
+    personal_accounts: PersonalAccounts
+    chat_settings: KnownChatSettings
     sealer: Sealer
     files: Files
     batches: Batches

@@ -152,11 +152,10 @@ class Catalogue:
         return self._stored[1]
 
     def _unknown(self, name: str, principal: Principal | None) -> ApiError:
-        allowed = None if principal is None else principal.allowed_models
         available = [
             f"'{card.name}'"
             for card in self.cards()
-            if not self.is_retired(card) and (allowed is None or not allowed.isdisjoint((card.name, *card.aliases)))
+            if not self.is_retired(card) and (principal is None or principal.may_use(card.name, *card.aliases))
         ]
         names = ", ".join(available) or "none yet: pull one with `aquilon pull`"
         return not_found(

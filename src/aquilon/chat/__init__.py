@@ -1,1 +1,1 @@
-"""What the chat adds to stored conversations: shares, exports and imports, feedback on answers."""
+"""What the chat adds to conversations: shares, imports, feedback, an organization's settings for it, and announcements."""

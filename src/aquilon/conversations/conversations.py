@@ -413,6 +413,16 @@ class Conversations:
             await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
         self._forget(run.conversation_id)
 
+    async def delete_of_person(self, scope: Scope) -> int:
+        """Delete some of the conversations that the scope's user began, shared ones too; returns how many."""
+        async with self._database.writing() as session:
+            ids = await stored_conversations.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
+            for conversation_id in ids:
+                await stored_conversations.delete(session, scope, conversation_id)
+        for conversation_id in ids:
+            self._forget(conversation_id)
+        return len(ids)
+
     async def prune(self) -> int:
         """Delete some of the conversations that are kept no longer; returns how many."""
         async with self._database.writing() as session:

@@ -184,13 +184,22 @@ class Runs:
 
     async def cancel(self, principal: Principal, run: StoredRun) -> None:
         """End a run; returns when it has ended. One that has ended stays as it is."""
+        await self._end(Scope.of_organization(principal), run)
+
+    async def end_of_person(self, scope: Scope) -> None:
+        """End the runs in the conversations of the scope's user; returns when they have ended."""
+        async with self._database.reading() as session:
+            runs = await stored_runs.open_of_person(session, scope)
+        for run in runs:
+            await self._end(scope, run)
+
+    async def _end(self, scope: Scope, run: StoredRun) -> None:
         live = self._live.get(run.id)
         if live is not None:
             assert live.computing is not None
             live.cancel()
             await asyncio.wait({live.computing})
             return
-        scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
             if not await stored_runs.request_end(session, scope, run.id):
                 return

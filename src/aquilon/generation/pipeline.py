@@ -115,6 +115,7 @@ class Pipeline:
             prompt_tokens=sum(prompt.prompt_tokens for prompt in prepared),
             completion_tokens=sum(prompt.most_tokens * prompt.n for prompt in prepared),
             headers=headers,
+            message=True,
         )
 
     def generate(self, prepared: Sequence[Prepared], principal: Principal, charge: Charge) -> AsyncGenerator[Event]:

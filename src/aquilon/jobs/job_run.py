@@ -230,7 +230,9 @@ class JobRun:
             answer = await ask(
                 context.app, replace(principal, batch_line=name), path=self.batch.endpoint, body=line.body
             )
-            busy = answer.status == 503 or (answer.status == 429 and answer.code != "budget_exceeded")
+            busy = answer.status == 503 or (
+                answer.status == 429 and answer.code not in ("budget_exceeded", "quota_exceeded")
+            )
             if busy:
                 refusals += 1
                 context.pace.refused()

@@ -12,6 +12,7 @@ import msgspec
 from aquilon.money.admission import Admission
 from aquilon.money.ledger import RESERVED_TOKENS, Ledger, Reservation
 from aquilon.money.limits import Quota, applies, quotas
+from aquilon.money.person_quotas import QuotaUnit, allowances
 from aquilon.money.prices import FREE, Price, PriceList
 from aquilon.money.rates import Rates
 from aquilon.money.usage_event import Outcome, Usage, UsageEvent
@@ -39,13 +40,15 @@ class Settlement:
         prompt_tokens: int,
         completion_tokens: int,
         headers: MutableMapping[str, str] | None = None,
+        message: bool = False,
     ) -> Charge:
         """Admit the request, and reserve the most that it may use, or a first part of that.
 
         ``completion_tokens`` counts all of its continuations together. A line of a
-        batch job pays the batch price, and budgets alone limit it. Adds the answer's rate
+        batch job pays the batch price, and budgets and quotas alone limit it. ``message``:
+        whether it is one of the messages that a person's quota counts. Adds the answer's rate
         headers to ``headers``, also when it refuses. Raises ApiError: 429 if a rate, a
-        limit of requests at once or a budget refuses, 503 if usage can't be recorded.
+        limit of requests at once, a budget or a quota refuses, 503 if usage can't be recorded.
         """
         batch = principal.batch_line is not None
         self._writer.require_working()
@@ -65,6 +68,11 @@ class Settlement:
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             limits=limits,
+            allowances=[
+                allowance
+                for allowance in allowances(terms.quotas, principal)
+                if message or allowance.unit != "messages"
+            ],
         )
         request_quotas = quotas(limits)
         try:
@@ -161,9 +169,11 @@ class Charge:
             return
 
         def failed() -> UsageEvent:
-            cost = self._cost("failed")
-            self.ledger.refund(self.reservation, event.cost - cost)
-            return replace(event, outcome="failed", cost=cost)
+            cost, used = self._cost("failed"), self._used("completed", event.cost)
+            less = self._used("failed", cost)
+            unused: dict[QuotaUnit, int] = {unit: amount - less[unit] for unit, amount in used.items()}
+            self.ledger.refund(self.reservation, event.cost - cost, unused)
+            return replace(event, outcome="failed", cost=cost, quota_lines=self._quota_lines("failed", cost))
 
         try:
             await self.writer.commit(event, failed, also)
@@ -195,12 +205,25 @@ class Charge:
             return 0
         return self.price.cost(msgspec.structs.replace(self.usage, completion_tokens=self.delivered_tokens))
 
+    def _used(self, outcome: Outcome, cost: int) -> dict[QuotaUnit, int]:
+        """What the request takes of a person's quotas: nothing of messages and tokens without an answer."""
+        completion: int | None = self.completion_tokens
+        if outcome == "failed" or (self.batch and outcome != "completed"):
+            completion = None if self.batch else self.delivered_tokens
+        if completion is None or (outcome == "cancelled" and not completion):
+            return {"messages": 0, "tokens": 0, "cost": cost}
+        return {"messages": 1, "tokens": self.prompt_tokens + completion, "cost": cost}
+
+    def _quota_lines(self, outcome: Outcome, cost: int) -> tuple[tuple[str, int, int], ...]:
+        used = self._used(outcome, cost)
+        return tuple((*line, used[draw.allowance.unit]) for line, draw in self.reservation.draws.items())
+
     def _end(self, outcome: Outcome) -> UsageEvent | None:
         if self.ended:
             return None
         self.ended = True
         usage, cost = self.usage, self._cost(outcome)
-        self.ledger.settle(self.reservation, cost)
+        self.ledger.settle(self.reservation, cost, self._used(outcome, cost))
         self.rates.count(
             self.quotas,
             usage.prompt_tokens - usage.cached_tokens + usage.completion_tokens - self.most_prompt_tokens,
@@ -224,6 +247,7 @@ class Charge:
             price_id=self.price.id or None,
             batch=self.batch,
             budget_lines=tuple(self.reservation.lines),
+            quota_lines=self._quota_lines(outcome, cost),
         )
 
 

@@ -104,15 +104,15 @@ class SharedStock:
     def recorded(self, events: Iterable[UsageEvent]) -> None:
         """Note that these events are committed, and that their transaction subtracted them from what is held."""
         for event in events:
-            for line in event.budget_lines:
-                self._unrecorded[line] -= event.cost
-                self._held[line] = self._held.get(line, 0) - event.cost
+            for line, spent in _spent_of(event):
+                self._unrecorded[line] -= spent
+                self._held[line] = self._held.get(line, 0) - spent
 
     def dropped(self, events: Iterable[UsageEvent]) -> None:
         """Note that these events will never be recorded: what they spent is free again."""
         for event in events:
-            for line in event.budget_lines:
-                self._unrecorded[line] -= event.cost
+            for line, spent in _spent_of(event):
+                self._unrecorded[line] -= spent
 
     async def ready(self, organization_id: str, needs: Mapping[Line, Need]) -> None:
         """Raises DBAPIError if the database can't be asked."""
@@ -251,3 +251,8 @@ class SharedStock:
                 await self.beat()
             except DBAPIError as error:
                 log.warning("The database can't be used now: what this process holds stays as it is", error=str(error))
+
+
+def _spent_of(event: UsageEvent) -> Iterable[tuple[Line, int]]:
+    yield from ((line, event.cost) for line in event.budget_lines)
+    yield from (((line_id, starts_at), used) for line_id, starts_at, used in event.quota_lines)

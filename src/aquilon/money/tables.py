@@ -15,7 +15,10 @@ class StoredUsageEvent(Owned, Base):
     """One request. Pruned after a while; its part of ``UsageTotal`` stays."""
 
     __tablename__ = "usage_events"
-    __table_args__ = (Index("ix_usage_events_organization_id", "organization_id", "ended_at"),)
+    __table_args__ = (
+        Index("ix_usage_events_organization_id", "organization_id", "ended_at"),
+        Index("ix_usage_events_user_id", "organization_id", "user_id", "ended_at"),
+    )
 
     request_id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str]
@@ -148,3 +151,25 @@ class Hold(Owned, Base):
     """The start of the budget's period, as in ``budget_spending``; 0 for slots."""
     organization_id: Mapped[str] = mapped_column(index=True)
     amount: Mapped[int]
+
+
+class StoredPersonQuota(Owned, Watched, Base):
+    """How much each person may use in a day or a month; what they have used is in ``budget_spending``."""
+
+    __tablename__ = "person_quotas"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "workspace_id", "user_id", "period"),
+        CheckConstraint("period IN ('day', 'month')", name="period"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    workspace_id: Mapped[str]
+    """Empty for what a person uses in all workspaces together."""
+    user_id: Mapped[str]
+    """Empty for everybody who has no exception."""
+    period: Mapped[str]
+    messages: Mapped[int | None]
+    tokens: Mapped[int | None]
+    cost: Mapped[int | None]
+    created_at: Mapped[int]

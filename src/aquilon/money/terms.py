@@ -1,4 +1,4 @@
-"""The terms under which requests are admitted: an organization's budgets and limits, and every model's prices."""
+"""The terms under which requests are admitted: an organization's budgets, limits and quotas, and the prices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from aquilon.money.budgets import Budget
 from aquilon.money.limits import Limit
+from aquilon.money.person_quotas import PersonQuota
 from aquilon.money.prices import PriceList
 from aquilon.money.store.budgets import budgets
 from aquilon.money.store.limits import limits
+from aquilon.money.store.person_quotas import quotas
 from aquilon.money.store.prices import price_lists
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -30,6 +32,7 @@ class Terms:
     """The moment before the terms were read."""
     budgets: tuple[Budget, ...]
     limits: tuple[Limit, ...]
+    quotas: tuple[PersonQuota, ...]
     prices: dict[str, PriceList]
 
 
@@ -63,6 +66,7 @@ class KnownTerms:
                 read=moment,
                 budgets=tuple(await budgets(session, scope)),
                 limits=tuple(await limits(session, scope)),
+                quotas=tuple(await quotas(session, scope)),
                 prices=await price_lists(session),
             )
         known = self._known.get(organization_id)

@@ -53,3 +53,5 @@ class UsageEvent:
     """Whether the request was a line of a batch job."""
     budget_lines: tuple[tuple[str, int], ...] = ()
     """The id of each budget that paid, with the start of the period in which it was spent."""
+    quota_lines: tuple[tuple[str, int, int], ...] = ()
+    """The line of each quota of the person that counts the request, its period's start, and how much was used."""

@@ -14,6 +14,10 @@ KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 DEFAULT_KEY_SCOPES: tuple[KeyScope, ...] = ("inference", "files", "batch", "usage")
 """A key is for administration only if its creator names that scope."""
 
+Feature = Literal["documents", "memory", "sharing", "explore", "import"]
+"""A part of the chat that an organization may turn off, or keep to some roles and workspaces."""
+FEATURES: tuple[Feature, ...] = get_args(Feature)
+
 OPERATOR_ID = "operator"
 """In place of a user's id: the command line on the server's own machine."""
 
@@ -37,6 +41,10 @@ class Principal:
     scopes: frozenset[KeyScope] = frozenset(KEY_SCOPES)
     allowed_models: frozenset[str] | None = None
     """None allows every model."""
+    hidden_models: frozenset[str] = frozenset()
+    """Models of the server that the organization keeps from this caller; they answer as unknown ones do."""
+    features: frozenset[Feature] = frozenset(FEATURES)
+    """The parts of the chat that the caller may use."""
     expires_at: int | None = None
     """When the request's secret stops working, in seconds since 1970; None for never."""
     operates: bool = False
@@ -45,3 +53,8 @@ class Principal:
     """How many servers of this program passed the request on before it came here."""
     batch_line: str | None = None
     """Set for a line of a batch job: the id under which its usage is recorded, at the batch price, with its result."""
+
+    def may_use(self, model: str, *other_names: str) -> bool:
+        """Whether the caller may use a model, by its own name or, where its key names them, by another one."""
+        allowed = self.allowed_models
+        return model not in self.hidden_models and (allowed is None or not allowed.isdisjoint((model, *other_names)))

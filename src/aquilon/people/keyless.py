@@ -7,6 +7,7 @@ from dataclasses import replace
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts
+from aquilon.people.store.access_rules import under_rules
 from aquilon.people.store.sessions import workspace_of
 from aquilon.storage import Database
 
@@ -26,4 +27,7 @@ async def keyless_principal(database: Database) -> Principal | None:
             return None
         workspace_id, membership = await workspace_of(session, user, None)
         principal = accounts.principal(user, organization, workspace_id, membership=membership)
-    return replace(principal, role="member", workspace_role="member", scopes=frozenset({"inference"}), operates=False)
+        principal = replace(
+            principal, role="member", workspace_role="member", scopes=frozenset({"inference"}), operates=False
+        )
+        return await under_rules(session, principal)

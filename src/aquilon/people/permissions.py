@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aquilon.errors import forbidden
-from aquilon.people.identity import KeyScope, Principal, Role
+from aquilon.errors import forbidden, not_found
+from aquilon.people.identity import Feature, KeyScope, Principal, Role
 
 Action = Literal[
     "generate",
@@ -109,10 +109,24 @@ def require_operator(principal: Principal) -> None:
 
 
 def require_generation(principal: Principal, *names: str) -> None:
-    """Check the right to use a model; the key may allow it by any of its ``names``. Raises ApiError 403."""
+    """Check the right to use a model, ``names[0]``; the key may allow it by any of its ``names``.
+
+    Raises ApiError 403, or 404 for a model that the organization keeps from the caller.
+    """
     require(principal, "generate", principal.workspace_role)
+    if names and names[0] in principal.hidden_models:
+        raise not_found(f"The model '{names[-1][:200]}' does not exist", param="model", code="model_not_found")
     if principal.allowed_models is not None and principal.allowed_models.isdisjoint(names):
         allowed = ", ".join(sorted(principal.allowed_models)) or "none"
         raise forbidden(
             f"This API key is not for the model '{names[0]}'; its models are: {allowed}", code="model_not_allowed"
+        )
+
+
+def require_feature(principal: Principal, feature: Feature) -> None:
+    """Check the right to use a part of the chat. Raises ApiError 403."""
+    if feature not in principal.features:
+        raise forbidden(
+            f"Your organization has turned off '{feature}' for you: an administrator can turn it on",
+            code="feature_off",
         )

@@ -245,3 +245,62 @@ class Identity(Owned, Base):
     email: Mapped[str | None]
     """The address that the provider had verified when the identity was added."""
     created_at: Mapped[int]
+
+
+class OpenWaitingList(Owned, Base):
+    """An organization that visitors may ask to join."""
+
+    __tablename__ = "open_waiting_lists"
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+    opened_at: Mapped[int]
+
+
+class WaitingListEntry(Owned, Base):
+    """Somebody who asked to join, and has no account."""
+
+    __tablename__ = "waiting_list"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "email"),
+        CheckConstraint("status IN ('waiting', 'admitted', 'refused')", name="status"),
+        Index("ix_waiting_list_organization_id", "organization_id", "status", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    email: Mapped[str]
+    """In lower case; nobody has confirmed it."""
+    reason: Mapped[str]
+    """Why they want to join; may be empty."""
+    status: Mapped[str]
+    created_at: Mapped[int]
+    decided_at: Mapped[int | None] = mapped_column(index=True)
+    invitation_id: Mapped[str | None]
+
+
+class AccessRule(Owned, Watched, Base):
+    """Who may use a model or a part of the chat; without a rule, everybody may."""
+
+    __tablename__ = "access_rules"
+    __table_args__ = (CheckConstraint("kind IN ('model', 'feature')", name="kind"),)
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """A model's own name, or one of `access_rules.FEATURES`."""
+    roles: Mapped[list[str] | None]
+    """Roles in the organization or the workspace; None allows any."""
+    workspace_ids: Mapped[list[str] | None]
+    """None allows any."""
+    changed_at: Mapped[int]
+
+
+class AccountDeletion(Owned, Base):
+    """An account that is being deleted. The row goes with the user, when nothing of the person is left."""
+
+    __tablename__ = "account_deletions"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    requested_at: Mapped[int]

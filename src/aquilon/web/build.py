@@ -13,10 +13,12 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.imports.imports import Imports
+from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
+from aquilon.conversations.personal_data import ConversationData
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
@@ -33,6 +35,7 @@ from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
 from aquilon.jobs.metrics import JobMetrics
+from aquilon.jobs.personal_data import JobData
 from aquilon.jobs.runner import JobRunner
 from aquilon.libraries.documents import Documents
 from aquilon.libraries.embedding import Embedder
@@ -41,8 +44,12 @@ from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.money.admission import Admission
+from aquilon.money.personal_data import UsageData
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_writer import UsageWriter
+from aquilon.people.account_data import AccountData
+from aquilon.people.administration.account_deletion import PersonalAccounts
+from aquilon.people.administration.waiting_list import WaitingList
 from aquilon.people.holders import KeyHolders, SessionHolders
 from aquilon.people.openid import OpenIdProviders
 from aquilon.people.password_hashes import Passwords
@@ -108,6 +115,9 @@ def build_services(settings: Settings, database: Database) -> Services:
     embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
+    conversations = Conversations(database, histories)
+    runs = Runs(database, pipeline, histories, process_id=process_id)
+    sign_in = SignIn(database, passwords)
     return Services(
         settings=settings,
         engine=engine,
@@ -120,7 +130,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         pipeline=pipeline,
         conversations=conversations,
         projects=Projects(database),
-        runs=Runs(database, pipeline, histories, process_id=process_id),
+        runs=runs,
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),
         local_models=local_models,
@@ -141,8 +151,21 @@ def build_services(settings: Settings, database: Database) -> Services:
         key_holders=KeyHolders(database),
         session_holders=SessionHolders(database),
         passwords=passwords,
-        sign_in=SignIn(database, passwords),
+        sign_in=sign_in,
         openid=OpenIdProviders(),
+        waiting_list=WaitingList(database),
+        personal_accounts=PersonalAccounts(
+            database,
+            sign_in,
+            (
+                ConversationData(database, conversations, runs),
+                JobData(database, files),
+                UsageData(database),
+                AccountData(database),  # the last to be deleted
+            ),
+            erased=conversations.erasure.request,
+        ),
+        chat_settings=KnownChatSettings(database),
         sealer=sealer,
         files=files,
         batches=Batches(database, files, new_work=new_work),

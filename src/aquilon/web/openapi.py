@@ -22,6 +22,7 @@ _OPEN_PATHS = frozenset(
         "/auth/logout",
         "/auth/invitations",
         "/auth/join",
+        "/auth/waiting-list",
         "/auth/methods",
         "/auth/oidc/{provider}/start",
         "/auth/oidc/{provider}/callback",

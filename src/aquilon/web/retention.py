@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from aquilon.api import idempotency_store as idempotency
 from aquilon.jobs.files import Files
 from aquilon.jobs.store import batches
-from aquilon.money.store import usage
+from aquilon.money.store import person_quotas, usage
 from aquilon.settings import Settings
 from aquilon.storage import Database
 
@@ -54,12 +54,17 @@ def prunings(database: Database, files: Files, settings: Settings, *more: Prunin
         async with database.writing() as session:
             return await idempotency.prune(session, now=int(time.time()), most=_AT_ONCE)
 
+    async def person_counts() -> int:
+        async with database.writing() as session:
+            return await person_quotas.prune(session, most=_AT_ONCE)
+
     return [
         ("usage events", usage_events),
         ("lines of batch jobs", batch_lines),
         ("batch jobs", batch_jobs),
         ("files", files.sweep),
         ("idempotency keys", idempotency_keys),
+        ("past counts of quotas", person_counts),
         *more,
     ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import feedback, live, shares, transfer
+from aquilon.api.chat import access_rules, announcements, feedback, live, shares, transfer
+from aquilon.api.chat import settings as chat_settings
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
@@ -27,7 +28,7 @@ from aquilon.api.generation import (
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.libraries import mistral_documents, mistral_libraries, vector_store_files, vector_stores
-from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.money import budgets, limits, person_quotas, prices, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
 from aquilon.api.ollama import chat as ollama_chat
 from aquilon.api.ollama import embed as ollama_embed
@@ -36,11 +37,13 @@ from aquilon.api.ollama import models as ollama_models
 from aquilon.api.people import (
     identity_providers,
     invitations,
+    me,
     oidc,
     organization,
     organization_keys,
     server_organizations,
     sessions,
+    waiting_list,
 )
 from aquilon.api.routes import Routes
 
@@ -87,16 +90,22 @@ ROUTES: tuple[Routes, ...] = tuple(
         ollama_models,
         ollama_administration,
         sessions,
+        me,
         oidc,
         invitations,
+        waiting_list,
         server_organizations,
         identity_providers,
         organization,
         organization_keys,
         conversation_retention,
         chat_switches,
+        chat_settings,
+        access_rules,
+        announcements,
         budgets,
         limits,
+        person_quotas,
         prices,
         statements,
         usage_report,

@@ -136,7 +136,10 @@ class _Server:
         events = ("events of ended answers", services.runs.prune_events)
         expired = ("documents of expired libraries", services.libraries.prune)
         shares = ("shares", services.shares.prune)
-        self._prunings = prunings(database, services.files, settings, conversations, events, expired, shares)
+        waiting_list = ("waiting list", services.waiting_list.prune)
+        accounts = ("deleted accounts", services.personal_accounts.finish)
+        more = (conversations, events, expired, shares, waiting_list, accounts)
+        self._prunings = prunings(database, services.files, settings, *more)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:

@@ -84,7 +84,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/models",
     "List the models",
     answer=ListOf[Model],
-    says="The models that the caller may use, the default chat model first.",
+    says="The models that the caller may use, the organization's default chat model first.",
 )
 async def list_models(
     request: Request,
@@ -100,6 +100,8 @@ async def list_models(
     catalogue = state.catalogue
     await catalogue.refresh()
     usable = [card for card in catalogue.cards() if is_for(caller, card) and not catalogue.is_retired(card)]
+    default = (await state.chat_settings.of(caller.organization_id)).default_model
+    usable.sort(key=lambda card: default is None or default not in (card.name, *card.aliases))
     if dialect_of(request.scope) == "anthropic":
         chat_models = [card for card in usable if card.chat]
         return json_answer(models_page(chat_models, after_id=after_id, before_id=before_id, limit=limit))
@@ -133,13 +135,13 @@ async def visible_card(state: Services, caller: Principal, name: str) -> ModelCa
     await state.catalogue.refresh()
     card = state.catalogue.card(name, caller)
     if not is_for(caller, card, name):
-        raise not_found(f"This API key may not use a model '{name[:100]}'", param="model", code="model_not_found")
+        raise not_found(f"There is no model '{name[:100]}' that you may use", param="model", code="model_not_found")
     return card
 
 
 def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
     """Whether the caller may use a model, by its name or one of its aliases."""
-    return caller.allowed_models is None or not caller.allowed_models.isdisjoint((card.name, *card.aliases, *names))
+    return caller.may_use(card.name, *card.aliases, *names)
 
 
 def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:

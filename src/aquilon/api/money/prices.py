@@ -88,9 +88,7 @@ async def list_prices(request: Request, caller: Caller) -> Response:
     return json_answer(
         ModelPricesList(
             currency=services(request).settings.currency,
-            data=[
-                _body(price_lists[model]) for model in sorted(price_lists) if _may_know(caller.allowed_models, model)
-            ],
+            data=[_body(price_lists[model]) for model in sorted(price_lists) if caller.may_use(model)],
         )
     )
 
@@ -138,10 +136,6 @@ def _price(fields: PriceRequest) -> Price:
         output=fields.output,
         batch_discount=fields.batch_discount,
     )
-
-
-def _may_know(allowed_models: frozenset[str] | None, model: str) -> bool:
-    return allowed_models is None or model in allowed_models
 
 
 def _body(history: PriceList) -> ModelPrices:

@@ -51,6 +51,8 @@ class SignInMethods(msgspec.Struct, frozen=True, kw_only=True):
     link: bool
     providers: list[SignInMethod]
     min_password_characters: int
+    waiting_list: bool
+    """Whether visitors may ask to join the organization that runs the server."""
 
 
 class StartRequest(Fields):
@@ -91,7 +93,13 @@ async def methods(request: Request) -> Response:
         if provider.disabled_at is None and organization.disabled_at is None
     ]
     return json_answer(
-        SignInMethods(password=True, link=True, providers=providers, min_password_characters=MIN_CHARACTERS)
+        SignInMethods(
+            password=True,
+            link=True,
+            providers=providers,
+            min_password_characters=MIN_CHARACTERS,
+            waiting_list=await services(request).waiting_list.is_open(),
+        )
     )
 
 

@@ -218,6 +218,12 @@ async def expired(session: AsyncSession, *, now: int, most: int) -> Sequence[tup
     return [(row[0], row[1]) for row in await session.execute(columns.limit(most))]
 
 
+async def some_of_person(session: AsyncSession, scope: Scope, *, most: int) -> Sequence[str]:
+    """Ids of conversations that the scope's user began."""
+    query = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
+    return list(await session.scalars(query.limit(most)))
+
+
 async def policy_days(session: AsyncSession, scope: Scope) -> int | None:
     """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
     return await session.scalar(scope.select(ConversationPolicy).with_only_columns(ConversationPolicy.days))

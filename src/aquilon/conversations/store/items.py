@@ -15,6 +15,7 @@ from aquilon.people.scope import Scope
 from aquilon.storage.rows import Statement
 
 ADD = Statement(insert(StoredItem))
+SIZE = func.length(StoredItem.content)
 OPEN_RUNS = ("queued", "in_progress")
 
 
@@ -213,7 +214,7 @@ async def fitting(
     would have had too many."""
     number = 0
     for part in parts if upwards else reversed(parts):
-        query = _on(scope, conversation_id, part).with_only_columns(func.length(StoredItem.content))
+        query = _on(scope, conversation_id, part).with_only_columns(SIZE)
         query = query.order_by(StoredItem.depth.desc() if upwards else StoredItem.depth).limit(limit - number)
         for size in await session.scalars(query):
             most_bytes -= size

@@ -90,6 +90,13 @@ async def open_in(session: AsyncSession, principal: Principal, conversation_ids:
     return list(await session.scalars(query))
 
 
+async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[StoredRun]:
+    """The runs in all conversations of the scope's user that have not ended."""
+    own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
+    query = scope.select(StoredRun).where(StoredRun.conversation_id.in_(own), StoredRun.status.in_(OPEN_RUNS))
+    return list(await session.scalars(query))
+
+
 async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
     """By run, the model that answered, for all runs of a conversation."""
     query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)

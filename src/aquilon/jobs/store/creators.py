@@ -14,6 +14,7 @@ from aquilon.jobs.tables import Batch
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys
+from aquilon.people.store.access_rules import under_rules
 from aquilon.people.tables import ApiKey, Organization, User, Workspace, WorkspaceMember
 
 
@@ -39,6 +40,7 @@ async def creator_of(session: AsyncSession, batch: Batch) -> Principal | None:
     principal = await principal_of(session, batch)
     if principal is None or "batch" not in principal.scopes:
         return None
+    principal = await under_rules(session, principal)
     return replace(principal, scopes=principal.scopes | {"inference"})
 
 

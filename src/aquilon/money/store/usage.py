@@ -95,6 +95,8 @@ class _Sums:
                 total[:] = map(sum, zip(total, counts, strict=True))
             for budget_id, starts_at in event.budget_lines:
                 spent[(budget_id, starts_at, event.organization_id)] += event.cost
+            for line_id, starts_at, used in event.quota_lines:
+                spent[(line_id, starts_at, event.organization_id)] += used
         return cls(
             [dict(zip(_TOTAL_COLUMNS, (*key, *counts), strict=True)) for key, counts in sorted(totals.items())],
             [dict(zip(_SPENDING_COLUMNS, (*key, cost), strict=True)) for key, cost in sorted(spent.items())],

@@ -22,7 +22,7 @@ from aquilon.people.store.audit import record
 from aquilon.people.store.invitations import NewInvitation
 from aquilon.people.store.passwords import set_password_hash
 from aquilon.people.store.sessions import Browser, SignedIn
-from aquilon.people.tables import Invitation, Organization, User
+from aquilon.people.tables import Invitation, Organization, User, Workspace
 from aquilon.storage import Database
 
 DEFAULT_SECONDS = 7 * 24 * 3600
@@ -65,29 +65,48 @@ async def create(
         raise invalid(f"An invitation is for 1 to {MAX_USES} people", param="uses")
     if len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
         raise invalid(f"A note has at most {MAX_NOTE_CHARACTERS} printable characters", param="note")
-    scope = Scope.of_organization(principal)
     async with database.writing() as session:
-        places = [
-            await workspace_for(session, principal, id_or_name, action="members.manage")
-            for id_or_name in dict.fromkeys(workspaces)
-        ]
-        archived = next((place for place in places if place.archived_at is not None), None)
-        if archived is not None:
-            raise invalid(f"The workspace '{archived.name}' is archived", param="workspace_ids")
-        invitation = await invitations.create_invitation(
-            session,
-            scope,
-            principal.user_id,
-            role=role,
-            workspace_ids=[place.id for place in places],
-            note=note,
-            expires_at=int(time.time()) + seconds,
-            uses=uses,
-        )
-        row = invitation.record
-        detail = {"role": role, "uses": uses, "expires_at": row.expires_at, "workspace_ids": row.workspace_ids}
-        await record(session, principal, "invitation.created", object_id=row.id, object_name=note or role, **detail)
-        return invitation
+        places = await places_of(session, principal, workspaces)
+        return await create_in(session, principal, role, places=places, note=note, seconds=seconds, uses=uses)
+
+
+async def places_of(session: AsyncSession, principal: Principal, workspaces: Sequence[str]) -> list[Workspace]:
+    """The workspaces to invite people to, by id or name. Raises ApiError: 404 for an unknown one, 400 if archived."""
+    places = [
+        await workspace_for(session, principal, id_or_name, action="members.manage")
+        for id_or_name in dict.fromkeys(workspaces)
+    ]
+    archived = next((place for place in places if place.archived_at is not None), None)
+    if archived is not None:
+        raise invalid(f"The workspace '{archived.name}' is archived", param="workspace_ids")
+    return places
+
+
+async def create_in(
+    session: AsyncSession,
+    principal: Principal,
+    role: Role,
+    *,
+    places: Sequence[Workspace],
+    note: str,
+    seconds: int,
+    uses: int = 1,
+) -> NewInvitation:
+    """The same in a transaction, for a caller that has checked the right to invite."""
+    invitation = await invitations.create_invitation(
+        session,
+        Scope.of_organization(principal),
+        principal.user_id,
+        role=role,
+        workspace_ids=[place.id for place in places],
+        note=note,
+        expires_at=int(time.time()) + seconds,
+        uses=uses,
+    )
+    row = invitation.record
+    detail = {"role": role, "uses": uses, "expires_at": row.expires_at, "workspace_ids": row.workspace_ids}
+    await record(session, principal, "invitation.created", object_id=row.id, object_name=note or role, **detail)
+    return invitation
 
 
 async def visible(database: Database, principal: Principal) -> list[Invitation]:

@@ -15,6 +15,7 @@ from aquilon.people.names import checked_name
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.secrets import fingerprint, new_api_key, new_id, readable_prefix
 from aquilon.people.store import accounts
+from aquilon.people.store.access_rules import under_rules
 from aquilon.people.tables import ApiKey, ApiKeySecret, Organization, User, Workspace, WorkspaceMember
 from aquilon.storage.changes import WITHOUT_CHANGE
 
@@ -140,7 +141,9 @@ async def holder_of(session: AsyncSession, secret: str) -> KeyHolder | None:
     expires_at = min((at for at in (key.expires_at, key_secret.expires_at) if at is not None), default=None)
     return KeyHolder(
         principal=replace(
-            accounts.principal(user, organization, key.workspace_id, membership=membership, key=key),
+            await under_rules(
+                session, accounts.principal(user, organization, key.workspace_id, membership=membership, key=key)
+            ),
             expires_at=expires_at,
         ),
         allowed_addresses=None if key.allowed_addresses is None else tuple(key.allowed_addresses),

@@ -12,6 +12,7 @@ from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.secrets import fingerprint, new_id, new_token
 from aquilon.people.store import accounts
+from aquilon.people.store.access_rules import under_rules
 from aquilon.people.store.workspaces import first_workspace
 from aquilon.people.tables import LoginLink, Organization, Session, User, Workspace, WorkspaceMember
 from aquilon.storage.changes import WITHOUT_CHANGE
@@ -117,7 +118,9 @@ async def holder_of(session: AsyncSession, session_id: str) -> SessionHolder | N
     user, organization, row = joined
     workspace_id, membership = await workspace_of(session, user, row.workspace_id)
     return SessionHolder(
-        principal=accounts.principal(user, organization, workspace_id, membership=membership),
+        principal=await under_rules(
+            session, accounts.principal(user, organization, workspace_id, membership=membership)
+        ),
         id=row.id,
         method=row.method,
         created_at=row.created_at,

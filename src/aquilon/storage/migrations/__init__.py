@@ -15,5 +15,6 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0018",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

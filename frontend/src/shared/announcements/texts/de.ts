@@ -1,0 +1,7 @@
+/** Around announcements, which have their own words. */
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "announcements.dismiss": "Ausblenden",
+  "announcements.label": "Ankündigungen",
+};

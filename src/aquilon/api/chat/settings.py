@@ -1,0 +1,66 @@
+"""``/v1/organization/chat``: with which model and instructions the organization's conversations begin."""
+
+from __future__ import annotations
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aquilon.api.authentication import Caller
+from aquilon.api.body import read_body
+from aquilon.api.json_answer import json_answer
+from aquilon.api.routes import Routes
+from aquilon.api.services import services
+from aquilon.chat.settings import MAX_INSTRUCTIONS, ChatSettings
+from aquilon.conversations.dialects.fields import Fields
+from aquilon.people.permissions import require
+
+routes = Routes("/v1/organization/chat", tag="organization")
+
+
+class ChatSettingsRequest(Fields):
+    default_model: str | None = Field(
+        None, min_length=1, max_length=256, description="A model's name or alias; null is the server's default."
+    )
+    instructions: str = Field(
+        "",
+        max_length=MAX_INSTRUCTIONS,
+        description="What conversations of the chat page begin with. API clients read it at /v1/me and decide.",
+    )
+
+
+class ChatSettingsBody(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "organization.chat"
+    default_model: str | None
+    instructions: str
+
+
+@routes.get("", "Get the chat's default model and instructions", answer=ChatSettingsBody, says="The settings.")
+async def get_chat_settings(request: Request, caller: Caller) -> Response:
+    require(caller, "organization.update")
+    return await _settings(request, caller)
+
+
+@routes.put(
+    "",
+    "Set the chat's default model and instructions",
+    request=ChatSettingsRequest,
+    answer=ChatSettingsBody,
+    says="The new settings.",
+)
+async def set_chat_settings(request: Request, caller: Caller) -> Response:
+    """The default model comes first at `/v1/models` for everybody in the organization who may use it."""
+    require(caller, "organization.update")
+    fields = await read_body(request, ChatSettingsRequest)
+    state = services(request)
+    if fields.default_model is not None:
+        await state.catalogue.refresh()
+        state.catalogue.card(fields.default_model, caller)
+    await state.chat_settings.set(caller, ChatSettings(fields.default_model, fields.instructions.strip()))
+    return await _settings(request, caller)
+
+
+async def _settings(request: Request, caller: Caller) -> Response:
+    settings = await services(request).chat_settings.of(caller.organization_id)
+    return json_answer(ChatSettingsBody(default_model=settings.default_model, instructions=settings.instructions))

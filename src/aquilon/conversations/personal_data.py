@@ -1,0 +1,175 @@
+"""A person's conversations in an archive, as JSON with all branches and as Markdown, and their deletion."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import tuple_
+
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.items import (
+    CallItem,
+    CallOutputItem,
+    CompactionItem,
+    File,
+    Image,
+    Item,
+    MessageItem,
+    ReasoningItem,
+    decoded,
+)
+from aquilon.conversations.runs import Runs
+from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.tables import StoredConversation, StoredItem
+from aquilon.people.personal_data import ArchiveFile, Person
+from aquilon.people.scope import Scope
+from aquilon.storage import Database
+
+_AT_ONCE = 50
+_MOST_BYTES = 4 * 2**20
+"""Of items that are in memory at once, unless one alone is larger."""
+
+
+class ConversationData:
+    tables = frozenset(
+        {"conversations", "conversation_branches", "conversation_items", "searched_words", "runs", "run_events"}
+    )
+
+    def __init__(self, database: Database, conversations: Conversations, runs: Runs) -> None:
+        self._database = database
+        self._conversations = conversations
+        self._runs = runs
+
+    async def export(self, person: Person) -> AsyncIterator[ArchiveFile]:
+        last = ""
+        while rows := await self._after(person, last):
+            for row in rows:
+                last = row.id
+                path = f"conversations/{_file_name(row)}"
+                yield ArchiveFile(f"{path}.json", self._json(row))
+                yield ArchiveFile(f"{path}.md", self._markdown(row))
+
+    async def erase(self, person: Person) -> Mapping[str, int]:
+        await self._runs.end_of_person(person.scope)
+        deleted = 0
+        while number := await self._conversations.delete_of_person(person.scope):
+            deleted += number
+        return {"conversations": deleted}
+
+    async def _after(self, person: Person, last: str) -> list[StoredConversation]:
+        scope = person.scope
+        query = scope.select(StoredConversation).where(StoredConversation.id > last)
+        async with self._database.reading() as session:
+            return list(await session.scalars(query.order_by(StoredConversation.id).limit(_AT_ONCE)))
+
+    async def _json(self, conversation: StoredConversation) -> AsyncIterator[bytes]:
+        head = {
+            "id": conversation.id,
+            "title": conversation.title,
+            "visibility": conversation.visibility,
+            "created_at": conversation.created_at,
+            "updated_at": conversation.updated_at,
+            "head_id": conversation.head_id,
+            "metadata": msgspec.Raw(conversation.labels.encode()),
+        }
+        yield msgspec.json.encode(head)[:-1] + b',"items":[\n'
+        between = b""
+        async for row in self._items(conversation):
+            described = {
+                "id": row.id,
+                "parent_id": row.parent_id,
+                "status": row.status,
+                "created_at": row.created_at,
+                "content": msgspec.Raw(row.content.encode()),
+            }
+            yield between + msgspec.json.encode(described)
+            between = b",\n"
+        yield b"\n]}\n"
+
+    async def _items(self, conversation: StoredConversation) -> AsyncIterator[StoredItem]:
+        """All items, branch by branch, from the first one on."""
+        scope, place = Scope(conversation.organization_id), tuple_(StoredItem.branch, StoredItem.depth)
+        last = (-1, -1)
+        while True:
+            query = scope.select(StoredItem).where(StoredItem.conversation_id == conversation.id, place > last)
+            query = query.order_by(StoredItem.branch, StoredItem.depth)
+            async with self._database.reading() as session:
+                sizes = await session.scalars(query.with_only_columns(stored_items.SIZE).limit(_AT_ONCE))
+                rows = list(await session.scalars(query.limit(_fitting(list(sizes)))))
+            if not rows:
+                return
+            for row in rows:
+                yield row
+                last = (row.branch, row.depth)
+
+    async def _markdown(self, conversation: StoredConversation) -> AsyncIterator[bytes]:
+        """The items from the first one to the present last one."""
+        yield f"# {_one_line(conversation.title or conversation.id)}\n\n{_day(conversation.created_at)}\n".encode()
+        scope = Scope(conversation.organization_id)
+        async with self._database.reading() as session:
+            place = await stored_items.place_below(session, scope, conversation, conversation.head_id)
+            if place is None:
+                return
+            parts = await stored_items.segments(session, scope, conversation.id, branch=place.branch, depth=place.depth)
+        while parts:
+            async with self._database.reading() as session:
+                number, _ = await stored_items.fitting(
+                    session, scope, conversation.id, parts, upwards=False, limit=_AT_ONCE, most_bytes=_MOST_BYTES
+                )
+                rows = await stored_items.page_down(session, scope, conversation.id, parts, limit=number)
+            if not rows:
+                return
+            for row in rows:
+                yield markdown_of(decoded(row.content)).encode()
+            parts = stored_items.clipped(parts, below=rows[-1].depth)
+
+
+def markdown_of(item: Item) -> str:
+    """One item under a heading that says whose it is."""
+    match item:
+        case MessageItem():
+            parts = [f"[{_part_name(part)}]" for part in item.content if isinstance(part, Image | File)]
+            return "\n".join(["", f"## {item.role.capitalize()}", "", item.text, *parts, ""])
+        case ReasoningItem():
+            thoughts = (item.summary or item.text).replace("\n", "\n> ")
+            return f"\n> {thoughts}\n" if thoughts else ""
+        case CallItem():
+            return f"\n## Call of {_one_line(item.name)}\n\n```json\n{item.arguments}\n```\n"
+        case CallOutputItem():
+            return f"\n## Result\n\n{item.text}\n"
+        case CompactionItem():
+            return f"\n## Summary\n\n{item.summary}\n"
+        case _:
+            return f"\n## {_one_line(item.name)}\n"
+
+
+def _part_name(part: Image | File) -> str:
+    if isinstance(part, Image):
+        return "image" if part.url.startswith("data:") else f"image: {part.url}"
+    return f"file: {part.name or part.file_id or 'without a name'}"
+
+
+def _fitting(sizes: list[int]) -> int:
+    """How many of the first items have at most `_MOST_BYTES` together; one at least."""
+    total = 0
+    for number, size in enumerate(sizes):
+        total += size
+        if total > _MOST_BYTES and number:
+            return number
+    return max(1, len(sizes))
+
+
+def _file_name(conversation: StoredConversation) -> str:
+    words = "".join(character if character.isalnum() else " " for character in conversation.title or "")
+    title = " ".join(words.split())[:60].strip()
+    return " ".join(filter(None, (_day(conversation.created_at), title, conversation.id)))
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,153 @@
+"""What an administrator sets for the chat: who sees which model and part, how conversations begin, announcements."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+from tests.support.people import browser, joined
+from tests.support.server import RunningServer
+
+from aquilon.errors import ApiError
+from aquilon.people.identity import FEATURES, Principal
+from aquilon.people.permissions import require_feature
+
+RULES = "/v1/organization/access-rules"
+MODEL = "smollm2-135m"
+
+
+@pytest.fixture(scope="module")
+def owner(own_organization: RunningServer) -> httpx.Client:
+    owner = browser(own_organization)
+    token = own_organization.login_link.partition("#login=")[2]
+    owner.post("/auth/login", json={"token": token}).raise_for_status()
+    return owner
+
+
+@pytest.fixture(scope="module")
+def member(own_organization: RunningServer, owner: httpx.Client) -> httpx.Client:
+    return joined(own_organization, owner, "member")
+
+
+@pytest.fixture(autouse=True)
+def no_rules(owner: httpx.Client) -> None:
+    for rule in owner.get(RULES).json()["data"]:
+        owner.put(RULES, json={"kind": rule["kind"], "name": rule["name"]}).raise_for_status()
+
+
+def models(person: httpx.Client) -> list[str]:
+    return [model["id"] for model in person.get("/v1/models").json()["data"]]
+
+
+def ask(person: httpx.Client, path: str = "/v1/chat/completions", **more: object) -> httpx.Response:
+    messages = [{"role": "user", "content": "Hi"}]
+    return person.post(path, json={"model": MODEL, "messages": messages, "max_tokens": 1, **more})
+
+
+def test_a_model_that_a_rule_keeps_from_a_role_is_as_unknown_as_any(
+    own_organization: RunningServer, owner: httpx.Client, member: httpx.Client
+) -> None:
+    assert MODEL in models(member)
+    rule = {"kind": "model", "name": MODEL, "roles": ["owner", "developer"]}
+    owner.put(RULES, json=rule).raise_for_status()
+    assert MODEL not in models(member)
+    assert MODEL in models(owner)
+    for answer in (
+        member.get(f"/v1/models/{MODEL}"),
+        ask(member),
+        ask(member, "/v1/messages"),
+        ask(member, "/api/chat"),
+        member.post("/v1/completions", json={"model": MODEL, "prompt": "Hi", "max_tokens": 1}),
+        member.post("/v1/responses", json={"model": MODEL, "input": "Hi", "max_output_tokens": 1}),
+        member.post("/api/show", json={"model": MODEL}),
+    ):
+        assert answer.status_code == 404, (answer.request.url, answer.text)
+    assert MODEL not in member.get("/api/tags").text
+    assert MODEL not in ask(member, model="nobody's").text
+    assert ask(owner).status_code == 200
+    owner.put(RULES, json={"kind": "model", "name": MODEL}).raise_for_status()
+    assert ask(member).status_code == 200
+    assert owner.get(RULES).json()["data"] == []
+
+
+def test_a_model_may_be_kept_to_a_workspace(owner: httpx.Client, member: httpx.Client) -> None:
+    workspace = owner.post("/v1/organization/workspaces", json={"name": "lab"}).json()["id"]
+    owner.put(RULES, json={"kind": "model", "name": MODEL, "workspace_ids": ["lab"]}).raise_for_status()
+    assert owner.get(RULES).json()["data"][0]["workspace_ids"] == [workspace]
+    assert MODEL not in models(member)
+    user_id = member.get("/auth/session").json()["user"]["id"]
+    owner.post("/v1/organization/workspaces/lab/users", json={"user_id": user_id}).raise_for_status()
+    former = member.get("/auth/session").json()["workspace"]["id"]
+    member.post("/auth/workspace", json={"workspace_id": "lab"}).raise_for_status()
+    assert MODEL in models(member)
+    member.post("/auth/workspace", json={"workspace_id": former}).raise_for_status()
+
+
+def test_a_part_of_the_chat_is_turned_off_by_role(owner: httpx.Client, member: httpx.Client) -> None:
+    assert member.get("/v1/me").json()["features"] == list(FEATURES)
+    owner.put(RULES, json={"kind": "feature", "name": "sharing", "roles": ["owner"]}).raise_for_status()
+    owner.put(RULES, json={"kind": "feature", "name": "memory", "roles": []}).raise_for_status()
+    assert member.get("/v1/me").json()["features"] == ["documents", "explore", "import"]
+    assert owner.get("/v1/me").json()["features"] == ["documents", "sharing", "explore", "import"]
+    wrong = owner.put(RULES, json={"kind": "feature", "name": "telepathy", "roles": []})
+    assert (wrong.status_code, wrong.json()["param"]) == (400, "name")
+
+
+def test_a_route_of_a_part_that_is_off_refuses() -> None:
+    caller = Principal(
+        user_id="u",
+        user_name="u",
+        role="member",
+        organization_id="o",
+        organization_name="o",
+        workspace_id="w",
+        workspace_role="member",
+        features=frozenset({"memory"}),
+    )
+    require_feature(caller, "memory")
+    with pytest.raises(ApiError) as refused:
+        require_feature(caller, "sharing")
+    assert (refused.value.status, refused.value.code) == (403, "feature_off")
+
+
+def test_conversations_begin_with_the_organization_s_model_and_instructions(
+    owner: httpx.Client, member: httpx.Client
+) -> None:
+    chat = "/v1/organization/chat"
+    last = models(owner)[-1]
+    assert owner.put(chat, json={"default_model": last, "instructions": " Be brief. "}).status_code == 200
+    assert models(member)[0] == last
+    me = member.get("/v1/me").json()
+    assert (me["default_model"], me["instructions"]) == (last, "Be brief.")
+    assert owner.put(chat, json={"default_model": "nobody's"}).status_code == 404
+    assert owner.put(chat, json={"instructions": "x" * 8001}).status_code == 422
+    owner.put(chat, json={}).raise_for_status()
+    assert models(member)[0] == MODEL
+    for answer in (member.get(chat), member.put(chat, json={}), member.get(RULES), member.put(RULES, json={})):
+        assert answer.status_code in (403, 422)
+
+
+def test_announcements_are_shown_from_their_begin_to_their_end(owner: httpx.Client, member: httpx.Client) -> None:
+    path, now = "/v1/organization/announcements", int(time.time())
+    bodies = [
+        {"text": "Now <b>plain</b>", "level": "warning", "dismissible": False},
+        {"text": "Tomorrow", "starts_at": now + 86_400},
+        {"text": "Until tomorrow", "starts_at": now - 60, "ends_at": now + 86_400},
+    ]
+    ids = {body["text"]: owner.post(path, json=body).json()["id"] for body in bodies}
+    shown = {row["text"]: row for row in member.get("/v1/announcements").json()["data"]}
+    assert set(shown) == {"Now <b>plain</b>", "Until tomorrow"}
+    assert shown["Now <b>plain</b>"]["dismissible"] is False
+    assert len(owner.get(path).json()["data"]) == 3
+    for answer in (
+        member.get(path),
+        member.post(path, json={"text": "x"}),
+        member.delete(f"{path}/{ids['Tomorrow']}"),
+    ):
+        assert answer.status_code == 403
+    for wrong in ({"text": " "}, {"text": "x" * 501}, {"text": "x", "ends_at": now - 1}, {"text": "\x1b[1m"}):
+        assert owner.post(path, json=wrong).status_code in (400, 422), wrong
+    for id_ in ids.values():
+        owner.delete(f"{path}/{id_}").raise_for_status()
+    assert member.get("/v1/announcements").json()["data"] == []

@@ -1,0 +1,205 @@
+"""All of a person's data in one archive, and an account that is deleted everywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.commands import aquilon
+from tests.support.people import PASSWORD, browser, joined, signed_in_owner
+from tests.support.polling import wait_until
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+from aquilon.conversations.personal_data import ConversationData
+from aquilon.jobs.personal_data import JobData
+from aquilon.money.personal_data import UsageData
+from aquilon.people.account_data import AccountData
+from aquilon.storage.base import Base
+from aquilon.web.routes import ROUTES
+
+assert ROUTES  # and with them every table
+
+NAMES_A_PERSON = {"user_id", "created_by", "owner", "actor_id", "email"}
+"""Columns by which a row belongs to a person."""
+
+NOT_A_PERSON_S = {
+    "audit_log": "append-only; `AccountData` takes the name out of it",
+    "waiting_list": "has no account; `AccountData` deletes the entry with the person's address",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = tmp_path_factory.mktemp("personal")
+    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
+    pull(str(folder), ModelStore(home / "models"), name="tiny")
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(server: RunningServer) -> httpx.Client:
+    return signed_in_owner(server)
+
+
+def leave_traces(person: httpx.Client, word: str) -> None:
+    """Conversations, a file, a key, an answer with an ``Idempotency-Key``, that all have the word."""
+    body = {"title": f"About {word}", "items": [{"role": "user", "content": f"Where is {word}?"}]}
+    conversation = person.post("/v1/conversations", json=body).json()
+    for branch in ("one", "two"):
+        item = {"role": "user", "content": f"{word} {branch}"}
+        fork = {"parent_id": None if branch == "two" else conversation.get("head"), "items": [item]}
+        person.post(f"/v1/conversations/{conversation['id']}/items", json=fork).raise_for_status()
+    answer = {"model": "tiny", "input": f"{word}!", "max_output_tokens": 2}
+    person.post("/v1/responses", json=answer, headers={"idempotency-key": word}).raise_for_status()
+    shared = {"visibility": "workspace", "title": f"Shared {word}"}
+    person.post("/v1/conversations", json=shared).raise_for_status()
+    content = f"{word} in a file\n".encode()
+    upload = {"file": (f"../{word}: notes.txt", content, "text/plain")}
+    person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status()
+
+
+def archive_of(person: httpx.Client) -> zipfile.ZipFile:
+    answer = person.get("/v1/me/export")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    assert "attachment" in answer.headers["content-disposition"]
+    packed = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert packed.testzip() is None
+    return packed
+
+
+def test_every_table_that_names_a_person_is_covered_or_has_a_reason() -> None:
+    covered = frozenset[str]().union(*(part.tables for part in (ConversationData, JobData, UsageData, AccountData)))
+    for name, table in Base.metadata.tables.items():
+        if NAMES_A_PERSON & set(table.columns.keys()):
+            assert (name in covered) != (name in NOT_A_PERSON_S), f"{name}: whose archive has it, and who deletes it?"
+    assert covered <= set(Base.metadata.tables)
+
+
+def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: RunningServer, owner: httpx.Client) -> None:
+    rosa, emil = (joined(server, owner, name, role="developer") for name in ("rosa", "emil"))
+    leave_traces(rosa, "Quittengelee")
+    leave_traces(emil, "Zwetschgenmus")
+    key = rosa.post("/v1/organization/api_keys", json={"name": "laptop"}).json()
+    packed = archive_of(rosa)
+    names = packed.namelist()
+    everything = b"".join(packed.read(name) for name in names)
+    assert b"Zwetschgenmus" not in everything
+    assert key["value"].encode() not in everything
+    profile = json.loads(packed.read("profile.json"))
+    assert (profile["name"], profile["email"], profile["role"]) == ("rosa", "rosa@example.org", "developer")
+    assert [each["name"] for each in profile["api_keys"]] == ["laptop"]
+    assert len(profile["sessions"]) == 1
+    conversations = [json.loads(packed.read(name)) for name in names if name.endswith(".json") and "conv" in name]
+    titles = sorted(str(conversation["title"]) for conversation in conversations)
+    assert titles == ["About Quittengelee", "None", "Shared Quittengelee"]  # the response's has no title
+    [about] = [each for each in conversations if each["title"] == "About Quittengelee"]
+    texts = [item["content"]["content"][0]["text"] for item in about["items"]]
+    assert sorted(texts) == ["Quittengelee one", "Quittengelee two", "Where is Quittengelee?"]  # all branches
+    [markdown] = [packed.read(name).decode() for name in names if name.endswith(".md") and "About" in name]
+    assert markdown.startswith("# About Quittengelee\n")
+    assert "## User\n\nQuittengelee two\n" in markdown
+    [file] = [name for name in names if name.startswith("files/")]
+    assert packed.read(file) == b"Quittengelee in a file\n"
+    assert ".." not in file
+    assert not Path(file).is_absolute()
+    rows = list(csv.DictReader(io.StringIO(packed.read("usage.csv").decode())))
+    assert [row["model"] for row in rows] == ["tiny"]
+    assert "api_key.created" in packed.read("activity.csv").decode()
+    assert "README.md" in names
+
+
+def test_an_archive_is_for_the_person_who_is_signed_in(server: RunningServer, owner: httpx.Client) -> None:
+    coder = joined(server, owner, "coder", role="developer")
+    secret = coder.post("/v1/organization/api_keys", json={"name": "mine"}).json()["value"]
+    for path in ("/v1/me/export", "/v1/me/deletion"):
+        refused = httpx.get(f"{server.url}{path}", headers={"authorization": f"Bearer {secret}"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
+        assert httpx.get(f"{server.url}{path}").status_code == 401
+        evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+        assert coder.post("/v1/me/deletion", json={"confirm": "coder"}, headers=evil).status_code == 403
+
+
+def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServer, owner: httpx.Client) -> None:
+    word, name = "Mirabellenkompott", "Leopoldine"
+    person = joined(server, owner, name, role="developer")
+    stays = joined(server, owner, "stays", role="developer")
+    leave_traces(stays, "Hagebuttentee")
+    leave_traces(person, word)
+    key = person.post("/v1/organization/api_keys", json={"name": f"{name}'s laptop"}).json()
+    user_id = person.get("/auth/session").json()["user"]["id"]
+    preview = person.get("/v1/me/deletion").json()
+    assert (preview["name"], preview["possible"]) == (name, True)
+    assert any("Usage" in text for text in preview["kept"])
+    for wrong in ({"confirm": "somebody", "password": PASSWORD}, {"confirm": name}):
+        assert person.post("/v1/me/deletion", json=wrong).status_code == 400
+    assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401
+    answer = person.post("/v1/me/deletion", json={"confirm": name, "password": PASSWORD}).json()
+    assert answer["kept"] == preview["kept"]
+    assert answer["deleted"]["conversations"] == 3
+    assert answer["deleted"]["files"] == 1
+    assert person.get("/auth/session").status_code == 401
+    assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key['value']}"}).status_code == 401
+    with browser(server) as again:
+        assert again.post("/auth/login", json={"name": name, "password": PASSWORD}).status_code == 401
+
+    def gone() -> bool:
+        data = b"".join(path.read_bytes() for path in server.home.glob("aquilon.db*"))
+        data += b"".join(path.read_bytes() for path in server.home.rglob("file_*"))
+        traces = (word, word.lower(), name, name.lower(), f"{name.lower()}@example.org")
+        return not any(trace.encode() in data for trace in traces)
+
+    wait_until(gone, seconds=60)
+    usage = owner.get("/v1/organization/usage", params={"by": "member"}).json()
+    assert user_id in json.dumps(usage)  # billing stays, under an id
+    logged = owner.get("/v1/organization/audit_logs").json()["data"]
+    assert ("user.deleted", user_id, "deleted person") in {
+        (entry["type"], entry["target"]["id"], entry["target"]["name"]) for entry in logged
+    }
+    assert "About Hagebuttentee" in stays.get("/v1/conversations").text
+    joined(server, owner, name)  # the name and address are free
+
+
+def test_the_last_owner_can_t_leave_and_is_told_what_to_do(server: RunningServer) -> None:
+    link = aquilon(server.home, "orgs", "create", "alone", "--owner", "sole")
+    with browser(server) as sole:
+        sole.post("/auth/login", json={"token": link.partition("#login=")[2]}).raise_for_status()
+        preview = sole.get("/v1/me/deletion").json()
+        assert (preview["possible"], "another" in preview["problem"] or "somebody else" in preview["problem"]) == (
+            False,
+            True,
+        )
+        refused = sole.post("/v1/me/deletion", json={"confirm": "sole"})
+        assert (refused.status_code, refused.json()["code"]) == (400, "last_owner")
+        new = sole.post("/v1/organization/users", json={"name": "heir", "role": "owner"}).json()
+        assert new["role"] == "owner"
+        assert (
+            sole.post("/v1/me/deletion", json={"confirm": "sole"}).status_code == 200
+        )  # signed in just now, by a link
+
+
+def test_an_administrator_deletes_the_account_of_a_person_who_left(server: RunningServer, owner: httpx.Client) -> None:
+    boss = joined(server, owner, "boss", role="administrator")
+    left = joined(server, owner, "left", role="developer")
+    leave_traces(left, "Sauerampfer")
+    ids = {user["name"]: user["id"] for user in owner.get("/v1/organization/users").json()["data"]}
+    path = f"/v1/organization/users/{ids['left']}/erase"
+    assert left.post(f"/v1/organization/users/{ids['boss']}/erase", json={"confirm": "boss"}).status_code == 403
+    assert boss.post(f"/v1/organization/users/{ids['admin']}/erase", json={"confirm": "admin"}).status_code == 403
+    assert boss.post(f"/v1/organization/users/{ids['boss']}/erase", json={"confirm": "boss"}).status_code == 400
+    assert boss.post(path, json={"confirm": "Left"}).status_code == 400
+    owner.post(f"/v1/organization/users/{ids['left']}", json={"disabled": True}).raise_for_status()
+    assert boss.post(path, json={"confirm": "left"}).json()["deleted"]["conversations"] == 3
+    assert boss.post(path, json={"confirm": "left"}).status_code == 404
+    assert ids["left"] not in owner.get("/v1/organization/users").text
