@@ -38,6 +38,7 @@ MAY_USE_EVERYONE = {
     "jobs/store/batches.py": "the queue of jobs, pruning",
     "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
     "api/idempotency_store.py": "pruning",
+    "chat/store/comparisons.py": "pruning",
     "conversations/store/conversations.py": "pruning; statements that name the owner themselves",
     "conversations/store/search.py": "the words that are deleted; statements that name the owner themselves",
     "conversations/store/runs.py": "runs of dead processes, pruning; statements that name the owner themselves",

@@ -37,6 +37,7 @@ OBJECTS = {
     "item_id": "item",
     "completion_id": "completion",
     "response_id": "response",
+    "comparison_id": "comparison",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -81,6 +82,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
+    "vote_on_comparison": {"choice": "left"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
 }
 """A valid body for a route, by the route's name."""
@@ -198,6 +200,9 @@ def make(server: RunningServer, name: str) -> Organization:
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
         "response": response["id"],
+        "comparison": post("/v1/comparisons", sides=[{"model": "tiny"}] * 2, prompt=name, max_tokens=1)["comparison"][
+            "id"
+        ],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 

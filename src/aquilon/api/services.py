@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.comparisons import Comparisons
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.runs import Runs
 from aquilon.embeddings import EmbeddingPipeline
@@ -53,6 +54,7 @@ class Services:
     pipeline: Pipeline
     conversations: Conversations
     runs: Runs
+    comparisons: Comparisons
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

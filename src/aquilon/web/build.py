@@ -12,6 +12,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.comparisons import Comparisons
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -94,6 +95,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         fallbacks=upstreams.fallbacks,
     )
     histories = Histories()
+    conversations = Conversations(database, histories)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     return Services(
         settings=settings,
@@ -105,8 +107,9 @@ def build_services(settings: Settings, database: Database) -> Services:
         admission=admission,
         usage_writer=usage_writer,
         pipeline=pipeline,
-        conversations=Conversations(database, histories),
+        conversations=conversations,
         runs=Runs(database, pipeline, histories, process_id=process_id),
+        comparisons=Comparisons(database, pipeline, conversations),
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,

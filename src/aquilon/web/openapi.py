@@ -32,6 +32,7 @@ _TAGS = {
     "chat": "Conversations with a model, as OpenAI's and Mistral's clients hold them.",
     "responses": "The same in OpenAI's newer shape.",
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
+    "comparisons": "Two models or settings side by side, votes on their answers, and a leaderboard.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.chat import comparisons
 from aquilon.api.conversations import conversations, items, mistral
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -58,6 +59,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         conversations,
         items,
         mistral,
+        comparisons,
         responses_websocket,
         messages,
         embeddings,

@@ -134,7 +134,8 @@ class _Server:
         self._app = create_app(services)
         conversations = ("conversations", services.conversations.prune)
         events = ("events of ended answers", services.runs.prune_events)
-        self._prunings = prunings(database, services.files, settings, conversations, events)
+        questions = ("questions of comparisons", services.comparisons.forget_prompts)
+        self._prunings = prunings(database, services.files, settings, conversations, events, questions)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:
