@@ -91,6 +91,12 @@ export interface AnsweredCall {
   function: AnsweredFunction;
 }
 
+export interface AnsweredComparison {
+  object: string;
+  comparison: ComparisonBody;
+  answers: Array<SideAnswer>;
+}
+
 export interface AnsweredFunction {
   index: number;
   name: string;
@@ -576,6 +582,51 @@ export interface CompactionRequest {
   service_tier?: unknown;
 }
 
+export interface CompareRequest {
+  /** The server decides by chance which of them is left. */
+  sides: Array<SideFields>;
+  /** The question that both sides answer. */
+  prompt: string;
+  /** The longest answer of each side; null as for a chat completion. */
+  max_tokens?: number | null;
+  /** With true, no answer of the API says which side is which, until the caller has voted. */
+  blind?: boolean;
+  /** With true, the question is kept with the comparison; otherwise only the sides are. */
+  store_prompt?: boolean;
+  stream?: boolean;
+}
+
+/** A comparison without its answers, which are not stored. Times are in unix seconds. */
+export interface ComparisonBody {
+  id: string;
+  object: string;
+  created_at: number;
+  blind: boolean;
+  answered: boolean;
+  left: SideBody | null;
+  right: SideBody | null;
+  prompt: string | null;
+  vote: VoteBody | null;
+}
+
+export interface ComparisonEnded {
+  type: "comparison.ended";
+  comparison: ComparisonBody;
+}
+
+export interface ComparisonPage {
+  object: string;
+  data: Array<ComparisonBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface ComparisonStarted {
+  type: "comparison.started";
+  comparison: ComparisonBody;
+}
+
 /** A whole answer, or a chunk of a streamed answer. */
 export interface Completion {
   id: string;
@@ -618,6 +669,7 @@ export interface CompletionLogprobs {
   token_logprobs: Array<number | null>;
   top_logprobs: Array<Record<string, number> | null>;
   text_offset: Array<number>;
+  content?: Array<TokenLogprob>;
 }
 
 /** Text or token ids to continue: one prompt or a list of prompts. */
@@ -906,6 +958,12 @@ export interface CustomInputEvent {
 export interface Deleted {
   object: string;
   id: string;
+  deleted: boolean;
+}
+
+export interface DeletedComparison {
+  id: string;
+  object: string;
   deleted: boolean;
 }
 
@@ -1545,6 +1603,13 @@ export interface JsonSchemaFields {
   schema?: Record<string, unknown> | boolean | string | null;
   /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
+}
+
+/** Bradley and Terry's model, fitted to the votes; the best player first. */
+export interface Leaderboard {
+  object: string;
+  data: Array<RatingBody>;
+  few_votes: number;
 }
 
 export interface LikelyToken {
@@ -2690,6 +2755,18 @@ export interface Ranking {
   meta: RerankMeta;
 }
 
+/** A player's strength in Elo's points: 400 are odds of ten to one, the mean of all players is 1000. */
+export interface RatingBody {
+  model: string;
+  settings: SideBody | null;
+  rating: number;
+  low: number;
+  high: number;
+  votes: number;
+  wins: number;
+  preliminary: boolean;
+}
+
 export interface Readiness {
   ready: boolean;
   reason: string;
@@ -3040,6 +3117,49 @@ export interface ShownModel {
   modified_at: string;
 }
 
+export interface SideAnswer {
+  side: "left" | "right";
+  text: string;
+  finish_reason: string | null;
+  error: string | null;
+}
+
+export interface SideBody {
+  model: string;
+  temperature: number | null;
+  top_p: number | null;
+  instructions: string;
+}
+
+export interface SideDelta {
+  type: "comparison.delta";
+  side: "left" | "right";
+  text: string;
+}
+
+export interface SideEnded {
+  type: "comparison.side_ended";
+  side: "left" | "right";
+  finish_reason: string;
+}
+
+export interface SideFailed {
+  type: "comparison.side_failed";
+  side: "left" | "right";
+  message: string;
+}
+
+/** What one side answers with. */
+export interface SideFields {
+  /** A model's name, or an alias. */
+  model: string;
+  /** null uses the model's default. */
+  temperature?: number | null;
+  top_p?: number | null;
+  /** A system prompt. */
+  instructions?: string;
+}
+
 export interface SignInMethod {
   name: string;
   label: string;
@@ -3318,6 +3438,13 @@ export interface TokenLogprob {
   top_logprobs: Array<TopLogprob>;
 }
 
+export interface TokenPiece {
+  id: number;
+  text: string;
+  bytes: Array<number>;
+  control: boolean;
+}
+
 /** A text, or a conversation as the model's chat template renders it. */
 export interface TokenizeRequest {
   model: string;
@@ -3339,6 +3466,8 @@ export interface TokenizeRequest {
   chat_template_kwargs?: Record<string, unknown> | null;
   /** With true, the answer has the tokens as the model's vocabulary spells them. */
   return_token_strs?: boolean | null;
+  /** With true, the answer has each token with its text and bytes, of at most 50000 tokens. */
+  return_pieces?: boolean | null;
 }
 
 export interface Tokens {
@@ -3346,6 +3475,7 @@ export interface Tokens {
   max_model_len: number;
   tokens: Array<number>;
   token_strs: Array<string> | null;
+  pieces: Array<TokenPiece> | null;
 }
 
 export interface ToolCallBody {
@@ -3513,6 +3643,18 @@ export interface UserRequest {
 
 export interface Version {
   version: string;
+}
+
+export interface VoteBody {
+  choice: "both_bad" | "left" | "right" | "tie";
+  blind: boolean;
+  created_at: number;
+  changed_at: number;
+}
+
+export interface VoteRequest {
+  /** The better answer; `both_bad` counts like a tie. */
+  choice: "left" | "right" | "tie" | "both_bad";
 }
 
 export interface WorkspaceBody {

@@ -1,0 +1,2 @@
+/** Texts of comparing two answers. `{name}` marks what is filled in. */
+export const texts = {};

@@ -1,0 +1,2 @@
+/** Texts of the guided tour. `{name}` marks what is filled in. */
+export const texts = {};
