@@ -90,7 +90,8 @@ export function visible(text: string): string {
     const code = character.codePointAt(0)!;
     if (character in SIGNS) return SIGNS[character]!;
     if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    if (/\p{M}/u.test(character)) return at === 0 ? `◌${character}` : character;
+    const selectsVariant = code >= 0xfe00 && code <= 0xfe0f;
+    if (/\p{M}/u.test(character) && !selectsVariant) return at === 0 ? `◌${character}` : character;
     return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
   });
 }
