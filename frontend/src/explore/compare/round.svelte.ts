@@ -33,6 +33,8 @@ export class Round {
   right = $state<SideState>(EMPTY);
   comparison = $state.raw<ComparisonBody | null>(null);
   problem = $state.raw<Problem | null>(null);
+  /** The question that was asked. */
+  prompt = "";
   #controller: AbortController | null = null;
 
   get mayVote(): boolean {
@@ -43,6 +45,7 @@ export class Round {
     this.stop();
     const controller = (this.#controller = new AbortController());
     this.state = "running";
+    this.prompt = request.prompt;
     this.left = { ...EMPTY };
     this.right = { ...EMPTY };
     this.comparison = null;

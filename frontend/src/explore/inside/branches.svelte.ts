@@ -1,10 +1,9 @@
 /** An answer and the branches that leave it: each is the same up to a token, and goes on from another one. */
 import { Problem } from "../../api/problem";
 import type { TokenLogprob, TopLogprob } from "../../api/schema";
-import type { ChatMessage } from "../../api/types";
 import { problemFrom } from "../lib/problem";
 import { continued, type Sampling } from "../lib/scored";
-import { promptOf } from "../lib/tokenize";
+import { promptOf, type PromptMessage } from "../lib/tokenize";
 import { scoredAnswer } from "./scored-answer";
 
 export interface Branch {
@@ -38,7 +37,7 @@ export class Branches {
   }
 
   /** Begins anew with a question. */
-  async ask(model: string, messages: readonly ChatMessage[], sampling: Sampling): Promise<void> {
+  async ask(model: string, messages: readonly PromptMessage[], sampling: Sampling): Promise<void> {
     await this.#work(async (signal) => {
       this.#prompt = (await promptOf(model, messages, signal)).tokens;
       this.#model = model;
@@ -48,7 +47,7 @@ export class Branches {
   }
 
   /** Begins with an answer that is there already: the last message, the assistant's. */
-  async look(model: string, messages: readonly ChatMessage[]): Promise<void> {
+  async look(model: string, messages: readonly PromptMessage[]): Promise<void> {
     await this.#work(async (signal) => {
       const { prompt, tokens } = await scoredAnswer(model, messages, signal);
       this.#prompt = prompt;

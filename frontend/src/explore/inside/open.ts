@@ -1,8 +1,8 @@
 /** Look inside an answer from any page: load this module when somebody asks for it. */
 import "../explore.css";
 import { mount, unmount } from "svelte";
-import type { ChatMessage } from "../../api/types";
 import { loadTexts } from "../../i18n/catalogue.svelte";
+import type { PromptMessage } from "../lib/tokenize";
 import InsideDialog from "./InsideDialog.svelte";
 
 export interface LookedAt {
@@ -12,7 +12,7 @@ export interface LookedAt {
    * The conversation up to the answer. If its last message is the assistant's, that answer is looked into; else the
    * model answers anew.
    */
-  messages: readonly ChatMessage[];
+  messages: readonly PromptMessage[];
 }
 
 /** Resolves when the panel is closed. */

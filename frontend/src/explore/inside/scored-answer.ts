@@ -1,9 +1,8 @@
 /** The probabilities of an answer that was written before, as the model judges its tokens now. */
 import type { Completion, TokenLogprob, Tokens, TopLogprob } from "../../api/schema";
 import { postJson } from "../../api/server";
-import type { ChatMessage } from "../../api/types";
 import { ALTERNATIVES } from "../lib/scored";
-import { promptOf } from "../lib/tokenize";
+import { promptOf, type PromptMessage } from "../lib/tokenize";
 
 export interface ScoredAnswer {
   /** The tokens before the answer. */
@@ -14,7 +13,7 @@ export interface ScoredAnswer {
 /** `messages` end with the answer. */
 export async function scoredAnswer(
   model: string,
-  messages: readonly ChatMessage[],
+  messages: readonly PromptMessage[],
   signal: AbortSignal,
 ): Promise<ScoredAnswer> {
   const [before, whole] = await Promise.all([

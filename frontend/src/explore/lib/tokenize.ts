@@ -1,7 +1,12 @@
 /** The server's tokenizers. */
 import type { TokenPiece, Tokens } from "../../api/schema";
 import { postJson } from "../../api/server";
-import type { ChatMessage } from "../../api/types";
+
+/** A message as a model's template reads it. */
+export interface PromptMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
 
 /** The most characters that a page sends to be cut into tokens. */
 export const MOST_CHARACTERS = 10_000;
@@ -18,7 +23,11 @@ export async function countOf(model: string, text: string, signal?: AbortSignal)
 }
 
 /** A conversation as the model reads it, with an answer opened at its end. */
-export async function promptOf(model: string, messages: readonly ChatMessage[], signal?: AbortSignal): Promise<Tokens> {
+export async function promptOf(
+  model: string,
+  messages: readonly PromptMessage[],
+  signal?: AbortSignal,
+): Promise<Tokens> {
   return tokens({ model, messages, add_generation_prompt: true }, signal);
 }
 

@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   "nav.explore": "Erkunden",
   "nav.skip": "Zum Inhalt springen",
-  "nav.home": "Erkunden, alle Seiten",
+  "nav.home": "Aquilon, alle Seiten zum Erkunden",
   "nav.pages": "Seiten zum Erkunden",
   "nav.tokens": "Tokens",
   "nav.inside": "Hineinsehen",

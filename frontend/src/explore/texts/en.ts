@@ -2,7 +2,7 @@
 export const texts = {
   "nav.explore": "Explore",
   "nav.skip": "Skip to the page",
-  "nav.home": "Explore, all pages",
+  "nav.home": "Aquilon, all pages of Explore",
   "nav.pages": "Pages of Explore",
   "nav.tokens": "Tokens",
   "nav.inside": "Look inside",

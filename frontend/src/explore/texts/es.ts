@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   "nav.explore": "Explorar",
   "nav.skip": "Ir al contenido",
-  "nav.home": "Explorar, todas las páginas",
+  "nav.home": "Aquilon, todas las páginas de exploración",
   "nav.pages": "Páginas de exploración",
   "nav.tokens": "Tokens",
   "nav.inside": "Por dentro",

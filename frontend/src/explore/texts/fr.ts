@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   "nav.explore": "Explorer",
   "nav.skip": "Aller à la page",
-  "nav.home": "Explorer, toutes les pages",
+  "nav.home": "Aquilon, toutes les pages d’exploration",
   "nav.pages": "Pages d’exploration",
   "nav.tokens": "Tokens",
   "nav.inside": "Dedans",

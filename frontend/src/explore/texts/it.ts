@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   "nav.explore": "Esplora",
   "nav.skip": "Vai al contenuto",
-  "nav.home": "Esplora, tutte le pagine",
+  "nav.home": "Aquilon, tutte le pagine di esplorazione",
   "nav.pages": "Pagine di esplorazione",
   "nav.tokens": "Token",
   "nav.inside": "Dentro",

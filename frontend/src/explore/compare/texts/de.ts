@@ -26,6 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.hidden": "verborgen bis zu Ihrer Stimme",
   "answer.waiting": "Liest…",
   "answer.stopped": "Angehalten.",
+  "answer.inside": "Hineinsehen",
   "state.running": "Beide schreiben…",
   "state.ended": "Nicht beide haben zu Ende geantwortet, daher gibt es keine Abstimmung.",
   "state.vote": "Welche Antwort ist besser?",

@@ -25,6 +25,7 @@ export const texts = {
   "whose.hidden": "hidden until you vote",
   "answer.waiting": "Reading…",
   "answer.stopped": "Stopped.",
+  "answer.inside": "Look inside",
   "state.running": "Both are writing…",
   "state.ended": "Not both answered to the end, so there is no vote.",
   "state.vote": "Which answer is better?",

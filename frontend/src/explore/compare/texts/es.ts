@@ -26,6 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.hidden": "oculto hasta el voto",
   "answer.waiting": "Leyendo…",
   "answer.stopped": "Detenido.",
+  "answer.inside": "Ver por dentro",
   "state.running": "Los dos escriben…",
   "state.ended": "No han respondido los dos hasta el final: no hay voto.",
   "state.vote": "¿Qué respuesta es mejor?",

@@ -26,6 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.hidden": "caché jusqu’à votre vote",
   "answer.waiting": "Lecture…",
   "answer.stopped": "Arrêté.",
+  "answer.inside": "Regarder dedans",
   "state.running": "Les deux écrivent…",
   "state.ended": "Les deux n’ont pas répondu jusqu’au bout\u00a0: pas de vote.",
   "state.vote": "Quelle réponse est la meilleure\u00a0?",

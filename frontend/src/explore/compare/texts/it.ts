@@ -26,6 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.hidden": "nascosto fino al voto",
   "answer.waiting": "Legge…",
   "answer.stopped": "Fermato.",
+  "answer.inside": "Guarda dentro",
   "state.running": "Entrambi scrivono…",
   "state.ended": "Non hanno risposto entrambi fino in fondo: niente voto.",
   "state.vote": "Quale risposta è migliore?",

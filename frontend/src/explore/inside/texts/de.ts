@@ -23,8 +23,8 @@ export const texts: Record<keyof typeof english, string> = {
     "Wählen Sie eines, und die Antwort geht von dort weiter. Bewegen Sie die Temperatur und sehen Sie, wie sich die Chancen ändern.",
   "alternatives.at": "bei {temperature}",
   "alternatives.own": "vom Modell",
-  "alternatives.drawn": "{text}, hier gezogen: {own} vom Modell, {now} mit diesen Einstellungen",
-  "alternatives.branch": "Weiter mit {text}: {own} vom Modell, {now} mit diesen Einstellungen",
+  "alternatives.drawn": "Hier gezogen:",
+  "alternatives.branch": "Weiter mit",
   "alternatives.rest":
     "Alle anderen Tokens zusammen, vom Modell: {percent}. Die linke Spalte zählt nur die Tokens oben; durchgestrichen ist, was Top p weglässt.",
   "state.running": "Schreibt… Tokens: {count}",

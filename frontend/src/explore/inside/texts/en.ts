@@ -22,8 +22,8 @@ export const texts = {
     "Choose one, and the answer goes on from there. Move the temperature and see the chances change.",
   "alternatives.at": "at {temperature}",
   "alternatives.own": "model’s own",
-  "alternatives.drawn": "{text}, drawn here: {own} by the model, {now} with these settings",
-  "alternatives.branch": "Go on from {text}: {own} by the model, {now} with these settings",
+  "alternatives.drawn": "Drawn here:",
+  "alternatives.branch": "Go on from",
   "alternatives.rest":
     "All other tokens together, by the model: {percent}. The left column counts only the tokens above; struck through is what top p leaves out.",
   "state.running": "Writing… tokens: {count}",

@@ -23,8 +23,8 @@ export const texts: Record<keyof typeof english, string> = {
     "Al elegir uno, la respuesta sigue desde ahí. Al mover la temperatura cambian las probabilidades.",
   "alternatives.at": "a {temperature}",
   "alternatives.own": "del modelo",
-  "alternatives.drawn": "{text}, elegido aquí: {own} según el modelo, {now} con estos ajustes",
-  "alternatives.branch": "Seguir desde {text}: {own} según el modelo, {now} con estos ajustes",
+  "alternatives.drawn": "Elegido aquí:",
+  "alternatives.branch": "Seguir desde",
   "alternatives.rest":
     "Todos los demás tokens juntos, según el modelo: {percent}. La columna izquierda cuenta solo los tokens de arriba; lo tachado lo descarta top p.",
   "state.running": "Escribiendo… tokens: {count}",

@@ -23,8 +23,8 @@ export const texts: Record<keyof typeof english, string> = {
     "Choisissez-en un, et la réponse repart de là. Bougez la température et voyez les chances changer.",
   "alternatives.at": "à {temperature}",
   "alternatives.own": "du modèle",
-  "alternatives.drawn": "{text}, tiré ici\u00a0: {own} selon le modèle, {now} avec ces réglages",
-  "alternatives.branch": "Repartir de {text}\u00a0: {own} selon le modèle, {now} avec ces réglages",
+  "alternatives.drawn": "Tiré ici\u00a0:",
+  "alternatives.branch": "Repartir de",
   "alternatives.rest":
     "Tous les autres tokens ensemble, selon le modèle\u00a0: {percent}. La colonne de gauche ne compte que les tokens ci-dessus\u00a0; barré, ce que top p écarte.",
   "state.running": "Écriture… tokens\u00a0: {count}",

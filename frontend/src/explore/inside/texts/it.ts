@@ -22,8 +22,8 @@ export const texts: Record<keyof typeof english, string> = {
   "alternatives.lead": "Scegliendone uno, la risposta riparte da lì. Spostando la temperatura cambiano le probabilità.",
   "alternatives.at": "a {temperature}",
   "alternatives.own": "del modello",
-  "alternatives.drawn": "{text}, estratto qui: {own} secondo il modello, {now} con queste impostazioni",
-  "alternatives.branch": "Ripartire da {text}: {own} secondo il modello, {now} con queste impostazioni",
+  "alternatives.drawn": "Estratto qui:",
+  "alternatives.branch": "Ripartire da",
   "alternatives.rest":
     "Tutti gli altri token insieme, secondo il modello: {percent}. La colonna sinistra conta solo i token qui sopra; barrato è ciò che top p scarta.",
   "state.running": "Scrive… token: {count}",
