@@ -56,7 +56,7 @@ async def test_a_text_is_shown_as_the_tokens_that_it_costs_in_five_languages(exp
 
     row = page.get_by_role("listitem").filter(has=page.get_by_label("Deutsch"))
     await expect(row).to_contain_text("+")
-    await page.get_by_label("Deutsch").fill("Ja")
+    await page.get_by_role("textbox", name="Deutsch").fill("Ja")
     await expect(row).to_contain_text("-")
     await expect(page.get_by_label("Sentence")).to_have_value("-1")
     await expect_no_issues(explorer)
