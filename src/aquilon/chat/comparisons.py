@@ -37,7 +37,7 @@ from aquilon.text.messages import Message
 
 Position = Literal["left", "right"]
 Choice = Literal["left", "right", "tie", "both_bad"]
-_FORGOTTEN_AT_ONCE = 200
+_PRUNED_AT_ONCE = 200
 _MOST_PLAYERS = 200
 _RETRY_AFTER = 5
 """Seconds, when a fall-back would answer in a side's place: its answer would be judged as the side's."""
@@ -154,13 +154,17 @@ class Comparisons:
             error.param = f"sides.{number}.{error.param or 'model'}"
             raise
 
-    async def answer(self, principal: Principal, begun: Begun) -> AsyncGenerator[SideEvent]:
+    async def answer(self, principal: Principal, begun: Begun, *, streamed: bool) -> AsyncGenerator[SideEvent]:
         """Both answers at once. A side that fails leaves the other one alone; then there can be no vote.
 
-        Closing the iterator cancels both; what was generated until then is recorded as usage.
+        Closing the iterator cancels both; what was generated until then is recorded as usage. ``streamed`` as in
+        `Pipeline.answer`.
         """
         left, right = begun.prepared
-        streams = [self._side(principal, "left", left), self._side(principal, "right", right)]
+        streams = [
+            self._side(principal, "left", left, streamed=streamed),
+            self._side(principal, "right", right, streamed=streamed),
+        ]
         ended: set[Position] = set()
         async with aclosing(merged(streams)) as events:
             async for event in events:
@@ -170,10 +174,12 @@ class Comparisons:
                         await self._mark_answered(principal, begun.judged.comparison)
                 yield event
 
-    async def _side(self, principal: Principal, side: Position, prepared: Prepared) -> AsyncGenerator[SideEvent]:
+    async def _side(
+        self, principal: Principal, side: Position, prepared: Prepared, *, streamed: bool
+    ) -> AsyncGenerator[SideEvent]:
         reason = ""
         events: AsyncGenerator[Event] = self._pipeline.answer(
-            [prepared], principal, request_id=new_id("cmpside"), streamed=True
+            [prepared], principal, request_id=new_id("cmpside"), streamed=streamed
         )
         try:
             async with aclosing(events):
@@ -259,10 +265,13 @@ class Comparisons:
             tallies = await stored.tallies(session, principal, settings=settings, blind=blind)
         return ratings(_of_most_voted(tallies))
 
-    async def forget_prompts(self) -> int:
-        """Forget some of the questions that are kept no longer; returns how many."""
+    async def prune(self) -> int:
+        """Forget some of the questions that are kept no longer, and some comparisons that nobody can vote on; returns
+        how many."""
+        now = int(time.time())
         async with self._database.writing() as session:
-            count = await stored.forget_prompts(session, now=int(time.time()), most=_FORGOTTEN_AT_ONCE)
+            count = await stored.forget_prompts(session, now=now, most=_PRUNED_AT_ONCE)
+            count += await stored.delete_unanswered(session, before=now - DAY, most=_PRUNED_AT_ONCE)
         if count:
             self._conversations.erasure.request()
         return count

@@ -134,8 +134,8 @@ class _Server:
         self._app = create_app(services)
         conversations = ("conversations", services.conversations.prune)
         events = ("events of ended answers", services.runs.prune_events)
-        questions = ("questions of comparisons", services.comparisons.forget_prompts)
-        self._prunings = prunings(database, services.files, settings, conversations, events, questions)
+        comparisons = ("comparisons", services.comparisons.prune)
+        self._prunings = prunings(database, services.files, settings, conversations, events, comparisons)
         self._http = HttpServer(self._app, settings)
 
     async def serve(self, listener: socket.socket, url: str, announce: Callable[[RunningServer], None]) -> None:

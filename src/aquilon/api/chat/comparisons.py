@@ -196,7 +196,7 @@ async def create_comparison(request: Request, caller: Caller) -> Response:
         store_prompt=fields.store_prompt,
     )
     begun = await comparisons.begin(caller, new)
-    events = comparisons.answer(caller, begun)
+    events = comparisons.answer(caller, begun, streamed=fields.stream)
     if fields.stream:
         return EventStream(_frames(events, begun.judged))
     return await answer_unless_gone(request, _whole_answer(events, begun.judged))

@@ -106,3 +106,17 @@ async def forget_prompts(session: AsyncSession, *, now: int, most: int) -> int:
     if ids:
         await session.execute(Everyone.update(StoredComparison).where(StoredComparison.id.in_(ids)).values(prompt=None))
     return len(ids)
+
+
+async def delete_unanswered(session: AsyncSession, *, before: int, most: int) -> int:
+    """Delete comparisons whose sides didn't both answer, which nobody can vote on; returns how many."""
+    unanswered = (
+        Everyone.select(StoredComparison)
+        .with_only_columns(StoredComparison.id)
+        .where(StoredComparison.answered.is_(False), StoredComparison.created_at < before)
+        .limit(most)
+    )
+    ids = list(await session.scalars(unanswered))
+    if ids:
+        await session.execute(Everyone.delete(StoredComparison).where(StoredComparison.id.in_(ids)))
+    return len(ids)

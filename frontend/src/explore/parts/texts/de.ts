@@ -4,6 +4,7 @@ export const texts: Record<keyof typeof english, string> = {
   "piece.row": "Tokens",
   "piece.name": "{text}, ID {id}",
   "piece.hint": "Zeigen Sie auf ein Token, oder gehen Sie sie mit den Pfeiltasten durch.",
+  "piece.more": "Nicht gezeigt, aber gezählt: {count}",
   "piece.number": "Stelle",
   "piece.id": "ID",
   "piece.text": "Text",

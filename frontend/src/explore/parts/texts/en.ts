@@ -3,6 +3,7 @@ export const texts = {
   "piece.row": "Tokens",
   "piece.name": "{text}, id {id}",
   "piece.hint": "Point at a token, or go through them with the arrow keys.",
+  "piece.more": "Not shown, but counted: {count}",
   "piece.number": "Place",
   "piece.id": "Id",
   "piece.text": "Text",

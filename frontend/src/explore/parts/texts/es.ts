@@ -4,6 +4,7 @@ export const texts: Record<keyof typeof english, string> = {
   "piece.row": "Tokens",
   "piece.name": "{text}, id {id}",
   "piece.hint": "Señalar un token, o recorrerlos con las flechas.",
+  "piece.more": "No se muestran, pero se cuentan: {count}",
   "piece.number": "Lugar",
   "piece.id": "Id",
   "piece.text": "Texto",

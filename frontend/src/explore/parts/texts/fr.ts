@@ -4,6 +4,7 @@ export const texts: Record<keyof typeof english, string> = {
   "piece.row": "Tokens",
   "piece.name": "{text}, identifiant {id}",
   "piece.hint": "Survolez un token, ou parcourez-les avec les flèches.",
+  "piece.more": "Non affichés, mais comptés\u00a0: {count}",
   "piece.number": "Place",
   "piece.id": "Identifiant",
   "piece.text": "Texte",

@@ -4,6 +4,7 @@ export const texts: Record<keyof typeof english, string> = {
   "piece.row": "Token",
   "piece.name": "{text}, id {id}",
   "piece.hint": "Indicare un token, o scorrerli con le frecce.",
+  "piece.more": "Non mostrati, ma contati: {count}",
   "piece.number": "Posto",
   "piece.id": "Id",
   "piece.text": "Testo",
