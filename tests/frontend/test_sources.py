@@ -56,7 +56,7 @@ def test_the_lock_file_names_no_registry() -> None:
 def test_the_built_page_is_of_these_sources_and_fits_the_security_policy() -> None:
     frontend().build(print)
     assert not frontend().build(print)
-    for name in ("index.html", "console.html", "docs.html"):
+    for name in ("index.html", "console.html", "explore.html", "docs.html"):
         page = (frontend().STATIC / name).read_text()
         assert "<script" in page
         assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", page)

@@ -146,15 +146,25 @@ class Visitor:
         await self.page.get_by_role("group", name=legend).get_by_role("radio", name=option).check(force=True)
         await self.page.keyboard.press("Escape")
 
+    async def choose_language(self, name: str) -> None:
+        """In the menu, by the language's own name."""
+        await self.page.locator("button[popovertarget=menu]").click()
+        await self.page.locator("#menu").get_by_role("radio", name=name).check(force=True)
+        await self.page.keyboard.press("Escape")
+
     async def serious_issues(self) -> list[str]:
         """What axe finds on the page as it is that would keep somebody out."""
+        return await self.issues("serious", "critical")
+
+    async def issues(self, *impacts: str) -> list[str]:
+        """What axe finds on the page as it is: all of it, or what has one of these impacts."""
         if await self.page.evaluate("window.axe === undefined"):
             await self.page.evaluate((frontend().NODE_MODULES / "axe-core" / "axe.min.js").read_text())
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{issue['id']} ({issue['impact']}): {node['html'][:200]} {node['failureSummary']}"
             for issue in found["violations"]
-            if issue["impact"] in ("serious", "critical")
+            if not impacts or issue["impact"] in impacts
             for node in issue["nodes"]
         ]
 

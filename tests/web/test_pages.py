@@ -19,6 +19,7 @@ def client(tmp_path: Path) -> TestClient:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>chat")
     (tmp_path / "console.html").write_text("<!doctype html>console")
+    (tmp_path / "explore.html").write_text("<!doctype html>explore")
     (tmp_path / "docs.html").write_text("<!doctype html>reference")
     (tmp_path / "assets" / "index-4f2a.js").write_text("let a = 1;" * 100)
     (tmp_path / "assets" / "index-4f2a.js.gz").write_bytes(gzip.compress(b"let a = 1;" * 100))
@@ -69,10 +70,11 @@ def test_a_browser_that_navigates_to_an_unknown_path_gets_the_page(client: TestC
     assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
 
 
-def test_every_path_of_the_console_is_the_same_page(client: TestClient) -> None:
-    for path in ("/console", "/console/", "/console/keys", "/console/nothing/there"):
-        assert client.get(path, headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>console"
-    assert client.get("/consoles", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
+@pytest.mark.parametrize("name", ["console", "explore"])
+def test_every_path_of_the_console_and_of_explore_is_the_same_page(client: TestClient, name: str) -> None:
+    for path in (f"/{name}", f"/{name}/", f"/{name}/keys", f"/{name}/nothing/there"):
+        assert client.get(path, headers={"sec-fetch-mode": "navigate"}).text == f"<!doctype html>{name}"
+    assert client.get(f"/{name}s", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ OBJECTS = {
     "entry_id": "waiting",
     "quota_id": "quota",
     "announcement_id": "announcement",
+    "comparison_id": "comparison",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -103,6 +104,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "share_library": {"level": "Editor", "share_with_uuid": "x", "share_with_type": "Workspace"},
     "unshare_library": {"share_with_uuid": "x", "share_with_type": "Workspace"},
     "erase_user": {"confirm": "dora"},
+    "vote_on_comparison": {"choice": "left"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
     "rate_response": {"rating": "up"},
 }
@@ -245,6 +247,9 @@ def make(server: RunningServer, name: str) -> Organization:
         "waiting": waiting["id"],
         "quota": quota["id"],
         "announcement": announcement["id"],
+        "comparison": post("/v1/comparisons", sides=[{"model": "tiny"}] * 2, prompt=name, max_tokens=1)["comparison"][
+            "id"
+        ],
     }
     return Organization(ids, owner, client(server, key["value"]), signed_in)
 

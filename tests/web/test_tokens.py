@@ -95,3 +95,49 @@ def test_control_tokens_named_in_a_conversation_stay_text(http: httpx.Client) ->
     [end] = tokenized(http, prompt="<|im_end|>")
     conversation = [{"role": "user", "content": "<|im_end|>"}]
     assert tokenized(http, messages=conversation).count(end) == tokenized(http, messages=QUESTION).count(end)
+
+
+def test_pieces_have_the_bytes_that_make_the_text(http: httpx.Client) -> None:
+    text = "Dès l’aube 🌬️\t\0 <|im_end|>\n"
+    body = {"model": MODEL, "prompt": text, "parse_special": False, "add_special_tokens": False, "return_pieces": True}
+    answer = http.post("/tokenize", json=body).json()
+    pieces = answer["pieces"]
+    assert [piece["id"] for piece in pieces] == answer["tokens"]
+    assert bytes(byte for piece in pieces for byte in piece["bytes"]).decode() == text
+    assert not any(piece["control"] for piece in pieces)
+    [control] = http.post("/tokenize", json={"model": MODEL, "prompt": "<|im_end|>", "return_pieces": True}).json()[
+        "pieces"
+    ]
+    assert (control["text"], control["bytes"], control["control"]) == ("<|im_end|>", [], True)
+
+
+def test_too_many_pieces_are_refused_and_without_the_field_there_are_none(http: httpx.Client) -> None:
+    long = {"model": MODEL, "prompt": "\n \t" * 60_000}
+    refused = http.post("/tokenize", json=long | {"return_pieces": True})
+    assert (refused.status_code, refused.json()["param"]) == (400, "return_pieces")
+    assert http.post("/tokenize", json={"model": MODEL, "prompt": "a"}).json()["pieces"] is None
+
+
+def test_a_completion_of_token_ids_goes_on_from_an_alternative_to_the_very_token(http: httpx.Client) -> None:
+    """The ids of a chat's prompt and answer, with another token at one place, are the prompt of the branch."""
+    asked = {"model": MODEL, "max_tokens": 6, "temperature": 0, "return_token_ids": True}
+    chat = http.post("/v1/chat/completions", json=asked | {"messages": QUESTION, "logprobs": True, "top_logprobs": 5})
+    prompt, choice = chat.json()["prompt_token_ids"], chat.json()["choices"][0]
+    tokens = choice["logprobs"]["content"]
+    kept = [token["token_id"] for token in tokens[:3]]
+    same = http.post("/v1/completions", json=asked | {"prompt": prompt + kept, "logprobs": 5, "max_tokens": 3}).json()
+    content = same["choices"][0]["logprobs"]["content"]
+    assert [token["token_id"] for token in content] == [token["token_id"] for token in tokens[3:]]
+    assert [token["logprob"] for token in content] == [token["logprob"] for token in tokens[3:]]
+    assert content[0]["top_logprobs"] == tokens[3]["top_logprobs"]
+    other = tokens[2]["top_logprobs"][1]
+    branch = http.post(
+        "/v1/completions", json=asked | {"prompt": [*prompt, *kept[:2], other["token_id"]], "logprobs": 5}
+    ).json()
+    assert branch["choices"][0]["prompt_token_ids"][-1] == other["token_id"]
+    assert (
+        "content"
+        not in http.post(
+            "/v1/completions", json={"model": MODEL, "prompt": "a", "max_tokens": 1, "logprobs": 1}
+        ).json()["choices"][0]["logprobs"]
+    )

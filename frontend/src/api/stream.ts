@@ -36,24 +36,38 @@ export async function* streamChunks(
   body: unknown,
   signal: AbortSignal,
 ): AsyncGenerator<ChatCompletionChunk, void, void> {
-  const response = await postJson("/v1/chat/completions", body, { signal });
-  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
-  for await (const data of serverSentData(response.body, signal)) {
-    if (data === "[DONE]") return;
-    yield parseChunk(data);
+  for await (const event of streamEvents("/v1/chat/completions", body, signal)) {
+    const chunk = event as ChatCompletionChunk;
+    if (!Array.isArray(chunk.choices)) throw problemInStream(errorBody(event));
+    yield chunk;
   }
 }
 
-function parseChunk(data: string): ChatCompletionChunk {
+/** The JSON events of a streamed answer to a POST, until the stream ends. An event that is an error is thrown. */
+export async function* streamEvents(
+  path: string,
+  body: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<object, void, void> {
+  const response = await postJson(path, body, { signal });
+  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
+  for await (const data of serverSentData(response.body, signal)) {
+    if (data === "[DONE]") return;
+    yield parsedEvent(data);
+  }
+}
+
+function parsedEvent(data: string): object {
   let parsed: unknown;
   try {
     parsed = JSON.parse(data);
   } catch {
     throw new Problem("interrupted", "the stream is damaged");
   }
-  const chunk = parsed as ChatCompletionChunk & { error?: unknown };
-  if (chunk.error || !Array.isArray(chunk.choices)) throw problemInStream(errorBody(parsed));
-  return chunk;
+  if (typeof parsed !== "object" || parsed === null || ("error" in parsed && parsed.error)) {
+    throw problemInStream(errorBody(parsed));
+  }
+  return parsed;
 }
 
 /** The `data` of each event of a response body. */

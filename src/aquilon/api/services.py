@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
@@ -67,6 +68,7 @@ class Services:
     runs: Runs
     shares: Shares
     imports: Imports
+    comparisons: Comparisons
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

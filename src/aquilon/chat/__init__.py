@@ -1,1 +1,1 @@
-"""What the chat adds to conversations: shares, imports, feedback, an organization's settings for it, and announcements."""
+"""What the chat adds to conversations: shares, imports, feedback, comparisons, settings and announcements."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
-from aquilon.request import Event
+E = TypeVar("E")
 
 
-def merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
+def merged(generations: Sequence[AsyncGenerator[E]]) -> AsyncGenerator[E]:
     """Events in the order in which they come; the first failure ends all generations."""
     return generations[0] if len(generations) == 1 else _merged(generations)
 
 
-async def _merged(generations: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
-    queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue(maxsize=1)
+async def _merged(generations: Sequence[AsyncGenerator[E]]) -> AsyncGenerator[E]:
+    queue: asyncio.Queue[E | Exception | None] = asyncio.Queue(maxsize=1)
 
-    async def drain(events: AsyncGenerator[Event]) -> None:
+    async def drain(events: AsyncGenerator[E]) -> None:
         try:
             async with aclosing(events):
                 async for event in events:

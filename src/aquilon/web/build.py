@@ -12,6 +12,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
@@ -133,6 +134,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         runs=runs,
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),
+        comparisons=Comparisons(database, pipeline, conversations),
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,

@@ -38,6 +38,7 @@ _TAGS = {
     "projects": "Folders of conversations, with instructions for every answer in them.",
     "feedback": "What people think of answers.",
     "shares": "Links to read-only copies of conversations.",
+    "comparisons": "Two models or settings side by side, votes on their answers, and a leaderboard.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

@@ -1,4 +1,4 @@
-"""The built front end: the chat, the console, the API reference, and their files."""
+"""The built front end: the chat, the console, Explore, the API reference, and their files."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
+_PAGES_OF_MANY_PATHS = ("console", "explore")
 API_PATHS = ("v1/", "auth/", "api/")
 
 
@@ -81,5 +82,5 @@ def page_or_file(request: Request, files: Files) -> Response:
     )
     if not reads or (name and (not navigates or name.startswith(API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
-    in_console = name == "console" or name.startswith("console/")
-    return page(request, files, "console.html" if in_console else "index.html")
+    first = name.partition("/")[0]
+    return page(request, files, f"{first}.html" if first in _PAGES_OF_MANY_PATHS else "index.html")

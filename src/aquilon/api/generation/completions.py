@@ -19,6 +19,7 @@ from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
+from aquilon.conversations.dialects.chat_answers import TokenLogprob, token_logprob
 from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS
 from aquilon.conversations.dialects.frames import DONE, frame
 from aquilon.conversations.dialects.sampling_fields import SamplingFields
@@ -147,6 +148,9 @@ class CompletionLogprobs(msgspec.Struct, frozen=True):
     token_logprobs: list[float | None]
     top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
+    content: list[TokenLogprob] | UnsetType = UNSET
+    """With `return_token_ids`: the continuation's tokens and their alternatives with ids and bytes, as in a chat
+    completion (llama.cpp)."""
 
 
 class CompletionChoice(msgspec.Struct, frozen=True):
@@ -307,7 +311,8 @@ class _Choice:
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
         if not self._scored:
             return None
-        logprobs = CompletionLogprobs([], [], [], [])
+        content = [token_logprob(token) for token in tokens] if self._reports.token_ids else UNSET
+        logprobs = CompletionLogprobs([], [], [], [], content)
         for token in tokens:
             text = shown_token(token.text, token.bytes)
             offset = self._offset if token.offset is None else self._begin + token.offset
@@ -430,6 +435,10 @@ def _joined(index: int, parts: list[CompletionChoice]) -> CompletionChoice:
                 logprobs.token_logprobs.extend(part.logprobs.token_logprobs)
                 logprobs.top_logprobs.extend(part.logprobs.top_logprobs)
                 logprobs.text_offset.extend(part.logprobs.text_offset)
+        contents = [part.logprobs.content for part in parts if part.logprobs is not None]
+        if any(not isinstance(content, UnsetType) for content in contents):
+            content = [token for tokens in contents if not isinstance(tokens, UnsetType) for token in tokens]
+            logprobs = msgspec.structs.replace(logprobs, content=content)
     reason = next((part.finish_reason for part in parts if part.finish_reason is not None), "stop")
     ids: list[int] | UnsetType = UNSET
     if parts and not isinstance(parts[0].token_ids, UnsetType):

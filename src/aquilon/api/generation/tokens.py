@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -29,11 +30,13 @@ from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolChoice, To
 from aquilon.errors import invalid
 from aquilon.generation.prompts import characters, check_token_ids, encode
 from aquilon.request import Prompt, TextPrompt
+from aquilon.text.tokenizer import Tokenizer
 
 routes = Routes(tag="tokens")
 
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 500_000
+MAX_PIECES = 50_000
 _INLINE_TOKENS = 8192
 """More tokens than this are decoded in a thread."""
 
@@ -70,6 +73,11 @@ class TokenizeRequest(Fields):
         None, description="With true, the answer has the tokens as the model's vocabulary spells them."
     )
 
+    return_pieces: bool | None = Field(
+        None,
+        description=f"With true, the answer has each token with its text and bytes, of at most {MAX_PIECES} tokens.",
+    )
+
     def to_encode(self) -> Prompt:
         """The canonical prompt. Raises ApiError 400."""
         if (self.prompt is None) == (self.messages is None):
@@ -94,11 +102,21 @@ class TokenizeRequest(Fields):
         )
 
 
+class TokenPiece(msgspec.Struct, frozen=True):
+    id: int
+    text: str
+    """The token's text, or a control token's name; bytes that are only parts of a character become U+FFFD."""
+    bytes: list[int]
+    """The UTF-8 bytes that it adds to a text; none for a control token."""
+    control: bool
+
+
 class Tokens(msgspec.Struct, frozen=True):
     count: int
     max_model_len: int
     tokens: list[int]
     token_strs: list[str] | None = None
+    pieces: list[TokenPiece] | None = None
 
 
 class DetokenizeRequest(Fields):
@@ -121,8 +139,26 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     ids = await encode(prompt, card, loaded)
     tokenizer = loaded.text.tokenizer
     strings = [tokenizer.token_piece(token_id) for token_id in ids] if fields.return_token_strs else None
-    body = Tokens(len(ids), local.context(card, loaded), ids, strings)
+    pieces = _pieces(ids, tokenizer) if fields.return_pieces else None
+    body = Tokens(len(ids), local.context(card, loaded), ids, strings, pieces)
     return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[TokenPiece]:
+    """Raises ApiError 400 for too many."""
+    if len(ids) > MAX_PIECES:
+        raise invalid(
+            f"The text has {len(ids)} tokens; return_pieces is for at most {MAX_PIECES}", param="return_pieces"
+        )
+    return [
+        TokenPiece(
+            token_id,
+            tokenizer.token_text(token_id),
+            list(tokenizer.token_bytes(token_id)),
+            tokenizer.is_control(token_id),
+        )
+        for token_id in ids
+    ]
 
 
 @routes.post("/detokenize", "Turn token ids into text", request=DetokenizeRequest, answer=Text, says="The text.")

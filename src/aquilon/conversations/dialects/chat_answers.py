@@ -328,15 +328,9 @@ def _call_delta(event: ToolCallDelta, shape: Shape) -> ChunkDelta:
 
 
 def _logprobs(tokens: list[ScoredToken]) -> ChoiceLogprobs:
-    return ChoiceLogprobs(
-        [
-            TokenLogprob(
-                token.text,
-                token.logprob,
-                list(token.bytes),
-                token.id,
-                [TopLogprob(other.text, other.logprob, list(other.bytes), other.id) for other in token.top],
-            )
-            for token in tokens
-        ]
-    )
+    return ChoiceLogprobs([token_logprob(token) for token in tokens])
+
+
+def token_logprob(token: ScoredToken) -> TokenLogprob:
+    top = [TopLogprob(other.text, other.logprob, list(other.bytes), other.id) for other in token.top]
+    return TokenLogprob(token.text, token.logprob, list(token.bytes), token.id, top)

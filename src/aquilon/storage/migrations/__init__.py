@@ -15,6 +15,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
     "0018",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

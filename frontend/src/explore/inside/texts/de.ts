@@ -1,0 +1,38 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  title: "Hineinsehen",
+  lead: "Ein Modell schreibt keine Sätze. Es gibt jedem Token seines Vokabulars eine Wahrscheinlichkeit, eines wird gezogen, und es beginnt von vorn. Fragen Sie etwas und öffnen Sie dann ein Token.",
+  sample: "Was ist die Hauptstadt von Frankreich?",
+  question: "Frage",
+  model: "Modell",
+  noModel: "Das geht mit Modellen, die auf diesem Server laufen, und hier chattet keines.",
+  temperature: "Temperatur",
+  topP: "Top p",
+  maxTokens: "Höchstens Tokens",
+  seed: "Startwert",
+  "seed.any": "beliebig",
+  ask: "Fragen",
+  stop: "Anhalten",
+  close: "Schließen",
+  answer: "Antwort",
+  alternatives: "Alternativen",
+  "alternatives.hint": "Öffnen Sie ein Token der Antwort, um zu sehen, was an seiner Stelle hätte stehen können.",
+  "alternatives.title": "An Stelle {place}",
+  "alternatives.lead":
+    "Wählen Sie eines, und die Antwort geht von dort weiter. Bewegen Sie die Temperatur und sehen Sie, wie sich die Chancen ändern.",
+  "alternatives.at": "bei {temperature}",
+  "alternatives.own": "vom Modell",
+  "alternatives.drawn": "Hier gezogen:",
+  "alternatives.branch": "Weiter mit",
+  "alternatives.rest":
+    "Alle anderen Tokens zusammen, vom Modell: {percent}. Die linke Spalte zählt nur die Tokens oben; durchgestrichen ist, was Top p weglässt.",
+  "state.running": "Schreibt… Tokens: {count}",
+  "state.stopped": "Angehalten.",
+  "end.stop": "Hier hörte das Modell von selbst auf.",
+  "end.length": "Hier endete es an der Höchstzahl der Tokens.",
+  "end.given": "Die Antwort aus der Unterhaltung, wie das Modell ihre Tokens beurteilt.",
+  tree: "Zweige",
+  "tree.first": "Erste Antwort",
+  "tree.swap": "Stelle {place}: „{to}“ statt „{from}“",
+};

@@ -1,0 +1,38 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  title: "Por dentro",
+  lead: "Un modelo no escribe frases. Da una probabilidad a cada token de su vocabulario, se sortea uno y vuelve a empezar. Tras una pregunta, se puede abrir cualquier token.",
+  sample: "¿Cuál es la capital de Francia?",
+  question: "Pregunta",
+  model: "Modelo",
+  noModel: "Funciona con modelos de este servidor, y aquí ninguno conversa.",
+  temperature: "Temperatura",
+  topP: "Top p",
+  maxTokens: "Tokens como máximo",
+  seed: "Semilla",
+  "seed.any": "cualquiera",
+  ask: "Preguntar",
+  stop: "Detener",
+  close: "Cerrar",
+  answer: "Respuesta",
+  alternatives: "Alternativas",
+  "alternatives.hint": "Al abrir un token de la respuesta se ve qué podría haber en su lugar.",
+  "alternatives.title": "En el lugar {place}",
+  "alternatives.lead":
+    "Al elegir uno, la respuesta sigue desde ahí. Al mover la temperatura cambian las probabilidades.",
+  "alternatives.at": "a {temperature}",
+  "alternatives.own": "del modelo",
+  "alternatives.drawn": "Elegido aquí:",
+  "alternatives.branch": "Seguir desde",
+  "alternatives.rest":
+    "Todos los demás tokens juntos, según el modelo: {percent}. La columna izquierda cuenta solo los tokens de arriba; lo tachado lo descarta top p.",
+  "state.running": "Escribiendo… tokens: {count}",
+  "state.stopped": "Detenido.",
+  "end.stop": "El modelo terminó aquí por sí mismo.",
+  "end.length": "Terminó aquí por el límite de tokens.",
+  "end.given": "La respuesta de la conversación, según juzga el modelo sus tokens.",
+  tree: "Ramas",
+  "tree.first": "Primera respuesta",
+  "tree.swap": "Lugar {place}: «{to}» en vez de «{from}»",
+};

@@ -1,0 +1,38 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  title: "Regarder dedans",
+  lead: "Un modèle n’écrit pas de phrases. Il donne une probabilité à chaque token de son vocabulaire, l’un est tiré, et il recommence. Posez une question, puis ouvrez un token.",
+  sample: "Quelle est la capitale de la France\u00a0?",
+  question: "Question",
+  model: "Modèle",
+  noModel: "Cela marche avec les modèles de ce serveur, et aucun n’y converse.",
+  temperature: "Température",
+  topP: "Top p",
+  maxTokens: "Tokens au plus",
+  seed: "Graine",
+  "seed.any": "au choix",
+  ask: "Demander",
+  stop: "Arrêter",
+  close: "Fermer",
+  answer: "Réponse",
+  alternatives: "Alternatives",
+  "alternatives.hint": "Ouvrez un token de la réponse pour voir ce qui aurait pu être à sa place.",
+  "alternatives.title": "À la place {place}",
+  "alternatives.lead":
+    "Choisissez-en un, et la réponse repart de là. Bougez la température et voyez les chances changer.",
+  "alternatives.at": "à {temperature}",
+  "alternatives.own": "du modèle",
+  "alternatives.drawn": "Tiré ici\u00a0:",
+  "alternatives.branch": "Repartir de",
+  "alternatives.rest":
+    "Tous les autres tokens ensemble, selon le modèle\u00a0: {percent}. La colonne de gauche ne compte que les tokens ci-dessus\u00a0; barré, ce que top p écarte.",
+  "state.running": "Écriture… tokens\u00a0: {count}",
+  "state.stopped": "Arrêté.",
+  "end.stop": "Le modèle s’est arrêté ici de lui-même.",
+  "end.length": "La limite de tokens l’a arrêté ici.",
+  "end.given": "La réponse de la conversation, telle que le modèle juge ses tokens.",
+  tree: "Branches",
+  "tree.first": "Première réponse",
+  "tree.swap": "Place {place}\u00a0: «\u00a0{to}\u00a0» au lieu de «\u00a0{from}\u00a0»",
+};

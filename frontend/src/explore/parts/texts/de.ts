@@ -1,0 +1,26 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "piece.row": "Tokens",
+  "piece.name": "{text}, ID {id}",
+  "piece.hint": "Zeigen Sie auf ein Token, oder gehen Sie sie mit den Pfeiltasten durch.",
+  "piece.more": "Nicht gezeigt, aber gezählt: {count}",
+  "piece.number": "Stelle",
+  "piece.id": "ID",
+  "piece.text": "Text",
+  "piece.bytes": "Bytes",
+  "piece.control": "keine: es steuert das Modell",
+  "piece.partOf": "Teil von",
+  "scored.row": "Tokens der Antwort",
+  "scored.name": "{text}, Wahrscheinlichkeit {percent}",
+  "scored.sure": "sicher",
+  "scored.surprise": "eine Überraschung",
+  "trouble.unreachable": "Der Server antwortet nicht. Versuchen Sie es wieder, sobald er da ist.",
+  "trouble.interrupted": "Die Antwort brach ab. Versuchen Sie es noch einmal.",
+  "trouble.engine": "Das Modell kann gerade nicht antworten. Versuchen Sie es gleich noch einmal.",
+  "trouble.overloaded": "Gerade fragen viele. Versuchen Sie es gleich noch einmal.",
+  "trouble.signedOut": "Ihre Sitzung ist beendet. Laden Sie die Seite neu, um sich wieder anzumelden.",
+  "trouble.context": "Das ist zu lang für das Modell. Kürzen Sie es.",
+  "trouble.reload": "Neu laden",
+  "trouble.retry": "Noch einmal",
+};

@@ -1,0 +1,26 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "piece.row": "Tokens",
+  "piece.name": "{text}, id {id}",
+  "piece.hint": "Señalar un token, o recorrerlos con las flechas.",
+  "piece.more": "No se muestran, pero se cuentan: {count}",
+  "piece.number": "Lugar",
+  "piece.id": "Id",
+  "piece.text": "Texto",
+  "piece.bytes": "Bytes",
+  "piece.control": "ninguno: dirige al modelo",
+  "piece.partOf": "Parte de",
+  "scored.row": "Tokens de la respuesta",
+  "scored.name": "{text}, probabilidad {percent}",
+  "scored.sure": "seguro",
+  "scored.surprise": "una sorpresa",
+  "trouble.unreachable": "El servidor no responde. Conviene intentarlo de nuevo cuando esté disponible.",
+  "trouble.interrupted": "La respuesta se cortó. Conviene intentarlo de nuevo.",
+  "trouble.engine": "El modelo no puede responder ahora. Conviene intentarlo en un momento.",
+  "trouble.overloaded": "Hay muchas peticiones ahora. Conviene intentarlo en un momento.",
+  "trouble.signedOut": "La sesión ha terminado. Al recargar la página se puede iniciar otra.",
+  "trouble.context": "Es demasiado largo para el modelo. Hay que acortarlo.",
+  "trouble.reload": "Recargar",
+  "trouble.retry": "Reintentar",
+};

@@ -1,0 +1,26 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "piece.row": "Tokens",
+  "piece.name": "{text}, identifiant {id}",
+  "piece.hint": "Survolez un token, ou parcourez-les avec les flèches.",
+  "piece.more": "Non affichés, mais comptés\u00a0: {count}",
+  "piece.number": "Place",
+  "piece.id": "Identifiant",
+  "piece.text": "Texte",
+  "piece.bytes": "Octets",
+  "piece.control": "aucun\u00a0: il guide le modèle",
+  "piece.partOf": "Partie de",
+  "scored.row": "Tokens de la réponse",
+  "scored.name": "{text}, probabilité {percent}",
+  "scored.sure": "sûr",
+  "scored.surprise": "une surprise",
+  "trouble.unreachable": "Le serveur ne répond pas. Réessayez quand il sera là.",
+  "trouble.interrupted": "La réponse s’est interrompue. Réessayez.",
+  "trouble.engine": "Le modèle ne peut pas répondre maintenant. Réessayez dans un instant.",
+  "trouble.overloaded": "Il y a beaucoup de demandes. Réessayez dans un instant.",
+  "trouble.signedOut": "Votre session est terminée. Rechargez la page pour vous reconnecter.",
+  "trouble.context": "C’est trop long pour le modèle. Raccourcissez.",
+  "trouble.reload": "Recharger",
+  "trouble.retry": "Réessayer",
+};

@@ -1,0 +1,26 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "piece.row": "Token",
+  "piece.name": "{text}, id {id}",
+  "piece.hint": "Indicare un token, o scorrerli con le frecce.",
+  "piece.more": "Non mostrati, ma contati: {count}",
+  "piece.number": "Posto",
+  "piece.id": "Id",
+  "piece.text": "Testo",
+  "piece.bytes": "Byte",
+  "piece.control": "nessuno: guida il modello",
+  "piece.partOf": "Parte di",
+  "scored.row": "Token della risposta",
+  "scored.name": "{text}, probabilità {percent}",
+  "scored.sure": "sicuro",
+  "scored.surprise": "una sorpresa",
+  "trouble.unreachable": "Il server non risponde. Conviene riprovare quando sarà disponibile.",
+  "trouble.interrupted": "La risposta si è interrotta. Conviene riprovare.",
+  "trouble.engine": "Il modello non può rispondere ora. Conviene riprovare tra un momento.",
+  "trouble.overloaded": "Ci sono molte richieste ora. Conviene riprovare tra un momento.",
+  "trouble.signedOut": "La sessione è terminata. Ricaricando la pagina si può accedere di nuovo.",
+  "trouble.context": "È troppo lungo per il modello. Va accorciato.",
+  "trouble.reload": "Ricarica",
+  "trouble.retry": "Riprova",
+};

@@ -1,0 +1,4 @@
+/** Texts of the menu. `{name}` marks what is filled in. */
+export const texts = {
+  "menu.explore": "Explore",
+};
