@@ -2,8 +2,9 @@
 import "./app.css";
 import { mount } from "svelte";
 import Reference from "./docs/Reference.svelte";
-import { language } from "./i18n/catalogue.svelte";
+import { language, loadTexts } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
+await loadTexts();
 mount(Reference, { target: document.getElementById("app")! });
