@@ -78,7 +78,7 @@ test("every catalogue is there in every language", () => {
 });
 
 test("French has a no-break space before double signs and within its quotation marks", () => {
-  expect(faults("fr", (text) => /[^\u00a0\u202f][;:!?»](?!\/)|«[^\u00a0\u202f]/.test(text))).toEqual([]);
+  expect(faults("fr", (text) => /[^\u00a0\u202f][;:!?»](?![\/\w])|«[^\u00a0\u202f]/.test(text))).toEqual([]);
 });
 
 test("Spanish opens what it asks and what it exclaims", () => {
@@ -102,7 +102,8 @@ test("a number and its unit stay together", () => {
 });
 
 test("no text is left unused", () => {
-  const english = CATALOGUES.filter((one) => one.language === "en");
+  // Those of errors are found by the code that the server sends: tests/frontend holds them against the server's.
+  const english = CATALOGUES.filter((one) => one.language === "en" && one.folder !== "api");
   expect(english.flatMap(({ texts }) => Object.keys(texts)).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
 });
 

@@ -10,6 +10,7 @@ const NAMES = [
   "Anthropic",
   "{action}: {name}",
   "{name}, {role}",
+  "{field}: {text}",
 ];
 
 const WORDS: Record<Exclude<Language, "en">, string> = {

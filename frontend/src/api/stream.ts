@@ -40,11 +40,11 @@ export async function* streamChunks(
   if (response.body === null) throw new Problem("interrupted", "the answer has no body");
   for await (const data of serverSentData(response.body, signal)) {
     if (data === "[DONE]") return;
-    yield parseChunk(data);
+    yield await parseChunk(data);
   }
 }
 
-function parseChunk(data: string): ChatCompletionChunk {
+async function parseChunk(data: string): Promise<ChatCompletionChunk> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(data);
@@ -52,7 +52,7 @@ function parseChunk(data: string): ChatCompletionChunk {
     throw new Problem("interrupted", "the stream is damaged");
   }
   const chunk = parsed as ChatCompletionChunk & { error?: unknown };
-  if (chunk.error || !Array.isArray(chunk.choices)) throw problemInStream(errorBody(parsed));
+  if (chunk.error || !Array.isArray(chunk.choices)) throw await problemInStream(errorBody(parsed));
   return chunk;
 }
 

@@ -39,7 +39,7 @@ export function catalogue<Key extends string>(
   parts.add(async (wanted) => {
     if (shown?.language !== wanted) shown = { language: wanted, texts: (await loaders[wanted]()).texts };
   });
-  return (key, values = {}) => (shown === null ? "" : fill(shown.texts[key], values, shown.language));
+  return (key, values = {}) => (shown === null ? "" : fill(shown.texts[key] ?? "", values, shown.language));
 }
 
 /** Loads the texts of all parts that have been imported, in the page's language or a wanted one. */

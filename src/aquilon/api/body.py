@@ -129,7 +129,7 @@ async def _read(request: Request, limit: int) -> bytes:
             408, "invalid_request_error", f"The body didn't arrive within {BODY_SECONDS} seconds", code="body_timeout"
         ) from None
     except ClientDisconnect:
-        raise invalid("The connection ended before the body did") from None
+        raise invalid("The connection ended before the body did", code="body_incomplete") from None
     return bytes(data)
 
 
@@ -139,6 +139,7 @@ def _too_large(limit: int) -> ApiError:
         "invalid_request_error",
         f"The body has more than {limit} bytes, the limit of this server",
         code="body_too_large",
+        values={"most": limit},
     )
 
 

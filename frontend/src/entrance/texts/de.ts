@@ -11,7 +11,6 @@ export const texts: Record<keyof typeof english, string> = {
   "signIn.expired.text":
     "Ein Anmeldelink gilt nur einmal und für kurze Zeit. Er wurde schon benutzt, oder seine Zeit ist um. Auf dem Rechner, auf dem Aquilon läuft, erstellt dieser Befehl einen neuen:",
   "signIn.refused.title": "Die Anmeldung wurde abgelehnt",
-  "signIn.refused.text": "Der Server sagt: {message}",
   "signIn.link.title": "Mit einem Link anmelden",
   "signIn.who": "Name oder E-Mail-Adresse",
   "signIn.password": "Passwort",

@@ -8,7 +8,6 @@ export const texts = {
   "signIn.expired.text":
     "A sign-in link works once and for a short time. It has been used, or its time is over. On the machine where Aquilon runs, this command makes another:",
   "signIn.refused.title": "Signing in was refused",
-  "signIn.refused.text": "The server says: {message}",
   "signIn.link.title": "Sign in with a link",
   "signIn.who": "Name or e-mail address",
   "signIn.password": "Password",

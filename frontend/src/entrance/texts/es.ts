@@ -10,7 +10,6 @@ export const texts: Record<keyof typeof english, string> = {
   "signIn.expired.text":
     "Un enlace de acceso sirve una sola vez y durante poco tiempo. Ya se ha usado o su tiempo ha pasado. En la máquina donde funciona Aquilon, este comando crea otro:",
   "signIn.refused.title": "Se ha denegado el acceso",
-  "signIn.refused.text": "El servidor dice: {message}",
   "signIn.link.title": "Entrar con un enlace",
   "signIn.who": "Nombre o correo electrónico",
   "signIn.password": "Contraseña",

@@ -11,7 +11,6 @@ export const texts: Record<keyof typeof english, string> = {
   "signIn.expired.text":
     "Un lien de connexion ne sert qu’une fois et pour peu de temps. Il a déjà servi, ou son temps est passé. Sur la machine où tourne Aquilon, cette commande en crée un autre\u00a0:",
   "signIn.refused.title": "La connexion a été refusée",
-  "signIn.refused.text": "Le serveur dit\u00a0: {message}",
   "signIn.link.title": "Se connecter par un lien",
   "signIn.who": "Nom ou adresse e-mail",
   "signIn.password": "Mot de passe",

@@ -124,17 +124,15 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "Die Unterhaltung ist zu lang für dieses Modell",
   "problem.context.text":
     "Sie braucht {prompt, plural, one {# Token} other {# Tokens}}, und {limit} passen hinein. Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",
-  "problem.context.unknown":
-    "Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung. Der Server sagt: {message}",
+  "problem.context.unknown": "Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",
   "problem.model.title": "Dieses Modell ist nicht mehr da",
-  "problem.model.text": "Wählen Sie oben auf der Seite ein anderes. Der Server sagt: {message}",
+  "problem.model.text": "Wählen Sie oben auf der Seite ein anderes.",
   "problem.invalid.title": "Der Server konnte diese Frage nicht annehmen",
-  "problem.invalid.text": "Der Server sagt: {message}",
   "problem.signedOut.title": "Sie sind abgemeldet",
   "problem.signedOut.text":
     "Ihre Sitzung ist zu Ende. Öffnen Sie in diesem Tab einen neuen Anmeldelink; {command} erstellt einen.",
   "problem.forbidden.title": "Das dürfen Sie nicht",
-  "problem.forbidden.text": "Der Server sagt: {message} Bitten Sie einen Administrator um das Recht.",
+  "problem.forbidden.text": "Bitten Sie einen Administrator um das Recht.",
   "problem.retry": "Noch einmal fragen",
   "problem.checkNow": "Jetzt nachsehen",
   "problem.checking": "Der Server wird gesucht…",

@@ -124,17 +124,15 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversación es demasiado larga para este modelo",
   "problem.context.text":
     "Ocupa {prompt, plural, one {# token} many {# de tokens} other {# tokens}} y caben {limit}. Hay que acortar la pregunta o empezar una conversación nueva.",
-  "problem.context.unknown":
-    "Hay que acortar la pregunta o empezar una conversación nueva. El servidor dice: {message}",
+  "problem.context.unknown": "Hay que acortar la pregunta o empezar una conversación nueva.",
   "problem.model.title": "Este modelo ya no está aquí",
-  "problem.model.text": "Se puede elegir otro en la parte superior de la página. El servidor dice: {message}",
+  "problem.model.text": "Se puede elegir otro en la parte superior de la página.",
   "problem.invalid.title": "El servidor no ha podido aceptar esta pregunta",
-  "problem.invalid.text": "El servidor dice: {message}",
   "problem.signedOut.title": "La sesión está cerrada",
   "problem.signedOut.text":
     "La sesión ha terminado. Hay que abrir un nuevo enlace de acceso en esta pestaña; se crea con {command}.",
   "problem.forbidden.title": "Esto no está permitido",
-  "problem.forbidden.text": "El servidor dice: {message} Un administrador puede conceder el permiso.",
+  "problem.forbidden.text": "Un administrador puede conceder el permiso.",
   "problem.retry": "Preguntar de nuevo",
   "problem.checkNow": "Buscar ahora",
   "problem.checking": "Buscando el servidor…",

@@ -127,17 +127,15 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
     "Elle compte {prompt, plural, one {# token} many {# de tokens} other {# tokens}}, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",
-  "problem.context.unknown":
-    "Raccourcissez votre question, ou commencez une nouvelle conversation. Le serveur dit\u00a0: {message}",
+  "problem.context.unknown": "Raccourcissez votre question, ou commencez une nouvelle conversation.",
   "problem.model.title": "Ce modèle n’est plus ici",
-  "problem.model.text": "Choisissez-en un autre en haut de la page. Le serveur dit\u00a0: {message}",
+  "problem.model.text": "Choisissez-en un autre en haut de la page.",
   "problem.invalid.title": "Le serveur n’a pas pu prendre cette question",
-  "problem.invalid.text": "Le serveur dit\u00a0: {message}",
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
     "Votre session est terminée. Ouvrez un nouveau lien de connexion dans cet onglet\u00a0; créez-en un avec {command}.",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
-  "problem.forbidden.text": "Le serveur dit\u00a0: {message} Demandez ce droit à un administrateur.",
+  "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",
   "problem.checkNow": "Chercher maintenant",
   "problem.checking": "Recherche du serveur…",

@@ -122,17 +122,15 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversazione è troppo lunga per questo modello",
   "problem.context.text":
     "Occupa {prompt, plural, one {# token} many {# di token} other {# token}} e ce ne stanno {limit}. Bisogna accorciare la domanda o iniziare una nuova conversazione.",
-  "problem.context.unknown":
-    "Bisogna accorciare la domanda o iniziare una nuova conversazione. Il server dice: {message}",
+  "problem.context.unknown": "Bisogna accorciare la domanda o iniziare una nuova conversazione.",
   "problem.model.title": "Questo modello non è più qui",
-  "problem.model.text": "Se ne può scegliere un altro in cima alla pagina. Il server dice: {message}",
+  "problem.model.text": "Se ne può scegliere un altro in cima alla pagina.",
   "problem.invalid.title": "Il server non ha potuto accettare questa domanda",
-  "problem.invalid.text": "Il server dice: {message}",
   "problem.signedOut.title": "La sessione è chiusa",
   "problem.signedOut.text":
     "La sessione è terminata. Bisogna aprire in questa scheda un nuovo link di accesso; lo crea {command}.",
   "problem.forbidden.title": "Questo non è permesso",
-  "problem.forbidden.text": "Il server dice: {message} Un amministratore può concedere il permesso.",
+  "problem.forbidden.text": "Un amministratore può concedere il permesso.",
   "problem.retry": "Chiedi di nuovo",
   "problem.checkNow": "Cerca adesso",
   "problem.checking": "Ricerca del server…",
