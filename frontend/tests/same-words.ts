@@ -14,7 +14,7 @@ const NAMES = [
 ];
 
 const WORDS: Record<Exclude<Language, "en">, string> = {
-  fr: "Conversation|Actions|active|Tokens|Message {number}|Invitations|Budgets|Budget|Net|Total|Description|Licence|Source|Introduction|Console|{count} tokens/s|Code, {language}",
+  fr: "Conversation|Conversations|Sessions|Actions|active|Tokens|Message {number}|Invitations|Budgets|Budget|Net|Total|Description|Licence|Source|Introduction|Console|{count} tokens/s|Code, {language}",
   de: "Administrator|Name|Limits|Tokens|Person|Filter|Playground|Server|Budgets|Budget|Download|Upstreams|Streaming|Code, {language}|NAME",
   es: "Tokens|Total|{count} tokens/s",
   it: "Server|Password|Budget|Download|File|Streaming|Console|Formula",

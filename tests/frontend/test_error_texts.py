@@ -149,3 +149,21 @@ def test_every_number_in_a_sentence_is_sent_by_every_error_that_has_its_code() -
                 else set()
             )
             assert needed.get(str(code.value), set()) <= sent, f"{file}:{call.lineno}: {code.value}"
+
+
+def test_every_change_in_the_audit_log_has_words() -> None:
+    texts = Path("frontend/src/console/audit/texts/en.ts").read_text(encoding="utf-8")
+    known = set(re.findall(r'"did\.(?!kind\.)([\w.]+)"', texts))
+    kinds = set(re.findall(r'"did\.kind\.(\w+)"', texts))
+    recorded = {
+        value.value
+        for file in sorted(SOURCE.rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("record")
+        for argument in call.args
+        for value in ast.walk(argument)
+        if isinstance(value, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(value.value))
+    }
+    assert recorded - known == set()
+    assert {change.split(".")[0] for change in known} == kinds
+    assert "user.role_set" in recorded

@@ -1,6 +1,5 @@
 /** What the server refused, in the page's language: by its code and values, and by the field's own label. */
-import { catalogue } from "../i18n/catalogue.svelte";
-import type { Problem } from "./problem";
+import { catalogue, type Values } from "../i18n/catalogue.svelte";
 import type { texts } from "./texts/en";
 
 export type RefusalKey = keyof typeof texts;
@@ -32,6 +31,14 @@ const WITH_REASON = new Set([
   "value_error",
 ]);
 
+interface Refused {
+  message: string;
+  type: string;
+  code: string;
+  param: string | null;
+  values: Values;
+}
+
 export interface Said {
   text: string;
   /** The server's own words, where they have more than the text. */
@@ -39,7 +46,7 @@ export interface Said {
 }
 
 /** `label` gives the name that the page's form has for a field of the API, or null where it has none. */
-export function refusal(problem: Problem, label: (param: string) => string | null = () => null): Said {
+export function refusal(problem: Refused, label: (param: string) => string | null = () => null): Said {
   const { code, type, values, message } = problem;
   const said = t(`error.${code}` as RefusalKey, values);
   const known = said !== "" && !/\{\w+\}/.test(said);

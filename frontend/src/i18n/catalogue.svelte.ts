@@ -85,13 +85,21 @@ export const t = catalogue<MessageKey>({
 const PLURAL = /\{(\w+), plural, ((?:\w+ \{(?:[^{}]|\{\w+\})*\} ?)+)\}/g;
 const FORM = /(\w+) \{((?:[^{}]|\{\w+\})*)\}/g;
 
+const ISOLATE = String.fromCharCode(0x2068);
+const END_OF_ISOLATE = String.fromCharCode(0x2069);
+
+/** A name from right to left, between marks that keep it from turning the sentence around. */
+function isolated(value: string): string {
+  return /[\p{Script=Hebrew}\p{Script=Arabic}]/u.test(value) ? `${ISOLATE}${value}${END_OF_ISOLATE}` : value;
+}
+
 /**
  * The text with its `{names}` filled in, and of `{count, plural, one {# token} other {# tokens}}` the form that the
  * language has for the number, which stands for `#`.
  */
 export function fill(text: string, values: Values, language: Language): string {
   const written = (value: string | number) =>
-    typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+    typeof value === "number" ? new Intl.NumberFormat(language).format(value) : isolated(value);
   return text
     .replace(PLURAL, (mark, name: string, forms: string) => {
       const count = values[name];

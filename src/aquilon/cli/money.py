@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aquilon.cli.database import Organization, as_operator, remove_one, whole_id, with_database
 from aquilon.cli.options import AsJson, Home, settings_from
-from aquilon.money.statement_words import LANGUAGES, Language
+from aquilon.money.statement_words import LANGUAGES
 
 if TYPE_CHECKING:
     from aquilon.money.administration.budgets import BudgetStanding
@@ -353,7 +353,7 @@ def statement(
         from aquilon.money.statement_pdf import statement_pdf
 
         logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
-        pdf.write_bytes(statement_pdf(month_statement, cast(Language, language), logo))
+        pdf.write_bytes(statement_pdf(month_statement, language, logo))
         print(f"Wrote {pdf}")
     elif as_json:
         from aquilon.api.money.statements import statement_body

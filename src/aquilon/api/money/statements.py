@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 import msgspec
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from aquilon.errors import ApiError, invalid, refused
 from aquilon.money.administration.statements import statement
 from aquilon.money.statement_logo import LogoError, read_logo
 from aquilon.money.statement_pdf import statement_pdf
-from aquilon.money.statement_words import LANGUAGES, Language
+from aquilon.money.statement_words import LANGUAGES
 from aquilon.money.statements import Month, Statement
 
 routes = Routes("/v1/organization/statements", tag="statements")
@@ -113,7 +112,7 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     except LogoError as error:
         raise ApiError(503, "server_error", str(error), code="logo_unusable") from error
     return Response(
-        statement_pdf(month_statement, cast(Language, language), logo),
+        statement_pdf(month_statement, language, logo),
         media_type="application/pdf",
         headers={
             "content-disposition": f'attachment; filename="statement-{month_statement.number}.pdf"',
