@@ -22,7 +22,7 @@ SHARED = {"de": "budget|budgets|die|so|war", "es": "has", "it": "budget|file"}
 
 SEEN = """
 () => {
-  const english = 'code, pre, [lang=en], [translate=no], script, style, option[value="en"]';
+  const english = 'code, pre, [lang=en], [translate=no], script, noscript, style, option[value="en"]';
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -62,3 +62,34 @@ async def test_no_page_is_left_in_english(
         await owner.page.goto(server.url)
         await expect(owner.field).to_be_focused()
         assert await english_of(owner.page, language) == [], "the conversation"
+
+
+async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_field(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale="de", storage_state=owners_cookies) as owner:
+        await owner.open("/limits")
+        await owner.page.get_by_role("button", name="Limit festlegen").first.click()
+        await owner.dialog.get_by_role("button", name="Speichern").click()
+        refused = owner.dialog.get_by_role("alert")
+        await expect(refused).to_contain_text("Ein Limit braucht mindestens eine Zahl.")
+        await owner.dialog.get_by_label("Anfragen pro Minute").fill("9" * 15)
+        await owner.dialog.get_by_role("button", name="Speichern").click()
+        await expect(refused).to_contain_text("Anfragen pro Minute: ")
+        assert await english_of(owner.page, "de") == []
+
+
+async def test_arabic_reads_from_right_to_left_beside_code_that_does_not(person: Visitor) -> None:
+    await person.script_answer("مرحبا بالعالم\n\n1. أول `x = 1` هنا\n2. second\n\n```py\nprint(1)\n```\n\nhello")
+    await person.reload()
+    await person.ask("שלום עולם")
+    await person.expect_state("finished")
+    sides = """parts => parts.map((part) => getComputedStyle(part).direction)"""
+    assert await person.page.locator(".bubble").evaluate_all(sides) == ["rtl"]
+    assert await person.answer.locator("> p, > ol, li > code, pre > code").evaluate_all(sides) == [
+        "rtl",
+        "rtl",
+        "ltr",
+        "ltr",
+        "ltr",
+    ]
