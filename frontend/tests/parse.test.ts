@@ -41,8 +41,65 @@ describe("markdown becomes HTML that", () => {
     expect(html("שלום\n\nhello")).toBe('<p dir="auto">שלום</p><p dir="auto">hello</p>');
   });
 
+  test.each([
+    ["- שלום\n- hello", '<ul dir="rtl">'],
+    ["1. مرحبا\n\n2. hello", '<ol dir="rtl">'],
+    ["> שלום", '<blockquote dir="rtl">'],
+    ["- 1\n- hello", '<ul dir="ltr">'],
+    ["- 1\n- 2", '<ul dir="auto">'],
+  ])("puts the marks of a list or quotation on the side where its text begins: %j", (text, opening) => {
+    expect(html(text)).toContain(opening);
+  });
+
   test("comes a top-level block at a time", () => {
     expect(blocksOf("# a\nb\n\n- c\n- d\n\n```\ne\n```")).toHaveLength(4);
+  });
+});
+
+describe("task lists", () => {
+  test("show which tasks are done", () => {
+    expect(html("- [ ] buy **milk**\n- [x] sleep")).toBe(
+      '<ul dir="ltr">\n<li class="task">☐\u00a0buy <strong>milk</strong></li>\n' +
+        '<li class="task">☑\u00a0sleep</li>\n</ul>',
+    );
+  });
+
+  test.each(["[x] no list", "- [y] no task", "- `[x]` code", "- [x](https://example.org)"])("are not: %s", (text) => {
+    expect(html(text)).not.toMatch(/[☐☑]/);
+  });
+});
+
+describe("footnotes", () => {
+  test("have their mark in the text and at the note", () => {
+    expect(html("Water boils at 100.[^1]\n\n[^1]: At *sea level*.")).toBe(
+      '<p dir="auto">Water boils at 100.<sup class="footnote-mark">1</sup></p>' +
+        '<p class="footnote" dir="auto"><sup class="footnote-mark">1</sup>At <em>sea level</em>.</p>',
+    );
+  });
+
+  test("may be named, go over lines, and follow one another", () => {
+    const text = html("A[^a] and b[^b].\n\n[^a]: first\n  goes on\n[^b]: second");
+    expect(text.match(/<sup class="footnote-mark">[ab]<\/sup>/g)).toHaveLength(4);
+    expect(text).toContain("first\ngoes on</p>");
+    expect(text).toContain("</sup>second</p>");
+  });
+
+  test.each(["a regex [^abc] of letters", "`[^1]`", "[^ 1]", "2[^"])("are not seen in: %s", (text) => {
+    expect(html(text)).not.toContain("<sup");
+  });
+
+  test("cannot bring in tags or links of their own kind", () => {
+    expect(html("[^1]: <img src=x onerror=alert(1)> [a](javascript:alert(1))")).not.toMatch(/<img|href/);
+  });
+});
+
+describe("numbers", () => {
+  test.each(["3,1 %", "20 °C", "1.5 km", "12 kWh", "5 GB", "10 €"])("stay with their unit: %s", (text) => {
+    expect(html(`| a |\n|---|\n| ${text} |`)).toContain(text.replace(" ", "\u00a0"));
+  });
+
+  test.each(["3 men", "2 models", "`3 %`", "5 go home"])("do not stick to words: %s", (text) => {
+    expect(html(text)).not.toContain("\u00a0");
   });
 });
 

@@ -52,6 +52,19 @@ class LimitReached(msgspec.Struct, frozen=True):
     """Seconds until there is room again, as far as is known: the clocks of server and client may differ."""
 
 
+Values = Mapping[str, str | int | float]
+"""The numbers and names in an error's message, for those who say it in another language."""
+
+
+class Refusal(ValueError):
+    """A value breaks a rule. The message says it in English, ``code`` and ``values`` to those who have other words."""
+
+    def __init__(self, message: str, *, code: str, values: Values | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.values = dict(values or {})
+
+
 class ApiError(Exception):
     """Sent to the client: ``status`` is HTTP's, ``param`` names the wrong field, programs branch on ``code``."""
 
@@ -67,6 +80,7 @@ class ApiError(Exception):
         limit: LimitReached | None = None,
         detail: list[dict[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
+        values: Values | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -81,12 +95,26 @@ class ApiError(Exception):
         """With status 422: an entry for each wrong field, with ``loc``, ``msg`` and ``type``."""
         self.headers = dict(headers or {})
         """Further headers of the answer, with lower-case names."""
+        self.values = dict(values or {})
+        """What the message has numbers and names of: with ``code``, pages say it in their reader's language."""
 
 
 def invalid(
-    message: str, *, param: str | None = None, code: str | None = None, limit: LimitReached | None = None
+    message: str,
+    *,
+    param: str | None = None,
+    code: str | None = None,
+    limit: LimitReached | None = None,
+    values: Values | None = None,
 ) -> ApiError:
-    return ApiError(400, "invalid_request_error", message, param=param, code=code, limit=limit)
+    return ApiError(400, "invalid_request_error", message, param=param, code=code, limit=limit, values=values)
+
+
+def refused(error: ValueError, *, param: str | None = None, code: str | None = None) -> ApiError:
+    """Status 400 for a value that breaks a rule; ``code`` is for a rule that has none."""
+    if not isinstance(error, Refusal):
+        return invalid(str(error), param=param, code=code)
+    return invalid(str(error), param=param, code=error.code, values=error.values)
 
 
 def unsupported(subject_and_verb: str, *, param: str) -> ApiError:
@@ -98,17 +126,19 @@ def unauthenticated(message: str, *, code: str) -> ApiError:
     return ApiError(401, "authentication_error", message, code=code)
 
 
-def forbidden(message: str, *, code: str) -> ApiError:
-    return ApiError(403, "permission_error", message, code=code)
+def forbidden(message: str, *, code: str, values: Values | None = None) -> ApiError:
+    return ApiError(403, "permission_error", message, code=code, values=values)
 
 
-def not_found(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
-    return ApiError(404, "not_found_error", message, param=param, code=code)
+def not_found(
+    message: str, *, param: str | None = None, code: str | None = None, values: Values | None = None
+) -> ApiError:
+    return ApiError(404, "not_found_error", message, param=param, code=code, values=values)
 
 
-def overloaded(message: str, *, retry_after: int, code: str = "overloaded") -> ApiError:
-    return ApiError(503, "overloaded", message, code=code, retry_after=retry_after)
+def overloaded(message: str, *, retry_after: int, code: str = "overloaded", values: Values | None = None) -> ApiError:
+    return ApiError(503, "overloaded", message, code=code, retry_after=retry_after, values=values)
 
 
-def server_error(message: str, *, code: str | None = None) -> ApiError:
-    return ApiError(500, "server_error", message, code=code)
+def server_error(message: str, *, code: str | None = None, values: Values | None = None) -> ApiError:
+    return ApiError(500, "server_error", message, code=code, values=values)

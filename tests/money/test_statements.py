@@ -22,7 +22,8 @@ from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE, FPDF_PAGEOBJ_TEXT
 from aquilon.money.helvetica import text_width
 from aquilon.money.prices import MILLIONTHS_A_CENT
 from aquilon.money.statement_logo import Image, LogoError, read_logo
-from aquilon.money.statement_pdf import Language, statement_pdf
+from aquilon.money.statement_pdf import statement_pdf
+from aquilon.money.statement_words import LANGUAGES, Language
 from aquilon.money.statements import Month, Statement, StatementLine, added_up
 
 
@@ -117,6 +118,24 @@ def test_the_french_pdf_is_in_french() -> None:
         assert expected in page
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "de",
+            ("Abrechnung · November 2026", "Arbeitsbereich", "Prüfstände", "1.234,00", "MwSt. 20 %", "nicht vorbei"),
+        ),
+        ("es", ("Facturación · noviembre 2026", "Número", "Prüfstände", "1.234,00", "IVA 20 %", "no ha terminado")),
+        ("it", ("Rendiconto · novembre 2026", "Imponibile", "Prüfstände", "1.234,00", "IVA 20 %", "non è finito")),
+    ],
+)
+def test_the_pdf_is_in_the_wanted_language(language: Language, words: tuple[str, ...]) -> None:
+    bill = statement(line("Prüfstände", "m", 100_000_000 * 1234), final=False)
+    [page] = text_of(statement_pdf(bill, language))
+    for expected in words:
+        assert expected in page
+
+
 def test_a_long_statement_has_pages_and_an_empty_one_says_so() -> None:
     pages = text_of(statement_pdf(statement(*(line("w", f"model-{number:03}", 1) for number in range(120)))))
     assert len(pages) == 3
@@ -142,7 +161,7 @@ SELLERS = st.lists(st.text("abcMW éß,.", max_size=200), max_size=6).map("\n".j
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(LINES, max_size=70), SELLERS, st.sampled_from(["en", "fr"]), st.booleans(), NAMES)
+@given(st.lists(LINES, max_size=70), SELLERS, st.sampled_from(LANGUAGES), st.booleans(), NAMES)
 def test_no_two_marks_of_a_statement_overlap_and_none_leaves_the_page(
     lines: list[StatementLine], seller: str, language: Language, final: bool, customer: str
 ) -> None:

@@ -38,7 +38,9 @@ class ConsoleVisitor(Visitor):
         await link.evaluate("link => link.click()")  # in a narrow window it is in a list that is closed
         await expect(link).to_have_attribute("aria-current", "page")
         await expect(self.page.locator("h1")).to_have_text(await link.text_content() or "")
-        await expect(self.page.get_by_text(re.compile("One moment…|Un instant…"))).to_have_count(0)
+        await expect(
+            self.page.get_by_text(re.compile("One moment…|Un instant…|Einen Moment…|Un momento…"))
+        ).to_have_count(0)
 
     async def fetch(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """A request of the page's own session: the status, and the JSON."""

@@ -1,4 +1,6 @@
 /** What can go wrong between the page and the server, as the page tells it to a person. */
+import { loadTexts, t, type Values } from "../i18n/catalogue.svelte";
+import type { Said } from "./refusals";
 import type { LimitReached } from "./types";
 
 export type ProblemKind =
@@ -11,7 +13,29 @@ export type ProblemKind =
   | "model" // unknown or removed model
   | "signedOut"
   | "forbidden" // signed in, without the right
-  | "invalid"; // anything else that the server refused, in its own words
+  | "invalid"; // anything else that the server refused
+
+interface Details {
+  retryAfter?: number | null;
+  limit?: LimitReached | null;
+  param?: string | null;
+  type?: string;
+  code?: string;
+  values?: Values;
+}
+
+/** The sentences for what a server refuses, loaded with the first refusal: most visits have none. */
+let refusals: typeof import("./refusals") | null = null;
+
+async function loadRefusals(): Promise<void> {
+  try {
+    const loaded = await import("./refusals");
+    await loadTexts();
+    refusals = loaded;
+  } catch {
+    // The server went away in between: its own words are shown.
+  }
+}
 
 export class Problem extends Error {
   readonly kind: ProblemKind;
@@ -21,20 +45,30 @@ export class Problem extends Error {
   readonly limit: LimitReached | null;
   /** The field that the server found at fault, as `messages.0.content`. */
   readonly param: string | null;
+  readonly type: string;
+  readonly code: string;
+  /** The numbers and names in the server's message. */
+  readonly values: Values;
   /** When it was learnt, in milliseconds since 1970: what the server says of time counts from here. */
   readonly at = Date.now();
 
-  constructor(
-    kind: ProblemKind,
-    message: string,
-    details: { retryAfter?: number | null; limit?: LimitReached | null; param?: string | null } = {},
-  ) {
+  constructor(kind: ProblemKind, message: string, details: Details = {}) {
     super(message);
     this.name = "Problem";
     this.kind = kind;
     this.retryAfter = details.retryAfter ?? null;
     this.limit = details.limit ?? null;
     this.param = details.param ?? null;
+    this.type = details.type ?? "";
+    this.code = details.code ?? "";
+    this.values = details.values ?? {};
+  }
+
+  /** What happened in the page's language. `label` is the form's own name for a field, where it has one. */
+  said(label?: (param: string) => string | null): Said {
+    if (this.kind === "unreachable") return { text: t("problem.unreachable.title"), reason: null };
+    if (this.kind === "interrupted") return { text: t("problem.interrupted.title"), reason: null };
+    return refusals?.refusal(this, label) ?? { text: this.message, reason: null };
   }
 
   /** When there is room again, in milliseconds since 1970; null where nobody knows. */
@@ -44,12 +78,22 @@ export class Problem extends Error {
   }
 }
 
+/** What happened in the page's language, of whatever was thrown. */
+export function said(error: unknown): string {
+  return error instanceof Problem ? error.said().text : String(error);
+}
+
+export function reasonTitle(): string {
+  return refusals?.reasonTitle() ?? "";
+}
+
 interface ErrorFields {
   message: string;
   type: string;
   code: string;
   param: string | null;
   limit: LimitReached | null;
+  values: Values;
 }
 
 /** Reads the server's error shape: flat, or nested under `error`. */
@@ -57,7 +101,7 @@ export function errorBody(body: unknown): ErrorFields | null {
   if (typeof body !== "object" || body === null) return null;
   const outer = body as Record<string, unknown>;
   const inner = typeof outer.error === "object" && outer.error !== null ? outer.error : outer;
-  const { message, type, code, param, limit } = inner as Record<string, unknown>;
+  const { message, type, code, param, limit, values } = inner as Record<string, unknown>;
   if (typeof message !== "string") return null;
   return {
     message,
@@ -65,6 +109,7 @@ export function errorBody(body: unknown): ErrorFields | null {
     code: String(code ?? ""),
     param: typeof param === "string" ? param : null,
     limit: typeof limit === "object" && limit !== null ? (limit as LimitReached) : null,
+    values: typeof values === "object" && values !== null ? (values as Values) : {},
   };
 }
 
@@ -74,15 +119,16 @@ export async function problemOf(response: Response): Promise<Problem> {
   const message = body?.message ?? `${response.status} ${response.statusText}`.trim();
   const wait = Number(response.headers.get("retry-after"));
   const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : null;
-  const { param = null, limit = null } = body ?? {};
-  return new Problem(kindOf(response.status, body), message, { retryAfter, limit, param });
+  await loadRefusals();
+  return new Problem(kindOf(response.status, body), message, { ...body, retryAfter });
 }
 
 /** The problem that an error event in mid-stream describes: the status was sent long before. */
-export function problemInStream(body: ErrorFields | null): Problem {
+export async function problemInStream(body: ErrorFields | null): Promise<Problem> {
   if (body === null) return new Problem("interrupted", "the stream is damaged");
   const kind = body.type === "invalid_request_error" ? "invalid" : kindOf(503, body);
-  return new Problem(kind, body.message, { limit: body.limit });
+  await loadRefusals();
+  return new Problem(kind, body.message, body);
 }
 
 function kindOf(status: number, body: ErrorFields | null): ProblemKind {

@@ -38,7 +38,7 @@ export async function* streamChunks(
 ): AsyncGenerator<ChatCompletionChunk, void, void> {
   for await (const event of streamEvents("/v1/chat/completions", body, signal)) {
     const chunk = event as ChatCompletionChunk;
-    if (!Array.isArray(chunk.choices)) throw problemInStream(errorBody(event));
+    if (!Array.isArray(chunk.choices)) throw await problemInStream(errorBody(event));
     yield chunk;
   }
 }
@@ -53,11 +53,11 @@ export async function* streamEvents(
   if (response.body === null) throw new Problem("interrupted", "the answer has no body");
   for await (const data of serverSentData(response.body, signal)) {
     if (data === "[DONE]") return;
-    yield parsedEvent(data);
+    yield await parsedEvent(data);
   }
 }
 
-function parsedEvent(data: string): object {
+async function parsedEvent(data: string): Promise<object> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(data);
@@ -65,7 +65,7 @@ function parsedEvent(data: string): object {
     throw new Problem("interrupted", "the stream is damaged");
   }
   if (typeof parsed !== "object" || parsed === null || ("error" in parsed && parsed.error)) {
-    throw problemInStream(errorBody(parsed));
+    throw await problemInStream(errorBody(parsed));
   }
   return parsed;
 }

@@ -10,7 +10,7 @@ export class Session {
   phase = $state<"starting" | "signedOut" | "signedIn">("starting");
   reason = $state<SignedOutReason>("none");
   /** The server's words, where it refused. */
-  message = $state("");
+  refusal = $state.raw<Problem | null>(null);
   info = $state.raw<SessionInfo | null>(null);
   models = $state.raw<readonly ModelCard[]>([]);
   /** What the person may use in the chat; null before the sign-in. */
@@ -47,7 +47,7 @@ export class Session {
       this.phase = "signedIn";
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem("invalid", String(error));
-      this.message = problem.message;
+      this.refusal = problem;
       this.reason = ["unreachable", "engine"].includes(problem.kind) ? "unreachable" : "refused";
       this.phase = "signedOut";
     }
@@ -73,7 +73,7 @@ export class Session {
       if (!(error instanceof Problem)) throw error;
       if (error.kind === "unreachable" || error.kind === "engine") throw error;
       this.reason = error.kind === "signedOut" ? "expired" : "refused";
-      this.message = error.message;
+      this.refusal = error;
     }
   }
 }

@@ -1,13 +1,10 @@
 /** The interface's language, and the texts in it. A template that calls `t` follows a change of language. */
 import { preferences } from "../preferences.svelte";
-import { en, type Catalogue, type MessageKey } from "./en";
-import { fr } from "./fr";
+import type { texts } from "./texts/en";
 
-export type { Catalogue, MessageKey };
+export type MessageKey = keyof typeof texts;
 
 export type Language = "en" | "fr" | "de" | "es" | "it";
-
-export const CATALOGUES: Record<Language, Catalogue> = { en, fr, de: en, es: en, it: en };
 
 /** Each language by its own name. */
 export const LANGUAGES: Record<Language, string> = {
@@ -23,7 +20,8 @@ export function isLanguage(code: string): code is Language {
 }
 
 type Loaders<Texts> = Record<Language, () => Promise<{ texts: Texts }>>;
-type Values = Record<string, string | number>;
+/** What is filled in. A number is written in the page's language, and chooses the plural. */
+export type Values = Record<string, string | number>;
 
 /** What loads the texts of each part of the pages that has been imported. */
 const parts = new Set<(wanted: Language) => Promise<void>>();
@@ -41,7 +39,7 @@ export function catalogue<Key extends string>(
   parts.add(async (wanted) => {
     if (shown?.language !== wanted) shown = { language: wanted, texts: (await loaders[wanted]()).texts };
   });
-  return (key, values = {}) => fill(shown?.texts[key] ?? "", values);
+  return (key, values = {}) => (shown === null ? "" : fill(shown.texts[key] ?? "", values, shown.language));
 }
 
 /** Loads the texts of all parts that have been imported, in the page's language or a wanted one. */
@@ -75,13 +73,42 @@ export function locale(): string {
   return navigator.languages.find((tag) => tag.split("-")[0] === language()) ?? language();
 }
 
-/** The text for a key in the current language, its `{names}` filled in. */
-export function t(key: MessageKey, values: Values = {}): string {
-  return fill(CATALOGUES[language()][key], values);
+/** The texts that every page needs: the bar, the menu, what can go wrong. */
+export const t = catalogue<MessageKey>({
+  en: () => import("./texts/en"),
+  fr: () => import("./texts/fr"),
+  de: () => import("./texts/de"),
+  es: () => import("./texts/es"),
+  it: () => import("./texts/it"),
+});
+
+const PLURAL = /\{(\w+), plural, ((?:\w+ \{(?:[^{}]|\{\w+\})*\} ?)+)\}/g;
+const FORM = /(\w+) \{((?:[^{}]|\{\w+\})*)\}/g;
+
+const ISOLATE = String.fromCharCode(0x2068);
+const END_OF_ISOLATE = String.fromCharCode(0x2069);
+
+/** A name from right to left, between marks that keep it from turning the sentence around. */
+function isolated(value: string): string {
+  return /[\p{Script=Hebrew}\p{Script=Arabic}]/u.test(value) ? `${ISOLATE}${value}${END_OF_ISOLATE}` : value;
 }
 
-export function fill(text: string, values: Values): string {
-  return text.replace(/\{(\w+)\}/g, (mark, name: string) => (name in values ? String(values[name]) : mark));
+/**
+ * The text with its `{names}` filled in, and of `{count, plural, one {# token} other {# tokens}}` the form that the
+ * language has for the number, which stands for `#`.
+ */
+export function fill(text: string, values: Values, language: Language): string {
+  const written = (value: string | number) =>
+    typeof value === "number" ? new Intl.NumberFormat(language).format(value) : isolated(value);
+  return text
+    .replace(PLURAL, (mark, name: string, forms: string) => {
+      const count = values[name];
+      if (typeof count !== "number") return mark;
+      const form = new Map(Array.from(forms.matchAll(FORM), ([, category, words]) => [category!, words!]));
+      const words = form.get(new Intl.PluralRules(language).select(count)) ?? form.get("other") ?? mark;
+      return words.replaceAll("#", written(count));
+    })
+    .replace(/\{(\w+)\}/g, (mark, name: string) => (name in values ? written(values[name]!) : mark));
 }
 
 export function number(value: number, digits = 0): string {

@@ -1,27 +1,34 @@
 /** Markdown to HTML, one string a top-level block; still to be sanitized, and made for it: no HTML of the text's own. */
 import createMarkdownIt, { type MarkdownIt, type Token } from "markdown-it";
+import { gfmRules } from "./gfm";
 import { mathRules } from "./math-syntax";
 
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
 /** Blocks whose direction follows their own text, so that Arabic or Hebrew reads right beside French. */
-const DIRECTED = new Set([
-  "paragraph_open",
-  "heading_open",
-  "bullet_list_open",
-  "ordered_list_open",
-  "blockquote_open",
-  "th_open",
-  "td_open",
-]);
+const DIRECTED = new Set(["paragraph_open", "heading_open", "th_open", "td_open"]);
+/** Blocks of blocks: `auto` would pass over what has a direction of its own, so theirs is that of their first text. */
+const CONTAINERS = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open"]);
+const RIGHT_TO_LEFT = /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+/** The direction of the first letter from a token on. */
+function directionFrom(tokens: Token[], index: number): string {
+  for (const token of tokens.slice(index + 1)) {
+    const letter = token.type === "inline" ? /\p{L}/u.exec(token.content)?.[0] : undefined;
+    if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+  }
+  return "auto";
+}
 
 function createParser(): MarkdownIt {
   const parser = createMarkdownIt({ html: false, linkify: true, typographer: false, maxNesting: 40 });
   parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
   parser.validateLink = (address) => SAFE_LINK.test(address);
   parser.use(mathRules);
+  parser.use(gfmRules);
   parser.core.ruler.push("direction_and_alignment", (state) => {
-    for (const token of state.tokens) {
+    for (const [index, token] of state.tokens.entries()) {
       if (DIRECTED.has(token.type)) token.attrSet("dir", "auto");
+      if (CONTAINERS.has(token.type)) token.attrSet("dir", directionFrom(state.tokens, index));
       const alignment = /text-align:(left|center|right)/.exec(String(token.attrGet("style")))?.[1];
       if (token.attrs !== null) token.attrs = token.attrs.filter(([name]) => name !== "style");
       if (alignment !== undefined) token.attrJoin("class", `align-${alignment}`);

@@ -4,7 +4,7 @@ import DOMPurify, { type Config } from "dompurify";
 const PROSE: Config = {
   ALLOWED_TAGS: [
     ...["p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "pre", "code", "em"],
-    ...["strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td", "span"],
+    ...["strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td", "span", "sup"],
   ],
   ALLOWED_ATTR: ["class", "dir", "href", "start", "title"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,

@@ -2,7 +2,7 @@
 import type { Problem } from "../api/problem";
 import type { LimitReached } from "../api/types";
 import { say } from "../chat/quota/words";
-import { locale, number, t, type MessageKey } from "../i18n/catalogue.svelte";
+import { locale, t, type MessageKey } from "../i18n/catalogue.svelte";
 
 const DAY_MS = 86_400_000;
 
@@ -39,8 +39,8 @@ export function limitText(problem: Problem): string | null {
   if (limit === null || which === undefined) return null;
   const said = t(which, {
     scope: t(SCOPES[limit.scope === null || limit.scope === "person" ? "organization" : limit.scope]),
-    limit: number(limit.limit),
-    needed: number(limit.needed ?? 0),
+    limit: limit.limit,
+    needed: limit.needed ?? 0,
     model: limit.model === null ? "" : t("limit.model", { model: limit.model }),
   });
   return `${said} ${endsAt === null ? withoutEnd(limit) : ending(limit, endsAt - problem.at, endsAt)}`;

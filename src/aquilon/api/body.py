@@ -130,7 +130,7 @@ async def _read(request: Request, limit: int, *, seconds: float = BODY_SECONDS) 
             408, "invalid_request_error", f"The body didn't arrive within {seconds:g} seconds", code="body_timeout"
         ) from None
     except ClientDisconnect:
-        raise invalid("The connection ended before the body did") from None
+        raise invalid("The connection ended before the body did", code="body_incomplete") from None
     return bytes(data)
 
 
@@ -140,6 +140,7 @@ def _too_large(limit: int) -> ApiError:
         "invalid_request_error",
         f"The body has more than {limit} bytes, the limit of this server",
         code="body_too_large",
+        values={"most": limit},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
-from aquilon.errors import ApiError, ErrorType, invalid, overloaded, server_error
+from aquilon.errors import ApiError, ErrorType, Refusal, invalid, overloaded, server_error
 
 log = structlog.get_logger("aquilon.api")
 
@@ -31,6 +31,9 @@ _TYPES: dict[int, ErrorType] = {
     503: "overloaded",
 }
 _MOST_DETAILS = 20
+_BOUNDS = frozenset(
+    {"gt", "ge", "lt", "le", "min_length", "max_length", "multiple_of", "expected", "pattern"}  # never the input
+)
 _DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _UNTRANSLATABLE = "22021"
@@ -44,18 +47,17 @@ def error_response(error: ApiError) -> Response:
 def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
     """Status 422: each wrong field with its error, never with its value. ``name`` stands for the body as a whole."""
     detail = []
-    for entry in error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_DETAILS]:
+    for entry in error.errors(include_url=False, include_input=False)[:_MOST_DETAILS]:
         location = [part for part in entry["loc"] if not _names_a_union_member(part)]
-        detail.append(
-            {"loc": ["body", *location], "msg": entry["msg"].removeprefix("Value error, "), "type": entry["type"]}
-        )
+        message = entry["msg"].removeprefix("Value error, ")
+        detail.append({"loc": ["body", *location], "msg": message, "type": entry["type"], **_in_numbers(entry)})
     fields = [entry["loc"][:2] for entry in detail]
     first = max((entry for entry in detail if entry["loc"][:2] == fields[0]), key=_nearness)
     param = ".".join(str(part) for part in first["loc"][1:])
     message = f"{param or name}: {first['msg']}"
     if others := {str(field) for field in fields} - {str(fields[0])}:
         message += f" (and {len(others)} more)"
-    return ApiError(422, "invalid_request_error", message, param=param or None, code=str(first["type"]), detail=detail)
+    return _wrong_fields(message, first, param=param or None, detail=detail)
 
 
 def api_error(error: Exception) -> ApiError:
@@ -102,15 +104,12 @@ async def on_invalid_parameters(_request: Request, error: Exception) -> Response
     """For path and query parameters of the wrong type, which FastAPI checks."""
     assert isinstance(error, RequestValidationError)
     detail = [
-        {"loc": list(entry["loc"]), "msg": entry["msg"], "type": entry["type"]}
+        {"loc": list(entry["loc"]), "msg": entry["msg"], "type": entry["type"], **_in_numbers(entry)}
         for entry in error.errors()[:_MOST_DETAILS]
     ]
     first = detail[0]
     param = str(first["loc"][-1])
-    message = f"{param}: {first['msg']}"
-    return error_response(
-        ApiError(422, "invalid_request_error", message, param=param, code=str(first["type"]), detail=detail)
-    )
+    return error_response(_wrong_fields(f"{param}: {first['msg']}", first, param=param, detail=detail))
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:
@@ -118,6 +117,31 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     type_ = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
     return error_response(ApiError(error.status_code, type_, str(error.detail), headers=error.headers))
+
+
+def _wrong_fields(
+    message: str, first: Mapping[str, Any], *, param: str | None, detail: list[dict[str, Any]]
+) -> ApiError:
+    return ApiError(
+        422,
+        "invalid_request_error",
+        message,
+        param=param,
+        code=str(first.get("code", first["type"])),
+        detail=detail,
+        values=first.get("values"),
+    )
+
+
+def _in_numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The bounds that pydantic found crossed, or the code and the values of a rule of ours."""
+    context = entry.get("ctx", {})
+    if isinstance(refusal := context.get("error"), Refusal):
+        return {"code": refusal.code, "values": refusal.values}
+    values = {
+        name: value for name, value in context.items() if name in _BOUNDS and isinstance(value, (str, int, float))
+    }
+    return {"values": values} if values else {}
 
 
 def _nearness(entry: dict[str, Any]) -> tuple[int, list[int], bool]:

@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from aquilon.api.json_answer import json_answer
-from aquilon.errors import invalid
+from aquilon.errors import invalid, refused
 
 MOST = 100
 
@@ -48,7 +48,12 @@ def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:
 def bounded(limit: int, *, least: int = 1) -> int:
     """The limit itself. ``least``: 0 on OpenAI's paths. Raises ApiError 400 unless it is up to `MOST`."""
     if not least <= limit <= MOST:
-        raise invalid(f"limit is {limit}; it must be {least} to {MOST}", param="limit")
+        raise invalid(
+            f"limit is {limit}; it must be {least} to {MOST}",
+            param="limit",
+            code="out_of_range",
+            values={"value": limit, "least": least, "most": MOST},
+        )
     return limit
 
 
@@ -58,4 +63,4 @@ def in_words(param: str | None = "name") -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise invalid(str(error), param=param) from None
+        raise refused(error, param=param) from None

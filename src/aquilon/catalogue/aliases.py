@@ -6,6 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 
+from aquilon.errors import Refusal
+
 MAX_ALIAS_CHARACTERS = 128
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
@@ -57,25 +59,42 @@ class Alias:
         if now.share_target is not None or now.switch_target is not None:
             return Alias(name=self.name, target=now.target, former=now.former)
         if now.former is None:
-            raise ValueError(
-                f"'{self.name}' has stood for '{now.target}' since it was created: nothing to roll back to"
+            raise Refusal(
+                f"'{self.name}' has stood for '{now.target}' since it was created: nothing to roll back to",
+                code="alias_has_no_former",
+                values={"name": self.name, "target": now.target},
             )
         return Alias(name=self.name, target=now.former, former=now.target)
 
     def sharing(self, target: str, percent: int) -> Alias:
         """The alias with another model for ``percent`` of the callers. Raises ValueError."""
         if not 0 < percent < 100:
-            raise ValueError(f"A share is 1 to 99 percent of the callers, not {percent}")
+            raise Refusal(
+                f"A share is 1 to 99 percent of the callers, not {percent}",
+                code="out_of_range",
+                values={"field": "percent", "value": percent, "least": 1, "most": 99},
+            )
         if target == self.target:
-            raise ValueError(f"'{self.name}' stands for '{target}' already: a share goes to another model")
+            raise Refusal(
+                f"'{self.name}' stands for '{target}' already: a share goes to another model",
+                code="alias_same_target",
+                values={"name": self.name, "target": target},
+            )
         return replace(self, share_target=target, share_percent=percent)
 
     def switching(self, target: str, moment: int, now: int) -> Alias:
         """The alias with a planned switch. Raises ValueError for a moment that has passed."""
         if target == self.target:
-            raise ValueError(f"'{self.name}' stands for '{target}' already: a switch goes to another model")
+            raise Refusal(
+                f"'{self.name}' stands for '{target}' already: a switch goes to another model",
+                code="alias_same_target",
+                values={"name": self.name, "target": target},
+            )
         if moment <= now:
-            raise ValueError("A switch is planned for a moment to come; to switch now, set the target itself")
+            raise Refusal(
+                "A switch is planned for a moment to come; to switch now, set the target itself",
+                code="alias_switch_past",
+            )
         return replace(self, switch_target=target, switch_at=moment)
 
 
@@ -88,9 +107,11 @@ def checked_alias(name: str) -> str:
     """The name, unchanged. Raises ValueError for an invalid name, and for the catch-all ``*``."""
     if not is_alias(name):
         advice = "; '*', for all other names, is a setting: AQUILON_MODEL_ALIASES" if name == "*" else ""
-        raise ValueError(
+        raise Refusal(
             f"'{name[:100]}' can't be an alias: a letter or digit, then letters, digits and . _ : / @ + -, "
-            f"at most {MAX_ALIAS_CHARACTERS}{advice}"
+            f"at most {MAX_ALIAS_CHARACTERS}{advice}",
+            code="alias_name_invalid",
+            values={"name": name[:100], "most": MAX_ALIAS_CHARACTERS},
         )
     return name
 

@@ -58,7 +58,9 @@ class Catalogue:
         """The name of the model that answers where a client names none. Raises ApiError 400 without any model."""
         cards = self.cards()
         if not cards:
-            raise invalid("Send a 'model': this server has no model to use by default", param="model")
+            raise invalid(
+                "Send a 'model': this server has no model to use by default", param="model", code="model_missing"
+            )
         return cards[0].name
 
     def named(self, name: str) -> LocalModel:
@@ -87,6 +89,7 @@ class Catalogue:
                     f"'{name[:200]}' stands for the model '{target}', which isn't here any more",
                     param="model",
                     code="model_not_found",
+                    values={"name": name[:200]},
                 )
             card = cards.get(target or "") or cards.get(self.annotations.catch_all or "")
         if card is None:
@@ -159,7 +162,10 @@ class Catalogue:
         ]
         names = ", ".join(available) or "none yet: pull one with `aquilon pull`"
         return not_found(
-            f"The model '{name[:200]}' does not exist; this server has {names}", param="model", code="model_not_found"
+            f"The model '{name[:200]}' does not exist; this server has {names}",
+            param="model",
+            code="model_not_found",
+            values={"name": name[:200]},
         )
 
 
@@ -172,4 +178,5 @@ def _retired(card: ModelCard) -> ApiError:
         f"The model '{card.name}' retired on {day}{instead}",
         param="model",
         code="model_retired",
+        values={"name": card.name},
     )

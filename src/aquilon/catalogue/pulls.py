@@ -67,13 +67,14 @@ class Pulls:
     async def start(self, order: PullOrder, started_by: str) -> Pull:
         """Start a pull. Raises ApiError: 400 without a store, 409 if two pulls run already."""
         if self._store is None:
-            raise invalid("This server runs as a gateway only: it keeps no models of its own")
+            raise invalid("This server runs as a gateway only: it keeps no models of its own", code="gateway_only")
         if len(self._running) >= MOST_RUNNING:
             raise ApiError(
                 409,
                 "invalid_request_error",
                 f"{MOST_RUNNING} pulls run already: wait for one to end, or cancel it",
                 code="too_many_pulls",
+                values={"most": MOST_RUNNING},
             )
         pull = Pull(
             id=new_id("pull"),

@@ -9,6 +9,7 @@ import typer
 
 from aquilon.cli.database import Organization, as_operator, remove_one, whole_id, with_database
 from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.money.statement_words import LANGUAGES
 
 if TYPE_CHECKING:
     from aquilon.money.administration.budgets import BudgetStanding
@@ -319,7 +320,7 @@ def _cents(text: str, option: str) -> int:
 def statement(
     month: Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2026-11.", show_default=False)],
     pdf: Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write it as a PDF.")] = None,
-    language: Annotated[str, typer.Option("--language", help="Of the PDF: en or fr.")] = "en",
+    language: Annotated[str, typer.Option("--language", help="Of the PDF: en, fr, de, es or it.")] = "en",
     organization: Organization = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -339,8 +340,8 @@ def statement(
     from aquilon.money.prices import amount
     from aquilon.money.statements import Month, Statement
 
-    if language not in ("en", "fr"):
-        raise typer.BadParameter(f"'{language}' is none of en, fr", param_hint="--language")
+    if language not in LANGUAGES:
+        raise typer.BadParameter(f"'{language}' is none of {', '.join(LANGUAGES)}", param_hint="--language")
     settings = settings_from(home=home)
 
     async def write(database: Database, operator: Principal) -> Statement:
@@ -352,7 +353,7 @@ def statement(
         from aquilon.money.statement_pdf import statement_pdf
 
         logo = None if settings.seller_logo is None else read_logo(settings.seller_logo)
-        pdf.write_bytes(statement_pdf(month_statement, "fr" if language == "fr" else "en", logo))
+        pdf.write_bytes(statement_pdf(month_statement, language, logo))
         print(f"Wrote {pdf}")
     elif as_json:
         from aquilon.api.money.statements import statement_body

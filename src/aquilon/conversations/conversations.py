@@ -248,7 +248,7 @@ class Conversations:
             if last is not None and not any(
                 part.branch == last.branch and part.above < last.depth <= part.depth for part in parts
             ):
-                raise invalid(f"The item '{last.id}' is on another branch", param="after")
+                raise invalid(f"The item '{last.id}' is on another branch", param="after", code="item_elsewhere")
             upwards = order == "desc"
             parts = stored_items.clipped(
                 parts, above=after_depth if upwards else None, below=None if upwards else after_depth
@@ -532,7 +532,12 @@ def _new_items(
 
 def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> None:
     if len(items) > most:
-        raise invalid(f"{len(items)} items are more than {most}, the most for one request", param=param)
+        raise invalid(
+            f"{len(items)} items are more than {most}, the most for one request",
+            param=param,
+            code="too_many_items",
+            values={"most": most},
+        )
     for position, item in enumerate(items):
         content = encoded(item)
         require_shallow(content, f"items.{position}")
@@ -543,4 +548,5 @@ def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, para
                 f"Item {position} has {size} bytes, more than {MOST_ITEM_BYTES}",
                 param=f"{param}.{position}",
                 code="item_too_large",
+                values={"most": MOST_ITEM_BYTES},
             )

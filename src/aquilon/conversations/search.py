@@ -38,11 +38,14 @@ async def search(
     require(principal, "generate", principal.workspace_role)
     if len(query) > MOST_QUERY_CHARACTERS:
         raise invalid(
-            f"The query has {len(query)} characters; it may have at most {MOST_QUERY_CHARACTERS}", param="query"
+            f"The query has {len(query)} characters; it may have at most {MOST_QUERY_CHARACTERS}",
+            param="query",
+            code="query_too_long",
+            values={"most": MOST_QUERY_CHARACTERS},
         )
     words = words_asked(query)
     if not words:
-        raise invalid("The query has no word to search for: write letters or digits", param="query")
+        raise invalid("The query has no word to search for: write letters or digits", param="query", code="query_empty")
     async with database.reading() as session:
         rows = await stored_words.find(session, principal, words, chosen=chosen, offset=offset, limit=limit + 1)
     hits = []

@@ -107,7 +107,9 @@ class LocalModels:
             raise too_long(prompt_tokens=len(prompt_ids), max_tokens=max_tokens, context=context)
         if max_tokens is not None and sampling.min_tokens > max_tokens:
             raise invalid(
-                f"min_tokens is {sampling.min_tokens}, more than max_tokens, {max_tokens}", param="min_tokens"
+                f"min_tokens is {sampling.min_tokens}, more than max_tokens, {max_tokens}",
+                param="min_tokens",
+                code="min_tokens_too_high",
             )
         room = context - len(prompt_ids)
         answer_tokens = most_tokens(request, room=room, default=self._default_max_tokens)
@@ -149,7 +151,9 @@ class LocalModels:
         try:
             return await self._texts.get(card)
         except (ValueError, OSError) as error:
-            raise server_error(f"The model '{card.name}' can't be used: {error}", code="model_unusable") from error
+            raise server_error(
+                f"The model '{card.name}' can't be used: {error}", code="model_unusable", values={"name": card.name}
+            ) from error
 
 
 def most_tokens(request: GenerationRequest, *, room: int, default: int | None) -> int:
@@ -276,7 +280,7 @@ def _cut(output: SequenceOutput, tokens: int) -> SequenceOutput:
 
 def _api_error(error: EngineError) -> ApiError:
     if error.kind == "invalid":
-        return invalid(error.message)
+        return invalid(error.message, code="engine_refused")
     if error.kind in ("overloaded", "unavailable"):
         return overloaded(error.message, retry_after=_RETRY_AFTER)
     return server_error(error.message, code="engine_failed")

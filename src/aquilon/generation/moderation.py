@@ -164,5 +164,9 @@ def _texts(prompt: Prompt) -> list[str]:
     elif isinstance(prompt, TextPrompt):
         texts = [prompt.text]
     else:
-        raise invalid("This server checks prompts, and can't check token ids: send text", param="prompt")
+        raise invalid(
+            "This server checks prompts, and can't check token ids: send text",
+            param="prompt",
+            code="token_ids_unsupported",
+        )
     return [text for text in texts if text.strip()]

@@ -55,6 +55,7 @@ class Pipeline:
                 f"The model '{card.name}' generates no text: ask /v1/embeddings",
                 param="model",
                 code="not_a_generation_model",
+                values={"name": card.name},
             )
         if principal.batch_line is not None or principal.hops:
             request = msgspec.structs.replace(request, batch=principal.batch_line is not None, hops=principal.hops)

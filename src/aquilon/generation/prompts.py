@@ -94,7 +94,11 @@ def check_token_ids(ids: Sequence[int], loaded: LoadedText, *, param: str) -> No
     size = loaded.text.tokenizer.vocab_size
     for token_id in ids:
         if not 0 <= token_id < size:
-            raise invalid(f"{token_id} is not a token id of this model: they go from 0 to {size - 1}", param=param)
+            raise invalid(
+                f"{token_id} is not a token id of this model: they go from 0 to {size - 1}",
+                param=param,
+                code="invalid_token_id",
+            )
 
 
 def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_least: bool = False) -> ApiError:
@@ -125,21 +129,27 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
         try:
             return loaded.text.fill.encode(prompt.prefix, prompt.suffix)
         except ValueError as error:
-            raise invalid(f"The text can't be encoded: {error}", param="prompt") from error
+            raise invalid(f"The text can't be encoded: {error}", param="prompt", code="text_not_encodable") from error
     if isinstance(prompt, TextPrompt):
         try:
             return tokenizer.encode(prompt.text, add_special=prompt.add_special, parse_special=prompt.parse_special)
         except ValueError as error:
-            raise invalid(f"The prompt can't be encoded: {error}", param="prompt") from error
+            raise invalid(f"The prompt can't be encoded: {error}", param="prompt", code="text_not_encodable") from error
     template = loaded.text.template
     if template is None:
         raise invalid(
             f"The model '{card.name}' has no chat template: it continues text, ask /v1/completions",
             param="model",
             code="not_a_chat_model",
+            values={"name": card.name},
         )
     if any(message.parts for message in prompt.messages):
-        raise invalid(f"The model '{card.name}' reads text alone, no images", param="messages", code="no_vision")
+        raise invalid(
+            f"The model '{card.name}' reads text alone, no images",
+            param="messages",
+            code="no_vision",
+            values={"name": card.name},
+        )
     try:
         ids = _encode_chat(prompt, loaded.text, template, brief=brief)
         return [*_beginning(tokenizer), *ids] if prompt.add_special else ids

@@ -233,6 +233,7 @@ def paused(model: str, targets: Sequence[Target]) -> ApiError:
         f"The upstreams of '{model}' failed just now and are given a pause; try again in a moment",
         retry_after=max(1, round(min(waits, default=1.0))),
         code="upstream_unavailable",
+        values={"name": model},
     )
 
 
@@ -250,13 +251,28 @@ def _require_ability(request: GenerationRequest, card: UpstreamModel) -> None:
     prompt = request.prompt
     if isinstance(prompt, ChatPrompt):
         if not card.chat:
-            raise invalid(f"The model '{card.name}' can't answer chats", param="model", code="not_a_chat_model")
+            raise invalid(
+                f"The model '{card.name}' can't answer chats",
+                param="model",
+                code="not_a_chat_model",
+                values={"name": card.name},
+            )
         if prompt.tool_use is not None and not card.function_calling:
-            raise invalid(f"The model '{card.name}' can't call functions", param="tools", code="no_function_calling")
+            raise invalid(
+                f"The model '{card.name}' can't call functions",
+                param="tools",
+                code="no_function_calling",
+                values={"name": card.name},
+            )
         if not card.vision and any(
             isinstance(part, ImagePart) for message in prompt.messages for part in message.parts
         ):
-            raise invalid(f"The model '{card.name}' can't see images", param="messages", code="no_vision")
+            raise invalid(
+                f"The model '{card.name}' can't see images",
+                param="messages",
+                code="no_vision",
+                values={"name": card.name},
+            )
     elif isinstance(prompt, FillPrompt):
         if not card.fim:
             raise invalid(f"The model '{card.name}' can't fill a gap in a text", param="model", code="not_a_fim_model")

@@ -88,6 +88,7 @@ class Batches:
                     code="too_many_batches",
                     retry_after=60,
                     limit=LimitReached("batch_jobs", MOST_OPEN, remaining=0, needed=1, scope="organization"),
+                    values={"most": MOST_OPEN},
                 )
             await stored.add(session, row)
             await audit.record(session, principal, "batch.created", object_id=row.id, object_name=row.endpoint)
@@ -124,6 +125,7 @@ class Batches:
                 f"A batch job can't ask '{endpoint[:100]}': the endpoints are {', '.join(sorted(ENDPOINTS))}",
                 param="endpoint",
                 code="invalid_endpoint",
+                values={"value": endpoint[:100], "allowed": ", ".join(sorted(ENDPOINTS))},
             )
 
     async def get(self, principal: Principal, batch_id: str) -> Batch:
@@ -200,6 +202,7 @@ class Batches:
                 f"The file '{file.id}' is for '{file.purpose}': upload it with the purpose 'batch'",
                 param="input_file_id",
                 code="invalid_purpose",
+                values={"value": str(file.purpose)},
             )
 
 

@@ -90,6 +90,7 @@ class Files:
                 param="file",
                 code="files_quota_exceeded",
                 headers={"connection": "close"},
+                values={"most": self._quota},
             )
         return ApiError(
             413,
@@ -98,6 +99,7 @@ class Files:
             param="file",
             code="file_too_large",
             headers={"connection": "close"},
+            values={"most": most},
         )
 
     async def keep(self, principal: Principal, file_id: str, part: Part, *, description: FileDescription) -> StoredFile:
@@ -247,7 +249,9 @@ class Files:
 
 
 def unwritable(error: OSError) -> ApiError:
-    return overloaded(f"Files can't be written now: {error.strerror or 'the disk failed'}", retry_after=60)
+    return overloaded(
+        f"Files can't be written now: {error.strerror or 'the disk failed'}", retry_after=60, code="files_not_writable"
+    )
 
 
 def _require(principal: Principal) -> None:

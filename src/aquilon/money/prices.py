@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from aquilon.errors import Refusal
 from aquilon.money.usage_event import Usage
 
 MILLIONTHS_A_CENT = 1_000_000
@@ -38,22 +39,32 @@ class Price:
     def __post_init__(self) -> None:
         for name, cents in self.rates.items():
             if not 0 <= cents <= MOST_CENTS:
-                raise ValueError(
-                    f"The {name} price is {cents} cents for a million tokens; it goes from 0 to {MOST_CENTS}"
+                raise Refusal(
+                    f"The {name} price is {cents} cents for a million tokens; it goes from 0 to {MOST_CENTS}",
+                    code="price_out_of_range",
+                    values={"most": MOST_CENTS},
                 )
         if self.cached_input > self.input:
-            raise ValueError(
+            raise Refusal(
                 f"A cached input token would cost more ({self.cached_input} cents for a million) than one that is "
-                f"computed ({self.input}): set the cached price to {self.input} or less"
+                f"computed ({self.input}): set the cached price to {self.input} or less",
+                code="cached_price_too_high",
+                values={"most": self.input},
             )
         if not 0 <= self.batch_discount <= 100:
-            raise ValueError(f"The batch discount is {self.batch_discount} percent; it goes from 0 to 100")
+            raise Refusal(
+                f"The batch discount is {self.batch_discount} percent; it goes from 0 to 100",
+                code="out_of_range",
+                values={"field": "batch_discount", "value": self.batch_discount, "least": 0, "most": 100},
+            )
         for name, cents in self.rates.items():
             if cents * (100 - self.batch_discount) % 100:
-                raise ValueError(
+                raise Refusal(
                     f"A batch discount of {self.batch_discount} percent makes the {name} price "
                     f"{cents * (100 - self.batch_discount) / 100:g} cents for a million tokens, which is not a whole "
-                    "number of cents: nothing is rounded here, choose a price or a discount that comes out whole"
+                    "number of cents: nothing is rounded here, choose a price or a discount that comes out whole",
+                    code="price_not_whole",
+                    values={"percent": self.batch_discount},
                 )
 
     @property
@@ -103,25 +114,35 @@ class PriceList:
         """Raises ValueError if periods overlap, or leave a time without a price between them or at the end."""
         ordered = sorted(periods, key=lambda period: period.price.starts_at)
         if not ordered:
-            raise ValueError(f"The price list of '{model}' is empty")
+            raise Refusal(f"The price list of '{model}' is empty", code="price_list_empty")
         for period, after in pairwise(ordered):
             ends, starts = period.ends_at, after.price.starts_at
             if period.price.starts_at == starts:
-                raise ValueError(f"The price list of '{model}' has two prices from {day(starts)}")
+                raise Refusal(
+                    f"The price list of '{model}' has two prices from {day(starts)}",
+                    code="price_periods_overlap",
+                    values={"from": day(starts)},
+                )
             if ends is not None and ends < starts:
-                raise ValueError(
+                raise Refusal(
                     f"The price list of '{model}' has a gap: no price from {day(ends)} to {day(starts)}. Let the "
-                    "earlier price hold until the later one starts"
+                    "earlier price hold until the later one starts",
+                    code="price_periods_gap",
+                    values={"from": day(ends)},
                 )
             if ends is not None and ends > starts:
-                raise ValueError(
+                raise Refusal(
                     f"The price list of '{model}' has two prices from {day(starts)} to {day(ends)}: end the earlier "
-                    "one where the later one starts"
+                    "one where the later one starts",
+                    code="price_periods_overlap",
+                    values={"from": day(starts)},
                 )
         if (last := ordered[-1].ends_at) is not None:
-            raise ValueError(
+            raise Refusal(
                 f"The price list of '{model}' has a gap: no price from {day(last)} on. Leave the last price without "
-                "an end, or say what follows it"
+                "an end, or say what follows it",
+                code="price_periods_gap",
+                values={"from": day(last)},
             )
         return cls(model, (period.price for period in ordered))
 

@@ -1,4 +1,4 @@
-"""A statement as a PDF: A4, in English or French, with the fonts that every reader has.
+"""A statement as a PDF: A4, in five languages, with the fonts that every reader has.
 
 Those fonts (PDF 1.7, 9.6.2.2) have Western European letters only. Other letters show
 as "?" here; the JSON has them.
@@ -10,14 +10,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from aquilon.money.helvetica import text_width, wrapped
 from aquilon.money.prices import MILLIONTHS_A_CENT
 from aquilon.money.statement_logo import Image
+from aquilon.money.statement_words import WORDS, Language, Words
 from aquilon.money.statements import Statement, StatementLine
-
-Language = Literal["en", "fr"]
 
 _WIDTH, _HEIGHT, _MARGIN = 595, 842, 56  # points, 1/72 inch
 _ROOM = _WIDTH - 2 * _MARGIN
@@ -35,92 +34,11 @@ _LOGO_WIDTH, _LOGO_HEIGHT = 150, 54
 _SUMS_HEIGHT = 70
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Words:
-    title: str
-    draft: str
-    period: str
-    number: str
-    customer: str
-    columns: tuple[str, ...]
-    net: str
-    vat: str
-    total: str
-    nothing: str
-    page: str
-    tokens: str
-    months: tuple[str, ...]
-    thousands: str
-    decimal: str
-
-
-_ENGLISH = _Words(
-    title="Statement",
-    draft="The month is not over: figures until now",
-    period="Period (UTC)",
-    number="Number",
-    customer="Customer",
-    columns=("Workspace", "Model", "Requests", "Prompt", "Cached", "Completion", "Amount"),
-    net="Net",
-    vat="VAT",
-    total="Total",
-    nothing="Nothing was used in this month.",
-    page="Page",
-    tokens="Prompt, cached and completion are numbers of tokens. Cached tokens are part of the prompt.",
-    months=(
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ),
-    thousands=",",
-    decimal=".",
-)
-_FRENCH = _Words(
-    title="Relevé",
-    draft="Le mois n'est pas terminé : chiffres à ce jour",
-    period="Période (UTC)",
-    number="Numéro",
-    customer="Client",
-    columns=("Espace", "Modèle", "Requêtes", "Invite", "En cache", "Réponse", "Montant"),
-    net="Hors taxe",
-    vat="TVA",
-    total="Total",
-    nothing="Rien n'a été utilisé ce mois-ci.",
-    page="Page",
-    tokens="Invite, cache et réponse sont des nombres de jetons. Ceux du cache font partie de l'invite.",
-    months=(
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ),
-    thousands="\u00a0",
-    decimal=",",
-)
-
-
 def statement_pdf(statement: Statement, language: Language = "en", logo: Image | None = None) -> bytes:
     """The same statement gives the same bytes."""
     import pydyf  # imported here, since the server starts without it
 
-    words = _FRENCH if language == "fr" else _ENGLISH
+    words = WORDS[language]
     document: Any = pydyf.PDF()
     fonts = {
         name: pydyf.Dictionary(
@@ -254,7 +172,7 @@ class _Table:
 class _Layout:
     """Draws the statement's pages, from the first line to the last."""
 
-    def __init__(self, statement: Statement, words: _Words, logo: Image | None) -> None:
+    def __init__(self, statement: Statement, words: Words, logo: Image | None) -> None:
         self._statement = statement
         self._words = words
         heads = [*words.columns[:-1], f"{words.columns[-1]} {statement.currency}"]
@@ -380,21 +298,21 @@ def _shares(room: float, preferred: Sequence[float]) -> list[float]:
     return widths
 
 
-def _cells(line: StatementLine, words: _Words) -> list[str]:
+def _cells(line: StatementLine, words: Words) -> list[str]:
     counts = (line.requests, line.prompt_tokens, line.cached_tokens, line.completion_tokens)
     return [line.workspace, line.model, *(_grouped(count, words) for count in counts), _exact(line.cost, words)]
 
 
-def _grouped(count: int, words: _Words) -> str:
+def _grouped(count: int, words: Words) -> str:
     return f"{count:,}".replace(",", words.thousands)
 
 
-def _amount(cents: int, words: _Words) -> str:
+def _amount(cents: int, words: Words) -> str:
     whole, rest = divmod(cents, 100)
     return f"{_grouped(whole, words)}{words.decimal}{rest:02}"
 
 
-def _exact(cost: int, words: _Words) -> str:
+def _exact(cost: int, words: Words) -> str:
     """Millionths of a cent as currency units, exact: at least two and at most eight decimals."""
     whole, rest = divmod(cost, 100 * MILLIONTHS_A_CENT)
     decimals = f"{rest:08}".rstrip("0").ljust(2, "0")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from aquilon.errors import Refusal
 from aquilon.money.prices import MILLIONTHS_A_CENT
 
 _MONTH = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])")
@@ -28,7 +29,9 @@ class Month:
         """Raises ValueError, with an example, if ``text`` isn't a month."""
         match = _MONTH.fullmatch(text)
         if match is None:
-            raise ValueError(f"'{text[:20]}' is not a month: write it as 2026-11")
+            raise Refusal(
+                f"'{text[:20]}' is not a month: write it as 2026-11", code="invalid_month", values={"value": text[:20]}
+            )
         year, month = int(match[1]), int(match[2])
         following = (year + 1, 1) if month == 12 else (year, month + 1)
         starts, ends = (datetime(*year_month, 1, tzinfo=UTC) for year_month in ((year, month), following))

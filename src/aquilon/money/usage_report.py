@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import Refusal
 from aquilon.money.prices import day
 from aquilon.money.store.usage import FACETS, SECONDS, Facet, Span, UsageRow, totals
 from aquilon.people.scope import Scope
@@ -38,20 +39,32 @@ class UsageQuestion:
     def read(cls, *, span: str = "day", since: str = "", until: str = "", by: str = "") -> UsageQuestion:
         """``since`` and ``until`` are as `moment` reads them, ``by`` is a list with commas. Raises ValueError."""
         if span not in SECONDS:
-            raise ValueError(f"span is '{span[:50]}'; it is hour or day")
+            raise Refusal(
+                f"span is '{span[:50]}'; it is hour or day",
+                code="not_one_of",
+                values={"value": span[:50], "allowed": "hour, day"},
+            )
         facets = [name.strip() for name in by.split(",") if name.strip()]
         for name in facets:
             if name not in FACETS:
-                raise ValueError(f"by has '{name[:50]}'; usage is grouped by {', '.join(FACETS)}")
+                raise Refusal(
+                    f"by has '{name[:50]}'; usage is grouped by {', '.join(FACETS)}",
+                    code="not_one_of",
+                    values={"value": name[:50], "allowed": ", ".join(FACETS)},
+                )
         now = int(time.time())
         end = moment(until) if until else now + 1
         begin = moment(since) if since else end // SECONDS["day"] * SECONDS["day"] - _DEFAULT_DAYS * SECONDS["day"]
         seconds = SECONDS[span]  # type: ignore[index]
         begin = begin // seconds * seconds
         if begin >= end:
-            raise ValueError(f"since ({day(begin)}) must be before until ({day(end)})")
+            raise Refusal(f"since ({day(begin)}) must be before until ({day(end)})", code="time_range_empty")
         if (end - begin) // seconds > MOST_ROWS_IN_TIME:
-            raise ValueError(f"That is more than {MOST_ROWS_IN_TIME} {span}s: ask for less time, or by day")
+            raise Refusal(
+                f"That is more than {MOST_ROWS_IN_TIME} {span}s: ask for less time, or by day",
+                code="time_range_too_long",
+                values={"most": MOST_ROWS_IN_TIME},
+            )
         return cls(span=span, since=begin, until=end, by=tuple(dict.fromkeys(facets)))  # type: ignore[arg-type]
 
     async def answer(self, session: AsyncSession, scope: Scope, *, workspace_id: str | None = None) -> list[UsageRow]:
@@ -108,7 +121,11 @@ def moment(text: str) -> int:
         time_ = datetime.fromisoformat(text)
         return max(0, int((time_ if time_.tzinfo is not None else time_.replace(tzinfo=UTC)).timestamp()))
     except (ValueError, OverflowError):
-        raise ValueError(f"'{text[:50]}' is not a time: write 2026-11-21 or 2026-11-21T08:00:00Z") from None
+        raise Refusal(
+            f"'{text[:50]}' is not a time: write 2026-11-21 or 2026-11-21T08:00:00Z",
+            code="invalid_time",
+            values={"value": text[:50]},
+        ) from None
 
 
 def _cell(value: Any) -> Any:

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from aquilon.errors import Refusal
+
 _DRAWN_LIKE_LATIN = str.maketrans(
     dict(
         zip(
@@ -57,4 +59,8 @@ def mixed_word(name: str) -> str | None:
 def require_one_alphabet(name: str) -> None:
     """Raises ValueError for a name with a `mixed_word`."""
     if (word := mixed_word(name)) is not None:
-        raise ValueError(f"'{word}' mixes letters of several alphabets: write each word in one alphabet")
+        raise Refusal(
+            f"'{word}' mixes letters of several alphabets: write each word in one alphabet",
+            code="name_mixes_alphabets",
+            values={"word": word},
+        )

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from aquilon.errors import Refusal
 from aquilon.people.look_alikes import look_alike, require_one_alphabet, skeleton
 
 MAX_NAME_CHARACTERS = 100
@@ -17,7 +18,11 @@ def checked_name(name: str, kind: str) -> str:
     """The name in NFC, without spaces around it. Raises ValueError if it is empty, too long or unprintable."""
     name = unicodedata.normalize("NFC", name.strip())
     if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ValueError(f"A {kind}'s name has 1 to {MAX_NAME_CHARACTERS} printable characters")
+        raise Refusal(
+            f"A {kind}'s name has 1 to {MAX_NAME_CHARACTERS} printable characters",
+            code="name_invalid",
+            values={"most": MAX_NAME_CHARACTERS},
+        )
     return name
 
 
@@ -28,13 +33,15 @@ def free_name(name: str, kind: str, taken: Iterable[str]) -> str:
     """
     name = checked_name(name, kind)
     if not skeleton(name):
-        raise ValueError(f"A {kind}'s name must have at least one visible character")
+        raise Refusal(f"A {kind}'s name must have at least one visible character", code="name_invisible")
     other = look_alike(name, taken)
     if other == name:
-        raise ValueError(f"There is {_article(kind)} {kind} '{name}' already")
+        raise Refusal(f"There is {_article(kind)} {kind} '{name}' already", code="name_taken", values={"name": name})
     if other is not None:
-        raise ValueError(
-            f"'{name}' looks like the name of the {kind} '{other}', which exists already: choose another name"
+        raise Refusal(
+            f"'{name}' looks like the name of the {kind} '{other}', which exists already: choose another name",
+            code="name_looks_like",
+            values={"name": name, "other": other},
         )
     require_one_alphabet(name)
     return name
@@ -48,5 +55,5 @@ def checked_email(email: str) -> str:
     """The address in lower case, without spaces around it. Raises ValueError if it isn't an e-mail address."""
     email = email.strip().lower()
     if len(email) > MAX_EMAIL_CHARACTERS or not email.isprintable() or _EMAIL.fullmatch(email) is None:
-        raise ValueError("An e-mail address looks like name@example.org")
+        raise Refusal("An e-mail address looks like name@example.org", code="email_invalid")
     return email

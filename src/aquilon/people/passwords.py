@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from aquilon.errors import Refusal
+
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 500
 _MIN_DIFFERENT = 5
@@ -21,9 +23,17 @@ def checked_password(password: str, *names: str | None) -> str:
     """
     password = normalized(password)
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        raise ValueError(f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, such as a few words")
+        raise Refusal(
+            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, such as a few words",
+            code="password_length",
+            values={"least": MIN_CHARACTERS, "most": MAX_CHARACTERS},
+        )
     if len(set(password)) < _MIN_DIFFERENT:
-        raise ValueError(f"A password has at least {_MIN_DIFFERENT} different characters")
+        raise Refusal(
+            f"A password has at least {_MIN_DIFFERENT} different characters",
+            code="password_repetitive",
+            values={"least": _MIN_DIFFERENT},
+        )
     if password.casefold() in {normalized(name).casefold() for name in names if name}:
-        raise ValueError("A password must not be the account's own name or address")
+        raise Refusal("A password must not be the account's own name or address", code="password_is_name")
     return password

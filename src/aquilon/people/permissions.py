@@ -92,7 +92,11 @@ def require(principal: Principal, action: Action, workspace_role: Role | None = 
     require_scope(principal, action)
     if not permits(principal.role, workspace_role, action):
         in_workspace = f" and {workspace_role} in the workspace" if workspace_role is not None else ""
-        raise forbidden(f"The role {principal.role}{in_workspace} doesn't permit {action}", code="role_missing")
+        raise forbidden(
+            f"The role {principal.role}{in_workspace} doesn't permit {action}",
+            code="role_missing",
+            values={"action": str(action)},
+        )
 
 
 def may_operate(principal: Principal) -> bool:

@@ -159,6 +159,7 @@ class SignIn:
                 f"Too many failed sign-ins: try again in {counted(wait, 'second')}",
                 code="too_many_attempts",
                 retry_after=wait,
+                values={"seconds": wait},
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from aquilon.errors import Refusal
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
@@ -68,7 +69,10 @@ async def change(
     before = await get(database, sealer, principal, id_or_name=id_or_name)
     after = replace(before, **changes)
     if before.problem and not {"api_key", "headers"} & set(changes):
-        raise ValueError(f"{before.problem}. Its other settings can be changed only together with its key")
+        raise Refusal(
+            f"{before.problem}. Its other settings can be changed only together with its key",
+            code="upstream_secrets_unreadable",
+        )
     if private is not None or "base_url" in changes:
         after = await _with_private(replace(after, base_url=checked_base_url(after.base_url)), private)
         _require_new_secrets(before, after, changes)
@@ -118,12 +122,16 @@ async def set_fallbacks(database: Database, principal: Principal, *, model: str,
     """Set the fall-backs of a model; an empty tuple removes them. Raises ApiError 403, ValueError."""
     require_operator(principal)
     if len(models) > MAX_FALLBACKS or len(set(models)) < len(models) or model in models:
-        raise ValueError(
+        raise Refusal(
             f"A model has up to {MAX_FALLBACKS} different fall-backs, and not itself; "
-            f"'{model[:100]}' would have {', '.join(models)[:300]}"
+            f"'{model[:100]}' would have {', '.join(models)[:300]}",
+            code="fallbacks_invalid",
+            values={"most": MAX_FALLBACKS},
         )
     if not all(0 < len(name) <= 256 and name.isprintable() for name in (model, *models)):
-        raise ValueError("A model's name has 1 to 256 printable characters")
+        raise Refusal(
+            "A model's name has 1 to 256 printable characters", code="model_name_invalid", values={"most": 256}
+        )
     async with database.writing(alone=True) as session:
         await stored.set_fallbacks(session, model, models)
         await audit.record(session, principal, "fallbacks.set", object_id=model, object_name=model, models=list(models))
@@ -135,9 +143,11 @@ def _require_new_secrets(before: Upstream, after: Upstream, changes: Mapping[str
         return
     kept = [name for name in ("api_key", "headers") if getattr(before, name) and name not in changes]
     if kept:
-        raise ValueError(
+        raise Refusal(
             f"'{before.name}' moves from {before.origin} to {after.origin}, and its secrets were given for "
-            f"{before.origin}: send {' and '.join(kept)} with the change, null or empty if the new server needs none"
+            f"{before.origin}: send {' and '.join(kept)} with the change, null or empty if the new server needs none",
+            code="upstream_moves",
+            values={"from": before.origin, "to": after.origin},
         )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.catalogue.tables import StoredAlias
+from aquilon.errors import Refusal
 from aquilon.people.look_alikes import look_alike
 from aquilon.people.names import checked_name
 from aquilon.people.secrets import new_id
@@ -67,10 +68,14 @@ async def store(session: AsyncSession, sealer: Sealer, configured: Upstream) -> 
     name = checked_name(configured.name, "upstream")
     same_name_id = await session.scalar(select(StoredUpstream.id).where(StoredUpstream.name == name))
     if same_name_id is not None and same_name_id != configured.id:
-        raise ValueError(f"There is an upstream '{name}' already: take another name")
+        raise Refusal(
+            f"There is an upstream '{name}' already: take another name", code="name_taken", values={"name": name}
+        )
     names = [model.name for model in configured.models]
     if doubled := next((model_name for model_name in names if names.count(model_name) > 1), None):
-        raise ValueError(f"The upstream '{name}' has the model '{doubled}' twice")
+        raise Refusal(
+            f"The upstream '{name}' has the model '{doubled}' twice", code="model_twice", values={"name": doubled}
+        )
     await _require_distinct_names(session, configured)
     row = await session.get(StoredUpstream, configured.id) if configured.id else None
     if row is None:
@@ -130,8 +135,10 @@ async def _require_distinct_names(session: AsyncSession, configured: Upstream) -
     taken = {*await session.scalars(elsewhere), *await session.scalars(select(StoredAlias.name))}
     for model in configured.models:
         if model.name not in stored and (other := look_alike(model.name, taken - {model.name})) is not None:
-            raise ValueError(
-                f"The model name '{model.name}' looks like '{other}', which exists already: choose another name"
+            raise Refusal(
+                f"The model name '{model.name}' looks like '{other}', which exists already: choose another name",
+                code="name_looks_like",
+                values={"name": model.name, "other": other},
             )
 
 

@@ -8,6 +8,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
+from aquilon.errors import Refusal
+
 UpstreamKind = Literal["openai", "azure", "azure_ai", "mistral", "aquilon", "anthropic"]
 """The API that the server has.
 
@@ -53,8 +55,9 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in ("connect", "first_token", "between", "total"):
             if not 0.05 <= getattr(self, name) <= 86_400:
-                raise ValueError(
-                    f"The time-out '{name}' is {getattr(self, name):g} seconds; it goes from 0.05 to a day"
+                raise Refusal(
+                    f"The time-out '{name}' is {getattr(self, name):g} seconds; it goes from 0.05 to a day",
+                    code="timeout_out_of_range",
                 )
 
 
@@ -76,16 +79,30 @@ class ProvidedModel:
     def __post_init__(self) -> None:
         for field_name, name in (("name", self.name), ("remote name", self.remote)):
             if not 0 < len(name) <= 256 or not name.isprintable() or name != name.strip():
-                raise ValueError(
+                raise Refusal(
                     f"A model's {field_name} has 1 to 256 printable characters, and no space around them: "
-                    f"'{name[:256]}' doesn't"
+                    f"'{name[:256]}' doesn't",
+                    code="model_name_invalid",
+                    values={"most": 256},
                 )
         if not 1 <= self.max_context <= 2**31:
-            raise ValueError(f"The context of '{self.name}' is {self.max_context} tokens; it must be 1 or more")
+            raise Refusal(
+                f"The context of '{self.name}' is {self.max_context} tokens; it must be 1 or more",
+                code="out_of_range",
+                values={"field": "max_context", "value": self.max_context, "least": 1, "most": 2**31},
+            )
         if not 0 <= self.weight <= MAX_WEIGHT:
-            raise ValueError(f"The weight of '{self.name}' is {self.weight}; it goes from 0 to {MAX_WEIGHT}")
+            raise Refusal(
+                f"The weight of '{self.name}' is {self.weight}; it goes from 0 to {MAX_WEIGHT}",
+                code="out_of_range",
+                values={"field": "weight", "value": self.weight, "least": 0, "most": MAX_WEIGHT},
+            )
         if not self.capabilities or not self.capabilities <= set(CAPABILITIES):
-            raise ValueError(f"'{self.name}' needs one or more of these capabilities: {', '.join(CAPABILITIES)}")
+            raise Refusal(
+                f"'{self.name}' needs one or more of these capabilities: {', '.join(CAPABILITIES)}",
+                code="capabilities_missing",
+                values={"name": self.name},
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,17 +146,32 @@ def checked_base_url(url: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError(f"'{url[:200]}' is not a base URL: {example}") from None
+        raise Refusal(
+            f"'{url[:200]}' is not a base URL: {example}", code="base_url_invalid", values={"value": url[:200]}
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > 1000 or not text.isprintable():
-        raise ValueError(f"'{url[:200]}' is not a base URL: {example}")
+        raise Refusal(
+            f"'{url[:200]}' is not a base URL: {example}", code="base_url_invalid", values={"value": url[:200]}
+        )
     if parts.username is not None or parts.password is not None:
-        raise ValueError("A base URL holds no user or password: give the secret as the upstream's key or in a header")
+        raise Refusal(
+            "A base URL holds no user or password: give the secret as the upstream's key or in a header",
+            code="base_url_with_password",
+        )
     if parts.query or parts.fragment:
-        raise ValueError(f"A base URL ends before '?' and '#': {example}; Azure's version is api_version")
+        raise Refusal(
+            f"A base URL ends before '?' and '#': {example}; Azure's version is api_version", code="base_url_with_query"
+        )
     if port == 0 or " " in text:
-        raise ValueError(f"'{url[:200]}' is not a base URL: {example}")
+        raise Refusal(
+            f"'{url[:200]}' is not a base URL: {example}", code="base_url_invalid", values={"value": url[:200]}
+        )
     if is_forbidden_host(parts):
-        raise ValueError(f"'{parts.hostname}' is no address of a server: {example}")
+        raise Refusal(
+            f"'{parts.hostname}' is no address of a server: {example}",
+            code="base_url_invalid",
+            values={"value": url[:200]},
+        )
     return text
 
 
@@ -147,16 +179,26 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     """Raises ValueError for headers that can't be sent, or that the client sets itself."""
     for name, value in headers.items():
         if _HEADER_NAME.fullmatch(name) is None or name.lower() in _RESERVED_HEADERS:
-            raise ValueError(f"'{name[:100]}' is not a header that can be added to requests")
+            raise Refusal(
+                f"'{name[:100]}' is not a header that can be added to requests",
+                code="header_invalid",
+                values={"name": name[:100]},
+            )
         if len(value) > 4000 or not value.isascii() or not value.isprintable():
-            raise ValueError(f"The value of the header '{name}' must be printable ASCII, up to 4000 characters")
+            raise Refusal(
+                f"The value of the header '{name}' must be printable ASCII, up to 4000 characters",
+                code="header_invalid",
+                values={"name": name[:100]},
+            )
     return headers
 
 
 def checked_secret(secret: str) -> str:
     """Raises ValueError for a key that no header can carry."""
     if not 0 < len(secret) <= 4000 or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise ValueError("An upstream's key has 1 to 4000 printable ASCII characters without spaces")
+        raise Refusal(
+            "An upstream's key has 1 to 4000 printable ASCII characters without spaces", code="upstream_key_invalid"
+        )
     return secret
 
 
@@ -164,10 +206,14 @@ def checked_api_version(kind: UpstreamKind, version: str | None) -> str | None:
     """Raises ValueError if Azure's version is missing, or another kind has one."""
     if kind not in ("azure", "azure_ai"):
         if version is not None:
-            raise ValueError(f"An upstream of kind {kind} has no api_version: that is Azure's")
+            raise Refusal(
+                f"An upstream of kind {kind} has no api_version: that is Azure's", code="api_version_needless"
+            )
         return None
     if version is None or _API_VERSION.fullmatch(version) is None:
-        raise ValueError(f"An upstream of kind {kind} needs an api_version, such as 2024-10-21")
+        raise Refusal(
+            f"An upstream of kind {kind} needs an api_version, such as 2024-10-21", code="api_version_missing"
+        )
     return version
 
 
@@ -175,9 +221,11 @@ def checked_models(kind: UpstreamKind, models: tuple[ProvidedModel, ...]) -> tup
     """Raises ValueError for a model with a capability for which this kind of upstream has no path."""
     for model in models:
         if kind == "anthropic" and (missing := model.capabilities - _OF_ANTHROPIC):
-            raise ValueError(
+            raise Refusal(
                 f"'{model.name}' can't have {', '.join(sorted(missing))}: an upstream of kind anthropic has "
-                f"{', '.join(sorted(_OF_ANTHROPIC))}"
+                f"{', '.join(sorted(_OF_ANTHROPIC))}",
+                code="capability_impossible",
+                values={"name": model.name},
             )
     return models
 

@@ -126,7 +126,9 @@ async def get_alias(request: Request, caller: Caller, name: str) -> Response:
     await state.catalogue.refresh(now=True)
     alias = next((alias for alias in state.catalogue.annotations.aliases() if alias.name == name), None)
     if alias is None:
-        raise not_found(f"There is no alias '{name[:100]}'", param="name")
+        raise not_found(
+            f"There is no alias '{name[:100]}'", param="name", code="alias_not_found", values={"name": name[:100]}
+        )
     return json_answer(_body(state, alias))
 
 
@@ -137,7 +139,11 @@ async def remove_alias(request: Request, caller: Caller, name: str) -> Response:
         await aliases.remove(state.database, caller, name)
     except ApiError as error:
         if error.status == 404 and any(alias.name == name for alias in state.catalogue.annotations.aliases()):
-            raise invalid(f"The alias '{name}' is set by AQUILON_MODEL_ALIASES: remove it there") from None
+            raise invalid(
+                f"The alias '{name}' is set by AQUILON_MODEL_ALIASES: remove it there",
+                code="alias_in_settings",
+                values={"name": name},
+            ) from None
         raise
     await state.catalogue.refresh(now=True)
     return json_answer(AliasDeleted(name=name))

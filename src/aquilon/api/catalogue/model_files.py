@@ -82,7 +82,12 @@ async def _open_model(state: Services, caller: Principal, name: str) -> StoredMo
     require(caller, "generate", caller.workspace_role)
     card = await visible_card(state, caller, name)
     if not isinstance(card, LocalModel):
-        raise not_found(f"The files of '{card.name}' aren't on this server: {card.provider} has them", param="model")
+        raise not_found(
+            f"The files of '{card.name}' aren't on this server: {card.provider} has them",
+            param="model",
+            code="files_elsewhere",
+            values={"model": card.name},
+        )
     if card.access != "open":
         raise forbidden(
             f"The model '{card.name}' answers over the API only: its files can't be downloaded", code="model_not_open"
@@ -91,4 +96,9 @@ async def _open_model(state: Services, caller: Principal, name: str) -> StoredMo
     try:
         return state.catalogue.store.get(card.name)
     except StoreError as error:
-        raise not_found(f"The files of '{card.name}' can't be read now: {error}", param="model") from error
+        raise not_found(
+            f"The files of '{card.name}' can't be read now: {error}",
+            param="model",
+            code="files_unreadable",
+            values={"model": card.name},
+        ) from error

@@ -23,7 +23,7 @@ from aquilon.catalogue.model_notes import LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import invalid, not_found
+from aquilon.errors import not_found, refused
 from aquilon.people.permissions import require_operator
 
 routes = Routes("/v1/server", tag="server")
@@ -262,7 +262,7 @@ async def change_model(request: Request, caller: Caller, model: str) -> Response
     try:
         await model_notes.change(state.database, caller, state.catalogue, model=model, changes=changes)
     except ValueError as error:
-        raise invalid(str(error)) from None
+        raise refused(error) from None
     await state.catalogue.refresh(now=True)
     return json_answer(_body(state, _card(state, model)))
 
@@ -316,7 +316,9 @@ async def cancel_pull(request: Request, caller: Caller, pull_id: str) -> Respons
 def _card(state: Services, name: str) -> ModelCard:
     card = state.catalogue.get(name)
     if card is None:
-        raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
+        raise not_found(
+            f"There is no model '{name[:100]}'", param="model", code="model_not_found", values={"name": name[:100]}
+        )
     return card
 
 

@@ -18,7 +18,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import ApiError, invalid
+from aquilon.errors import ApiError, refused
 from aquilon.storage.sealing import Sealer, SealError
 from aquilon.upstreams import administration as upstreams
 from aquilon.upstreams.upstream import (
@@ -354,6 +354,6 @@ def _errors_as_answers() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise invalid(str(error)) from None
+        raise refused(error) from None
     except SealError as error:
         raise ApiError(503, "server_error", str(error), code="secrets_unusable") from None

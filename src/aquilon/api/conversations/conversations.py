@@ -96,6 +96,7 @@ async def create_conversation(request: Request, caller: Caller) -> Response:
         raise invalid(
             "A key can't begin a conversation that only a person sees: sign in, or leave out 'visibility'",
             param="visibility",
+            code="visibility_of_person",
         )
     new_items = items(
         fields.items or [], known=await referred_items(conversations, caller, fields.items), param="items"

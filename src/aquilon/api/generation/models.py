@@ -127,7 +127,7 @@ async def get_model(request: Request, caller: Caller, model_id: str) -> Response
 )
 async def delete_fine_tuned_model(request: Request, caller: Caller, model_id: str) -> Response:
     message = f"There is no fine-tuned model '{model_id[:100]}': this server stores none"
-    raise not_found(message, param="model", code="model_not_found")
+    raise not_found(message, param="model", code="model_not_found", values={"name": model_id[:100]})
 
 
 async def visible_card(state: Services, caller: Principal, name: str) -> ModelCard:
@@ -135,7 +135,8 @@ async def visible_card(state: Services, caller: Principal, name: str) -> ModelCa
     await state.catalogue.refresh()
     card = state.catalogue.card(name, caller)
     if not is_for(caller, card, name):
-        raise not_found(f"There is no model '{name[:100]}' that you may use", param="model", code="model_not_found")
+        message = f"There is no model '{name[:100]}' that you may use"
+        raise not_found(message, param="model", code="model_not_found", values={"name": name[:100]})
     return card
 
 

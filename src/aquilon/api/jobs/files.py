@@ -146,9 +146,19 @@ async def list_files(
         size = _DEFAULT_PAGE if paged else _DEFAULT
     if not 0 <= size <= MOST:
         name = "page_size" if paged else "limit"
-        raise invalid(f"{name} is {size}; it must be 0 to {MOST}", param=name)
+        raise invalid(
+            f"{name} is {size}; it must be 0 to {MOST}",
+            param=name,
+            code="out_of_range",
+            values={"field": name, "value": size, "least": 0, "most": MOST},
+        )
     if not 0 <= (page or 0) <= 10**6:
-        raise invalid(f"page is {page}; it must be 0 to {10**6}", param="page")
+        raise invalid(
+            f"page is {page}; it must be 0 to {10**6}",
+            param="page",
+            code="out_of_range",
+            values={"value": page or 0, "least": 0, "most": 10**6},
+        )
     filters = FileFilter(purpose, search, None if source is None else _SOURCES.get(source, source))
     files = services(request).files
     rows = await files.page(
@@ -203,7 +213,12 @@ async def content(request: Request, file_id: str, signature: str | None = None) 
 async def url(request: Request, caller: Caller, file_id: str, expiry: int = 24) -> Response:
     """Everybody with the link can read the file, for ``expiry`` hours."""
     if not 1 <= expiry <= _MOST_HOURS:
-        raise invalid(f"expiry is {expiry}; it must be 1 to {_MOST_HOURS} hours", param="expiry")
+        raise invalid(
+            f"expiry is {expiry}; it must be 1 to {_MOST_HOURS} hours",
+            param="expiry",
+            code="out_of_range",
+            values={"value": expiry, "least": 1, "most": _MOST_HOURS},
+        )
     row = await services(request).files.get(caller, file_id)
     return json_answer(FileUrl(link_to(request, row, caller, hours=expiry)))
 

@@ -85,7 +85,7 @@ async def _read(request: Request, form: _Form, part: Part, *, most: int, too_lar
                 408, "invalid_request_error", f"No data arrived for {IDLE_SECONDS} seconds", code="body_timeout"
             ) from None
         except ClientDisconnect:
-            raise invalid("The connection ended before the end of the file") from None
+            raise invalid("The connection ended before the end of the file", code="body_incomplete") from None
         total += len(chunk)
         if is_too_slow(total, time.monotonic() - start):
             message = f"The file arrived at less than {_LEAST_BYTES_A_SECOND} bytes a second"

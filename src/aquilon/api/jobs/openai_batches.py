@@ -119,6 +119,8 @@ async def create(request: Request, caller: Caller) -> Response:
         raise invalid(
             f"completion_window is '{fields.completion_window}'; it must be {' or '.join(_WINDOWS)}",
             param="completion_window",
+            code="not_one_of",
+            values={"value": fields.completion_window[:50], "allowed": ", ".join(_WINDOWS)},
         )
     new_batch = NewBatch(
         endpoint=fields.endpoint,

@@ -92,7 +92,9 @@ async def set_budget(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, BudgetRequest)
     if fields.workspace_id is not None and fields.key_id is not None:
         raise invalid(
-            "A budget is for a workspace or for a key: send 'workspace_id' or 'key_id', not both", param="key_id"
+            "A budget is for a workspace or for a key: send 'workspace_id' or 'key_id', not both",
+            param="key_id",
+            code="one_subject",
         )
     database = services(request).database
     try:

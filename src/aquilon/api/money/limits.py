@@ -17,7 +17,7 @@ from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import invalid
+from aquilon.errors import invalid, refused
 from aquilon.money.administration import limits
 from aquilon.money.administration.limits import NamedLimit
 from aquilon.money.budgets import SubjectKind
@@ -84,7 +84,9 @@ async def set_limit(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, LimitRequest)
     if fields.workspace_id is not None and fields.key_id is not None:
         raise invalid(
-            "A limit is for a workspace or for a key: send 'workspace_id' or 'key_id', not both", param="key_id"
+            "A limit is for a workspace or for a key: send 'workspace_id' or 'key_id', not both",
+            param="key_id",
+            code="one_subject",
         )
     try:
         named = await limits.set_limit(
@@ -100,7 +102,7 @@ async def set_limit(request: Request, caller: Caller) -> Response:
     except UnknownApiKey:
         raise no_such("API key", fields.key_id or "") from None
     except ValueError as error:
-        raise invalid(str(error), param="requests_per_minute") from None
+        raise refused(error, param="requests_per_minute") from None
     return json_answer(limit_body(named))
 
 

@@ -17,7 +17,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import invalid
+from aquilon.errors import refused
 from aquilon.money.administration import prices
 from aquilon.money.prices import MOST_CENTS, Period, Price, PriceList
 
@@ -106,7 +106,7 @@ async def set_price(request: Request, caller: Caller, model: str) -> Response:
     try:
         await prices.set_price(database, caller, model, price=_price(fields))
     except ValueError as error:
-        raise invalid(str(error)) from None
+        raise refused(error) from None
     return json_answer(_body((await prices.price_lists(database))[model]))
 
 
@@ -124,7 +124,7 @@ async def set_price_list(request: Request, caller: Caller, model: str) -> Respon
         periods = [Period(_price(period), period.ends_at) for period in fields.periods]
         await prices.set_price_list(database, caller, model, periods=periods)
     except ValueError as error:
-        raise invalid(str(error), param="periods") from None
+        raise refused(error, param="periods") from None
     return json_answer(_body((await prices.price_lists(database))[model]))
 
 

@@ -12,10 +12,11 @@ from aquilon.api.authentication import Caller
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.errors import ApiError, invalid
+from aquilon.errors import ApiError, invalid, refused
 from aquilon.money.administration.statements import statement
 from aquilon.money.statement_logo import LogoError, read_logo
 from aquilon.money.statement_pdf import statement_pdf
+from aquilon.money.statement_words import LANGUAGES
 from aquilon.money.statements import Month, Statement
 
 routes = Routes("/v1/organization/statements", tag="statements")
@@ -75,7 +76,7 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
                 "in": "query",
                 "required": False,
                 "description": "The language of the PDF.",
-                "schema": {"type": "string", "enum": ["en", "fr"], "default": "en"},
+                "schema": {"type": "string", "enum": list(LANGUAGES), "default": "en"},
             },
         ]
     },
@@ -84,13 +85,23 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
     answer_format = request.query_params.get("format", "json")
     language = request.query_params.get("language", "en")
     if answer_format not in ("json", "pdf"):
-        raise invalid(f"format is '{answer_format[:50]}'; it must be json or pdf", param="format")
-    if language not in ("en", "fr"):
-        raise invalid(f"language is '{language[:50]}'; it must be en or fr", param="language")
+        raise invalid(
+            f"format is '{answer_format[:50]}'; it must be json or pdf",
+            param="format",
+            code="not_one_of",
+            values={"value": answer_format[:50], "allowed": "json, pdf"},
+        )
+    if language not in LANGUAGES:
+        raise invalid(
+            f"language is '{language[:50]}'; it must be one of {', '.join(LANGUAGES)}",
+            param="language",
+            code="not_one_of",
+            values={"value": language[:50], "allowed": ", ".join(LANGUAGES)},
+        )
     try:
         statement_month = Month.read(month)
     except ValueError as error:
-        raise invalid(str(error), param="month") from None
+        raise refused(error, param="month") from None
     state = services(request)
     month_statement = await statement(state.database, state.settings, caller, month=statement_month)
     if answer_format == "json":
@@ -99,9 +110,9 @@ async def get_statement(request: Request, caller: Caller, month: str) -> Respons
         logo_path = state.settings.seller_logo
         logo = None if logo_path is None else await asyncio.to_thread(read_logo, logo_path)
     except LogoError as error:
-        raise ApiError(503, "server_error", str(error)) from error
+        raise ApiError(503, "server_error", str(error), code="logo_unusable") from error
     return Response(
-        statement_pdf(month_statement, "fr" if language == "fr" else "en", logo),
+        statement_pdf(month_statement, language, logo),
         media_type="application/pdf",
         headers={
             "content-disposition": f'attachment; filename="statement-{month_statement.number}.pdf"',

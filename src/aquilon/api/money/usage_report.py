@@ -12,7 +12,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.errors import forbidden, invalid
+from aquilon.errors import forbidden, invalid, refused
 from aquilon.money.store.usage import FACETS
 from aquilon.money.usage_report import UsageQuestion
 from aquilon.people.administration.access import workspace_for
@@ -113,7 +113,12 @@ async def _report(request: Request, scope: Scope, *, workspace_id: str | None = 
     query = request.query_params
     answer_format = query.get("format", "json")
     if answer_format not in ("json", "csv"):
-        raise invalid(f"format is '{answer_format[:50]}'; it must be json or csv", param="format")
+        raise invalid(
+            f"format is '{answer_format[:50]}'; it must be json or csv",
+            param="format",
+            code="not_one_of",
+            values={"value": answer_format[:50], "allowed": "json, csv"},
+        )
     try:
         question = UsageQuestion.read(
             span=query.get("span", "day"),
@@ -122,7 +127,7 @@ async def _report(request: Request, scope: Scope, *, workspace_id: str | None = 
             by=query.get("by", ""),
         )
     except ValueError as error:
-        raise invalid(str(error)) from None
+        raise refused(error) from None
     async with services(request).database.reading() as session:
         rows = await question.answer(session, scope, workspace_id=workspace_id)
     if answer_format == "csv":

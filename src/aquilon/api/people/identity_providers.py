@@ -124,7 +124,7 @@ async def create_provider(request: Request, caller: Caller) -> Response:
                 state.database, caller, state.sealer, name=fields.name, settings=settings
             )
         except SealError as error:
-            raise server_error(str(error)) from None
+            raise server_error(str(error), code="secrets_unusable") from None
     return json_answer(provider_body(*provider))
 
 
@@ -150,7 +150,7 @@ async def change_provider(request: Request, caller: Caller, provider_id: str) ->
                 state.database, caller, state.sealer, id_or_name=provider_id, changes=changes
             )
         except SealError as error:
-            raise server_error(str(error)) from None
+            raise server_error(str(error), code="secrets_unusable") from None
     return json_answer(provider_body(*provider))
 
 
@@ -167,7 +167,7 @@ async def check_provider(request: Request, caller: Caller, provider_id: str) -> 
             state.database, caller, state.sealer, providers=state.openid, id_or_name=provider_id
         )
     except SealError as error:
-        raise server_error(str(error)) from None
+        raise server_error(str(error), code="secrets_unusable") from None
     return json_answer(
         ProviderCheck(
             issuer=metadata.issuer,

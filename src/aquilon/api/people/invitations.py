@@ -19,7 +19,7 @@ from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, SessionBody, browser_
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import invalid
+from aquilon.errors import refused
 from aquilon.people.administration import invitations
 from aquilon.people.cookies import session_id
 from aquilon.people.identity import Role
@@ -184,7 +184,7 @@ async def join(request: Request) -> Response:
             former=session_id(request),
         )
     except ValueError as error:
-        raise invalid(str(error), code="account_refused") from None
+        raise refused(error, code="account_refused") from None
     return await signed_in_answer(request, signed_in)
 
 

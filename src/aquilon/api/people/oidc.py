@@ -114,7 +114,7 @@ async def start(request: Request, provider: str) -> Response:
     require_page(request)
     fields = await read_body(request, StartRequest, most=MAX_SIGN_IN_BYTES)
     if not is_own_path(fields.to):
-        raise invalid("'to' is a path on this server, such as /console", param="to")
+        raise invalid("'to' is a path on this server, such as /console", param="to", code="invalid_return_path")
     link_to = (await signed_in(request)).principal.user_id if fields.link else None
     state = services(request)
     row = await _provider(request, provider)
@@ -234,7 +234,9 @@ async def _provider(request: Request, name: str) -> IdentityProvider:
         provider, organization = row
         if provider.name == name and provider.disabled_at is None and organization.disabled_at is None:
             return provider
-    raise not_found(f"There is no identity provider '{name[:100]}'", code="identity_provider_not_found")
+    raise not_found(
+        f"There is no identity provider '{name[:100]}'", code="identity_provider_not_found", values={"name": name[:100]}
+    )
 
 
 def _redirect_uri(request: Request, row: IdentityProvider) -> str:
@@ -249,4 +251,5 @@ def _unusable(row: IdentityProvider, error: Exception) -> ApiError:
         "server_error",
         f"Signing in with {row.label} doesn't work now; the server's log says why",
         code="provider_unusable",
+        values={"provider": row.label},
     )

@@ -289,7 +289,9 @@ async def disable_user(request: Request, caller: Caller, user_id: str) -> Respon
 async def list_audit_log(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     limit = bounded(limit)
     if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise invalid(f"'{after[:100]}' isn't the id of an entry of the audit log", param="after")
+        raise invalid(
+            f"'{after[:100]}' isn't the id of an entry of the audit log", param="after", code="audit_entry_not_found"
+        )
     before = None if after is None else int(after)
     rows = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
     entries = [audit_body(row) for row in rows[:limit]]

@@ -16,7 +16,7 @@ from aquilon.api.listing import ListOf, in_words
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.errors import invalid
+from aquilon.errors import invalid, refused
 from aquilon.people.administration import profile
 from aquilon.people.administration.members import UserChanges
 from aquilon.people.cookies import clear_session, require_private_transport, session_id, set_session
@@ -140,7 +140,7 @@ async def login(request: Request) -> Response:
             fields.name, fields.password, fields.organization, browser=browser, former=former
         )
     else:
-        raise invalid("Send either 'token', or 'name' and 'password'", param="name")
+        raise invalid("Send either 'token', or 'name' and 'password'", param="name", code="token_or_password")
     return await signed_in_answer(request, signed_in)
 
 
@@ -236,7 +236,7 @@ async def set_password(request: Request, person: Person) -> Response:
             address=browser_of(request).address,
         )
     except ValueError as error:
-        raise invalid(str(error), param="password", code="password_refused") from None
+        raise refused(error, param="password", code="password_refused") from None
     return Response(status_code=204)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.catalogue import store
 from aquilon.catalogue.aliases import Alias, checked_alias, is_alias
+from aquilon.errors import Refusal
 from aquilon.people.administration.access import no_such
 from aquilon.people.identity import Principal
 from aquilon.people.look_alikes import look_alike
@@ -38,11 +39,17 @@ async def set_alias(
     require_operator(principal)
     name, now = checked_alias(definition.name), int(time.time())
     if name in models:
-        raise ValueError(f"'{name}' is a model's own name, so it can't be an alias")
+        raise Refusal(
+            f"'{name}' is a model's own name, so it can't be an alias", code="alias_is_model", values={"name": name}
+        )
     async with database.writing(alone=True) as session:
         others = {alias.name: alias for alias in await store.aliases(session)}
         if name not in others and (twin := look_alike(name, (*models, *others))) is not None:
-            raise ValueError(f"'{name}' looks like '{twin}', which exists already: choose another name")
+            raise Refusal(
+                f"'{name}' looks like '{twin}', which exists already: choose another name",
+                code="name_looks_like",
+                values={"name": name, "other": twin},
+            )
         for target in filter(
             None,
             (definition.target, definition.share and definition.share[0], definition.switch and definition.switch[0]),
@@ -50,8 +57,10 @@ async def set_alias(
             _require_model(target, name, models=models, aliases=others)
         for other in others.values():
             if name in (other.target, other.share_target, other.switch_target):
-                raise ValueError(
-                    f"The alias '{other.name}' stands for the model '{name}': an alias can't stand for an alias"
+                raise Refusal(
+                    f"The alias '{other.name}' stands for the model '{name}': an alias can't stand for an alias",
+                    code="alias_of_alias",
+                    values={"name": other.name, "target": name},
                 )
         former = others.get(name)
         alias = (
@@ -95,11 +104,19 @@ def _require_model(target: str, name: str, *, models: Collection[str], aliases: 
     if target in models:
         return
     if target == name:
-        raise ValueError(f"'{name}' can't stand for itself")
+        raise Refusal(f"'{name}' can't stand for itself", code="alias_of_itself", values={"name": name})
     if target in aliases:
-        raise ValueError(f"'{target[:100]}' is an alias itself: let '{name}' stand for a model")
+        raise Refusal(
+            f"'{target[:100]}' is an alias itself: let '{name}' stand for a model",
+            code="alias_of_alias",
+            values={"name": name, "target": target[:100]},
+        )
     models_here = ", ".join(f"'{model}'" for model in sorted(models)) or "none yet"
-    raise ValueError(f"There is no model '{target[:100]}' for '{name}' to stand for; this server has {models_here}")
+    raise Refusal(
+        f"There is no model '{target[:100]}' for '{name}' to stand for; this server has {models_here}",
+        code="alias_target_unknown",
+        values={"name": name, "target": target[:100]},
+    )
 
 
 async def _record(session: AsyncSession, principal: Principal, action: str, *, alias: Alias) -> None:

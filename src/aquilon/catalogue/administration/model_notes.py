@@ -11,7 +11,7 @@ from aquilon.catalogue import store
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.model_notes import ModelNote
-from aquilon.errors import not_found
+from aquilon.errors import Refusal, not_found
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
@@ -29,15 +29,25 @@ async def change(
     require_operator(principal)
     card = catalogue.get(model)
     if card is None:
-        raise not_found(f"There is no model '{model[:100]}'", param="model", code="model_not_found")
+        raise not_found(
+            f"There is no model '{model[:100]}'", param="model", code="model_not_found", values={"name": model[:100]}
+        )
     if changes.get("access") == "open" and not isinstance(card, LocalModel):
-        raise ValueError(f"The files of '{model}' aren't in this server's store: it can't be open here")
+        raise Refusal(
+            f"The files of '{model}' aren't in this server's store: it can't be open here",
+            code="files_elsewhere",
+            values={"model": model},
+        )
     replacement = changes.get("replacement")
     names = {other.name for other in catalogue.cards()} | {alias.name for alias in catalogue.annotations.aliases()}
     if replacement == model:
-        raise ValueError(f"'{model}' can't be its own replacement")
+        raise Refusal(f"'{model}' can't be its own replacement", code="replacement_is_itself", values={"model": model})
     if replacement is not None and replacement not in names:
-        raise ValueError(f"There is no model or alias '{str(replacement)[:100]}' to use in place of '{model}'")
+        raise Refusal(
+            f"There is no model or alias '{str(replacement)[:100]}' to use in place of '{model}'",
+            code="replacement_unknown",
+            values={"name": str(replacement)[:100]},
+        )
     async with database.writing(alone=True) as session:
         note = replace(await store.note(session, model), **changes)
         if note.retires_at is None:

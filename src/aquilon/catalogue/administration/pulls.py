@@ -21,6 +21,7 @@ async def start(database: Database, principal: Principal, pulls: Pulls, *, order
         raise invalid(
             "A source is hf:owner/repo or pypi:package; to pull a path, run aquilon pull on the server's machine",
             param="source",
+            code="pull_source_invalid",
         )
     pull = await pulls.start(order, principal.user_name)
     async with database.writing() as session:

@@ -55,7 +55,7 @@ class ServerModels:
         require_operator(principal)
         store = self.catalogue.store
         if store is None:
-            raise invalid("This server runs as a gateway only: it keeps no models of its own")
+            raise invalid("This server runs as a gateway only: it keeps no models of its own", code="gateway_only")
         state = self.engine.states.get(name)
         if state is not None and state.state in ("loading", "ready"):
             raise _busy(f"'{name}' is in memory: unload it first, then remove it")
@@ -66,7 +66,7 @@ class ServerModels:
         except ModelBusy as error:
             raise _busy(str(error)) from error
         except StoreError as error:
-            raise not_found(str(error), param="model", code="model_not_found") from error
+            raise not_found(str(error), param="model", code="model_not_found", values={"name": name[:100]}) from error
         self.engine.states.pop(name, None)  # the state of a failed load
         await self._record(principal, "model.removed", name, bytes=freed)
         return freed
@@ -75,10 +75,17 @@ class ServerModels:
         require_operator(principal)
         card: ModelCard | None = self.catalogue.get(name)
         if card is None:
-            raise not_found(f"There is no model '{name[:100]}'", param="model", code="model_not_found")
+            raise not_found(
+                f"There is no model '{name[:100]}'", param="model", code="model_not_found", values={"name": name[:100]}
+            )
         if not isinstance(card, LocalModel):
             where = "in a separate process, which starts and ends by itself" if card.local else f"at {card.provider}"
-            raise invalid(f"The engine can't load '{name}': it runs {where}", param="model")
+            raise invalid(
+                f"The engine can't load '{name}': it runs {where}",
+                param="model",
+                code="model_not_loadable",
+                values={"name": name},
+            )
         return card
 
     async def _load(self, card: LocalModel) -> None:

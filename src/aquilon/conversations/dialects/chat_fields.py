@@ -308,7 +308,12 @@ def _message(fields: MessageFields, position: int, function_names: dict[str, str
     role: Role = _ROLES.get(fields.role) or cast(Role, fields.role)
     requested = fields.tool_calls or ([ToolCallFields(function=fields.function_call)] if fields.function_call else [])
     if fields.content is None and not (role == "assistant" and (requested or fields.refusal)):
-        raise invalid(f"Message {position} has no content", param=f"messages.{position}.content")
+        raise invalid(
+            f"Message {position} has no content",
+            param=f"messages.{position}.content",
+            code="message_empty",
+            values={"position": position + 1},
+        )
     if requested and role != "assistant":
         raise invalid(f"Message {position}: only the assistant calls tools", param=f"messages.{position}.tool_calls")
     calls = tuple(

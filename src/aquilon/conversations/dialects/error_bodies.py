@@ -29,18 +29,22 @@ class ErrorFields(msgspec.Struct, frozen=True):
     param: str | None
     code: str | None
     limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
+    values: dict[str, str | int | float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class FieldError(msgspec.Struct, frozen=True):
     loc: list[str | int]
     msg: str
     type: str
+    code: str | msgspec.UnsetType = msgspec.UNSET
+    values: dict[str, str | int | float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """Flat fields for Mistral's clients; ``error`` repeats them for OpenAI's.
 
     ``limit`` tells the limit that was reached, if one was; ``detail`` lists the wrong fields, if there are any.
+    ``values`` has the numbers and names in ``message``, so that with ``code`` it can be said in another language.
     """
 
     message: str
@@ -51,6 +55,7 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     object: str = msgspec.field(default_factory=lambda: "error")
     limit: LimitReached | msgspec.UnsetType = msgspec.UNSET
     detail: list[FieldError] | None = None
+    values: dict[str, str | int | float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AnthropicErrorFields(msgspec.Struct, frozen=True):
@@ -71,11 +76,20 @@ class OllamaErrorBody(msgspec.Struct, frozen=True):
 def error_body(error: ApiError) -> bytes:
     """For OpenAI's and Mistral's clients."""
     limit = msgspec.UNSET if error.limit is None else error.limit
-    fields = ErrorFields(error.message, error.type, error.param, error.code, limit)
+    values = error.values or msgspec.UNSET
+    fields = ErrorFields(error.message, error.type, error.param, error.code, limit, values)
     detail = None if error.detail is None else msgspec.convert(error.detail, list[FieldError])
     return msgspec.json.encode(
         ErrorBody(
-            error.message, error.type, error.param, error.code, fields, object="error", limit=limit, detail=detail
+            error.message,
+            error.type,
+            error.param,
+            error.code,
+            fields,
+            object="error",
+            limit=limit,
+            detail=detail,
+            values=values,
         )
     )
 

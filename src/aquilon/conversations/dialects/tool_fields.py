@@ -87,7 +87,7 @@ def tool_use(tools: Sequence[Tool], choice: ToolChoiceWord | ToolChoice | None, 
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise invalid(f"Two tools are named '{twice}'", param="tools")
+        raise invalid(f"Two tools are named '{twice}'", param="tools", code="tool_twice", values={"name": twice})
     if isinstance(choice, ToolChoice):
         if choice.allowed_tools is not None:
             allowed = [_name(entry) for entry in choice.allowed_tools.tools]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aquilon.errors import forbidden
+from aquilon.errors import Refusal, forbidden
 from aquilon.money.administration.subjects import may_see, own_subjects, subject, subject_name
 from aquilon.money.limits import MOST, Limit
 from aquilon.money.store import limits
@@ -73,10 +73,16 @@ async def set_limit(
         "parallel_requests": parallel_requests,
     }
     if all(number is None for number in numbers.values()):
-        raise ValueError(f"A limit needs one number at least: {', '.join(numbers)}. Remove it to have none")
+        raise Refusal(
+            f"A limit needs one number at least: {', '.join(numbers)}. Remove it to have none", code="limit_empty"
+        )
     for unit, number in numbers.items():
         if number is not None and not 0 <= number <= MOST:
-            raise ValueError(f"{unit} is {number}; it goes from 0 to {MOST}")
+            raise Refusal(
+                f"{unit} is {number}; it goes from 0 to {MOST}",
+                code="out_of_range",
+                values={"field": unit, "value": number, "least": 0, "most": MOST},
+            )
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
         kind, subject_id = await subject(session, principal, workspace=workspace, key=key)

@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import func, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import Refusal
 from aquilon.money.budgets import Budget, BudgetPeriod, SubjectKind, period_start
 from aquilon.money.tables import BudgetSpending, StoredBudget, UsageTotal
 from aquilon.people.scope import Scope
@@ -48,7 +49,7 @@ async def set_budget(
     ValueError for a negative amount.
     """
     if amount < 0:
-        raise ValueError("A budget can't be less than 0")
+        raise Refusal("A budget can't be less than 0", code="budget_negative")
     row = await _row_of(session, scope, subject_kind=subject_kind, subject_id=subject_id, period=period)
     if row is not None:
         row.amount = amount

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import Refusal
 from aquilon.money.prices import Price, PriceList, day
 from aquilon.money.tables import StoredPrice
 from aquilon.people.secrets import new_id
@@ -41,9 +42,11 @@ async def set_price(session: AsyncSession, model: str, price: Price) -> Price:
     """
     now = int(time.time())
     if price.starts_at < now - _NOW_SECONDS:
-        raise ValueError(
+        raise Refusal(
             f"A price can't start on {day(price.starts_at)}, in the past: requests since then were counted with the "
-            "price that held. Let it start now or later"
+            "price that held. Let it start now or later",
+            code="price_in_past",
+            values={"from": day(price.starts_at)},
         )
     return await _store(session, model, price, now=now)
 
@@ -55,9 +58,11 @@ async def set_price_list(session: AsyncSession, prices: PriceList) -> PriceList:
     """
     now = int(time.time())
     if prices.prices[0].starts_at < now - _NOW_SECONDS:
-        raise ValueError(
+        raise Refusal(
             f"The price list of '{prices.model}' starts on {day(prices.prices[0].starts_at)}, in the past: let its "
-            "first price start now or later"
+            "first price start now or later",
+            code="price_in_past",
+            values={"from": day(prices.prices[0].starts_at)},
         )
     await session.execute(delete(StoredPrice).where(StoredPrice.model == prices.model, StoredPrice.starts_at > now))
     return PriceList(prices.model, [await _store(session, prices.model, price, now=now) for price in prices.prices])

@@ -14,7 +14,9 @@ from aquilon.people.tables import User, Workspace
 
 def no_such(kind: str, id_: str) -> ApiError:
     """ApiError 404, the same for an object that doesn't exist and for one that the caller may not see."""
-    return not_found(f"There is no {kind} '{id_[:100]}'", code=f"{kind.replace(' ', '_')}_not_found")
+    return not_found(
+        f"There is no {kind} '{id_[:100]}'", code=f"{kind.replace(' ', '_')}_not_found", values={"name": id_[:100]}
+    )
 
 
 async def workspace_role(session: AsyncSession, principal: Principal, workspace_id: str) -> Role | None:

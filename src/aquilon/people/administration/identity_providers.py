@@ -52,6 +52,8 @@ async def create(
         raise invalid(
             f"'{name[:100]}' can't be a provider's name: it must be 1 to 40 of a–z, 0–9 and hyphens",
             param="name",
+            code="provider_name_invalid",
+            values={"name": name[:100]},
         )
     checked = _checked({"issuer": settings.issuer, "client_id": settings.client_id, "scopes": settings.scopes})
     checked |= _checked({"email_domains": settings.email_domains, "newcomer_role": settings.newcomer_role})
@@ -61,7 +63,12 @@ async def create(
         if organization is None:
             raise no_such("organization", settings.organization or "")
         if await identity_providers.provider_by(session, name) is not None:
-            raise invalid(f"There is an identity provider '{name}' already", param="name")
+            raise invalid(
+                f"There is an identity provider '{name}' already",
+                param="name",
+                code="name_taken",
+                values={"name": name},
+            )
         row = IdentityProvider(
             id=new_id("provider"),
             organization_id=organization.id,
@@ -117,6 +124,7 @@ async def change(
                 f"The issuer can't change from {row.issuer}, since a subject is valid at one issuer only: create "
                 "another provider",
                 param="issuer",
+                code="issuer_fixed",
             )
         if "label" in changes:
             checked["label"] = checked_name(changes["label"] or row.name, "provider")
@@ -176,26 +184,34 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         try:
             require_private(fields["issuer"], "issuer")
         except OpenIdError as error:
-            raise invalid(str(error), param="issuer") from None
+            raise invalid(str(error), param="issuer", code="issuer_invalid") from None
         checked["issuer"] = fields["issuer"]
     if "client_id" in fields:
         checked["client_id"] = fields["client_id"]
     if "scopes" in fields:
         scopes = list(dict.fromkeys(["openid", *fields["scopes"]]))
         if any(not scope or not scope.isascii() or not scope.isprintable() or " " in scope for scope in scopes):
-            raise invalid("A scope must be one word of printable ASCII, such as email", param="scopes")
+            raise invalid(
+                "A scope must be one word of printable ASCII, such as email", param="scopes", code="scope_invalid"
+            )
         checked["scopes"] = scopes
     if "email_domains" in fields:
         domains = list(dict.fromkeys(domain.strip().lower().removeprefix("@") for domain in fields["email_domains"]))
         wrong = next((domain for domain in domains if _DOMAIN.fullmatch(domain) is None), None)
         if wrong is not None:
-            raise invalid(f"'{wrong[:100]}' is not a domain, such as example.org", param="email_domains")
+            raise invalid(
+                f"'{wrong[:100]}' is not a domain, such as example.org",
+                param="email_domains",
+                code="domain_invalid",
+                values={"value": wrong[:100]},
+            )
         checked["email_domains"] = domains
     if "newcomer_role" in fields:
         if fields["newcomer_role"] == "owner":
             raise invalid(
                 "Newcomers can't become owners by signing in: their role is administrator at most",
                 param="newcomer_role",
+                code="newcomers_not_owners",
             )
         checked["newcomer_role"] = fields["newcomer_role"]
     return checked

@@ -60,11 +60,26 @@ async def create(
     """
     require(principal, "owners.manage" if role == "owner" else "members.manage")
     if not 60 <= seconds <= MAX_SECONDS:
-        raise invalid(f"An invitation is valid for 60 to {MAX_SECONDS} seconds (90 days)", param="expires_in")
+        raise invalid(
+            f"An invitation is valid for 60 to {MAX_SECONDS} seconds (90 days)",
+            param="expires_in",
+            code="out_of_range",
+            values={"value": seconds, "least": 60, "most": MAX_SECONDS},
+        )
     if not 1 <= uses <= MAX_USES:
-        raise invalid(f"An invitation is for 1 to {MAX_USES} people", param="uses")
+        raise invalid(
+            f"An invitation is for 1 to {MAX_USES} people",
+            param="uses",
+            code="out_of_range",
+            values={"value": uses, "least": 1, "most": MAX_USES},
+        )
     if len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
-        raise invalid(f"A note has at most {MAX_NOTE_CHARACTERS} printable characters", param="note")
+        raise invalid(
+            f"A note has at most {MAX_NOTE_CHARACTERS} printable characters",
+            param="note",
+            code="note_invalid",
+            values={"most": MAX_NOTE_CHARACTERS},
+        )
     async with database.writing() as session:
         places = await places_of(session, principal, workspaces)
         return await create_in(session, principal, role, places=places, note=note, seconds=seconds, uses=uses)
@@ -78,7 +93,12 @@ async def places_of(session: AsyncSession, principal: Principal, workspaces: Seq
     ]
     archived = next((place for place in places if place.archived_at is not None), None)
     if archived is not None:
-        raise invalid(f"The workspace '{archived.name}' is archived", param="workspace_ids")
+        raise invalid(
+            f"The workspace '{archived.name}' is archived",
+            param="workspace_ids",
+            code="workspace_archived",
+            values={"name": archived.name},
+        )
     return places
 
 

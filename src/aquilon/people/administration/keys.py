@@ -54,7 +54,12 @@ async def create(
         refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds(**checked)))
         target = await workspace_for(session, principal, workspace or principal.workspace_id, action="keys.create")
         if target.archived_at is not None:
-            raise invalid(f"The workspace '{target.name}' is archived", param="workspace_id")
+            raise invalid(
+                f"The workspace '{target.name}' is archived",
+                param="workspace_id",
+                code="workspace_archived",
+                values={"name": target.name},
+            )
         if user_id not in (None, principal.user_id):
             require(principal, "keys.manage")  # in the whole organization, since the key can do all that its user can
         owner = await user_for(session, principal, user_id or principal.user_id)
@@ -126,12 +131,17 @@ async def change(database: Database, principal: Principal, key_id: str, *, chang
 async def rotate(database: Database, principal: Principal, key_id: str, *, keep_seconds: int) -> NewApiKey:
     """Give a key a new secret; the present one works ``keep_seconds`` longer. Raises ApiError."""
     if not 0 <= keep_seconds <= MAX_ROTATION_SECONDS:
-        raise invalid(f"A former secret may be kept for 0 to {MAX_ROTATION_SECONDS} seconds", param="keep_seconds")
+        raise invalid(
+            f"A former secret may be kept for 0 to {MAX_ROTATION_SECONDS} seconds",
+            param="keep_seconds",
+            code="out_of_range",
+            values={"value": keep_seconds, "least": 0, "most": MAX_ROTATION_SECONDS},
+        )
     async with database.writing() as session:
         key = await _key_for(session, principal, key_id)
         await _may_change(session, principal, key)
         if key.revoked_at is not None:
-            raise invalid("This API key is revoked: create another")
+            raise invalid("This API key is revoked: create another", code="key_revoked")
         refuse_beyond((await bounds_of(session, principal)).exceeding(Bounds.of_key(key)))
         rotated = await api_keys.rotate(session, Scope.of_organization(principal), key, keep_seconds=keep_seconds)
         await record(
@@ -198,13 +208,17 @@ def _networks(addresses: Sequence[str] | None) -> list[str] | None:
     try:
         return None if addresses is None else [str(ipaddress.ip_network(text, strict=False)) for text in addresses]
     except ValueError as error:
-        raise invalid(f"{error}: write 192.0.2.7 or 192.0.2.0/24", param="allowed_addresses") from None
+        raise invalid(
+            f"{error}: write 192.0.2.7 or 192.0.2.0/24", param="allowed_addresses", code="address_invalid"
+        ) from None
 
 
 def _future(expires_at: int | None) -> int | None:
     if expires_at is not None and expires_at <= time.time():
         raise invalid(
-            f"expires_at is {expires_at}, which is past: give a later time, in seconds since 1970", param="expires_at"
+            f"expires_at is {expires_at}, which is past: give a later time, in seconds since 1970",
+            param="expires_at",
+            code="expiry_in_past",
         )
     return expires_at
 

@@ -85,7 +85,9 @@ async def change(database: Database, principal: Principal, user_id: str, *, chan
         loses_ownership = user.role == "owner" and (role not in (None, "owner") or disabled)
         if loses_ownership and not await accounts.other_owner(session, scope, user.id):
             raise invalid(
-                f"'{user.name}' is the organization's last owner: make somebody else an owner first", code="last_owner"
+                f"'{user.name}' is the organization's last owner: make somebody else an owner first",
+                code="last_owner",
+                values={"name": user.name},
             )
         await describe(session, principal, user, changes=changes, vouched=True)
         if role is not None and role != user.role:

@@ -81,7 +81,11 @@ async def change(
         organization = await _organization(session, id_or_name)
         changed: dict[str, Any] = {}
         if disabled and organization.operates:
-            raise invalid(f"'{organization.name}' runs this server: it can't be disabled", code="runs_the_server")
+            raise invalid(
+                f"'{organization.name}' runs this server: it can't be disabled",
+                code="runs_the_server",
+                values={"name": organization.name},
+            )
         if name is not None:
             await accounts.rename_organization(session, organization, name)
             changed["name"] = organization.name

@@ -156,7 +156,11 @@ def _require_domain(provider: IdentityProvider, email: str | None) -> None:
 
 def _wrong_domain(email: str) -> ApiError:
     domain = email.rpartition("@")[2]
-    return forbidden(f"People with addresses at {domain} don't sign in here", code="email_domain_not_allowed")
+    return forbidden(
+        f"People with addresses at {domain} don't sign in here",
+        code="email_domain_not_allowed",
+        values={"value": domain},
+    )
 
 
 def _address(claims: Claims) -> str | None:

@@ -90,7 +90,7 @@ async def set_member(
 ) -> tuple[WorkspaceMember, User]:
     """Make a user a member of a workspace, or give a member another role there."""
     if role == "owner":
-        raise invalid("A workspace has no owners: its highest role is administrator")
+        raise invalid("A workspace has no owners: its highest role is administrator", code="workspace_has_no_owners")
     async with database.writing() as session:
         workspace = await workspace_for(session, principal, workspace_id, action="members.manage")
         scope = Scope.of_organization(principal)

@@ -11,6 +11,7 @@ from typing import cast
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import Refusal
 from aquilon.people.identity import KEY_SCOPES, KeyScope, Principal, Role
 from aquilon.people.look_alikes import skeleton
 from aquilon.people.names import checked_email, free_name
@@ -234,7 +235,9 @@ async def _free_name(session: AsyncSession, scope: Scope, name: str, *, user: Us
 async def _free_email(session: AsyncSession, scope: Scope, email: str) -> str:
     email = checked_email(email)
     if await user_with_email(session, scope, email) is not None:
-        raise ValueError(f"The e-mail address '{email}' belongs to another account")
+        raise Refusal(
+            f"The e-mail address '{email}' belongs to another account", code="email_taken", values={"email": email}
+        )
     return email
 
 

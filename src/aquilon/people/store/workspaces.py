@@ -6,6 +6,7 @@ import time
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.errors import Refusal
 from aquilon.people.identity import Role
 from aquilon.people.names import free_name
 from aquilon.people.scope import Scope
@@ -36,7 +37,11 @@ async def rename_workspace(session: AsyncSession, scope: Scope, workspace: Works
 async def archive_workspace(session: AsyncSession, scope: Scope, workspace: Workspace) -> None:
     """Archive a workspace: its keys stop working, its usage stays. Raises ValueError for the first one."""
     if workspace.id == (await first_workspace(session, scope)).id:
-        raise ValueError(f"'{workspace.name}' is the organization's first workspace, which can't be archived")
+        raise Refusal(
+            f"'{workspace.name}' is the organization's first workspace, which can't be archived",
+            code="first_workspace",
+            values={"name": workspace.name},
+        )
     workspace.archived_at = workspace.archived_at or int(time.time())
     await session.flush()
 

@@ -1,5 +1,5 @@
 /** Every text of the interface in English; its keys are the catalogue's type. `{name}` marks what is filled in. */
-export const en = {
+export const texts = {
   "app.skip": "Skip to the question field",
   "app.starting": "Opening Aquilon…",
   "app.home": "Aquilon, the conversation",
@@ -28,7 +28,7 @@ export const en = {
   "model.languages": "Languages",
   "model.licence": "Licence",
   "model.context": "Context",
-  "model.contextTokens": "{count} tokens",
+  "model.contextTokens": "{count, plural, one {# token} other {# tokens}}",
   "model.unloaded": "Not loaded yet: its first answer takes longer",
   "model.small": "It is a small model: quick, runs anywhere, and often wrong. Check what matters.",
   "model.more": "Models that suit this machine are listed by",
@@ -80,7 +80,7 @@ export const en = {
   "figures.tokensPerSecond": "{count} tokens/s",
   "figures.wordsPerSecond": "{count} words/s",
   "figures.firstToken": "first after {seconds} s",
-  "figures.tokens": "{count} tokens",
+  "figures.tokens": "{count, plural, one {# token} other {# tokens}}",
 
   "code.copy": "Copy the code",
   "code.plain": "text",
@@ -102,7 +102,8 @@ export const en = {
     "The limit of {scope} for tokens a minute{model} is {limit}; this request needs {needed}, more than are left.",
   "limit.parallel_requests": "The limit of {scope} for requests at the same time{model} is {limit}.",
   "limit.budget": "What is left in the budget of {scope} does not pay for this.",
-  "limit.batch_jobs": "Your organization has {limit} batch jobs that have not ended, and no more are allowed.",
+  "limit.batch_jobs":
+    "Your organization has {limit, plural, one {# batch job that has not ended} other {# batch jobs that have not ended}}, and no more are allowed.",
   "limit.scope.organization": "your organization",
   "limit.scope.workspace": "this workspace",
   "limit.scope.key": "this key",
@@ -114,19 +115,19 @@ export const en = {
   "limit.never":
     "That is more than fits into a whole minute: make it shorter, or ask an administrator for a higher limit.",
   "problem.overloaded.title": "The server has no room now",
-  "problem.overloaded.text": "All places are taken. Ask again in about {seconds} seconds.",
+  "problem.overloaded.text":
+    "All places are taken. Ask again in about {seconds, plural, one {# second} other {# seconds}}.",
   "problem.context.title": "The conversation is too long for this model",
   "problem.context.text":
-    "It takes {prompt} tokens and {limit} fit. Shorten your question, or begin a new conversation.",
-  "problem.context.unknown": "Shorten your question, or begin a new conversation. The server says: {message}",
+    "It takes {prompt, plural, one {# token} other {# tokens}} and {limit} fit. Shorten your question, or begin a new conversation.",
+  "problem.context.unknown": "Shorten your question, or begin a new conversation.",
   "problem.model.title": "This model is not here any more",
-  "problem.model.text": "Choose another at the top of the page. The server says: {message}",
+  "problem.model.text": "Choose another at the top of the page.",
   "problem.invalid.title": "The server could not take this question",
-  "problem.invalid.text": "The server says: {message}",
   "problem.signedOut.title": "You are signed out",
   "problem.signedOut.text": "Your session has ended. Open a new sign-in link in this tab; make one with {command}.",
   "problem.forbidden.title": "You may not do this",
-  "problem.forbidden.text": "The server says: {message} Ask an administrator for the right.",
+  "problem.forbidden.text": "Ask an administrator for the right.",
   "problem.retry": "Ask again",
   "problem.checkNow": "Look again now",
   "problem.checking": "Looking for the server…",
@@ -148,6 +149,3 @@ export const en = {
   "shortcuts.show": "Show this list",
   "shortcuts.close": "Close",
 } as const;
-
-export type MessageKey = keyof typeof en;
-export type Catalogue = Record<MessageKey, string>;

@@ -1,7 +1,7 @@
-import type { ConsoleTexts } from "./en";
+import type { texts as english } from "./en";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
-export const fr: ConsoleTexts = {
+export const texts: Record<keyof typeof english, string> = {
   "nav.skip": "Aller à la page",
   "nav.pages": "Pages de la console",
   "nav.home": "Aquilon, la console",
@@ -63,7 +63,8 @@ export const fr: ConsoleTexts = {
 
   "overview.title": "Vue d’ensemble",
   "overview.intro": "Bonjour {name}. Votre rôle ici\u00a0: {role}.",
-  "overview.used": "Votre consommation des {days} derniers jours",
+  "overview.used":
+    "Votre consommation {days, plural, one {du dernier jour} many {des # derniers jours} other {des # derniers jours}}",
   "overview.toUsage": "La voir par jour, modèle et clé",
   "overview.first": "Votre premier appel",
   "overview.firstText":
@@ -167,7 +168,8 @@ export const fr: ConsoleTexts = {
   "usage.everything": "Toutes les requêtes",
   "usage.withoutKey": "Conversation, sans clé",
   "usage.rest": "Tous les autres",
-  "usage.chart": "{measure} de chacun des {days} jours\u00a0; les chiffres sont dans le tableau ci-dessous",
+  "usage.chart":
+    "{measure} de chacun des jours ({days, plural, one {# jour} many {# de jours} other {# jours}})\u00a0; les chiffres sont dans le tableau ci-dessous",
   "usage.table": "Consommation par\u00a0: {by}",
   "usage.utc": "Les jours commencent à minuit UTC.",
   "usage.empty.title": "Rien de consommé sur cette période",
@@ -263,8 +265,8 @@ export const fr: ConsoleTexts = {
   "playground.nothing": "Le modèle a terminé sans un mot.",
   "playground.stopped": "Arrêté par vous",
   "playground.finished": "La réponse est terminée",
-  "playground.read": "{count} tokens lus",
-  "playground.written": "{count} tokens écrits",
+  "playground.read": "{count, plural, one {# token lu} many {# de tokens lus} other {# tokens lus}}",
+  "playground.written": "{count, plural, one {# token écrit} many {# de tokens écrits} other {# tokens écrits}}",
   "playground.goOn": "Continuer à partir de cette réponse",
   "playground.code": "Le même appel en code",
   "playground.codeText": "Chacun envoie exactement ce que cette page envoie\u00a0; la clé vient de AQUILON_API_KEY.",
@@ -299,7 +301,7 @@ export const fr: ConsoleTexts = {
   "account.currentHint": "Inutile juste après une connexion par lien.",
   "account.new": "Nouveau mot de passe",
   "account.newHint": "Une phrase de plusieurs mots se retient bien et se devine mal.",
-  "account.newHint.least": "Au moins {count} caractères.",
+  "account.newHint.least": "Au moins {count, plural, one {# caractère} many {# de caractères} other {# caractères}}.",
   "account.set": "Choisir ce mot de passe",
   "account.saved": "C’est fait.",
   "account.sessions": "Où vous êtes connecté",
@@ -493,7 +495,8 @@ export const fr: ConsoleTexts = {
   "upstreams.off": "arrêté",
   "upstreams.unusable": "inutilisable",
   "upstreams.paused": "en panne, en pause",
-  "upstreams.answered": "Il a répondu en {ms} ms et a {count} modèles.",
+  "upstreams.answered":
+    "Il a répondu en {ms}\u00a0ms et a {count, plural, one {# modèle} many {# de modèles} other {# modèles}}.",
   "upstreams.noModels": "aucun n’est offert ici",
   "upstreams.check": "Vérifier",
   "upstreams.enable": "Mettre en service",

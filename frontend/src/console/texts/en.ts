@@ -1,5 +1,5 @@
 /** Every text of the console in English; its keys are the catalogue's type. `{name}` marks what is filled in. */
-export const en = {
+export const texts = {
   "nav.skip": "Skip to the page",
   "nav.pages": "Pages of the console",
   "nav.home": "Aquilon, the console",
@@ -58,7 +58,7 @@ export const en = {
 
   "overview.title": "Overview",
   "overview.intro": "Good to see you, {name}. Your role here: {role}.",
-  "overview.used": "Your usage of the last {days} days",
+  "overview.used": "Your usage of the last {days, plural, one {day} other {# days}}",
   "overview.toUsage": "See it by day, model and key",
   "overview.first": "Your first call",
   "overview.firstText": "Clients of OpenAI and Mistral work here unchanged: they need this address and a key.",
@@ -158,7 +158,7 @@ export const en = {
   "usage.everything": "All requests",
   "usage.withoutKey": "Conversation, no key",
   "usage.rest": "All others",
-  "usage.chart": "{measure} of each of {days} days; the figures are in the table below",
+  "usage.chart": "{measure} of each of {days, plural, one {# day} other {# days}}; the figures are in the table below",
   "usage.table": "Usage by: {by}",
   "usage.utc": "Days begin at midnight UTC.",
   "usage.empty.title": "Nothing used in this time",
@@ -248,8 +248,8 @@ export const en = {
   "playground.nothing": "The model ended without a word.",
   "playground.stopped": "Stopped by you",
   "playground.finished": "The answer is finished",
-  "playground.read": "{count} tokens read",
-  "playground.written": "{count} tokens written",
+  "playground.read": "{count, plural, one {# token} other {# tokens}} read",
+  "playground.written": "{count, plural, one {# token} other {# tokens}} written",
   "playground.goOn": "Go on from this answer",
   "playground.code": "The same call as code",
   "playground.codeText": "Each sends exactly what this page sends; the key comes from AQUILON_API_KEY.",
@@ -283,7 +283,7 @@ export const en = {
   "account.currentHint": "Not needed just after signing in with a link.",
   "account.new": "New password",
   "account.newHint": "A sentence of several words is easy to keep and hard to guess.",
-  "account.newHint.least": "At least {count} characters.",
+  "account.newHint.least": "At least {count, plural, one {# character} other {# characters}}.",
   "account.set": "Set the password",
   "account.saved": "It is set.",
   "account.sessions": "Where you are signed in",
@@ -469,7 +469,7 @@ export const en = {
   "upstreams.off": "off",
   "upstreams.unusable": "can’t be used",
   "upstreams.paused": "failing, paused",
-  "upstreams.answered": "It answered in {ms} ms and has {count} models.",
+  "upstreams.answered": "It answered in {ms} ms and has {count, plural, one {# model} other {# models}}.",
   "upstreams.noModels": "none is offered here",
   "upstreams.check": "Check",
   "upstreams.enable": "Turn on",
@@ -612,6 +612,3 @@ export const en = {
   "account.identities.remove.text": "You can’t sign in by it any more, until you add it again.",
   "account.link": "Add {provider}",
 } as const;
-
-export type ConsoleKey = keyof typeof en;
-export type ConsoleTexts = Record<ConsoleKey, string>;

@@ -1,7 +1,7 @@
-import type { Catalogue } from "./en";
+import type { texts as english } from "./en";
 
 /** French, with a no-break space before « ; : ! ? » as its typography asks. */
-export const fr: Catalogue = {
+export const texts: Record<keyof typeof english, string> = {
   "app.skip": "Aller au champ de question",
   "app.starting": "Ouverture d’Aquilon…",
   "app.home": "Aquilon, la conversation",
@@ -30,7 +30,7 @@ export const fr: Catalogue = {
   "model.languages": "Langues",
   "model.licence": "Licence",
   "model.context": "Contexte",
-  "model.contextTokens": "{count} tokens",
+  "model.contextTokens": "{count, plural, one {# token} many {# de tokens} other {# tokens}}",
   "model.unloaded": "Pas encore chargé\u00a0: sa première réponse sera plus lente",
   "model.small": "C’est un petit modèle\u00a0: rapide, il tourne partout et se trompe souvent. Vérifiez ce qui compte.",
   "model.more": "Pour voir les modèles adaptés à cette machine\u00a0:",
@@ -84,8 +84,8 @@ export const fr: Catalogue = {
 
   "figures.tokensPerSecond": "{count} tokens/s",
   "figures.wordsPerSecond": "{count} mots/s",
-  "figures.firstToken": "premier après {seconds} s",
-  "figures.tokens": "{count} tokens",
+  "figures.firstToken": "premier après {seconds}\u00a0s",
+  "figures.tokens": "{count, plural, one {# token} many {# de tokens} other {# tokens}}",
 
   "code.copy": "Copier le code",
   "code.plain": "texte",
@@ -110,7 +110,7 @@ export const fr: Catalogue = {
   "limit.parallel_requests": "La limite {scope} en requêtes simultanées{model} est de {limit}.",
   "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
   "limit.batch_jobs":
-    "Votre organisation a {limit} traitements par lots en cours, et il n’en est pas permis davantage.",
+    "Votre organisation a {limit, plural, one {# traitement par lots} many {# de traitements par lots} other {# traitements par lots}} en cours, et il n’en est pas permis davantage.",
   "limit.scope.organization": "de votre organisation",
   "limit.scope.workspace": "de cet espace de travail",
   "limit.scope.key": "de cette clé",
@@ -122,21 +122,20 @@ export const fr: Catalogue = {
   "limit.never":
     "C’est plus que ce que permet une minute entière\u00a0: raccourcissez, ou demandez une limite plus haute à un administrateur.",
   "problem.overloaded.title": "Le serveur n’a pas de place en ce moment",
-  "problem.overloaded.text": "Toutes les places sont prises. Reposez la question dans {seconds} secondes environ.",
+  "problem.overloaded.text":
+    "Toutes les places sont prises. Reposez la question dans {seconds, plural, one {# seconde} many {# de secondes} other {# secondes}} environ.",
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
-    "Elle compte {prompt} tokens, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",
-  "problem.context.unknown":
-    "Raccourcissez votre question, ou commencez une nouvelle conversation. Le serveur dit\u00a0: {message}",
+    "Elle compte {prompt, plural, one {# token} many {# de tokens} other {# tokens}}, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",
+  "problem.context.unknown": "Raccourcissez votre question, ou commencez une nouvelle conversation.",
   "problem.model.title": "Ce modèle n’est plus ici",
-  "problem.model.text": "Choisissez-en un autre en haut de la page. Le serveur dit\u00a0: {message}",
+  "problem.model.text": "Choisissez-en un autre en haut de la page.",
   "problem.invalid.title": "Le serveur n’a pas pu prendre cette question",
-  "problem.invalid.text": "Le serveur dit\u00a0: {message}",
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
     "Votre session est terminée. Ouvrez un nouveau lien de connexion dans cet onglet\u00a0; créez-en un avec {command}.",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
-  "problem.forbidden.text": "Le serveur dit\u00a0: {message} Demandez ce droit à un administrateur.",
+  "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",
   "problem.checkNow": "Chercher maintenant",
   "problem.checking": "Recherche du serveur…",

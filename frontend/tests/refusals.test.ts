@@ -1,0 +1,52 @@
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { changeLanguage } from "../src/i18n/catalogue.svelte";
+import { problemOf } from "../src/api/problem";
+
+vi.stubGlobal("navigator", { languages: ["en"] });
+
+const answer = (status: number, body: unknown) => new Response(JSON.stringify(body), { status });
+const refused = (code: string, values: Record<string, string | number> = {}, param: string | null = null) =>
+  problemOf(answer(400, { message: "In English.", type: "invalid_request_error", code, param, values }));
+
+describe("what the server refuses", () => {
+  beforeAll(() => changeLanguage("de"));
+
+  test("is said with its numbers, and the field by the form's label", async () => {
+    const problem = await refused("out_of_range", { value: -1, least: 0, most: 1000 }, "requests_per_minute");
+    expect(problem.said(() => "Anfragen pro Minute")).toEqual({
+      text: "Anfragen pro Minute: -1 liegt außerhalb des Erlaubten: 0 bis 1.000.",
+      reason: null,
+    });
+    expect(problem.said().text).toBe("-1 liegt außerhalb des Erlaubten: 0 bis 1.000.");
+  });
+
+  test("has the plural of its number", async () => {
+    expect((await refused("too_many_attempts", { seconds: 1 })).said().text).toMatch(/in 1 Sekunde noch/);
+    expect((await refused("too_many_attempts", { seconds: 30 })).said().text).toMatch(/in 30 Sekunden noch/);
+  });
+
+  test("of a new kind is said in general, with the server's own words beside it", async () => {
+    expect((await refused("of_a_later_release")).said()).toEqual({
+      text: "Der Server konnte das nicht annehmen.",
+      reason: "In English.",
+    });
+  });
+
+  test("is said in general too where a number is missing", async () => {
+    expect((await refused("out_of_range")).said().reason).toBe("In English.");
+  });
+
+  test("keeps another server's reason", async () => {
+    expect((await refused("upstream_refused")).said()).toEqual({
+      text: "Der Upstream hat die Anfrage abgelehnt.",
+      reason: "In English.",
+    });
+  });
+
+  test("follows a change of language", async () => {
+    const problem = await refused("limit_empty");
+    await changeLanguage("fr");
+    expect(problem.said().text).toBe("Une limite a besoin d’au moins un nombre. Pour n’en avoir aucune, supprimez-la.");
+    await changeLanguage("de");
+  });
+});

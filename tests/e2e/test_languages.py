@@ -1,0 +1,95 @@
+"""The pages in German, Spanish and Italian: nothing is left in English, errors included; text from right to left."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Browser, Page, StorageState, expect
+from tests.e2e.test_console_pages import PAGES
+from tests.support.browser import Visitor, visitor
+from tests.support.console import ConsoleVisitor
+from tests.support.server import RunningServer
+
+ENGLISH = re.compile(
+    r"\b(the|your|and|with|of|for|is|are|this|which|there|from|here|what|who|when|that|have|has|its|their|"
+    r"none|yet|new|make|add|set|change|remove|created|until|key|keys|budgets?|workspace|requests?|answers?|"
+    r"settings|usage|members|owner|show|hide|save|cancel|close|today|yesterday|ago|days?|minutes?)\b",
+    re.IGNORECASE,
+)
+SHARED = {"de": "budget|budgets|die|so|war", "es": "has", "it": "budget|file"}
+"""English words of the list that the language has too."""
+
+SEEN = """
+() => {
+  const english = 'code, pre, [lang=en], [translate=no], script, noscript, style, option[value="en"]';
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    if (!walker.currentNode.parentElement.closest(english)) texts.push(walker.currentNode.textContent.trim());
+  }
+  for (const element of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+    if (element.closest(english)) continue;
+    for (const name of ["aria-label", "title", "placeholder"]) texts.push(element.getAttribute(name) ?? "");
+  }
+  return texts.filter((text) => text !== "");
+}
+"""
+
+
+async def english_of(page: Page, language: str) -> list[str]:
+    """What is on the page and sounds English."""
+    shared = set(SHARED[language].split("|"))
+    texts: list[str] = await page.evaluate(SEEN)
+    return [text for text in texts if {word.lower() for word in ENGLISH.findall(text)} - shared]
+
+
+@pytest.mark.parametrize("language", ["de", "es", "it"])
+async def test_no_page_is_left_in_english(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState, language: str
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale=language) as guest:
+        await guest.page.goto(server.url)
+        await expect(guest.page.locator("form")).to_be_visible()
+        assert await english_of(guest.page, language) == [], "signing in"
+    async with visitor(browser, server, ConsoleVisitor, locale=language, storage_state=owners_cookies) as owner:
+        await owner.open("/")
+        await expect(owner.page.locator("html")).to_have_attribute("lang", language)
+        for path in PAGES:
+            await owner.follow(path)
+            await owner.page.wait_for_load_state("networkidle")
+            assert await english_of(owner.page, language) == [], path
+        await owner.page.goto(server.url)
+        await expect(owner.field).to_be_focused()
+        assert await english_of(owner.page, language) == [], "the conversation"
+
+
+async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_field(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale="de", storage_state=owners_cookies) as owner:
+        await owner.open("/limits")
+        await owner.page.get_by_role("button", name="Limit festlegen").first.click()
+        await owner.dialog.get_by_role("button", name="Speichern").click()
+        refused = owner.dialog.get_by_role("alert")
+        await expect(refused).to_contain_text("Ein Limit braucht mindestens eine Zahl.")
+        await owner.dialog.get_by_label("Anfragen pro Minute").fill("9" * 15)
+        await owner.dialog.get_by_role("button", name="Speichern").click()
+        await expect(refused).to_contain_text("Anfragen pro Minute: ")
+        assert await english_of(owner.page, "de") == []
+
+
+async def test_arabic_reads_from_right_to_left_beside_code_that_does_not(person: Visitor) -> None:
+    await person.script_answer("مرحبا بالعالم\n\n1. أول `x = 1` هنا\n2. second\n\n```py\nprint(1)\n```\n\nhello")
+    await person.reload()
+    await person.ask("שלום עולם")
+    await person.expect_state("finished")
+    sides = """parts => parts.map((part) => getComputedStyle(part).direction)"""
+    assert await person.page.locator(".bubble").evaluate_all(sides) == ["rtl"]
+    assert await person.answer.locator("> p, > ol, li > code, pre > code").evaluate_all(sides) == [
+        "rtl",
+        "rtl",
+        "ltr",
+        "ltr",
+        "ltr",
+    ]

@@ -1,0 +1,169 @@
+"""The pages have a sentence, in each language, for every error that somebody who is signed in can meet."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path("src/aquilon")
+TEXTS = Path("frontend/src/api/texts/en.ts")
+RAISES = {
+    "ApiError",
+    "Refusal",
+    "forbidden",
+    "invalid",
+    "not_found",
+    "overloaded",
+    "refused",
+    "server_error",
+    "unauthenticated",
+}
+
+PROGRAMS_ALONE = {
+    "address_not_allowed",
+    "audit_entry_not_found",
+    "body_timeout",
+    "call_not_found",
+    "capability_impossible",
+    "chat_completion_in_progress",
+    "embedding_failed",
+    "files_unreadable",
+    "head_timeout",
+    "head_too_large",
+    "idempotency_key_reused",
+    "invalid_api_key",
+    "invalid_authorization",
+    "invalid_call",
+    "invalid_http",
+    "invalid_idempotency_key",
+    "invalid_json",
+    "invalid_multipart",
+    "invalid_range",
+    "invalid_return_path",
+    "invalid_time",
+    "invalid_token_id",
+    "invalid_utf8",
+    "item_elsewhere",
+    "item_not_found",
+    "item_too_large",
+    "loop_detected",
+    "min_tokens_too_high",
+    "missing_api_key",
+    "model_not_open",
+    "moderation_not_configured",
+    "no_summary",
+    "no_tokenizer",
+    "not_a_completion_model",
+    "not_a_fim_model",
+    "not_a_reranking_model",
+    "not_an_embedding_model",
+    "one_subject",
+    "previous_response_not_found",
+    "price_list_empty",
+    "price_periods_gap",
+    "price_periods_overlap",
+    "prompt_not_found",
+    "range_not_satisfiable",
+    "time_range_empty",
+    "time_range_too_long",
+    "token_ids_unsupported",
+    "token_or_password",
+    "too_deep",
+    "too_many_idempotency_keys",
+    "too_many_items",
+    "too_many_tokens",
+    "unknown_field",
+    "unknown_host",
+    "unknown_path",
+    "unsupported_content_encoding",
+    "unsupported_media_type",
+    "visibility_of_person",
+    "websocket_connection_limit_reached",
+}
+"""Codes of routes, dialects and credentials that no page uses. A page shows the general sentence for them."""
+
+OTHER_CLIENTS = (
+    "api/errors.py",  # the general ones
+    "api/generation",  # completions, embeddings and other routes that no page asks
+    "api/jobs/mistral_batches.py",
+    "api/conversations/mistral.py",
+    "api/ollama",
+    "conversations/dialects",
+    "conversations/runs.py",
+    "embeddings",
+    "upstreams/messages_requests.py",
+    "upstreams/requests.py",
+)
+"""Where an error may be without a code."""
+
+
+def errors() -> Iterator[tuple[str, int, ast.expr | None]]:
+    """The file and line of each error in the source, and its code."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISES:
+                code = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
+                if code is not None or call.func.id not in ("overloaded", "refused"):
+                    yield str(file.relative_to(SOURCE)), call.lineno, code
+
+
+def sentences() -> dict[str, str]:
+    text = TEXTS.read_text(encoding="utf-8")
+    return dict(re.findall(r'"error\.(\w+)":\s*"((?:[^"\\]|\\.)*)"', text))
+
+
+def test_every_code_that_a_page_can_meet_has_a_sentence() -> None:
+    codes = {code.value for _, _, code in errors() if isinstance(code, ast.Constant)}
+    known = sentences()
+    assert codes - known.keys() - PROGRAMS_ALONE == set()
+    assert {code for code in PROGRAMS_ALONE if code in known or code not in codes} == set(), "left on the list"
+
+
+def test_every_missing_object_that_a_page_can_name_has_a_sentence() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.py"))
+    kinds = set(re.findall(r'no_such\("([a-z ]+)"', source))
+    assert "workspace" in kinds
+    assert {f"{kind.replace(' ', '_')}_not_found" for kind in kinds} - sentences().keys() == set()
+
+
+def test_every_error_that_a_page_can_meet_has_a_code() -> None:
+    without = [f"{file}:{line}" for file, line, code in errors() if code is None and not file.startswith(OTHER_CLIENTS)]
+    assert without == []
+
+
+def test_every_number_in_a_sentence_is_sent_by_every_error_that_has_its_code() -> None:
+    needed = {code: set(re.findall(r"\{(\w+)[},]", text)) - {"field"} for code, text in sentences().items()}
+    for file in sorted(SOURCE.rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISES):
+                continue
+            keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+            code, values = keywords.get("code"), keywords.get("values")
+            if not isinstance(code, ast.Constant):
+                continue
+            sent = (
+                {str(key.value) for key in values.keys if isinstance(key, ast.Constant)}
+                if isinstance(values, ast.Dict)
+                else set()
+            )
+            assert needed.get(str(code.value), set()) <= sent, f"{file}:{call.lineno}: {code.value}"
+
+
+def test_every_change_in_the_audit_log_has_words() -> None:
+    texts = Path("frontend/src/console/audit/texts/en.ts").read_text(encoding="utf-8")
+    known = set(re.findall(r'"did\.(?!kind\.)([\w.]+)"', texts))
+    kinds = set(re.findall(r'"did\.kind\.(\w+)"', texts))
+    recorded = {
+        value.value
+        for file in sorted(SOURCE.rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("record")
+        for argument in call.args
+        for value in ast.walk(argument)
+        if isinstance(value, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(value.value))
+    }
+    assert recorded - known == set()
+    assert {change.split(".")[0] for change in known} == kinds
+    assert "user.role_set" in recorded
