@@ -22,9 +22,10 @@ from aquilon.conversations.dialects.item_bodies import (
     output_logprobs,
 )
 from aquilon.conversations.dialects.responses_answers import (
-    IncompleteDetails,
     ResponseBody,
     ResponseError,
+    incomplete_details,
+    response_error,
     response_usage,
 )
 from aquilon.conversations.dialects.responses_tools import InputReader, called_tools, input_of_arguments
@@ -166,10 +167,7 @@ class Writing:
             self._reason = ended.reason
             yield from self._end(ended.usage)
             return
-        error = None
-        if ended.error is not None:
-            error = ResponseError(ended.error.code or ended.error.type, ended.error.message)
-        self._stop(ended.status, error)
+        self._stop(ended.status, None if ended.error is None else response_error(ended.error))
         self.response = msgspec.structs.replace(self.response, usage=response_usage(ended.usage))
         yield self._lifecycle(f"response.{ended.status}")
 
@@ -230,12 +228,12 @@ class Writing:
     def _end(self, usage: Usage) -> Iterator[StreamEvent]:
         for change in self._answer.end(self._reason):
             yield from self._changed(change)
-        incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
+        incomplete = incomplete_details(self._reason)
         self.response = msgspec.structs.replace(
             self.response,
             status="incomplete" if incomplete else "completed",
             completed_at=None if incomplete else int(time.time()),
-            incomplete_details=IncompleteDetails(incomplete) if incomplete else None,
+            incomplete_details=incomplete,
             output=[_body(item) for item in self._answer.items],
             usage=response_usage(usage),
         )
