@@ -21,13 +21,15 @@ export class Problem extends Error {
   readonly limit: LimitReached | null;
   /** The field that the server found at fault, as `messages.0.content`. */
   readonly param: string | null;
+  /** The server's word for it, as `conversations_not_kept`. */
+  readonly code: string | null;
   /** When it was learnt, in milliseconds since 1970: what the server says of time counts from here. */
   readonly at = Date.now();
 
   constructor(
     kind: ProblemKind,
     message: string,
-    details: { retryAfter?: number | null; limit?: LimitReached | null; param?: string | null } = {},
+    details: { retryAfter?: number | null; limit?: LimitReached | null; param?: string | null; code?: string } = {},
   ) {
     super(message);
     this.name = "Problem";
@@ -35,6 +37,7 @@ export class Problem extends Error {
     this.retryAfter = details.retryAfter ?? null;
     this.limit = details.limit ?? null;
     this.param = details.param ?? null;
+    this.code = details.code ?? null;
   }
 
   /** When there is room again, in milliseconds since 1970; null where nobody knows. */
@@ -74,8 +77,8 @@ export async function problemOf(response: Response): Promise<Problem> {
   const message = body?.message ?? `${response.status} ${response.statusText}`.trim();
   const wait = Number(response.headers.get("retry-after"));
   const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : null;
-  const { param = null, limit = null } = body ?? {};
-  return new Problem(kindOf(response.status, body), message, { retryAfter, limit, param });
+  const { param = null, limit = null, code = "" } = body ?? {};
+  return new Problem(kindOf(response.status, body), message, { retryAfter, limit, param, code });
 }
 
 /** The problem that an error event in mid-stream describes: the status was sent long before. */

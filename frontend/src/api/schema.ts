@@ -86,6 +86,19 @@ export interface AnswerStarted {
   conversation_id: string;
 }
 
+/** How far an answer is, in any contract, and what it has used. Times are in unix seconds. */
+export interface AnswerState {
+  id: string;
+  status: string;
+  model: string;
+  leaf_id: string | null;
+  created_at: number;
+  completed_at: number | null;
+  usage: ResponseUsage | null;
+  error: ResponseError | null;
+  incomplete_details: IncompleteDetails | null;
+}
+
 export interface AnsweredCall {
   id: string;
   function: AnsweredFunction;
@@ -330,15 +343,6 @@ export interface Capabilities {
   audio: boolean;
   embeddings: boolean;
   rerank: boolean;
-}
-
-/** OpenAI's change of a conversation. A field that isn't sent leaves what is there. */
-export interface ChangeConversation {
-  /** In place of all metadata that is there. */
-  metadata?: Record<string, string> | null;
-  title?: string | null;
-  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
-  visibility?: "user" | "workspace" | null;
 }
 
 export interface ChatChoice {
@@ -1531,6 +1535,14 @@ export interface ItemPage {
   has_more: boolean;
 }
 
+export interface ItemPlace {
+  item_id: string;
+  parent_id: string | null;
+  response_id: string | null;
+  created_at: number;
+  siblings: SiblingsBody;
+}
+
 export interface JoinRequest {
   /** The part of the link after `#invite=`. */
   token: string;
@@ -1986,6 +1998,17 @@ export interface ModerationResult {
   categories: Record<string, boolean>;
   category_scores: Record<string, number>;
   category_applied_input_types: Record<string, Array<string>>;
+}
+
+/** A change that may also go to another branch. */
+export interface MoveConversation {
+  /** In place of all metadata that is there. */
+  metadata?: Record<string, string> | null;
+  title?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
+  visibility?: "user" | "workspace" | null;
+  /** The item that the next one is added below, on any branch. */
+  head_id?: string | null;
 }
 
 export interface NameRequest {
@@ -2822,9 +2845,12 @@ export interface ResponseUsage {
 export interface ResponsesRequest {
   /** The model; without it, the default chat model. */
   model?: string | null;
+  /** An empty list answers once more what the conversation has at the place: the new answer is on a branch beside the others. */
   input?: string | Array<InputItem> | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
+  /** The beginning of the answer: the model goes on from it, and the answer repeats it. So an answer that was stopped is continued, as another answer to the same question. */
+  prefix?: string | null;
   tools?: Array<ResponsesTool> | null;
   /** Whether tools are called: auto, none, required, the tool to call, or the allowed tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ChosenTool | null;
@@ -3038,6 +3064,14 @@ export interface ShownModel {
   model_info: Record<string, unknown>;
   capabilities: Array<string>;
   modified_at: string;
+}
+
+/** The items below the same one, on different branches, in the order of these. */
+export interface SiblingsBody {
+  number: number;
+  count: number;
+  previous_id: string | null;
+  next_id: string | null;
 }
 
 export interface SignInMethod {
@@ -3413,6 +3447,17 @@ export interface TopTokenLogprob {
   token: string;
   bytes: Array<number>;
   logprob: number;
+}
+
+/** Items with their places in the conversation's tree. */
+export interface TreePage {
+  object: string;
+  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+  places: Array<ItemPlace>;
+  responses: Array<AnswerState>;
 }
 
 export interface TurnFields {
