@@ -31,6 +31,8 @@ export class Answer {
   leafId: string | null = null;
   /** Whether its text so far is that of the answer that it continues, shown until its own arrives. */
   #borrowed = false;
+  /** How many characters of it are to come that are that answer's, at no speed. */
+  #repeated = 0;
   #splitter = new ThoughtSplitter();
   #meter: Meter | null = null;
   #shown = -Infinity;
@@ -76,6 +78,7 @@ export class Answer {
   borrow(text: string): void {
     this.text = text;
     this.#borrowed = true;
+    this.#repeated = text.length;
   }
 
   place({ firstId, leafId, siblings }: Pick<AnswerOnPath, "firstId" | "leafId" | "siblings">): void {
@@ -116,6 +119,12 @@ export class Answer {
     this.lost = false;
   }
 
+  /** Nothing more is wanted of it here. */
+  giveUp(): void {
+    this.state = "stopped";
+    this.lost = false;
+  }
+
   #add(piece: Piece): void {
     if (this.#borrowed) [this.text, this.#borrowed] = ["", false];
     if (piece.type === "textWasThoughts") [this.thoughts, this.text] = [this.thoughts + this.text, ""];
@@ -125,7 +134,8 @@ export class Answer {
   }
 
   #count(text: string): void {
-    if (this.#meter === null) return;
+    this.#repeated -= text.length;
+    if (this.#meter === null || this.#repeated >= 0) return;
     const now = performance.now();
     this.#meter.add(text, now);
     if (now - this.#shown < FIGURES_EVERY_MS) return;

@@ -84,6 +84,10 @@ export class Conversation {
   /** The highest item on the page. */
   #from: string | null = null;
   #stopWanted = false;
+  /** What follows the running answer, until it is given up. */
+  #following = new AbortController();
+  /** Done when the server's place of the last answer is known. */
+  #settling: Promise<void> = Promise.resolve();
   #sendsNext = false;
   #titling = false;
 
@@ -131,6 +135,7 @@ export class Conversation {
   async refresh(): Promise<void> {
     const talk = this.#talk;
     if (this.id === null || talk === null || this.answering || this.phase !== "ready") return;
+    await this.#settling;
     try {
       const body = await readConversation(this.id);
       this.title = body.title;
@@ -172,11 +177,14 @@ export class Conversation {
       this.#around.onQueue();
       return;
     }
+    await this.#settling;
+    if (this.answering) return this.ask(text);
     await this.#askBelow(this.last?.leafId ?? null, text, model, this.turns);
   }
 
   /** Asks something else beside a question. */
   async edit(turn: Turn, text: string): Promise<void> {
+    await this.#settling;
     const model = this.#around.model();
     if (model === null || this.answering || turn.question === null) return;
     await this.#askBelow(turn.question.parentId, text, model, this.turns.slice(0, this.turns.indexOf(turn)), turn.key);
@@ -184,6 +192,7 @@ export class Conversation {
 
   /** Answers a question once more, beside the answer that it has. */
   async answerAgain(turn: Turn): Promise<void> {
+    await this.#settling;
     const model = this.#around.model();
     if (model === null || this.answering || turn.question === null) return;
     const { id, parentId, text } = turn.question;
@@ -194,6 +203,7 @@ export class Conversation {
 
   /** Goes on with an answer that ended too early: as another answer, which begins with its text. */
   async goOn(turn: Turn, otherwise: string): Promise<void> {
+    await this.#settling;
     const model = this.#around.model();
     const former = turn.answer;
     const parentId = turn.question?.id ?? null;
@@ -239,6 +249,7 @@ export class Conversation {
       await this.#talk.stop(answer.id);
     } catch (error) {
       this.problem = problemFrom(error);
+      this.#following.abort(); // nobody is there: it is stopped on this page at least
     }
   }
 
@@ -303,13 +314,15 @@ export class Conversation {
       answer.lost = lost;
       if (!lost) this.#around.onBack();
     };
-    return { signal: this.#left.signal, onLost };
+    return { signal: AbortSignal.any([this.#left.signal, this.#following.signal]), onLost };
   }
 
   async #receive(turn: Turn, answer: Answer, begin: () => Promise<Events>): Promise<void> {
     turn.answer = answer;
     this.#running = answer;
     this.#stopWanted = false;
+    this.problem = null;
+    const following = (this.#following = new AbortController());
     try {
       for await (const event of await begin()) {
         answer.take(event);
@@ -317,9 +330,10 @@ export class Conversation {
       }
     } catch (error) {
       if (this.#left.signal.aborted) return;
-      answer.fail(problemFrom(error));
+      if (following.signal.aborted) answer.giveUp();
+      else answer.fail(problemFrom(error));
     }
-    await this.#settle(turn, answer);
+    this.#settling = this.#settle(turn, answer);
     this.#running = null;
     this.#around.onEnd(answer);
     void this.#nameItself();
