@@ -35,8 +35,8 @@ export function cleanTitle(written: string): string | null {
     .filter((line) => line !== "");
   const line = (lines[0] ?? "")
     .replace(/^#+\s*/, "")
-    .replace(/^(title|titre|titel|título|titolo)\s*:\s*/i, "")
     .replace(/[*_`]+/g, "")
+    .replace(/^(title|titre|titel|título|titolo)\s*:\s*/i, "")
     .replace(/^["'«»“”„‘’\s]+|["'«»“”„‘’\s.。:]+$/g, "")
     .trim();
   if (line === "" || !/[\p{L}\p{N}]/u.test(line)) return null;
