@@ -11,19 +11,31 @@ class Preferences {
   theme = $state<Theme>("system");
   /** null takes the server's first model. */
   model = $state<string | null>(null);
+  /** Whether answers show how fast they came and what they cost; null shows it where there is room. */
+  figures = $state<boolean | null>(null);
 
   constructor() {
     const stored = read();
     if (typeof stored.language === "string") this.language = stored.language;
     if (THEMES.includes(stored.theme as Theme)) this.theme = stored.theme as Theme;
     if (typeof stored.model === "string") this.model = stored.model;
+    if (typeof stored.figures === "boolean") this.figures = stored.figures;
+  }
+
+  get showsFigures(): boolean {
+    return this.figures ?? matchMedia("(min-width: 640px)").matches;
+  }
+
+  toggleFigures(): void {
+    this.figures = !this.showsFigures;
+    this.save();
   }
 
   save(): void {
     try {
       localStorage.setItem(
         STORAGE_KEY,
-        JSON.stringify({ language: this.language, theme: this.theme, model: this.model }),
+        JSON.stringify({ language: this.language, theme: this.theme, model: this.model, figures: this.figures }),
       );
     } catch {
       // Storage may be forbidden or full: the choice then lasts as long as the page.

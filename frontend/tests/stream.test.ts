@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../src/api/problem";
-import { type AnswerEvent, streamAnswer } from "../src/api/stream";
+import { beginResponse, type ResponseEvent } from "../src/api/responses";
 
 afterEach(() => vi.unstubAllGlobals());
 
-const piece = (content: string) =>
-  `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }] })}\n\n`;
-const END =
-  'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\ndata: [DONE]\n\n';
+const event = (type: string, number: number, fields: object) =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number, ...fields })}\n\n`;
+const piece = (delta: string, number = 3) => event("response.output_text.delta", number, { delta });
+const RESPONSE = { id: "resp_1", model: "m", status: "completed", output: [], usage: null, error: null };
+const END = `${event("response.completed", 9, { response: { ...RESPONSE, incomplete_details: null } })}data: [DONE]\n\n`;
 
 /** A server that answers with these bytes, cut into chunks of a size. */
 function serve(body: string, chunk = 1 << 20, init: ResponseInit = {}): void {
@@ -21,10 +22,10 @@ function serve(body: string, chunk = 1 << 20, init: ResponseInit = {}): void {
   vi.stubGlobal("fetch", () => Promise.resolve(new Response(stream, init)));
 }
 
-async function collect(): Promise<AnswerEvent[]> {
-  const events: AnswerEvent[] = [];
-  const request = { model: "m", messages: [{ role: "user" as const, content: "?" }] };
-  for await (const event of streamAnswer(request, new AbortController().signal)) events.push(event);
+async function collect(): Promise<ResponseEvent[]> {
+  const events: ResponseEvent[] = [];
+  const signal = new AbortController().signal;
+  for await (const one of beginResponse({ model: "m", input: "?" }, signal)) events.push(one);
   return events;
 }
 
@@ -36,24 +37,14 @@ const problem = () =>
 
 describe("a streamed answer", () => {
   test.each([1, 2, 7, 1 << 20])("is the same when it comes %i bytes at a time", async (chunk) => {
-    serve(`: waiting\n\n${piece("Été ")}${piece("🌬️")}${END}`, chunk);
-    expect(await collect()).toEqual([
-      { type: "text", text: "Été " },
-      { type: "text", text: "🌬️" },
-      { type: "end", finishReason: "stop", usage: { prompt_tokens: 3, completion_tokens: 2 } },
+    serve(`: waiting\n\n${piece("Été ")}${piece("🌬️", 4)}${END}`, chunk);
+    const [first, second, end, ...more] = await collect();
+    expect([first, second, more]).toEqual([
+      { type: "text", number: 3, text: "Été " },
+      { type: "text", number: 4, text: "🌬️" },
+      [],
     ]);
-  });
-
-  test("that ends before its end is an interruption, never a short answer", async () => {
-    serve(piece("half"));
-    expect((await problem()).kind).toBe("interrupted");
-  });
-
-  test("that turns into an error says so", async () => {
-    serve(
-      `${piece("half")}event: error\ndata: {"object":"error","error":{"message":"died","type":"server_error"}}\n\n`,
-    );
-    expect(await problem()).toMatchObject({ kind: "engine", message: "died" });
+    expect(end).toMatchObject({ type: "end", number: 9, end: { status: "completed", leafId: null } });
   });
 
   test("that is damaged is an interruption", async () => {

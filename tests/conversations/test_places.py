@@ -121,6 +121,31 @@ async def grow(tree: Tree, speaker: Speaker, steps: list[tuple[str, int, int]]) 
     await tree.end_runs(speaker)
 
 
+async def expect_siblings(tree: Tree) -> None:
+    """Each item is one of those below its parent, in one order for all of them, whichever page shows it."""
+    conversations, key = tree.conversations, tree.process.key
+    families: dict[str | None, set[str]] = {}
+    for item_id, parent in tree.parents.items():
+        families.setdefault(parent, set()).add(item_id)
+    orders: dict[str | None, dict[int, str]] = {}
+    for leaf in [*tree.texts][::2]:
+        rows, _ = await conversations.page(key, tree.conversation_id, leaf=leaf, limit=2)
+        siblings, _ = await conversations.surroundings(key, tree.conversation_id, rows)
+        for id_, place in siblings.items():
+            family, parent = families[tree.parents[id_]], tree.parents[id_]
+            assert place.count == len(family)
+            orders.setdefault(parent, {})[place.number] = id_
+            assert (place.previous_id is None) == (place.number == 1)
+            assert (place.next_id is None) == (place.number == place.count)
+            assert {place.previous_id, place.next_id, id_} - {None} <= family
+        last = await conversations.last_below(key, tree.conversation_id, leaf)
+        below = tree.path(last)
+        assert tree.texts[leaf] in below
+        assert last not in tree.parents.values()
+    for parent, order in orders.items():
+        assert set(order.values()) <= families[parent]
+
+
 @examples(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 async def test_the_path_of_each_item_is_its_ancestors(
@@ -140,6 +165,7 @@ async def test_the_path_of_each_item_is_its_ancestors(
         for reader in (conversations, cold):  # what is remembered equals what is read
             context = await reader.within(process.key, conversation_id, below=item_id)
             assert [message_text(item) for item in context.history.items] == path
+    await expect_siblings(tree)
     head = (await conversations.get(process.key, conversation_id)).head_id
     assert head is None or head in tree.texts
     await tree.add(head, 1) if head else None

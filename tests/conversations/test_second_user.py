@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.support.stored_runs import Process, message
 
+from aquilon.conversations.conversations import ConversationChange
 from aquilon.conversations.live_run import LiveRun
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.tables import StoredConversation
@@ -42,6 +43,8 @@ async def reach(process: Process, stranger: Principal, run: LiveRun, conversatio
         "get": lambda: conversations.get(stranger, id_),
         "page": lambda: conversations.page(stranger, id_, limit=10),
         "item": lambda: conversations.item(stranger, id_, item_id),
+        "last below": lambda: conversations.last_below(stranger, id_, item_id),
+        "move": lambda: conversations.change(stranger, id_, ConversationChange(head_id=item_id)),
         "add": lambda: conversations.add(stranger, id_, [message("mine")]),
         "add below": lambda: conversations.add(stranger, id_, [message("mine")], below=item_id),
         "within": lambda: conversations.within(stranger, id_),
@@ -96,6 +99,8 @@ async def test_an_item_of_another_conversation_is_no_place(process: Process) -> 
         conversations.page(process.key, other.id, leaf=foreign, limit=10),
         conversations.page(process.key, other.id, after=foreign, limit=10),
         conversations.delete_items(process.key, other.id, [foreign]),
+        conversations.last_below(process.key, other.id, foreign),
+        conversations.change(process.key, other.id, ConversationChange(head_id=foreign)),
     ):
         with pytest.raises(ApiError) as refused:
             await way

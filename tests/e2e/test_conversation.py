@@ -38,36 +38,54 @@ async def test_a_stopped_answer_keeps_what_had_arrived_and_frees_the_field(perso
     assert await person.turns.first.locator(".markdown").inner_text() == kept
 
 
-async def test_retry_answers_the_same_question_in_place(brief_person: Visitor) -> None:
+async def test_a_question_is_answered_again_beside_its_first_answer(brief_person: Visitor) -> None:
     await brief_person.ask("Name a colour.")
     await brief_person.expect_state("finished")
     await brief_person.page.get_by_role("button", name="Answer again").click()
-    await brief_person.expect_state("finished")
-    await expect(brief_person.turns).to_have_count(1)
+    versions = brief_person.turns.last.get_by_role("group", name="Versions of the answer")
+    await expect(versions).to_contain_text("2/2")
     await expect(brief_person.turns.locator(".bubble")).to_have_text("Name a colour.")
 
 
-async def test_the_last_question_can_be_changed(brief_person: Visitor) -> None:
-    await brief_person.ask("Name a colour.")
+async def test_a_changed_question_stands_beside_the_former_one_and_one_walks_between_them(
+    brief_person: Visitor,
+) -> None:
+    page, turns = brief_person.page, brief_person.turns
+    for question in ("Name a colour.", "Name a tree."):
+        await brief_person.ask(question)
+        await brief_person.expect_state("finished")
+    await turns.first.get_by_role("button", name="Change the question").click()
+    field = page.get_by_role("textbox", name="The changed question")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_value("Name a colour.")
+    await field.fill("Name an animal.")
+    await field.press("Enter")
     await brief_person.expect_state("finished")
-    await brief_person.page.get_by_role("button", name="Change the question").click()
-    await expect(brief_person.field).to_have_value("Name a colour.")
-    await brief_person.ask("Name an animal.")
-    await brief_person.expect_state("finished")
-    await expect(brief_person.turns.locator(".bubble")).to_have_text(["Name an animal."])
+    await expect(turns.locator(".bubble")).to_have_text(["Name an animal."])
+
+    versions = turns.first.get_by_role("group", name="Versions of the question")
+    await expect(versions).to_contain_text("2/2")
+    await versions.get_by_role("button", name="Previous version").focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(turns.locator(".bubble")).to_have_text(["Name a colour.", "Name a tree."])
+    await expect(versions).to_contain_text("1/2")
+    await expect(versions.get_by_role("button", name="Previous version")).to_be_focused()
+    await expect(page.locator('[aria-live="polite"]')).to_have_text("Version 1 of 2")
+    await brief_person.reload()
+    await expect(turns.locator(".bubble")).to_have_text(["Name a colour.", "Name a tree."])
 
 
-async def test_the_model_is_shown_what_was_said_before(brief_person: Visitor) -> None:
-    await brief_person.ask("My name is Aurora.")
+async def test_a_later_question_is_sent_without_what_was_said_before(brief_person: Visitor) -> None:
+    """The server has it: the model answers from it."""
+    await brief_person.ask("My name is Aurora. Repeat my name.")
     await brief_person.expect_state("finished")
-    answer = await brief_person.answer.inner_text()
-    async with brief_person.page.expect_request("**/v1/chat/completions") as sent:
+    async with brief_person.page.expect_request("**/v1/responses") as sent:
         await brief_person.ask("What is my name?")
-    messages = (await sent.value).post_data_json["messages"]
-    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
-    assert messages[0]["content"] == "My name is Aurora."
-    assert messages[1]["content"].split()[0] in answer
+    body = (await sent.value).post_data_json
+    assert [message["content"] for message in body["input"]] == ["What is my name?"]
+    assert body["conversation"]["parent_id"].startswith("msg_")
     await brief_person.expect_state("finished")
+    await expect(brief_person.turns).to_have_count(2)
 
 
 async def test_an_answer_is_copied_as_the_model_wrote_it(person: Visitor) -> None:
@@ -111,9 +129,11 @@ async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> No
     await person.expect_state("finished")
 
     await keyboard.press("ArrowUp")
-    await expect(person.field).to_have_value("First line\nsecond line")
+    await expect(page.get_by_role("textbox", name="The changed question")).to_have_value("First line\nsecond line")
     await keyboard.press("Escape")
-    await expect(person.field).to_have_value("")
+    await expect(person.field).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(page.get_by_text("Write something first.")).to_be_visible()
 
     await page.unroute_all()
     await keyboard.type(LONG)

@@ -38,10 +38,13 @@ async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
     await guest.reload()
     await expect(guest.page.get_by_role("button", name=re.compile("Model: Other 7B"))).to_be_visible()
 
-    async with guest.page.expect_request("**/v1/chat/completions") as sent:
+    async with guest.page.expect_request("**/v1/responses") as sent:
         await guest.ask("Hello?")
     assert (await sent.value).post_data_json["model"] == "other-7b"
-    await expect(guest.page.get_by_role("alert")).to_contain_text("This model is not here any more")
+    notice = guest.page.get_by_role("alert")
+    await expect(notice).to_contain_text("This model is not here any more")
+    await notice.get_by_role("button", name="Choose a model").click()
+    await expect(picker).to_be_visible()
 
 
 async def test_a_server_without_models_says_how_to_get_one(guest: Visitor) -> None:

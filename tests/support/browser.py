@@ -38,26 +38,59 @@ document.addEventListener("securitypolicyviolation", (event) =>
 _SCRIPTED_ANSWER = """
 (({ text, size, piecesPerFrame }) => {
   const real = window.fetch;
+  const json = (body) => new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } });
+  const characters = [...text];
+  let asked = "", at = 0, cancelled = false;
+  const message = (id, role, type, text) =>
+    ({ type: "message", id, role, status: "completed", content: [{ type, text }] });
+  const answer = () => message("msg_answer", "assistant", "output_text", characters.slice(0, at).join(""));
+  const response = (status) => ({
+    id: "resp_scripted", model: "smollm2-135m", status, error: null, incomplete_details: null,
+    output: at > 0 ? [answer()] : [],
+    usage: {
+      input_tokens: 1, input_tokens_details: { cached_tokens: 0 }, total_tokens: 2,
+      output_tokens: Math.ceil(at / size), output_tokens_details: { reasoning_tokens: 0 },
+    },
+  });
+  const page = () => {
+    const data = [answer(), message("msg_question", "user", "input_text", asked)];
+    const siblings = { number: 1, count: 1, previous_id: null, next_id: null };
+    const places = data.map(({ id }, number) => ({
+      item_id: id, parent_id: data[number + 1]?.id ?? null, response_id: null, created_at: 0, siblings,
+    }));
+    return { object: "list", data, places, responses: [], has_more: false };
+  };
   window.fetch = async (address, init) => {
-    if (!String(address).endsWith("/v1/chat/completions")) return real(address, init);
+    const { pathname } = new URL(address, location.href);
+    if (pathname.endsWith("/items")) return json(page());
+    if (pathname === "/v1/responses/resp_scripted/cancel") {
+      cancelled = true;
+      return json(response("cancelled"));
+    }
+    if (pathname !== "/v1/responses") return real(address, init);
+    const body = JSON.parse(init.body);
+    if (!body.stream) return json({ ...response("completed"), output: [] });
+    [asked, at, cancelled] = [body.input.at(-1).content, 0, false];
     const encoder = new TextEncoder();
-    const event = (data) => encoder.encode(`data: ${JSON.stringify(data)}\\n\\n`);
-    const characters = [...text];
-    let at = 0;
+    let number = 0;
+    const event = (type, fields) =>
+      encoder.encode(`data: ${JSON.stringify({ type, sequence_number: number++, ...fields })}\\n\\n`);
     const stream = new ReadableStream({
       start(controller) {
         init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
+        controller.enqueue(event("response.created", { response: response("queued") }));
       },
       async pull(controller) {
         await new Promise(requestAnimationFrame);
         if (init.signal.aborted) return;
-        for (let piece = 0; piece < piecesPerFrame && at < characters.length; piece++, at += size) {
-          const content = characters.slice(at, at + size).join("");
-          controller.enqueue(event({ choices: [{ delta: { content }, finish_reason: null }] }));
+        for (let piece = 0; piece < piecesPerFrame && at < characters.length && !cancelled; piece++) {
+          const delta = characters.slice(at, at + size).join("");
+          at = Math.min(characters.length, at + size);
+          controller.enqueue(event("response.output_text.delta", { delta }));
         }
-        if (at < characters.length) return;
-        const usage = { prompt_tokens: 1, completion_tokens: Math.ceil(characters.length / size) };
-        controller.enqueue(event({ choices: [{ delta: {}, finish_reason: "stop" }], usage }));
+        if (at < characters.length && !cancelled) return;
+        const status = cancelled ? "cancelled" : "completed";
+        controller.enqueue(event(`response.${status}`, { response: response(status) }));
         controller.close();
       },
     });
@@ -103,7 +136,7 @@ class Visitor:
 
     @property
     def field(self) -> Locator:
-        return self.page.locator("textarea")
+        return self.page.locator("#question")
 
     @property
     def turns(self) -> Locator:
@@ -130,10 +163,10 @@ class Visitor:
         """Ask the real model for little, and always for the same: the page itself sets no limit."""
 
         async def limit(route: Route) -> None:
-            body = route.request.post_data_json | {"max_tokens": tokens, "temperature": 0}
+            body = route.request.post_data_json | {"max_output_tokens": tokens, "temperature": 0}
             await route.continue_(post_data=json.dumps(body))
 
-        await self.page.route("**/v1/chat/completions", limit)
+        await self.page.route("**/v1/responses", limit)
 
     async def script_answer(self, text: str, *, size: int = 4, pieces_per_frame: int = 40) -> None:
         """Let every answer be this text, ``size`` characters a token: the real model can't be told what to say."""

@@ -167,6 +167,72 @@ def test_a_response_may_answer_on_another_branch(openai_client: OpenAI) -> None:
     assert texts(openai_client, made.id) == ["One", "Deux", answer.output_text]
 
 
+def test_a_question_is_answered_again_beside_its_first_answer(openai_client: OpenAI, http: httpx.Client) -> None:
+    conversation = openai_client.conversations.create(items=[user("Name a colour.")])
+    path = f"/v1/conversations/{conversation.id}"
+    [question] = http.get(f"{path}/items").json()["data"]
+    here = {"id": conversation.id, "parent_id": question["id"]}
+    body = {"model": MODEL, "conversation": here, "input": [], "max_output_tokens": 4, "temperature": 0}
+    first, second = (http.post("/v1/responses", json=body).json() for _ in range(2))
+
+    page = http.get(f"{path}/items", params={"tree": True}).json()
+    answer, place = page["data"][0], page["places"][0]
+    assert answer["id"] == second["output"][0]["id"]
+    assert place["parent_id"] == question["id"]
+    assert place["response_id"] == second["id"]
+    assert place["siblings"] == {
+        "number": 2,
+        "count": 2,
+        "previous_id": first["output"][0]["id"],
+        "next_id": None,
+    }
+    [state] = page["responses"]
+    assert (state["id"], state["status"], state["model"]) == (second["id"], second["status"], MODEL)
+    assert state["usage"] == second["usage"]
+    assert state["incomplete_details"] == {"reason": "max_output_tokens"}
+
+    moved = http.post(path, json={"head_id": place["siblings"]["previous_id"]}).json()
+    assert moved["head_id"] == first["output"][0]["id"]
+    assert http.get(f"{path}/items").json()["data"][0]["id"] == first["output"][0]["id"]
+    assert http.get(f"{path}/items", params={"through": question["id"]}).json()["data"][0]["id"] == answer["id"]
+    refused = http.post("/v1/responses", json={**body, "conversation": conversation.id})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
+
+
+def test_an_answer_that_was_cut_is_continued_as_another_answer(openai_client: OpenAI, http: httpx.Client) -> None:
+    conversation = openai_client.conversations.create()
+    body: Any = {"model": MODEL, "conversation": conversation.id, "temperature": 0, "max_output_tokens": 6}
+    cut = http.post("/v1/responses", json=body | {"input": "Tell me a story."}).json()
+    text = cut["output"][0]["content"][0]["text"]
+    page = http.get(f"/v1/conversations/{conversation.id}/items", params={"tree": True, "order": "asc"}).json()
+    here = {"id": conversation.id, "parent_id": page["data"][0]["id"]}
+    longer = http.post("/v1/responses", json=body | {"conversation": here, "input": [], "prefix": text}).json()
+    whole = longer["output"][0]["content"][0]["text"]
+    assert whole.startswith(text)
+    assert len(whole) > len(text)
+    assert longer["usage"]["output_tokens"] == 6
+    at_once = http.post(
+        "/v1/responses",
+        json={**body, "store": False, "conversation": None} | {"input": "Tell me a story.", "max_output_tokens": 12},
+    ).json()
+    assert whole == at_once["output"][0]["content"][0]["text"]
+    assert texts(openai_client, conversation.id, order="asc") == ["Tell me a story.", whole]
+
+
+def test_who_comes_back_finds_the_answer_that_is_being_written(http: httpx.Client) -> None:
+    conversation = http.post("/v1/conversations", json={}).json()
+    body = {"model": MODEL, "conversation": conversation["id"], "input": "Tell me a long story.", "background": True}
+    begun = http.post("/v1/responses", json=body).json()
+    page = http.get(f"/v1/conversations/{conversation['id']}/items", params={"tree": True}).json()
+    [open_] = page["responses"]
+    assert open_["id"] == begun["id"]
+    assert open_["leaf_id"] == page["data"][0]["id"]
+    assert open_["usage"] is None
+    ended = http.post(f"/v1/responses/{begun['id']}/cancel").json()
+    [state] = http.get(f"/v1/conversations/{conversation['id']}/items", params={"tree": True}).json()["responses"]
+    assert (state["status"], state["usage"]) == ("cancelled", ended["usage"])
+
+
 def test_conversations_are_listed_by_their_latest_change(openai_client: OpenAI, http: httpx.Client) -> None:
     ids = [openai_client.conversations.create().id for _ in range(3)]
     pages, after = [], None

@@ -19,6 +19,20 @@ export interface AccessRuleRequest {
   workspace_ids?: Array<string> | null;
 }
 
+export interface AddFile {
+  file_id: string;
+  attributes?: Record<string, unknown> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+}
+
+/** Either `file_ids`, to which the other fields belong, or `files` with fields of their own. */
+export interface AddFiles {
+  file_ids?: Array<string> | null;
+  files?: Array<AddFile> | null;
+  attributes?: Record<string, unknown> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+}
+
 export interface AddItems {
   items: Array<InputItem>;
   /** The item below which these are added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
@@ -103,6 +117,17 @@ export interface AllowedTools {
   tools: Array<ToolChoice>;
 }
 
+/** `response.output_text.annotation.added`: whether the source supports the sentence is known at its end. */
+export interface AnnotationEvent {
+  type: string;
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+  content_index: number;
+  annotation_index: number;
+  annotation: Record<string, unknown>;
+}
+
 export interface AnnouncementBody {
   object: string;
   id: string;
@@ -151,9 +176,28 @@ export interface AnswerStarted {
   conversation_id: string;
 }
 
+/** How far an answer is, in any contract, and what it has used. Times are in unix seconds. */
+export interface AnswerState {
+  id: string;
+  status: string;
+  model: string;
+  leaf_id: string | null;
+  created_at: number;
+  completed_at: number | null;
+  usage: ResponseUsage | null;
+  error: ResponseError | null;
+  incomplete_details: IncompleteDetails | null;
+}
+
 export interface AnsweredCall {
   id: string;
   function: AnsweredFunction;
+}
+
+export interface AnsweredComparison {
+  object: string;
+  comparison: ComparisonBody;
+  answers: Array<SideAnswer>;
 }
 
 export interface AnsweredFunction {
@@ -219,8 +263,8 @@ export interface AppendToConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -412,19 +456,24 @@ export interface Capabilities {
   rerank: boolean;
 }
 
-/** OpenAI's change of a conversation. A field that isn't sent leaves what is there. */
-export interface ChangeConversation {
-  /** In place of all metadata that is there. */
-  metadata?: Record<string, string> | null;
-  title?: string | null;
-  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
-  visibility?: "user" | "workspace" | null;
-  /** For all who see the conversation. Doesn't change when it was updated last. */
-  pinned?: boolean | null;
-  /** For all who see the conversation. Archived conversations are kept, and found by a search. */
-  archived?: boolean | null;
-  /** The project that it is put into, whose instructions then come first in each answer; null takes it out. A conversation that the workspace sees needs a project that the workspace sees. */
-  project_id?: string | null;
+/** A field that isn't sent leaves what is there. */
+export interface ChangeDocument {
+  name?: string | null;
+  /** In place of all attributes that are there. */
+  attributes?: Record<string, unknown> | null;
+  /** Refused: a document stays until it is deleted. */
+  expires_at?: string | null;
+}
+
+export interface ChangeFile {
+  /** In place of all attributes that are there. */
+  attributes: Record<string, unknown> | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeLibrary {
+  name?: string | null;
+  description?: string | null;
 }
 
 /** A field that isn't sent leaves what is there. */
@@ -433,6 +482,24 @@ export interface ChangeProject {
   /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+/** Fields that are left out stay unchanged. */
+export interface ChangeSwitches {
+  /** Whether links to copies of conversations work. */
+  sharing?: boolean | null;
+  /** Whether people may let their judgements of answers be kept for training. */
+  preference_pairs?: boolean | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeVectorStore {
+  name?: string | null;
+  description?: string | null;
+  expires_after?: ExpiresAfter | null;
+  metadata?: Record<string, string> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's library begins. */
   visibility?: "user" | "workspace" | null;
 }
 
@@ -642,6 +709,17 @@ export interface ChunkDelta {
   function_call?: FunctionCallBody;
 }
 
+export interface ChunkingBody {
+  type: string;
+  static?: StaticSizesBody | null;
+}
+
+/** `auto`: at headings, paragraphs and sentences, about 900 characters. `static`: tokens, taken for 4 characters. */
+export interface ChunkingStrategy {
+  type?: "auto" | "static" | "other";
+  static?: StaticSizes | null;
+}
+
 /** A function of the client. Tools of other types are Anthropic's own, which this server doesn't have. */
 export interface ClientTool {
   type?: string | null;
@@ -657,7 +735,7 @@ export interface CompactedResponse {
   id: string;
   object: string;
   created_at: number;
-  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
   usage: ResponseUsage;
 }
 
@@ -682,6 +760,51 @@ export interface CompactionRequest {
   prompt_cache_key?: unknown;
   /** Without effect. */
   service_tier?: unknown;
+}
+
+export interface CompareRequest {
+  /** The server decides by chance which of them is left. */
+  sides: Array<SideFields>;
+  /** The question that both sides answer. */
+  prompt: string;
+  /** The longest answer of each side; null as for a chat completion. */
+  max_tokens?: number | null;
+  /** With true, no answer of the API says which side is which, until the caller has voted. */
+  blind?: boolean;
+  /** With true, the question is kept with the comparison; otherwise only the sides are. */
+  store_prompt?: boolean;
+  stream?: boolean;
+}
+
+/** A comparison without its answers, which are not stored. Times are in unix seconds. */
+export interface ComparisonBody {
+  id: string;
+  object: string;
+  created_at: number;
+  blind: boolean;
+  answered: boolean;
+  left: SideBody | null;
+  right: SideBody | null;
+  prompt: string | null;
+  vote: VoteBody | null;
+}
+
+export interface ComparisonEnded {
+  type: "comparison.ended";
+  comparison: ComparisonBody;
+}
+
+export interface ComparisonPage {
+  object: string;
+  data: Array<ComparisonBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface ComparisonStarted {
+  type: "comparison.started";
+  comparison: ComparisonBody;
 }
 
 /** A whole answer, or a chunk of a streamed answer. */
@@ -726,6 +849,7 @@ export interface CompletionLogprobs {
   token_logprobs: Array<number | null>;
   top_logprobs: Array<Record<string, number> | null>;
   text_offset: Array<number>;
+  content?: Array<TokenLogprob>;
 }
 
 /** Text or token ids to continue: one prompt or a list of prompts. */
@@ -891,6 +1015,11 @@ export interface ConversationBody {
   project_id: string | null;
 }
 
+/** It was deleted, or the caller may not see it any more. */
+export interface ConversationGone {
+  type: string;
+}
+
 export interface ConversationHistory {
   object: string;
   conversation_id: string;
@@ -927,6 +1056,23 @@ export interface ConversationResponse {
   conversation_id: string;
   outputs: Array<MessageInputEntry | MessageOutputEntry | FunctionCallEntry | FunctionResultEntry | ToolExecutionEntry | AgentHandoffEntry>;
   usage: ConversationUsage;
+}
+
+/** A function or, with `document_library`, libraries that are searched before the answer. */
+export interface ConversationTool {
+  type?: string;
+  function?: FunctionFields | null;
+  library_ids?: Array<string> | null;
+}
+
+export interface ConversationUpdated {
+  type: string;
+  title: string | null;
+  visibility: string;
+  head_id: string | null;
+  updated_at: number;
+  edition: number;
+  running: Array<string>;
 }
 
 export interface ConversationUsage {
@@ -976,11 +1122,41 @@ export interface CreateConversation {
   items?: Array<InputItem> | null;
 }
 
+export interface CreateLibrary {
+  name: string;
+  description?: string | null;
+  /** The most characters of a passage. */
+  chunk_size?: number | null;
+  /** By default `User` for a signed-in person, who alone sees it, and `Workspace` for a key. */
+  owner_type?: "User" | "Workspace" | null;
+}
+
 export interface CreateProject {
   name: string;
   /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+export interface CreateShare {
+  conversation_id: string;
+  /** The item up to which is shared; without it, the conversation's latest one. */
+  leaf?: string | null;
+  /** Days for which the link holds; null until it is revoked. */
+  expires_in?: number | null;
+  /** Whether readers see who shared it. */
+  show_name?: boolean;
+}
+
+export interface CreateVectorStore {
+  name?: string | null;
+  description?: string | null;
+  file_ids?: Array<string> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+  expires_after?: ExpiresAfter | null;
+  metadata?: Record<string, string> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's library begins. */
   visibility?: "user" | "workspace" | null;
 }
 
@@ -1034,6 +1210,12 @@ export interface Deleted {
   deleted: boolean;
 }
 
+export interface DeletedComparison {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DeletedCompletion {
   id: string;
   object: string;
@@ -1076,6 +1258,18 @@ export interface DeletedUpstream {
   deleted: boolean;
 }
 
+export interface DeletedVectorStore {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedVectorStoreFile {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DeletionBody {
   object: string;
   id: string;
@@ -1103,6 +1297,31 @@ export interface DetokenizeRequest {
   tokens: Array<number>;
 }
 
+export interface DocumentBody {
+  id: string;
+  library_id: string;
+  name: string;
+  hash: string;
+  mime_type: string;
+  extension: string | null;
+  size: number;
+  created_at: string;
+  last_processed_at: string | null;
+  process_status: string;
+  processing_status: string;
+  number_of_pages: number | null;
+  uploaded_by_id: string;
+  uploaded_by_type: string;
+  tokens_processing_main_content: number;
+  tokens_processing_summary: number;
+  tokens_processing_total: number;
+  summary: string | null;
+  url: string | null;
+  attributes: Record<string, string | number | boolean>;
+  expires_at: string | null;
+  error: string | null;
+}
+
 export interface DocumentChunk {
   type: "document_url";
   document_url: string;
@@ -1110,6 +1329,21 @@ export interface DocumentChunk {
 }
 
 export interface DocumentFields {
+  text: string;
+}
+
+export interface DocumentList {
+  data: Array<DocumentBody>;
+  pagination: Pagination;
+}
+
+export interface DocumentStatus {
+  document_id: string;
+  process_status: string;
+  processing_status: string;
+}
+
+export interface DocumentText {
   text: string;
 }
 
@@ -1223,6 +1457,7 @@ export interface ErrorBody {
   object: string;
   limit?: LimitReached;
   detail?: Array<FieldError> | null;
+  values?: Record<string, string | number>;
 }
 
 export interface ErrorFields {
@@ -1231,6 +1466,50 @@ export interface ErrorFields {
   param: string | null;
   code: string | null;
   limit?: LimitReached;
+  values?: Record<string, string | number>;
+}
+
+export interface ExpiresAfter {
+  anchor?: "last_active_at";
+  days: number;
+}
+
+export interface ExpiresAfterBody {
+  anchor: string;
+  days: number;
+}
+
+/** Version 1 of the format. Later ones may add fields. */
+export interface ExportDocument {
+  format: "aquilon.conversations";
+  version: 1;
+  exported_at: number;
+  conversations: Array<ExportedConversationBody>;
+}
+
+export interface ExportedAnswer {
+  id: string;
+  model: string;
+}
+
+export interface ExportedConversationBody {
+  title: string | null;
+  created_at: number;
+  updated_at: number;
+  metadata: Record<string, string>;
+  head: string | null;
+  answers: Array<ExportedAnswer>;
+  items: Array<ExportedItemBody>;
+}
+
+export interface ExportedItemBody {
+  id: string;
+  parent_id: string | null;
+  created_at: number;
+  complete: boolean;
+  answer: string | null;
+  output: boolean;
+  content: Record<string, unknown>;
 }
 
 export interface ExtraText {
@@ -1249,10 +1528,33 @@ export interface FallbacksRequest {
   models: Array<string>;
 }
 
+/** What the caller thinks of a response; nobody else is shown it. */
+export interface FeedbackBody {
+  object: string;
+  response_id: string;
+  rating: "down" | "up";
+  reason: string | null;
+  comment: string | null;
+  consent: boolean;
+  created_at: number;
+  updated_at: number;
+}
+
 export interface FieldError {
   loc: Array<string | number>;
   msg: string;
   type: string;
+  code?: string;
+  values?: Record<string, string | number>;
+}
+
+export interface FileBatchBody {
+  id: string;
+  object: string;
+  created_at: number;
+  vector_store_id: string;
+  status: string;
+  file_counts: FileCounts;
 }
 
 /** OpenAI's clients read `status`; Mistral's read the fields from `sample_type` to `visibility`. */
@@ -1275,6 +1577,21 @@ export interface FileBody {
   deleted: boolean;
 }
 
+export interface FileContent {
+  object: string;
+  data: Array<TextContent>;
+  has_more: boolean;
+  next_page: string | null;
+}
+
+export interface FileCounts {
+  in_progress: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  total: number;
+}
+
 export interface FileList {
   object: string;
   data: Array<FileBody>;
@@ -1282,6 +1599,44 @@ export interface FileList {
   last_id: string | null;
   has_more: boolean;
   total: number | null;
+}
+
+/** A search in libraries, before the answer. */
+export interface FileSearchBody {
+  type: "file_search_call";
+  id: string;
+  status: string;
+  queries: Array<string>;
+  results: Array<FileSearchResultBody> | null;
+}
+
+export interface FileSearchEcho {
+  type: "file_search";
+  vector_store_ids: Array<string>;
+  filters: Record<string, unknown> | null;
+  max_num_results: number;
+  ranking_options: Record<string, unknown> | null;
+}
+
+/** `response.file_search_call.in_progress`, `.searching` and `.completed`. */
+export interface FileSearchEvent {
+  type: string;
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+}
+
+/** A passage that was a source of the answer; its place in the list is its number, from 1. */
+export interface FileSearchResultBody {
+  file_id: string;
+  filename: string;
+  score: number;
+  text: string;
+  attributes: Record<string, unknown>;
+  vector_store_id: string;
+  passage_id: string;
+  page: number | null;
+  heading: string | null;
 }
 
 export interface FileUrl {
@@ -1467,6 +1822,11 @@ export interface HitList {
   has_more: boolean;
 }
 
+export interface HybridWeights {
+  embedding_weight?: number;
+  text_weight?: number;
+}
+
 export interface ImageAddress {
   url: string;
   detail: string | null;
@@ -1490,6 +1850,21 @@ export interface ImageUrl {
 export interface ImageUrlBody {
   url: string;
   detail?: string | null;
+}
+
+/** What became of each conversation of a file: it was stored as a whole, or nothing of it was. */
+export interface ImportBody {
+  object: string;
+  imported: Array<ImportedBody>;
+  skipped: Array<SkippedBody>;
+}
+
+export interface ImportedBody {
+  id: string;
+  position: number;
+  title: string | null;
+  messages: number;
+  detached: number;
 }
 
 export interface IncompleteDetails {
@@ -1697,10 +2072,18 @@ export interface InvitationToJoin {
 
 export interface ItemPage {
   object: string;
-  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
+}
+
+export interface ItemPlace {
+  item_id: string;
+  parent_id: string | null;
+  response_id: string | null;
+  created_at: number;
+  siblings: SiblingsBody;
 }
 
 export interface JoinRequest {
@@ -1717,6 +2100,37 @@ export interface JsonSchemaFields {
   schema?: Record<string, unknown> | boolean | string | null;
   /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
+}
+
+export interface LastError {
+  code: string;
+  message: string;
+}
+
+/** Bradley and Terry's model, fitted to the votes; the best player first. */
+export interface Leaderboard {
+  object: string;
+  data: Array<RatingBody>;
+  few_votes: number;
+}
+
+export interface LibraryBody {
+  id: string;
+  name: string;
+  description: string | null;
+  created_at: string;
+  updated_at: string;
+  owner_id: string;
+  owner_type: string;
+  total_size: number;
+  nb_documents: number;
+  chunk_size: number | null;
+}
+
+export interface LibraryList {
+  data: Array<LibraryBody>;
+  pagination: Pagination | null;
+  next_page_token: string | null;
 }
 
 export interface LikelyToken {
@@ -1790,6 +2204,11 @@ export interface ListOfEntryBody {
 export interface ListOfFallbacksBody {
   object: string;
   data: Array<FallbacksBody>;
+}
+
+export interface ListOfFeedbackBody {
+  object: string;
+  data: Array<FeedbackBody>;
 }
 
 export interface ListOfLimitBody {
@@ -1918,7 +2337,7 @@ export interface MessageGrew {
   content_index: number;
   model: string;
   role: string;
-  content: string | ThinkChunk;
+  content: string | ThinkChunk | ReferenceChunk;
 }
 
 export interface MessageInputEntry {
@@ -1928,7 +2347,7 @@ export interface MessageInputEntry {
   created_at: string;
   completed_at: string | null;
   role: string;
-  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk>;
   prefix: boolean;
 }
 
@@ -1948,7 +2367,7 @@ export interface MessageOutputEntry {
   created_at: string;
   completed_at: string | null;
   role: string;
-  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk>;
   model: string | null;
 }
 
@@ -2199,6 +2618,23 @@ export interface ModerationResult {
   categories: Record<string, boolean>;
   category_scores: Record<string, number>;
   category_applied_input_types: Record<string, Array<string>>;
+}
+
+/** A change that may also go to another branch. */
+export interface MoveConversation {
+  /** In place of all metadata that is there. */
+  metadata?: Record<string, string> | null;
+  title?: string | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
+  visibility?: "user" | "workspace" | null;
+  /** For all who see the conversation. Doesn't change when it was updated last. */
+  pinned?: boolean | null;
+  /** For all who see the conversation. Archived conversations are kept, and found by a search. */
+  archived?: boolean | null;
+  /** The project that it is put into, whose instructions then come first in each answer; null takes it out. A conversation that the workspace sees needs a project that the workspace sees. */
+  project_id?: string | null;
+  /** The item that the next one is added below, on any branch. */
+  head_id?: string | null;
 }
 
 export interface NameRequest {
@@ -2547,6 +2983,19 @@ export interface OpenAIOutputExpiry {
   seconds: number;
 }
 
+/** A line in the shape of OpenAI's preference fine-tuning. */
+export interface OpenAIPair {
+  input: OpenAIPairInput;
+  preferred_output: Array<Record<string, string>>;
+  non_preferred_output: Array<Record<string, string>>;
+}
+
+export interface OpenAIPairInput {
+  messages: Array<Record<string, string>>;
+  tools: Array<Record<string, unknown>>;
+  parallel_tool_calls: boolean;
+}
+
 export interface OpenSession {
   object: string;
   id: string;
@@ -2557,6 +3006,11 @@ export interface OpenSession {
   created_at: number;
   last_used_at: number;
   expires_at: number;
+}
+
+export interface OpenShare {
+  /** The part of the link behind `#`. */
+  token: string;
 }
 
 export interface OrganizationBody {
@@ -2596,7 +3050,7 @@ export interface OutputItemEvent {
   type: string;
   sequence_number: number;
   output_index: number;
-  item: MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody;
+  item: MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody;
 }
 
 export interface OutputLogprob {
@@ -2737,6 +3191,30 @@ export interface PageOfWorkspaceBody {
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
+}
+
+export interface Pagination {
+  total_items: number;
+  total_pages: number;
+  current_page: number;
+  page_size: number;
+  has_more: boolean;
+}
+
+/** A passage, with the text around it: what a footnote opens. */
+export interface PassageBody {
+  id: string;
+  object: string;
+  vector_store_id: string;
+  file_id: string;
+  filename: string;
+  page: number | null;
+  heading: string | null;
+  head: string | null;
+  start_index: number;
+  end_index: number;
+  text: string;
+  mark: Array<unknown>;
 }
 
 export interface PasswordRequest {
@@ -2971,6 +3449,35 @@ export interface Ranking {
   meta: RerankMeta;
 }
 
+export interface RankingOptions {
+  /** Without effect: words and meaning are ranked apart, and both ranks fused. */
+  ranker?: string | null;
+  /** Leave out passages with a lower score. */
+  score_threshold?: number | null;
+  /** How much the ranks by meaning and by words count. */
+  hybrid_search?: HybridWeights | null;
+}
+
+export interface RateResponse {
+  rating: "up" | "down";
+  reason?: "accurate" | "helpful" | "well_written" | "inaccurate" | "unhelpful" | "instructions_ignored" | "wrong_language" | "unsafe" | "other" | null;
+  comment?: string | null;
+  /** Whether the question and the answers to it may be used for training models. Only in a conversation that the person alone sees, and where the organization keeps such pairs. */
+  consent?: boolean;
+}
+
+/** A player's strength in Elo's points: 400 are odds of ten to one, the mean of all players is 1000. */
+export interface RatingBody {
+  model: string;
+  settings: SideBody | null;
+  rating: number;
+  low: number;
+  high: number;
+  votes: number;
+  wins: number;
+  preliminary: boolean;
+}
+
 export interface Readiness {
   ready: boolean;
   reason: string;
@@ -3007,6 +3514,20 @@ export interface ReasoningTextBody {
 export interface RedactedThinkingBlock {
   type: "redacted_thinking";
   data: string;
+}
+
+/** A footnote, after its mark in the text. */
+export interface ReferenceChunk {
+  type: "tool_reference";
+  tool: string;
+  title: string;
+  url: string;
+  description: string;
+  number: number;
+  library_id: string;
+  document_id: string;
+  page: number | null;
+  support: string;
 }
 
 export interface RefuseRequest {
@@ -3050,7 +3571,7 @@ export interface ResponseBody {
   error: ResponseError | null;
   incomplete_details: IncompleteDetails | null;
   model: string;
-  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody>;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody>;
   usage: ResponseUsage | null;
   instructions: string | null;
   max_output_tokens: number | null;
@@ -3064,7 +3585,7 @@ export interface ResponseBody {
   temperature: number;
   text: TextEcho;
   tool_choice: string | Record<string, unknown>;
-  tools: Array<FunctionEcho | CustomEcho | NamespaceEcho>;
+  tools: Array<FunctionEcho | CustomEcho | NamespaceEcho | FileSearchEcho>;
   top_logprobs: number;
   top_p: number;
   presence_penalty: number;
@@ -3107,9 +3628,12 @@ export interface ResponseUsage {
 export interface ResponsesRequest {
   /** The model; without it, the default chat model. */
   model?: string | null;
+  /** An empty list answers once more what the conversation has at the place: the new answer is on a branch beside the others. */
   input?: string | Array<InputItem> | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
+  /** The beginning of the answer: the model goes on from it, and the answer repeats it. So an answer that was stopped is continued, as another answer to the same question. */
+  prefix?: string | null;
   tools?: Array<ResponsesTool> | null;
   /** Whether tools are called: auto, none, required, the tool to call, or the allowed tools. */
   tool_choice?: "auto" | "none" | "any" | "required" | ChosenTool | null;
@@ -3122,7 +3646,7 @@ export interface ResponsesRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   top_logprobs?: number | null;
-  /** `message.output_text.logprobs` adds log probabilities; other values have no effect. */
+  /** `message.output_text.logprobs` adds log probabilities, `file_search_call.results` the passages that a search found; other values have no effect. */
   include?: Array<string> | null;
   reasoning?: ReasoningOptions | null;
   /** Stored with the answer, and repeated in it. */
@@ -3143,7 +3667,7 @@ export interface ResponsesRequest {
   truncation?: "auto" | "disabled" | null;
   /** Without effect: a client compacts with /v1/responses/compact, or sends `truncation`. */
   context_management?: unknown;
-  /** Repeated in the answer, without effect: it limits calls of hosted tools. */
+  /** Repeated in the answer, without effect: a file search is one call. */
   max_tool_calls?: number | null;
   /** Repeated in the answer, without effect. */
   user?: string | null;
@@ -3163,7 +3687,11 @@ export interface ResponsesStreamOptions {
 }
 
 export interface ResponsesTool {
-  /** `function`, `custom` or `namespace`. Tools that OpenAI's models bring along (web search, images, a shell, a computer) are left out; others are refused. */
+  /** Only documents whose attributes match: `{type, key, value}` with eq, ne, gt, gte, lt, lte, in or nin, or `{type, filters}` with and or or. */
+  filters?: Record<string, unknown> | null;
+  max_num_results?: number | null;
+  ranking_options?: RankingOptions | null;
+  /** `function`, `custom`, `namespace` or `file_search`. Tools that OpenAI's models bring along (web search, images, a shell, a computer) are left out; others are refused. */
   type: string;
   name?: string | null;
   description?: string | null;
@@ -3175,6 +3703,8 @@ export interface ResponsesTool {
   format?: CustomFormat | null;
   /** The functions and custom tools of a namespace. */
   tools?: Array<ResponsesTool> | null;
+  /** For `file_search`: the libraries that are searched with the last message of the user. */
+  vector_store_ids?: Array<string> | null;
 }
 
 /** A new conversation with the entries of another one down to `from_entry_id`, and with further ones. */
@@ -3188,8 +3718,8 @@ export interface RestartConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -3234,6 +3764,39 @@ export interface RunningModel {
   expires_at: string;
   size_vram: number;
   context_length: number;
+}
+
+export interface SearchPage {
+  object: string;
+  search_query: Array<string>;
+  data: Array<SearchResultBody>;
+  has_more: boolean;
+  next_page: string | null;
+  means: string;
+}
+
+export interface SearchResultBody {
+  file_id: string;
+  filename: string;
+  score: number;
+  attributes: Record<string, unknown>;
+  content: Array<TextContent>;
+  passage_id: string;
+  page: number | null;
+  heading: string | null;
+  start_index: number;
+  end_index: number;
+  similarity: number | null;
+}
+
+export interface SearchVectorStore {
+  /** Only documents whose attributes match: `{type, key, value}` with eq, ne, gt, gte, lt, lte, in or nin, or `{type, filters}` with and or or. */
+  filters?: Record<string, unknown> | null;
+  max_num_results?: number | null;
+  ranking_options?: RankingOptions | null;
+  query: string | Array<string>;
+  /** Without effect: the query is searched for as it is. */
+  rewrite_query?: boolean | null;
 }
 
 /** A model's card and its state on this server. Sizes are bytes; times are unix seconds. */
@@ -3300,10 +3863,64 @@ export interface SessionWorkspace {
   role: string | null;
 }
 
+export interface Share {
+  share_with_uuid: string;
+  share_with_type: "User" | "Workspace" | "Org";
+  /** Without effect. */
+  org_id?: string | null;
+  /** `Editor`: who sees a library may change it. */
+  level: "Viewer" | "Editor";
+}
+
+/** A link to a copy of a conversation. Times are in unix seconds. */
+export interface ShareBody {
+  id: string;
+  object?: string;
+  conversation_id: string;
+  title: string | null;
+  messages: number;
+  shared_by: string | null;
+  created_at: number;
+  expires_at: number | null;
+  token?: string | null;
+  path?: string | null;
+}
+
 export interface ShareFields {
   model: string;
   /** The percentage of callers who get this model; a caller always gets the same one. */
   percent: number;
+}
+
+export interface SharePage {
+  object: string;
+  data: Array<ShareBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+/** A question or an answer. */
+export interface SharedMessage {
+  role: string;
+  text: string;
+  created_at: number;
+  model?: string | null;
+  files?: Array<string>;
+  complete?: boolean;
+}
+
+export interface SharingBody {
+  library_id: string;
+  org_id: string;
+  user_id: string | null;
+  role: string;
+  share_with_type: string;
+  share_with_uuid: string;
+}
+
+export interface SharingList {
+  data: Array<SharingBody>;
 }
 
 export interface ShowRequest {
@@ -3323,6 +3940,57 @@ export interface ShownModel {
   model_info: Record<string, unknown>;
   capabilities: Array<string>;
   modified_at: string;
+}
+
+/** The items below the same one, on different branches, in the order of these. */
+export interface SiblingsBody {
+  number: number;
+  count: number;
+  previous_id: string | null;
+  next_id: string | null;
+}
+
+export interface SideAnswer {
+  side: "left" | "right";
+  text: string;
+  finish_reason: string | null;
+  error: string | null;
+}
+
+export interface SideBody {
+  model: string;
+  temperature: number | null;
+  top_p: number | null;
+  instructions: string;
+}
+
+export interface SideDelta {
+  type: "comparison.delta";
+  side: "left" | "right";
+  text: string;
+}
+
+export interface SideEnded {
+  type: "comparison.side_ended";
+  side: "left" | "right";
+  finish_reason: string;
+}
+
+export interface SideFailed {
+  type: "comparison.side_failed";
+  side: "left" | "right";
+  message: string;
+}
+
+/** What one side answers with. */
+export interface SideFields {
+  /** A model's name, or an alias. */
+  model: string;
+  /** null uses the model's default. */
+  temperature?: number | null;
+  top_p?: number | null;
+  /** A system prompt. */
+  instructions?: string;
 }
 
 export interface SignInMethod {
@@ -3345,6 +4013,23 @@ export interface SignatureDelta {
   signature: string;
 }
 
+export interface SkippedBody {
+  position: number;
+  title: string | null;
+  code: string;
+  reason: string;
+}
+
+/** What a link shows: the questions and answers as they were when it was created. */
+export interface SnapshotBody {
+  object: string;
+  title: string | null;
+  shared_by: string | null;
+  created_at: number;
+  expires_at: number | null;
+  messages: Array<SharedMessage>;
+}
+
 export interface SnippetBody {
   text: string;
   marks: Array<Array<unknown>>;
@@ -3364,8 +4049,8 @@ export interface StartConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -3418,6 +4103,16 @@ export interface StatementLineBody {
   cached_tokens: number;
   completion_tokens: number;
   cost_microcents: number;
+}
+
+export interface StaticSizes {
+  max_chunk_size_tokens?: number;
+  chunk_overlap_tokens?: number;
+}
+
+export interface StaticSizesBody {
+  max_chunk_size_tokens: number;
+  chunk_overlap_tokens: number;
 }
 
 export interface StopDelta {
@@ -3486,6 +4181,12 @@ export interface SwitchFields {
   at: number;
 }
 
+export interface SwitchesBody {
+  object: string;
+  sharing: boolean;
+  preference_pairs: boolean;
+}
+
 export interface Tags {
   models: Array<ListedModel>;
 }
@@ -3502,6 +4203,11 @@ export interface TextBlock {
 
 export interface TextChunk {
   type: "text";
+  text: string;
+}
+
+export interface TextContent {
+  type: string;
   text: string;
 }
 
@@ -3604,6 +4310,13 @@ export interface TokenLogprob {
   top_logprobs: Array<TopLogprob>;
 }
 
+export interface TokenPiece {
+  id: number;
+  text: string;
+  bytes: Array<number>;
+  control: boolean;
+}
+
 /** A text, or a conversation as the model's chat template renders it. */
 export interface TokenizeRequest {
   model: string;
@@ -3625,6 +4338,8 @@ export interface TokenizeRequest {
   chat_template_kwargs?: Record<string, unknown> | null;
   /** With true, the answer has the tokens as the model's vocabulary spells them. */
   return_token_strs?: boolean | null;
+  /** With true, the answer has each token with its text and bytes, of at most 50000 tokens. */
+  return_pieces?: boolean | null;
 }
 
 export interface Tokens {
@@ -3632,6 +4347,7 @@ export interface Tokens {
   max_model_len: number;
   tokens: Array<number>;
   token_strs: Array<string> | null;
+  pieces: Array<TokenPiece> | null;
 }
 
 export interface ToolCallBody {
@@ -3665,6 +4381,15 @@ export interface ToolChoiceFunction {
   name: string;
 }
 
+export interface ToolDone {
+  type: "tool.execution.done";
+  created_at: string;
+  output_index: number;
+  id: string;
+  name: string;
+  info: Record<string, unknown>;
+}
+
 export interface ToolExecutionEntry {
   type: "tool.execution";
   object: string;
@@ -3679,6 +4404,15 @@ export interface ToolExecutionEntry {
 export interface ToolFields {
   type?: string;
   function?: FunctionFields | null;
+}
+
+export interface ToolStarted {
+  type: "tool.execution.started";
+  created_at: string;
+  output_index: number;
+  id: string;
+  name: string;
+  arguments: string;
 }
 
 export interface ToolUseBlock {
@@ -3701,10 +4435,35 @@ export interface TopTokenLogprob {
   logprob: number;
 }
 
+/** Items with their places in the conversation's tree. */
+export interface TreePage {
+  object: string;
+  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+  places: Array<ItemPlace>;
+  responses: Array<AnswerState>;
+}
+
+/** A line in the conversational shape of TRL's trainers. */
+export interface TrlPair {
+  prompt: Array<Record<string, string>>;
+  chosen: Array<Record<string, string>>;
+  rejected: Array<Record<string, string>>;
+}
+
 export interface TurnFields {
   role: "user" | "assistant" | "system";
   /** A text, or content blocks. */
   content: string | Array<ContentBlock>;
+}
+
+export interface Unshare {
+  share_with_uuid: string;
+  share_with_type: "User" | "Workspace" | "Org";
+  /** Without effect. */
+  org_id?: string | null;
 }
 
 export interface UpstreamBody {
@@ -3797,8 +4556,69 @@ export interface UserRequest {
   disabled?: boolean | null;
 }
 
+export interface VectorStoreBody {
+  id: string;
+  object: string;
+  created_at: number;
+  name: string;
+  description: string | null;
+  usage_bytes: number;
+  file_counts: FileCounts;
+  status: string;
+  expires_after: ExpiresAfterBody | null;
+  expires_at: number | null;
+  last_active_at: number;
+  metadata: Record<string, string>;
+  visibility: string;
+  embedding_model: string | null;
+}
+
+export interface VectorStoreFileBody {
+  id: string;
+  object: string;
+  created_at: number;
+  vector_store_id: string;
+  status: string;
+  last_error: LastError | null;
+  usage_bytes: number;
+  attributes: Record<string, string | number | boolean>;
+  chunking_strategy: ChunkingBody;
+  filename: string;
+  progress: number;
+  passages: number;
+  pages: number | null;
+}
+
+export interface VectorStoreFilePage {
+  object: string;
+  data: Array<VectorStoreFileBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface VectorStorePage {
+  object: string;
+  data: Array<VectorStoreBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface Version {
   version: string;
+}
+
+export interface VoteBody {
+  choice: "both_bad" | "left" | "right" | "tie";
+  blind: boolean;
+  created_at: number;
+  changed_at: number;
+}
+
+export interface VoteRequest {
+  /** The better answer; `both_bad` counts like a tie. */
+  choice: "left" | "right" | "tie" | "both_bad";
 }
 
 export interface WaitingListBody {

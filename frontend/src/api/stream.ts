@@ -1,35 +1,8 @@
-/** One streamed answer: server-sent events over a POST, parsed by the specification's rules. */
+/** Streams of server-sent events over fetch, parsed by the specification's rules. */
 import { createParser } from "eventsource-parser";
 import { errorBody, Problem, problemInStream } from "./problem";
 import { postJson } from "./server";
 import type { ChatCompletionChunk } from "./schema";
-import { ThoughtSplitter, type Piece } from "./thoughts";
-import type { ChatMessage, Usage } from "./types";
-
-export type AnswerEvent = Piece | { type: "end"; finishReason: string; usage: Usage | null };
-
-/**
- * Asks for an answer and yields it as it arrives, then one `end`.
- *
- * Throws a Problem where it fails; aborting the signal ends the generation on the server too.
- */
-export async function* streamAnswer(
-  request: { model: string; messages: ChatMessage[] },
-  signal: AbortSignal,
-): AsyncGenerator<AnswerEvent, void, void> {
-  let finishReason: string | null = null;
-  let usage: Usage | null = null;
-  const splitter = new ThoughtSplitter();
-  for await (const chunk of streamChunks({ ...request, stream: true }, signal)) {
-    usage = chunk.usage ?? usage;
-    const choice = chunk.choices[0];
-    if (choice !== undefined) yield* splitter.read(choice.delta);
-    finishReason = choice?.finish_reason ?? finishReason;
-  }
-  yield* splitter.end();
-  if (finishReason === null) throw new Problem("interrupted", "the stream ended before the answer did");
-  yield { type: "end", finishReason, usage };
-}
 
 /** The chunks of a streamed chat completion, as the server sends them, until the stream ends. */
 export async function* streamChunks(
@@ -50,8 +23,7 @@ export async function* streamEvents(
   signal: AbortSignal,
 ): AsyncGenerator<object, void, void> {
   const response = await postJson(path, body, { signal });
-  if (response.body === null) throw new Problem("interrupted", "the answer has no body");
-  for await (const data of serverSentData(response.body, signal)) {
+  for await (const data of serverSentData(response, signal)) {
     if (data === "[DONE]") return;
     yield await parsedEvent(data);
   }
@@ -70,8 +42,10 @@ async function parsedEvent(data: string): Promise<object> {
   return parsed;
 }
 
-/** The `data` of each event of a response body. */
-async function* serverSentData(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> {
+/** The `data` of each event of an answer. Throws a Problem where it breaks off; aborting the signal ends it. */
+export async function* serverSentData(response: Response, signal: AbortSignal): AsyncGenerator<string, void, void> {
+  const { body } = response;
+  if (body === null) throw new Problem("interrupted", "the answer has no body");
   const arrived: string[] = [];
   const parser = createParser({ onEvent: (event) => arrived.push(event.data) });
   const reader = body.getReader();

@@ -1,68 +1,107 @@
 /**
- * The conversation on the page: what was asked, what was answered, what is being answered.
+ * The conversation on the page: one path through its tree, what is being answered, and what waits to be asked.
  *
- * It lives as long as the page. Where conversations come to be kept by the server, this class is what loads and
- * stores them; the components only read turns and call its verbs.
+ * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
+import { createConversation, changeConversation, readConversation } from "../api/conversations";
 import { Problem } from "../api/problem";
-import { streamAnswer } from "../api/stream";
-import type { ChatMessage } from "../api/types";
-import { Meter, type Figures } from "./meter";
+import { Answer } from "./answer.svelte";
+import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
+import { titleFor } from "./title";
+import { ALONE, isOpen, turnsOf, type AnswerFacts, type PathPage, type QuestionOnPath, type TurnOnPath } from "./tree";
 
-export type AnswerState = "waiting" | "streaming" | "finished" | "stopped" | "failed";
+export type { Answer } from "./answer.svelte";
 
-const FIGURES_EVERY_MS = 250;
+/** How many further pages are read to find the place where a branch leaves the path that is shown. */
+const MOST_PAGES_TO_FORK = 5;
+/** Enough for a question and its answer. */
+const LAST_ITEMS = 6;
 
-/** One answer, while it arrives and after. */
-export class Answer {
-  readonly model: string;
-  text = $state("");
-  /** What the model said to itself before it answered. */
-  thoughts = $state("");
-  state = $state<AnswerState>("waiting");
-  problem = $state<Problem | null>(null);
-  figures = $state<Figures | null>(null);
-  /** The context was full before the model was done. */
-  cut = $state(false);
-
-  constructor(model: string) {
-    this.model = model;
-  }
-
-  get running(): boolean {
-    return this.state === "waiting" || this.state === "streaming";
-  }
+export interface Question extends Omit<QuestionOnPath, "id"> {
+  /** null until the server has it. */
+  id: string | null;
 }
 
 /** A question and its answer. */
 export class Turn {
-  readonly id: number;
-  readonly question: string;
-  answer: Answer = $state.raw(new Answer(""));
+  /** The place on the page, which keeps what has the focus there. */
+  readonly key: number;
+  question = $state.raw<Question | null>(null);
+  answer = $state.raw<Answer | null>(null);
 
-  constructor(id: number, question: string) {
-    this.id = id;
+  constructor(key: number, question: Question | null) {
+    this.key = key;
     this.question = question;
+  }
+
+  /** The item that the next question is below. */
+  get leafId(): string | null {
+    return this.answer?.leafId ?? this.question?.id ?? null;
   }
 }
 
-export class Conversation {
-  turns = $state.raw<readonly Turn[]>([]);
-  #nextId = 1;
-  #running: AbortController | null = null;
-  #settled: () => Promise<void>;
-  #onEnd: (answer: Answer) => void;
-  /** What the organization wants conversations to begin with; empty for nothing. */
-  #instructions: () => string;
+/** A message that waits for the end of an answer. */
+export interface Queued {
+  key: number;
+  text: string;
+}
 
-  /**
-   * Each question waits for `settled`: whoever asks while they are being signed in is not refused for it.
-   * `onEnd` hears of each answer once, when nothing more will come of it.
-   */
-  constructor(settled: () => Promise<void>, onEnd: (answer: Answer) => void, instructions: () => string) {
-    this.#settled = settled;
-    this.#onEnd = onEnd;
-    this.#instructions = instructions;
+export interface Surroundings {
+  /** Each question waits for it: whoever asks while they are being signed in is not refused for that. */
+  settled: () => Promise<void>;
+  /** The model that answers next; null where there is none. */
+  model: () => string | null;
+  /** What the organization wants conversations to begin with; empty for nothing. */
+  instructions: () => string;
+  /** Told of each answer once, when nothing more will come of it. */
+  onEnd: (answer: Answer) => void;
+  /** Told when the conversation has an address. */
+  onBegun: (id: string) => void;
+  /** Told when it has a title. */
+  onNamed: () => void;
+  /** Told when a connection that was lost is there again. */
+  onBack: () => void;
+  /** Told when what waits to be asked has changed. */
+  onQueue: () => void;
+}
+
+export class Conversation {
+  id = $state<string | null>(null);
+  title = $state<string | null>(null);
+  phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
+  /** Why it could not be opened, or the last thing that was asked of the server in passing. */
+  problem = $state.raw<Problem | null>(null);
+  /** Kept nowhere. */
+  temporary = $state(false);
+  /** It is temporary since the organization keeps nothing. */
+  neverKept = $state(false);
+  turns = $state.raw<readonly Turn[]>([]);
+  /** Whether the path has items above those on the page. */
+  earlier = $state(false);
+  loadingEarlier = $state(false);
+  queue = $state.raw<readonly Queued[]>([]);
+  #running = $state.raw<Answer | null>(null);
+  #talk: Talk | null = null;
+  #around: Surroundings;
+  #left = new AbortController();
+  #nextKey = 1;
+  /** The highest item on the page. */
+  #from: string | null = null;
+  #stopWanted = false;
+  /** What follows the running answer, until it is given up. */
+  #following = new AbortController();
+  /** Done when the server's place of the last answer is known. */
+  #settling: Promise<void> = Promise.resolve();
+  #sendsNext = false;
+  #titling = false;
+
+  constructor(around: Surroundings, id: string | null = null) {
+    this.#around = around;
+    this.id = id;
+    if (id !== null) {
+      this.#talk = new ServerTalk(id);
+      this.phase = "loading";
+    }
   }
 
   get last(): Turn | null {
@@ -70,98 +109,343 @@ export class Conversation {
   }
 
   get answering(): boolean {
-    return this.last?.answer.running ?? false;
+    return this.#running !== null;
   }
 
-  async ask(question: string, model: string): Promise<void> {
-    if (this.answering) return;
-    const turn = new Turn(this.#nextId++, question);
-    this.turns = [...this.turns, turn];
-    await this.#answer(turn, model);
+  /** Whether leaving the page loses what was said. */
+  get losesOnLeaving(): boolean {
+    return this.temporary && this.turns.length > 0;
   }
 
-  /** Answers the last question again, in place of the answer it had. */
-  async retry(model: string): Promise<void> {
-    if (this.last === null || this.answering) return;
-    await this.#answer(this.last, model);
+  /** Reads the end of the path to the head, and follows the answer that is being written there. */
+  async open(): Promise<void> {
+    if (this.id === null || this.#talk === null) return;
+    this.phase = "loading";
+    try {
+      await this.#around.settled();
+      const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
+      this.title = body.title;
+      this.#show(page);
+      this.phase = "ready";
+    } catch (error) {
+      this.problem = problemFrom(error);
+      this.phase = this.problem.kind === "model" ? "missing" : "failed";
+      return;
+    }
+    void this.#nameItself();
   }
 
-  /** Asks something else instead of the last question. */
-  async replaceLast(question: string, model: string): Promise<void> {
-    if (this.answering) return;
-    this.turns = this.turns.slice(0, -1);
-    await this.ask(question, model);
+  /** Learns what others have added since, on the path that is shown. */
+  async refresh(): Promise<void> {
+    const talk = this.#talk;
+    if (this.id === null || talk === null || this.answering || this.phase !== "ready") return;
+    await this.#settling;
+    try {
+      const body = await readConversation(this.id);
+      this.title = body.title;
+      const leaf = this.last?.leafId ?? null;
+      if (body.head_id === leaf && leaf !== null) return;
+      let page = await this.#headPage(talk);
+      if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
+      if (!this.answering) this.#show(page);
+    } catch (error) {
+      this.problem = problemFrom(error);
+      if (this.problem.kind === "model") this.phase = "missing";
+    }
+  }
+
+  /** Reads the page above the first turn. */
+  async readEarlier(): Promise<void> {
+    const leaf = this.last?.leafId;
+    if (!this.earlier || this.loadingEarlier || this.#talk === null || this.#from === null || !leaf) return;
+    this.loadingEarlier = true;
+    try {
+      const page = await this.#talk.path({ leaf }, PAGE_ITEMS, this.#from);
+      const { turns, from } = turnsOf(page);
+      this.turns = [...turns.map((turn) => this.#turn(turn, page.answers)), ...this.turns];
+      this.#from = from ?? this.#from;
+      this.earlier = page.earlier;
+    } catch (error) {
+      this.problem = problemFrom(error);
+    } finally {
+      this.loadingEarlier = false;
+    }
+  }
+
+  /** Asks below the last answer; while one is being written, the message waits for its end. */
+  async ask(text: string): Promise<void> {
+    const model = this.#around.model();
+    if (model === null) return;
+    if (this.answering) {
+      this.queue = [...this.queue, { key: this.#nextKey++, text }];
+      this.#around.onQueue();
+      return;
+    }
+    await this.#settling;
+    if (this.answering) return this.ask(text);
+    await this.#askBelow(this.last?.leafId ?? null, text, model, this.turns);
+  }
+
+  /** Asks something else beside a question. */
+  async edit(turn: Turn, text: string): Promise<void> {
+    await this.#settling;
+    const model = this.#around.model();
+    if (model === null || this.answering || turn.question === null) return;
+    await this.#askBelow(turn.question.parentId, text, model, this.turns.slice(0, this.turns.indexOf(turn)), turn.key);
+  }
+
+  /** Answers a question once more, beside the answer that it has. */
+  async answerAgain(turn: Turn): Promise<void> {
+    await this.#settling;
+    const model = this.#around.model();
+    if (model === null || this.answering || turn.question === null) return;
+    const { id, parentId, text } = turn.question;
+    this.turns = this.turns.slice(0, this.turns.indexOf(turn) + 1);
+    if (id === null) await this.#answer(turn, new Answer(model), { model, parentId, question: text });
+    else await this.#answer(turn, new Answer(model), { model, parentId: id, question: null });
+  }
+
+  /** Goes on with an answer that ended too early: as another answer, which begins with its text. */
+  async goOn(turn: Turn, otherwise: string): Promise<void> {
+    await this.#settling;
+    const model = this.#around.model();
+    const former = turn.answer;
+    const parentId = turn.question?.id ?? null;
+    if (model === null || this.answering || former === null || parentId === null) return;
+    this.turns = this.turns.slice(0, this.turns.indexOf(turn) + 1);
+    const answer = new Answer(model);
+    answer.borrow(former.text);
+    await this.#answer(turn, answer, { model, parentId, question: null, prefix: former.text });
+    if (answer.problem?.kind !== "invalid") return;
+    turn.answer = former; // this model's maker takes no beginnings of answers
+    await this.ask(otherwise);
+  }
+
+  /** Shows the latest path through another item in place of the turn's question or answer. */
+  async walk(turn: Turn, itemId: string): Promise<void> {
+    const talk = this.#talk;
+    if (this.answering || talk === null) return;
+    try {
+      let page = await talk.path({ through: itemId });
+      const leaf = page.entries.at(-1)!.id;
+      const parentId = turn.question?.parentId ?? null;
+      const reachesFork = () => page.entries.some(({ id }) => id === itemId) || parentId === null;
+      for (let pages = 0; page.earlier && !reachesFork() && pages < MOST_PAGES_TO_FORK; pages++) {
+        const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
+        page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
+      }
+      this.#show(page);
+      await talk.moveHead(leaf);
+    } catch (error) {
+      this.problem = problemFrom(error);
+    }
   }
 
   /** Ends the running answer; what has arrived stays. */
-  stop(): void {
-    this.#running?.abort();
-  }
-
-  clear(): void {
-    this.stop();
-    this.turns = [];
-  }
-
-  async #answer(turn: Turn, model: string): Promise<void> {
-    const answer = new Answer(model);
-    const controller = new AbortController();
-    turn.answer = answer;
-    this.#running = controller;
+  async stop(): Promise<void> {
+    const answer = this.#running;
+    if (answer === null || this.#talk === null) return;
+    if (answer.id === null) {
+      this.#stopWanted = true;
+      return;
+    }
     try {
-      await this.#settled();
-      await receive(answer, this.#messages(turn), controller.signal);
+      await this.#talk.stop(answer.id);
     } catch (error) {
-      if (controller.signal.aborted) {
-        answer.state = "stopped";
-      } else {
-        answer.problem = error instanceof Problem ? error : new Problem("invalid", String(error));
-        answer.state = "failed";
-      }
-    } finally {
-      if (this.#running === controller) this.#running = null;
+      this.problem = problemFrom(error);
+      this.#following.abort(); // nobody is there: it is stopped on this page at least
     }
-    this.#onEnd(answer);
   }
 
-  /** What the model is shown: every turn up to this one that has an answer, then this question. */
-  #messages(turn: Turn): ChatMessage[] {
-    const instructions = this.#instructions();
-    const messages: ChatMessage[] = instructions === "" ? [] : [{ role: "system", content: instructions }];
-    for (const earlier of this.turns) {
-      if (earlier === turn) break;
-      if (earlier.answer.text === "") continue;
-      messages.push({ role: "user", content: earlier.question }, { role: "assistant", content: earlier.answer.text });
+  /** Ends the running answer and asks what waits. */
+  async sendNow(queued: Queued): Promise<void> {
+    this.queue = [queued, ...this.queue.filter((one) => one !== queued)];
+    if (this.answering) {
+      this.#sendsNext = true;
+      await this.stop();
+    } else await this.#askNext();
+  }
+
+  remove(queued: Queued): void {
+    this.queue = this.queue.filter((one) => one !== queued);
+    this.#around.onQueue();
+  }
+
+  /** What waited when the page was left. */
+  restoreQueue(texts: readonly string[]): void {
+    this.queue = texts.map((text) => ({ key: this.#nextKey++, text }));
+  }
+
+  /** Follows nothing any more; the server's answers go on. */
+  leave(): void {
+    this.#left.abort();
+  }
+
+  async #askBelow(
+    parentId: string | null,
+    text: string,
+    model: string,
+    above: readonly Turn[],
+    key = this.#nextKey++,
+  ): Promise<void> {
+    const turn = new Turn(key, { id: null, parentId, text, answerId: null, siblings: ALONE });
+    this.turns = [...above, turn];
+    await this.#answer(turn, new Answer(model), { model, parentId, question: text });
+  }
+
+  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions">): Promise<void> {
+    const former = turn.answer;
+    if (former !== null && former.firstId !== null) {
+      const number = former.siblings.count + 1;
+      answer.siblings = { number, count: number, previousId: former.firstId, nextId: null };
     }
-    return [...messages, { role: "user", content: turn.question }];
+    answer.measure();
+    await this.#receive(turn, answer, async () => {
+      await this.#around.settled();
+      const ask = { ...asked, instructions: this.#around.instructions() };
+      return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
+    });
+  }
+
+  /** Follows an answer that was being written when the page came to it. */
+  async #follow(turn: Turn, facts: AnswerFacts): Promise<void> {
+    const answer = new Answer(facts.model);
+    answer.id = facts.id;
+    await this.#receive(turn, answer, () => Promise.resolve(this.#talk!.follow(facts.id, this.#follower(answer))));
+  }
+
+  #follower(answer: Answer) {
+    const onLost = (lost: boolean) => {
+      answer.lost = lost;
+      if (!lost) this.#around.onBack();
+    };
+    return { signal: AbortSignal.any([this.#left.signal, this.#following.signal]), onLost };
+  }
+
+  async #receive(turn: Turn, answer: Answer, begin: () => Promise<Events>): Promise<void> {
+    turn.answer = answer;
+    this.#running = answer;
+    this.#stopWanted = false;
+    this.problem = null;
+    const following = (this.#following = new AbortController());
+    try {
+      for await (const event of await begin()) {
+        answer.take(event);
+        if (event.type === "begun" && this.#stopWanted) void this.stop();
+      }
+    } catch (error) {
+      if (this.#left.signal.aborted) return;
+      if (following.signal.aborted) answer.giveUp();
+      else answer.fail(problemFrom(error));
+    }
+    this.#settling = this.#settle(turn, answer);
+    this.#running = null;
+    this.#around.onEnd(answer);
+    void this.#nameItself();
+    if (this.queue.length > 0 && (answer.state === "finished" || this.#sendsNext)) await this.#askNext();
+    this.#sendsNext = false;
+  }
+
+  async #askNext(): Promise<void> {
+    const [next, ...rest] = this.queue;
+    if (next === undefined) return;
+    this.#sendsNext = false;
+    this.queue = rest;
+    this.#around.onQueue();
+    await this.ask(next.text);
+  }
+
+  /** Makes the conversation that the first question is asked in. */
+  async #begin(): Promise<Talk> {
+    if (this.temporary) return new MemoryTalk();
+    try {
+      const { id } = await createConversation();
+      this.id = id;
+      this.#around.onBegun(id);
+      return new ServerTalk(id);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== "conversations_not_kept") throw error;
+      this.temporary = true;
+      this.neverKept = true;
+      return new MemoryTalk();
+    }
+  }
+
+  /** Learns where the server has put the question and its answer. */
+  async #settle(turn: Turn, answer: Answer): Promise<void> {
+    if (this.#talk === null || (answer.id === null && this.id !== null)) return;
+    try {
+      const page = await this.#talk.path(answer.leafId === null ? {} : { leaf: answer.leafId }, LAST_ITEMS);
+      const stored = turnsOf(page).turns.at(-1);
+      if (!stored?.question || stored.question.text !== turn.question?.text) return;
+      turn.question = stored.question;
+      if (stored.answer !== null && stored.answer.leafId === answer.leafId) answer.place(stored.answer);
+    } catch (error) {
+      this.problem = problemFrom(error);
+    }
+  }
+
+  /** The end of the path to the head; below a question that got no answer last, of the latest one that has. */
+  async #headPage(talk: Talk): Promise<PathPage> {
+    const page = await talk.path({});
+    const last = page.entries.at(-1);
+    if (last?.role !== "user" || page.answers.some((facts) => isOpen(facts) && facts.leafId === last.id)) return page;
+    return talk.path({ through: last.id });
+  }
+
+  /** Shows a page of a path: below the turns above it that are on the page already, or alone. */
+  #show(page: PathPage): void {
+    const { turns, from } = turnsOf(page);
+    const first = turns[0]?.question?.id ?? null;
+    const at = first === null ? -1 : this.turns.findIndex((turn) => turn.question?.id === first);
+    const above = this.turns.slice(0, Math.max(0, at));
+    const replaced = this.turns.slice(above.length);
+    const shown = turns.map((turn, index) => this.#turn(turn, page.answers, replaced[index]));
+    this.turns = [...above, ...shown];
+    if (at < 0) [this.#from, this.earlier] = [from, page.earlier];
+    const last = this.last;
+    if (last === null) return;
+    const open = page.answers.find((facts) => isOpen(facts) && facts.leafId === page.entries.at(-1)?.id);
+    if (open !== undefined) void this.#follow(last, open);
+    else if (last.answer === null && last.question !== null) {
+      const facts = page.answers.find(({ id }) => id === last.question?.answerId);
+      if (facts !== undefined) last.answer = Answer.empty(facts);
+    }
+  }
+
+  /** A turn of a path; what is on the page of it already stays. */
+  #turn(stored: TurnOnPath, answers: readonly AnswerFacts[], former?: Turn): Turn {
+    const same = former !== undefined && former.question?.id === stored.question?.id;
+    const turn = same ? former : new Turn(former?.key ?? this.#nextKey++, stored.question);
+    turn.question = stored.question;
+    if (stored.answer === null) turn.answer = null;
+    else if (turn.answer !== null && turn.answer.leafId === stored.answer.leafId) turn.answer.place(stored.answer);
+    else {
+      const facts = answers.find(({ id }) => id === stored.answer?.answerId) ?? null;
+      turn.answer = Answer.stored(stored.answer, facts);
+    }
+    return turn;
+  }
+
+  /** Asks the model for a title, once there is something to name. */
+  async #nameItself(): Promise<void> {
+    const [first] = this.turns;
+    if (this.id === null || this.title !== null || this.#titling || !first?.question || this.earlier) return;
+    const { question, answer } = first;
+    if (answer === null || answer.running || answer.text === "") return;
+    this.#titling = true;
+    try {
+      const title = await titleFor(question.text, answer.text, { model: answer.model, signal: this.#left.signal });
+      if (this.title === null) this.title = (await changeConversation(this.id, { title })).title;
+      this.#around.onNamed();
+    } catch (error) {
+      if (!this.#left.signal.aborted) this.problem = problemFrom(error);
+    } finally {
+      this.#titling = false;
+    }
   }
 }
 
-async function receive(answer: Answer, messages: ChatMessage[], signal: AbortSignal): Promise<void> {
-  const meter = new Meter(performance.now());
-  let shown = -Infinity;
-  try {
-    for await (const event of streamAnswer({ model: answer.model, messages }, signal)) {
-      const now = performance.now();
-      if (event.type === "textWasThoughts") {
-        answer.thoughts += answer.text;
-        answer.text = "";
-      } else if (event.type === "text" || event.type === "thought") {
-        meter.add(event.text, now);
-        if (event.type === "text") answer.text += event.text;
-        else answer.thoughts += event.text;
-        answer.state = "streaming";
-        if (now - shown >= FIGURES_EVERY_MS) {
-          answer.figures = meter.figures();
-          shown = now;
-        }
-      } else {
-        if (event.usage !== null) meter.settle(event.usage.completion_tokens);
-        answer.cut = event.finishReason === "length";
-        answer.state = "finished";
-      }
-    }
-  } finally {
-    if (answer.text !== "" || answer.thoughts !== "") answer.figures = meter.figures();
-  }
+function problemFrom(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem("invalid", String(error));
 }

@@ -1,10 +1,11 @@
 /** The page's keyboard shortcuts: what handles a key and the sheet that lists them both read this. */
 import { t } from "../i18n/catalogue.svelte";
 import { t as sideT } from "./sidebar/texts";
+import { c } from "./texts";
 
 export interface Shortcut {
-  /** As they are shown, `Ctrl` being ⌘ on a Mac. */
-  keys: readonly string[];
+  /** The ways to press it, each the keys that are pressed together; `Ctrl` is shown as ⌘ on a Mac. */
+  keys: readonly (readonly string[])[];
   name: () => string;
   pressed: (event: KeyboardEvent) => boolean;
 }
@@ -16,43 +17,49 @@ const key = (name: string) => (event: KeyboardEvent) => plain(event) && !event.s
 const sign = (name: string) => (event: KeyboardEvent) => plain(event) && event.key === name;
 
 export const SHORTCUTS = {
-  send: { keys: ["Enter"], name: () => t("shortcuts.send"), pressed: key("Enter") },
+  send: { keys: [["Enter"]], name: () => t("shortcuts.send"), pressed: key("Enter") },
+  queue: { keys: [["Enter"]], name: () => c("talk.shortcut.queue"), pressed: key("Enter") },
   newLine: {
-    keys: ["Shift", "Enter"],
+    keys: [["Shift", "Enter"]],
     name: () => t("shortcuts.newLine"),
     pressed: (event) => plain(event) && event.shiftKey && event.key === "Enter",
   },
-  stop: { keys: ["Esc"], name: () => t("shortcuts.stop"), pressed: key("Escape") },
-  edit: { keys: ["↑"], name: () => t("shortcuts.edit"), pressed: key("ArrowUp") },
+  stop: { keys: [["Esc"]], name: () => t("shortcuts.stop"), pressed: key("Escape") },
+  versions: {
+    keys: [["←"], ["→"]],
+    name: () => c("talk.shortcut.walk"),
+    pressed: (event) => plain(event) && (event.key === "ArrowLeft" || event.key === "ArrowRight"),
+  },
+  edit: { keys: [["↑"]], name: () => t("shortcuts.edit"), pressed: key("ArrowUp") },
   new: {
-    keys: ["Alt", "N"],
+    keys: [["Alt", "N"]],
     name: () => t("shortcuts.new"),
     pressed: (event) => event.altKey && !event.ctrlKey && !event.metaKey && event.code === "KeyN",
   },
-  focus: { keys: ["/"], name: () => t("shortcuts.focus"), pressed: sign("/") },
+  focus: { keys: [["/"]], name: () => t("shortcuts.focus"), pressed: sign("/") },
   palette: {
-    keys: ["Ctrl", "K"],
+    keys: [["Ctrl", "K"]],
     name: () => sideT("side.palette"),
     pressed: (event) => control(event) && !event.shiftKey && event.key.toLowerCase() === "k",
   },
   side: {
-    keys: ["Alt", "B"],
+    keys: [["Alt", "B"]],
     name: () => sideT("shortcut.side"),
     pressed: (event) => event.altKey && !event.ctrlKey && !event.metaKey && event.code === "KeyB",
   },
   walk: {
-    keys: ["↑", "↓"],
+    keys: [["↑"], ["↓"]],
     name: () => sideT("shortcut.walk"),
     pressed: (event) => plain(event) && (event.key === "ArrowUp" || event.key === "ArrowDown"),
   },
-  rename: { keys: ["F2"], name: () => sideT("shortcut.rename"), pressed: key("F2") },
-  delete: { keys: ["Del"], name: () => sideT("shortcut.delete"), pressed: key("Delete") },
+  rename: { keys: [["F2"]], name: () => sideT("shortcut.rename"), pressed: key("F2") },
+  delete: { keys: [["Del"]], name: () => sideT("shortcut.delete"), pressed: key("Delete") },
   show: {
-    keys: ["Ctrl", "/"],
+    keys: [["Ctrl", "/"]],
     name: () => t("shortcuts.show"),
     pressed: (event) => control(event) && event.key === "/",
   },
-  showBySign: { keys: ["?"], name: () => t("shortcuts.show"), pressed: sign("?") },
+  showBySign: { keys: [["?"]], name: () => t("shortcuts.show"), pressed: sign("?") },
 } as const satisfies Record<string, Shortcut>;
 
 /** A key's name on this device. */

@@ -32,7 +32,7 @@ const isQuota = (kind: LimitReached["kind"]): kind is keyof typeof SPENT => kind
 export function limitText(problem: Problem): string | null {
   const { limit, endsAt } = problem;
   if (limit !== null && isQuota(limit.kind)) {
-    const spent = say(SPENT[limit.kind], { limit: number(limit.limit), left: number(limit.remaining ?? 0) });
+    const spent = say(SPENT[limit.kind], { limit: limit.limit, left: limit.remaining ?? 0 });
     return endsAt === null ? spent : `${spent} ${ending(limit, endsAt - problem.at, endsAt)}`;
   }
   const which = limit === null ? undefined : WHICH[limit.kind];

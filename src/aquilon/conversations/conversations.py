@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,9 @@ from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.store.conversations import ALL, Chosen
 from aquilon.conversations.store.items import Branch, Place
+from aquilon.conversations.store.runs import RunState
+from aquilon.conversations.store.siblings import Siblings
+from aquilon.conversations.store.siblings import siblings as siblings_of
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.identity import Principal
@@ -73,6 +76,8 @@ class ConversationChange:
     archived: bool | None = None
     project_id: str | UnsetType | None = UNSET
     """None takes it out of its project."""
+    head_id: str | None = None
+    """The item that the next one is added below; None leaves the head where it is."""
 
 
 class Conversations:
@@ -214,16 +219,36 @@ class Conversations:
 
     async def item(self, principal: Principal, conversation_id: str, item_id: str) -> StoredItem:
         """Raises ApiError 404."""
-        scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
             await self._conversation(session, principal, conversation_id)
-            query = scope.select(StoredItem).where(
-                StoredItem.id == item_id, StoredItem.conversation_id == conversation_id
-            )
-            row = await session.scalar(query)
-        if row is None:
-            raise item_not_found(item_id, conversation_id)
-        return row
+            return await self._item(session, principal, conversation_id, item_id)
+
+    async def last_below(self, principal: Principal, conversation_id: str, item_id: str) -> str:
+        """The end of the latest path through an item. Raises ApiError 404."""
+        async with self._database.reading() as session:
+            await self._conversation(session, principal, conversation_id)
+            item = await self._item(session, principal, conversation_id, item_id)
+            return await stored_items.last_below(session, Scope.of_organization(principal), item)
+
+    async def surroundings(
+        self, principal: Principal, conversation_id: str, rows: Sequence[StoredItem]
+    ) -> tuple[Mapping[str, Siblings], Sequence[RunState]]:
+        """Of a page of a path, which the caller may see: each item's siblings, and the runs that they belong to.
+
+        The conversation's open runs are among them. ``rows``: in either order.
+        """
+        scope = Scope.of_organization(principal)
+        downwards = sorted(rows, key=lambda row: row.depth)
+        async with self._database.reading() as session:
+            siblings: Mapping[str, Siblings] = {}
+            if downwards:
+                last = downwards[-1]
+                parts = await stored_items.segments(
+                    session, scope, conversation_id, branch=last.branch, depth=last.depth
+                )
+                siblings = await siblings_of(session, scope, conversation_id, parts, downwards)
+            run_ids = {row.run_id for row in rows if row.run_id is not None}
+            return siblings, await stored_runs.states(session, scope, conversation_id, run_ids)
 
     async def page(
         self,
@@ -318,6 +343,9 @@ class Conversations:
                 await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
             if change.labels is not None:
                 conversation.labels = change.labels
+            if change.head_id is not None:
+                await self._item(session, principal, conversation_id, change.head_id)
+                conversation.head_id = change.head_id
             now = int(time.time())
             if change.pinned is not None and change.pinned != (conversation.pinned_at is not None):
                 conversation.pinned_at = now if change.pinned else None
@@ -471,6 +499,15 @@ class Conversations:
             kept_days=days,
             project_instructions=instructions,
         )
+
+    async def _item(
+        self, session: AsyncSession, principal: Principal, conversation_id: str, item_id: str
+    ) -> StoredItem:
+        query = Scope.of_organization(principal).select(StoredItem)
+        row = await session.scalar(query.where(StoredItem.id == item_id, StoredItem.conversation_id == conversation_id))
+        if row is None:
+            raise item_not_found(item_id, conversation_id)
+        return row
 
     async def _conversation(
         self, session: AsyncSession, principal: Principal, conversation_id: str

@@ -49,7 +49,7 @@ class RunRequest:
     new_conversation: NewConversation | None = None
     """Set if the conversation isn't stored yet."""
     input: Sequence[tuple[str, Item]]
-    """The new items with their ids; at least one."""
+    """The new items with their ids. Without any, what is at the place is answered again, on another branch."""
     labels: str = "{}"
     background: bool = False
     tools: Mapping[str, CalledTool] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class LiveRun:
                 writes += title_writes(self.organization_id, new.id, new.title)
         self.branch, self.first_branch = place.branch, place.branches
         new_branches = list[Row]()
-        if not place.free or not place.branches:
+        if not place.free or not place.branches or not request.input:
             self.branch, self.first_branch = place.branches, place.branches + 1
             parent = place.branch if place.branches else None
             new_branches.append({**owner, "number": self.branch, "parent": parent, "forked_at": place.depth})
@@ -192,7 +192,7 @@ class LiveRun:
             self.answers,
             run=self.key,
             conversation_id=self.request.place.conversation_id,
-            input_leaf=self.request.input[-1][0],
+            input_leaf=self.input_leaf,
             branches=[self.branch, *range(self.first_branch, self.first_branch + len(self.answers) - 1)],
             depth=self.depth,
         )
@@ -202,8 +202,13 @@ class LiveRun:
                 [event for event in self.log.events[self.noted :] if not isinstance(event, RunEnded)] + [ended]
             ),
             (runs.END, [end_row(self.key, ended, model=self.model, leaf_id=leaf_id, at=event.ended_at)]),
-            (conversations.MOVE_HEAD, [self._head(leaf_id)]),
+            (conversations.MOVE_HEAD_ON, [self._head(leaf_id) | {"former_head_id": self.input_leaf}]),
         ]
+
+    @property
+    def input_leaf(self) -> str | None:
+        """The item that its answer is below."""
+        return self.request.input[-1][0] if self.request.input else self.request.place.parent_id
 
     @property
     def key(self) -> dict[str, str]:

@@ -64,7 +64,8 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
             branches=[branch, *others],
             depth=place.depth,
         )
-        conversation.head_id = leaf_id or place.parent_id
+        if conversation.head_id == place.parent_id:
+            conversation.head_id = leaf_id or place.parent_id
         writes: list[Write] = [
             (stored_conversations.ADD_BRANCH, new_branches),
             *rows.writes,

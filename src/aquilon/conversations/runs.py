@@ -389,7 +389,9 @@ class Runs:
         """The next turn reads no row of this one."""
         place, answer = run.request.place, run.answers[0]
         items = [item for _, item in run.request.input] + [item.item for item in answer.items]
-        leaf_id = answer.items[-1].id if answer.items else run.request.input[-1][0]
+        leaf_id = answer.items[-1].id if answer.items else run.input_leaf
+        if leaf_id is None:
+            return
         self._histories.grow(place, items, leaf_id=leaf_id, more_bytes=sum(len(encoded(item)) for item in items))
 
     async def _events_of_items(self, run: StoredRun) -> list[RunEvent]:

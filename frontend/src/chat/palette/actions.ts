@@ -21,9 +21,9 @@ export interface Page {
 export function pageActions(page: Page): Action[] {
   const themes = { light: t("palette.theme.light"), dark: t("palette.theme.dark"), system: t("palette.theme.system") };
   return [
-    { id: "new", label: t("side.new"), keys: SHORTCUTS.new.keys, run: page.onNew },
-    { id: "side", label: SHORTCUTS.side.name(), keys: SHORTCUTS.side.keys, run: page.onToggleSide },
-    { id: "shortcuts", label: t("palette.shortcuts"), keys: SHORTCUTS.show.keys, run: page.onShortcuts },
+    { id: "new", label: t("side.new"), keys: SHORTCUTS.new.keys[0], run: page.onNew },
+    { id: "side", label: SHORTCUTS.side.name(), keys: SHORTCUTS.side.keys[0], run: page.onToggleSide },
+    { id: "shortcuts", label: t("palette.shortcuts"), keys: SHORTCUTS.show.keys[0], run: page.onShortcuts },
     { id: "console", label: t("palette.console"), run: () => location.assign("/console") },
     { id: "docs", label: t("palette.docs"), run: () => location.assign("/docs") },
     ...THEMES.map((theme) => ({

@@ -60,7 +60,6 @@ export const texts: Record<keyof typeof english, string> = {
   "composer.send": "Senden",
   "composer.stop": "Antwort anhalten",
   "composer.hint": "Eingabetaste sendet, Umschalt + Eingabe beginnt eine neue Zeile",
-  "composer.editing": "Sie ändern Ihre letzte Frage. Beim Senden wird die Antwort ersetzt.",
   "composer.cancelEdit": "So lassen, wie sie war",
   "composer.latest": "Zum Ende springen",
 

@@ -56,7 +56,6 @@ export const texts = {
   "composer.send": "Send",
   "composer.stop": "Stop the answer",
   "composer.hint": "Enter sends, Shift + Enter begins a new line",
-  "composer.editing": "You are changing your last question. Sending it replaces the answer.",
   "composer.cancelEdit": "Leave it as it was",
   "composer.latest": "Jump to the latest",
 

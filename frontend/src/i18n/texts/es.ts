@@ -60,7 +60,6 @@ export const texts: Record<keyof typeof english, string> = {
   "composer.send": "Enviar",
   "composer.stop": "Detener la respuesta",
   "composer.hint": "Intro envía, Mayús + Intro cambia de línea",
-  "composer.editing": "Se está cambiando la última pregunta. Al enviarla se sustituye la respuesta.",
   "composer.cancelEdit": "Dejarla como estaba",
   "composer.latest": "Ir al final",
 

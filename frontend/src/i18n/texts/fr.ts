@@ -61,7 +61,6 @@ export const texts: Record<keyof typeof english, string> = {
   "composer.send": "Envoyer",
   "composer.stop": "Arrêter la réponse",
   "composer.hint": "Entrée envoie, Maj + Entrée va à la ligne",
-  "composer.editing": "Vous modifiez votre dernière question. L’envoyer remplace la réponse.",
   "composer.cancelEdit": "La laisser telle quelle",
   "composer.latest": "Aller à la fin",
 

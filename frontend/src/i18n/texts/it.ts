@@ -58,7 +58,6 @@ export const texts: Record<keyof typeof english, string> = {
   "composer.send": "Invia",
   "composer.stop": "Ferma la risposta",
   "composer.hint": "Invio manda la domanda, Maiusc + Invio va a capo",
-  "composer.editing": "Modifica dell’ultima domanda. Inviandola, la risposta viene sostituita.",
   "composer.cancelEdit": "Lascia com’era",
   "composer.latest": "Vai alla fine",
 

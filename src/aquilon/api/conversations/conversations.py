@@ -72,6 +72,14 @@ class ChangeConversation(Fields):
     )
 
 
+class MoveConversation(ChangeConversation):
+    """A change that may also go to another branch."""
+
+    head_id: str | None = Field(
+        None, min_length=1, max_length=256, description="The item that the next one is added below, on any branch."
+    )
+
+
 class CreateConversation(ChangeConversation):
     """OpenAI's new conversation, which nothing answers yet."""
 
@@ -169,13 +177,13 @@ async def get_conversation(request: Request, caller: Caller, conversation_id: st
 @routes.post(
     _CONVERSATION,
     "Change a conversation, or answer further entries",
-    request=(ChangeConversation, AppendToConversation),
+    request=(MoveConversation, AppendToConversation),
     answer=(ConversationBody, ConversationResponse),
     says="The conversation. With `inputs`, in Mistral's shape, the answer to them, or a stream of its events.",
     stream=CONVERSATION_EVENTS,
 )
 async def change_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
-    fields = await _read(request, ChangeConversation, AppendToConversation)
+    fields = await _read(request, MoveConversation, AppendToConversation)
     if isinstance(fields, AppendToConversation):
         return await mistral.append(request, caller, fields, conversation_id=conversation_id)
     change = ConversationChange(
@@ -185,6 +193,7 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
         pinned=fields.pinned,
         archived=fields.archived,
         project_id=fields.project_id if "project_id" in fields.model_fields_set else msgspec.UNSET,
+        head_id=fields.head_id,
     )
     return json_answer(conversation_body(await services(request).conversations.change(caller, conversation_id, change)))
 

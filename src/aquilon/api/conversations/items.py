@@ -13,8 +13,9 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import ConversationBody, conversation_body
+from aquilon.api.conversations.item_pages import ItemPage, TreePage, tree_page
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import ListOf, PageOf, bounded, listed
+from aquilon.api.listing import ListOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import BEGINNING
@@ -25,12 +26,9 @@ from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
 from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.items import CallOutputItem, decoded
 from aquilon.conversations.tables import StoredItem
+from aquilon.errors import invalid
 
 routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
-
-
-class ItemPage(PageOf[ItemBody], frozen=True, kw_only=True):
-    pass
 
 
 _ITEM = "/items/{item_id}"
@@ -84,9 +82,10 @@ async def add_items(request: Request, caller: Caller, conversation_id: str) -> R
 @routes.get(
     "/items",
     "List the items of a conversation",
-    answer=ItemPage,
+    answer=(ItemPage, TreePage),
     says="The items from the latest one up, or from the first one down if `order` is `asc`. With `leaf`, those up to "
-    "that item, on whichever branch it is.",
+    "that item, on whichever branch it is; with `through`, those of the latest path through it. With `tree=true`, "
+    "where each one stands, and the answers that they belong to.",
 )
 async def list_items(
     request: Request,
@@ -96,11 +95,22 @@ async def list_items(
     limit: int = 20,
     order: Literal["asc", "desc"] = "desc",
     leaf: str | None = None,
+    through: str | None = None,
+    tree: bool = False,
 ) -> Response:
-    rows, more = await services(request).conversations.page(
+    conversations = services(request).conversations
+    if through is not None:
+        if leaf is not None:
+            raise invalid("Send either 'leaf' or 'through': each names a path", param="through")
+        leaf = await conversations.last_below(caller, conversation_id, through)
+    rows, more = await conversations.page(
         caller, conversation_id, leaf=leaf, after=after, order=order, limit=bounded(limit, least=0)
     )
-    return json_answer(listed([_body(row) for row in rows], has_more=more))
+    page = listed([_body(row) for row in rows], has_more=more)
+    if not tree:
+        return json_answer(page)
+    siblings, runs = await conversations.surroundings(caller, conversation_id, rows)
+    return json_answer(tree_page(page, rows, siblings, runs))
 
 
 @routes.get(

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
-from aquilon.api.conversations.items import ItemPage
+from aquilon.api.conversations.item_pages import ItemPage
 from aquilon.api.errors import as_api_errors
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.response_runs import DIALECT, begin_response, prepare_response

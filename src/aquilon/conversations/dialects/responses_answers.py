@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from aquilon.conversations.dialects.item_bodies import OutputItem
 from aquilon.conversations.dialects.responses_tools import ToolEcho
+from aquilon.conversations.run import RunError
 from aquilon.money.usage_event import Usage
 
 
@@ -106,6 +107,16 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
 class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     object: str = "response.input_tokens"
+
+
+def response_error(error: RunError) -> ResponseError:
+    return ResponseError(error.code or error.type, error.message)
+
+
+def incomplete_details(reason: str | None) -> IncompleteDetails | None:
+    """``reason``: why the answer ended; None for one that is complete."""
+    cause = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reason or "")
+    return IncompleteDetails(cause) if cause else None
 
 
 def response_usage(usage: Usage) -> ResponseUsage:

@@ -33,9 +33,10 @@ from aquilon.conversations.dialects.item_bodies import (
     without_results,
 )
 from aquilon.conversations.dialects.responses_answers import (
-    IncompleteDetails,
     ResponseBody,
     ResponseError,
+    incomplete_details,
+    response_error,
     response_usage,
 )
 from aquilon.conversations.dialects.responses_tools import InputReader, called_tools, input_of_arguments
@@ -209,10 +210,7 @@ class Writing:
             self._reason = ended.reason
             yield from self._end(ended.usage)
             return
-        error = None
-        if ended.error is not None:
-            error = ResponseError(ended.error.code or ended.error.type, ended.error.message)
-        self._stop(ended.status, error)
+        self._stop(ended.status, None if ended.error is None else response_error(ended.error))
         self.response = msgspec.structs.replace(self.response, usage=response_usage(ended.usage))
         yield self._lifecycle(f"response.{ended.status}")
 
@@ -282,12 +280,12 @@ class Writing:
     def _end(self, usage: Usage) -> Iterator[StreamEvent]:
         for change in self._answer.end(self._reason):
             yield from self._changed(change)
-        incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._reason)
+        incomplete = incomplete_details(self._reason)
         self.response = msgspec.structs.replace(
             self.response,
             status="incomplete" if incomplete else "completed",
             completed_at=None if incomplete else int(time.time()),
-            incomplete_details=IncompleteDetails(incomplete) if incomplete else None,
+            incomplete_details=incomplete,
             output=self.output,
             usage=response_usage(usage),
         )

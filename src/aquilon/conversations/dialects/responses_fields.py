@@ -86,8 +86,18 @@ class ResponsesRequest(Fields):
     model: str | None = Field(
         None, min_length=1, max_length=1000, description="The model; without it, the default chat model."
     )
-    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    input: str | Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = Field(
+        None,
+        description="An empty list answers once more what the conversation has at the place: the new answer is on a "
+        "branch beside the others.",
+    )
     instructions: str | None = Field(None, description="A system message, placed before all others.")
+    prefix: str | None = Field(
+        None,
+        min_length=1,
+        description="The beginning of the answer: the model goes on from it, and the answer repeats it. So an answer "
+        "that was stopped is continued, as another answer to the same question.",
+    )
     tools: Annotated[list[ResponsesTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoiceWord | ChosenTool | None = Field(
         None,
@@ -190,12 +200,23 @@ class ResponsesRequest(Fields):
         project_instructions: str | None = None,
         sources: str | None = None,
     ) -> list[Message]:
-        """What the model reads: the project's instructions, the request's own, and the sources that it answers from.
+        """What the model reads: the project's instructions, the request's own, the sources that it answers from, the items.
 
-        Raises ApiError 400 as `prompt_messages` does.
+        The `prefix` is not in it. Raises ApiError 400 as `prompt_messages` does, and where an answer is to be answered or
+        to get a prefix.
         """
         instructions = joined_instructions(project_instructions, self.instructions, sources)
-        return prompt_messages(instructions, history, new)
+        messages = prompt_messages(instructions, history, new)
+        answered = messages[-1].role == "assistant"
+        if answered and self.prefix is not None:
+            raise invalid("A 'prefix' begins an answer, and the last item is an answer already", param="prefix")
+        if answered and history and not new:
+            raise invalid(
+                "The input is empty, and the item that it is added below is an answer: name the question that is to be "
+                "answered again as the 'parent_id' of 'conversation', or send another one",
+                param="input",
+            )
+        return messages
 
     def require_possible(self) -> None:
         """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
@@ -222,10 +243,14 @@ class ResponsesRequest(Fields):
             upstream_fields["chat_template_kwargs"] = self.chat_template_kwargs
         if self.text is not None and self.text.verbosity is not None:
             upstream_fields["verbosity"] = self.text.verbosity
+        if self.prefix is not None:
+            messages = [*messages, Message("assistant", self.prefix)]
         return GenerationRequest(
             model=self.model or default_model,
             prompt=ChatPrompt(
                 tuple(messages),
+                continue_final=self.prefix is not None,
+                repeats_final=self.prefix is not None,
                 tool_use=self._tool_use(),
                 template_variables=template_variables(self.chat_template_kwargs, reasoning_effort=effort),
             ),

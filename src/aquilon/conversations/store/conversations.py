@@ -55,6 +55,16 @@ _EXPIRES_AT = StoredConversation.updated_at + _SECONDS_KEPT
 
 ADD = Statement(insert(StoredConversation))
 ADD_BRANCH = Statement(insert(ConversationBranch))
+_NEXT_HEAD = case(
+    (
+        or_(
+            StoredConversation.head_id == bindparam("former_head_id", type_=String),
+            ~Everyone.select(StoredItem).where(StoredItem.id == bindparam("former_head_id", type_=String)).exists(),
+        ),
+        func.coalesce(bindparam("new_head_id", type_=String), StoredConversation.head_id),
+    ),
+    else_=StoredConversation.head_id,
+)
 _MOVE_HEAD = (
     Everyone.update(StoredConversation)
     .where(
@@ -69,6 +79,8 @@ _MOVE_HEAD = (
 )
 MOVE_HEAD = Statement(_MOVE_HEAD)
 """``owner`` is an organization's id. Without a new head, the conversation keeps the one that it has."""
+MOVE_HEAD_ON = Statement(_MOVE_HEAD.values(head_id=_NEXT_HEAD))
+"""The same, from ``former_head_id`` on, unless that is deleted: a head that was moved meanwhile stays where it is."""
 _IF_UNCHANGED = case((StoredConversation.edition == bindparam("place_edition"), StoredConversation.edition))
 MOVE_HEAD_OF_PLACE = Statement(_MOVE_HEAD.values(edition=_IF_UNCHANGED))
 """The same, for items that are added at a place. An item deleted since it was looked up may have made place for

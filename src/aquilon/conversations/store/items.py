@@ -259,6 +259,43 @@ async def above(session: AsyncSession, scope: Scope, item: StoredItem) -> str | 
     return rows[0].id if rows else None
 
 
+async def last_below(session: AsyncSession, scope: Scope, item: StoredItem) -> str:
+    """The end of the latest path through an item: the id of the last item below it, or its own."""
+    columns = (ConversationBranch.number,)
+    branches = scope.select(ConversationBranch).where(ConversationBranch.conversation_id == item.conversation_id)
+    first = branches.where(ConversationBranch.parent == item.branch, ConversationBranch.forked_at >= item.depth)
+    below = first.with_only_columns(*columns).cte("below", recursive=True)
+    below = below.union_all(
+        branches.with_only_columns(*columns).join(below, ConversationBranch.parent == below.c.number)
+    )
+    own = scope.select(StoredItem).where(
+        StoredItem.conversation_id == item.conversation_id, StoredItem.branch == item.branch
+    )
+    last_of_own = own.with_only_columns(StoredItem.id, StoredItem.created_at, StoredItem.branch)
+    other: Any = aliased(StoredItem)
+    deepest = (
+        scope.select(other)
+        .with_only_columns(func.max(other.depth))
+        .where(other.conversation_id == item.conversation_id, other.branch == below.c.number)
+        .correlate(below)
+        .scalar_subquery()
+    )
+    last_of_others = (
+        scope.select(StoredItem)
+        .with_only_columns(StoredItem.id, StoredItem.created_at, StoredItem.branch)
+        .join(below, StoredItem.branch == below.c.number)
+        .where(StoredItem.conversation_id == item.conversation_id, StoredItem.depth == deepest)
+    )
+    ends = [
+        *await session.execute(last_of_own.order_by(StoredItem.depth.desc()).limit(1)),
+        *await session.execute(
+            last_of_others.order_by(StoredItem.created_at.desc(), StoredItem.branch.desc()).limit(1)
+        ),
+    ]
+    last: str = max(ends, key=lambda end: (end.created_at, end.branch)).id
+    return last
+
+
 def _on(scope: Scope, conversation_id: str, part: Segment) -> Select[StoredItem]:
     return scope.select(StoredItem).where(
         StoredItem.conversation_id == conversation_id,

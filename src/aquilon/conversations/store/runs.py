@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, String, bindparam, cast, func, insert, null, select
+from sqlalchemy import JSON, ColumnElement, Select, String, bindparam, cast, func, insert, null, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +14,7 @@ from aquilon.conversations.store.conversations import visible
 from aquilon.conversations.store.items import OPEN_RUNS
 from aquilon.conversations.tables import RunEvents, StoredConversation, StoredItem, StoredRun
 from aquilon.money.tables import ApiProcess
+from aquilon.money.usage_event import Usage
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
 from aquilon.storage.rows import Statement
@@ -95,6 +97,52 @@ async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[Stored
     own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
     query = scope.select(StoredRun).where(StoredRun.conversation_id.in_(own), StoredRun.status.in_(OPEN_RUNS))
     return list(await session.scalars(query))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """How far a run is, and what it has used."""
+
+    id: str
+    status: str
+    model: str
+    leaf_id: str | None
+    """Its last item; while it is open, the one that its answer is below."""
+    reason: str | None
+    error: str | None
+    usage: Usage
+    created_at: int
+    ended_at: int | None
+
+
+async def states(
+    session: AsyncSession, scope: Scope, conversation_id: str, run_ids: Collection[str]
+) -> Sequence[RunState]:
+    """Those of these runs that belong to the conversation, and its open ones; the oldest first."""
+    table = StoredRun
+    query = scope.select(table).where(
+        table.conversation_id == conversation_id, or_(table.id.in_(run_ids), table.status.in_(OPEN_RUNS))
+    )
+    columns = (table.id, table.status, table.model, table.leaf_id, table.reason, table.error)
+    times = (table.created_at, table.ended_at)
+    tokens = (table.prompt_tokens, table.completion_tokens, table.cached_tokens, table.reasoning_tokens)
+    rows = await session.execute(
+        query.with_only_columns(*columns, *times, *tokens).order_by(table.created_at, table.id)
+    )
+    return [
+        RunState(
+            id=row.id,
+            status=row.status,
+            model=row.model,
+            leaf_id=row.leaf_id,
+            reason=row.reason,
+            error=row.error,
+            usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.reasoning_tokens),
+            created_at=row.created_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    ]
 
 
 async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:

@@ -1,0 +1,33 @@
+/** Conversations that the server keeps, and a page of the path through one. */
+import type { ConversationBody, TreePage } from "./schema";
+import { call, postJson } from "./server";
+
+export type { ConversationBody, TreePage };
+
+/** Which path: up to an item, or the latest one through an item; without either, the one to the head. */
+export type PathOf = { leaf: string } | { through: string } | Record<string, never>;
+
+export async function createConversation(): Promise<ConversationBody> {
+  return (await (await postJson("/v1/conversations", {})).json()) as ConversationBody;
+}
+
+export async function readConversation(id: string): Promise<ConversationBody> {
+  return (await (await call(address(id))).json()) as ConversationBody;
+}
+
+export async function changeConversation(
+  id: string,
+  change: { title?: string; head_id?: string },
+): Promise<ConversationBody> {
+  return (await (await postJson(address(id), change)).json()) as ConversationBody;
+}
+
+/** A page of a path from its end upwards; `after` is the last item of the page before. */
+export async function readPath(id: string, of: PathOf, limit: number, after?: string): Promise<TreePage> {
+  const query = new URLSearchParams({ tree: "true", limit: String(limit), ...of, ...(after ? { after } : {}) });
+  return (await (await call(`${address(id)}/items?${query}`)).json()) as TreePage;
+}
+
+function address(id: string): string {
+  return `/v1/conversations/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,149 @@
+/** Answers that the server owns: begun, followed from any event on, ended. */
+import { Problem, type ProblemKind } from "./problem";
+import { call, postJson } from "./server";
+import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
+import { serverSentData } from "./stream";
+
+export interface SentMessage {
+  role: "user" | "assistant";
+  content: string;
+}
+
+export interface ResponseRequest {
+  model: string;
+  /** Without any, the question at the place is answered once more. */
+  input: string | SentMessage[];
+  /** What the answer begins with. */
+  prefix?: string;
+  instructions?: string;
+  conversation?: { id: string; parent_id: string | null };
+  background?: boolean;
+  store?: boolean;
+  truncation?: "auto";
+  max_output_tokens?: number;
+}
+
+/** What an answer is once it has ended, or as far as it is. */
+export interface AnswerEnd {
+  status: string;
+  model: string;
+  usage: ResponseUsage | null;
+  error: ResponseError | null;
+  incomplete: IncompleteDetails | null;
+  /** Its text as the server has it. */
+  text: string;
+  thoughts: string;
+  firstId: string | null;
+  leafId: string | null;
+}
+
+export type ResponseEvent = { number: number } & (
+  | { type: "begun"; id: string; model: string }
+  | { type: "text"; text: string }
+  | { type: "thought"; text: string }
+  | { type: "end"; end: AnswerEnd }
+  | { type: "other" }
+);
+
+/** Begins an answer and yields its events. Throws a Problem where it is refused or breaks off. */
+export async function* beginResponse(
+  request: ResponseRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ResponseEvent, void, void> {
+  yield* eventsOf(await postJson("/v1/responses", { ...request, stream: true }, { signal }), signal);
+}
+
+/** The events of an answer after the one with this number, as they come; -1 for all. */
+export async function* followResponse(
+  id: string,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<ResponseEvent, void, void> {
+  yield* eventsOf(await call(`${path(id)}?stream=true&starting_after=${after}`, { signal }), signal);
+}
+
+/** The answer as it is now. */
+export async function readResponse(id: string, signal?: AbortSignal): Promise<AnswerEnd> {
+  return endOf((await (await call(path(id), signal ? { signal } : {})).json()) as ResponseBody);
+}
+
+/** Ends an answer; what has arrived stays stored. */
+export async function cancelResponse(id: string): Promise<void> {
+  await postJson(`${path(id)}/cancel`, {});
+}
+
+/** A short answer that is kept nowhere. */
+export async function answerUnstored(request: ResponseRequest, signal: AbortSignal): Promise<AnswerEnd> {
+  const response = await postJson("/v1/responses", { ...request, store: false }, { signal });
+  return endOf((await response.json()) as ResponseBody);
+}
+
+/** Why an answer failed, as a person is told. */
+export function problemOfAnswer(error: ResponseError): Problem {
+  const kinds: Record<string, ProblemKind> = {
+    server_restarted: "interrupted",
+    overloaded: "overloaded",
+    context_length_exceeded: "context",
+  };
+  return new Problem(kinds[error.code] ?? "engine", error.message);
+}
+
+function path(id: string): string {
+  return `/v1/responses/${encodeURIComponent(id)}`;
+}
+
+interface RawEvent {
+  type: string;
+  sequence_number: number;
+  delta?: string;
+  response?: ResponseBody;
+}
+
+const ENDS = ["completed", "incomplete", "failed", "cancelled"].map((status) => `response.${status}`);
+
+async function* eventsOf(response: Response, signal: AbortSignal): AsyncGenerator<ResponseEvent, void, void> {
+  for await (const data of serverSentData(response, signal)) {
+    if (data === "[DONE]") return;
+    yield eventOf(data);
+  }
+}
+
+function eventOf(data: string): ResponseEvent {
+  let raw: RawEvent;
+  try {
+    raw = JSON.parse(data) as RawEvent;
+  } catch {
+    throw new Problem("interrupted", "the stream is damaged");
+  }
+  const number = raw.sequence_number;
+  if (typeof raw.type !== "string" || typeof number !== "number") {
+    throw new Problem("interrupted", "the stream is damaged");
+  }
+  if (raw.type === "response.output_text.delta") return { type: "text", number, text: raw.delta ?? "" };
+  if (raw.type === "response.reasoning_text.delta") return { type: "thought", number, text: raw.delta ?? "" };
+  if (raw.response !== undefined && raw.type === "response.created") {
+    return { type: "begun", number, id: raw.response.id, model: raw.response.model };
+  }
+  if (raw.response !== undefined && ENDS.includes(raw.type)) return { type: "end", number, end: endOf(raw.response) };
+  return { type: "other", number };
+}
+
+function endOf(body: ResponseBody): AnswerEnd {
+  const texts: string[] = [];
+  const thoughts: string[] = [];
+  for (const item of body.output) {
+    if (item.type === "message") texts.push(item.content.map((part) => ("text" in part ? part.text : "")).join(""));
+    if (item.type === "reasoning") thoughts.push(item.content.map((part) => part.text).join(""));
+  }
+  return {
+    status: body.status,
+    model: body.model,
+    usage: body.usage,
+    error: body.error,
+    incomplete: body.incomplete_details,
+    text: texts.join("\n\n"),
+    thoughts: thoughts.join("\n\n"),
+    firstId: body.output[0]?.id ?? null,
+    leafId: body.output.at(-1)?.id ?? null,
+  };
+}

@@ -1,0 +1,165 @@
+/** One answer on the page: while it arrives, and after. */
+import type { Problem } from "../api/problem";
+import { problemOfAnswer, type ResponseEvent } from "../api/responses";
+import type { ResponseUsage } from "../api/schema";
+import { ThoughtSplitter, type Piece } from "../api/thoughts";
+import { Meter, type Figures } from "./meter";
+import { ALONE, splitThoughts, type AnswerFacts, type AnswerOnPath, type Siblings } from "./tree";
+
+export type AnswerStatus = "waiting" | "streaming" | "finished" | "stopped" | "failed";
+
+const FIGURES_EVERY_MS = 250;
+
+export class Answer {
+  /** The server's name for it, once it has begun there. */
+  id: string | null = null;
+  model = $state("");
+  text = $state("");
+  /** What the model said to itself before it answered. */
+  thoughts = $state("");
+  state = $state<AnswerStatus>("waiting");
+  problem = $state.raw<Problem | null>(null);
+  figures = $state.raw<Figures | null>(null);
+  usage = $state.raw<ResponseUsage | null>(null);
+  /** The context or a limit was reached before the model was done. */
+  cut = $state(false);
+  /** The connection is lost; the server goes on, and the page looks for it. */
+  lost = $state(false);
+  siblings = $state.raw<Siblings>(ALONE);
+  /** Its first and last item, once they are stored. */
+  firstId: string | null = null;
+  leafId: string | null = null;
+  /** Whether its text so far is that of the answer that it continues, shown until its own arrives. */
+  #borrowed = false;
+  /** How many characters of it are to come that are that answer's, at no speed. */
+  #repeated = 0;
+  #splitter = new ThoughtSplitter();
+  #meter: Meter | null = null;
+  #shown = -Infinity;
+
+  constructor(model: string) {
+    this.model = model;
+  }
+
+  /** As it is on a path, with what is known of how it ended. */
+  static stored(stored: AnswerOnPath, facts: AnswerFacts | null): Answer {
+    const answer = new Answer(facts?.model ?? "");
+    answer.text = stored.text;
+    answer.thoughts = stored.thoughts;
+    answer.state = "finished";
+    answer.place(stored);
+    if (facts !== null) answer.learn(facts);
+    return answer;
+  }
+
+  /** One that ended without a word. */
+  static empty(facts: AnswerFacts): Answer {
+    const answer = new Answer(facts.model);
+    answer.state = "finished";
+    answer.learn(facts);
+    return answer;
+  }
+
+  get running(): boolean {
+    return this.state === "waiting" || this.state === "streaming";
+  }
+
+  /** Whether it can be continued: it ended before the model was done. */
+  get unfinished(): boolean {
+    return this.text !== "" && (this.state === "stopped" || this.cut || this.state === "failed");
+  }
+
+  /** Begins to measure how fast it comes; what is replayed says nothing of that. */
+  measure(): void {
+    this.#meter = new Meter(performance.now());
+  }
+
+  /** Shows the text of the answer that this one continues. */
+  borrow(text: string): void {
+    this.text = text;
+    this.#borrowed = true;
+    this.#repeated = text.length;
+  }
+
+  place({ firstId, leafId, siblings }: Pick<AnswerOnPath, "firstId" | "leafId" | "siblings">): void {
+    this.firstId = firstId;
+    this.leafId = leafId;
+    this.siblings = siblings;
+  }
+
+  learn(facts: AnswerFacts): void {
+    this.id = facts.id;
+    this.model = facts.model;
+    this.usage = facts.usage;
+    this.cut = facts.cut;
+    if (facts.status === "cancelled") this.state = "stopped";
+    if (facts.status === "failed") {
+      this.state = "failed";
+      this.problem = problemOfAnswer(facts.error ?? { code: "", message: "" });
+    }
+  }
+
+  take(event: ResponseEvent): void {
+    if (event.type === "begun") {
+      this.id = event.id;
+      this.model = event.model;
+    } else if (event.type === "text" || event.type === "thought") {
+      const delta = event.type === "text" ? { content: event.text } : { reasoning_content: event.text };
+      for (const piece of this.#splitter.read(delta)) this.#add(piece);
+      this.#count(event.text);
+    } else if (event.type === "end") {
+      for (const piece of this.#splitter.end()) this.#add(piece);
+      this.#end(event.end);
+    }
+  }
+
+  fail(problem: Problem): void {
+    this.problem = problem;
+    this.state = "failed";
+    this.lost = false;
+  }
+
+  /** Nothing more is wanted of it here. */
+  giveUp(): void {
+    this.state = "stopped";
+    this.lost = false;
+  }
+
+  #add(piece: Piece): void {
+    if (this.#borrowed) [this.text, this.#borrowed] = ["", false];
+    if (piece.type === "textWasThoughts") [this.thoughts, this.text] = [this.thoughts + this.text, ""];
+    else if (piece.type === "text") this.text += piece.text;
+    else this.thoughts += piece.text;
+    this.state = "streaming";
+  }
+
+  #count(text: string): void {
+    this.#repeated -= text.length;
+    if (this.#meter === null || this.#repeated >= 0) return;
+    const now = performance.now();
+    this.#meter.add(text, now);
+    if (now - this.#shown < FIGURES_EVERY_MS) return;
+    this.figures = this.#meter.figures();
+    this.#shown = now;
+  }
+
+  #end(end: Extract<ResponseEvent, { type: "end" }>["end"]): void {
+    if (end.text !== "" || end.thoughts !== "") {
+      const [text, thoughts] = splitThoughts(end.text);
+      this.text = text;
+      this.thoughts = end.thoughts + thoughts;
+    }
+    this.lost = false;
+    this.model = end.model;
+    this.usage = end.usage;
+    this.firstId = end.firstId;
+    this.leafId = end.leafId;
+    if (this.#meter !== null && (this.text !== "" || this.thoughts !== "")) {
+      if (end.usage !== null) this.#meter.settle(end.usage.output_tokens);
+      this.figures = this.#meter.figures();
+    }
+    this.cut = end.incomplete?.reason === "max_output_tokens";
+    if (end.status === "failed") this.fail(problemOfAnswer(end.error ?? { code: "", message: "" }));
+    else this.state = end.status === "cancelled" ? "stopped" : "finished";
+  }
+}

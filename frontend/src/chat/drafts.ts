@@ -1,0 +1,77 @@
+/**
+ * What a person has typed and not sent, for each conversation, kept in this browser over reloads.
+ *
+ * It belongs to one person: signing out erases it, and another person's is never shown.
+ */
+const STORAGE_KEY = "aquilon.drafts";
+const MOST = 50;
+const LONGEST = 100_000;
+
+export interface Draft {
+  text: string;
+  /** Messages that wait for the end of an answer. */
+  queue: string[];
+}
+
+/** The key of a conversation that has not begun. */
+export const NEW = "new";
+const EMPTY: Draft = { text: "", queue: [] };
+
+type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+export class Drafts {
+  #person: string;
+  #store: Store;
+
+  constructor(person: string, store: Store = localStorage) {
+    this.#person = person;
+    this.#store = store;
+  }
+
+  get(conversation: string): Draft {
+    return this.#read().get(conversation) ?? EMPTY;
+  }
+
+  /** Keeps a draft; an empty one is forgotten, and so is the oldest of too many. */
+  set(conversation: string, draft: Draft): void {
+    const drafts = this.#read();
+    const known = drafts.delete(conversation);
+    const kept = { text: draft.text.slice(0, LONGEST), queue: draft.queue };
+    if (kept.text !== "" || kept.queue.length > 0) drafts.set(conversation, kept);
+    else if (!known) return;
+    this.#write(new Map([...drafts].slice(-MOST)));
+  }
+
+  #read(): Map<string, Draft> {
+    try {
+      const stored = JSON.parse(this.#store.getItem(STORAGE_KEY) ?? "null") as Stored | null;
+      if (stored?.person !== this.#person || !Array.isArray(stored.drafts)) return new Map();
+      return new Map(stored.drafts.filter(([, draft]) => typeof draft.text === "string" && Array.isArray(draft.queue)));
+    } catch {
+      return new Map(); // nothing that can be read
+    }
+  }
+
+  #write(drafts: Map<string, Draft>): void {
+    try {
+      if (drafts.size === 0) this.#store.removeItem(STORAGE_KEY);
+      else this.#store.setItem(STORAGE_KEY, JSON.stringify({ person: this.#person, drafts: [...drafts] }));
+    } catch {
+      // Storage may be forbidden or full: the draft then lasts as long as the page.
+    }
+  }
+}
+
+interface Stored {
+  person: string;
+  drafts: [string, Draft][];
+}
+
+/** Forgets all drafts, whoever wrote them. */
+export function eraseDrafts(): void {
+  try {
+    localStorage.removeItem(STORAGE_KEY);
+  } catch {
+    // There is nothing to erase where storage is forbidden.
+  }
+}

@@ -1,0 +1,158 @@
+/** Where a conversation lives: on the server, or in this page alone. Both have a tree, and answers in it. */
+import { changeConversation, readPath, type PathOf } from "../api/conversations";
+import { Problem } from "../api/problem";
+import { beginResponse, cancelResponse, followResponse, type AnswerEnd, type ResponseEvent } from "../api/responses";
+import { MemoryTree } from "./memory-tree";
+import { pauseUntilOnline, reattaching } from "./reattaching";
+import { pageOf, type PathPage } from "./tree";
+
+/** How many items a page of a path has. */
+export const PAGE_ITEMS = 40;
+
+export interface Ask {
+  model: string;
+  /** The item that the question is below, or that is answered again; null at the beginning. */
+  parentId: string | null;
+  /** null to answer the parent once more. */
+  question: string | null;
+  /** What the answer begins with. */
+  prefix?: string;
+  /** What the model is told before the conversation; empty for nothing. */
+  instructions: string;
+}
+
+/** Who follows an answer: for as long as the signal says, told when the connection is lost and back. */
+export interface Follower {
+  signal: AbortSignal;
+  onLost: (lost: boolean) => void;
+}
+
+export type Events = AsyncGenerator<ResponseEvent, void, void>;
+
+export interface Talk {
+  path: (of: PathOf, limit?: number, after?: string) => Promise<PathPage>;
+  answer: (ask: Ask, follower: Follower) => Events;
+  /** The events of an answer that is being written, all of them. */
+  follow: (answerId: string, follower: Follower) => Events;
+  /** Ends an answer; what has arrived stays. */
+  stop: (answerId: string) => Promise<void>;
+  moveHead: (itemId: string) => Promise<void>;
+}
+
+/** A conversation that the server keeps: its answers are written whether anybody follows them or not. */
+export class ServerTalk implements Talk {
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  async path(of: PathOf, limit = PAGE_ITEMS, after?: string): Promise<PathPage> {
+    return pageOf(await readPath(this.id, of, limit, after));
+  }
+
+  answer({ model, parentId, question, prefix, instructions }: Ask, follower: Follower): Events {
+    const request = {
+      model,
+      input: question === null ? [] : [{ role: "user" as const, content: question }],
+      conversation: { id: this.id, parent_id: parentId },
+      background: true,
+      truncation: "auto" as const,
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(instructions === "" ? {} : { instructions }),
+    };
+    return reattaching({ ...this.#connection(follower), begin: () => beginResponse(request, follower.signal) });
+  }
+
+  follow(answerId: string, follower: Follower): Events {
+    const begin = () => followResponse(answerId, -1, follower.signal);
+    return reattaching({ ...this.#connection(follower), begin }, answerId);
+  }
+
+  stop(answerId: string): Promise<void> {
+    return cancelResponse(answerId);
+  }
+
+  async moveHead(itemId: string): Promise<void> {
+    await changeConversation(this.id, { head_id: itemId });
+  }
+
+  #connection({ signal, onLost }: Follower) {
+    return {
+      resume: (id: string, after: number) => followResponse(id, after, signal),
+      pause: (milliseconds: number) => pauseUntilOnline(milliseconds, signal),
+      onLost,
+    };
+  }
+}
+
+/** A conversation that nobody keeps: each question goes to the model with all that was said before. */
+export class MemoryTalk implements Talk {
+  #tree = new MemoryTree();
+  #stopping: AbortController | null = null;
+
+  path(of: PathOf): Promise<PathPage> {
+    return Promise.resolve(this.#tree.path(of));
+  }
+
+  async *answer({ model, parentId, question, prefix, instructions }: Ask, { signal }: Follower): Events {
+    const asked = question === null ? parentId! : this.#tree.add(parentId, "user", question);
+    const input = this.#tree
+      .path({ leaf: asked })
+      .entries.flatMap(({ role, text }) => (role === "other" || text === "" ? [] : [{ role, content: text }]));
+    const stopping = (this.#stopping = new AbortController());
+    const request = {
+      model,
+      input,
+      store: false,
+      truncation: "auto" as const,
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(instructions === "" ? {} : { instructions }),
+    };
+    let [text, thoughts, number] = ["", "", 0];
+    const keep = (end: AnswerEnd): ResponseEvent => {
+      [text, thoughts] = [end.text || text, end.thoughts || thoughts];
+      const id = text === "" && thoughts === "" ? null : this.#tree.add(asked, "assistant", text, thoughts);
+      return { type: "end", number: number + 1, end: { ...end, text, thoughts, firstId: id, leafId: id } };
+    };
+    try {
+      for await (const event of beginResponse(request, AbortSignal.any([signal, stopping.signal]))) {
+        number = event.number;
+        if (event.type === "text") text += event.text;
+        else if (event.type === "thought") thoughts += event.text;
+        yield event.type === "end" ? keep(event.end) : event;
+      }
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (stopping.signal.aborted) yield keep({ ...NOTHING, model, status: "cancelled" });
+      else {
+        keep({ ...NOTHING, model, status: "failed" });
+        throw error;
+      }
+    }
+  }
+
+  follow(): Events {
+    throw new Problem("invalid", "An answer that nobody keeps can't be followed again");
+  }
+
+  stop(): Promise<void> {
+    this.#stopping?.abort();
+    return Promise.resolve();
+  }
+
+  moveHead(itemId: string): Promise<void> {
+    this.#tree.moveHead(itemId);
+    return Promise.resolve();
+  }
+}
+
+const NOTHING = {
+  usage: null,
+  error: null,
+  incomplete: null,
+  text: "",
+  thoughts: "",
+  firstId: null,
+  leafId: null,
+} satisfies Partial<AnswerEnd>;

@@ -1,0 +1,10 @@
+/** The texts of the conversation itself, loaded with the page. */
+import { catalogue } from "../i18n/catalogue.svelte";
+
+export const c = catalogue({
+  en: () => import("./texts/en"),
+  fr: () => import("./texts/fr"),
+  de: () => import("./texts/de"),
+  es: () => import("./texts/es"),
+  it: () => import("./texts/it"),
+});

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { Drafts } from "../src/chat/drafts";
+import { cleanTitle, firstWords, LONGEST_TITLE } from "../src/chat/title";
+
+function storage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> & { size: number } {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => void kept.set(key, value),
+    removeItem: (key) => void kept.delete(key),
+    get size() {
+      return kept.size;
+    },
+  };
+}
+
+const draft = (text: string, ...queue: string[]) => ({ text, queue });
+
+describe("a draft", () => {
+  test("is there again after a reload, with what waited to be sent", () => {
+    const store = storage();
+    new Drafts("ada", store).set("conv_1", draft("Half a", "waits"));
+    const again = new Drafts("ada", store);
+    expect(again.get("conv_1")).toEqual(draft("Half a", "waits"));
+    expect(again.get("conv_2")).toEqual(draft(""));
+  });
+
+  test("belongs to one person", () => {
+    const store = storage();
+    new Drafts("ada", store).set("new", draft("secret"));
+    expect(new Drafts("bob", store).get("new")).toEqual(draft(""));
+    new Drafts("bob", store).set("new", draft("mine"));
+    expect(new Drafts("ada", store).get("new")).toEqual(draft(""));
+  });
+
+  test("that is sent leaves nothing behind", () => {
+    const store = storage();
+    const drafts = new Drafts("ada", store);
+    drafts.set("new", draft("Hello"));
+    drafts.set("new", draft(""));
+    expect(store.size).toBe(0);
+  });
+
+  test("of the oldest conversation makes room for the latest", () => {
+    const drafts = new Drafts("ada", storage());
+    for (let number = 0; number < 60; number++) drafts.set(`conv_${number}`, draft("text"));
+    expect([drafts.get("conv_9").text, drafts.get("conv_10").text]).toEqual(["", "text"]);
+  });
+
+  test.each(["{", "null", '{"person":"ada","drafts":3}', '{"person":"ada","drafts":[["a",{}]]}', '{"drafts":[[1]]}'])(
+    "that can't be read, as %s, is none",
+    (stored) => {
+      const store = storage();
+      store.setItem("aquilon.drafts", stored);
+      expect(new Drafts("ada", store).get("a")).toEqual(draft(""));
+    },
+  );
+
+  test("stays on the page where the browser keeps nothing", () => {
+    const refuses = () => {
+      throw new Error("denied");
+    };
+    const drafts = new Drafts("ada", { getItem: refuses, setItem: refuses, removeItem: refuses });
+    expect(() => drafts.set("new", draft("text"))).not.toThrow();
+    expect(drafts.get("new")).toEqual(draft(""));
+  });
+});
+
+describe("a title", () => {
+  test.each([
+    ["North wind", "North wind"],
+    ['"The North Wind."', "The North Wind"],
+    ["**Title: North wind**\n\nHere is why", "North wind"],
+    ["# Vent du nord", "Vent du nord"],
+    ["Titre : « Le vent du nord »", "Le vent du nord"],
+    ["<think>short?</think>\nNordwind", "Nordwind"],
+    ["北风的故事。", "北风的故事"],
+    ["", null],
+    ["***", null],
+    ["<think>never ends", null],
+    [`This model answers with a whole text instead of a title ${"and goes on ".repeat(9)}`, null],
+  ])("is taken out of %j", (written, title) => {
+    expect(cleanTitle(written)).toBe(title);
+  });
+
+  test.each([["Short"], ["word ".repeat(40)], ["a".repeat(200)], ["👋🏽".repeat(90)], ["  many\n\n spaces  "]])(
+    "of the first words of %j is short",
+    (question) => {
+      const title = firstWords(question);
+      expect([...title].length).toBeLessThanOrEqual(LONGEST_TITLE);
+      expect(title).not.toMatch(/\s{2}|^\s|\s$/);
+    },
+  );
+});
