@@ -92,7 +92,7 @@ class Catalogue:
                     values={"name": name[:200]},
                 )
             card = cards.get(target or "") or cards.get(self.annotations.catch_all or "")
-        if card is None:
+        if card is None or (principal is not None and card.name in principal.hidden_models):
             raise self._unknown(name, principal)
         if self.is_retired(card):
             raise _retired(card)
