@@ -35,7 +35,7 @@ async def shared(person: Visitor, **more: Any) -> tuple[str, dict[str, Any]]:
 
 async def expect_nothing_ran(page: Page) -> None:
     assert await page.evaluate("window.owned") is None
-    foreign = "script:not([src]), main img, iframe, form, [style], [onerror], [onload], main [href^='j']"
+    foreign = "script:not([src]), main img, iframe, form, .markdown [style], [onerror], [onload], main [href^='j']"
     await expect(page.locator(foreign)).to_have_count(0)
 
 
