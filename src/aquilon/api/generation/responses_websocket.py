@@ -52,10 +52,11 @@ class ResponseCreate(ResponsesRequest):
     def new_items(self, known: Mapping[str, Item] | None = None) -> list[Item]:
         return [] if self.prepares and self.input is None else super().new_items(known)
 
-    def messages(self, history: Sequence[Item], new: Sequence[Item]) -> Any:
+    def messages(self, history: Sequence[Item], new: Sequence[Item], *, project_instructions: str | None = None) -> Any:
         """Of a request without input yet, as for an empty message."""
         nothing = self.prepares and not history and not new
-        return super().messages(history, [MessageItem("user", (Text(""),))] if nothing else new)
+        new = [MessageItem("user", (Text(""),))] if nothing else new
+        return super().messages(history, new, project_instructions=project_instructions)
 
 
 class SocketError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
