@@ -102,7 +102,7 @@ async def test_an_answer_is_copied_as_the_model_wrote_it(person: Visitor) -> Non
 async def test_an_example_begins_a_conversation_and_a_new_one_clears_the_page(brief_person: Visitor) -> None:
     await brief_person.page.get_by_role("button", name=re.compile("north wind")).click()
     await brief_person.expect_state("finished")
-    await brief_person.page.get_by_role("button", name="New conversation").click()
+    await brief_person.page.get_by_role("banner").get_by_role("button", name="New conversation").click()
     await expect(brief_person.turns).to_have_count(0)
     await expect(brief_person.page.get_by_role("heading", name="Where shall we begin?")).to_be_visible()
     await expect(brief_person.field).to_be_focused()
@@ -157,7 +157,7 @@ async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> No
 
 
 async def test_a_link_before_everything_else_skips_to_the_question(person: Visitor) -> None:
-    await person.page.get_by_role("button", name=re.compile("Model: ")).focus()
+    await person.page.get_by_role("button", name="Hide conversations").focus()
     await person.page.keyboard.press("Shift+Tab")
     await expect(person.page.get_by_role("link", name="Skip to the question field")).to_be_focused()
     await person.page.keyboard.press("Enter")
