@@ -10,7 +10,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-INPUTS := pyproject.toml constraints.txt hatch_build.py native frontend/src frontend/index.html frontend/console.html frontend/docs.html frontend/vite.config.ts frontend/package-lock.json frontend/build.py
+INPUTS := pyproject.toml constraints.txt hatch_build.py native frontend/src frontend/index.html frontend/console.html frontend/explore.html frontend/docs.html frontend/vite.config.ts frontend/package-lock.json frontend/build.py
 
 up: install
 	@$(BIN)/aquilon up $(ARGS)

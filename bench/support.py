@@ -45,7 +45,11 @@ def _paragraphs(file: Path) -> list[str]:
 
 async def _measure(texts: dict[str, list[str]], number: int) -> None:
     draw, kinds = random.Random(1), dict[str, tuple[bool, list[Claim]]]()
-    for name, own, other in (("same language", "en", "en"), ("translated", "de", "en"), ("translated back", "en", "es")):
+    for name, own, other in (
+        ("same language", "en", "en"),
+        ("translated", "de", "en"),
+        ("translated back", "en", "es"),
+    ):
         pairs = [(at, sentence) for at, text in enumerate(texts[own]) for sentence in _sentences(text)]
         draw.shuffle(pairs)
         pairs = [pair for pair in pairs if pair[0] + 1 < len(texts[other])][:number]
@@ -57,7 +61,9 @@ async def _measure(texts: dict[str, list[str]], number: int) -> None:
     rows = []
     async with new_shelf() as shelf:
         for name, (supported, claims) in kinds.items():
-            with_vectors, with_words = [await _right(shelf, claims, supported, embeds=embeds) for embeds in (True, False)]
+            with_vectors, with_words = [
+                await _right(shelf, claims, supported, embeds=embeds) for embeds in (True, False)
+            ]
             figures[name] = {"number": len(claims), "right": with_vectors, "right_by_words": with_words}
             rows.append([name, str(len(claims)), *(f"{wrong:.1%}" for wrong in with_vectors), f"{with_words[0]:.1%}"])
     print(table(["sentences", "number", "right", "wrong", "right by words alone"], rows))

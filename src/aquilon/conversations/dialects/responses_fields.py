@@ -200,10 +200,9 @@ class ResponsesRequest(Fields):
         project_instructions: str | None = None,
         sources: str | None = None,
     ) -> list[Message]:
-        """What the model reads: the project's instructions, the request's own, the sources that it answers from, the items.
+        """What the model reads, without the `prefix`: the instructions of the project and of the request, sources, items.
 
-        The `prefix` is not in it. Raises ApiError 400 as `prompt_messages` does, and where an answer is to be answered or
-        to get a prefix.
+        Raises ApiError 400 as `prompt_messages` does, and where an answer is to be answered or to get a prefix.
         """
         instructions = joined_instructions(project_instructions, self.instructions, sources)
         messages = prompt_messages(instructions, history, new)
