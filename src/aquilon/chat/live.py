@@ -57,7 +57,7 @@ async def _state(database: Database, principal: Principal, conversation_id: str)
         conversation = await stored_conversations.by_id(session, principal, conversation_id)
         if conversation is None:
             return None
-        runs = await stored_runs.open_in(session, principal, conversation_id)
+        runs = await stored_runs.open_in(session, principal, [conversation_id])
     return State(
         title=conversation.title,
         visibility=conversation.visibility,

@@ -200,7 +200,7 @@ class ResponsesRequest(Fields):
         project_instructions: str | None = None,
         sources: str | None = None,
     ) -> list[Message]:
-        """What the model reads, without the `prefix`: the instructions of the project and of the request, sources, items.
+        """What the model reads, without the `prefix`: instructions of project and request, sources, items.
 
         Raises ApiError 400 as `prompt_messages` does, and where an answer is to be answered or to get a prefix.
         """
