@@ -88,6 +88,8 @@ export class Conversation {
   #following = new AbortController();
   /** Done when the server's place of the last answer is known. */
   #settling: Promise<void> = Promise.resolve();
+  /** The turn whose place could not be learnt. */
+  #unplaced: Turn | null = null;
   #sendsNext = false;
   #titling = false;
 
@@ -298,7 +300,9 @@ export class Conversation {
     answer.measure();
     await this.#receive(turn, answer, async () => {
       await this.#around.settled();
-      return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
+      if (this.#unplaced !== null) await this.#place(this.#unplaced);
+      const parentId = ask.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
+      return (this.#talk ??= await this.#begin()).answer({ ...ask, parentId }, this.#follower(answer));
     });
   }
 
@@ -368,16 +372,26 @@ export class Conversation {
 
   /** Learns where the server has put the question and its answer. */
   async #settle(turn: Turn, answer: Answer): Promise<void> {
-    if (this.#talk === null || (answer.id === null && this.id !== null)) return;
+    if (answer.id === null && this.id !== null) return; // nothing of it was stored
     try {
-      const page = await this.#talk.path(answer.leafId === null ? {} : { leaf: answer.leafId }, LAST_ITEMS);
-      const stored = turnsOf(page).turns.at(-1);
-      if (!stored?.question || stored.question.text !== turn.question?.text) return;
-      turn.question = stored.question;
-      if (stored.answer !== null && stored.answer.leafId === answer.leafId) answer.place(stored.answer);
+      await this.#place(turn);
     } catch (error) {
+      this.#unplaced = turn;
       this.problem = problemFrom(error);
     }
+  }
+
+  async #place(turn: Turn): Promise<void> {
+    const { answer } = turn;
+    const leafId = answer?.leafId ?? null;
+    const page = await this.#talk?.path(leafId === null ? {} : { leaf: leafId }, LAST_ITEMS);
+    this.#unplaced = null;
+    const stored = page && turnsOf(page).turns.at(-1);
+    if (!stored?.question || stored.question.text !== turn.question?.text) return;
+    turn.question = stored.question;
+    if (answer === null || stored.answer === null) return;
+    const same = leafId === null ? stored.answer.answerId === answer.id : stored.answer.leafId === leafId;
+    if (same) answer.place(stored.answer);
   }
 
   /** The end of the path to the head; below a question that got no answer last, of the latest one that has. */
