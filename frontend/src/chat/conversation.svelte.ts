@@ -92,6 +92,7 @@ export class Conversation {
   #unplaced: Turn | null = null;
   #sendsNext = false;
   #titling = false;
+  #opening: Promise<void> = Promise.resolve();
 
   constructor(around: Surroundings, id: string | null = null) {
     this.#around = around;
@@ -116,7 +117,11 @@ export class Conversation {
   }
 
   /** Reads the end of the path to the head, and follows the answer that is being written there. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return (this.#opening = this.#open());
+  }
+
+  async #open(): Promise<void> {
     if (this.id === null || this.#talk === null) return;
     this.phase = "loading";
     try {
@@ -172,9 +177,10 @@ export class Conversation {
 
   /** Asks below the last answer; while one is being written, the message waits for its end. */
   async ask(text: string): Promise<void> {
+    await this.#opening;
     const model = this.#around.model();
     if (model === null) return;
-    if (this.answering) {
+    if (this.answering || this.phase !== "ready") {
       this.queue = [...this.queue, { key: this.#nextKey++, text }];
       this.#around.onQueue();
       return;
