@@ -177,7 +177,7 @@ export class Conversation {
 
   /** Asks below the last answer; while one is being written, the message waits for its end. */
   async ask(text: string): Promise<void> {
-    await this.#opening;
+    if (this.phase === "loading") await this.#opening;
     const model = this.#around.model();
     if (model === null) return;
     if (this.answering || this.phase !== "ready") {
@@ -185,9 +185,7 @@ export class Conversation {
       this.#around.onQueue();
       return;
     }
-    await this.#settling;
-    if (this.answering) return this.ask(text);
-    await this.#askBelow(this.last?.leafId ?? null, text, model, this.turns);
+    await this.#askBelow(null, text, model, this.turns);
   }
 
   /** Asks something else beside a question. */
@@ -305,7 +303,7 @@ export class Conversation {
     }
     answer.measure();
     await this.#receive(turn, answer, async () => {
-      await this.#around.settled();
+      await Promise.all([this.#around.settled(), this.#settling]);
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
       const parentId = ask.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
       return (this.#talk ??= await this.#begin()).answer({ ...ask, parentId }, this.#follower(answer));
