@@ -92,8 +92,11 @@ export class Conversation {
   #following = new AbortController();
   /** Done when the server's place of the last answer is known. */
   #settling: Promise<void> = Promise.resolve();
+  /** The turn whose place could not be learnt. */
+  #unplaced: Turn | null = null;
   #sendsNext = false;
   #titling = false;
+  #opening: Promise<void> = Promise.resolve();
 
   constructor(around: Surroundings, id: string | null = null) {
     this.#around = around;
@@ -118,7 +121,11 @@ export class Conversation {
   }
 
   /** Reads the end of the path to the head, and follows the answer that is being written there. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return (this.#opening = this.#open());
+  }
+
+  async #open(): Promise<void> {
     if (this.id === null || this.#talk === null) return;
     this.phase = "loading";
     try {
@@ -174,16 +181,15 @@ export class Conversation {
 
   /** Asks below the last answer; while one is being written, the message waits for its end. */
   async ask(text: string): Promise<void> {
+    if (this.phase === "loading") await this.#opening;
     const model = this.#around.model();
     if (model === null) return;
-    if (this.answering) {
+    if (this.answering || this.phase !== "ready") {
       this.queue = [...this.queue, { key: this.#nextKey++, text }];
       this.#around.onQueue();
       return;
     }
-    await this.#settling;
-    if (this.answering) return this.ask(text);
-    await this.#askBelow(this.last?.leafId ?? null, text, model, this.turns);
+    await this.#askBelow(null, text, model, this.turns);
   }
 
   /** Asks something else beside a question. */
@@ -301,8 +307,10 @@ export class Conversation {
     }
     answer.measure();
     await this.#receive(turn, answer, async () => {
-      await this.#around.settled();
-      const ask = { ...asked, instructions: this.#around.instructions() };
+      await Promise.all([this.#around.settled(), this.#settling]);
+      if (this.#unplaced !== null) await this.#place(this.#unplaced);
+      const parentId = asked.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
+      const ask = { ...asked, parentId, instructions: this.#around.instructions() };
       return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
     });
   }
@@ -373,16 +381,26 @@ export class Conversation {
 
   /** Learns where the server has put the question and its answer. */
   async #settle(turn: Turn, answer: Answer): Promise<void> {
-    if (this.#talk === null || (answer.id === null && this.id !== null)) return;
+    if (answer.id === null && this.id !== null) return; // nothing of it was stored
     try {
-      const page = await this.#talk.path(answer.leafId === null ? {} : { leaf: answer.leafId }, LAST_ITEMS);
-      const stored = turnsOf(page).turns.at(-1);
-      if (!stored?.question || stored.question.text !== turn.question?.text) return;
-      turn.question = stored.question;
-      if (stored.answer !== null && stored.answer.leafId === answer.leafId) answer.place(stored.answer);
+      await this.#place(turn);
     } catch (error) {
+      this.#unplaced = turn;
       this.problem = problemFrom(error);
     }
+  }
+
+  async #place(turn: Turn): Promise<void> {
+    const { answer } = turn;
+    const leafId = answer?.leafId ?? null;
+    const page = await this.#talk?.path(leafId === null ? {} : { leaf: leafId }, LAST_ITEMS);
+    this.#unplaced = null;
+    const stored = page && turnsOf(page).turns.at(-1);
+    if (!stored?.question || stored.question.text !== turn.question?.text) return;
+    turn.question = stored.question;
+    if (answer === null || stored.answer === null) return;
+    const same = leafId === null ? stored.answer.answerId === answer.id : stored.answer.leafId === leafId;
+    if (same) answer.place(stored.answer);
   }
 
   /** The end of the path to the head; below a question that got no answer last, of the latest one that has. */
@@ -439,7 +457,10 @@ export class Conversation {
       if (this.title === null) this.title = (await changeConversation(this.id, { title })).title;
       this.#around.onNamed();
     } catch (error) {
-      if (!this.#left.signal.aborted) this.problem = problemFrom(error);
+      // Without a connection it is named the next time that it is opened or answered.
+      const { kind } = problemFrom(error);
+      const unasked = kind === "unreachable" || kind === "interrupted";
+      if (!this.#left.signal.aborted && !unasked) this.problem = problemFrom(error);
     } finally {
       this.#titling = false;
     }

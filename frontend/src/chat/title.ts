@@ -1,4 +1,5 @@
 /** A conversation's title: the model's, or the first words of the question. */
+import { Problem } from "../api/problem";
 import { answerUnstored } from "../api/responses";
 
 export const LONGEST_TITLE = 60;
@@ -7,7 +8,11 @@ const MOST_TOKENS = 40;
 const REQUEST =
   "Write a title of at most six words for this conversation, in the language of its question. Answer with the title alone.";
 
-/** Asks the model for a title in the question's language; the question's first words where it has none to offer. */
+/**
+ * Asks the model for a title in the question's language; the question's first words where it has none to offer.
+ *
+ * Throws a Problem where the server could not be asked: a title made then would stay.
+ */
 export async function titleFor(
   question: string,
   answer: string,
@@ -21,7 +26,8 @@ export async function titleFor(
     );
     return cleanTitle(made.text) ?? firstWords(question);
   } catch (error) {
-    if (signal.aborted) throw error;
+    const unasked = error instanceof Problem && (error.kind === "unreachable" || error.kind === "interrupted");
+    if (signal.aborted || unasked) throw error;
     return firstWords(question);
   }
 }
