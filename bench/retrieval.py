@@ -2,8 +2,8 @@
 
 ``AQUILON_QUESTIONS`` is a folder with ``LANGUAGE.json`` files in SQuAD's format: articles with paragraphs, and their
 questions, whose answers are a part of one. Public ones: XQuAD (en, de, es), SQuAD-it (it), the CNIL's in etalab's
-``piaf-ml`` (fr). An article becomes a document, a language a library. A passage is right if it has the answer, with
-what is around it, out of the right document. Every passage that is found is also opened, as a footnote opens it.
+``piaf-ml`` (fr). Articles become chapters of documents, a language a library. A passage is right if it has the answer,
+with what is around it, out of the right document. Every passage that is found is also opened, as a footnote opens it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +37,9 @@ from bench.report import keep, table
 
 QUESTIONS = 100
 """Of each language."""
-_MOST_ARTICLES = 120
+_MOST_PARAGRAPHS = 250
+"""Of each language; further articles are left out."""
+_DOCUMENTS = 8
 _FIRST = 5
 _PASSAGES = 10_000
 _AROUND = 20
@@ -54,8 +57,13 @@ class Asked:
 def main(*, quick: bool = False) -> None:
     folder = os.environ.get("AQUILON_QUESTIONS")
     files = [] if folder is None else sorted(Path(folder).glob("*.json"))
-    articles = {file.stem: json.loads(file.read_text())["data"][:_MOST_ARTICLES] for file in files}
-    asyncio.run(_measure(articles, 20 if quick else QUESTIONS))
+    articles = {file.stem: _some(json.loads(file.read_text())["data"]) for file in files}
+    asyncio.run(_measure(articles, 40 if quick else QUESTIONS))
+
+
+def _some(articles: list[Any]) -> list[Any]:
+    ends = accumulate(len(article["paragraphs"]) for article in articles)
+    return [article for article, end in zip(articles, ends, strict=True) if end <= _MOST_PARAGRAPHS]
 
 
 async def _measure(articles: dict[str, list[Any]], number: int) -> None:
@@ -69,6 +77,7 @@ async def _measure(articles: dict[str, list[Any]], number: int) -> None:
                 figures[language] = result = await _language(shelf, articles[language], number)
             shares = [f"{result[key]:.1%}" for key in ("first", "first_five", "words_alone", "footnotes_open")]
             rows.append([language, str(result["passages"]), str(result["questions"]), *shares])
+            print(*rows[-1], flush=True)
         print(table(["language", "passages", "questions", "first", "first 5", "by words alone", "opens"], rows))
     async with new_shelf() as shelf:
         figures["milliseconds"] = milliseconds = await _time(shelf)
@@ -90,9 +99,9 @@ async def new_shelf() -> Any:
 
 async def _language(shelf: Shelf, articles: list[Any], number: int) -> dict[str, float]:
     library = await shelf.library()
-    for at, article in enumerate(articles):
-        paragraphs = [_line(paragraph["context"]) for paragraph in article["paragraphs"]]
-        await shelf.add(library, "\n\n".join(paragraphs), name=f"{at}.md")
+    for at in range(_DOCUMENTS):
+        chapters = [_chapter(article) for article in articles[at::_DOCUMENTS]]
+        await shelf.add(library, "\n\n".join(chapters), name=f"{at}.md")
     await shelf.read(library, seconds=3600)
     asked = list(_questions(articles))
     random.Random(1).shuffle(asked)
@@ -108,7 +117,7 @@ async def _language(shelf: Shelf, articles: list[Any], number: int) -> dict[str,
         found += len(hits)
         opened += sum([await _opens(shelf, library, hit) for hit in hits])
     documents = await shelf.services.libraries.get(shelf.person, library)
-    assert documents.counts.completed == len(articles), documents.counts
+    assert documents.counts.completed == _DOCUMENTS, documents.counts
     async with shelf.services.database.reading() as session:
         scope = Scope.of_organization(shelf.person)
         passages = await stored_passages.number_in(session, scope, library)
@@ -122,6 +131,11 @@ async def _language(shelf: Shelf, articles: list[Any], number: int) -> dict[str,
     }
 
 
+def _chapter(article: Any) -> str:
+    paragraphs = [_line(paragraph["context"]) for paragraph in article["paragraphs"]]
+    return "\n\n".join([f"# {_line(article.get('title') or 'Untitled')}", *paragraphs])
+
+
 def _questions(articles: list[Any]) -> Iterator[Asked]:
     for at, article in enumerate(articles):
         for paragraph in article["paragraphs"]:
@@ -129,7 +143,7 @@ def _questions(articles: list[Any]) -> Iterator[Asked]:
                 if question["answers"]:
                     start = question["answers"][0]["answer_start"]
                     around = paragraph["context"][max(0, start - _AROUND) : start + _AROUND]
-                    yield Asked(question["question"], f"{at}.md", _letters(around))
+                    yield Asked(question["question"], f"{at % _DOCUMENTS}.md", _letters(around))
 
 
 def _is_right(hit: Hit, asked: Asked) -> bool:

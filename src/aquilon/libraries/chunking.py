@@ -29,7 +29,7 @@ _SENTENCE_END = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(«„“\"'])(?:\w|[A-ZÄÖÜÉ]?[a-zäöüé]{0,3}\.\w|Mr|Mrs|Ms|Dr|St|Prof|Sr|Sra|Dott|Sig|Hr|Fr|Nr|vgl|bzw|ca|etc|cf"
+    r"(?:^|[\s(«„“\"'])(?:[^\W\d_]|[A-ZÄÖÜÉ]?[a-zäöüé]{0,3}\.\w|Mr|Mrs|Ms|Dr|St|Prof|Sr|Sra|Dott|Sig|Hr|Fr|Nr|vgl|bzw|ca|etc|cf"
     r"|No|no|vol|pp?|art|Art|Abs|Mme|Mlle|MM?|Ud|Uds)\.\s+$"
 )
 

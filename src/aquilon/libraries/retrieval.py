@@ -107,7 +107,7 @@ class Retrieval:
             libraries = [await required(session, principal, library_id) for library_id in library_ids]
         for library in libraries:
             require_unexpired(library)
-        vectors = await self._vectors(principal, libraries, text)
+        vectors = await self._vectors(principal, libraries, text) if question.meaning_weight else {}
         hits: list[Hit] = []
         for library in libraries:
             vector = vectors.get(library.embedding_model or "")
