@@ -2,8 +2,8 @@
 
 ``AQUILON_QUESTIONS`` is a folder with ``LANGUAGE.json`` files in SQuAD's format: articles with paragraphs, and their
 questions, whose answers are a part of one. Public ones: XQuAD (en, de, es), SQuAD-it (it), the CNIL's in etalab's
-``piaf-ml`` (fr). An article becomes a document, a language a library. A passage is right if it has the answer, with
-what is around it, out of the right document. Every passage that is found is also opened, as a footnote opens it.
+``piaf-ml`` (fr). Articles become chapters of documents, all in one library. A passage is right if it has the answer,
+with what is around it, out of the right document. Every passage that is found is also opened, as a footnote opens it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,15 +29,16 @@ from tests.support.homes import place_database
 
 from aquilon.libraries.retrieval import Hit
 from aquilon.libraries.store import passages as stored_passages
-from aquilon.people.scope import Scope
 from aquilon.settings import Settings
 from aquilon.storage import Database
 from aquilon.text.words import words_of
 from bench.report import keep, table
 
-QUESTIONS = 100
+QUESTIONS = 40
 """Of each language."""
-_MOST_ARTICLES = 120
+_PARAGRAPHS = 90
+_DOCUMENTS = 4
+"""Of each language."""
 _FIRST = 5
 _PASSAGES = 10_000
 _AROUND = 20
@@ -54,27 +56,36 @@ class Asked:
 def main(*, quick: bool = False) -> None:
     folder = os.environ.get("AQUILON_QUESTIONS")
     files = [] if folder is None else sorted(Path(folder).glob("*.json"))
-    articles = {file.stem: json.loads(file.read_text())["data"][:_MOST_ARTICLES] for file in files}
-    asyncio.run(_measure(articles, 20 if quick else QUESTIONS))
+    articles = {file.stem: json.loads(file.read_text())["data"] for file in files}
+    chapters = {language: _chapters(articles[language], at, len(files)) for at, language in enumerate(articles)}
+    asyncio.run(_measure(chapters, 20 if quick else QUESTIONS))
 
 
-async def _measure(articles: dict[str, list[Any]], number: int) -> None:
+async def _measure(chapters: dict[str, list[Any]], number: int) -> None:
     figures: dict[str, Any] = {}
-    if not articles:
-        print("AQUILON_QUESTIONS names no folder with questions: only the time is measured")
+    if chapters:
+        async with new_shelf() as shelf:
+            figures = await _languages(shelf, chapters, number)
+        rows = [[language, *(f"{share:.0%}" for share in shares.values())] for language, shares in figures.items()]
+        print(table(["language", "first", "first 5", "by words alone", "by meaning alone", "opens"], rows))
     else:
-        rows = []
-        for language in articles:
-            async with new_shelf() as shelf:
-                figures[language] = result = await _language(shelf, articles[language], number)
-            shares = [f"{result[key]:.1%}" for key in ("first", "first_five", "words_alone", "footnotes_open")]
-            rows.append([language, str(result["passages"]), str(result["questions"]), *shares])
-        print(table(["language", "passages", "questions", "first", "first 5", "by words alone", "opens"], rows))
+        print("AQUILON_QUESTIONS names no folder with questions: only the time is measured")
     async with new_shelf() as shelf:
         figures["milliseconds"] = milliseconds = await _time(shelf)
     print(f"a search in {_PASSAGES:,} passages: {milliseconds['search']:.1f} ms", end="")
     print(f", of which the question's vector {milliseconds['vector']:.1f} ms")
     keep("retrieval", figures)
+
+
+def _chapters(articles: list[Any], at: int, languages: int) -> list[Any]:
+    """Some paragraphs of each article, others for each language, since the articles of several are translations."""
+    chosen = []
+    for article in articles[: 4 * _PARAGRAPHS]:
+        paragraphs = article["paragraphs"]
+        chosen.append((article, paragraphs if len(paragraphs) < languages else paragraphs[at::languages][:2]))
+    chapters = [{"title": article.get("title"), "paragraphs": some} for article, some in chosen if some]
+    ends = accumulate(len(chapter["paragraphs"]) for chapter in chapters)
+    return [chapter for chapter, end in zip(chapters, ends, strict=True) if end <= _PARAGRAPHS]
 
 
 @asynccontextmanager
@@ -88,48 +99,54 @@ async def new_shelf() -> Any:
         await database.close()
 
 
-async def _language(shelf: Shelf, articles: list[Any], number: int) -> dict[str, float]:
+async def _languages(shelf: Shelf, chapters: dict[str, list[Any]], number: int) -> dict[str, dict[str, float]]:
     library = await shelf.library()
-    for at, article in enumerate(articles):
-        paragraphs = [_line(paragraph["context"]) for paragraph in article["paragraphs"]]
-        await shelf.add(library, "\n\n".join(paragraphs), name=f"{at}.md")
+    for language, some in chapters.items():
+        for at in range(_DOCUMENTS):
+            text = "\n\n".join(_chapter(chapter) for chapter in some[at::_DOCUMENTS])
+            await shelf.add(library, text, name=f"{language}-{at}.md")
     await shelf.read(library, seconds=3600)
-    asked = list(_questions(articles))
+    counts = (await shelf.services.libraries.get(shelf.person, library)).counts
+    assert counts.completed == _DOCUMENTS * len(chapters), counts
+    return {language: await _shares(shelf, library, language, some, number) for language, some in chapters.items()}
+
+
+async def _shares(shelf: Shelf, library: str, language: str, chapters: list[Any], number: int) -> dict[str, float]:
+    asked = list(_questions(language, chapters))
     random.Random(1).shuffle(asked)
     asked = asked[:number]
-    first = first_five = words_alone = opened = found = 0
+    first = first_five = by_words = by_meaning = opened = found = 0
     for one in asked:
         hits = (await shelf.search(library, one.question, most_results=_FIRST)).hits
         right = [_is_right(hit, one) for hit in hits]
         first += right[:1] == [True]
         first_five += any(right)
-        by_words = (await shelf.search(library, one.question, most_results=_FIRST, meaning_weight=0.0)).hits
-        words_alone += any(_is_right(hit, one) for hit in by_words)
+        by_words += await _finds(shelf, library, one, meaning_weight=0.0)
+        by_meaning += await _finds(shelf, library, one, words_weight=0.0)
         found += len(hits)
         opened += sum([await _opens(shelf, library, hit) for hit in hits])
-    documents = await shelf.services.libraries.get(shelf.person, library)
-    assert documents.counts.completed == len(articles), documents.counts
-    async with shelf.services.database.reading() as session:
-        scope = Scope.of_organization(shelf.person)
-        passages = await stored_passages.number_in(session, scope, library)
-    return {
-        "passages": passages,
-        "questions": len(asked),
-        "first": first / len(asked),
-        "first_five": first_five / len(asked),
-        "words_alone": words_alone / len(asked),
-        "footnotes_open": opened / found,
-    }
+    shares = {"first": first, "first_five": first_five, "by_words": by_words, "by_meaning": by_meaning}
+    return {name: share / len(asked) for name, share in shares.items()} | {"opens": opened / found}
 
 
-def _questions(articles: list[Any]) -> Iterator[Asked]:
-    for at, article in enumerate(articles):
-        for paragraph in article["paragraphs"]:
+async def _finds(shelf: Shelf, library: str, asked: Asked, **weight: float) -> bool:
+    hits = (await shelf.search(library, asked.question, most_results=_FIRST, **weight)).hits
+    return any(_is_right(hit, asked) for hit in hits)
+
+
+def _chapter(chapter: Any) -> str:
+    paragraphs = [_line(paragraph["context"]) for paragraph in chapter["paragraphs"]]
+    return "\n\n".join([f"# {_line(chapter['title'] or 'Untitled')}", *paragraphs])
+
+
+def _questions(language: str, chapters: list[Any]) -> Iterator[Asked]:
+    for at, chapter in enumerate(chapters):
+        for paragraph in chapter["paragraphs"]:
             for question in paragraph["qas"]:
                 if question["answers"]:
                     start = question["answers"][0]["answer_start"]
                     around = paragraph["context"][max(0, start - _AROUND) : start + _AROUND]
-                    yield Asked(question["question"], f"{at}.md", _letters(around))
+                    yield Asked(question["question"], f"{language}-{at % _DOCUMENTS}.md", _letters(around))
 
 
 def _is_right(hit: Hit, asked: Asked) -> bool:

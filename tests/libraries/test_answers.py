@@ -74,7 +74,10 @@ async def house_in(settings: Settings) -> AsyncIterator[House]:
             name="elsewhere",
             kind="openai",
             base_url=f"{upstream.url}/v1",
-            models=(ProvidedModel("talker", "talker", max_context=4096, capabilities=frozenset({"chat"})),),
+            models=tuple(
+                ProvidedModel(name, name, max_context=context, capabilities=frozenset({"chat"}))
+                for name, context in (("talker", 8192), ("short", 1500))
+            ),
         )
         operator = await first_run.operator(database)
         await administration.add(database, Sealer.of(settings), operator, upstream=there)
@@ -162,6 +165,9 @@ async def test_an_answer_that_cites_nothing_has_no_footnote(house: House) -> Non
     assert isinstance(message, ResponseOutputMessage)
     assert (search.status, search.results) == ("completed", None)
     assert message.content[0].annotations == []  # type: ignore[union-attr]
+    back: Any = [*(item.model_dump() for item in answer.output), {"role": "user", "content": "And?"}]
+    assert (await client.responses.create(model="talker", input=back)).output_text == "I don't know."
+    house.prompts.pop()
     assert "nothing was found" in house.prompts[-1][0]["content"]
 
 
@@ -326,3 +332,23 @@ async def test_a_conversation_of_mistral_s_answers_from_a_library(house: House) 
     types = [event.event async for event in followed]
     assert types[1:3] == ["tool.execution.started", "tool.execution.done"]
     assert types.count("message.output.delta") > 5
+
+
+async def test_only_as_many_sources_are_shown_as_the_context_has_room_for(house: House) -> None:
+    client = house.openai
+    text = "\n\n".join(f"Ship {number} carries {'tea and silk and salt ' * 30}home." for number in range(10))
+    file = await client.files.create(file=("ships.md", text.encode()), purpose="assistants")
+    store = await client.vector_stores.create(file_ids=[file.id])
+    async with asyncio.timeout(60):
+        while (await client.vector_stores.retrieve(store.id)).status != "completed":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    tool: Any = {"type": "file_search", "vector_store_ids": [store.id], "max_num_results": 10}
+    answer = await client.responses.create(
+        model="short", input="What do the ships carry?", tools=[tool], include=["file_search_call.results"]
+    )
+    prompt = house.prompts[-1][0]["content"]
+    assert len(prompt) < 4 * 1500
+    [search] = [item for item in answer.output if isinstance(item, ResponseFileSearchToolCall)]
+    assert search.results is not None
+    assert 2 < len(search.results) < 10
+    assert f"[{len(search.results)}] ships.md" in prompt

@@ -205,7 +205,8 @@ MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"tools": [{"type": "file_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "file_search"}]}, "tools.0.vector_store_ids"),
+        ({"tools": [{"type": "code_interpreter"}]}, "tools.0.type"),
         ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]}, "tools.0.tools.0.name"),
         ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]}, "tools.0.tools.0.type"),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}, "tool_choice"),

@@ -84,6 +84,28 @@ class Footnotes:
                         yield Cited(event.index, annotation(hit, mark.source + 1, mark.begin, mark.end))
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What `annotation` writes, as far as others read it."""
+
+    number: int
+    end_index: int
+    vector_store_id: str
+    file_id: str
+    filename: str
+    passage_id: str
+    page: int | None
+    quote: str
+    support: str
+
+
+def note_of(annotation: dict[str, Any]) -> Note | None:
+    """None for an annotation of another kind, which a client may have sent."""
+    try:
+        return msgspec.convert(annotation, Note)
+    except msgspec.ValidationError:
+        return None
+
+
 def annotation(hit: Hit, number: int, begin: int, end: int) -> dict[str, Any]:
     """A citation in OpenAI's shape, with what is needed to open the passage."""
     return {

@@ -29,7 +29,7 @@ _SENTENCE_END = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(«„“\"'])(?:\w|[A-ZÄÖÜÉ]?[a-zäöüé]{0,3}\.\w|Mr|Mrs|Ms|Dr|St|Prof|Sr|Sra|Dott|Sig|Hr|Fr|Nr|vgl|bzw|ca|etc|cf"
+    r"(?:^|[\s(«„“\"'])(?:[^\W\d_]|[A-ZÄÖÜÉ]?[a-zäöüé]{0,3}\.\w|Mr|Mrs|Ms|Dr|St|Prof|Sr|Sra|Dott|Sig|Hr|Fr|Nr|vgl|bzw|ca|etc|cf"
     r"|No|no|vol|pp?|art|Art|Abs|Mme|Mlle|MM?|Ud|Uds)\.\s+$"
 )
 
@@ -55,8 +55,13 @@ class Chunk:
 
     @property
     def read(self) -> str:
-        """What is embedded and searched: the text below its headings."""
-        return "\n".join(part for part in (self.heading, self.head, self.text.strip()) if part)
+        """As `read_text`."""
+        return read_text(self.text, heading=self.heading, head=self.head)
+
+
+def read_text(text: str, *, heading: str | None, head: str | None) -> str:
+    """What is embedded and searched of a passage: its text below its headings and its table's first row."""
+    return "\n".join(part for part in (heading, head, text.strip()) if part)
 
 
 @dataclass(frozen=True)

@@ -298,11 +298,7 @@ def public_id(passage: Passage) -> str:
 
 
 def attributes_of(document: LibraryDocument) -> dict[str, Attribute]:
-    return attributes_of_json(document.attributes)
-
-
-def attributes_of_json(content: str) -> dict[str, Attribute]:
-    attributes: dict[str, Attribute] = msgspec.json.decode(content)
+    attributes: dict[str, Attribute] = msgspec.json.decode(document.attributes)
     return attributes
 
 

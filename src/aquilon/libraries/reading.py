@@ -20,7 +20,7 @@ from aquilon.errors import ApiError
 from aquilon.extraction import Document, Unreadable
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.store.creators import principal_of
-from aquilon.libraries.chunking import Chunk, Sizes, chunks
+from aquilon.libraries.chunking import Chunk, Sizes, chunks, read_text
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.store import documents as stored
 from aquilon.libraries.store import libraries as stored_libraries
@@ -144,7 +144,7 @@ class Reading:
                 passages = await stored_passages.without_vector(session, document, most=_EMBEDDED_AT_ONCE)
             if not passages:
                 return
-            texts = ["\n".join(part for part in (one.heading, one.head, one.text.strip()) if part) for one in passages]
+            texts = [read_text(one.text, heading=one.heading, head=one.head) for one in passages]
             vectors, tokens = await self._vectors(model, texts, principal)
             halves = [packed(vector) for vector in vectors]
             async with self.database.writing() as session:

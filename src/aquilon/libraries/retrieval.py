@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
-import numpy as np
 import structlog
 
 from aquilon.errors import ApiError, invalid
-from aquilon.libraries.documents import attributes_of_json, public_id
+from aquilon.libraries.documents import public_id
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.filters import Attributes, Filter, matches
 from aquilon.libraries.libraries import note_use, require_unexpired, required
@@ -22,7 +21,7 @@ from aquilon.libraries.store import libraries as stored_libraries
 from aquilon.libraries.store import passages as stored_passages
 from aquilon.libraries.store import search as stored_words
 from aquilon.libraries.tables import Library, Passage
-from aquilon.libraries.vectors import Floats, LoadedLibraries, LoadedLibrary, unit
+from aquilon.libraries.vectors import Floats, LoadedLibraries, LoadedLibrary, Loading, unit
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -36,6 +35,8 @@ MOST_QUESTION_CHARACTERS = 4000
 """The end of a longer question is searched for."""
 _RANKED = 100
 """The passages of each ranking that are fused."""
+_LOADED_AT_ONCE = 10_000
+"""Vectors."""
 _RANK_OFFSET = 20
 """How much the first places count more than the next ones: the constant of reciprocal rank fusion."""
 
@@ -106,7 +107,7 @@ class Retrieval:
             libraries = [await required(session, principal, library_id) for library_id in library_ids]
         for library in libraries:
             require_unexpired(library)
-        vectors = await self._vectors(principal, libraries, text)
+        vectors = await self._vectors(principal, libraries, text) if question.meaning_weight else {}
         hits: list[Hit] = []
         for library in libraries:
             vector = vectors.get(library.embedding_model or "")
@@ -177,8 +178,11 @@ class Retrieval:
             if known is not None:
                 return known
             attributes = await stored_documents.attributes(session, scope, library.id)
-            rows = await stored_passages.vectors(session, scope, library.id)
-        loaded = await asyncio.to_thread(_loaded, attributes, rows)
+            loading, after = Loading(attributes), 0
+            while rows := await stored_passages.vectors(session, scope, library.id, after=after, most=_LOADED_AT_ONCE):
+                after = rows[-1][0]
+                await asyncio.to_thread(loading.add, rows)
+        loaded = loading.library()
         self._loaded.keep(key, loaded)
         return loaded
 
@@ -192,19 +196,6 @@ def fused(rankings: Iterable[tuple[Sequence[int], float]]) -> dict[int, float]:
         for rank, id_ in enumerate(ranking):
             scores[id_] = scores.get(id_, 0.0) + weight * (_RANK_OFFSET + 1) / (_RANK_OFFSET + 1 + rank)
     return {id_: score / total for id_, score in scores.items() if score > 0} if total else {}
-
-
-def _loaded(attributes: Collection[tuple[str, str]], rows: Sequence[tuple[int, str, bytes]]) -> LoadedLibrary:
-    positions = {file_id: at for at, (file_id, _) in enumerate(attributes)}
-    rows = [row for row in rows if row[1] in positions]
-    vectors = np.frombuffer(b"".join(row[2] for row in rows), "<f2").astype(np.float32)
-    return LoadedLibrary(
-        ids=np.array([row[0] for row in rows], np.int64),
-        documents=np.array([positions[row[1]] for row in rows], np.int32),
-        vectors=vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0),
-        file_ids=[file_id for file_id, _ in attributes],
-        attributes=[attributes_of_json(content) for _, content in attributes],
-    )
 
 
 def _hit(passage: Passage, name: str, *, score: float, similarity: float | None, attributes: Attributes) -> Hit:

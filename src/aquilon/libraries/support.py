@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -25,16 +25,16 @@ from aquilon.text.words import words_of
 Support = Literal["supported", "unsupported", "unchecked"]
 
 LEAST_SCORE = 0.5
-_FAR, _NEAR = 0.82, 0.90
-"""Cosines of E5 between a sentence and the nearest part of a passage: what isn't related, and what says the same."""
+_FAR, _NEAR = 0.834, 0.90
+"""Cosines of E5 between a sentence and the nearest one of a passage: what isn't related, and what says the same."""
 _OWN_MODEL = "multilingual-e5-small"
 """The model for which these were measured; other models' cosines mean other things."""
-_ALL_WORDS = 0.75
+_ENOUGH_WORDS = 0.6
 """The share of a sentence's words that speaks for the passage's support alone."""
 _SAME_STEM = 5
 """Two words with so many equal first letters, and endings that are no longer than these, count as one."""
 _MOST_PARTS = 96
-"""Parts of passages whose vectors one check asks for."""
+"""Sentences of passages whose vectors one check asks for."""
 _NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f ]\d{3})*(?:[.,]\d+)?")
 _MOST_ENDING = 4
 
@@ -55,11 +55,12 @@ async def check(claims: Sequence[Claim], principal: Principal, *, embedder: Embe
 
     Where vectors can't be had, words alone decide; a sentence in another language than its passage is then unchecked.
     """
-    nearness: Sequence[float | None] = [None] * len(claims)
-    if model == _OWN_MODEL and await embedder.has(model):
+    nearness: dict[Claim, float] = {}
+    unclear = [claim for claim in dict.fromkeys(claims) if (shared_words(claim) or 0.0) < _ENOUGH_WORDS]
+    if unclear and model == _OWN_MODEL and await embedder.has(model):
         with suppress(ApiError):  # the budget is at an end, or the process that embeds failed: words are left
-            nearness = await _nearness(claims, principal, embedder, model)
-    return [judged(claim, near) for claim, near in zip(claims, nearness, strict=True)]
+            nearness = await _nearness(unclear, principal, embedder, model)
+    return [judged(claim, nearness.get(claim)) for claim in claims]
 
 
 def judged(claim: Claim, nearness: float | None) -> Check:
@@ -67,12 +68,12 @@ def judged(claim: Claim, nearness: float | None) -> Check:
     words = shared_words(claim)
     if words is None:
         return Check("unchecked", None)
-    score = min(1.0, words / _ALL_WORDS)
+    score = min(1.0, words * LEAST_SCORE / _ENOUGH_WORDS)
     if nearness is not None:
         score = max(score, min(1.0, max(0.0, (nearness - _FAR) / (_NEAR - _FAR))))
     elif score < LEAST_SCORE / 2:  # perhaps another language
         return Check("unchecked", None)
-    if numbers(claim.sentence) - numbers(claim.passage):
+    if _has_other_numbers(claim):
         score /= 2.5
     return Check("supported" if score >= LEAST_SCORE else "unsupported", round(score, 3))
 
@@ -88,6 +89,12 @@ def shared_words(claim: Claim) -> float | None:
     return same / len(asked)
 
 
+def _has_other_numbers(claim: Claim) -> bool:
+    """Small numbers may be words in a passage without any."""
+    known = numbers(claim.passage)
+    return any(known or len(number) > 1 for number in numbers(claim.sentence) - known)
+
+
 def numbers(text: str) -> set[str]:
     """The numbers of a text, without what groups their digits."""
     return {re.sub(r"\D", "", number).lstrip("0") or "0" for number in _NUMBER.findall(text)}
@@ -95,26 +102,25 @@ def numbers(text: str) -> set[str]:
 
 async def _nearness(
     claims: Sequence[Claim], principal: Principal, embedder: Embedder, model: str
-) -> list[float | None]:
-    """The largest cosine between each sentence and the sentences of its passage, alone and in pairs."""
+) -> dict[Claim, float]:
+    """The largest cosine between each sentence and the sentences of its passage."""
     parts: dict[str, list[str]] = {}
     room = _MOST_PARTS
     for claim in claims:
-        if claim.passage not in parts and room > 0:
+        if claim.passage not in parts:
             parts[claim.passage] = _parts(claim.passage)[:room]
             room -= len(parts[claim.passage])
     cited = [claim.sentence for claim in claims]
     texts = list(dict.fromkeys([*cited, *chain.from_iterable(parts.values())]))
     vectors, _ = await embedder.vectors(model, texts, "query", principal)
     by_text = {text: unit(vector) for text, vector in zip(texts, vectors, strict=True)}
-    nearness: list[float | None] = []
-    for claim in claims:
-        of_passage = [by_text[part] for part in parts.get(claim.passage, [])]
-        nearness.append(float(np.max(np.stack(of_passage) @ by_text[claim.sentence])) if of_passage else None)
-    return nearness
+    return {
+        claim: float(np.max(np.stack([by_text[part] for part in parts[claim.passage]]) @ by_text[claim.sentence]))
+        for claim in claims
+        if parts[claim.passage]
+    }
 
 
 def _parts(passage: str) -> list[str]:
-    alone = [text for begin, end in sentences(passage) if (text := passage[begin:end].strip())]
-    pairs = [f"{first} {second}" for first, second in pairwise(alone)]
-    return list(dict.fromkeys([*alone, *pairs]))
+    """Its sentences."""
+    return list(dict.fromkeys(text for begin, end in sentences(passage) if (text := passage[begin:end].strip())))

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -66,6 +67,36 @@ class LoadedLibrary:
         best = np.argpartition(-scores, most - 1)[:most]
         ordered = best[np.argsort(-scores[best], kind="stable")]
         return [(int(self.ids[at]), float(scores[at])) for at in ordered if scores[at] > -2]
+
+
+class Loading:
+    """A library while its vectors are read from the database, some at a time."""
+
+    def __init__(self, attributes: Sequence[tuple[str, str]]) -> None:
+        """``attributes``: file and attributes, as JSON, of each document."""
+        self._attributes = attributes
+        self._positions = {file_id: at for at, (file_id, _) in enumerate(attributes)}
+        self._ids: list[npt.NDArray[np.int64]] = []
+        self._documents: list[npt.NDArray[np.int32]] = []
+        self._vectors: list[Floats] = []
+
+    def add(self, rows: Sequence[tuple[int, str, bytes]]) -> None:
+        """``rows``: id, file and vector of passages; the vectors are 16-bit floats, all with the same dimensions."""
+        known = [row for row in rows if row[1] in self._positions]
+        if known:
+            self._ids.append(np.array([row[0] for row in known], np.int64))
+            self._documents.append(np.array([self._positions[row[1]] for row in known], np.int32))
+            vectors = np.frombuffer(b"".join(row[2] for row in known), "<f2").astype(np.float32)
+            self._vectors.append(vectors.reshape(len(known), -1))
+
+    def library(self) -> LoadedLibrary:
+        return LoadedLibrary(
+            ids=np.concatenate([np.empty(0, np.int64), *self._ids]),
+            documents=np.concatenate([np.empty(0, np.int32), *self._documents]),
+            vectors=np.concatenate(self._vectors) if self._vectors else np.empty((0, 0), np.float32),
+            file_ids=[file_id for file_id, _ in self._attributes],
+            attributes=[msgspec.json.decode(content) for _, content in self._attributes],
+        )
 
 
 class LoadedLibraries:

@@ -8,7 +8,7 @@ from aquilon.api.services import Services
 from aquilon.conversations.footnotes import Footnotes
 from aquilon.conversations.items import Item, MessageItem
 from aquilon.errors import ApiError
-from aquilon.generation.prepared import Prepared
+from aquilon.generation.prepared import Bounded, Prepared, expected_tokens
 from aquilon.libraries.retrieval import Question
 from aquilon.libraries.sources import instruction
 from aquilon.people.identity import Principal
@@ -49,8 +49,14 @@ async def prepare_with_sources(footnotes: Footnotes, prepare: Callable[[str | No
             if error.limit is None or error.limit.kind != "context_tokens":
                 raise
         else:
-            wanted = prepared.request.sampling.max_tokens or _LEAST_ANSWER
-            if prepared.most_tokens >= min(wanted, _LEAST_ANSWER):
+            if _leaves_room(prepared):
                 return prepared
         footnotes.hits = footnotes.hits[: len(footnotes.hits) * 2 // 3]
     return await prepare(instruction(()))
+
+
+def _leaves_room(prepared: Prepared) -> bool:
+    wanted = min(prepared.request.sampling.max_tokens or _LEAST_ANSWER, _LEAST_ANSWER)
+    if isinstance(prepared, Bounded):
+        return expected_tokens(prepared) + wanted <= prepared.card.max_context
+    return prepared.most_tokens >= wanted

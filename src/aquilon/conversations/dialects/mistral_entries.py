@@ -12,7 +12,7 @@ from pydantic import Field
 from aquilon.conversations.dialects.chat_fields import ContentPart, ImageUrl, text_of_thoughts
 from aquilon.conversations.dialects.conversation_settings import DOCUMENT_LIBRARY
 from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
-from aquilon.conversations.footnotes import SEARCH
+from aquilon.conversations.footnotes import SEARCH, Note, note_of
 from aquilon.conversations.items import (
     CallItem,
     CallOutputItem,
@@ -300,29 +300,25 @@ def _chunks(part: Part) -> Iterator[Chunk]:
         yield _chunk(part)
         return
     begin = 0
-    for note in part.annotations:
-        if "passage_id" not in note:  # a client's own
-            continue
-        if note["end_index"] > begin:
-            yield TextChunk(part.text[begin : note["end_index"]])
-            begin = note["end_index"]
+    for note in filter(None, map(note_of, part.annotations)):
+        if note.end_index > begin:
+            yield TextChunk(part.text[begin : note.end_index])
+            begin = note.end_index
         yield reference(note)
     if begin < len(part.text):
         yield TextChunk(part.text[begin:])
 
 
-def reference(note: dict[str, Any]) -> ReferenceChunk:
-    """``note``: as `footnotes.annotation` writes it."""
-    library_id, file_id = note["vector_store_id"], note["file_id"]
+def reference(note: Note) -> ReferenceChunk:
     return ReferenceChunk(
-        title=note["filename"],
-        url=f"/v1/vector_stores/{library_id}/files/{file_id}/passages/{note['passage_id']}",
-        description=note["quote"],
-        number=note["number"],
-        library_id=library_id,
-        document_id=file_id,
-        page=note["page"],
-        support=note["support"],
+        title=note.filename,
+        url=f"/v1/vector_stores/{note.vector_store_id}/files/{note.file_id}/passages/{note.passage_id}",
+        description=note.quote,
+        number=note.number,
+        library_id=note.vector_store_id,
+        document_id=note.file_id,
+        page=note.page,
+        support=note.support,
     )
 
 

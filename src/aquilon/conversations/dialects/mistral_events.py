@@ -20,7 +20,7 @@ from aquilon.conversations.dialects.mistral_entries import (
     reference,
     thoughts,
 )
-from aquilon.conversations.footnotes import Checked, Cited, Footnote, Searched
+from aquilon.conversations.footnotes import Checked, Cited, Footnote, Searched, note_of
 from aquilon.conversations.run import RunEnded, RunError, RunEvent
 from aquilon.errors import ApiError
 from aquilon.money.usage_event import Usage
@@ -131,7 +131,7 @@ class _Writing:
             match change:
                 case ItemStarted(item) if item.searched is not None:
                     yield from self._searched(item)
-                case ItemCited(item, note):
+                case ItemCited(item, annotation) if (note := note_of(annotation)) is not None:
                     yield self._message(item, reference(note))
                 case ItemStarted(item) if item.kind != "reasoning":
                     yield self._delta(item, "")

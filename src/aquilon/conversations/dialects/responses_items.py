@@ -11,6 +11,7 @@ from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.dialects.fields import FIRST_FAULT_ENDS, Fields
 from aquilon.conversations.dialects.responses_tools import ResponsesTool, arguments_of_input, function_name
 from aquilon.conversations.dialects.tool_fields import MAX_TOOLS
+from aquilon.conversations.footnotes import SEARCH, Searched, search_record
 from aquilon.conversations.items import (
     CalledTool,
     CallItem,
@@ -19,6 +20,7 @@ from aquilon.conversations.items import (
     Image,
     Item,
     MessageItem,
+    OtherItem,
     Part,
     ReasoningItem,
     Text,
@@ -112,6 +114,8 @@ def _item(item: InputItem, param: str, position: int, known: Mapping[str, Item])
                 param=param,
                 code="item_not_found",
             )
+        case _ if item.type == SEARCH:  # of an earlier answer; no model reads it
+            return OtherItem(SEARCH, search_record(Searched(0, [], [])))
         case _ if item.type in _COMPACTIONS:
             return CompactionItem(_joined(item.summary) or _joined(item.content) or item.encrypted_content or "")
         case _:

@@ -62,16 +62,22 @@ async def delete_of(session: AsyncSession, document: LibraryDocument) -> None:
     await session.execute(query.where(Passage.library_id == document.library_id, Passage.file_id == document.file_id))
 
 
-async def vectors(session: AsyncSession, scope: Scope, library_id: str) -> list[tuple[int, str, bytes]]:
-    """Id, file and vector of each passage of the library that can be searched by its meaning."""
+async def vectors(
+    session: AsyncSession, scope: Scope, library_id: str, *, after: int, most: int
+) -> list[tuple[int, str, bytes]]:
+    """Id, file and vector of passages of the library that can be searched by their meaning, in the order of ids."""
     query = scope.select(Passage).join(
         LibraryDocument,
         (LibraryDocument.library_id == Passage.library_id) & (LibraryDocument.file_id == Passage.file_id),
     )
     ready = query.where(
-        Passage.library_id == library_id, LibraryDocument.status == "completed", Passage.vector.is_not(None)
+        Passage.library_id == library_id,
+        LibraryDocument.status == "completed",
+        Passage.vector.is_not(None),
+        Passage.id > after,
     )
-    rows = await session.execute(ready.with_only_columns(Passage.id, Passage.file_id, Passage.vector))
+    columns = ready.with_only_columns(Passage.id, Passage.file_id, Passage.vector)
+    rows = await session.execute(columns.order_by(Passage.id).limit(most))
     return [(row[0], row[1], row[2] or b"") for row in rows]
 
 
