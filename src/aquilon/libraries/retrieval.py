@@ -37,7 +37,7 @@ _RANKED = 100
 """The passages of each ranking that are fused."""
 _LOADED_AT_ONCE = 10_000
 """Vectors."""
-_RANK_OFFSET = 20
+_RANK_OFFSET = 6
 """How much the first places count more than the next ones: the constant of reciprocal rank fusion."""
 
 log = structlog.get_logger("aquilon.libraries")

@@ -18,12 +18,16 @@ _LEAST_BEGINNING = 4
 
 _READY = "d.library_id = p.library_id AND d.file_id = p.file_id AND d.status = 'completed'"
 _IN_SQLITE = (
-    "SELECT p.id, -bm25(passage_search, 0.0, 1.0) AS score FROM passage_search "
-    "JOIN library_passages AS p ON p.id = passage_search.rowid "
+    "SELECT p.id FROM (SELECT rowid, bm25(passage_search, 0.0, 1.0) AS cost FROM passage_search "
+    "WHERE passage_search MATCH :asked ORDER BY cost LIMIT :ranked) AS found "
+    "JOIN library_passages AS p ON p.id = found.rowid "
     "JOIN library_documents AS d ON {ready} "
-    "WHERE passage_search MATCH :asked AND p.organization_id = :owner AND p.library_id = :library {within}"
-    "ORDER BY score DESC, p.id LIMIT :most"
+    "WHERE p.organization_id = :owner AND p.library_id = :library {within}"
+    "ORDER BY found.cost, p.id LIMIT :most"
 )
+"""Only what is ranked best is looked up: a common word is in thousands of passages."""
+_MORE_RANKED = 4
+"""How many times as many are looked up as are asked for, since some may not be ready."""
 _IN_POSTGRESQL = (
     "WITH found AS (SELECT p.id, length(p.words) AS size, "
     "array_to_tsvector(string_to_array(p.words, ' ')) AS words FROM library_passages AS p "
@@ -55,6 +59,7 @@ async def find(
         asked = " OR ".join(f'"{word}" *' if _may_begin(word) else f'"{word}"' for word in words)
         values["asked"] = f'library_id : "{library_id}" AND words : ({asked})'
         statement = _statement(_IN_SQLITE, "AND p.file_id IN (SELECT value FROM json_each(:files)) ", within)
+        values["ranked"] = most * _MORE_RANKED if within is None else -1
         if within is not None:
             values["files"] = msgspec.json.encode(list(within)).decode()
     else:
