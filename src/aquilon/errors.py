@@ -57,11 +57,15 @@ Values = Mapping[str, str | int | float]
 
 
 class Refusal(ValueError):
-    """A value breaks a rule. The message says it in English, ``code`` and ``values`` to those who have other words."""
+    """A value breaks a rule. The message says it in English, ``code`` and ``values`` to those who have other words.
 
-    def __init__(self, message: str, *, code: str, values: Values | None = None) -> None:
+    ``param`` names the field where several are checked together.
+    """
+
+    def __init__(self, message: str, *, code: str, values: Values | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.param = param
         self.values = dict(values or {})
 
 
@@ -114,7 +118,7 @@ def refused(error: ValueError, *, param: str | None = None, code: str | None = N
     """Status 400 for a value that breaks a rule; ``code`` is for a rule that has none."""
     if not isinstance(error, Refusal):
         return invalid(str(error), param=param, code=code)
-    return invalid(str(error), param=param, code=error.code, values=error.values)
+    return invalid(str(error), param=error.param or param, code=error.code, values=error.values)
 
 
 def unsupported(subject_and_verb: str, *, param: str) -> ApiError:

@@ -99,7 +99,7 @@ async def test_a_member_is_given_a_role_and_disabled(owner: ConsoleVisitor) -> N
     await expect(owner.row("Quentin")).to_contain_text("disabled")
     await owner.open("/audit")
     await owner.page.get_by_label("Filter").fill("quentin")
-    actions = await owner.page.locator("tbody code").all_inner_texts()
+    actions = await owner.page.locator("tbody span[title]").evaluate_all("(all) => all.map((one) => one.title)")
     assert actions == ["user.disabled", "user.role_set", "user.created"]
 
 
@@ -236,7 +236,7 @@ async def test_a_person_changes_their_name_address_and_password(
         await expect(person.page.get_by_text("It is set.")).to_be_visible()
         await who.get_by_label("Name").fill("admin")
         await who.get_by_role("button", name="Save").click()
-        await expect(who.get_by_role("alert")).to_contain_text("There is a user 'admin' already")
+        await expect(who.get_by_role("alert")).to_have_text("Name: “admin” exists already: choose another name.")
         await person.page.locator("button[popovertarget=menu]").click()
         await person.page.get_by_role("button", name="Sign out").click()
         await person.page.get_by_label("Name or e-mail address").fill("sofia@example.org")

@@ -13,7 +13,7 @@ import pytest
 from tests.support.people import cookie_header, joined, signed_in_owner
 from tests.support.server import RunningServer
 
-OTHERS = Path(__file__).parent.parent / "chat" / "exports_of_others"
+OTHERS = Path(__file__).parent.parent / "conversations" / "exports_of_others"
 JSON = {"content-type": "application/json"}
 IMPORT = "/v1/conversations/import"
 

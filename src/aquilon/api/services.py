@@ -15,12 +15,12 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
-from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
+from aquilon.conversations.transfer.imports.imports import Imports
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
 from aquilon.embeddings.reranking import RerankPipeline

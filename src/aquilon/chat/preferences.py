@@ -13,11 +13,11 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from aquilon.chat.imports.storing import DIALECT as IMPORTED
 from aquilon.chat.store import feedback as stored_feedback
-from aquilon.chat.store.trees import contents, pieces, skeleton
 from aquilon.chat.switches import read as read_switches
 from aquilon.conversations.items import Item, MessageItem, ReasoningItem, Text, decoded, encoded
+from aquilon.conversations.store.trees import contents, pieces, skeleton
+from aquilon.conversations.transfer.imports.storing import DIALECT as IMPORTED
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope

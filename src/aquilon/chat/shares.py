@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import msgspec
 
 from aquilon.chat import switches
-from aquilon.chat.snapshots import SharedMessage, decoded_snapshot, taken
 from aquilon.chat.store import shares as stored_shares
 from aquilon.chat.tables.shares import Share
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.transfer.snapshots import SharedMessage, decoded_snapshot, taken
 from aquilon.errors import ApiError, forbidden, not_found
 from aquilon.money.memory_windows import MemoryWindows
 from aquilon.people.identity import Principal

@@ -55,5 +55,5 @@ def checked_email(email: str) -> str:
     """The address in lower case, without spaces around it. Raises ValueError if it isn't an e-mail address."""
     email = email.strip().lower()
     if len(email) > MAX_EMAIL_CHARACTERS or not email.isprintable() or _EMAIL.fullmatch(email) is None:
-        raise Refusal("An e-mail address looks like name@example.org", code="email_invalid")
+        raise Refusal("An e-mail address looks like name@example.org", code="email_invalid", param="email")
     return email

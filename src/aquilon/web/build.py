@@ -13,7 +13,6 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
-from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.checkpoints.store import ModelStore
@@ -22,6 +21,7 @@ from aquilon.conversations.histories import Histories
 from aquilon.conversations.personal_data import ConversationData
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
+from aquilon.conversations.transfer.imports.imports import Imports
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
 from aquilon.embeddings.reranking import RerankPipeline

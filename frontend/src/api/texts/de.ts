@@ -102,7 +102,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.first_workspace": "„{name}“ ist der erste Arbeitsbereich der Organisation und kann nicht archiviert werden.",
   "error.key_revoked": "Dieser Schlüssel ist widerrufen: Erstellen Sie einen neuen.",
   "error.expiry_in_past": "Dieser Zeitpunkt ist vorbei: Wählen Sie einen späteren.",
-  "error.address_invalid": "Das ist keine Adresse: Schreiben Sie 192.0.2.7 oder 192.0.2.0/24.",
+  "error.address_invalid": "„{address}“ ist keine Adresse: Schreiben Sie 192.0.2.7 oder 192.0.2.0/24.",
   "error.limit_empty": "Ein Limit braucht mindestens eine Zahl. Um keines zu haben, entfernen Sie es.",
   "error.budget_negative": "Ein Budget kann nicht kleiner als 0 sein.",
   "error.budget_exceeded": "Der Rest des Budgets reicht hierfür nicht.",

@@ -100,7 +100,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.first_workspace": "«{name}» es el primer espacio de trabajo de la organización y no se puede archivar.",
   "error.key_revoked": "Esta clave está revocada: hay que crear otra.",
   "error.expiry_in_past": "Ese momento ya ha pasado: hay que elegir otro posterior.",
-  "error.address_invalid": "No es una dirección: se escribe 192.0.2.7 o 192.0.2.0/24.",
+  "error.address_invalid": "«{address}» no es una dirección: se escribe 192.0.2.7 o 192.0.2.0/24.",
   "error.limit_empty": "Un límite necesita al menos un número. Para no tener ninguno, se elimina.",
   "error.budget_negative": "Un presupuesto no puede ser menor que 0.",
   "error.budget_exceeded": "Lo que queda del presupuesto no alcanza para esto.",

@@ -102,7 +102,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.first_workspace": "«{name}» è la prima area di lavoro dell’organizzazione e non può essere archiviata.",
   "error.key_revoked": "Questa chiave è revocata: bisogna crearne un’altra.",
   "error.expiry_in_past": "Questo momento è passato: bisogna sceglierne uno successivo.",
-  "error.address_invalid": "Non è un indirizzo: si scrive 192.0.2.7 o 192.0.2.0/24.",
+  "error.address_invalid": "«{address}» non è un indirizzo: si scrive 192.0.2.7 o 192.0.2.0/24.",
   "error.limit_empty": "Un limite ha bisogno di almeno un numero. Per non averne, lo si rimuove.",
   "error.budget_negative": "Un budget non può essere inferiore a 0.",
   "error.budget_exceeded": "Ciò che resta del budget non basta.",

@@ -16,12 +16,12 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.chat.imports.shared import tree_of_share
-from aquilon.chat.imports.storing import store
 from aquilon.chat.shares import DEFAULT_DAYS, MOST_DAYS, OpenedShare
-from aquilon.chat.snapshots import SharedMessage
 from aquilon.chat.tables.shares import Share
 from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.transfer.imports.snapshot import tree_of_snapshot
+from aquilon.conversations.transfer.imports.storing import store
+from aquilon.conversations.transfer.snapshots import SharedMessage
 
 routes = Routes("/v1/shares", tag="shares")
 
@@ -151,7 +151,8 @@ async def open_share(request: Request) -> Response:
 )
 async def continue_share(request: Request, caller: Caller) -> Response:
     state = services(request)
-    tree = tree_of_share(await _opened(request))
+    share = await _opened(request)
+    tree = tree_of_snapshot(share.title, share.messages)
     conversation_id = await store(state.database, state.conversations, caller, tree)
     return json_answer(conversation_body(await state.conversations.get(caller, conversation_id)))
 

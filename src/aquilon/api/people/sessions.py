@@ -209,7 +209,7 @@ async def change_profile(request: Request, person: Person) -> Response:
     fields = await read_body(request, ProfileRequest)
     removes_email = "email" in fields.model_fields_set and fields.email is None
     changes = UserChanges(name=fields.name, email=fields.email, removes_email=removes_email)
-    with in_words("name" if fields.email is None else "email"):
+    with in_words():
         await profile.change(services(request).database, person, changes)
     return await _changed_session(request, person)
 

@@ -205,11 +205,18 @@ def _checked(limits: KeyLimits) -> dict[str, Any]:
 
 
 def _networks(addresses: Sequence[str] | None) -> list[str] | None:
+    return None if addresses is None else [_network(text) for text in addresses]
+
+
+def _network(text: str) -> str:
     try:
-        return None if addresses is None else [str(ipaddress.ip_network(text, strict=False)) for text in addresses]
+        return str(ipaddress.ip_network(text, strict=False))
     except ValueError as error:
         raise invalid(
-            f"{error}: write 192.0.2.7 or 192.0.2.0/24", param="allowed_addresses", code="address_invalid"
+            f"{error}: write 192.0.2.7 or 192.0.2.0/24",
+            param="allowed_addresses",
+            code="address_invalid",
+            values={"address": text[:100]},
         ) from None
 
 

@@ -236,7 +236,10 @@ async def _free_email(session: AsyncSession, scope: Scope, email: str) -> str:
     email = checked_email(email)
     if await user_with_email(session, scope, email) is not None:
         raise Refusal(
-            f"The e-mail address '{email}' belongs to another account", code="email_taken", values={"email": email}
+            f"The e-mail address '{email}' belongs to another account",
+            code="email_taken",
+            values={"email": email},
+            param="email",
         )
     return email
 

@@ -10,12 +10,19 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from aquilon.chat.document import FORMAT, VERSION, ExportedAnswer, ExportedHead, ExportedItem, portable
-from aquilon.chat.imports.tree import cleaned_title
-from aquilon.chat.store.trees import Skeleton, contents, pieces, skeleton
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import CallItem, CallOutputItem, File, Image, Item, MessageItem, decoded
+from aquilon.conversations.store.trees import Skeleton, contents, pieces, skeleton
 from aquilon.conversations.tables import StoredConversation, StoredItem
+from aquilon.conversations.transfer.document import (
+    FORMAT,
+    VERSION,
+    ExportedAnswer,
+    ExportedHead,
+    ExportedItem,
+    portable,
+)
+from aquilon.conversations.transfer.imports.tree import cleaned_title
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database

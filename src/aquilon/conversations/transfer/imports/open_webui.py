@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from aquilon.chat.imports.chatgpt import seconds
-from aquilon.chat.imports.tree import (
+from aquilon.conversations.items import MessageItem, ReasoningItem, Text
+from aquilon.conversations.transfer.imports.chatgpt import seconds
+from aquilon.conversations.transfer.imports.tree import (
     Node,
     Tree,
     by_children,
@@ -20,7 +21,6 @@ from aquilon.chat.imports.tree import (
     cleaned_title,
     parents_within,
 )
-from aquilon.conversations.items import MessageItem, ReasoningItem, Text
 
 _THOUGHTS = re.compile(r'\s*<details type="reasoning"[^>]*>\s*(?:<summary>[^<]*</summary>)?(.*?)</details>\s*', re.S)
 _QUOTE = re.compile(r"^(?:>|&gt;) ?", re.M)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from aquilon.chat.document import ExportedConversation, portable
-from aquilon.chat.imports.tree import ImportRefused, Node, Tree, cleaned_model, cleaned_title, parents_within
+from aquilon.conversations.transfer.document import ExportedConversation, portable
+from aquilon.conversations.transfer.imports.tree import (
+    ImportRefused,
+    Node,
+    Tree,
+    cleaned_model,
+    cleaned_title,
+    parents_within,
+)
 
 _decoder = msgspec.json.Decoder(ExportedConversation)
 _MOST_LABELS = 16

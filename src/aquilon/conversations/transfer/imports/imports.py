@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from aquilon.chat.imports.files import ReadConversation, conversations_of, read, unpacked
-from aquilon.chat.imports.storing import store
-from aquilon.chat.imports.tree import ImportRefused
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.transfer.imports.files import ReadConversation, conversations_of, read, unpacked
+from aquilon.conversations.transfer.imports.storing import store
+from aquilon.conversations.transfer.imports.tree import ImportRefused
 from aquilon.errors import overloaded
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from aquilon.chat.imports.files import conversations_of, read, unpacked
-from aquilon.chat.imports.tree import Tree
 from aquilon.conversations.items import MessageItem, ReasoningItem
+from aquilon.conversations.transfer.imports.files import conversations_of, read, unpacked
+from aquilon.conversations.transfer.imports.tree import Tree
 from aquilon.errors import ApiError
 
 FOLDER = Path(__file__).parent / "exports_of_others"

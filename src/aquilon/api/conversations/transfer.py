@@ -15,10 +15,10 @@ from aquilon.api.body import read_bytes
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.chat import exports
-from aquilon.chat.document import ExportedAnswer
-from aquilon.chat.imports.files import MOST_BYTES
-from aquilon.chat.imports.imports import ImportedConversation, SkippedConversation
+from aquilon.conversations.transfer import exports
+from aquilon.conversations.transfer.document import ExportedAnswer
+from aquilon.conversations.transfer.imports.files import MOST_BYTES
+from aquilon.conversations.transfer.imports.imports import ImportedConversation, SkippedConversation
 from aquilon.errors import invalid
 
 routes = Routes("/v1/conversations", tag="conversations")

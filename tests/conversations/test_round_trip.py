@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from aquilon.chat import exports
-from aquilon.chat.document import Document, ExportedConversation
-from aquilon.chat.imports.imports import ImportReport, Imports
+from aquilon.conversations.transfer import exports
 from aquilon.conversations import administration
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.transfer.document import Document, ExportedConversation
+from aquilon.conversations.transfer.imports.imports import ImportReport, Imports
 from aquilon.errors import ApiError
 from aquilon.people.identity import Principal
 from aquilon.storage import Database

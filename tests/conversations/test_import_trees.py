@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquilon.chat.imports.own_format import tree_of_export
-from aquilon.chat.imports.tree import ImportRefused, Node, cleaned_title, in_order, laid_out
-from aquilon.chat.store.trees import PlacedItem, parents_by_place
 from aquilon.conversations.items import MessageItem, Text
+from aquilon.conversations.store.trees import PlacedItem, parents_by_place
+from aquilon.conversations.transfer.imports.own_format import tree_of_export
+from aquilon.conversations.transfer.imports.tree import ImportRefused, Node, cleaned_title, in_order, laid_out
 
 TEXT = MessageItem("user", (Text("x"),))
 

@@ -12,7 +12,7 @@ from aquilon.api.authentication import Caller
 from aquilon.api.event_stream import EventStream
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.chat.live import State, changes
+from aquilon.conversations.live import State, changes
 
 routes = Routes("/v1/conversations", tag="conversations")
 

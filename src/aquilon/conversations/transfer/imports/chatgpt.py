@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from aquilon.chat.imports.tree import (
+from aquilon.conversations.items import Item, MessageItem, ReasoningItem, Text
+from aquilon.conversations.transfer.imports.tree import (
     Node,
     Tree,
     by_children,
@@ -20,7 +21,6 @@ from aquilon.chat.imports.tree import (
     cleaned_title,
     parents_within,
 )
-from aquilon.conversations.items import Item, MessageItem, ReasoningItem, Text
 
 
 class _Author(msgspec.Struct):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.support.stored_runs import message
 
-from aquilon.chat import live
+from aquilon.conversations import live
 from aquilon.conversations.conversations import ConversationChange, Conversations
 from aquilon.conversations.rows import NewConversation
 from aquilon.errors import ApiError

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from aquilon.chat.imports.tree import Node, Tree
-from aquilon.chat.shares import OpenedShare
+from collections.abc import Sequence
+
 from aquilon.conversations.items import MessageItem, Text
+from aquilon.conversations.transfer.imports.tree import Node, Tree
+from aquilon.conversations.transfer.snapshots import SharedMessage
 
 
-def tree_of_share(share: OpenedShare) -> Tree:
+def tree_of_snapshot(title: str | None, messages: Sequence[SharedMessage]) -> Tree:
     nodes: list[Node] = []
     models: dict[str, str] = {}
-    for number, message in enumerate(share.messages):
+    for number, message in enumerate(messages):
         text = "\n".join([*(f"[{name}]" for name in message.files), *([message.text] if message.text else [])])
         output = message.role == "assistant"
         if output and message.model is not None:
@@ -26,4 +28,4 @@ def tree_of_share(share: OpenedShare) -> Tree:
                 complete=message.complete,
             )
         )
-    return Tree(title=share.title, created_at=None, updated_at=None, nodes=nodes, head=None, models=models)
+    return Tree(title=title, created_at=None, updated_at=None, nodes=nodes, head=None, models=models)

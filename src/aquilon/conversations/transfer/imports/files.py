@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from aquilon.chat.document import FORMAT, VERSION, Document
-from aquilon.chat.imports.chatgpt import tree_of_chatgpt
-from aquilon.chat.imports.open_webui import tree_of_open_webui
-from aquilon.chat.imports.own_format import tree_of_export
-from aquilon.chat.imports.tree import ImportRefused, Tree, cleaned_title
+from aquilon.conversations.transfer.document import FORMAT, VERSION, Document
+from aquilon.conversations.transfer.imports.chatgpt import tree_of_chatgpt
+from aquilon.conversations.transfer.imports.open_webui import tree_of_open_webui
+from aquilon.conversations.transfer.imports.own_format import tree_of_export
+from aquilon.conversations.transfer.imports.tree import ImportRefused, Tree, cleaned_title
 from aquilon.errors import ApiError, invalid
 
 MOST_BYTES = 100 * 2**20
