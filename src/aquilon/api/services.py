@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.prompts import Prompts
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
@@ -59,6 +60,7 @@ class Services:
     pipeline: Pipeline
     conversations: Conversations
     projects: Projects
+    prompts: Prompts
     runs: Runs
     local_models: LocalModels
     upstream_models: UpstreamModels

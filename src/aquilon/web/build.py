@@ -12,6 +12,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.prompts import Prompts
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -118,6 +119,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         pipeline=pipeline,
         conversations=conversations,
         projects=Projects(database),
+        prompts=Prompts(database, on_deletion=erase),
         runs=Runs(database, pipeline, histories, process_id=process_id),
         local_models=local_models,
         upstream_models=upstream_models,

@@ -34,6 +34,7 @@ _TAGS = {
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
     "projects": "Folders of conversations, with instructions for every answer in them.",
+    "prompts": "Requests to a model that are kept under a name, to be sent again.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
+from aquilon.api.chat import prompts
 from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -60,6 +61,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         items,
         mistral,
         projects,
+        prompts,
         responses_websocket,
         vector_stores,
         vector_store_files,

@@ -1,0 +1,1 @@
+"""Routes of what people keep around their conversations."""

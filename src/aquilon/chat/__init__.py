@@ -1,0 +1,1 @@
+"""What people keep around their conversations, each subject with its rules, its tables and its queries."""

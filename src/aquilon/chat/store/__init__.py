@@ -1,0 +1,1 @@
+"""Queries over what people keep, one file a subject: who may see it."""

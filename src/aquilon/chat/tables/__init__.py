@@ -1,0 +1,1 @@
+"""The tables of what people keep, one file a subject. Times are whole seconds since 1970."""
