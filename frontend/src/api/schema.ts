@@ -1,5 +1,19 @@
 /** The bodies that the server reads and writes. Written by scripts/api-types out of /openapi.json: don't change it here. */
 
+export interface AddFile {
+  file_id: string;
+  attributes?: Record<string, unknown> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+}
+
+/** Either `file_ids`, to which the other fields belong, or `files` with fields of their own. */
+export interface AddFiles {
+  file_ids?: Array<string> | null;
+  files?: Array<AddFile> | null;
+  attributes?: Record<string, unknown> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+}
+
 export interface AddItems {
   items: Array<InputItem>;
   /** The item below which these are added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
@@ -58,6 +72,17 @@ export interface AliasSwitch {
 export interface AllowedTools {
   mode?: "auto" | "required";
   tools: Array<ToolChoice>;
+}
+
+/** `response.output_text.annotation.added`: whether the source supports the sentence is known at its end. */
+export interface AnnotationEvent {
+  type: string;
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+  content_index: number;
+  annotation_index: number;
+  annotation: Record<string, unknown>;
 }
 
 export interface AnswerDone {
@@ -154,8 +179,8 @@ export interface AppendToConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -348,11 +373,52 @@ export interface ChangeConversation {
 }
 
 /** A field that isn't sent leaves what is there. */
+export interface ChangeDocument {
+  name?: string | null;
+  /** In place of all attributes that are there. */
+  attributes?: Record<string, unknown> | null;
+  /** Refused: a document stays until it is deleted. */
+  expires_at?: string | null;
+}
+
+export interface ChangeFile {
+  /** In place of all attributes that are there. */
+  attributes: Record<string, unknown> | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeLibrary {
+  name?: string | null;
+  description?: string | null;
+}
+
+/** A field that isn't sent leaves what is there. */
 export interface ChangeProject {
   name?: string | null;
   /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangePrompt {
+  name?: string | null;
+  /** As in a request to `/v1/chat/completions`. */
+  messages?: Array<PromptMessage> | null;
+  /** The request's other fields, such as `model` and `temperature`. They are kept as they are. */
+  settings?: Record<string, JsonValue> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's prompt begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeVectorStore {
+  name?: string | null;
+  description?: string | null;
+  expires_after?: ExpiresAfter | null;
+  metadata?: Record<string, string> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's library begins. */
   visibility?: "user" | "workspace" | null;
 }
 
@@ -549,6 +615,17 @@ export interface ChunkDelta {
   function_call?: FunctionCallBody;
 }
 
+export interface ChunkingBody {
+  type: string;
+  static?: StaticSizesBody | null;
+}
+
+/** `auto`: at headings, paragraphs and sentences, about 900 characters. `static`: tokens, taken for 4 characters. */
+export interface ChunkingStrategy {
+  type?: "auto" | "static" | "other";
+  static?: StaticSizes | null;
+}
+
 /** A function of the client. Tools of other types are Anthropic's own, which this server doesn't have. */
 export interface ClientTool {
   type?: string | null;
@@ -564,7 +641,7 @@ export interface CompactedResponse {
   id: string;
   object: string;
   created_at: number;
-  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
   usage: ResponseUsage;
 }
 
@@ -836,6 +913,13 @@ export interface ConversationResponse {
   usage: ConversationUsage;
 }
 
+/** A function or, with `document_library`, libraries that are searched before the answer. */
+export interface ConversationTool {
+  type?: string;
+  function?: FunctionFields | null;
+  library_ids?: Array<string> | null;
+}
+
 export interface ConversationUsage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -883,11 +967,41 @@ export interface CreateConversation {
   items?: Array<InputItem> | null;
 }
 
+export interface CreateLibrary {
+  name: string;
+  description?: string | null;
+  /** The most characters of a passage. */
+  chunk_size?: number | null;
+  /** By default `User` for a signed-in person, who alone sees it, and `Workspace` for a key. */
+  owner_type?: "User" | "Workspace" | null;
+}
+
 export interface CreateProject {
   name: string;
   /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+export interface CreatePrompt {
+  name: string;
+  /** As in a request to `/v1/chat/completions`. */
+  messages: Array<PromptMessage>;
+  /** The request's other fields, such as `model` and `temperature`. They are kept as they are. */
+  settings?: Record<string, JsonValue> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's prompt begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
+export interface CreateVectorStore {
+  name?: string | null;
+  description?: string | null;
+  file_ids?: Array<string> | null;
+  chunking_strategy?: ChunkingStrategy | null;
+  expires_after?: ExpiresAfter | null;
+  metadata?: Record<string, string> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's library begins. */
   visibility?: "user" | "workspace" | null;
 }
 
@@ -971,6 +1085,12 @@ export interface DeletedProject {
   deleted: boolean;
 }
 
+export interface DeletedPrompt {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DeletedResponse {
   id: string;
   object: string;
@@ -983,9 +1103,46 @@ export interface DeletedUpstream {
   deleted: boolean;
 }
 
+export interface DeletedVectorStore {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedVectorStoreFile {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface DetokenizeRequest {
   model: string;
   tokens: Array<number>;
+}
+
+export interface DocumentBody {
+  id: string;
+  library_id: string;
+  name: string;
+  hash: string;
+  mime_type: string;
+  extension: string | null;
+  size: number;
+  created_at: string;
+  last_processed_at: string | null;
+  process_status: string;
+  processing_status: string;
+  number_of_pages: number | null;
+  uploaded_by_id: string;
+  uploaded_by_type: string;
+  tokens_processing_main_content: number;
+  tokens_processing_summary: number;
+  tokens_processing_total: number;
+  summary: string | null;
+  url: string | null;
+  attributes: Record<string, string | number | boolean>;
+  expires_at: string | null;
+  error: string | null;
 }
 
 export interface DocumentChunk {
@@ -995,6 +1152,21 @@ export interface DocumentChunk {
 }
 
 export interface DocumentFields {
+  text: string;
+}
+
+export interface DocumentList {
+  data: Array<DocumentBody>;
+  pagination: Pagination;
+}
+
+export interface DocumentStatus {
+  document_id: string;
+  process_status: string;
+  processing_status: string;
+}
+
+export interface DocumentText {
   text: string;
 }
 
@@ -1101,6 +1273,16 @@ export interface ErrorFields {
   limit?: LimitReached;
 }
 
+export interface ExpiresAfter {
+  anchor?: "last_active_at";
+  days: number;
+}
+
+export interface ExpiresAfterBody {
+  anchor: string;
+  days: number;
+}
+
 export interface ExtraText {
   filename?: string;
   text: string;
@@ -1123,6 +1305,15 @@ export interface FieldError {
   type: string;
 }
 
+export interface FileBatchBody {
+  id: string;
+  object: string;
+  created_at: number;
+  vector_store_id: string;
+  status: string;
+  file_counts: FileCounts;
+}
+
 /** OpenAI's clients read `status`; Mistral's read the fields from `sample_type` to `visibility`. */
 export interface FileBody {
   id: string;
@@ -1143,6 +1334,21 @@ export interface FileBody {
   deleted: boolean;
 }
 
+export interface FileContent {
+  object: string;
+  data: Array<TextContent>;
+  has_more: boolean;
+  next_page: string | null;
+}
+
+export interface FileCounts {
+  in_progress: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  total: number;
+}
+
 export interface FileList {
   object: string;
   data: Array<FileBody>;
@@ -1150,6 +1356,44 @@ export interface FileList {
   last_id: string | null;
   has_more: boolean;
   total: number | null;
+}
+
+/** A search in libraries, before the answer. */
+export interface FileSearchBody {
+  type: "file_search_call";
+  id: string;
+  status: string;
+  queries: Array<string>;
+  results: Array<FileSearchResultBody> | null;
+}
+
+export interface FileSearchEcho {
+  type: "file_search";
+  vector_store_ids: Array<string>;
+  filters: Record<string, unknown> | null;
+  max_num_results: number;
+  ranking_options: Record<string, unknown> | null;
+}
+
+/** `response.file_search_call.in_progress`, `.searching` and `.completed`. */
+export interface FileSearchEvent {
+  type: string;
+  sequence_number: number;
+  item_id: string;
+  output_index: number;
+}
+
+/** A passage that was a source of the answer; its place in the list is its number, from 1. */
+export interface FileSearchResultBody {
+  file_id: string;
+  filename: string;
+  score: number;
+  text: string;
+  attributes: Record<string, unknown>;
+  vector_store_id: string;
+  passage_id: string;
+  page: number | null;
+  heading: string | null;
 }
 
 export interface FileUrl {
@@ -1333,6 +1577,11 @@ export interface HitList {
   object: string;
   data: Array<HitBody>;
   has_more: boolean;
+}
+
+export interface HybridWeights {
+  embedding_weight?: number;
+  text_weight?: number;
 }
 
 export interface ImageAddress {
@@ -1565,7 +1814,7 @@ export interface InvitationToJoin {
 
 export interface ItemPage {
   object: string;
-  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
+  data: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody | CallOutputBody | CustomCallOutputBody | OtherBody>;
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
@@ -1585,6 +1834,32 @@ export interface JsonSchemaFields {
   schema?: Record<string, unknown> | boolean | string | null;
   /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
+}
+
+export type JsonValue = unknown;
+
+export interface LastError {
+  code: string;
+  message: string;
+}
+
+export interface LibraryBody {
+  id: string;
+  name: string;
+  description: string | null;
+  created_at: string;
+  updated_at: string;
+  owner_id: string;
+  owner_type: string;
+  total_size: number;
+  nb_documents: number;
+  chunk_size: number | null;
+}
+
+export interface LibraryList {
+  data: Array<LibraryBody>;
+  pagination: Pagination | null;
+  next_page_token: string | null;
 }
 
 export interface LikelyToken {
@@ -1745,7 +2020,7 @@ export interface MessageGrew {
   content_index: number;
   model: string;
   role: string;
-  content: string | ThinkChunk;
+  content: string | ThinkChunk | ReferenceChunk;
 }
 
 export interface MessageInputEntry {
@@ -1755,7 +2030,7 @@ export interface MessageInputEntry {
   created_at: string;
   completed_at: string | null;
   role: string;
-  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk>;
   prefix: boolean;
 }
 
@@ -1775,7 +2050,7 @@ export interface MessageOutputEntry {
   created_at: string;
   completed_at: string | null;
   role: string;
-  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk>;
+  content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk>;
   model: string | null;
 }
 
@@ -2423,7 +2698,7 @@ export interface OutputItemEvent {
   type: string;
   sequence_number: number;
   output_index: number;
-  item: MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody;
+  item: MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody;
 }
 
 export interface OutputLogprob {
@@ -2545,6 +2820,30 @@ export interface PageOfWorkspaceBody {
   has_more: boolean;
 }
 
+export interface Pagination {
+  total_items: number;
+  total_pages: number;
+  current_page: number;
+  page_size: number;
+  has_more: boolean;
+}
+
+/** A passage, with the text around it: what a footnote opens. */
+export interface PassageBody {
+  id: string;
+  object: string;
+  vector_store_id: string;
+  file_id: string;
+  filename: string;
+  page: number | null;
+  heading: string | null;
+  head: string | null;
+  start_index: number;
+  end_index: number;
+  text: string;
+  mark: Array<unknown>;
+}
+
 export interface PasswordRequest {
   password: string;
   /** The present password, if there is one. Not needed for 15 minutes after a one-time link. */
@@ -2622,10 +2921,45 @@ export interface ProjectPage {
   has_more: boolean;
 }
 
+/** A saved prompt: `{"messages": messages, **settings}` is a body for `/v1/chat/completions`. */
+export interface PromptBody {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  visibility: string;
+  messages: Array<SavedMessage>;
+  settings: Record<string, unknown>;
+}
+
+/** A saved prompt in a list; `GET /v1/prompts/{prompt_id}` adds its messages. Times are in unix seconds. */
+export interface PromptEntry {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  visibility: string;
+}
+
 export interface PromptLogprob {
   logprob: number;
   rank: number | null;
   decoded_token: string;
+}
+
+export interface PromptMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
+
+export interface PromptPage {
+  object: string;
+  data: Array<PromptEntry>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
 }
 
 export interface PromptTokensDetails {
@@ -2749,6 +3083,15 @@ export interface Ranking {
   meta: RerankMeta;
 }
 
+export interface RankingOptions {
+  /** Without effect: words and meaning are ranked apart, and both ranks fused. */
+  ranker?: string | null;
+  /** Leave out passages with a lower score. */
+  score_threshold?: number | null;
+  /** How much the ranks by meaning and by words count. */
+  hybrid_search?: HybridWeights | null;
+}
+
 export interface Readiness {
   ready: boolean;
   reason: string;
@@ -2787,9 +3130,55 @@ export interface RedactedThinkingBlock {
   data: string;
 }
 
+/** A footnote, after its mark in the text. */
+export interface ReferenceChunk {
+  type: "tool_reference";
+  tool: string;
+  title: string;
+  url: string;
+  description: string;
+  number: number;
+  library_id: string;
+  document_id: string;
+  page: number | null;
+  support: string;
+}
+
 export interface RemoteModelBody {
   name: string;
   max_context: number | null;
+}
+
+/** One request that was admitted, however it ended; neither what it asked nor the answer. Times are unix seconds. */
+export interface RequestEntry {
+  id: string;
+  object: string;
+  ended_at: number;
+  route: string;
+  model: string;
+  workspace: string;
+  member_id: string;
+  member: string;
+  key_id: string | null;
+  key: string | null;
+  outcome: "cancelled" | "completed" | "failed";
+  error_code: string | null;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  cost_microcents: number;
+  first_token_ms: number | null;
+  duration_ms: number;
+  batch: boolean;
+}
+
+export interface RequestPage {
+  object: string;
+  data: Array<RequestEntry>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+  everybody: boolean;
 }
 
 export interface RerankFields {
@@ -2824,7 +3213,7 @@ export interface ResponseBody {
   error: ResponseError | null;
   incomplete_details: IncompleteDetails | null;
   model: string;
-  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody>;
+  output: Array<MessageItemBody | ReasoningBody | CallBody | CustomCallBody | CompactionBody | FileSearchBody>;
   usage: ResponseUsage | null;
   instructions: string | null;
   max_output_tokens: number | null;
@@ -2838,7 +3227,7 @@ export interface ResponseBody {
   temperature: number;
   text: TextEcho;
   tool_choice: string | Record<string, unknown>;
-  tools: Array<FunctionEcho | CustomEcho | NamespaceEcho>;
+  tools: Array<FunctionEcho | CustomEcho | NamespaceEcho | FileSearchEcho>;
   top_logprobs: number;
   top_p: number;
   presence_penalty: number;
@@ -2896,7 +3285,7 @@ export interface ResponsesRequest {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   top_logprobs?: number | null;
-  /** `message.output_text.logprobs` adds log probabilities; other values have no effect. */
+  /** `message.output_text.logprobs` adds log probabilities, `file_search_call.results` the passages that a search found; other values have no effect. */
   include?: Array<string> | null;
   reasoning?: ReasoningOptions | null;
   /** Stored with the answer, and repeated in it. */
@@ -2917,7 +3306,7 @@ export interface ResponsesRequest {
   truncation?: "auto" | "disabled" | null;
   /** Without effect: a client compacts with /v1/responses/compact, or sends `truncation`. */
   context_management?: unknown;
-  /** Repeated in the answer, without effect: it limits calls of hosted tools. */
+  /** Repeated in the answer, without effect: a file search is one call. */
   max_tool_calls?: number | null;
   /** Repeated in the answer, without effect. */
   user?: string | null;
@@ -2937,7 +3326,11 @@ export interface ResponsesStreamOptions {
 }
 
 export interface ResponsesTool {
-  /** `function`, `custom` or `namespace`. Tools that OpenAI's models bring along (web search, images, a shell, a computer) are left out; others are refused. */
+  /** Only documents whose attributes match: `{type, key, value}` with eq, ne, gt, gte, lt, lte, in or nin, or `{type, filters}` with and or or. */
+  filters?: Record<string, unknown> | null;
+  max_num_results?: number | null;
+  ranking_options?: RankingOptions | null;
+  /** `function`, `custom`, `namespace` or `file_search`. Tools that OpenAI's models bring along (web search, images, a shell, a computer) are left out; others are refused. */
   type: string;
   name?: string | null;
   description?: string | null;
@@ -2949,6 +3342,8 @@ export interface ResponsesTool {
   format?: CustomFormat | null;
   /** The functions and custom tools of a namespace. */
   tools?: Array<ResponsesTool> | null;
+  /** For `file_search`: the libraries that are searched with the last message of the user. */
+  vector_store_ids?: Array<string> | null;
 }
 
 /** A new conversation with the entries of another one down to `from_entry_id`, and with further ones. */
@@ -2962,8 +3357,8 @@ export interface RestartConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -3010,6 +3405,44 @@ export interface RunningModel {
   context_length: number;
 }
 
+export interface SavedMessage {
+  role: "assistant" | "system" | "user";
+  content: string;
+}
+
+export interface SearchPage {
+  object: string;
+  search_query: Array<string>;
+  data: Array<SearchResultBody>;
+  has_more: boolean;
+  next_page: string | null;
+  means: string;
+}
+
+export interface SearchResultBody {
+  file_id: string;
+  filename: string;
+  score: number;
+  attributes: Record<string, unknown>;
+  content: Array<TextContent>;
+  passage_id: string;
+  page: number | null;
+  heading: string | null;
+  start_index: number;
+  end_index: number;
+  similarity: number | null;
+}
+
+export interface SearchVectorStore {
+  /** Only documents whose attributes match: `{type, key, value}` with eq, ne, gt, gte, lt, lte, in or nin, or `{type, filters}` with and or or. */
+  filters?: Record<string, unknown> | null;
+  max_num_results?: number | null;
+  ranking_options?: RankingOptions | null;
+  query: string | Array<string>;
+  /** Without effect: the query is searched for as it is. */
+  rewrite_query?: boolean | null;
+}
+
 /** A model's card and its state on this server. Sizes are bytes; times are unix seconds. */
 export interface ServerModel {
   object: string;
@@ -3018,6 +3451,8 @@ export interface ServerModel {
   progress: number;
   detail: string;
   memory_bytes: number;
+  loaded_at: number | null;
+  running_requests: number;
   size_bytes: number;
   startup: boolean;
   retired: boolean;
@@ -3074,10 +3509,32 @@ export interface SessionWorkspace {
   role: string | null;
 }
 
+export interface Share {
+  share_with_uuid: string;
+  share_with_type: "User" | "Workspace" | "Org";
+  /** Without effect. */
+  org_id?: string | null;
+  /** `Editor`: who sees a library may change it. */
+  level: "Viewer" | "Editor";
+}
+
 export interface ShareFields {
   model: string;
   /** The percentage of callers who get this model; a caller always gets the same one. */
   percent: number;
+}
+
+export interface SharingBody {
+  library_id: string;
+  org_id: string;
+  user_id: string | null;
+  role: string;
+  share_with_type: string;
+  share_with_uuid: string;
+}
+
+export interface SharingList {
+  data: Array<SharingBody>;
 }
 
 export interface ShowRequest {
@@ -3137,8 +3594,8 @@ export interface StartConversation {
   model?: string | null;
   /** A system message, placed before all others. */
   instructions?: string | null;
-  /** Functions. Mistral's own connectors are refused. */
-  tools?: Array<ToolFields> | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
   /** Sampling and format. Each field that is sent replaces the one that is kept. */
   completion_args?: CompletionArgs | null;
   /** Accepted, without effect. */
@@ -3191,6 +3648,16 @@ export interface StatementLineBody {
   cached_tokens: number;
   completion_tokens: number;
   cost_microcents: number;
+}
+
+export interface StaticSizes {
+  max_chunk_size_tokens?: number;
+  chunk_overlap_tokens?: number;
+}
+
+export interface StaticSizesBody {
+  max_chunk_size_tokens: number;
+  chunk_overlap_tokens: number;
 }
 
 export interface StopDelta {
@@ -3275,6 +3742,11 @@ export interface TextBlock {
 
 export interface TextChunk {
   type: "text";
+  text: string;
+}
+
+export interface TextContent {
+  type: string;
   text: string;
 }
 
@@ -3438,6 +3910,15 @@ export interface ToolChoiceFunction {
   name: string;
 }
 
+export interface ToolDone {
+  type: "tool.execution.done";
+  created_at: string;
+  output_index: number;
+  id: string;
+  name: string;
+  info: Record<string, unknown>;
+}
+
 export interface ToolExecutionEntry {
   type: "tool.execution";
   object: string;
@@ -3452,6 +3933,15 @@ export interface ToolExecutionEntry {
 export interface ToolFields {
   type?: string;
   function?: FunctionFields | null;
+}
+
+export interface ToolStarted {
+  type: "tool.execution.started";
+  created_at: string;
+  output_index: number;
+  id: string;
+  name: string;
+  arguments: string;
 }
 
 export interface ToolUseBlock {
@@ -3478,6 +3968,13 @@ export interface TurnFields {
   role: "user" | "assistant" | "system";
   /** A text, or content blocks. */
   content: string | Array<ContentBlock>;
+}
+
+export interface Unshare {
+  share_with_uuid: string;
+  share_with_type: "User" | "Workspace" | "Org";
+  /** Without effect. */
+  org_id?: string | null;
 }
 
 export interface UpstreamBody {
@@ -3568,6 +4065,55 @@ export interface UserRequest {
   email?: string | null;
   role?: "owner" | "administrator" | "developer" | "member" | "billing" | null;
   disabled?: boolean | null;
+}
+
+export interface VectorStoreBody {
+  id: string;
+  object: string;
+  created_at: number;
+  name: string;
+  description: string | null;
+  usage_bytes: number;
+  file_counts: FileCounts;
+  status: string;
+  expires_after: ExpiresAfterBody | null;
+  expires_at: number | null;
+  last_active_at: number;
+  metadata: Record<string, string>;
+  visibility: string;
+  embedding_model: string | null;
+}
+
+export interface VectorStoreFileBody {
+  id: string;
+  object: string;
+  created_at: number;
+  vector_store_id: string;
+  status: string;
+  last_error: LastError | null;
+  usage_bytes: number;
+  attributes: Record<string, string | number | boolean>;
+  chunking_strategy: ChunkingBody;
+  filename: string;
+  progress: number;
+  passages: number;
+  pages: number | null;
+}
+
+export interface VectorStoreFilePage {
+  object: string;
+  data: Array<VectorStoreFileBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface VectorStorePage {
+  object: string;
+  data: Array<VectorStoreBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
 }
 
 export interface Version {

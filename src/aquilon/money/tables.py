@@ -15,7 +15,10 @@ class StoredUsageEvent(Owned, Base):
     """One request. Pruned after a while; its part of ``UsageTotal`` stays."""
 
     __tablename__ = "usage_events"
-    __table_args__ = (Index("ix_usage_events_organization_id", "organization_id", "ended_at"),)
+    __table_args__ = (
+        Index("ix_usage_events_organization_id", "organization_id", "ended_at"),
+        Index("ix_usage_events_user_id", "user_id", "ended_at"),
+    )
 
     request_id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str]
@@ -34,6 +37,7 @@ class StoredUsageEvent(Owned, Base):
     price_id: Mapped[str | None]
     batch: Mapped[bool] = mapped_column(Boolean)
     """Whether the request was a line of a batch job."""
+    error_code: Mapped[str | None]
 
 
 class UsageTotal(Owned, Base):

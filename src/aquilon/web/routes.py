@@ -26,7 +26,7 @@ from aquilon.api.generation import (
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.libraries import mistral_documents, mistral_libraries, vector_store_files, vector_stores
-from aquilon.api.money import budgets, limits, prices, statements, usage_report
+from aquilon.api.money import budgets, limits, prices, requests, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
 from aquilon.api.ollama import chat as ollama_chat
 from aquilon.api.ollama import embed as ollama_embed
@@ -95,6 +95,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         prices,
         statements,
         usage_report,
+        requests,
         operations,
     )
 )

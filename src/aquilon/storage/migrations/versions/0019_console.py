@@ -1,4 +1,4 @@
-"""Saved prompts."""
+"""Saved prompts; why a request failed, and an index for a person's requests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,3 +29,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_prompts_organization_id", "prompts", ["organization_id", "id"])
     op.create_index("ix_prompts_user_id", "prompts", ["user_id"])
+    op.add_column("usage_events", sa.Column("error_code", sa.String, nullable=True))
+    op.create_index("ix_usage_events_user_id", "usage_events", ["user_id", "ended_at"])
