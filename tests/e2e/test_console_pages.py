@@ -16,6 +16,7 @@ PAGES = [
     "/playground",
     "/keys",
     "/usage",
+    "/requests",
     "/batches",
     "/files",
     "/members",

@@ -1,5 +1,6 @@
 /** The console's pages: where they are, for whom, and how they are loaded. */
 import type { Component } from "svelte";
+import { loadTexts } from "../i18n/catalogue.svelte";
 import type { Access } from "./access";
 import type { ConsoleKey } from "./i18n/catalogue.svelte";
 import type { PageProps } from "./page";
@@ -19,6 +20,13 @@ export interface PageGroup {
   pages: readonly ConsolePage[];
 }
 
+/** For a page with texts of its own, which are loaded before it is shown. */
+async function withTexts<Page>(loading: Promise<Page>): Promise<Page> {
+  const page = await loading;
+  await loadTexts();
+  return page;
+}
+
 const everyone = () => true;
 const operator = (access: Access) => access.operates;
 
@@ -31,14 +39,14 @@ export const GROUPS: readonly PageGroup[] = [
         title: "overview.title",
         glyph: "home",
         shown: everyone,
-        load: () => import("./pages/Overview.svelte"),
+        load: () => withTexts(import("./pages/Overview.svelte")),
       },
       {
         path: "/console/playground",
         title: "playground.title",
         glyph: "play",
         shown: (access) => access.may("generate"),
-        load: () => import("./pages/Playground.svelte"),
+        load: () => withTexts(import("./pages/Playground.svelte")),
       },
       {
         path: "/console/keys",
@@ -53,6 +61,13 @@ export const GROUPS: readonly PageGroup[] = [
         glyph: "chart",
         shown: everyone,
         load: () => import("./pages/Usage.svelte"),
+      },
+      {
+        path: "/console/requests",
+        title: "usage.requests",
+        glyph: "log",
+        shown: everyone,
+        load: () => withTexts(import("./pages/Requests.svelte")),
       },
       {
         path: "/console/batches",

@@ -3,6 +3,7 @@ import { Problem } from "../api/problem";
 import { chatModels, currentSession, logIn, logOut } from "../api/server";
 import type { ModelCard, SessionInfo, User } from "../api/types";
 import { preferences } from "../preferences.svelte";
+import { forgetKept } from "../shared/kept";
 
 export type SignedOutReason = "none" | "expired" | "refused" | "unreachable" | "left";
 
@@ -57,6 +58,7 @@ export class Session {
 
   async leave(): Promise<void> {
     await logOut();
+    forgetKept();
     this.info = null;
     this.models = [];
     this.reason = "left";
