@@ -2666,6 +2666,8 @@ export interface OrganizationBody {
   id: string;
   name: string;
   password_sign_in: boolean;
+  vat_number: string | null;
+  vat_percent: string | null;
   operates: boolean;
   created_at: number;
   disabled_at: number | null;
@@ -2676,6 +2678,8 @@ export interface OrganizationRequest {
   name?: string | null;
   /** false: its people sign in only with its identity provider or a one-time link. */
   password_sign_in?: boolean | null;
+  /** For its statements; empty removes it. */
+  vat_number?: string | null;
 }
 
 /** An item that no model reads. */
@@ -3477,6 +3481,8 @@ export interface ServerOrganizationRequest {
   name?: string | null;
   /** true: none of its users can sign in, and none of its keys work. */
   disabled?: boolean | null;
+  /** The rate of VAT on its statements, such as 20 or 5.5; null for the rate of the server's settings. */
+  vat_percent?: string | null;
 }
 
 /** `permissions` are the actions that are allowed now, in `workspace` or in the whole organization; `workspace` is null for a person without a workspace. */
@@ -3627,6 +3633,7 @@ export interface StatementBody {
   number: string;
   seller: string;
   customer: string;
+  customer_vat_number: string;
   month: string;
   starts_at: number;
   ends_at: number;

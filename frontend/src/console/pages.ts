@@ -81,7 +81,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "files.title",
         glyph: "page",
         shown: (access) => access.may("files.use"),
-        load: () => import("./pages/Files.svelte"),
+        load: () => withTexts(import("./pages/Files.svelte")),
       },
       {
         path: "/console/account",
@@ -128,7 +128,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "settings.title",
         glyph: "house",
         shown: (access) => access.may("organization.update"),
-        load: () => import("./pages/Settings.svelte"),
+        load: () => withTexts(import("./pages/Settings.svelte")),
       },
     ],
   },
@@ -180,7 +180,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "organizations.title",
         glyph: "globe",
         shown: operator,
-        load: () => import("./pages/Organizations.svelte"),
+        load: () => withTexts(import("./pages/Organizations.svelte")),
       },
       {
         path: "/console/sign-on",

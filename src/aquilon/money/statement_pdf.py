@@ -42,6 +42,7 @@ class _Words:
     period: str
     number: str
     customer: str
+    vat_number: str
     columns: tuple[str, ...]
     net: str
     vat: str
@@ -60,6 +61,7 @@ _ENGLISH = _Words(
     period="Period (UTC)",
     number="Number",
     customer="Customer",
+    vat_number="VAT number",
     columns=("Workspace", "Model", "Requests", "Prompt", "Cached", "Completion", "Amount"),
     net="Net",
     vat="VAT",
@@ -90,6 +92,7 @@ _FRENCH = _Words(
     period="Période (UTC)",
     number="Numéro",
     customer="Client",
+    vat_number="Numéro de TVA",
     columns=("Espace", "Modèle", "Requêtes", "Invite", "En cache", "Réponse", "Montant"),
     net="Hors taxe",
     vat="TVA",
@@ -308,11 +311,13 @@ class _Layout:
             datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
             for moment in (self._statement.month.starts_at, self._statement.month.ends_at - 1)
         )
-        facts = (
+        facts = [
             (self._words.customer, self._statement.customer),
+            (self._words.vat_number, self._statement.customer_vat_number),
             (self._words.number, self._statement.number),
             (self._words.period, f"{first} – {last}"),
-        )
+        ]
+        facts = [(name, value) for name, value in facts if value]
         indent = max(text_width(name, 10) for name, _ in facts) + 2 * _GAP
         for name, value in facts:
             self._page.text(_MARGIN, self._y, name)

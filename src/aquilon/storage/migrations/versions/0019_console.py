@@ -1,4 +1,4 @@
-"""Saved prompts; why a request failed, and an index for a person's requests."""
+"""Saved prompts; why a request failed, and an index for a person's requests; VAT of organizations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,3 +31,5 @@ def upgrade() -> None:
     op.create_index("ix_prompts_user_id", "prompts", ["user_id"])
     op.add_column("usage_events", sa.Column("error_code", sa.String, nullable=True))
     op.create_index("ix_usage_events_user_id", "usage_events", ["user_id", "ended_at"])
+    op.add_column("organizations", sa.Column("vat_number", sa.String, nullable=True))
+    op.add_column("organizations", sa.Column("vat_basis_points", sa.BigInteger, nullable=True))
