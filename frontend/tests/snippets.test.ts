@@ -1,20 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { bodyOf, type Draft } from "../src/console/playground/call";
+import { bodyOf, draftOf, emptyDraft, keptDraft, type Draft } from "../src/console/playground/call";
 import { callAs, type CallBody } from "../src/console/playground/snippets";
 
 const ORIGIN = "http://127.0.0.1:8080";
 
 const EMPTY: Draft = {
-  model: "small",
-  system: "",
+  ...emptyDraft("small"),
   messages: [{ role: "user", content: "Hello" }],
-  temperature: "",
-  topP: "",
-  maxTokens: "",
-  seed: "",
-  stop: "",
-  tools: "",
-  schema: "",
   stream: false,
 };
 
@@ -108,3 +100,30 @@ test("Python has literals of its own", () => {
   expect(code).toContain('"strict": True, "default": None');
   expect(code).toContain('extra_body={"top_k": 5}');
 });
+
+test("a saved prompt opens as the draft whose call it is", () => {
+  const body: CallBody = {
+    model: "small",
+    messages: [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Hello" },
+      { role: "assistant", content: "Hi" },
+    ],
+    temperature: 0,
+    seed: 7,
+    stop: ["###", "END"],
+    tools: [{ type: "function", function: { name: "f" } }],
+    response_format: { type: "json_schema", json_schema: { name: "answer", schema: { type: "object" } } },
+    top_k: 5,
+    stream: true,
+  };
+  const { messages, ...settings } = body;
+  const draft = draftOf(messages as { role: string; content: string }[], settings);
+  expect(bodyOf(draft)).toEqual({ body, errors: {} });
+  expect(keptDraft(JSON.parse(JSON.stringify(draft)))).toEqual(draft);
+});
+
+test.each([null, 3, {}, { ...EMPTY, messages: [{ role: "tool", content: "" }] }, { ...EMPTY, system: null }])(
+  "what is no draft is not restored: %j",
+  (value) => expect(keptDraft(value)).toBeNull(),
+);

@@ -23,7 +23,8 @@ def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> N
     home = ("--home", str(server.home))
     assert run("run", "smollm2-135m", "Say hello.", *home).out.strip()
     [loaded] = json.loads(run("ps", "--json", *home).out)
-    assert (loaded["id"], loaded["state"]) == ("smollm2-135m", "ready")
+    assert (loaded["id"], loaded["state"], loaded["running_requests"]) == ("smollm2-135m", "ready", 0)
+    assert loaded["loaded_at"] > 0
     assert "135M" in run("ps", *home).out
     assert run("usage", *home).out.splitlines()[-1].startswith("total ")
     assert run("stop", "smollm2-135m", *home).out == "smollm2-135m is out of memory\n"
@@ -64,6 +65,14 @@ def test_an_unknown_model_and_a_missing_server_are_reported(run: Run, server: Ru
     assert (unknown.code, "There is no model 'nonsense'" in unknown.err) == (1, True)
     alone = run("ps")
     assert (alone.code, "start one with `aquilon up`" in alone.err) == (1, True)
+
+
+def test_the_server_is_stopped_by_its_name(run: Run, home: Path) -> None:
+    server = start_server(home, environment={"AQUILON_MODELS": "none"})
+    assert run("stop", "server").out == f"The server at {server.url} has ended\n"
+    assert server.process.wait(15) == 0
+    again = run("stop", "server")
+    assert (again.code, "No server is running" in again.err) == (1, True)
 
 
 def test_only_models_that_chat_are_offered(run: Run, home: Path) -> None:

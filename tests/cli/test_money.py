@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 from tests.money.test_statements import png
+from tests.support.homes import ORGANIZATION
 
 
 def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
@@ -91,6 +92,16 @@ def test_a_statement_is_shown_and_written(run: Run, prepared: Path, tmp_path: Pa
     assert run("statement", "2026-01", "--pdf", str(tmp_path / "s.pdf"), "--language", "fr").code == 0
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF-")
     assert "write it as 2026-11" in run("statement", "januar").err
+
+
+def test_an_organization_has_its_own_rate_of_vat(run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AQUILON_VAT_PERCENT", "20")
+    update = ("orgs", "update", ORGANIZATION, "--vat-percent")
+    assert run(*update, "5.5").code == 0
+    assert json.loads(run("statement", "2026-01", "--json").out)["vat_percent"] == "5.5"
+    assert run(*update, "default").code == 0
+    assert json.loads(run("statement", "2026-01", "--json").out)["vat_percent"] == "20"
+    assert "write 20 or 5.5" in run(*update, "many").err
 
 
 def test_a_statement_carries_the_logo_of_the_settings(

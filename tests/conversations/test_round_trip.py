@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from aquilon.conversations.transfer import exports
 from aquilon.conversations import administration
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.transfer import exports
 from aquilon.conversations.transfer.document import Document, ExportedConversation
 from aquilon.conversations.transfer.imports.imports import ImportReport, Imports
 from aquilon.errors import ApiError

@@ -263,10 +263,13 @@ async def test_members_and_organizations_are_renamed(owner: ConsoleVisitor) -> N
     await expect(owner.row("Well spelt")).to_contain_text("well@example.org")
     await owner.make("/v1/server/organizations", {"name": "Acme", "owner": "Wile"})
     await owner.open("/organizations")
-    await owner.page.get_by_role("button", name="Rename: Acme").click()
+    await owner.page.get_by_role("button", name="Change: Acme").click()
     await owner.dialog.get_by_label("Name").fill("Acme & Sons")
+    await owner.dialog.get_by_label("VAT, in percent").fill("5,5")
     await owner.dialog.get_by_role("button", name="Save").click()
     await expect(owner.row("Acme & Sons")).to_be_visible()
+    _, listed = await owner.fetch("GET", "/v1/server/organizations")
+    assert [row["vat_percent"] for row in listed["data"] if row["name"] == "Acme & Sons"] == ["5.5"]
 
 
 async def test_how_long_conversations_are_kept_is_set(owner: ConsoleVisitor) -> None:

@@ -16,6 +16,7 @@ PAGES = [
     "/playground",
     "/keys",
     "/usage",
+    "/requests",
     "/batches",
     "/files",
     "/members",
@@ -55,6 +56,36 @@ async def test_axe_finds_nothing_serious_on_any_page(
         assert len(seen) == len(PAGES)
         links = await owner.page.locator("nav a").evaluate_all("all => all.map(a => new URL(a.href).pathname)")
         assert {path.removeprefix("/console") or "/" for path in links} == set(PAGES)
+
+
+async def test_files_are_uploaded_with_their_purpose(owner: ConsoleVisitor) -> None:
+    page = owner.page
+    await owner.open("/files")
+    await page.get_by_label("Purpose").select_option("user_data")
+    await page.get_by_label("Only for me").check()
+    files = [{"name": f"{name}.txt", "mimeType": "text/plain", "buffer": b"x"} for name in ("one", "two")]
+    await page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    await expect(page.get_by_text("two.txt is uploaded.")).to_be_visible()
+    for name in ("one.txt", "two.txt"):
+        await expect(owner.row(name)).to_contain_text("user_data")
+    _, listed = await owner.fetch("GET", "/v1/files?purpose=user_data")
+    assert {file["visibility"] for file in listed["data"]} == {"user"}
+
+
+async def test_another_workspace_is_chosen_in_the_bar(owner: ConsoleVisitor) -> None:
+    page = owner.page
+    room = await owner.make("/v1/organization/workspaces", {"name": "Library"})
+    _, own = await owner.fetch("GET", "/auth/session")
+    member = {"user_id": own["user"]["id"], "role": "developer"}
+    await owner.make(f"/v1/organization/workspaces/{room['id']}/users", member)
+    await owner.open("/keys")
+    await page.get_by_role("banner").get_by_label("Workspace").select_option("Library")
+    await expect(page.get_by_role("banner").get_by_label("Workspace")).to_be_enabled()
+    _, session = await owner.fetch("GET", "/auth/session")
+    assert session["workspace"]["name"] == "Library"
+    await page.get_by_role("banner").get_by_label("Workspace").select_option(own["workspace"]["name"])
+    await expect(page.get_by_role("banner").get_by_label("Workspace")).to_be_enabled()
+    await owner.make(f"/v1/organization/workspaces/{room['id']}/archive", {})
 
 
 async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: ConsoleVisitor) -> None:

@@ -53,8 +53,9 @@ async def test_the_code_shown_sends_what_the_page_sends_and_gets_the_same_answer
         }
     ]
 
-    curl = await page.get_by_role("group", name="curl").inner_text()
-    python = await page.get_by_role("group", name="Python").inner_text()
+    curl = await page.get_by_role("tabpanel", name="curl").inner_text()
+    await page.get_by_role("tab", name="curl").press("ArrowRight")
+    python = await page.get_by_role("tabpanel", name="Python").inner_text()
     chunks = [line.removeprefix("data: ") for line in (await run("sh", "-c", curl, key=key)).splitlines() if line]
     assert chunks[-1] == "[DONE]"
     pieces = [choice["delta"].get("content") or "" for chunk in chunks[:-1] for choice in json.loads(chunk)["choices"]]
@@ -96,6 +97,45 @@ async def test_a_refused_call_says_why(owner: ConsoleVisitor) -> None:
     await page.get_by_label("temperature").fill("9")
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("alert")).to_contain_text("temperature")
+    await expect(page.locator(".answer")).to_have_count(0)
+
+
+async def test_a_call_outlives_a_reload_and_is_saved_and_opened_again(owner: ConsoleVisitor) -> None:
+    page = owner.page
+    message = page.get_by_label("Message 1", exact=True)
+    await owner.open("/playground")
+    await message.fill("Say hello.")
+    await page.get_by_label("max_tokens").fill("2")
+    await page.get_by_text("Stop, tools, schema").click()
+    await page.get_by_role("tab", name="Python").click()
+    await page.get_by_role("button", name="Send").click()
+    answer = page.locator(".answer .text")
+    await expect(page.locator(".answer")).to_have_attribute("data-state", "finished", timeout=60_000)
+    await expect(answer).to_be_in_viewport()
+    text = await answer.inner_text()
+    await page.reload()
+    await expect(message).to_have_value("Say hello.")
+    await expect(page.get_by_label("max_tokens")).to_have_value("2")
+    await expect(page.get_by_role("tab", name="Python")).to_have_attribute("aria-selected", "true")
+    await expect(answer).to_have_text(text)
+
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await owner.dialog.get_by_label("Name").fill("Greeting")
+    await owner.dialog.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_text("“Greeting” is saved.")).to_be_visible()
+    await page.get_by_role("button", name="Start anew").click()
+    await expect(message).to_have_value("")
+    await page.get_by_role("button", name="Saved prompts").click()
+    await page.get_by_role("button", name="Open: Greeting").click()
+    await expect(message).to_have_value("Say hello.")
+    await message.fill("Say goodbye.")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await owner.dialog.get_by_role("button", name="Save", exact=True).click()
+    await expect(owner.dialog).to_have_count(0)
+    _, listed = await owner.fetch("GET", "/v1/prompts")
+    [prompt] = listed["data"]
+    _, saved = await owner.fetch("GET", f"/v1/prompts/{prompt['id']}")
+    assert (saved["messages"][0]["content"], saved["settings"]["max_tokens"]) == ("Say goodbye.", 2)
 
 
 async def run(*command: str, key: str) -> str:

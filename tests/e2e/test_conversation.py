@@ -115,6 +115,8 @@ async def test_the_page_says_what_its_model_is_good_for(person: Visitor) -> None
     card = person.page.get_by_role("dialog", name="The model that answers")
     for fact in ("135 million parameters", "English", "Apache-2.0", "8,192 tokens", "aquilon models suggest"):
         await expect(card.get_by_text(fact).first).to_be_visible()
+    await card.get_by_role("link", name="Get more models").click()
+    await expect(person.page.get_by_role("heading", name="Models", level=1)).to_be_visible()
 
 
 async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> None:

@@ -41,10 +41,14 @@ async def test_a_reload_stays_signed_in(person: Visitor) -> None:
     await expect(person.field).to_be_focused()
 
 
-async def test_signing_out_ends_the_session_on_the_server_too(person: Visitor) -> None:
+async def test_signing_out_ends_the_session_on_the_server_too_and_forgets_what_was_written(person: Visitor) -> None:
+    await person.page.goto(f"{person.server.url}/console/playground")
+    await person.page.get_by_label("Message 1", exact=True).fill("A secret.")
+    assert "A secret." in await person.page.evaluate("JSON.stringify(localStorage)")
     await person.page.locator("button[popovertarget=menu]").click()
     await person.page.get_by_role("button", name="Sign out").click()
     await expect(person.page.get_by_text("You have signed out.")).to_be_visible()
+    assert "A secret." not in await person.page.evaluate("JSON.stringify(localStorage)")
     await person.page.reload()
     await expect(person.page.get_by_role("heading", name="Sign in with a link")).to_be_visible()
 

@@ -280,11 +280,11 @@ async def test_a_client_that_leaves_pays_for_what_was_generated_until_then(billi
 
 async def test_an_engine_that_fails_leaves_what_it_generated_on_record(billing: Billing) -> None:
     billing.engine.fails_after = 20
-    with pytest.raises(ApiError, match="engine process ended"):
+    with pytest.raises(ApiError, match="engine process ended") as failure:
         await billing.whole("r1", billing.prepared(), billing.prepared())
     await until(lambda: bool(billing.events()))
     row = billing.events()["r1"]
-    assert row["outcome"] == "failed"
+    assert (row["outcome"], row["error_code"]) == ("failed", failure.value.code)
     assert row["completion_tokens"] >= 20
     assert row["prompt_tokens"] == 2 * PROMPT
 

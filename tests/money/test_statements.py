@@ -269,3 +269,14 @@ def test_an_invalid_logo_is_refused_with_the_reason(content: bytes, says: str, t
         read_logo(tmp_path / "logo")
     with pytest.raises(LogoError, match="can't be read"):
         read_logo(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "VAT number"), ("fr", "Numéro de TVA")])
+def test_a_customer_s_vat_number_is_on_the_statement(language: Language, says: str) -> None:
+    with_number = replace(statement(line("w", "m", 1)), customer_vat_number="FR12345678901")
+    document = pypdfium2.PdfDocument(statement_pdf(with_number, language))
+    text = document[0].get_textpage().get_text_bounded()
+    assert says in text
+    assert "FR12345678901" in text
+    without = pypdfium2.PdfDocument(statement_pdf(statement(line("w", "m", 1)), language))
+    assert says not in without[0].get_textpage().get_text_bounded()

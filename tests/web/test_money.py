@@ -172,3 +172,22 @@ def test_a_workspace_s_administrator_reads_only_that_workspace_s_usage(house: Ho
     assert lena.get("/v1/organization/usage").status_code == 403
     assert lena.get("/v1/organization/usage", params={"workspace": "shop"}).status_code == 404
     assert house.operator.get("/v1/organization/usage", params={"workspace": "lab"}).status_code == 404
+
+
+def test_vat_on_statements_has_the_operator_s_rate_and_the_customer_s_number(house: House) -> None:
+    path = f"/v1/organization/statements/{time.strftime('%Y-%m', time.gmtime())}"
+    acme = house.owner.post("/v1/organization", json={"vat_number": "FR 12345678901"}).json()
+    assert (acme["vat_number"], acme["vat_percent"]) == ("FR 12345678901", None)
+    rate = {"vat_percent": "5.5"}
+    changed = house.operator.post(f"/v1/server/organizations/{acme['id']}", json=rate).json()
+    assert changed["vat_percent"] == "5.5"
+    assert house.owner.post("/v1/organization", json=rate).json()["vat_percent"] == "5.5"
+    assert house.owner.post(f"/v1/server/organizations/{acme['id']}", json=rate).status_code == 403
+    statement = house.owner.get(path).json()
+    assert (statement["customer_vat_number"], statement["vat_percent"]) == ("FR 12345678901", "5.5")
+    assert statement["total_cents"] == statement["net_cents"] + statement["vat_cents"]
+    for wrong in ("101", "-1", "5,5", "5.555"):
+        refused = house.operator.post(f"/v1/server/organizations/{acme['id']}", json={"vat_percent": wrong})
+        assert refused.status_code == 422, wrong
+    unset = {"vat_percent": None}
+    assert house.operator.post(f"/v1/server/organizations/{acme['id']}", json=unset).json()["vat_percent"] is None

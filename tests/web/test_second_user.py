@@ -37,6 +37,7 @@ OBJECTS = {
     "conversation_id": "conversation",
     "item_id": "item",
     "project_id": "project",
+    "prompt_id": "prompt",
     "completion_id": "completion",
     "response_id": "response",
     "vector_store_id": "library",
@@ -93,6 +94,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
     "change_project": {"name": "mine now"},
+    "change_prompt": {"name": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
     "change_vector_store": {"name": "mine now"},
     "search_vector_store": {"query": "what"},
@@ -236,6 +238,7 @@ def make(server: RunningServer, name: str) -> Organization:
         "conversation": conversation["id"],
         "item": item["id"],
         "project": project["id"],
+        "prompt": post("/v1/prompts", name=name, messages=[{"role": "user", "content": name}])["id"],
         "completion": post(
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
@@ -395,8 +398,9 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
     dora = tenants.signed_in
     items = [{"role": "user", "content": "private"}]
     project = dora.post("/v1/projects", json={"name": "private", "instructions": "Be brief."}).json()
+    prompt = dora.post("/v1/prompts", json={"name": "private", "messages": items}).json()
     private = dora.post("/v1/conversations", json={"items": items, "project_id": project["id"]}).json()
-    assert private["visibility"] == project["visibility"] == "user"
+    assert private["visibility"] == project["visibility"] == prompt["visibility"] == "user"
     [item] = dora.get(f"/v1/conversations/{private['id']}/items").json()["data"]
     answer = dora.post(
         "/v1/responses", json={"model": "tiny", "conversation": private["id"], "input": "x", "max_output_tokens": 1}
@@ -406,6 +410,7 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
         "item_id": item["id"],
         "response_id": answer["id"],
         "project_id": project["id"],
+        "prompt_id": prompt["id"],
     }
     for route in TO_OBJECTS:
         if set(route.parameters) <= set(own):
@@ -416,6 +421,7 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
         assert private["id"] not in caller.get("/v1/conversations").text
         assert private["id"] not in caller.get("/v1/conversations", params={"project_id": project["id"]}).text
         assert project["id"] not in caller.get("/v1/projects").text
+        assert prompt["id"] not in caller.get("/v1/prompts").text
         taken = caller.post("/v1/conversations", json={"project_id": project["id"]})
         assert (taken.status_code, taken.json()["code"]) == (404, "project_not_found")
     assert dora.get("/v1/conversations").json()["data"][0]["id"] == private["id"]
@@ -429,6 +435,9 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
     closed = emil.post(f"/v1/conversations/{private['id']}", json={"visibility": "user"})
     assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
     closed = emil.post(f"/v1/projects/{project['id']}", json={"visibility": "user"})
+    assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
+    assert dora.post(f"/v1/prompts/{prompt['id']}", json=opening).json()["visibility"] == "workspace"
+    closed = emil.post(f"/v1/prompts/{prompt['id']}", json={"visibility": "user"})
     assert (closed.status_code, closed.json()["code"]) == (403, "not_the_owner")
     closed = dora.post(f"/v1/projects/{project['id']}", json={"visibility": "user"})
     assert (closed.status_code, closed.json()["code"]) == (409, "project_has_shared_conversations")

@@ -485,6 +485,17 @@ export interface ChangeProject {
   visibility?: "user" | "workspace" | null;
 }
 
+/** A field that isn't sent leaves what is there. */
+export interface ChangePrompt {
+  name?: string | null;
+  /** As in a request to `/v1/chat/completions`. */
+  messages?: Array<PromptMessage> | null;
+  /** The request's other fields, such as `model` and `temperature`. They are kept as they are. */
+  settings?: Record<string, JsonValue> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's prompt begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
 /** Fields that are left out stay unchanged. */
 export interface ChangeSwitches {
   /** Whether links to copies of conversations work. */
@@ -1139,6 +1150,16 @@ export interface CreateProject {
   visibility?: "user" | "workspace" | null;
 }
 
+export interface CreatePrompt {
+  name: string;
+  /** As in a request to `/v1/chat/completions`. */
+  messages: Array<PromptMessage>;
+  /** The request's other fields, such as `model` and `temperature`. They are kept as they are. */
+  settings?: Record<string, JsonValue> | null;
+  /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's prompt begins. */
+  visibility?: "user" | "workspace" | null;
+}
+
 export interface CreateShare {
   conversation_id: string;
   /** The item up to which is shared; without it, the conversation's latest one. */
@@ -1241,6 +1262,12 @@ export interface DeletedMistralBatch {
 }
 
 export interface DeletedProject {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedPrompt {
   id: string;
   object: string;
   deleted: boolean;
@@ -2101,6 +2128,8 @@ export interface JsonSchemaFields {
   /** For upstreams. Here an answer always matches its schema. */
   strict?: boolean | null;
 }
+
+export type JsonValue = unknown;
 
 export interface LastError {
   code: string;
@@ -3018,6 +3047,8 @@ export interface OrganizationBody {
   id: string;
   name: string;
   password_sign_in: boolean;
+  vat_number: string | null;
+  vat_percent: string | null;
   operates: boolean;
   created_at: number;
   disabled_at: number | null;
@@ -3028,6 +3059,8 @@ export interface OrganizationRequest {
   name?: string | null;
   /** false: its people sign in only with its identity provider or a one-time link. */
   password_sign_in?: boolean | null;
+  /** For its statements; empty removes it. */
+  vat_number?: string | null;
 }
 
 /** An item that no model reads. */
@@ -3322,10 +3355,45 @@ export interface ProjectPage {
   has_more: boolean;
 }
 
+/** A saved prompt: `{"messages": messages, **settings}` is a body for `/v1/chat/completions`. */
+export interface PromptBody {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  visibility: string;
+  messages: Array<SavedMessage>;
+  settings: Record<string, unknown>;
+}
+
+/** A saved prompt in a list; `GET /v1/prompts/{prompt_id}` adds its messages. Times are in unix seconds. */
+export interface PromptEntry {
+  id: string;
+  object: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  visibility: string;
+}
+
 export interface PromptLogprob {
   logprob: number;
   rank: number | null;
   decoded_token: string;
+}
+
+export interface PromptMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
+
+export interface PromptPage {
+  object: string;
+  data: Array<PromptEntry>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
 }
 
 export interface PromptTokensDetails {
@@ -3537,6 +3605,38 @@ export interface RefuseRequest {
 export interface RemoteModelBody {
   name: string;
   max_context: number | null;
+}
+
+/** One request that was admitted, however it ended; neither what it asked nor the answer. Times are unix seconds. */
+export interface RequestEntry {
+  id: string;
+  object: string;
+  ended_at: number;
+  route: string;
+  model: string;
+  workspace: string;
+  member_id: string;
+  member: string;
+  key_id: string | null;
+  key: string | null;
+  outcome: "cancelled" | "completed" | "failed";
+  error_code: string | null;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  cost_microcents: number;
+  first_token_ms: number | null;
+  duration_ms: number;
+  batch: boolean;
+}
+
+export interface RequestPage {
+  object: string;
+  data: Array<RequestEntry>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+  everybody: boolean;
 }
 
 export interface RerankFields {
@@ -3766,6 +3866,11 @@ export interface RunningModel {
   context_length: number;
 }
 
+export interface SavedMessage {
+  role: "assistant" | "system" | "user";
+  content: string;
+}
+
 export interface SearchPage {
   object: string;
   search_query: Array<string>;
@@ -3807,6 +3912,8 @@ export interface ServerModel {
   progress: number;
   detail: string;
   memory_bytes: number;
+  loaded_at: number | null;
+  running_requests: number;
   size_bytes: number;
   startup: boolean;
   retired: boolean;
@@ -3831,6 +3938,8 @@ export interface ServerOrganizationRequest {
   name?: string | null;
   /** true: none of its users can sign in, and none of its keys work. */
   disabled?: boolean | null;
+  /** The rate of VAT on its statements, such as 20 or 5.5; null for the rate of the server's settings. */
+  vat_percent?: string | null;
 }
 
 /** `permissions` are the actions that are allowed now, in `workspace` or in the whole organization; `workspace` is null for a person without a workspace. */
@@ -4082,6 +4191,7 @@ export interface StatementBody {
   number: string;
   seller: string;
   customer: string;
+  customer_vat_number: string;
   month: string;
   starts_at: number;
   ends_at: number;

@@ -1,5 +1,6 @@
 /** The console's pages: where they are, for whom, and how they are loaded. */
 import type { Component } from "svelte";
+import { loadTexts } from "../i18n/catalogue.svelte";
 import type { Access } from "./access";
 import { t, type ConsoleKey } from "./i18n/catalogue.svelte";
 import type { PageProps } from "./page";
@@ -21,6 +22,13 @@ export interface PageGroup {
   pages: readonly ConsolePage[];
 }
 
+/** For a page with texts of its own, which are loaded before it is shown. */
+async function withTexts<Page>(loading: Promise<Page>): Promise<Page> {
+  const page = await loading;
+  await loadTexts();
+  return page;
+}
+
 const everyone = () => true;
 const operator = (access: Access) => access.operates;
 
@@ -33,14 +41,14 @@ export const GROUPS: readonly PageGroup[] = [
         title: "overview.title",
         glyph: "home",
         shown: everyone,
-        load: () => import("./pages/Overview.svelte"),
+        load: () => withTexts(import("./pages/Overview.svelte")),
       },
       {
         path: "/console/playground",
         title: "playground.title",
         glyph: "play",
         shown: (access) => access.may("generate"),
-        load: () => import("./pages/Playground.svelte"),
+        load: () => withTexts(import("./pages/Playground.svelte")),
       },
       {
         path: "/console/keys",
@@ -57,6 +65,13 @@ export const GROUPS: readonly PageGroup[] = [
         load: () => import("./pages/Usage.svelte"),
       },
       {
+        path: "/console/requests",
+        title: "usage.requests",
+        glyph: "log",
+        shown: everyone,
+        load: () => withTexts(import("./pages/Requests.svelte")),
+      },
+      {
         path: "/console/batches",
         title: "batches.title",
         glyph: "layers",
@@ -68,7 +83,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "files.title",
         glyph: "page",
         shown: (access) => access.may("files.use"),
-        load: () => import("./pages/Files.svelte"),
+        load: () => withTexts(import("./pages/Files.svelte")),
       },
       {
         path: "/console/account",
@@ -129,7 +144,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "settings.title",
         glyph: "house",
         shown: (access) => access.may("organization.update"),
-        load: () => import("./pages/Settings.svelte"),
+        load: () => withTexts(import("./pages/Settings.svelte")),
       },
     ],
   },
@@ -188,7 +203,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "organizations.title",
         glyph: "globe",
         shown: operator,
-        load: () => import("./pages/Organizations.svelte"),
+        load: () => withTexts(import("./pages/Organizations.svelte")),
       },
       {
         path: "/console/sign-on",

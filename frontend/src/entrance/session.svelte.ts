@@ -3,6 +3,7 @@ import { Problem } from "../api/problem";
 import { chatModels, currentSession, logIn, logOut, ownChat } from "../api/server";
 import type { Me, ModelCard, SessionInfo, User } from "../api/types";
 import { preferences } from "../preferences.svelte";
+import { forgetKept } from "../shared/kept";
 
 export type SignedOutReason = "none" | "expired" | "refused" | "unreachable" | "left";
 
@@ -59,6 +60,7 @@ export class Session {
 
   async leave(): Promise<void> {
     await logOut();
+    forgetKept();
     this.info = null;
     this.models = [];
     this.reason = "left";

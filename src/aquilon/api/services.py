@@ -15,6 +15,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
+from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
@@ -65,6 +66,7 @@ class Services:
     pipeline: Pipeline
     conversations: Conversations
     projects: Projects
+    prompts: Prompts
     runs: Runs
     shares: Shares
     imports: Imports

@@ -1,1 +1,1 @@
-"""What the chat adds to conversations: shares, imports, feedback, comparisons, settings and announcements."""
+"""What the chat adds to conversations: shares, feedback, comparisons, saved prompts, settings and announcements."""

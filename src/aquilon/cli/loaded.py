@@ -11,6 +11,10 @@ from aquilon.cli.options import AsJson, Home, model_store, settings_from
 
 if TYPE_CHECKING:
     from aquilon.storage import Database
+    from aquilon.web.running import RunningServer
+
+_MOST_SECONDS_TO_END = 60
+"""More than the server gives to running answers."""
 
 
 def run(
@@ -29,6 +33,7 @@ def run(
     \b
     Examples:
       aquilon run smollm2-135m
+      aquilon run smollm2-135m "Why is the sky blue?"
       aquilon run hf:bartowski/Qwen2.5-7B-Instruct-GGUF/Qwen2.5-7B-Instruct-Q4_K_M.gguf
     """
     from aquilon.cli.chat import chat
@@ -37,7 +42,13 @@ def run(
 
 
 def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
-    """List the models that the running server has in memory."""
+    """List the models that the running server has in memory: since when, and the requests that they compute now.
+
+    \b
+    Examples:
+      aquilon ps
+      aquilon ps --json
+    """
     from aquilon.checkpoints.arrival import size_text
     from aquilon.cli.output import err, parameters_text, print_json
     from aquilon.cli.tables import Table, print_table
@@ -56,20 +67,46 @@ def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
             parameters_text(model["card"]["parameters"]),
             size_text(model["memory_bytes"]),
             f"{model['card']['max_context_length']:,}",
+            "" if model["loaded_at"] is None else _time(model["loaded_at"]),
+            str(model["running_requests"]),
             model["state"] if model["state"] == "ready" else f"loading {model['progress']:.0%}",
         )
         for model in loaded
     ]
-    numbers = ("parameters", "memory", "context")
-    print_table(Table.of(("name", *numbers, "state"), rows, right=numbers, spare=("parameters", "context")))
+    titles = ("name", "parameters", "memory", "context", "since", "requests", "state")
+    print_table(
+        Table.of(
+            titles,
+            rows,
+            right=("parameters", "memory", "context", "requests"),
+            spare=("parameters", "context", "since"),
+        )
+    )
 
 
 def stop(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="As `aquilon ps` lists it.", show_default=False)],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|server", help="A model as `aquilon ps` lists it, or the word server.", show_default=False
+        ),
+    ],
     home: Home = None,
 ) -> None:
-    """Take a model out of the running server's memory once it answers nobody; its next request loads it again."""
+    """Take a model out of the running server's memory once it answers nobody; its next request loads it again.
+
+    With `server`, end the server itself: running answers get a few seconds to finish.
+
+    \b
+    Examples:
+      aquilon stop smollm2-135m
+      aquilon stop server
+    """
     from urllib.parse import quote
+
+    if model == "server":
+        _stop_server(home)
+        return
 
     answer = _ask(home, "POST", f"/v1/server/models/{quote(model, safe='')}/unload")
     print(
@@ -95,14 +132,28 @@ def _name_of(model: str, home: Path | None) -> str:
         return pull(model, store, progress=progress, agree=agree(yes=False)).name
 
 
-def _ask(home: Path | None, method: str, path: str) -> Any:
-    """The running server's answer to its operator, as JSON. Raises CommandError."""
-    import httpx
+def _stop_server(home: Path | None) -> None:
+    """End the running server, and return when it has ended. Raises CommandError."""
+    import os
+    import signal
+    import time
 
-    from aquilon.cli.database import with_database
+    from aquilon.cli.errors import CommandError
+    from aquilon.web.running import running_server
+
+    server = _running_server(home)
+    os.kill(server.pid, signal.SIGTERM)
+    end = time.monotonic() + _MOST_SECONDS_TO_END
+    while running_server(settings_from(home=home).home) is not None:
+        if time.monotonic() > end:
+            raise CommandError(f"The server at {server.url} (process {server.pid}) is still ending; its log says why")
+        time.sleep(0.05)
+    print(f"The server at {server.url} has ended")
+
+
+def _running_server(home: Path | None) -> RunningServer:
     from aquilon.cli.errors import CommandError
     from aquilon.cli.homes import require_home
-    from aquilon.people.first_run import operator_key
     from aquilon.web.running import running_server
 
     settings = settings_from(home=home)
@@ -110,6 +161,26 @@ def _ask(home: Path | None, method: str, path: str) -> Any:
     server = running_server(settings.home)
     if server is None:
         raise CommandError(f"No server is running on {settings.home}: start one with `aquilon up`")
+    return server
+
+
+def _time(moment: int) -> str:
+    """In this machine's time zone: ``14:05`` today, else with the day."""
+    from datetime import datetime
+
+    time = datetime.fromtimestamp(moment)
+    return f"{time:%H:%M}" if time.date() == datetime.now().date() else f"{time:%Y-%m-%d %H:%M}"
+
+
+def _ask(home: Path | None, method: str, path: str) -> Any:
+    """The running server's answer to its operator, as JSON. Raises CommandError."""
+    import httpx
+
+    from aquilon.cli.database import with_database
+    from aquilon.cli.errors import CommandError
+    from aquilon.people.first_run import operator_key
+
+    server = _running_server(home)
 
     async def send(database: Database) -> httpx.Response:
         async with operator_key(database, "aquilon ps and stop") as key, httpx.AsyncClient(timeout=60) as client:

@@ -107,7 +107,7 @@ app.command("doctor", rich_help_panel=_START, short_help="Check this machine and
 app.command("pull", rich_help_panel=_MODELS)(pull.pull)
 app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
 app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the server's memory.")(loaded.list_loaded)
-app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of the server's memory.")(loaded.stop)
+app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of memory, or end the server.")(loaded.stop)
 app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
 app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
 app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)

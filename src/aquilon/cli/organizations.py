@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,27 +88,52 @@ def update_organization(
             "--passwords/--no-passwords", help="Whether its people may sign in by password.", show_default="as it is"
         ),
     ] = None,
+    vat_percent: Annotated[
+        str | None,
+        typer.Option(
+            "--vat-percent",
+            metavar="RATE",
+            help="VAT on its statements, such as 5.5; 'default' for the server's.",
+            show_default="as it is",
+        ),
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rename or disable an organization, or have its people come by single sign-on alone.
+    """Rename or disable an organization, have its people come by single sign-on alone, or set its rate of VAT.
 
     \b
     Examples:
       aquilon orgs update acme --disable
       aquilon orgs update acme --no-passwords
+      aquilon orgs update acme --vat-percent 5.5
     """
+    from decimal import Decimal
+
     from aquilon.api.people.organization_bodies import organization_body
     from aquilon.cli.output import tell
     from aquilon.people.administration import organizations as administration
     from aquilon.people.administration import workspaces as within
+    from aquilon.people.administration.organizations import VAT_PERCENT
     from aquilon.people.first_run import operator as operator_of
+
+    has_rate = vat_percent is not None and vat_percent != "default"
+    if has_rate and not re.fullmatch(VAT_PERCENT, str(vat_percent)):
+        raise typer.BadParameter(f"'{vat_percent}' is no rate: write 20 or 5.5", param_hint="--vat-percent")
 
     async def change(database: Database, operator: Principal) -> OrganizationRow:
         if passwords is not None:
             its_operator = await operator_of(database, name)
             await within.change_organization(database, its_operator, password_sign_in=passwords)
-        return await administration.change(database, operator, name, name=to, disabled=disable)
+        return await administration.change(
+            database,
+            operator,
+            name,
+            name=to,
+            disabled=disable,
+            vat_percent=Decimal(str(vat_percent)) if has_rate else None,
+            sets_vat=vat_percent is not None,
+        )
 
     changed = organization_body(as_operator(home, None, change))
     tell(changed, f"{changed.name} is {'disabled' if changed.disabled_at else 'open'}", as_json=as_json)

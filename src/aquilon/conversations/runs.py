@@ -331,12 +331,14 @@ class Runs:
             outcome: Outcome = "cancelled"
         except Exception as error:
             outcome, failure = "failed", run_error(error)
+            charge.failed(error)
         run.completing = True
         run.log.flush()
         await asyncio.wait({run.stored})
         if (unstored := run.stored.exception()) is not None:  # the client got this error, and pays for nothing
             assert isinstance(unstored, Exception)
             outcome, failure, charge.delivered_tokens = "failed", run_error(unstored), None
+            charge.failed(unstored)
         async with run.noting:
             return outcome, failure, charge.close(outcome, lambda event: run.ending(event, failure))
 

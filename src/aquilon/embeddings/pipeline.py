@@ -123,8 +123,9 @@ class ReadingPipeline(Generic[Q, R], ABC):
             )
             charge.computed(result.tokens, 0)
             await charge.complete()
-        except Exception:
+        except Exception as error:
             outcome = "failed"
+            charge.failed(error)
             raise
         finally:
             charge.close(outcome)

@@ -122,6 +122,10 @@ class Engine:
         """Whether the model waits for the process to start, or to load it again after a restart."""
         return self._running is None or name in self._recovering
 
+    def running_requests(self, name: str) -> int:
+        """How many requests the engine computes with this model now."""
+        return sum(stream.open and stream.model == name for stream in self._streams.values())
+
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
@@ -173,7 +177,7 @@ class Engine:
         """
         if request.id in self._streams:
             raise EngineError("invalid", f"A request with the id '{request.id}' is running")
-        stream = Stream(request.n)
+        stream = Stream(request.model, request.n)
         self._streams[request.id] = stream
         try:
             for _ in range(_RELOADS):

@@ -15,7 +15,8 @@ class Unloaded(Exception):
 class Stream:
     """One request's outputs that have arrived and were not read yet."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, model: str, n: int) -> None:
+        self.model = model
         self.open = False
         """Whether the engine still computes the request."""
         self.tokens_behind = 0

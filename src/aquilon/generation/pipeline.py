@@ -94,8 +94,9 @@ class Pipeline:
                         charge.delivered(tokens)
             await charge.complete()
             yield charge.usage
-        except Exception:
+        except Exception as error:
             outcome = "failed"
+            charge.failed(error)
             raise
         finally:
             charge.close(outcome)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from aquilon.errors import ApiError
 from aquilon.money.admission import Admission
 from aquilon.money.ledger import RESERVED_TOKENS, Ledger, Reservation
 from aquilon.money.limits import Quota, applies, quotas
@@ -126,6 +127,7 @@ class Charge:
     """Completion tokens granted so far; those after a stop string are not counted."""
     started_at: float = field(default_factory=time.monotonic)
     first_token: float | None = None
+    error_code: str | None = None
     ended: bool = False
 
     @property
@@ -157,6 +159,10 @@ class Charge:
     def delivered(self, tokens: int) -> None:
         """Note that the client has received a stream's first ``tokens`` completion tokens."""
         self.delivered_tokens = tokens
+
+    def failed(self, error: Exception) -> None:
+        """Note why the request fails, for the log of requests."""
+        self.error_code = (error.code or error.type) if isinstance(error, ApiError) else "internal_error"
 
     async def complete(self, also: Also | None = None) -> None:
         """End a request whose answers are complete; returns when its usage is recorded, and ``also`` with it.
@@ -246,6 +252,7 @@ class Charge:
             cost=cost,
             price_id=self.price.id or None,
             batch=self.batch,
+            error_code=self.error_code if outcome == "failed" else None,
             budget_lines=tuple(self.reservation.lines),
             quota_lines=self._quota_lines(outcome, cost),
         )

@@ -226,11 +226,13 @@ class _Layout:
             datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
             for moment in (self._statement.month.starts_at, self._statement.month.ends_at - 1)
         )
-        facts = (
+        facts = [
             (self._words.customer, self._statement.customer),
+            (self._words.vat_number, self._statement.customer_vat_number),
             (self._words.number, self._statement.number),
             (self._words.period, f"{first} – {last}"),
-        )
+        ]
+        facts = [(name, value) for name, value in facts if value]
         indent = max(text_width(name, 10) for name, _ in facts) + 2 * _GAP
         for name, value in facts:
             self._page.text(_MARGIN, self._y, name)

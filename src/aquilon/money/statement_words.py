@@ -16,6 +16,7 @@ class Words:
     period: str
     number: str
     customer: str
+    vat_number: str
     columns: tuple[str, ...]
     net: str
     vat: str
@@ -34,6 +35,7 @@ _ENGLISH = Words(
     period="Period (UTC)",
     number="Number",
     customer="Customer",
+    vat_number="VAT number",
     columns=("Workspace", "Model", "Requests", "Prompt", "Cached", "Completion", "Amount"),
     net="Net",
     vat="VAT",
@@ -64,6 +66,7 @@ _FRENCH = Words(
     period="Période (UTC)",
     number="Numéro",
     customer="Client",
+    vat_number="Numéro de TVA",
     columns=("Espace", "Modèle", "Requêtes", "Invite", "En cache", "Réponse", "Montant"),
     net="Hors taxe",
     vat="TVA",
@@ -94,6 +97,7 @@ _GERMAN = Words(
     period="Zeitraum (UTC)",
     number="Nummer",
     customer="Kunde",
+    vat_number="USt-IdNr.",
     columns=("Arbeitsbereich", "Modell", "Anfragen", "Eingabe", "Aus Cache", "Antwort", "Betrag"),
     net="Netto",
     vat="MwSt.",
@@ -124,6 +128,7 @@ _SPANISH = Words(
     period="Periodo (UTC)",
     number="Número",
     customer="Cliente",
+    vat_number="NIF-IVA",
     columns=("Espacio", "Modelo", "Solicitudes", "Entrada", "En caché", "Respuesta", "Importe"),
     net="Neto",
     vat="IVA",
@@ -154,6 +159,7 @@ _ITALIAN = Words(
     period="Periodo (UTC)",
     number="Numero",
     customer="Cliente",
+    vat_number="Partita IVA",
     columns=("Area", "Modello", "Richieste", "Ingresso", "Dalla cache", "Risposta", "Importo"),
     net="Imponibile",
     vat="IVA",

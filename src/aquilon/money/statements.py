@@ -66,6 +66,7 @@ class Statement:
     """Lines with the name and address of the server's operator; may be empty."""
     customer: str
     """The organization's name."""
+    customer_vat_number: str = ""
     month: Month
     final: bool
     """Whether the month was over when the statement was made."""

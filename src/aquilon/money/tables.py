@@ -37,6 +37,7 @@ class StoredUsageEvent(Owned, Base):
     price_id: Mapped[str | None]
     batch: Mapped[bool] = mapped_column(Boolean)
     """Whether the request was a line of a batch job."""
+    error_code: Mapped[str | None]
 
 
 class UsageTotal(Owned, Base):

@@ -49,6 +49,8 @@ class UsageEvent:
     """Millionths of a cent."""
     price_id: str | None
     """The price by which the cost was computed; None if the model has no price."""
+    error_code: str | None = None
+    """Why the request failed, as its answer said; None if it didn't fail, or the server ended meanwhile."""
     batch: bool = False
     """Whether the request was a line of a batch job."""
     budget_lines: tuple[tuple[str, int], ...] = ()

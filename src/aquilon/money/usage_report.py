@@ -103,9 +103,14 @@ class UsageQuestion:
         writer.writerow(self.fields)
         for row in rows:
             cells = self.as_object(row)
-            cells["starts_at"] = datetime.fromtimestamp(row.starts_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            writer.writerow([_cell(cell) for cell in cells.values()])
+            cells["starts_at"] = utc_time(row.starts_at)
+            writer.writerow([spreadsheet_cell(cell) for cell in cells.values()])
         return text.getvalue()
+
+
+def utc_time(seconds: int) -> str:
+    """``2026-11-21T08:00:00Z``"""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> int:
@@ -128,6 +133,6 @@ def moment(text: str) -> int:
         ) from None
 
 
-def _cell(value: Any) -> Any:
+def spreadsheet_cell(value: Any) -> Any:
     """Prefix a name that a spreadsheet would run as a formula, so that it stays text."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -33,6 +33,10 @@ class Organization(Watched, Base):
     """Its owners and administrators run the server: models, upstreams, prices, organizations."""
     password_sign_in: Mapped[bool] = mapped_column(Boolean, default=True)
     """False if its people sign in only by single sign-on or a one-time link."""
+    vat_number: Mapped[str | None]
+    """As its statements show it."""
+    vat_basis_points: Mapped[int | None]
+    """Hundredths of a percent of VAT on its statements; None for the rate of the settings."""
     disabled_at: Mapped[int | None]
     """Set: nobody in it can sign in, and its keys are refused."""
 

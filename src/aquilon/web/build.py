@@ -13,6 +13,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
+from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.checkpoints.store import ModelStore
@@ -131,6 +132,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         pipeline=pipeline,
         conversations=conversations,
         projects=Projects(database),
+        prompts=Prompts(database, on_deletion=erase),
         runs=runs,
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),

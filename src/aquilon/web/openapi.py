@@ -39,6 +39,7 @@ _TAGS = {
     "feedback": "What people think of answers.",
     "shares": "Links to read-only copies of conversations.",
     "comparisons": "Two models or settings side by side, votes on their answers, and a leaderboard.",
+    "prompts": "Requests to a model that are kept under a name, to be sent again.",
     "messages": "The same in Anthropic's shape.",
     "completions": "Text that a model continues, or a gap that it fills.",
     "embeddings": "Texts as vectors, for search and comparison.",

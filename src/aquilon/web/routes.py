@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import access_rules, announcements, comparisons, feedback, shares
+from aquilon.api.chat import access_rules, announcements, comparisons, feedback, prompts, shares
 from aquilon.api.chat import settings as chat_settings
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, live, mistral, projects, transfer
@@ -28,7 +28,7 @@ from aquilon.api.generation import (
 )
 from aquilon.api.jobs import files, mistral_batches, openai_batches
 from aquilon.api.libraries import mistral_documents, mistral_libraries, vector_store_files, vector_stores
-from aquilon.api.money import budgets, limits, person_quotas, prices, statements, usage_report
+from aquilon.api.money import budgets, limits, person_quotas, prices, requests, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
 from aquilon.api.ollama import chat as ollama_chat
 from aquilon.api.ollama import embed as ollama_embed
@@ -70,6 +70,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         feedback,
         shares,
         comparisons,
+        prompts,
         responses_websocket,
         vector_stores,
         vector_store_files,
@@ -110,6 +111,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         prices,
         statements,
         usage_report,
+        requests,
         operations,
     )
 )

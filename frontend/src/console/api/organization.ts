@@ -53,7 +53,8 @@ export async function modelNames(): Promise<string[]> {
 
 export const organization = {
   get: () => get<Organization>(ROOT),
-  change: (changes: { name?: string; password_sign_in?: boolean }) => post<Organization>(ROOT, changes),
+  change: (changes: { name?: string; password_sign_in?: boolean; vat_number?: string }) =>
+    post<Organization>(ROOT, changes),
 };
 
 /** How many days after their last change conversations are kept; null for ever, 0 for not at all. */

@@ -98,7 +98,7 @@ export const fallbacks = {
 export const organizations = {
   list: () => getAll<Organization>(`${ROOT}/organizations`),
   create: (name: string, owner: string) => post<NewOrganization>(`${ROOT}/organizations`, { name, owner }),
-  change: (id: string, changes: { name?: string; disabled?: boolean }) =>
+  change: (id: string, changes: { name?: string; disabled?: boolean; vat_percent?: string | null }) =>
     post<Organization>(`${ROOT}/organizations/${part(id)}`, changes),
 };
 

@@ -24,16 +24,35 @@ export interface Draft {
   /** A JSON schema for the answer. */
   schema: string;
   stream: boolean;
+  /** Fields of the body for which the page has no control, such as a saved prompt's `top_k`. */
+  others: CallBody;
 }
 
 export type DraftField = "temperature" | "topP" | "maxTokens" | "seed" | "tools" | "schema";
 export type DraftErrors = Partial<Record<DraftField, "number" | "list" | "object">>;
 
+export function emptyDraft(model: string): Draft {
+  return {
+    model,
+    system: "",
+    messages: [{ role: "user", content: "" }],
+    temperature: "",
+    topP: "",
+    maxTokens: "",
+    seed: "",
+    stop: "",
+    tools: "",
+    schema: "",
+    stream: true,
+    others: {},
+  };
+}
+
 export function bodyOf(draft: Draft): { body: CallBody; errors: DraftErrors } {
   const errors: DraftErrors = {};
   const messages: Json[] = draft.messages.map(({ role, content }) => ({ role, content }));
   if (draft.system.trim() !== "") messages.unshift({ role: "system", content: draft.system });
-  const body: CallBody = { model: draft.model, messages };
+  const body: CallBody = { model: draft.model, messages, ...draft.others };
 
   const setNumber = (name: string, field: "temperature" | "topP" | "maxTokens" | "seed") => {
     const text = draft[field].trim().replace(",", ".");
@@ -62,6 +81,51 @@ export function bodyOf(draft: Draft): { body: CallBody; errors: DraftErrors } {
   }
   if (draft.stream) body.stream = true;
   return { body, errors };
+}
+
+/** The draft whose body these messages and settings are: the inverse of `bodyOf`. */
+export function draftOf(messages: readonly { role: string; content: string }[], settings: CallBody): Draft {
+  const { model, temperature, top_p, max_tokens, seed, stop, tools, response_format, stream, ...others } = settings;
+  const draft = emptyDraft(typeof model === "string" ? model : "");
+  draft.system = messages.flatMap(({ role, content }) => (role === "system" ? [content] : [])).join("\n\n");
+  draft.messages = messages.flatMap(({ role, content }) =>
+    role === "user" || role === "assistant" ? [{ role, content }] : [],
+  );
+  const numberText = (value: Json | undefined) => (typeof value === "number" ? String(value) : "");
+  draft.temperature = numberText(temperature);
+  draft.topP = numberText(top_p);
+  draft.maxTokens = numberText(max_tokens);
+  draft.seed = numberText(seed);
+  if (stop != null) draft.stop = [stop].flat().map(String).join("\n");
+  if (tools !== undefined) draft.tools = JSON.stringify(tools, null, 2);
+  const schema = schemaOf(response_format);
+  if (schema !== undefined) draft.schema = JSON.stringify(schema, null, 2);
+  else if (response_format !== undefined) others.response_format = response_format;
+  draft.stream = stream === true;
+  draft.others = others;
+  return draft;
+}
+
+/** A draft that this browser kept; null for what is none. */
+export function keptDraft(value: unknown): Draft | null {
+  if (typeof value !== "object" || value === null) return null;
+  const plain = emptyDraft("");
+  const found = value as Record<string, unknown>;
+  const fits = Object.entries(plain).every(([name, standard]) => typeof found[name] === typeof standard);
+  const isMessage = (each: unknown) =>
+    typeof each === "object" &&
+    each !== null &&
+    "content" in each &&
+    typeof each.content === "string" &&
+    "role" in each &&
+    MESSAGE_ROLES.some((role) => role === each.role);
+  return fits && Array.isArray(found.messages) && found.messages.every(isMessage) ? (value as Draft) : null;
+}
+
+function schemaOf(format: Json | undefined): Json | undefined {
+  const fields = (value: Json | undefined) =>
+    typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+  return fields(fields(format).json_schema).schema;
 }
 
 function parsed(text: string): Json | undefined {

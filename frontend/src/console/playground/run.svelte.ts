@@ -15,6 +15,15 @@ export interface ToolCall {
   arguments: string;
 }
 
+export interface KeptAnswer {
+  text: string;
+  thoughts: string;
+  calls: ToolCall[];
+  usage: Usage | null;
+  finishReason: string | null;
+  stopped: boolean;
+}
+
 export class Run {
   text = $state("");
   thoughts = $state("");
@@ -44,6 +53,30 @@ export class Run {
     }
     if (this.usage !== null) this.#meter.settle(this.usage.completion_tokens);
     if (this.text !== "" && body.stream === true) this.figures = this.#meter.figures();
+  }
+
+  /** What a browser keeps of an ended answer. */
+  toKeep(): KeptAnswer {
+    const { text, thoughts, usage, finishReason } = this;
+    return {
+      text,
+      thoughts,
+      calls: $state.snapshot(this.calls),
+      usage,
+      finishReason,
+      stopped: this.state === "stopped",
+    };
+  }
+
+  static fromKept(answer: KeptAnswer): Run {
+    const run = new Run();
+    run.text = answer.text;
+    run.thoughts = answer.thoughts;
+    run.calls = answer.calls;
+    run.usage = answer.usage;
+    run.finishReason = answer.finishReason;
+    run.state = answer.stopped ? "stopped" : "finished";
+    return run;
   }
 
   stop(): void {

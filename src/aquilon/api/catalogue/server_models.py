@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated
 
 import msgspec
@@ -75,6 +76,10 @@ class ServerModel(msgspec.Struct, frozen=True, kw_only=True):
     """Why the model can't be loaded."""
     memory_bytes: int
     """Memory for weights and KV cache, while the model is loaded."""
+    loaded_at: int | None
+    """When the model was loaded into memory; null while it isn't there."""
+    running_requests: int
+    """Requests that the model is computing now."""
     size_bytes: int
     """The size on disk."""
     startup: bool
@@ -331,6 +336,8 @@ def _body(state: Services, card: ModelCard) -> ServerModel:
         progress=0.0 if loading is None else 1.0 if loading.state == "ready" else loading.progress,
         detail="" if loading is None else loading.detail,
         memory_bytes=0 if loading is None else loading.memory,
+        loaded_at=_loaded_at(state, card.name) if loading is not None and loading.state == "ready" else None,
+        running_requests=0 if loading is None else state.engine.running_requests(card.name),
         size_bytes=card.size_bytes,
         startup=any(card.name == model.name for model in state.startup_models),
         retired=state.catalogue.is_retired(card),
@@ -338,6 +345,11 @@ def _body(state: Services, card: ModelCard) -> ServerModel:
         deprecated_at=card.deprecated_at,
         card=model_body(card, state.engine, state.texts),
     )
+
+
+def _loaded_at(state: Services, model: str) -> int:
+    seconds_in_memory = time.monotonic() - state.engine.ready_since[model]
+    return int(time.time() - seconds_in_memory)
 
 
 def _pull_body(pull: Pull) -> PullBody:

@@ -39,6 +39,8 @@ class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     seller: str
     customer: str
+    customer_vat_number: str
+    """Empty if the customer has not given one."""
     month: str
     starts_at: int
     ends_at: int
@@ -126,6 +128,7 @@ def statement_body(statement: Statement) -> StatementBody:
         number=statement.number,
         seller=statement.seller,
         customer=statement.customer,
+        customer_vat_number=statement.customer_vat_number,
         month=statement.month.name,
         starts_at=statement.month.starts_at,
         ends_at=statement.month.ends_at,

@@ -54,6 +54,9 @@ class OrganizationRequest(Fields):
     password_sign_in: bool | None = Field(
         None, description="false: its people sign in only with its identity provider or a one-time link."
     )
+    vat_number: str | None = Field(
+        None, max_length=30, pattern=r"^[0-9A-Za-z .+*-]*$", description="For its statements; empty removes it."
+    )
 
 
 class NewUserRequest(Fields):
@@ -87,7 +90,7 @@ async def get_organization(request: Request, caller: Caller) -> Response:
 
 @routes.post(
     "",
-    "Rename the organization, or allow or forbid passwords",
+    "Rename the organization, allow or forbid passwords, or set its VAT number",
     request=OrganizationRequest,
     answer=OrganizationBody,
     says="The changed organization.",
@@ -96,7 +99,11 @@ async def change_organization(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, OrganizationRequest)
     with in_words():
         organization = await workspaces.change_organization(
-            services(request).database, caller, name=fields.name, password_sign_in=fields.password_sign_in
+            services(request).database,
+            caller,
+            name=fields.name,
+            password_sign_in=fields.password_sign_in,
+            vat_number=fields.vat_number,
         )
     return json_answer(organization_body(organization))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,6 +17,10 @@ class OrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     password_sign_in: bool
     """False if its people sign in only with its identity provider or a one-time link."""
+    vat_number: str | None
+    """As its statements show it."""
+    vat_percent: str | None
+    """The rate of VAT on its statements, such as ``20`` or ``5.5``; null for the rate of the server's settings."""
     operates: bool
     """Whether it runs the server."""
     created_at: int
@@ -121,6 +126,8 @@ def organization_body(row: Organization) -> OrganizationBody:
         id=row.id,
         name=row.name,
         password_sign_in=row.password_sign_in,
+        vat_number=row.vat_number,
+        vat_percent=None if row.vat_basis_points is None else f"{Decimal(row.vat_basis_points) / 100:f}",
         operates=row.operates,
         created_at=row.created_at,
         disabled_at=row.disabled_at,

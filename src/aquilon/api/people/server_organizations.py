@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Annotated
+
 import msgspec
 from pydantic import Field
 from starlette.requests import Request
@@ -32,6 +35,10 @@ class ServerOrganizationRequest(Fields):
 
     name: Name | None = None
     disabled: bool | None = Field(None, description="true: none of its users can sign in, and none of its keys work.")
+    vat_percent: Annotated[str, Field(pattern=organizations.VAT_PERCENT)] | None = Field(
+        None,
+        description="The rate of VAT on its statements, such as 20 or 5.5; null for the rate of the server's settings.",
+    )
 
 
 class NewOrganizationBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +88,7 @@ async def get_organization(request: Request, caller: Caller, organization_id: st
 
 @routes.post(
     "/{organization_id}",
-    "Rename, disable or enable an organization",
+    "Rename, disable or enable an organization, or set its rate of VAT",
     request=ServerOrganizationRequest,
     answer=OrganizationBody,
     says="The changed organization.",
@@ -90,6 +97,12 @@ async def change_organization(request: Request, caller: Caller, organization_id:
     fields = await read_body(request, ServerOrganizationRequest)
     with in_words():
         organization = await organizations.change(
-            services(request).database, caller, organization_id, name=fields.name, disabled=fields.disabled
+            services(request).database,
+            caller,
+            organization_id,
+            name=fields.name,
+            disabled=fields.disabled,
+            vat_percent=Decimal(fields.vat_percent) if fields.vat_percent else None,
+            sets_vat="vat_percent" in fields.model_fields_set,
         )
     return json_answer(organization_body(organization))

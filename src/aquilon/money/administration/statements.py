@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 
 from aquilon.money.statements import Month, Statement, StatementLine, added_up
 from aquilon.money.store.usage import totals
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.scope import Scope
+from aquilon.people.store import accounts
 from aquilon.settings import Settings
 from aquilon.storage import Database
 
@@ -25,14 +27,18 @@ async def statement(database: Database, settings: Settings, principal: Principal
             until=month.ends_at,
             by=("workspace", "model"),
         )
+        organization = await accounts.organization_by(session, principal.organization_id)
+    assert organization is not None
+    basis_points = organization.vat_basis_points
     return Statement(
         number=f"{month.name}-{principal.organization_id.removeprefix('org_')[:8].upper()}",
         seller=settings.seller,
         customer=principal.organization_name,
+        customer_vat_number=organization.vat_number or "",
         month=month,
         final=time.time() >= month.ends_at,
         currency=settings.currency,
-        vat_percent=settings.vat_percent,
+        vat_percent=settings.vat_percent if basis_points is None else Decimal(basis_points) / 100,
         lines=added_up(
             StatementLine(
                 workspace=row.workspace or "",

@@ -179,6 +179,7 @@ def _row(event: UsageEvent) -> dict[str, Any]:
         "cost": event.cost,
         "price_id": event.price_id,
         "batch": event.batch,
+        "error_code": event.error_code,
     }
 
 

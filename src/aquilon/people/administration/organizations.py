@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +17,9 @@ from aquilon.people.store import accounts, sessions
 from aquilon.people.store.audit import record
 from aquilon.people.tables import Organization, User
 from aquilon.storage import Database
+
+VAT_PERCENT = r"^(100|\d{1,2}(\.\d{1,2})?)$"
+"""A rate of VAT as it is written: 20 or 5.5."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,12 @@ async def change(
     *,
     name: str | None = None,
     disabled: bool | None = None,
+    vat_percent: Decimal | None = None,
+    sets_vat: bool = False,
 ) -> Organization:
     """Rename, disable or enable an organization; None leaves a field unchanged.
+
+    With ``sets_vat``, its statements have this rate of VAT; None is the rate of the settings.
 
     In a disabled organization nobody is signed in and no key works; its data stays.
     Raises ApiError: 403, 404, 400 for disabling the one that runs the server; ValueError
@@ -92,6 +100,9 @@ async def change(
         if disabled is not None:
             organization.disabled_at = (organization.disabled_at or int(time.time())) if disabled else None
             changed["disabled"] = disabled
+        if sets_vat:
+            organization.vat_basis_points = None if vat_percent is None else int(vat_percent * 100)
+            changed["vat_percent"] = None if vat_percent is None else str(vat_percent)
         await session.flush()
         await record(
             session,

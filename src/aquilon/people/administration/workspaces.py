@@ -21,9 +21,17 @@ async def organization(database: Database, principal: Principal) -> Organization
 
 
 async def change_organization(
-    database: Database, principal: Principal, *, name: str | None = None, password_sign_in: bool | None = None
+    database: Database,
+    principal: Principal,
+    *,
+    name: str | None = None,
+    password_sign_in: bool | None = None,
+    vat_number: str | None = None,
 ) -> Organization:
-    """None leaves a field unchanged. Raises ApiError 403, or ValueError for an invalid or taken name."""
+    """None leaves a field unchanged; an empty ``vat_number`` removes it.
+
+    Raises ApiError 403, or ValueError for an invalid or taken name.
+    """
     require(principal, "organization.update")
     async with database.writing() as session:
         row = await accounts.organization_by(session, principal.organization_id)
@@ -32,8 +40,10 @@ async def change_organization(
             await accounts.rename_organization(session, row, name)
         if password_sign_in is not None:
             row.password_sign_in = password_sign_in
-            await session.flush()
-        values = {"name": name, "password_sign_in": password_sign_in}
+        if vat_number is not None:
+            row.vat_number = vat_number.strip() or None
+        await session.flush()
+        values = {"name": name, "password_sign_in": password_sign_in, "vat_number": vat_number}
         changed = {key: value for key, value in values.items() if value is not None}
         await record(session, principal, "organization.updated", object_id=row.id, object_name=row.name, **changed)
         return row

@@ -1,0 +1,3 @@
+export const texts = {
+  "picker.more": "Get more models",
+};

@@ -1,0 +1,5 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "picker.more": "Añadir modelos",
+};

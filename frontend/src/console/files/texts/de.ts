@@ -1,0 +1,13 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "upload.drop": "Dateien hier ablegen oder",
+  "upload.choose": "Dateien wählen",
+  "upload.purpose": "Zweck",
+  "upload.batch": "Stapel: eine Anfrage pro Zeile, als JSON",
+  "upload.user_data": "Dokument, für Bibliotheken und Fragen",
+  "upload.ofMe": "Nur für mich",
+  "upload.progress": "{name} wird hochgeladen",
+  "upload.stop": "Anhalten",
+  "upload.done": "{name} ist hochgeladen.",
+};

@@ -1,0 +1,28 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "cockpit.usedAll": "Die letzten {days} Tage, alle zusammen",
+  "cockpit.chart": "Anfragen pro Tag in {days} Tagen, höchstens {most}",
+  "cockpit.cost": "Kosten",
+  "cockpit.next": "Nächste Schritte",
+  "cockpit.done": "erledigt",
+  "cockpit.doneOf": "{done} von {all} erledigt",
+  "step.name": "Der Organisation einen Namen geben",
+  "step.password": "Ein Passwort setzen",
+  "step.model": "Ein besseres Modell laden",
+  "step.invite": "Jemanden einladen",
+  "step.key": "Einen API-Schlüssel erstellen",
+  "models.title": "Modelle im Speicher",
+  "models.none": "Kein Modell ist im Speicher: Die erste Anfrage lädt eines.",
+  "models.ready": "bereit seit {time}",
+  "models.loading": "lädt, {percent}",
+  "models.failed": "lässt sich nicht laden: {reason}",
+  "models.all": "Alle Modelle",
+  "budgets.title": "Budgets",
+  "budgets.none": "Kein Budget ist gesetzt.",
+  "budgets.spent": "{spent} von {limit}",
+  "budgets.all": "Alle Budgets",
+  "problems.title": "Letzte Fehler",
+  "problems.none": "In {days} Tagen ist keine Anfrage fehlgeschlagen.",
+  "problems.all": "Das Protokoll der Anfragen",
+};

@@ -1,0 +1,28 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "cockpit.usedAll": "Los últimos {days} días, de todas las personas",
+  "cockpit.chart": "Peticiones al día en {days} días, como máximo {most}",
+  "cockpit.cost": "Coste",
+  "cockpit.next": "Próximos pasos",
+  "cockpit.done": "hecho",
+  "cockpit.doneOf": "{done} de {all} hechos",
+  "step.name": "Dar nombre a la organización",
+  "step.password": "Elegir una contraseña",
+  "step.model": "Descargar un modelo mejor",
+  "step.invite": "Invitar a alguien",
+  "step.key": "Crear una clave de API",
+  "models.title": "Modelos en memoria",
+  "models.none": "No hay ningún modelo en memoria: la primera petición lo carga.",
+  "models.ready": "listo desde {time}",
+  "models.loading": "cargando, {percent}",
+  "models.failed": "no se puede cargar: {reason}",
+  "models.all": "Todos los modelos",
+  "budgets.title": "Presupuestos",
+  "budgets.none": "No hay ningún presupuesto.",
+  "budgets.spent": "{spent} de {limit}",
+  "budgets.all": "Todos los presupuestos",
+  "problems.title": "Fallos recientes",
+  "problems.none": "Ninguna petición ha fallado en {days} días.",
+  "problems.all": "El registro de peticiones",
+};

@@ -1,0 +1,28 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "cockpit.usedAll": "Les {days} derniers jours, pour tous",
+  "cockpit.chart": "Requêtes par jour sur {days} jours, au plus {most}",
+  "cockpit.cost": "Coût",
+  "cockpit.next": "Prochaines étapes",
+  "cockpit.done": "fait",
+  "cockpit.doneOf": "{done} sur {all} faites",
+  "step.name": "Nommer l’organisation",
+  "step.password": "Choisir un mot de passe",
+  "step.model": "Télécharger un meilleur modèle",
+  "step.invite": "Inviter quelqu’un",
+  "step.key": "Créer une clé d’API",
+  "models.title": "Modèles en mémoire",
+  "models.none": "Aucun modèle n’est en mémoire\u00a0: la première requête en charge un.",
+  "models.ready": "prêt depuis {time}",
+  "models.loading": "chargement, {percent}",
+  "models.failed": "ne se charge pas\u00a0: {reason}",
+  "models.all": "Tous les modèles",
+  "budgets.title": "Budgets",
+  "budgets.none": "Aucun budget n’est fixé.",
+  "budgets.spent": "{spent} sur {limit}",
+  "budgets.all": "Tous les budgets",
+  "problems.title": "Échecs récents",
+  "problems.none": "Aucune requête n’a échoué en {days} jours.",
+  "problems.all": "Le journal des requêtes",
+};

@@ -1,0 +1,28 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "cockpit.usedAll": "Gli ultimi {days} giorni, di tutti",
+  "cockpit.chart": "Richieste al giorno in {days} giorni, al massimo {most}",
+  "cockpit.cost": "Costo",
+  "cockpit.next": "Prossimi passi",
+  "cockpit.done": "fatto",
+  "cockpit.doneOf": "{done} di {all} fatti",
+  "step.name": "Dare un nome all’organizzazione",
+  "step.password": "Scegliere una password",
+  "step.model": "Scaricare un modello migliore",
+  "step.invite": "Invitare qualcuno",
+  "step.key": "Creare una chiave API",
+  "models.title": "Modelli in memoria",
+  "models.none": "Nessun modello è in memoria: la prima richiesta lo carica.",
+  "models.ready": "pronto da {time}",
+  "models.loading": "in caricamento, {percent}",
+  "models.failed": "non si carica: {reason}",
+  "models.all": "Tutti i modelli",
+  "budgets.title": "Budget",
+  "budgets.none": "Nessun budget è impostato.",
+  "budgets.spent": "{spent} di {limit}",
+  "budgets.all": "Tutti i budget",
+  "problems.title": "Errori recenti",
+  "problems.none": "Nessuna richiesta è fallita in {days} giorni.",
+  "problems.all": "Il registro delle richieste",
+};

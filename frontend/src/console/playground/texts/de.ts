@@ -1,0 +1,30 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "desk.answerEmpty": "Hier erscheint die Antwort.",
+  "desk.codeIn": "Programmiersprache",
+  "desk.reset": "Neu beginnen",
+  "desk.settings": "Einstellungen",
+  "prompts.open": "Gespeicherte Prompts",
+  "prompts.intro": "Ihre eigenen Prompts und die, die der Arbeitsbereich {workspace} teilt.",
+  "prompts.empty.title": "Noch ist kein Prompt gespeichert",
+  "prompts.empty.text":
+    "„Speichern“ behält Nachrichten und Einstellungen unter einem Namen, für Sie oder für alle im Arbeitsbereich.",
+  "prompts.use": "Öffnen",
+  "prompts.delete": "Löschen",
+  "prompts.delete.title": "„{name}“ löschen?",
+  "prompts.delete.text": "Der Prompt verschwindet für alle, die ihn sehen.",
+  "prompts.name": "Name",
+  "prompts.changed": "Geändert",
+  "prompts.shared": "geteilt",
+  "save.open": "Speichern",
+  "save.title": "Diesen Prompt speichern",
+  "save.text": "Nachrichten, Modell und Einstellungen werden behalten, die Antwort nicht.",
+  "save.how": "Speichern",
+  "save.change": "die Änderungen an „{name}“",
+  "save.new": "einen neuen Prompt",
+  "save.seenBy": "Wer ihn sieht",
+  "save.own": "Nur ich",
+  "save.workspace": "Der Arbeitsbereich {workspace}",
+  "save.done": "„{name}“ ist gespeichert.",
+};

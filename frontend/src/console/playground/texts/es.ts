@@ -1,0 +1,30 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "desk.answerEmpty": "La respuesta aparecerá aquí.",
+  "desk.codeIn": "Lenguaje de programación",
+  "desk.reset": "Empezar de nuevo",
+  "desk.settings": "Ajustes",
+  "prompts.open": "Prompts guardados",
+  "prompts.intro": "Los prompts propios y los que comparte el espacio de trabajo {workspace}.",
+  "prompts.empty.title": "Aún no hay ningún prompt guardado",
+  "prompts.empty.text":
+    "«Guardar» conserva mensajes y ajustes con un nombre, solo para uno mismo o para todo el espacio de trabajo.",
+  "prompts.use": "Abrir",
+  "prompts.delete": "Eliminar",
+  "prompts.delete.title": "¿Eliminar «{name}»?",
+  "prompts.delete.text": "El prompt desaparece para todas las personas que lo ven.",
+  "prompts.name": "Nombre",
+  "prompts.changed": "Modificado",
+  "prompts.shared": "compartido",
+  "save.open": "Guardar",
+  "save.title": "Guardar este prompt",
+  "save.text": "Se conservan los mensajes, el modelo y los ajustes; la respuesta no.",
+  "save.how": "Guardar",
+  "save.change": "los cambios de «{name}»",
+  "save.new": "un prompt nuevo",
+  "save.seenBy": "Quién lo ve",
+  "save.own": "Solo yo",
+  "save.workspace": "El espacio de trabajo {workspace}",
+  "save.done": "«{name}» está guardado.",
+};

@@ -1,0 +1,30 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "desk.answerEmpty": "La réponse apparaîtra ici.",
+  "desk.codeIn": "Langage de programmation",
+  "desk.reset": "Recommencer",
+  "desk.settings": "Réglages",
+  "prompts.open": "Prompts enregistrés",
+  "prompts.intro": "Vos prompts, et ceux que partage l’espace de travail {workspace}.",
+  "prompts.empty.title": "Aucun prompt n’est encore enregistré",
+  "prompts.empty.text":
+    "«\u00a0Enregistrer\u00a0» garde messages et réglages sous un nom, pour vous ou pour tout l’espace de travail.",
+  "prompts.use": "Ouvrir",
+  "prompts.delete": "Supprimer",
+  "prompts.delete.title": "Supprimer «\u00a0{name}\u00a0»\u00a0?",
+  "prompts.delete.text": "Le prompt disparaît pour toutes les personnes qui le voient.",
+  "prompts.name": "Nom",
+  "prompts.changed": "Modifié",
+  "prompts.shared": "partagé",
+  "save.open": "Enregistrer",
+  "save.title": "Enregistrer ce prompt",
+  "save.text": "Messages, modèle et réglages sont gardés\u00a0; la réponse ne l’est pas.",
+  "save.how": "Enregistrer",
+  "save.change": "les changements de «\u00a0{name}\u00a0»",
+  "save.new": "un nouveau prompt",
+  "save.seenBy": "Qui le voit",
+  "save.own": "Vous seulement",
+  "save.workspace": "L’espace de travail {workspace}",
+  "save.done": "«\u00a0{name}\u00a0» est enregistré.",
+};

@@ -1,0 +1,30 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "desk.answerEmpty": "La risposta apparirà qui.",
+  "desk.codeIn": "Linguaggio di programmazione",
+  "desk.reset": "Ricomincia",
+  "desk.settings": "Impostazioni",
+  "prompts.open": "Prompt salvati",
+  "prompts.intro": "I propri prompt e quelli condivisi dallo spazio di lavoro {workspace}.",
+  "prompts.empty.title": "Nessun prompt è ancora salvato",
+  "prompts.empty.text":
+    "«Salva» conserva messaggi e impostazioni con un nome, solo per sé o per tutto lo spazio di lavoro.",
+  "prompts.use": "Apri",
+  "prompts.delete": "Elimina",
+  "prompts.delete.title": "Eliminare «{name}»?",
+  "prompts.delete.text": "Il prompt scompare per tutte le persone che lo vedono.",
+  "prompts.name": "Nome",
+  "prompts.changed": "Modificato",
+  "prompts.shared": "condiviso",
+  "save.open": "Salva",
+  "save.title": "Salvare questo prompt",
+  "save.text": "Messaggi, modello e impostazioni vengono conservati; la risposta no.",
+  "save.how": "Salva",
+  "save.change": "le modifiche a «{name}»",
+  "save.new": "un nuovo prompt",
+  "save.seenBy": "Chi lo vede",
+  "save.own": "Solo io",
+  "save.workspace": "Lo spazio di lavoro {workspace}",
+  "save.done": "«{name}» è salvato.",
+};

@@ -1,0 +1,25 @@
+export const texts = {
+  "log.intro":
+    "Everybody’s latest requests to models: figures alone, never what was asked or answered. Requests that were refused before a model was asked are not here.",
+  "log.introOwn":
+    "Your latest requests to models: figures alone, never what was asked or answered. Requests that were refused before a model was asked are not here.",
+  "log.outcome": "Ended",
+  "log.all": "All",
+  "log.completed": "completed",
+  "log.cancelled": "cancelled",
+  "log.failed": "failed",
+  "log.days": "Days",
+  "log.model": "Model",
+  "log.everyModel": "Every model",
+  "log.time": "Time",
+  "log.who": "Person and key",
+  "log.session": "signed in",
+  "log.tokens": "Tokens in, out",
+  "log.cost": "Cost",
+  "log.first": "first token after {time}",
+  "log.duration": "Duration",
+  "log.batch": "batch job",
+  "log.older": "Older requests",
+  "log.empty.title": "No request here",
+  "log.empty.text": "Nothing was asked in this time that fits the filters.",
+};

@@ -1,0 +1,27 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "log.intro":
+    "Las últimas peticiones de todas las personas a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las peticiones rechazadas antes de llegar a un modelo no figuran aquí.",
+  "log.introOwn":
+    "Las últimas peticiones propias a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las peticiones rechazadas antes de llegar a un modelo no figuran aquí.",
+  "log.outcome": "Final",
+  "log.all": "Todas",
+  "log.completed": "completada",
+  "log.cancelled": "cancelada",
+  "log.failed": "fallida",
+  "log.days": "Días",
+  "log.model": "Modelo",
+  "log.everyModel": "Todos los modelos",
+  "log.time": "Hora",
+  "log.who": "Persona y clave",
+  "log.session": "sesión",
+  "log.tokens": "Tokens leídos, escritos",
+  "log.cost": "Coste",
+  "log.first": "primer token a los {time}",
+  "log.duration": "Duración",
+  "log.batch": "lote",
+  "log.older": "Peticiones anteriores",
+  "log.empty.title": "No hay ninguna petición",
+  "log.empty.text": "En este periodo no se ha pedido nada que encaje con los filtros.",
+};
