@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import access_rules, announcements, comparisons, feedback, live, shares, transfer
+from aquilon.api.chat import (
+    access_rules,
+    announcements,
+    comparisons,
+    feedback,
+    live,
+    memories,
+    memory_proposals,
+    shares,
+    transfer,
+)
 from aquilon.api.chat import settings as chat_settings
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral, projects
@@ -69,6 +79,8 @@ ROUTES: tuple[Routes, ...] = tuple(
         live,
         feedback,
         shares,
+        memory_proposals,  # before `/v1/memories/{memory_id}`
+        memories,
         comparisons,
         responses_websocket,
         vector_stores,
