@@ -121,7 +121,6 @@ def build_services(settings: Settings, database: Database) -> Services:
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
     memories = Memories(database, embedder, on_deletion=erase)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
-    conversations = Conversations(database, histories)
     runs = Runs(database, pipeline, histories, process_id=process_id)
     sign_in = SignIn(database, passwords)
     return Services(
