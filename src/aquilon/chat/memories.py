@@ -320,7 +320,9 @@ def checked_text(text: str) -> str:
     """In one line. Raises ApiError 400."""
     line = " ".join(_CONTROLS.sub(" ", text).split())
     if not words_of(line):
-        raise invalid("The entry has no letter and no digit: write what is to be remembered", param="text")
+        raise invalid(
+            "The entry has no letter and no digit: write what is to be remembered", param="text", code="memory_empty"
+        )
     return line
 
 
@@ -374,7 +376,9 @@ def require_future(expires_at: int | None, now: int) -> None:
     """Raises ApiError 400."""
     if expires_at is not None and not now < expires_at <= _LATEST:
         raise invalid(
-            f"expires_at is {expires_at}; it must be a time in the future, in unix seconds", param="expires_at"
+            f"expires_at is {expires_at}; it must be a time in the future, in unix seconds",
+            param="expires_at",
+            code="memory_expired",
         )
 
 

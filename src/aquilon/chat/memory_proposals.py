@@ -259,7 +259,9 @@ async def _own_words(session: AsyncSession, principal: Principal, source: Source
         )
     message = decoded(item.content)
     if not isinstance(message, MessageItem) or message.role != "user" or not message.text.strip():
-        raise invalid(f"'{source.item_id[:100]}' is no message of yours with a text", param="item_id")
+        raise invalid(
+            f"'{source.item_id[:100]}' is no message of yours with a text", param="item_id", code="memory_needs_message"
+        )
     return message.text
 
 

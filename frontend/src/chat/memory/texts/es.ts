@@ -40,17 +40,18 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.since": "Desde el {date}",
   "memory.until": "hasta el {date}",
   "memory.never": "nunca usada",
-  "memory.uses": "{count, plural, one {usada una vez} other {usada # veces}}, la última el {date}",
+  "memory.uses":
+    "{count, plural, one {usada una vez} many {usada # de veces} other {usada # veces}}, la última el {date}",
   "memory.more": "Mostrar más",
   "memory.proposals": "Sugerencias",
   "memory.accept": "Recordar: {text}",
   "memory.refuse": "No recordar: {text}",
   "memory.replaces": "En lugar de «{text}»",
   "memory.remember": "Recordar esto",
-  "memory.used": "{count, plural, one {# recuerdo usado} other {# recuerdos usados}}",
+  "memory.used": "{count, plural, one {# recuerdo usado} many {# de recuerdos usados} other {# recuerdos usados}}",
   "memory.onlyUsed": "Usado en esta respuesta",
   "memory.all": "Mostrar todo",
   "memory.proposed":
-    "{count, plural, one {El modelo sugiere algo que recordar.} other {El modelo sugiere # cosas que recordar.}}",
+    "{count, plural, one {El modelo sugiere algo que recordar.} many {El modelo sugiere # de cosas que recordar.} other {El modelo sugiere # cosas que recordar.}}",
   "memory.look": "Ver",
 };

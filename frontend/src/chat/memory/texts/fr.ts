@@ -40,17 +40,19 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.since": "Depuis le {date}",
   "memory.until": "jusqu’au {date}",
   "memory.never": "jamais utilisée",
-  "memory.uses": "{count, plural, one {utilisée une fois} other {utilisée # fois}}, la dernière le {date}",
+  "memory.uses":
+    "{count, plural, one {utilisée une fois} many {utilisée # de fois} other {utilisée # fois}}, la dernière le {date}",
   "memory.more": "Afficher plus",
   "memory.proposals": "Suggestions",
   "memory.accept": "Retenir\u00a0: {text}",
   "memory.refuse": "Ne pas retenir\u00a0: {text}",
   "memory.replaces": "À la place de «\u00a0{text}\u00a0»",
   "memory.remember": "Retenir ceci",
-  "memory.used": "{count, plural, one {# souvenir utilisé} other {# souvenirs utilisés}}",
+  "memory.used":
+    "{count, plural, one {# souvenir utilisé} many {# de souvenirs utilisés} other {# souvenirs utilisés}}",
   "memory.onlyUsed": "Utilisé dans cette réponse",
   "memory.all": "Tout afficher",
   "memory.proposed":
-    "{count, plural, one {Le modèle suggère une chose à retenir.} other {Le modèle suggère # choses à retenir.}}",
+    "{count, plural, one {Le modèle suggère une chose à retenir.} many {Le modèle suggère # de choses à retenir.} other {Le modèle suggère # choses à retenir.}}",
   "memory.look": "Voir",
 };

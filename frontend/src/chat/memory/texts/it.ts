@@ -40,17 +40,18 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.since": "Dal {date}",
   "memory.until": "fino al {date}",
   "memory.never": "mai usata",
-  "memory.uses": "{count, plural, one {usata una volta} other {usata # volte}}, l’ultima il {date}",
+  "memory.uses":
+    "{count, plural, one {usata una volta} many {usata # di volte} other {usata # volte}}, l’ultima il {date}",
   "memory.more": "Mostra altro",
   "memory.proposals": "Suggerimenti",
   "memory.accept": "Ricorda: {text}",
   "memory.refuse": "Non ricordare: {text}",
   "memory.replaces": "Al posto di «{text}»",
   "memory.remember": "Ricorda questo",
-  "memory.used": "{count, plural, one {# ricordo usato} other {# ricordi usati}}",
+  "memory.used": "{count, plural, one {# ricordo usato} many {# di ricordi usati} other {# ricordi usati}}",
   "memory.onlyUsed": "Usato in questa risposta",
   "memory.all": "Mostra tutto",
   "memory.proposed":
-    "{count, plural, one {Il modello suggerisce una cosa da ricordare.} other {Il modello suggerisce # cose da ricordare.}}",
+    "{count, plural, one {Il modello suggerisce una cosa da ricordare.} many {Il modello suggerisce # di cose da ricordare.} other {Il modello suggerisce # cose da ricordare.}}",
   "memory.look": "Guarda",
 };

@@ -1,0 +1,1 @@
+var e={"menu.explore":`Erkunden`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"announcements.dismiss":`Ausblenden`,"announcements.label":`Ankündigungen`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"entries.share":`Share…`,"entries.markdown":`Export as Markdown`,"entries.json":`Export as JSON`,"entries.import":`Import conversations…`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"menu.explore":`Explore`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"announcements.dismiss":`Put away`,"announcements.label":`Announcements`};export{e as texts};

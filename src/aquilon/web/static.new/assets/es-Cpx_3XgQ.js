@@ -1,0 +1,1 @@
+var e={"menu.explore":`Explorar`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"announcements.dismiss":`Ocultar`,"announcements.label":`Anuncios`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"announcements.dismiss":`Masquer`,"announcements.label":`Annonces`};export{e as texts};

@@ -1,0 +1,1 @@
+var e={"menu.explore":`Explorer`};export{e as texts};

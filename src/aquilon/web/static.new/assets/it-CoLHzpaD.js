@@ -1,0 +1,1 @@
+var e={"announcements.dismiss":`Nascondi`,"announcements.label":`Annunci`};export{e as texts};

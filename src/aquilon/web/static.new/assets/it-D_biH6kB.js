@@ -1,0 +1,1 @@
+var e={"menu.explore":`Esplora`};export{e as texts};

@@ -1,0 +1,1 @@
+import{wt as e}from"./catalogue.svelte-Bq1EEj5c.js";e();

@@ -1,0 +1,1 @@
+export{t as reasonTitle,n as refusal}from"./refusals-rn8EMWmQ.js";
