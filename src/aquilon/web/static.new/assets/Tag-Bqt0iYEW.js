@@ -1,1 +1,0 @@
-import"./server-B6xhe8gb.js";import{I as e,K as t,L as n,Y as r,_ as i,ot as a,pt as o,q as s}from"./catalogue.svelte-Bq1EEj5c.js";var c=r(`<span> </span>`);function l(r,l){let u=i(l,`tone`,3,`plain`);var d=c(),f=o(d,!0);a(()=>{e(d,1,n([`tag`,u()]),`svelte-1gphymi`),t(f,l.text)}),s(r,d)}export{l as t};

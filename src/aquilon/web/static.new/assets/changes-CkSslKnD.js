@@ -1,1 +1,0 @@
-var e=new Set,t=typeof BroadcastChannel>`u`?null:new BroadcastChannel(`aquilon.conversations`);t?.addEventListener(`message`,()=>n(null));function n(t){for(let n of e)n(t)}function r(e=null){n(e),t?.postMessage(`changed`)}function i(t){return e.add(t),()=>e.delete(t)}export{i as n,r as t};

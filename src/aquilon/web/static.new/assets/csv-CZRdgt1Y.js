@@ -1,2 +1,0 @@
-function e(e){return e.map(e=>e.map(t).join(`,`)+`\r
-`).join(``)}function t(e){let t=typeof e==`string`&&/^[=+\-@\t\r]/.test(e)?`'${e}`:String(e);return/[",\r\n]/.test(t)?`"${t.replaceAll(`"`,`""`)}"`:t}function n(e,t){let n=document.createElement(`a`);n.href=URL.createObjectURL(t),n.download=e,n.click(),setTimeout(()=>URL.revokeObjectURL(n.href),6e4)}export{n,e as t};

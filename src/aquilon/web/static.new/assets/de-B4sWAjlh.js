@@ -1,1 +1,0 @@
-var e={"entries.share":`Teilen…`,"entries.markdown":`Als Markdown exportieren`,"entries.json":`Als JSON exportieren`,"entries.import":`Unterhaltungen importieren…`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"menu.explore":`Erkunden`};export{e as texts};

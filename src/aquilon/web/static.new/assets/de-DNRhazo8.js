@@ -1,1 +1,0 @@
-var e={"announcements.dismiss":`Ausblenden`,"announcements.label":`Ankündigungen`};export{e as texts};

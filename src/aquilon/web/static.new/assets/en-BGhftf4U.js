@@ -1,1 +1,0 @@
-var e={"entries.share":`Share…`,"entries.markdown":`Export as Markdown`,"entries.json":`Export as JSON`,"entries.import":`Import conversations…`};export{e as texts};

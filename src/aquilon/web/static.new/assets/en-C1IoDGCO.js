@@ -1,1 +1,0 @@
-var e={"menu.explore":`Explore`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"announcements.dismiss":`Put away`,"announcements.label":`Announcements`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"entries.share":`Compartir…`,"entries.markdown":`Exportar como Markdown`,"entries.json":`Exportar como JSON`,"entries.import":`Importar conversaciones…`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"menu.explore":`Explorar`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"announcements.dismiss":`Ocultar`,"announcements.label":`Anuncios`};export{e as texts};

@@ -1,1 +1,0 @@
-import{n as e}from"./server-B6xhe8gb.js";import{o as t,s as n,u as r}from"./work.svelte-D0ogQmbg.js";var i={list:()=>t(`/v1/files`),remove:e=>r(`/v1/files/${n(e)}`)};async function a(t){let n=new FormData;return n.set(`purpose`,`batch`),n.set(`file`,t),(await(await e(`/v1/files`,{method:`POST`,body:n})).json()).id}var o=e=>`/v1/files/${n(e)}/content`;export{i as n,a as r,o as t};

@@ -1,1 +1,0 @@
-var e={"announcements.dismiss":`Masquer`,"announcements.label":`Annonces`};export{e as texts};

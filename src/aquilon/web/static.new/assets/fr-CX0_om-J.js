@@ -1,1 +1,0 @@
-var e={"menu.explore":`Explorer`};export{e as texts};

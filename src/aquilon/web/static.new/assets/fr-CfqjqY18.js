@@ -1,1 +1,0 @@
-var e={"entries.share":`Partager…`,"entries.markdown":`Exporter en Markdown`,"entries.json":`Exporter en JSON`,"entries.import":`Importer des conversations…`};export{e as texts};

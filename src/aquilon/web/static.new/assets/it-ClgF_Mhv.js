@@ -1,1 +1,0 @@
-var e={"entries.share":`Condividi…`,"entries.markdown":`Esporta come Markdown`,"entries.json":`Esporta come JSON`,"entries.import":`Importa conversazioni…`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"announcements.dismiss":`Nascondi`,"announcements.label":`Annunci`};export{e as texts};

@@ -1,1 +1,0 @@
-var e={"menu.explore":`Esplora`};export{e as texts};

@@ -1,1 +1,0 @@
-import{wt as e}from"./catalogue.svelte-Bq1EEj5c.js";e();

@@ -1,1 +1,0 @@
-export{t as reasonTitle,n as refusal}from"./refusals-rn8EMWmQ.js";

@@ -1,1 +1,0 @@
-import{r as e}from"./catalogue.svelte-Q_CTnVU9.js";import{t}from"./preload-helper-CAPAMIbX.js";var n=e({en:()=>t(()=>import(`./en-CA_c0_t6.js`),[]),fr:()=>t(()=>import(`./fr-lWck0FoM.js`),[]),de:()=>t(()=>import(`./de-BeajKjJ-.js`),[]),es:()=>t(()=>import(`./es-D8q1mG0S.js`),[]),it:()=>t(()=>import(`./it-BIKiltmv.js`),[])});export{n as t};

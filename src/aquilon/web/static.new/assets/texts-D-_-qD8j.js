@@ -1,1 +1,0 @@
-import{f as e,r as t}from"./catalogue.svelte-Bq1EEj5c.js";var n=t({en:()=>e(()=>import(`./en-BjIMvjrt.js`),[]),fr:()=>e(()=>import(`./fr-BLdRE8Za.js`),[]),de:()=>e(()=>import(`./de-Xw61ZSbA.js`),[]),es:()=>e(()=>import(`./es-r67w2evZ.js`),[]),it:()=>e(()=>import(`./it-CVQ4rQLr.js`),[])});export{n as t};

@@ -1,1 +1,0 @@
-import{r as e}from"./catalogue.svelte-Q_CTnVU9.js";import{t}from"./preload-helper-CAPAMIbX.js";var n=e({en:()=>t(()=>import(`./en-BjIMvjrt.js`),[]),fr:()=>t(()=>import(`./fr-BLdRE8Za.js`),[]),de:()=>t(()=>import(`./de-Xw61ZSbA.js`),[]),es:()=>t(()=>import(`./es-r67w2evZ.js`),[]),it:()=>t(()=>import(`./it-CVQ4rQLr.js`),[])});export{n as t};

@@ -1,1 +1,0 @@
-import{a as e,i as t}from"./work.svelte-D0ogQmbg.js";function n(e,n){let r=e.everybody?`/v1/organization/usage`:`/v1/usage`;return t(r,{span:e.span,since:e.since,by:e.by,format:n})}var r=t=>e(n(t,`json`));export{n,r as t};

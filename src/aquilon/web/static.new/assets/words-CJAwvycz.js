@@ -1,1 +1,0 @@
-import{f as e,r as t}from"./catalogue.svelte-Bq1EEj5c.js";var n=t({en:()=>e(()=>import(`./en-Dx2NELYW.js`),[]),fr:()=>e(()=>import(`./fr-DOaNJfxK.js`),[]),de:()=>e(()=>import(`./de-Bd_zYEIg.js`),[]),es:()=>e(()=>import(`./es-CrpE-2zE.js`),[]),it:()=>e(()=>import(`./it-ClEdYLhx.js`),[])});export{n as t};
