@@ -87,7 +87,7 @@ async def test_what_is_remembered_is_used_shown_suggested_and_deleted(
         assert "I live in Ghent" in asked["messages"][0]["content"]
         await page.get_by_role("button", name="Used 1 memory").click()
         await expect(dialog.get_by_role("listitem").filter(has_text="I live in Ghent")).to_contain_text("used once")
-        await dialog.get_by_role("button", name="Remember: I keep bees.").click()
+        await dialog.get_by_role("button", name="Remember: I keep bees.", exact=True).click()
         await dialog.get_by_role("button", name="Show all").click()
         bees = dialog.get_by_role("listitem").filter(has_text="I keep bees.")
         await expect(bees.get_by_role("link", name="From a message")).to_have_attribute(
