@@ -49,6 +49,7 @@ PROGRAMS_ALONE = {
     "item_not_found",
     "item_too_large",
     "loop_detected",
+    "memory_key_not_allowed",
     "min_tokens_too_high",
     "missing_api_key",
     "model_not_open",

@@ -42,6 +42,7 @@ MAY_USE_EVERYONE = {
     "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
     "api/idempotency_store.py": "pruning",
     "chat/store/comparisons.py": "pruning",
+    "chat/store/memories.py": "pruning",
     "chat/store/shares.py": "the share of a link, pruning",
     "conversations/store/conversations.py": "pruning; statements that name the owner themselves",
     "conversations/store/search.py": "statements that name the owner themselves",

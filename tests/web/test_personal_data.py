@@ -17,6 +17,7 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.chat.personal_data import MemoryData
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.personal_data import ConversationData
@@ -80,7 +81,9 @@ def archive_of(person: httpx.Client) -> zipfile.ZipFile:
 
 
 def test_every_table_that_names_a_person_is_covered_or_has_a_reason() -> None:
-    covered = frozenset[str]().union(*(part.tables for part in (ConversationData, JobData, UsageData, AccountData)))
+    covered = frozenset[str]().union(
+        *(part.tables for part in (ConversationData, MemoryData, JobData, UsageData, AccountData))
+    )
     for name, table in Base.metadata.tables.items():
         if NAMES_A_PERSON & set(table.columns.keys()):
             assert (name in covered) != (name in NOT_A_PERSON_S), f"{name}: whose archive has it, and who deletes it?"

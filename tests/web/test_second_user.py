@@ -50,6 +50,8 @@ OBJECTS = {
     "quota_id": "quota",
     "announcement_id": "announcement",
     "comparison_id": "comparison",
+    "memory_id": "memory",
+    "proposal_id": "proposal",
 }
 """A path's parameter, and the kind of object that it names."""
 
@@ -109,6 +111,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "vote_on_comparison": {"choice": "left"},
     "add_items": {"items": [{"role": "user", "content": "x"}]},
     "rate_response": {"rating": "up"},
+    "change_memory": {"text": "mine now"},
+    "accept_proposal": {},
 }
 """A valid body for a route, by the route's name."""
 
@@ -225,6 +229,8 @@ def make(server: RunningServer, name: str) -> Organization:
     signed_in = httpx.Client(base_url=server.url, headers={"origin": server.url}, timeout=30)
     signed_in.post("/auth/login", json={"token": user["login_token"]}).raise_for_status()
     [session] = signed_in.get("/auth/sessions").json()["data"]
+    signed_in.put("/v1/memories/settings", json={"enabled": True}).raise_for_status()
+    memory = signed_in.post("/v1/memories", json={"text": f"I work for {name}"}).json()
     ids = {
         "workspace": workspace,
         "user": user["id"],
@@ -250,6 +256,8 @@ def make(server: RunningServer, name: str) -> Organization:
         "waiting": waiting["id"],
         "quota": quota["id"],
         "announcement": announcement["id"],
+        "memory": memory["id"],
+        "proposal": f"memprop_of_{name}",  # only a model makes one: test_memory.py
         "comparison": post("/v1/comparisons", sides=[{"model": "tiny"}] * 2, prompt=name, max_tokens=1)["comparison"][
             "id"
         ],

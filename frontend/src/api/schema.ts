@@ -1,5 +1,16 @@
 /** The bodies that the server reads and writes. Written by scripts/api-types out of /openapi.json: don't change it here. */
 
+/** What isn't sent is as it was proposed; without `project_id` it is remembered for everywhere. */
+export interface AcceptProposal {
+  text?: string | null;
+  /** The project in whose conversations it is used; null for everywhere. */
+  project_id?: string | null;
+  /** When it is deleted, in unix seconds; null for when its person deletes it. */
+  expires_at?: number | null;
+  /** The id of an entry that it takes the place of. */
+  replaces?: string | null;
+}
+
 export interface AccessRuleBody {
   object: string;
   kind: "feature" | "model";
@@ -474,6 +485,25 @@ export interface ChangeFile {
 export interface ChangeLibrary {
   name?: string | null;
   description?: string | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeMemory {
+  text?: string | null;
+  /** The project in whose conversations it is used; null for everywhere. */
+  project_id?: string | null;
+  /** When it is deleted, in unix seconds; null for when its person deletes it. */
+  expires_at?: number | null;
+}
+
+/** A field that isn't sent leaves what is there. */
+export interface ChangeMemorySettings {
+  /** Whether models get what is remembered. Off at first; turning it off deletes nothing. */
+  enabled?: boolean | null;
+  /** Whether models may be asked what to remember of a message; the person decides on each. */
+  proposes?: boolean | null;
+  /** The person's own API keys whose requests may say `memory: true`. One that gets another secret later must be named again. */
+  key_ids?: Array<string> | null;
 }
 
 /** A field that isn't sent leaves what is there. */
@@ -1142,6 +1172,16 @@ export interface CreateLibrary {
   owner_type?: "User" | "Workspace" | null;
 }
 
+export interface CreateMemory {
+  text: string;
+  /** The project in whose conversations it is used; null for everywhere. */
+  project_id?: string | null;
+  /** When it is deleted, in unix seconds; null for when its person deletes it. */
+  expires_at?: number | null;
+  /** The stored message that it comes from. */
+  source?: SourceFields | null;
+}
+
 export interface CreateProject {
   name: string;
   /** What models are told before each answer in the project's conversations, in whichever contract it is asked for: in the system message, in front of the request's own instructions. */
@@ -1250,6 +1290,17 @@ export interface DeletedConversation {
 }
 
 export interface DeletedFile {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedMemories {
+  object: string;
+  deleted: number;
+}
+
+export interface DeletedMemory {
   id: string;
   object: string;
   deleted: boolean;
@@ -2265,9 +2316,19 @@ export interface ListOfOwnQuota {
   data: Array<OwnQuota>;
 }
 
+export interface ListOfPersonMemory {
+  object: string;
+  data: Array<PersonMemory>;
+}
+
 export interface ListOfPersonQuotaBody {
   object: string;
   data: Array<PersonQuotaBody>;
+}
+
+export interface ListOfProposalBody {
+  object: string;
+  data: Array<ProposalBody>;
 }
 
 export interface ListOfPullBody {
@@ -2278,6 +2339,11 @@ export interface ListOfPullBody {
 export interface ListOfUpstreamBody {
   object: string;
   data: Array<UpstreamBody>;
+}
+
+export interface ListOfUsedMemories {
+  object: string;
+  data: Array<UsedMemories>;
 }
 
 export interface ListedModel {
@@ -2321,6 +2387,40 @@ export interface MemberBody {
 
 export interface MemberRequest {
   role: "owner" | "administrator" | "developer" | "member" | "billing";
+}
+
+/** An entry of the caller's memory. Times are in unix seconds. */
+export interface MemoryBody {
+  id: string;
+  object: string;
+  text: string;
+  project_id: string | null;
+  source: MemorySource | null;
+  created_at: number;
+  updated_at: number;
+  expires_at: number | null;
+  last_used_at: number | null;
+  uses: number;
+}
+
+export interface MemoryPage {
+  object: string;
+  data: Array<MemoryBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface MemorySettingsBody {
+  object: string;
+  enabled: boolean;
+  proposes: boolean;
+  key_ids: Array<string>;
+}
+
+export interface MemorySource {
+  conversation_id: string;
+  item_id: string | null;
 }
 
 export interface MessageBody {
@@ -3269,6 +3369,12 @@ export interface PeriodRequest {
   ends_at?: number | null;
 }
 
+export interface PersonMemory {
+  object: string;
+  user_id: string;
+  enabled: boolean;
+}
+
 export interface PersonQuotaBody {
   object: string;
   id: string;
@@ -3398,6 +3504,32 @@ export interface PromptPage {
 
 export interface PromptTokensDetails {
   cached_tokens: number;
+}
+
+/** An entry that a model proposes: no answer uses it before its person agrees. */
+export interface ProposalBody {
+  id: string;
+  object: string;
+  text: string;
+  source: MemorySource;
+  project_id: string | null;
+  similar: MemoryBody | null;
+  created_at: number;
+}
+
+export interface ProposalPage {
+  object: string;
+  data: Array<ProposalBody>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface ProposeMemories {
+  conversation_id: string;
+  item_id: string;
+  /** The model to ask; without it, the one that answered last. */
+  model?: string | null;
 }
 
 export interface ProvidedModelBody {
@@ -3602,6 +3734,12 @@ export interface RefuseRequest {
   entry_ids: Array<string>;
 }
 
+export interface RefusedProposal {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
 export interface RemoteModelBody {
   name: string;
   max_context: number | null;
@@ -3755,6 +3893,8 @@ export interface ResponsesRequest {
   stream_options?: ResponsesStreamOptions | null;
   /** Whether the answer and its input are kept, to be read, followed and continued. Without it they are, unless the organization keeps nothing. */
   store?: boolean | null;
+  /** Whether the model reads the caller's memory first (`/v1/memories`). Without it, it does for a person who is signed in and has it on, in a stored conversation that they alone see. With `true`, also elsewhere, and for a key that its person has allowed. */
+  memory?: boolean | null;
   /** The stored response to go on from. */
   previous_response_id?: string | null;
   /** The stored conversation to answer in, by its id or as an object with an `id`. */
@@ -4142,6 +4282,11 @@ export interface SnapshotBody {
 export interface SnippetBody {
   text: string;
   marks: Array<Array<unknown>>;
+}
+
+export interface SourceFields {
+  conversation_id: string;
+  item_id: string;
 }
 
 export interface StartBody {
@@ -4645,6 +4790,13 @@ export interface UsageReport {
   since: number;
   until: number;
   data: Array<UsageEntry>;
+}
+
+/** Which entries of the caller's memory a response used. */
+export interface UsedMemories {
+  object: string;
+  response_id: string;
+  memory_ids: Array<string>;
 }
 
 export interface UserBody {

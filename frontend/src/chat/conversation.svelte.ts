@@ -115,6 +115,11 @@ export class Conversation {
     return this.#running !== null;
   }
 
+  /** Done when the server's place of the last answer is known. */
+  get settled(): Promise<void> {
+    return this.#settling;
+  }
+
   /** Whether leaving the page loses what was said. */
   get losesOnLeaving(): boolean {
     return this.temporary && this.turns.length > 0;

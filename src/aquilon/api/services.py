@@ -15,6 +15,9 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
+from aquilon.chat.memories import Memories
+from aquilon.chat.memory_proposals import MemoryProposals
+from aquilon.chat.memory_use import MemoryUse
 from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
@@ -88,6 +91,9 @@ class Services:
     waiting_list: WaitingList
     personal_accounts: PersonalAccounts
     chat_settings: KnownChatSettings
+    memories: Memories
+    memory_use: MemoryUse
+    memory_proposals: MemoryProposals
     sealer: Sealer
     files: Files
     batches: Batches

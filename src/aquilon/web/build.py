@@ -13,6 +13,10 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.comparisons import Comparisons
+from aquilon.chat.memories import Memories
+from aquilon.chat.memory_proposals import MemoryProposals
+from aquilon.chat.memory_use import MemoryUse
+from aquilon.chat.personal_data import MemoryData
 from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
@@ -116,8 +120,8 @@ def build_services(settings: Settings, database: Database) -> Services:
     files = Files(database, settings, on_deletion=erase)
     embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
+    memories = Memories(database, embedder, on_deletion=erase)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
-    conversations = Conversations(database, histories)
     runs = Runs(database, pipeline, histories, process_id=process_id)
     sign_in = SignIn(database, passwords)
     return Services(
@@ -163,6 +167,7 @@ def build_services(settings: Settings, database: Database) -> Services:
             sign_in,
             (
                 ConversationData(database, conversations, runs),
+                MemoryData(database, memories),
                 JobData(database, files),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
@@ -170,6 +175,9 @@ def build_services(settings: Settings, database: Database) -> Services:
             erased=conversations.erasure.request,
         ),
         chat_settings=KnownChatSettings(database),
+        memories=memories,
+        memory_use=MemoryUse(database, embedder),
+        memory_proposals=MemoryProposals(database, memories, pipeline, catalogue),
         sealer=sealer,
         files=files,
         batches=Batches(database, files, new_work=new_work),

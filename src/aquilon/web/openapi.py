@@ -37,6 +37,7 @@ _TAGS = {
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
     "projects": "Folders of conversations, with instructions for every answer in them.",
     "feedback": "What people think of answers.",
+    "memory": "What models know about the person who asks: off until the person turns it on.",
     "shares": "Links to read-only copies of conversations.",
     "comparisons": "Two models or settings side by side, votes on their answers, and a leaderboard.",
     "prompts": "Requests to a model that are kept under a name, to be sent again.",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import access_rules, announcements, comparisons, feedback, prompts, shares
+from aquilon.api.chat import (
+    access_rules,
+    announcements,
+    comparisons,
+    feedback,
+    memories,
+    memory_proposals,
+    prompts,
+    shares,
+)
 from aquilon.api.chat import settings as chat_settings
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, live, mistral, projects, transfer
@@ -69,6 +78,8 @@ ROUTES: tuple[Routes, ...] = tuple(
         live,
         feedback,
         shares,
+        memory_proposals,  # before `/v1/memories/{memory_id}`
+        memories,
         comparisons,
         prompts,
         responses_websocket,

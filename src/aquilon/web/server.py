@@ -136,10 +136,11 @@ class _Server:
         events = ("events of ended answers", services.runs.prune_events)
         expired = ("documents of expired libraries", services.libraries.prune)
         shares = ("shares", services.shares.prune)
+        memories = ("memories", services.memories.prune)
         comparisons = ("comparisons", services.comparisons.prune)
         waiting_list = ("waiting list", services.waiting_list.prune)
         accounts = ("deleted accounts", services.personal_accounts.finish)
-        more = (conversations, events, expired, shares, comparisons, waiting_list, accounts)
+        more = (conversations, events, expired, shares, memories, comparisons, waiting_list, accounts)
         self._prunings = prunings(database, services.files, settings, *more)
         self._http = HttpServer(self._app, settings)
 

@@ -103,7 +103,7 @@ async def append(
         place=context.place,
         settings=settings,
         history=context.history.items,
-        project_instructions=context.project_instructions,
+        context=context,
     )
 
 
@@ -141,7 +141,7 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
         settings=fields.settings(kept),
         history=old.history.items,
         new=new,
-        project_instructions=old.project_instructions,
+        context=old,
     )
 
 
@@ -177,16 +177,32 @@ async def _answer(
     settings: ConversationSettings,
     history: Sequence[Item] = (),
     new: NewConversation | None = None,
-    project_instructions: str | None = None,
+    context: Context | None = None,
 ) -> Response:
-    """Answer the request's entries below ``history``, which a ``new`` conversation gets as a copy."""
+    """Answer the request's entries below ``history``, which a ``new`` conversation gets as a copy.
+
+    ``context``: of the conversation that has the history.
+    """
     state, inputs = services(request), fields.items()
     if not inputs and (new is None or not history):
         raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
     footnotes = await found_sources(state, caller, [*history, *inputs], library_ids=settings.library_ids)
 
+    is_stored = fields.store is not False and caller.batch_line is None
+    remembered = await state.memory_use.for_answer(
+        caller,
+        [*history, *inputs],
+        conversation=None if context is None else context.conversation,
+        is_stored=is_stored,
+    )
+
     async def prepare(sources: str | None) -> Prepared:
-        instructions = joined_instructions(project_instructions, settings.instructions, sources)
+        instructions = joined_instructions(
+            None if remembered is None else remembered.instruction,
+            None if context is None else context.project_instructions,
+            settings.instructions,
+            sources,
+        )
         messages = prompt_messages(instructions, history, inputs, param="inputs")
         generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
         return await state.pipeline.prepare(generation, caller)
@@ -194,7 +210,7 @@ async def _answer(
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)
     events: AsyncGenerator[Event | RunEvent | Footnote]
-    if fields.store is False or caller.batch_line is not None:
+    if not is_stored:
         events = state.pipeline.answer(
             [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
         )
@@ -217,6 +233,8 @@ async def _answer(
             caller,
             headers=headers,
         )
+        if remembered is not None:
+            await state.memory_use.note(caller, answer_id, remembered)
         events = unnumbered(run.log.read())
     if fields.stream:
         return EventStream(

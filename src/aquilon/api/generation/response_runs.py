@@ -14,6 +14,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.errors import as_api_errors
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
+from aquilon.chat.memory_use import Remembered
 from aquilon.conversations.conversations import Context, new_items
 from aquilon.conversations.dialects.prompts_of_items import prepare_to_fit
 from aquilon.conversations.dialects.responses_answers import (
@@ -32,7 +33,7 @@ from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item
 from aquilon.conversations.live_run import LiveRun, RunRequest
 from aquilon.conversations.run import RunEvent, unnumbered
-from aquilon.errors import invalid
+from aquilon.errors import ApiError, invalid
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
@@ -61,6 +62,8 @@ class PreparedResponse:
     """Set if the answer is from documents."""
     shows_results: bool
     """Whether the client gets the passages that were found."""
+    remembered: Remembered | None
+    """What the model reads of the caller's memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +96,34 @@ async def prepare_response(
     footnotes = await _sources(state, caller, fields, (*history.items, *items))
     of_project = None if context is None else context.project_instructions
 
+    remembered = await state.memory_use.for_answer(
+        caller,
+        (*history.items, *items),
+        conversation=None if context is None else context.conversation,
+        is_stored=context is not None and _stores(fields, context, caller),
+        wanted=fields.memory,
+    )
+
     async def prepare(sources: str | None) -> Prepared:
-        messages = fields.messages(history.items, items, project_instructions=of_project, sources=sources)
+        messages = fields.messages(
+            history.items,
+            items,
+            memories=None if remembered is None else remembered.instruction,
+            project_instructions=of_project,
+            sources=sources,
+        )
         return await _prepare(request, fields, messages, caller)
 
-    prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
+    async def prepare_all() -> Prepared:
+        return await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
+
+    try:
+        prepared = await prepare_all()
+    except ApiError as error:
+        if remembered is None or error.limit is None or error.limit.kind != "context_tokens":
+            raise
+        remembered = None  # the conversation matters more
+        prepared = await prepare_all()
     response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
     return PreparedResponse(
         context=context,
@@ -107,6 +133,7 @@ async def prepare_response(
         response=response,
         footnotes=footnotes,
         shows_results=fields.shows_results,
+        remembered=remembered,
     )
 
 
@@ -157,6 +184,8 @@ async def begin_response(
         caller,
         headers=headers,
     )
+    if ready.remembered is not None:
+        await state.memory_use.note(caller, response.id, ready.remembered)
     writing = Writing(response, shows_results=ready.shows_results)
     return RunningResponse(
         response=response, writing=writing, events=as_api_errors(unnumbered(run.log.read())), run=run

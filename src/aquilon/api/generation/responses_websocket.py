@@ -58,13 +58,16 @@ class ResponseCreate(ResponsesRequest):
         history: Sequence[Item],
         new: Sequence[Item],
         *,
+        memories: str | None = None,
         project_instructions: str | None = None,
         sources: str | None = None,
     ) -> list[Message]:
         """Of a request without input yet, as for an empty message."""
         nothing = self.prepares and not history and not new
         new = [MessageItem("user", (Text(""),))] if nothing else new
-        return super().messages(history, new, project_instructions=project_instructions, sources=sources)
+        return super().messages(
+            history, new, memories=memories, project_instructions=project_instructions, sources=sources
+        )
 
 
 class SocketError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -125,6 +125,12 @@ class ResponsesRequest(Fields):
         description="Whether the answer and its input are kept, to be read, followed and continued. Without it they "
         "are, unless the organization keeps nothing.",
     )
+    memory: bool | None = Field(
+        None,
+        description="Whether the model reads the caller's memory first (`/v1/memories`). Without it, it does for a "
+        "person who is signed in and has it on, in a stored conversation that they alone see. With `true`, also "
+        "elsewhere, and for a key that its person has allowed.",
+    )
     previous_response_id: str | None = Field(None, max_length=256, description="The stored response to go on from.")
     conversation: ConversationId | ConversationRefFields | None = Field(
         None, description="The stored conversation to answer in, by its id or as an object with an `id`."
@@ -197,14 +203,15 @@ class ResponsesRequest(Fields):
         history: Sequence[Item],
         new: Sequence[Item],
         *,
+        memories: str | None = None,
         project_instructions: str | None = None,
         sources: str | None = None,
     ) -> list[Message]:
-        """What the model reads, without the `prefix`: instructions of project and request, sources, items.
+        """What the model reads, without the `prefix`: memories, instructions of project and request, sources, items.
 
         Raises ApiError 400 as `prompt_messages` does, and where an answer is to be answered or to get a prefix.
         """
-        instructions = joined_instructions(project_instructions, self.instructions, sources)
+        instructions = joined_instructions(memories, project_instructions, self.instructions, sources)
         messages = prompt_messages(instructions, history, new)
         answered = messages[-1].role == "assistant"
         if answered and self.prefix is not None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0015"
+down_revision = "0017"
 
 _UNCHANGED = ("id", "organization_id", "at", "actor_kind", "actor_id", "action", "object_id")
 _ERASED = "deleted person"

@@ -1,0 +1,58 @@
+import type { texts as en } from "./en";
+
+export const texts: Record<keyof typeof en, string> = {
+  "memory.title": "Mémoire",
+  "memory.close": "Fermer la mémoire",
+  "memory.intro":
+    "Ce que les modèles peuvent savoir de vous. C’est enregistré sur ce serveur, pour vous seulement\u00a0: ni vos collègues ni l’administration ne le voient. Les conversations temporaires n’y lisent et n’y écrivent rien.",
+  "memory.enabled": "Utiliser ma mémoire dans mes conversations",
+  "memory.proposes": "Laisser le modèle suggérer quoi retenir",
+  "memory.proposesHint":
+    "Après une réponse, le modèle relit votre message et suggère au plus trois entrées. Aucune n’est gardée sans votre accord.",
+  "memory.off":
+    "Votre mémoire est désactivée. Activez-la pour noter ce que chaque conversation devrait savoir\u00a0: votre métier, vos langues, la longueur des réponses.",
+  "memory.empty": "Rien n’est encore retenu.",
+  "memory.noHits": "Aucune entrée ne contient ces mots.",
+  "memory.loading": "Lecture de votre mémoire…",
+  "memory.failed": "Cela n’a pas fonctionné. Réessayez.",
+  "memory.search": "Chercher dans la mémoire",
+  "memory.new": "Que faut-il retenir\u00a0?",
+  "memory.text": "Entrée",
+  "memory.scope": "Où",
+  "memory.everywhere": "Partout",
+  "memory.inProject": "Dans le projet {project}",
+  "memory.expiry": "Durée",
+  "memory.always": "Jusqu’à sa suppression",
+  "memory.days7": "7\u00a0jours",
+  "memory.days30": "30\u00a0jours",
+  "memory.days365": "Un an",
+  "memory.unchanged": "Jusqu’au {date}",
+  "memory.add": "Retenir",
+  "memory.save": "Enregistrer",
+  "memory.cancel": "Annuler",
+  "memory.edit": "Modifier\u00a0: {text}",
+  "memory.delete": "Supprimer\u00a0: {text}",
+  "memory.deleted": "Supprimé définitivement.",
+  "memory.saved": "C’est retenu.",
+  "memory.deleteAll": "Tout supprimer",
+  "memory.deleteAllSure": "Tout supprimer définitivement",
+  "memory.source": "D’un message",
+  "memory.since": "Depuis le {date}",
+  "memory.until": "jusqu’au {date}",
+  "memory.never": "jamais utilisée",
+  "memory.uses":
+    "{count, plural, one {utilisée une fois} many {utilisée # de fois} other {utilisée # fois}}, la dernière le {date}",
+  "memory.more": "Afficher plus",
+  "memory.proposals": "Suggestions",
+  "memory.accept": "Retenir\u00a0: {text}",
+  "memory.refuse": "Ne pas retenir\u00a0: {text}",
+  "memory.replaces": "À la place de «\u00a0{text}\u00a0»",
+  "memory.remember": "Retenir ceci",
+  "memory.used":
+    "{count, plural, one {# souvenir utilisé} many {# de souvenirs utilisés} other {# souvenirs utilisés}}",
+  "memory.onlyUsed": "Utilisé dans cette réponse",
+  "memory.all": "Tout afficher",
+  "memory.proposed":
+    "{count, plural, one {Le modèle suggère une chose à retenir.} many {Le modèle suggère # de choses à retenir.} other {Le modèle suggère # choses à retenir.}}",
+  "memory.look": "Voir",
+};
