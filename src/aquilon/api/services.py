@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.assistants import Assistants
 from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
@@ -66,6 +67,7 @@ class Services:
     conversations: Conversations
     projects: Projects
     runs: Runs
+    assistants: Assistants
     shares: Shares
     imports: Imports
     comparisons: Comparisons

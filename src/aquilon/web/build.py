@@ -12,6 +12,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.assistants import Assistants
 from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
@@ -132,6 +133,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         conversations=conversations,
         projects=Projects(database),
         runs=runs,
+        assistants=Assistants(database),
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),
         comparisons=Comparisons(database, pipeline, conversations),

@@ -36,6 +36,7 @@ _TAGS = {
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
     "projects": "Folders of conversations, with instructions for every answer in them.",
+    "assistants": "Models with instructions, sampling and libraries under a name; Mistral calls them agents.",
     "feedback": "What people think of answers.",
     "shares": "Links to read-only copies of conversations.",
     "comparisons": "Two models or settings side by side, votes on their answers, and a leaderboard.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
-from aquilon.api.chat import access_rules, announcements, comparisons, feedback, live, shares, transfer
+from aquilon.api.chat import access_rules, announcements, assistants, comparisons, feedback, live, shares, transfer
 from aquilon.api.chat import settings as chat_settings
 from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
+    agents,
     chat,
     completions,
     embeddings,
@@ -52,6 +53,7 @@ ROUTES: tuple[Routes, ...] = tuple(
     for module in (
         chat,
         stored_chat,
+        agents,
         completions,
         fim,
         infill,
@@ -66,6 +68,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         items,
         mistral,
         projects,
+        assistants,
         live,
         feedback,
         shares,

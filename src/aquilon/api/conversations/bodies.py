@@ -46,6 +46,9 @@ class MistralConversation(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     model: str
     """The model that answers next."""
+    agent_id: str | None
+    """The assistant that it began with."""
+    agent_version: int | None
     name: str | None
     description: str | None
     metadata: dict[str, Any]
@@ -93,6 +96,8 @@ def _mistral_conversation(
         created_at=time_of(row.created_at),
         updated_at=time_of(row.updated_at),
         model=settings.model or default_model,
+        agent_id=settings.agent_id,
+        agent_version=settings.agent_version,
         name=row.title,
         description=settings.description,
         metadata=msgspec.json.decode(row.labels),

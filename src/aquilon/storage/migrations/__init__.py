@@ -17,5 +17,6 @@ REVISIONS = (
     "0014",
     "0015",
     "0018",
+    "0016",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""
