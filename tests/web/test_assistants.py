@@ -10,7 +10,6 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 from openai import NotFoundError, OpenAI
-from tests.support.server import RunningServer
 
 MODEL = "smollm2-135m"
 SAMPLING: Any = {"temperature": 0, "max_tokens": 8}
@@ -90,7 +89,7 @@ def test_a_conversation_goes_on_with_the_version_that_it_began_with(
     mistral_client: Mistral, openai_client: OpenAI, new_agent: NewAgent
 ) -> None:
     agents, conversations = mistral_client.beta.agents, mistral_client.beta.conversations
-    agent = new_agent(instructions="Answer every question with the single word: seagull.")
+    agent = new_agent(instructions="Answer every question with the single word: seagull. " * 10)
     plain = conversations.start(model=MODEL, inputs="Say a word.", completion_args=SAMPLING)
     begun = conversations.start(agent_id=agent.id, inputs="Say a word.")
     assert begun.usage.prompt_tokens > plain.usage.prompt_tokens  # the model read the instructions
@@ -98,7 +97,14 @@ def test_a_conversation_goes_on_with_the_version_that_it_began_with(
     kept = conversations.get(conversation_id=begun.conversation_id)
     assert (kept.agent_id, kept.agent_version) == (agent.id, 1)
     agents.update(agent_id=agent.id, instructions="x", model="smollm2-135m")
+    second = openai_client.conversations.create(extra_body={"agent_id": agent.id, "agent_version": 1})
+    assert second.model_extra is not None
+    assert second.model_extra["agent"] == {"id": agent.id, "version": 1, "name": "Parrot"}
     agents.delete(agent_id=agent.id)
+    in_second = openai_client.responses.create(
+        model=f"assistant/{agent.id}", input="Say a word.", conversation=second.id
+    )
+    assert in_second.usage.input_tokens == begun.usage.prompt_tokens
     again = conversations.append(conversation_id=begun.conversation_id, inputs="Say a word.")
     assert again.usage.prompt_tokens > begun.usage.prompt_tokens
     kept_id = {"conversation": begun.conversation_id, "max_output_tokens": 4}
@@ -180,21 +186,3 @@ def test_what_an_assistant_can_t_have_is_refused(http: httpx.Client, fields: dic
     refused = http.post("/v1/agents", json={"name": "x", "model": MODEL} | fields)
     assert refused.status_code in (400, 404, 422)
     assert said in refused.text
-
-
-def test_an_assistant_whose_model_is_gone_says_so(server: RunningServer, http: httpx.Client) -> None:
-    """An alias of the operator's is such a model: it can be taken away."""
-    http.post("/v1/server/aliases", json={"name": "swift", "target": MODEL}).raise_for_status()
-    agent = http.post("/v1/agents", json={"name": "Swift", "model": "swift"}).json()
-    http.delete("/v1/server/aliases/swift").raise_for_status()
-    for path, body in (
-        ("/v1/responses", {"model": f"assistant/{agent['id']}", "input": "Hello"}),
-        ("/v1/conversations", {"agent_id": agent["id"], "inputs": "Hello"}),
-        ("/v1/agents/completions", {"agent_id": agent["id"], "messages": [{"role": "user", "content": "Hello"}]}),
-    ):
-        answer = http.post(path, json=body)
-        assert answer.status_code == 404
-        assert "'Swift' asks the model 'swift', which is not here any more" in answer.text
-    changed = http.patch(f"/v1/agents/{agent['id']}", json={"model": MODEL})
-    assert changed.json()["versions"] == [1, 2]
-    http.delete(f"/v1/agents/{agent['id']}").raise_for_status()

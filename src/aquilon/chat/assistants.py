@@ -237,9 +237,9 @@ class Assistants:
 
     async def set_picture(self, principal: Principal, assistant_id: str, content: bytes | None) -> None:
         """None deletes it. Raises ApiError 400 and 413 as `picture_of`."""
-        media_type = None if content is None else picture_of(content).media_type
         async with self._database.writing() as session:
             row = await _changeable(session, principal, assistant_id)
+            media_type = None if content is None else picture_of(content).media_type
             former = await stored.picture(session, Scope.of_organization(principal), row.id)
             if former is not None:
                 await session.delete(former)

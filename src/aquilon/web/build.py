@@ -15,6 +15,7 @@ from aquilon.catalogue.text_models import TextModels
 from aquilon.chat.assistants import Assistants
 from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
+from aquilon.chat.personal_data import AssistantData
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
 from aquilon.checkpoints.store import ModelStore
@@ -163,6 +164,7 @@ def build_services(settings: Settings, database: Database) -> Services:
             sign_in,
             (
                 ConversationData(database, conversations, runs),
+                AssistantData(database),
                 JobData(database, files),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
