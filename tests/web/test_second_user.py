@@ -459,7 +459,7 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
     for caller in (emil, tenants.developer):
         assert caller.get(f"/v1/agents/{assistant['id']}").json()["editable"] is False
         taken_over = caller.patch(f"/v1/agents/{assistant['id']}", json={"name": "mine"})
-        assert (taken_over.status_code, taken_over.json()["code"]) == (403, "not_the_owner")
+        assert (taken_over.status_code, taken_over.json()["code"]) == (403, "assistant_not_yours")
         assert caller.delete(f"/v1/agents/{assistant['id']}").status_code == 403
     opening = {"visibility": "workspace"}
     refused = dora.post(f"/v1/conversations/{private['id']}", json=opening)

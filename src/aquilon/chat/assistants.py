@@ -148,7 +148,7 @@ class Assistants:
     async def change(
         self, principal: Principal, assistant_id: str, fields: dict[str, Any], change: AssistantChange
     ) -> VersionOf:
-        """``fields``: of `Assistant`, those that are replaced; the present version with them becomes a new version."""
+        """``fields``: of `Assistant`, those that are replaced; where that changes anything, it makes a new version."""
         scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
             row = await _changeable(session, principal, assistant_id)
@@ -156,8 +156,9 @@ class Assistants:
             row.visibility = change.visibility or row.visibility
             row.in_chat = row.in_chat if change.in_chat is None else change.in_chat
             row.updated_at = int(time.time())
-            if fields:
-                content = _checked(msgspec.structs.replace(Assistant.of(version), **fields))
+            present = Assistant.of(version)
+            content = _checked(msgspec.structs.replace(present, **fields))
+            if content != present:
                 numbers = (await stored.numbers(session, scope, [row.id]))[row.id]
                 if len(numbers) >= MOST_VERSIONS and not await stored.delete_oldest_version(session, scope, row):
                     raise _conflict(f"Each of the {MOST_VERSIONS} versions has an alias: delete an alias first")
@@ -300,7 +301,7 @@ async def _changeable(session: AsyncSession, principal: Principal, assistant_id:
     if not _may_change(principal, row):
         raise forbidden(
             "Only the person whose assistant it is, signed in, may change or delete it: create another one like it",
-            code="not_the_owner",
+            code="assistant_not_yours",
         )
     return row
 
@@ -348,7 +349,11 @@ def _checked(content: Assistant) -> Assistant:
     """With the name as it is shown. Raises ApiError 400."""
     name = " ".join(content.name.split())
     if not name:
-        raise invalid("The assistant's name is empty: write at least one letter or digit", param="name")
+        raise invalid(
+            "The assistant's name is empty: write at least one letter or digit",
+            param="name",
+            code="assistant_name_empty",
+        )
     _ = ConversationSettings(tools=content.tools, completion_args=content.completion_args).stored  # its size and depth
     return msgspec.structs.replace(content, name=name)
 

@@ -241,7 +241,7 @@ async def _settings(
     agent_id = fields.agent_id or (None if fields.agent_version is None else kept.agent_id)
     if agent_id is None:
         if fields.agent_version is not None:
-            raise invalid("An 'agent_version' needs an 'agent_id'", param="agent_version")
+            raise invalid("An 'agent_version' needs an 'agent_id'", param="agent_version", code="unsupported")
         return fields.settings(kept)
     if (agent_id, fields.agent_version) == (kept.agent_id, None):
         return fields.settings(kept)

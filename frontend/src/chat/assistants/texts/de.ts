@@ -58,6 +58,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.answering": "Antwortet …",
   "assistants.send": "Senden",
   "assistants.stop": "Anhalten",
-  "assistants.with": "Assistent: {name}. Alle Assistenten ansehen",
+  "assistants.with": "Assistent:",
   "assistants.without": "Mit einem Modell allein sprechen",
 };

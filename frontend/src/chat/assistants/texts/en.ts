@@ -1,3 +1,4 @@
+/** English, from which the other languages are written. */
 export const texts = {
   "assistants.title": "Assistants",
   "assistants.all": "All assistants",
@@ -56,6 +57,6 @@ export const texts = {
   "assistants.answering": "Answering…",
   "assistants.send": "Send",
   "assistants.stop": "Stop",
-  "assistants.with": "Assistant: {name}. See all assistants",
+  "assistants.with": "Assistant:",
   "assistants.without": "Talk with a model alone",
 };

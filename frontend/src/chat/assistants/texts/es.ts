@@ -58,6 +58,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.answering": "Respondiendo…",
   "assistants.send": "Enviar",
   "assistants.stop": "Detener",
-  "assistants.with": "Asistente: {name}. Ver todos los asistentes",
+  "assistants.with": "Asistente:",
   "assistants.without": "Hablar solo con un modelo",
 };

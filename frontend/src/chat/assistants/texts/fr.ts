@@ -58,6 +58,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.answering": "Il répond…",
   "assistants.send": "Envoyer",
   "assistants.stop": "Arrêter",
-  "assistants.with": "Assistant\u00a0: {name}. Voir tous les assistants",
+  "assistants.with": "Assistant\u00a0:",
   "assistants.without": "Parler à un modèle seul",
 };

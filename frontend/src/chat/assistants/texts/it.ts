@@ -58,6 +58,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.answering": "Sta rispondendo…",
   "assistants.send": "Invia",
   "assistants.stop": "Ferma",
-  "assistants.with": "Assistente: {name}. Vedi tutti gli assistenti",
+  "assistants.with": "Assistente:",
   "assistants.without": "Parla solo con un modello",
 };
