@@ -114,4 +114,3 @@ async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
         await expect(page.locator("main").get_by_text("One two three")).to_have_count(2)
         asked = next(asked for asked in reversed(prompts) if asked["messages"][-1]["content"] == "And now?")
         assert asked["messages"][0]["content"] == "Answer as an engineer."  # as it began
-        assert someone.console_faults() == []
