@@ -50,6 +50,10 @@ def owner(gateway: RunningServer, prompts: list[Any]) -> Iterator[httpx.Client]:
         yield owner
 
 
+def agents_of(owner: httpx.Client) -> list[Any]:
+    return list(owner.get("/v1/agents").json())
+
+
 async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
     browser: Browser, gateway: RunningServer, owner: httpx.Client, prompts: list[Any], tmp_path: Path
 ) -> None:
@@ -85,7 +89,7 @@ async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
         await page.get_by_role("button", name="Create assistant").click()
         card = page.get_by_role("listitem").filter(has_text="Ada <b>Lovelace</b>")
         await expect(card.locator("img")).to_be_visible()
-        [agent] = owner.get("/v1/agents").json()
+        [agent] = agents_of(owner)
         assert (agent["name"], agent["visibility"], agent["versions"]) == ("Ada <b>Lovelace</b>", "user", [1])
 
         await card.get_by_role("button", name="Start a conversation").click()
@@ -105,7 +109,7 @@ async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
         await page.get_by_role("button", name="Delete Ada").click()
         await page.get_by_role("button", name="Delete", exact=True).click()
         await expect(page.get_by_role("dialog")).to_contain_text("a task of its own")
-        assert owner.get("/v1/agents").json() == []
+        assert agents_of(owner) == []
         await page.get_by_role("button", name="Close").click()
         await page.reload()
         await expect(badge).to_contain_text("Ada <b>Lovelace</b>")
