@@ -32,12 +32,14 @@ class AssistantData:
 
     async def erase(self, person: Person) -> Mapping[str, int]:
         """Those of the person's keys too; conversations that began with one keep their copies."""
-        deleted = person.scope.delete(StoredAssistant).returning(StoredAssistant.id)
+        scope = person.scope
+        deleted = scope.delete(StoredAssistant).returning(StoredAssistant.id)
         async with self._database.writing() as session:
             return {"assistants": len((await session.execute(deleted)).all())}
 
     async def _after(self, person: Person, last: str) -> list[StoredAssistant]:
-        query = person.scope.select(StoredAssistant).where(StoredAssistant.id > last)
+        scope = person.scope
+        query = scope.select(StoredAssistant).where(StoredAssistant.id > last)
         async with self._database.reading() as session:
             return list(await session.scalars(query.order_by(StoredAssistant.id).limit(_AT_ONCE)))
 
